@@ -1,0 +1,136 @@
+"""Background jobs for MongoEngine apps, kept in MongoDB.
+
+``group.delay.update_users()`` or ``send_receipt.delay(order.id)`` stores a call as a job; ``mongojobs work`` runs it.
+The names below are loaded at first use, so that importing the package is cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mongojobs.app import MongoJobs, Worker, configure, default_app
+    from mongojobs.core.errors import (
+        ArgumentsError,
+        CallbackError,
+        ConfigurationError,
+        ConnectionMissingError,
+        DamagedPayloadError,
+        DeserializationError,
+        Discard,
+        DocumentGoneError,
+        EnqueueError,
+        EnqueueUnknownError,
+        ExtraMissingError,
+        Interrupted,
+        JobTimeout,
+        MongoJobsError,
+        NotAJobError,
+        OptionError,
+        PartialEnqueueError,
+        PayloadTooLargeError,
+        ReadOnlyError,
+        RegistrationError,
+        ServerTooOldError,
+        SettingsError,
+        Snooze,
+        StateError,
+        StoreUnavailableError,
+        UnknownJobError,
+        UnsavedDocumentError,
+        UnstorableValueError,
+    )
+    from mongojobs.core.job import Job, current_job
+    from mongojobs.core.lifecycle import Lifecycle, Plugin
+    from mongojobs.core.settings import Settings
+    from mongojobs.enqueuing.asynchronous import handle_asynchronously
+    from mongojobs.enqueuing.documents import Delayable, DelayedJob
+    from mongojobs.enqueuing.functions import enqueue, job, register
+    from mongojobs.enqueuing.proxy import delay
+    from mongojobs.payload.references import UnsavedChangesWarning
+    from mongojobs.version import __version__
+
+__all__ = [  # noqa: RUF022 - grouped by what they are for
+    # Enqueue
+    "Delayable",
+    "delay",
+    "enqueue",
+    "handle_asynchronously",
+    "job",
+    "register",
+    # Inside a job
+    "Discard",
+    "Interrupted",
+    "Job",
+    "JobTimeout",
+    "Snooze",
+    "current_job",
+    # Set up and run
+    "MongoJobs",
+    "Settings",
+    "Worker",
+    "default_app",
+    "configure",
+    # Look
+    "DelayedJob",
+    # Extend
+    "Lifecycle",
+    "Plugin",
+    # Errors
+    "ArgumentsError",
+    "CallbackError",
+    "ConfigurationError",
+    "ConnectionMissingError",
+    "DamagedPayloadError",
+    "DeserializationError",
+    "DocumentGoneError",
+    "EnqueueError",
+    "EnqueueUnknownError",
+    "ExtraMissingError",
+    "MongoJobsError",
+    "NotAJobError",
+    "OptionError",
+    "PartialEnqueueError",
+    "PayloadTooLargeError",
+    "ReadOnlyError",
+    "RegistrationError",
+    "ServerTooOldError",
+    "SettingsError",
+    "StateError",
+    "StoreUnavailableError",
+    "UnknownJobError",
+    "UnsavedChangesWarning",
+    "UnsavedDocumentError",
+    "UnstorableValueError",
+    "__version__",
+]
+
+_HOMES = {
+    "mongojobs.app": ("MongoJobs", "Worker", "configure", "default_app"),
+    "mongojobs.core.job": ("Job", "current_job"),
+    "mongojobs.core.lifecycle": ("Lifecycle", "Plugin"),
+    "mongojobs.core.settings": ("Settings",),
+    "mongojobs.enqueuing.asynchronous": ("handle_asynchronously",),
+    "mongojobs.enqueuing.documents": ("Delayable", "DelayedJob"),
+    "mongojobs.enqueuing.functions": ("enqueue", "job", "register"),
+    "mongojobs.enqueuing.proxy": ("delay",),
+    "mongojobs.payload.references": ("UnsavedChangesWarning",),
+    "mongojobs.version": ("__version__",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _HOME.get(name, "mongojobs.core.errors")
+    if home.startswith("mongojobs.enqueuing"):
+        importlib.import_module("mongojobs.app")  # it fills the slot of the default app
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

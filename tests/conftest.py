@@ -1,0 +1,46 @@
+"""What every test may ask for: a real server, a database of its own, MongoEngine connected to it."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import mongoengine
+import pytest
+from pymongo import MongoClient
+
+from tests.support.mongod import Server, with_database
+
+
+@pytest.fixture(scope="session")
+def mongod() -> Iterator[Server]:
+    """A real server, a replica set of one, shared by all tests; a test that kills nodes starts its own."""
+    with Server(replica_set=1) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def administrator(mongod: Server) -> Iterator[MongoClient]:
+    """A client that outlives the tests, to clean up after them."""
+    with MongoClient(mongod.uri) as client:
+        yield client
+
+
+@pytest.fixture
+def mongo_uri(mongod: Server, administrator: MongoClient) -> Iterator[str]:
+    """The URI of a database that only this test uses; it is dropped afterwards."""
+    database = f"mongojobs_test_{uuid4().hex[:12]}"
+    yield with_database(mongod.uri, database)
+    administrator.drop_database(database)
+
+
+@pytest.fixture
+def client(mongo_uri: str) -> Iterator[MongoClient]:
+    """A client whose default database is this test's own."""
+    with MongoClient(mongo_uri) as client:
+        yield client
+
+
+@pytest.fixture
+def connection(mongo_uri: str) -> Iterator[MongoClient]:
+    """MongoEngine's default connection, to this test's own database; all its connections end afterwards."""
+    yield mongoengine.connect(host=mongo_uri, uuidRepresentation="standard")
+    mongoengine.disconnect_all()

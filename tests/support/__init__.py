@@ -1,0 +1,1 @@
+"""What several tests need: a real server, sample jobs, ready-made values."""

@@ -1,0 +1,8 @@
+"""A real MongoDB for tests and demos: found, or fetched; started in a temporary folder; gone afterwards."""
+
+from tests.support.mongod.errors import MongodError
+from tests.support.mongod.node import Node
+from tests.support.mongod.server import Server
+from tests.support.mongod.uri import with_database
+
+__all__ = ["MongodError", "Node", "Server", "with_database"]
