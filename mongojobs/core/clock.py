@@ -1,0 +1,132 @@
+"""The one clock: "now" is the time of the database server, whatever the clocks of the dynos say.
+
+Every worker compares leases that other workers wrote, so all stamps must come from one clock. It is the server's,
+read once with ``hello`` and carried on by a counter that neither stops in a suspend nor jumps when somebody sets the
+wall clock.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+REMEASURE_AFTER_SECONDS = 60.0
+JUMP_SECONDS = 1.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Clock(Protocol):
+    """Whatever tells the time: UTC, aware, in whole milliseconds."""
+
+    def now(self) -> datetime:
+        """Return the time of the database server."""
+        ...
+
+
+class TimeSource(Protocol):
+    """A server that can be asked for its time."""
+
+    def server_time(self) -> datetime | None:
+        """Ask the server; None where it cannot tell."""
+        ...
+
+    def primary(self) -> object:
+        """Name the node that answers now; another value means another node, and so another clock."""
+        ...
+
+
+def truncate(moment: datetime) -> datetime:
+    """Return *moment* in UTC, cut to the whole milliseconds that BSON keeps.
+
+    Raises ValueError for a naive time: it could mean any zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"a time must carry its zone, got the naive {moment!r}: use datetime.now(UTC)")
+    moment = moment.astimezone(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def elapsed_seconds() -> float:
+    """Return seconds since some fixed moment, counting suspended time where the system can."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+class SystemClock:
+    """The wall clock of this machine, for where there is no server to ask."""
+
+    def now(self) -> datetime:
+        """Return the wall clock's time."""
+        return truncate(datetime.now(UTC))
+
+
+class ServerClock:
+    """Server time, measured at first use and again when there is a reason to doubt it.
+
+    Reasons: 60 s have passed, another node answers, or the wall clock and the elapsed time disagree by a second (a
+    jump, or a suspend that one of them did not count). Nothing runs in the background: the call that needs the time
+    measures. When the server cannot be asked, the last offset stands.
+    """
+
+    def __init__(
+        self,
+        source: TimeSource,
+        *,
+        elapsed: Callable[[], float] = elapsed_seconds,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._source = source
+        self._elapsed = elapsed
+        self._wall = wall
+        self._measuring = threading.Lock()
+        self._mark: _Mark | None = None
+
+    def now(self) -> datetime:
+        """Return the server's time; never earlier than the last measured one."""
+        mark = self._mark
+        if mark is None or self._is_doubtful(mark):
+            mark = self._measure(mark)
+        seconds = mark.server_seconds + (self._elapsed() - mark.elapsed)
+        return _EPOCH + timedelta(milliseconds=int(seconds * 1000))
+
+    def _is_doubtful(self, mark: _Mark) -> bool:
+        passed = self._elapsed() - mark.elapsed
+        return (
+            passed >= REMEASURE_AFTER_SECONDS
+            or abs((self._wall() - mark.wall) - passed) >= JUMP_SECONDS
+            or self._source.primary() != mark.primary
+        )
+
+    def _measure(self, doubted: _Mark | None) -> _Mark:
+        with self._measuring:
+            if self._mark is not None and self._mark is not doubted:
+                return self._mark
+            self._mark = self._ask(doubted)
+            return self._mark
+
+    def _ask(self, doubted: _Mark | None) -> _Mark:
+        before = self._elapsed()
+        server = self._source.server_time()
+        after, wall, primary = self._elapsed(), self._wall(), self._source.primary()
+        if server is not None:
+            half_way = (after - before) / 2
+            return _Mark((server - _EPOCH).total_seconds() + half_way, after, wall, primary)
+        if doubted is not None:
+            return _Mark(doubted.server_seconds + (after - doubted.elapsed), after, wall, primary)
+        return _Mark(wall, after, wall, primary)
+
+
+class _Mark:
+    """What the server's time was when the elapsed time and the wall clock stood so."""
+
+    __slots__ = ("elapsed", "primary", "server_seconds", "wall")
+
+    def __init__(self, server_seconds: float, elapsed: float, wall: float, primary: object) -> None:
+        self.server_seconds = server_seconds
+        self.elapsed = elapsed
+        self.wall = wall
+        self.primary = primary

@@ -1,0 +1,33 @@
+"""Durations as people write them: ``90``, ``90s``, ``15m``, ``2h``, ``7d``."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+_TEXT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h|d)?")
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(value: object) -> timedelta:
+    """Return *value* as a duration: a ``timedelta``, a number of seconds, or a text such as ``15m``.
+
+    Raises ValueError that says what is allowed.
+    """
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return timedelta(seconds=value)
+    match = _TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("must be a duration such as 90, 90s, 15m, 2h or 7d")
+    return timedelta(seconds=float(match["number"]) * _UNITS[match["unit"] or "s"])
+
+
+def format_duration(duration: timedelta) -> str:
+    """Return *duration* in its largest whole unit: ``4h``, ``90s``, ``1.5s``."""
+    seconds = duration.total_seconds()
+    for unit in ("d", "h", "m"):
+        if seconds >= _UNITS[unit] and seconds % _UNITS[unit] == 0:
+            return f"{seconds / _UNITS[unit]:g}{unit}"
+    return f"{seconds:g}s"

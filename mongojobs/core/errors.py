@@ -1,0 +1,187 @@
+"""Every error of the library, in one tree, and the four signals that job code raises or receives.
+
+::
+
+    MongoJobsError
+    |-- ConfigurationError            the program is set up wrongly; stops at start
+    |   |-- SettingsError             a setting has a bad value
+    |   |-- ConnectionMissingError    no MongoDB connection could be found
+    |   |-- ServerTooOldError         the server is older than MongoDB 6.0
+    |   |-- ExtraMissingError         an optional package is not installed
+    |   |-- RegistrationError         a job is declared in a way no worker could find it
+    |   `-- CallbackError             a lifecycle callback is of an unknown kind
+    |-- EnqueueError                  refused at enqueue: nothing was stored
+    |   |-- OptionError               an unknown option, or a bad value of one
+    |   |-- NotAJobError              the thing to enqueue is no registered function, method or job object
+    |   |-- ArgumentsError            the arguments do not fit the signature
+    |   |-- UnstorableValueError      an argument cannot be stored
+    |   |-- UnsavedDocumentError      a document that is not in the database yet, or no more
+    |   `-- PayloadTooLargeError      the payload is over the limit
+    |-- EnqueueUnknownError           the job may have been stored, once
+    |-- PartialEnqueueError           some of many jobs were stored
+    |-- StoreUnavailableError         the database could not be reached or refused
+    |-- StateError                    the job is in a state that forbids the request
+    |-- ReadOnlyError                 a write through the read-only ``DelayedJob`` document
+    `-- DeserializationError          a stored payload cannot be turned back into a call
+        |-- UnknownJobError           no job is registered under the stored name
+        |-- DocumentGoneError         a referenced document does not exist any more
+        `-- DamagedPayloadError       the stored payload is not one of ours
+
+Beside the tree stand four signals. ``Snooze`` and ``Discard`` are raised *by* job code. ``JobTimeout`` and
+``Interrupted`` are raised *inside* job code, and are no ``Exception``, so that a broad ``except Exception``
+does not swallow them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+
+class MongoJobsError(Exception):
+    """The root of all errors of this library."""
+
+
+class ConfigurationError(MongoJobsError):
+    """The program is set up wrongly."""
+
+
+class SettingsError(ConfigurationError, ValueError):
+    """A setting has a bad value; the message names the setting, the value and what is allowed."""
+
+    def __init__(self, message: str, *, setting: str) -> None:
+        super().__init__(message)
+        self.setting = setting
+
+
+class ConnectionMissingError(ConfigurationError):
+    """No MongoDB connection could be found; the message names the lines to add."""
+
+
+class ServerTooOldError(ConfigurationError):
+    """The server is older than MongoDB 6.0."""
+
+
+class ExtraMissingError(ConfigurationError, ImportError):
+    """An optional package is not installed; the message is the command that installs it."""
+
+
+class RegistrationError(ConfigurationError, ValueError):
+    """A job is declared in a way that no worker could find it."""
+
+
+class CallbackError(ConfigurationError, ValueError):
+    """A lifecycle callback is for an unknown event or of an unknown kind."""
+
+
+class EnqueueError(MongoJobsError):
+    """The job was refused at enqueue; nothing was stored."""
+
+
+class OptionError(EnqueueError, TypeError):
+    """An option of enqueue is unknown or has a bad value."""
+
+
+class NotAJobError(EnqueueError, TypeError):
+    """The thing to enqueue is no registered function, no method that can be delayed and no job object."""
+
+
+class ArgumentsError(EnqueueError, TypeError):
+    """The arguments do not fit the signature of the job."""
+
+
+class UnstorableValueError(EnqueueError, TypeError):
+    """A value cannot be stored so that it comes back equal; ``where`` names the argument."""
+
+    def __init__(self, message: str, *, where: str) -> None:
+        super().__init__(message)
+        self.where = where
+
+
+class UnsavedDocumentError(EnqueueError, ValueError):
+    """A document is not in the database, so a worker could not load it."""
+
+
+class PayloadTooLargeError(EnqueueError, ValueError):
+    """The payload has ``size`` bytes, more than the ``limit``."""
+
+    def __init__(self, message: str, *, size: int, limit: int) -> None:
+        super().__init__(message)
+        self.size = size
+        self.limit = limit
+
+
+class EnqueueUnknownError(MongoJobsError):
+    """The answer of the database was lost: the job ``job_id`` may exist, once.
+
+    Enqueue again with ``job_id=error.job_id`` to be sure: the second one changes nothing if the first arrived.
+    """
+
+    def __init__(self, message: str, *, job_id: object) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
+class PartialEnqueueError(MongoJobsError):
+    """Of many jobs, ``stored`` are in the database and ``not_stored`` are not (lists of job ids)."""
+
+    def __init__(self, message: str, *, stored: Sequence[object], not_stored: Sequence[object]) -> None:
+        super().__init__(message)
+        self.stored = list(stored)
+        self.not_stored = list(not_stored)
+
+
+class StoreUnavailableError(MongoJobsError):
+    """The database could not be reached, or refused the credentials (then ``refused`` is true)."""
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
+
+
+class StateError(MongoJobsError):
+    """The job's state forbids what was asked."""
+
+
+class ReadOnlyError(MongoJobsError):
+    """``DelayedJob`` is for reading; the message names the call that does what was tried."""
+
+
+class DeserializationError(MongoJobsError):
+    """A stored payload cannot be turned back into a call; a retry would not help."""
+
+
+class UnknownJobError(DeserializationError):
+    """No job is registered under the stored name: a module that the worker does not import, or a renamed job."""
+
+
+class DocumentGoneError(DeserializationError):
+    """A document that the payload refers to does not exist any more."""
+
+
+class DamagedPayloadError(DeserializationError):
+    """The stored payload is not in the format of this library."""
+
+
+class Snooze(Exception):  # noqa: N818 - a signal, not an error
+    """Raise it in a job to be run again in *delay* (``timedelta`` or seconds), without counting an attempt."""
+
+    def __init__(self, delay: timedelta | float) -> None:
+        self.delay = delay if isinstance(delay, timedelta) else timedelta(seconds=delay)
+        super().__init__(f"snoozed for {self.delay}")
+
+
+class Discard(Exception):  # noqa: N818 - a signal, not an error
+    """Raise it in a job to give it up for good, as ``cancelled`` with *reason*."""
+
+    def __init__(self, reason: str = "discarded") -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class JobTimeout(BaseException):
+    """Raised inside a job that outlives its ``max_run_time``."""
+
+
+class Interrupted(BaseException):
+    """Raised inside a job that is handed back because its worker stops."""

@@ -1,0 +1,146 @@
+"""A job: one stored call, what has become of it so far, and who holds it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, Protocol
+
+from bson import ObjectId
+
+Document = dict[str, Any]
+"""A MongoDB document as PyMongo gives and takes it."""
+
+JobId = ObjectId | str | int
+"""What identifies a job: an ObjectId made here, or whatever the caller gave as ``job_id``."""
+
+State = Literal["ready", "running", "completed", "failed", "cancelled"]
+
+READY: Final = "ready"
+RUNNING: Final = "running"
+COMPLETED: Final = "completed"
+FAILED: Final = "failed"
+CANCELLED: Final = "cancelled"
+STATES: Final = (READY, RUNNING, COMPLETED, FAILED, CANCELLED)
+ENDED: Final = (COMPLETED, FAILED, CANCELLED)
+
+LOWEST_PRIORITY: Final = -(2**31)
+HIGHEST_PRIORITY: Final = 2**31 - 1
+"""Priorities are 32-bit integers; the lower number runs first."""
+
+LONGEST_NAME: Final = 256
+"""The longest name of a queue, job or worker, in characters."""
+
+
+class Run(Protocol):
+    """What a running job may ask about its own run."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker has been told to stop."""
+        ...
+
+    @property
+    def lost(self) -> bool:
+        """Whether the lock could not be renewed for a whole lease, so that another worker may run the job."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorText:
+    """How a run failed, as kept in ``errors``: *error* for people at a glance, *trace* to find the place."""
+
+    error: str
+    trace: str = ""
+
+    @property
+    def full(self) -> str:
+        """The text of ``last_error``: message, newline, traceback. Source: delayed_job."""
+        return f"{self.error}\n{self.trace}" if self.trace else self.error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A document of the collection ``delayed_jobs``, as a value.
+
+    All times are UTC and aware. ``attempts`` counts failed runs only: a lost worker counts in ``losses``, a stopped one
+    in ``releases``. ``locked_by`` is a label for people; the lock is the ``lock_token``, new at each reserve.
+    """
+
+    id: JobId
+    name: str
+    queue: str
+    priority: int
+    run_at: datetime
+    handler: Mapping[str, Any] = field(repr=False)
+    state: State = READY
+    attempts: int = 0
+    max_attempts: int | None = None
+    max_run_time: timedelta | None = None
+    locked_at: datetime | None = None
+    locked_by: str | None = None
+    locked_until: datetime | None = None
+    lock_token: str | None = field(default=None, repr=False)
+    fence: int = 0
+    losses: int = 0
+    releases: int = 0
+    snoozes: int = 0
+    created_at: datetime | None = None
+    failed_at: datetime | None = None
+    finished_at: datetime | None = None
+    expire_at: datetime | None = None
+    last_error: str | None = field(default=None, repr=False)
+    errors: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    tags: tuple[str, ...] = ()
+    meta: Mapping[str, Any] | None = field(default=None, repr=False)
+    id_given: bool = False
+    """Whether the caller chose the id: then the document is kept for a while after success, so that repeating the
+    enqueue changes nothing."""
+    run: Run | None = field(default=None, repr=False, compare=False)
+    """The run that is going on, for the job that ``current_job`` and the hooks see; never stored."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker that runs this job has been told to stop: a good moment to save progress and return."""
+        return self.run is not None and self.run.stopping
+
+    @property
+    def lost(self) -> bool:
+        """Whether the worker has lost this job's lock: another one may be running it, and no result will be written."""
+        return self.run is not None and self.run.lost
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether some worker holds the job."""
+        return self.state == RUNNING
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the job was given up on."""
+        return self.state == FAILED
+
+    def with_run(self, run: Run) -> Job:
+        """Return the same job as seen from inside *run*."""
+        return dataclasses.replace(self, run=run)
+
+
+_current: ContextVar[Job | None] = ContextVar("mongojobs_current_job", default=None)
+
+
+def current_job() -> Job | None:
+    """Return the job that this code is running in, or None outside of a job."""
+    return _current.get()
+
+
+@contextmanager
+def running(job: Job) -> Iterator[None]:
+    """Make *job* the current one for the code inside."""
+    token = _current.set(job)
+    try:
+        yield
+    finally:
+        _current.reset(token)

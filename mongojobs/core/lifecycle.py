@@ -1,0 +1,122 @@
+"""Lifecycle events and notices: how plugins take part in what enqueuers and workers do.
+
+An *event* surrounds a piece of work, and plugins may act before it, after it or around it. Source: delayed_job, whose
+seven events these are. A *notice* (``core.notices``) only tells that something happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from mongojobs.core.errors import CallbackError
+from mongojobs.core.notices import Notice
+
+T = TypeVar("T")
+Callback = Callable[..., Any]
+
+EVENTS: Final[dict[str, tuple[str, ...]]] = {
+    "enqueue": ("job",),
+    "execute": ("worker",),
+    "loop": ("worker",),
+    "perform": ("worker", "job"),
+    "invoke_job": ("job",),
+    "error": ("worker", "job"),
+    "failure": ("worker", "job"),
+}
+"""Each event with its arguments.
+
+``enqueue`` surrounds the enqueue hook and the insert (or the inline run); ``execute`` the worker's whole life; ``loop``
+one batch; ``perform`` one reserved job up to the hand-over of its result; ``invoke_job`` hooks and perform only;
+``error`` a failed run; ``failure`` the giving up.
+"""
+
+
+class Lifecycle:
+    """The callbacks of one app, in the order in which they were registered.
+
+    ``before`` and ``after`` callbacks get the event's arguments. ``after`` is skipped when the event's body raises.
+    An ``around`` callback gets ``proceed`` first, and must call it and return its value; the one registered first is
+    the outermost.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[str, list[Callback]] = {event: [] for event in EVENTS}
+        self._after: dict[str, list[Callback]] = {event: [] for event in EVENTS}
+        self._around: dict[str, list[Callback]] = {event: [] for event in EVENTS}
+        self._listeners: list[Callable[[Notice], None]] = []
+        self._watched: set[str] = set()
+
+    def before(self, event: str, callback: Callback) -> None:
+        """Call *callback* before each *event*. Raises CallbackError for an unknown event."""
+        self._register(self._before, event, callback)
+
+    def after(self, event: str, callback: Callback) -> None:
+        """Call *callback* after each *event* whose body did not raise. Raises CallbackError for an unknown event."""
+        self._register(self._after, event, callback)
+
+    def around(self, event: str, callback: Callback) -> None:
+        """Call *callback(proceed, ...)* in place of each *event*. Raises CallbackError for an unknown event."""
+        self._register(self._around, event, callback)
+
+    def on_notice(self, listener: Callable[[Notice], None]) -> None:
+        """Call *listener* with every notice."""
+        self._listeners.append(listener)
+
+    def notify(self, notice: Notice) -> None:
+        """Tell all listeners."""
+        for listener in self._listeners:
+            listener(notice)
+
+    def run(self, event: str, *arguments: object, body: Callable[[], T]) -> T:
+        """Run *body* as the given *event* and return its value.
+
+        Raises CallbackError for an unknown event or the wrong number of *arguments*.
+        """
+        expected = EVENTS.get(event)
+        if expected is None or len(arguments) != len(expected):
+            raise CallbackError(_misuse(event, arguments))
+        if event not in self._watched:
+            return body()
+        for callback in self._before[event]:
+            callback(*arguments)
+        result = self._surrounded(event, arguments, body)()
+        for callback in self._after[event]:
+            callback(*arguments)
+        return result
+
+    def _surrounded(self, event: str, arguments: tuple[object, ...], body: Callable[[], T]) -> Callable[[], T]:
+        for callback in reversed(self._around[event]):
+            body = _around(callback, arguments, body)
+        return body
+
+    def _register(self, callbacks: dict[str, list[Callback]], event: str, callback: Callback) -> None:
+        if event not in EVENTS:
+            raise CallbackError(f"unknown lifecycle event {event!r}: use one of {', '.join(EVENTS)}")
+        if not callable(callback):
+            raise CallbackError(f"a callback for {event} must be callable, got {callback!r}")
+        callbacks[event].append(callback)
+        self._watched.add(event)
+
+
+class Plugin:
+    """Base class of plugins: override ``register`` and attach callbacks. Source: delayed_job, ``Plugin``."""
+
+    def register(self, lifecycle: Lifecycle) -> None:
+        """Attach this plugin's callbacks to *lifecycle*; called once for each app."""
+        raise NotImplementedError(f"{type(self).__name__} must override register(lifecycle)")
+
+
+def _around(callback: Callback, arguments: tuple[object, ...], body: Callable[[], T]) -> Callable[[], T]:
+    def proceed() -> T:
+        result: T = callback(body, *arguments)
+        return result
+
+    return proceed
+
+
+def _misuse(event: str, arguments: tuple[object, ...]) -> str:
+    if event not in EVENTS:
+        return f"unknown lifecycle event {event!r}: use one of {', '.join(EVENTS)}"
+    names = EVENTS[event]
+    return f"the event {event} takes {len(names)} argument(s) ({', '.join(names)}), got {len(arguments)}"

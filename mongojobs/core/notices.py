@@ -1,0 +1,233 @@
+"""What enqueuers and workers tell their plugins: one small value for each thing that happens.
+
+The wording of logs is made from these in ``plugins.log``; counters and traces can be made from them as well.
+Durations are in seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mongojobs.core.job import Job, JobId
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarted:
+    """A worker begins; *settings* are the ones worth reading in a log."""
+
+    worker: str
+    settings: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStopping:
+    """A worker has been told to stop."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStopped:
+    """A worker has ended, after handing back *released* jobs."""
+
+    worker: str
+    released: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoMoreJobs:
+    """A worker that exits on completion found nothing due."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDone:
+    """A busy spell of a worker has ended."""
+
+    worker: str
+    jobs: int
+    failures: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnqueued:
+    """A job was stored."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class JobStarted:
+    """A run begins, *waited* seconds after the job was due."""
+
+    worker: str
+    job: Job
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobCompleted:
+    """A run succeeded."""
+
+    worker: str
+    job: Job
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobErrored:
+    """A run failed; *job* is the job as it was before."""
+
+    worker: str
+    job: Job
+    seconds: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailed:
+    """A job is given up on; *reason* tells why."""
+
+    worker: str
+    job: Job
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobSnoozed:
+    """A job asked to be run again *delay* seconds later."""
+
+    worker: str
+    job: Job
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobDiscarded:
+    """A job gave itself up."""
+
+    worker: str
+    job: Job
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobReleased:
+    """A started job was handed back because the worker stops."""
+
+    worker: str
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class JobLost:
+    """The lock of a job is not ours any more, so *what* was dropped."""
+
+    worker: str
+    job: Job
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobTimedOut:
+    """A job outlived its limit of *limit* seconds and was told so."""
+
+    worker: str
+    job: Job
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobStuck:
+    """A job's code did not return after its time-out; the process ends because of it."""
+
+    worker: str
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class JobRescued:
+    """A job was taken back from *locked_by*, whose lease ran out; *failed* when that was one loss too many."""
+
+    worker: str
+    job_id: JobId
+    locked_by: str
+    losses: int
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuarantined:
+    """A damaged job document was set aside."""
+
+    worker: str
+    job_id: JobId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackRaised:
+    """A hook or a plugin raised where nothing depends on it; *what* names it."""
+
+    worker: str
+    job: Job | None
+    what: str
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseAway:
+    """The database cannot be reached while *doing* something; told once for an outage."""
+
+    worker: str
+    doing: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseBack:
+    """The database answers again after *seconds*."""
+
+    worker: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something is not as it should be, and goes on."""
+
+    worker: str
+    message: str
+
+
+AboutJob = (
+    JobEnqueued
+    | JobStarted
+    | JobCompleted
+    | JobErrored
+    | JobFailed
+    | JobSnoozed
+    | JobDiscarded
+    | JobReleased
+    | JobLost
+    | JobTimedOut
+    | JobStuck
+)
+"""The notices about one job, which they carry as ``job``."""
+
+Notice = (
+    AboutJob
+    | WorkerStarted
+    | WorkerStopping
+    | WorkerStopped
+    | NoMoreJobs
+    | BatchDone
+    | JobRescued
+    | JobQuarantined
+    | CallbackRaised
+    | DatabaseAway
+    | DatabaseBack
+    | Warned
+)

@@ -1,0 +1,46 @@
+"""When a failed job runs again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+
+LONGEST_DELAY = timedelta(days=366)
+
+Backoff = timedelta | float | Callable[[int], timedelta | float]
+"""How long to wait: a fixed time, or a function of the number of failures so far. Bare numbers are seconds."""
+
+
+def backoff(attempts: int) -> timedelta:
+    """Return how long to wait after the *attempts*-th failure.
+
+    Grows as ``attempts ** 4 + 5`` seconds: 6 s, 21 s, 86 s, 261 s, 630 s, ... Source: delayed_job, ``reschedule_at``.
+    """
+    return min(timedelta(seconds=min(attempts**4 + 5, 10**9)), LONGEST_DELAY)
+
+
+def delay_after(attempts: int, declared: Backoff | None = None) -> timedelta:
+    """Return the delay after the *attempts*-th failure as *declared*, or the default one."""
+    if declared is None:
+        return backoff(attempts)
+    wanted = declared(attempts) if callable(declared) else declared
+    wanted = wanted if isinstance(wanted, timedelta) else timedelta(seconds=wanted)
+    return min(max(wanted, timedelta(0)), LONGEST_DELAY)
+
+
+def with_jitter(delay: timedelta, *, share: float, chance: Callable[[], float] = random.random) -> timedelta:
+    """Return *delay* lengthened by up to *share* of itself (0.1: a tenth).
+
+    Without it, all jobs that failed in one outage would come back in the same second. It only lengthens, so that
+    nothing runs earlier than delayed_job would run it.
+    """
+    return delay + delay * (share * chance())
+
+
+def loss_backoff(losses: int) -> timedelta:
+    """Return how long a job waits after its *losses*-th lost worker: not at all at first, then as after a failure.
+
+    A first loss is most likely the worker's fault (a restart, a dead machine), a second one perhaps the job's.
+    """
+    return timedelta(0) if losses <= 1 else backoff(losses - 1)

@@ -1,0 +1,340 @@
+"""The settings: one place where each has its name, default, check and explanation.
+
+They come from four sources, the first one that names a setting wins: command-line flags, environment variables
+(``MONGOJOBS_`` and the name in capitals), ``[tool.mongojobs]`` in ``pyproject.toml``, and the app's own
+``mongojobs.configure(...)``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from mongojobs.core.durations import format_duration, parse_duration
+from mongojobs.core.errors import SettingsError
+from mongojobs.core.job import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
+
+ENVIRONMENT_PREFIX: Final = "MONGOJOBS_"
+LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+LOG_FORMATS: Final = ("auto", "text", "logfmt", "json")
+
+Parse = Callable[[Any], Any]
+
+
+def _number(least: int, most: int | None = None) -> Parse:
+    """Return a parser of whole numbers between *least* and *most*."""
+    allowed = f"must be {least} or more" if most is None else f"must be between {least} and {most}"
+
+    def parse(value: object) -> int:
+        try:
+            number = int(value) if isinstance(value, str) else value
+        except ValueError:
+            number = None
+        if not isinstance(number, int) or isinstance(number, bool):
+            raise ValueError("must be a whole number")
+        if number < least or (most is not None and number > most):
+            raise ValueError(allowed)
+        return number
+
+    return parse
+
+
+def _duration(*, zero: bool = False) -> Parse:
+    def parse(value: object) -> timedelta:
+        duration = parse_duration(value)
+        if duration < timedelta(0) or (duration == timedelta(0) and not zero):
+            raise ValueError("must be 0 or more" if zero else "must be more than 0")
+        return duration
+
+    return parse
+
+
+def _share(value: object) -> float:
+    try:
+        share = float(value)  # type: ignore[arg-type]  # refused just below
+    except (TypeError, ValueError):
+        raise ValueError("must be a number between 0 and 1") from None
+    if not 0 <= share <= 1:
+        raise ValueError("must be a number between 0 and 1")
+    return share
+
+
+def _truth(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in ("1", "true", "yes", "on"):
+        return True
+    if text in ("0", "false", "no", "off", ""):
+        return False
+    raise ValueError("must be true or false")
+
+
+def _truth_or_callable(value: object) -> object:
+    return value if callable(value) else _truth(value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("must be a text that is not empty")
+    return value
+
+
+def queue_name(value: object) -> str:
+    """Return *value* if it can name a queue. Raises ValueError that says what can."""
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME or not value.isprintable():
+        raise ValueError(f"must be a printable text of 1 to {LONGEST_NAME} characters")
+    if value != value.strip() or "," in value or value.startswith("$"):
+        raise ValueError("must not begin with $, contain a comma, or begin or end with a space")
+    return value
+
+
+def _queue_names(value: object) -> tuple[str, ...]:
+    names = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(names, Sequence):
+        raise ValueError("must be names separated by commas")
+    return tuple(queue_name(name) for name in names if name)
+
+
+def _names_or_callable(value: object) -> object:
+    if callable(value):
+        return value
+    names = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise ValueError("must be a list of names, or a function that says whether a name is allowed")
+    return tuple(names)
+
+
+def _queue_attributes(value: object) -> Mapping[str, Mapping[str, int]]:
+    if not isinstance(value, Mapping):
+        raise ValueError('must be a table such as {"mail": {"priority": 10}}')
+    priority = _number(LOWEST_PRIORITY, HIGHEST_PRIORITY)
+    attributes: dict[str, Mapping[str, int]] = {}
+    for queue, of_queue in value.items():
+        if not isinstance(of_queue, Mapping) or set(of_queue) - {"priority"}:
+            raise ValueError(f"knows only the attribute priority, got {of_queue!r} for {queue!r}")
+        attributes[queue_name(queue)] = {key: priority(number) for key, number in of_queue.items()}
+    return attributes
+
+
+def _choice(*allowed: str) -> Parse:
+    def parse(value: object) -> str:
+        text = str(value).lower()
+        if text not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return text
+
+    return parse
+
+
+def _write_concern(value: object) -> str | int:
+    if value == "majority":
+        return "majority"
+    try:
+        number = int(value)  # type: ignore[call-overload]  # refused just below
+    except (TypeError, ValueError):
+        raise ValueError('must be "majority" or a number of nodes') from None
+    if number < 1:
+        raise ValueError("must be 1 or more: with 0 the database does not even say whether it stored the job")
+    return int(number)
+
+
+def _setting(default: Any, parse: Parse, explanation: str, *also: str, secret: bool = False) -> Any:
+    """Declare a setting; *also* names environment variables of delayed_job that are honoured after our own."""
+    metadata = {"default": default, "parse": parse, "explanation": explanation, "also": also}
+    return dataclasses.field(default_factory=lambda: default, metadata=metadata, repr=not secret)
+
+
+_PRIORITY = _number(LOWEST_PRIORITY, HIGHEST_PRIORITY)
+_NO_ATTRIBUTES: Final[Mapping[str, Mapping[str, int]]] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of an app and its workers, checked when made.
+
+    Durations may be given as ``timedelta``, as seconds, or as texts such as ``15m``. Raises SettingsError.
+    """
+
+    uri: str | None = _setting(
+        None, _text, "MongoDB URI of the jobs; default: the app's MongoEngine connection", secret=True
+    )
+    database: str | None = _setting(None, _text, "database of the jobs; default: the one in the URI")
+    collection: str = _setting("delayed_jobs", _text, "collection of the jobs")
+    db_alias: str = _setting("default", _text, "MongoEngine alias whose connection holds the jobs")
+    write_concern: str | int = _setting(
+        "majority", _write_concern, "how many nodes acknowledge a write; less than majority can lose jobs"
+    )
+    enqueue_timeout: timedelta = _setting(timedelta(seconds=10), _duration(), "how long an enqueue tries")
+
+    delay_jobs: bool | Callable[..., bool] = _setting(
+        True,
+        _truth_or_callable,
+        "false: run jobs at once instead of storing them; a function decides for each job",
+    )
+    default_queue_name: str = _setting("default", queue_name, "queue of jobs that name none")
+    default_priority: int = _setting(0, _PRIORITY, "priority of jobs that name none; lower runs first")
+    queue_attributes: Mapping[str, Mapping[str, int]] = _setting(
+        _NO_ATTRIBUTES, _queue_attributes, 'attributes of queues, such as {"mail": {"priority": 10}}'
+    )
+    max_payload_bytes: int = _setting(2**20, _number(1), "largest payload accepted at enqueue")
+    switched_databases: tuple[str, ...] | Callable[[str], bool] = _setting(
+        (), _names_or_callable, "databases, besides those of the classes, whose documents jobs may refer to"
+    )
+    switched_collections: tuple[str, ...] | Callable[[str], bool] = _setting(
+        (), _names_or_callable, "collections, besides those of the classes, whose documents jobs may refer to"
+    )
+
+    max_attempts: int = _setting(25, _number(1), "failures after which a job is given up on")
+    max_run_time: timedelta = _setting(timedelta(hours=4), _duration(), "how long a job may run")
+    max_losses: int = _setting(5, _number(1), "lost workers after which a job is given up on")
+    max_releases: int = _setting(30, _number(1), "interrupted runs after which a job is given up on")
+    retry_jitter: float = _setting(0.1, _share, "share by which delays before retries are lengthened at random")
+    destroy_failed_jobs: bool = _setting(False, _truth, "delete jobs that are given up on instead of keeping them")
+    keep_completed: timedelta | None = _setting(
+        None, _duration(), "how long completed jobs are kept; default: not at all"
+    )
+    job_id_retention: timedelta = _setting(
+        timedelta(days=1), _duration(), "how long an ended job whose id the caller chose is kept"
+    )
+
+    queues: tuple[str, ...] = _setting(
+        (), _queue_names, "queues to work on, with commas; default: all", "QUEUES", "QUEUE"
+    )
+    min_priority: int | None = _setting(None, _PRIORITY, "lowest priority number to work on", "MIN_PRIORITY")
+    max_priority: int | None = _setting(None, _PRIORITY, "highest priority number to work on", "MAX_PRIORITY")
+    threads: int = _setting(1, _number(1, 1000), "jobs run at once in a process")
+    processes: int = _setting(1, _number(1, 1000), "worker processes")
+    async_concurrency: int = _setting(
+        10, _number(1, 10_000), "async def jobs run at once in a process, beside the threads"
+    )
+    sleep_delay: timedelta = _setting(
+        timedelta(seconds=5), _duration(), "longest wait between two looks into an empty queue", "SLEEP_DELAY"
+    )
+    read_ahead: int = _setting(
+        100, _number(0, 10_000), "most jobs reserved at once; 0: strictly one at a time", "READ_AHEAD"
+    )
+    exit_on_complete: bool = _setting(False, _truth, "leave when nothing is due")
+    lease: timedelta = _setting(timedelta(seconds=60), _duration(), "how long a lock lives without renewal")
+    heartbeat: timedelta = _setting(timedelta(seconds=10), _duration(), "how often locks are renewed")
+    shutdown_timeout: timedelta = _setting(
+        timedelta(seconds=25), _duration(zero=True), "how long running jobs may go on after a stop"
+    )
+    timeout_grace: timedelta = _setting(
+        timedelta(seconds=60), _duration(), "how long a job's code may go on after its time-out"
+    )
+    name: str | None = _setting(None, _text, "label of the worker; default: made of host, process id and a random part")
+    prefix: str = _setting("", str, "text put before the worker's label")
+    log_level: str = _setting("info", _choice(*LOG_LEVELS), "least level that is logged")
+    log_format: str = _setting("auto", _choice(*LOG_FORMATS), "form of log lines")
+    quiet: bool = _setting(False, _truth, "log warnings and errors only", "QUIET")
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not field.metadata["default"]:
+                object.__setattr__(self, field.name, _parsed(field, value))
+        self._check_together()
+
+    def _check_together(self) -> None:
+        if self.heartbeat > self.lease / 2:
+            raise SettingsError(
+                f"heartbeat must be at most half the lease ({format_duration(self.lease)}),"
+                f" got {format_duration(self.heartbeat)}: two missed beats would lose every lock",
+                setting="heartbeat",
+            )
+        if self.min_priority is not None and self.max_priority is not None and self.min_priority > self.max_priority:
+            raise SettingsError(
+                f"min_priority must not be above max_priority ({self.max_priority}), got {self.min_priority}",
+                setting="min_priority",
+            )
+
+    def changed(self, **values: object) -> Settings:
+        """Return the same settings but for *values*. Raises SettingsError."""
+        refuse_unknown(values)
+        return dataclasses.replace(self, **values)  # type: ignore[arg-type]  # parsed in __post_init__
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Settings together with where each comes from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def resolve(
+    *,
+    configured: Settings,
+    file: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> Resolved:
+    """Lay *file*, *environ* and *flags* over what the app *configured*, and note each setting's origin.
+
+    A source that does not name a setting leaves it alone. Raises SettingsError that names the source.
+    """
+    origins = {field.name: _configured_origin(configured, field) for field in dataclasses.fields(Settings)}
+    values: dict[str, object] = {}
+    for origin, given in [
+        ("pyproject.toml", _from_file(file or {})),
+        *_from_environment(environ or {}),
+        ("flag", flags or {}),
+    ]:
+        refuse_unknown(given)
+        values.update(given)
+        origins.update(dict.fromkeys(given, origin))
+    try:
+        return Resolved(configured.changed(**values), origins)
+    except SettingsError as error:
+        raise SettingsError(f"{error} (from {origins[error.setting]})", setting=error.setting) from None
+
+
+def environment_names(name: str) -> tuple[str, ...]:
+    """Return the environment variables that set *name*; the first that is present wins."""
+    field = Settings.__dataclass_fields__[name]
+    return (ENVIRONMENT_PREFIX + name.upper(), *field.metadata["also"])
+
+
+def explanation(name: str) -> str:
+    """Return the one-line explanation of the setting *name*."""
+    return str(Settings.__dataclass_fields__[name].metadata["explanation"])
+
+
+def refuse_unknown(values: Mapping[str, object]) -> None:
+    """Raise SettingsError for the first name that is no setting."""
+    for name in values:
+        if name not in Settings.__dataclass_fields__:
+            known = ", ".join(Settings.__dataclass_fields__)
+            raise SettingsError(f"unknown setting {name!r}: the settings are {known}", setting=name)
+
+
+def _parsed(field: dataclasses.Field[Any], value: object) -> object:
+    if value is None and field.metadata["default"] is None:
+        return None
+    try:
+        return field.metadata["parse"](value)
+    except ValueError as error:
+        shown = "a URI" if field.name == "uri" else repr(value)
+        raise SettingsError(f"{field.name} {error}, got {shown}", setting=field.name) from None
+
+
+def _configured_origin(configured: Settings, field: dataclasses.Field[Any]) -> str:
+    return "default" if getattr(configured, field.name) == field.metadata["default"] else "configure()"
+
+
+def _from_file(file: Mapping[str, object]) -> dict[str, object]:
+    return {name.replace("-", "_"): value for name, value in file.items()}
+
+
+def _from_environment(environ: Mapping[str, str]) -> list[tuple[str, dict[str, object]]]:
+    found: list[tuple[str, dict[str, object]]] = []
+    for name in Settings.__dataclass_fields__:
+        for variable in environment_names(name):
+            if environ.get(variable, "") != "":
+                found.append((variable, {name: environ[variable]}))
+                break
+    return found
