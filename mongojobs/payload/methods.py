@@ -1,0 +1,130 @@
+"""Which methods can be jobs, and how a call fits a signature."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType, MethodType
+from typing import Any
+
+from mongojobs.core.errors import ArgumentsError, NotAJobError
+from mongojobs.payload.registry import Declaration, is_async
+
+_ODM = "mongoengine"
+"""Its own methods (``delete``, ``drop_collection``, ...) are no jobs: a planted job document could call them."""
+
+
+def method_of(cls: type, name: str) -> Any:
+    """Return what stands in *cls* or a base under *name*, unbound. Raises NotAJobError unless it may be a job."""
+    if name.startswith("__"):
+        raise NotAJobError(f"{cls.__name__}.{name} cannot be a job: names with two underscores are Python's own")
+    owner = next((base for base in cls.__mro__ if name in vars(base)), None)
+    if owner is None:
+        raise NotAJobError(f"{cls.__name__} has no method {name!r}{_nearest(cls, name)}")
+    method = vars(owner)[name]
+    if _is_of_odm(owner) or _is_of_odm(method):
+        raise NotAJobError(
+            f"{cls.__name__}.{name} is MongoEngine's own: define a method of your own which calls it, and delay that"
+        )
+    if not _is_method(method):
+        raise NotAJobError(f"{cls.__name__}.{name} is no method, but {type(method).__name__}{_nearest(cls, name)}")
+    return method
+
+
+def refuse_instance_method(cls: type, name: str) -> None:
+    """Raise NotAJobError if the method *name* needs an instance of *cls*."""
+    probe = object()
+    bound = original(method_of(cls, name).__get__(probe, cls))
+    if isinstance(bound, MethodType) and bound.__self__ is probe:
+        raise NotAJobError(
+            f"{cls.__name__}.{name} is an instance method: call it on an instance, or make it a classmethod"
+        )
+
+
+def original(bound: Any) -> Callable[..., object]:
+    """Return the method that runs at once, where *bound* is one that ``handle_asynchronously`` wrapped."""
+    method: Callable[..., object] = getattr(bound, "without_delay", bound)
+    return method
+
+
+def declaration_of(method: object) -> Declaration | None:
+    """Return what ``handle_asynchronously`` declared of a *method* as it stands in its class."""
+    declaration = getattr(method, "declaration", None)
+    return declaration if isinstance(declaration, Declaration) else None
+
+
+def is_async_method(method: object) -> bool:
+    """Return whether a *method*, as it stands in its class, is ``async def``."""
+    declaration = declaration_of(method)
+    return declaration.is_async if declaration else is_async(getattr(method, "__func__", method))
+
+
+def check_arguments(
+    label: str, function: Callable[..., object], args: Sequence[object], kwargs: Mapping[str, object]
+) -> None:
+    """Raise ArgumentsError unless *function* can be called so; *label* names it in the message."""
+    plain, leading = _unbound(function)
+    signature = _signature(plain)
+    if signature is None:
+        return
+    try:
+        signature.bind(*leading, *args, **kwargs)
+    except TypeError as error:
+        shown = _without_self(signature) if leading else signature
+        raise ArgumentsError(f"{label}{shown} does not take these arguments: {error}") from None
+
+
+def argument_labels(function: Callable[..., object], count: int) -> Sequence[str]:
+    """Return how messages call each of *count* positional arguments: ``argument 'order_id'``, or ``argument 3``."""
+    plain, leading = _unbound(function)
+    named = _positional(plain)[len(leading) :][:count]
+    return (*named, *(f"argument {number + 1}" for number in range(len(named), count)))
+
+
+def _unbound(function: Callable[..., object]) -> tuple[Callable[..., object], tuple[object, ...]]:
+    """Return the plain function and what stands before its arguments, so that signatures are read once a function."""
+    return (function.__func__, (None,)) if isinstance(function, MethodType) else (function, ())
+
+
+@functools.lru_cache(maxsize=4096)
+def _signature(function: Callable[..., object]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):  # some functions written in C
+        return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _positional(function: Callable[..., object]) -> tuple[str, ...]:
+    signature = _signature(function)
+    parameters = signature.parameters.values() if signature else ()
+    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return tuple(f"argument {name!r}" for name in positional)
+
+
+def _without_self(signature: inspect.Signature) -> inspect.Signature:
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
+def _is_of_odm(thing: object) -> bool:
+    module = getattr(getattr(thing, "__func__", thing), "__module__", None)
+    return isinstance(module, str) and module.partition(".")[0] == _ODM
+
+
+def _is_method(attribute: object) -> bool:
+    if isinstance(attribute, FunctionType | classmethod | staticmethod):
+        return True
+    return hasattr(attribute, "__get__") and (declaration_of(attribute) is not None or _is_called(attribute))
+
+
+def _is_called(attribute: object) -> bool:
+    return callable(attribute) and not isinstance(attribute, type)
+
+
+def _nearest(cls: type, name: str) -> str:
+    methods = [other for base in cls.__mro__ for other, value in vars(base).items() if _is_method(value)]
+    own = [other for other in methods if not other.startswith("_")]
+    nearest = difflib.get_close_matches(name, own, n=1)
+    return f": did you mean {nearest[0]!r}?" if nearest else ""

@@ -1,0 +1,317 @@
+"""MongoEngine documents in payloads: stored as references, loaded fresh from where they came.
+
+A reference names the class (looked up among the imported ones), the connection alias, the database, the collection
+and the key. It is followed with a plain ``find_one`` on the primary: custom managers do not apply, and MongoEngine's
+``switch_db`` is never used, because it switches the class for all threads of the process.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import bson
+import mongoengine
+from bson import DBRef
+from bson.errors import BSONError
+from mongoengine import connection
+from mongoengine.base import BaseDocument, LazyReference
+from mongoengine.errors import MongoEngineException, ValidationError
+from mongoengine.queryset.base import BaseQuerySet
+
+from mongojobs.core.errors import DamagedPayloadError, DeserializationError, DocumentGoneError, UnknownJobError
+from mongojobs.payload.decoding import Loaded
+from mongojobs.payload.encoding import tagged
+from mongojobs.payload.places import Allowed, Home, Place, Switched
+from mongojobs.payload.refusal import RefusedError, reachable
+from mongojobs.payload.registry import full_name
+
+Inner = Callable[[object], Any]
+
+_INVALID = (MongoEngineException, ValidationError)
+"""What MongoEngine raises; to it, ``ValidationError`` is an ``AssertionError``."""
+
+_UNLOADABLE = (*_INVALID, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"""What comes up when a document does not fit its class. Errors of the database are none of these."""
+
+
+class UnsavedChangesWarning(UserWarning):
+    """A document with unsaved changes was enqueued: the worker will see what is in the database."""
+
+
+class DocumentReferences:
+    """Stores and loads the documents of MongoEngine.
+
+    A database or collection other than the class's own is only followed if *switched_databases* or
+    *switched_collections* allows it: else whoever can write a job document could have any collection loaded.
+
+    A class's own alias is read once, early: ``with switch_db(...)`` changes it in the class itself, for all threads.
+    """
+
+    def __init__(self, switched_databases: Allowed = (), switched_collections: Allowed = ()) -> None:
+        self._switched = Switched(switched_databases, switched_collections)
+        self._classes: dict[str, type] = {}
+        self._homes: dict[type, Home] = {}
+        self._look_around()
+
+    def encoder(self, cls: type) -> Callable[[Any, Inner], object] | None:
+        """Return what stores the instances of *cls*, None if they have nothing to do with MongoEngine."""
+        if issubclass(cls, mongoengine.Document):
+            return self._store_reference
+        if issubclass(cls, BaseDocument):
+            return self._store_embedded
+        if issubclass(cls, LazyReference):
+            return self._store_lazy
+        if issubclass(cls, BaseQuerySet):
+            raise RefusedError("is a QuerySet, a query and no value: pass the ids, such as list(query.scalar('id'))")
+        return None
+
+    def class_name(self, cls: type) -> str | None:
+        """Return ``module.qualname`` of a document class, None for any other class."""
+        return full_name(cls) if issubclass(cls, BaseDocument) else None
+
+    def find_class(self, name: object) -> type | None:
+        """Return the imported document class of that name; nothing is imported for it."""
+        if not isinstance(name, str):
+            return None
+        if name not in self._classes:
+            self._look_around()
+        return self._classes.get(name)
+
+    def decode(self, tag: str, content: Any, inner: Inner, loaded: Loaded) -> object:
+        """Return the document, embedded document or LazyReference that *content* stands for.
+
+        Raises DocumentGoneError, UnknownJobError, DamagedPayloadError, DeserializationError, and errors of the
+        database as they are, since those pass.
+        """
+        match tag, content:
+            case "document", {"class": name, "key": key, **place} if len(place) == 3:
+                cls, where = self._class(name, mongoengine.Document), Place.of(place)
+                identity = (cls, where, bson.encode({"": key}))
+                if identity not in loaded:
+                    loaded[identity] = self._load(cls, where, inner(key))
+                return loaded[identity]
+            case "embedded", {"class": name, "fields": fields, **rest} if not rest:
+                return self._load_embedded(self._class(name, mongoengine.EmbeddedDocument), inner(fields))
+            case "lazyref", {"class": name, "id": key, "passthrough": bool(passthrough), **rest} if not rest:
+                return LazyReference(self._class(name, mongoengine.Document), inner(key), passthrough=passthrough)
+            case _:
+                raise DamagedPayloadError(f"a stored {tag} has other fields than it should")
+
+    def _store_reference(self, document: Any, inner: Inner) -> object:
+        cls = type(document)
+        name = self._stored_name(cls)
+        if cls._meta.get("abstract"):
+            raise RefusedError(f"is of the abstract class {name}, which has no collection: pass one of a subclass")
+        if not _is_saved(document):
+            raise RefusedError(
+                f"is a {cls.__name__} that is not in the database, so no worker could load it: save() it first",
+                unsaved=True,
+            )
+        _warn_of_changes(document)
+        place = self._place_of(document)
+        refusal = self._refusal(cls, place)
+        if refusal is not None:
+            raise RefusedError(refusal)
+        return tagged("document", {"class": name, **place.as_dict(), "key": inner(_object_key(document))})
+
+    def _store_embedded(self, embedded: Any, inner: Inner) -> object:
+        cls = type(embedded)
+        try:
+            fields = _plain(embedded.to_mongo())
+        except _INVALID as error:
+            raise RefusedError(f"is a {cls.__name__} that MongoEngine cannot store: {error}") from error
+        foreign = self._foreign(cls, fields)
+        if foreign is not None:
+            raise RefusedError(f"is a {cls.__name__} {foreign}: pass the id instead")
+        return tagged("embedded", {"class": self._stored_name(cls), "fields": inner(fields)})
+
+    def _store_lazy(self, reference: Any, inner: Inner) -> object:
+        content = {
+            "class": self._stored_name(reference.document_type),
+            "id": inner(reference.pk),
+            "passthrough": bool(reference.passthrough),
+        }
+        return tagged("lazyref", content)
+
+    def _load(self, cls: Any, place: Place, key: object) -> object:
+        if cls not in self._homes:
+            raise DamagedPayloadError(f"a stored document is of the abstract class {cls.__name__}")
+        collection = self._open(cls, place)
+        try:
+            found = collection.with_options(read_preference=connection.READ_PREFERENCE).find_one(_query(cls, key))
+        except BSONError as error:
+            raise DamagedPayloadError(f"a stored {cls.__name__} has a key that is none: {error}") from error
+        if found is None:
+            raise DocumentGoneError(f"{cls.__name__} {_shown_id(key)} does not exist any more")
+        return _bound(_from_son(cls, found), collection)
+
+    def _open(self, cls: type, place: Place) -> Any:
+        """Return the collection at *place*. Raises DamagedPayloadError where a document of *cls* must not come from."""
+        if not _is_registered(place.alias):
+            raise DamagedPayloadError(
+                f"a stored {cls.__name__} is of the connection {place.alias!r:.100}, which this worker has not made:"
+                f" call mongoengine.connect(alias=...) in the module given with -A"
+            )
+        refusal = self._refusal(cls, place)
+        if refusal is not None:
+            raise DamagedPayloadError(f"a stored {cls.__name__} {refusal}")
+        return connection.get_db(place.alias).client[place.database][place.collection]
+
+    def _load_embedded(self, cls: Any, fields: Any) -> object:
+        foreign = self._foreign(cls, fields)
+        if foreign is not None:
+            raise DamagedPayloadError(f"a stored {cls.__name__} {foreign}")
+        return _from_son(cls, fields)
+
+    def _refusal(self, cls: type, place: Place) -> str | None:
+        """Return why documents of *cls* must not come from *place*, None if they may."""
+        home = self._homes[cls]
+        own_database = connection.get_db(home.alias).name if _is_registered(home.alias) else None
+        return self._switched.refusal(place, home, own_database)
+
+    def _place_of(self, document: Any) -> Place:
+        """Return where *document* itself lives: ``switch_db`` and ``switch_collection`` may have moved it."""
+        database = document._get_db()
+        own = self._homes[type(document)].alias
+        aliases = sorted(connection._connection_settings, key=lambda alias: alias != own)
+        alias = next((alias for alias in aliases if connection.get_db(alias).client is database.client), None)
+        if alias is None:
+            raise RefusedError(
+                f"is in the database {database.name!r} of a connection that MongoEngine has no alias for"
+            )
+        return Place(alias, database.name, document._get_collection().name)
+
+    def _foreign(self, cls: Any, fields: object) -> str | None:
+        """Return what makes an embedded document refer to something outside of the imported classes' collections."""
+        for value in _inside(fields):
+            if isinstance(value, DBRef):
+                homes = {home.collection for home in self._homes.values()}
+                if value.database is not None or value.collection not in homes:
+                    return (
+                        f"with a reference into {value.collection!r:.100}, which is no collection of a document class"
+                    )
+            elif isinstance(value, dict) and "_cls" in value and value is not fields and not self._is_known(value):
+                return f"with an embedded document of the unknown class {value['_cls']!r:.100}"
+        if isinstance(fields, dict) and fields.get("_cls", cls._class_name) != cls._class_name:
+            return f"that claims to be {fields['_cls']!r:.100}"
+        return None
+
+    def _is_known(self, fields: Mapping[str, object]) -> bool:
+        return any(getattr(cls, "_class_name", None) == fields["_cls"] for cls in self._classes.values())
+
+    def _class(self, name: object, base: type) -> Any:
+        cls = self.find_class(name)
+        if cls is None or not issubclass(cls, base):
+            raise UnknownJobError(
+                f"no {base.__name__} class is called {name!r:.100}: import its module in the worker with -A"
+            )
+        return cls
+
+    def _stored_name(self, cls: type) -> str:
+        name = reachable(full_name(cls))
+        if self._classes.get(name) is not cls:
+            self._look_around()
+        return name
+
+    def _look_around(self) -> None:
+        """Learn the document classes that have been imported by now."""
+        for cls in _subclasses(BaseDocument):
+            if cls.__module__.startswith("mongoengine."):
+                continue
+            self._classes[full_name(cls)] = cls
+            if cls not in self._homes and issubclass(cls, mongoengine.Document) and not cls._meta.get("abstract"):
+                alias = cls._meta.get("db_alias", connection.DEFAULT_CONNECTION_NAME)
+                self._homes[cls] = Home(alias, cls._meta["collection"])
+
+
+def _is_registered(alias: str) -> bool:
+    # MongoEngine has no public way to ask this: get_db() raises the same error when a connection cannot be made now.
+    return alias in connection._connection_settings
+
+
+def _is_saved(document: Any) -> bool:
+    """Return whether *document* was ever loaded or saved.
+
+    ``_created`` alone does not tell: MongoEngine resets it when the key of a new document is assigned. Only documents
+    that came from the database or went there have ``_changed_fields``.
+    """
+    return not document._created and hasattr(document, "_changed_fields") and document.pk is not None
+
+
+def _warn_of_changes(document: Any) -> None:
+    changed = document._get_changed_fields()
+    if changed:
+        warnings.warn(
+            f"{type(document).__name__} {document.pk} has unsaved changes in {', '.join(sorted(changed))}:"
+            f" the job will see what is in the database, so save() first",
+            UnsavedChangesWarning,
+            stacklevel=2,
+        )
+
+
+def _object_key(document: Any) -> dict[str, object]:
+    """Return what finds *document*, by the names and in the form that are in the database: ``_id`` and shard key."""
+    cls = type(document)
+    key = {"_id": _plain(cls._fields[cls._meta["id_field"]].to_mongo(document.pk))}
+    for name in cls._meta.get("shard_key", ()):
+        fields = cls._lookup_field(name.split("."))
+        value = functools.reduce(lambda owner, field: getattr(owner, field.name), fields, document)
+        if value is not None:
+            key[_path(fields)] = _plain(fields[-1].to_mongo(value))
+    return key
+
+
+def _query(cls: Any, key: object) -> dict[str, object]:
+    """Return the filter for *key*, which matches each part literally, also ``{"$ne": null}``."""
+    allowed = {"_id", *(_path(cls._lookup_field(name.split("."))) for name in cls._meta.get("shard_key", ()))}
+    if not isinstance(key, dict) or "_id" not in key or not key.keys() <= allowed:
+        raise DamagedPayloadError(f"a stored {cls.__name__} has no key")
+    return {name: {"$eq": value} for name, value in key.items()}
+
+
+def _path(fields: list[Any]) -> str:
+    return ".".join(field.db_field for field in fields)
+
+
+def _from_son(cls: Any, son: dict[str, object]) -> Any:
+    try:
+        return cls._from_son(son)
+    except _UNLOADABLE as error:
+        raise DeserializationError(f"what is stored of a {cls.__name__} does not fit the class: {error}") from error
+
+
+def _bound(document: Any, collection: Any) -> Any:
+    """Tie *document* to the collection it came from: ``save()`` goes there, whatever its class is switched to."""
+    document._get_collection = lambda: collection
+    document._get_db = lambda: collection.database
+    document._collection = collection
+    return document
+
+
+def _plain(value: Any) -> Any:
+    """Return what ``to_mongo`` gave with plain dicts and lists in place of MongoEngine's and BSON's own."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _inside(value: object) -> Iterator[object]:
+    yield value
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _inside(item)
+
+
+def _shown_id(key: object) -> str:
+    return f"{key['_id']!s:.100}" if isinstance(key, dict) else "without a key"
+
+
+def _subclasses(cls: Any) -> Iterator[Any]:
+    for subclass in cls.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)

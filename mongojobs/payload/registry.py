@@ -1,0 +1,242 @@
+"""Which functions, job classes and value classes a stored name may stand for.
+
+A name in a payload is a key of this registry and nothing else: it is never imported, split or evaluated, so whoever can
+write a job document can only call what the app declared. The registry belongs to the process.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal, TypeGuard
+
+from mongojobs.core.errors import RegistrationError, UnknownJobError
+from mongojobs.core.job import LONGEST_NAME
+from mongojobs.core.retry import Backoff
+from mongojobs.payload.hints import hinted_classes
+
+Kind = Literal["function", "object", "method"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """What was declared of a job; None leaves it to the settings.
+
+    *retry_on*: only these errors are tried again. *discard_on*: these errors cancel the job. *on_missing*: what to do
+    when a document it refers to is gone.
+    """
+
+    name: str
+    target: Callable[..., Any] | type
+    kind: Kind
+    aliases: tuple[str, ...] = ()
+    queue: str | None = None
+    priority: int | None = None
+    max_attempts: int | None = None
+    max_run_time: timedelta | None = None
+    retry_on: tuple[type[BaseException], ...] | None = None
+    discard_on: tuple[type[BaseException], ...] = ()
+    on_missing: Literal["fail", "discard", "retry"] = "fail"
+    backoff: Backoff | None = None
+    destroy_failed_jobs: bool | None = None
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the job is ``async def``: of a job class, whether its ``perform`` is."""
+        return is_async(getattr(self.target, "perform", None) if self.kind == "object" else self.target)
+
+
+@functools.lru_cache(maxsize=4096)
+def is_async(function: object) -> bool:
+    """Return whether calling *function* gives a coroutine."""
+    return inspect.iscoroutinefunction(function)
+
+
+def is_value_class(candidate: object) -> TypeGuard[type]:
+    """Return whether *candidate* is a class whose instances are plain values: enum, dataclass or named tuple."""
+    return isinstance(candidate, type) and (
+        issubclass(candidate, enum.Enum)
+        or dataclasses.is_dataclass(candidate)
+        or (issubclass(candidate, tuple) and hasattr(candidate, "_fields"))
+    )
+
+
+def is_nameless(target: object) -> bool:
+    """Return whether no other process could find *target* by its module and name."""
+    qualname = getattr(target, "__qualname__", None)
+    return not isinstance(qualname, str) or "<locals>" in qualname or "<lambda>" in qualname
+
+
+def in_main(name: str) -> bool:
+    """Return whether *name* is of the module ``__main__``, which is another one in each program."""
+    return name.startswith("__main__.")
+
+
+def full_name(target: Any) -> str:
+    """Return ``module.qualname``."""
+    return f"{target.__module__}.{target.__qualname__}"
+
+
+def job_name(target: object, name: str | None = None) -> str:
+    """Return the name under which *target* is stored: *name*, or ``module.qualname``.
+
+    Raises RegistrationError for what has no such name, and for a *name* that is empty, longer than 256 characters or
+    has control characters.
+    """
+    if name is not None:
+        return _checked(name)
+    if is_nameless(target):
+        label = getattr(target, "__qualname__", None) or f"{target!r:.100}"
+        raise RegistrationError(
+            f"no worker could find {label} by its name: define it at the top level of a module, or give name=..."
+        )
+    return _checked(full_name(target))
+
+
+class Registry:
+    """Jobs and value classes by name. Looking up takes no lock; all changes do."""
+
+    def __init__(self) -> None:
+        self._changing = threading.RLock()
+        self._jobs: dict[str, Declaration] = {}
+        self._by_target: dict[object, Declaration] = {}
+        self._classes: dict[str, type] = {}
+        self._class_names: dict[type, str] = {}
+        self._unread: dict[object, None] = {}
+        self._seen: set[object] = set()
+
+    def add(self, declaration: Declaration) -> None:
+        """Register a job under its name and aliases.
+
+        The same module and qualname replaces the earlier one, so that a module can be reloaded. Raises
+        RegistrationError when a name belongs to another job.
+        """
+        names = [_checked(name) for name in (declaration.name, *declaration.aliases)]
+        with self._changing:
+            for name in names:
+                taken = self._jobs.get(name)
+                if taken is not None and full_name(taken.target) != full_name(declaration.target):
+                    raise RegistrationError(
+                        f"the job name {name!r} is taken by {full_name(taken.target)}:"
+                        f" give {full_name(declaration.target)} another one by name=..."
+                    )
+            self._jobs.update(dict.fromkeys(names, declaration))
+            self._by_target[declaration.target] = declaration
+        self.learn(declaration.target)
+
+    def find(self, name: object) -> Declaration:
+        """Return the job that is registered under *name*. Raises UnknownJobError."""
+        declaration = self._jobs.get(name) if isinstance(name, str) else None
+        if declaration is None:
+            raise UnknownJobError(
+                f"no job is registered under the name {_cut(name)}: import its module in the worker with -A,"
+                f' or, if it was renamed, declare it with aliases=("old name",)'
+            )
+        return declaration
+
+    def of(self, target: object) -> Declaration | None:
+        """Return how *target*, a function or class, was declared; None if it was not."""
+        try:
+            return self._by_target.get(target)
+        except TypeError:
+            return None
+
+    def add_class(self, cls: type, name: str | None = None) -> None:
+        """Let instances of *cls* be values in payloads: an enum, dataclass, named tuple or plain class.
+
+        Raises RegistrationError when the name belongs to another class, or *cls* cannot be found by one.
+        """
+        name = job_name(cls, name)
+        with self._changing:
+            taken = self._classes.get(name)
+            if taken is not None and full_name(taken) != full_name(cls):
+                raise RegistrationError(
+                    f"the class name {name!r} is taken by {full_name(taken)}: give {full_name(cls)} another one"
+                )
+            self._classes[name] = cls
+            self._class_names[cls] = name
+        self.learn(cls)
+
+    def find_class(self, name: object) -> type:
+        """Return the class that is registered under *name*, as a value class or as a job. Raises UnknownJobError."""
+        cls = self._class_called(name)
+        if cls is None:
+            self._read_hints()
+            cls = self._class_called(name)
+        if cls is None:
+            raise UnknownJobError(
+                f"no class is registered under the name {_cut(name)}: import its module in the worker with -A"
+            )
+        return cls
+
+    def class_name(self, cls: type) -> str | None:
+        """Return the name under which *cls* is registered, or None."""
+        name = self._name_of(cls)
+        if name is None:
+            self._read_hints()
+            name = self._name_of(cls)
+        return name
+
+    def learn(self, target: object) -> None:
+        """Register the value classes in the type hints of *target*, a function or class, once one is missed.
+
+        Not at once: the hints may name what is defined further down.
+        """
+        if target not in self._seen:
+            with self._changing:
+                self._seen.add(target)
+                self._unread[target] = None
+
+    def _class_called(self, name: object) -> type | None:
+        if not isinstance(name, str):
+            return None
+        declaration = self._jobs.get(name)
+        if declaration is not None and isinstance(declaration.target, type):
+            return declaration.target
+        return self._classes.get(name)
+
+    def _name_of(self, cls: type) -> str | None:
+        declaration = self._by_target.get(cls)
+        return declaration.name if declaration is not None else self._class_names.get(cls)
+
+    def _read_hints(self) -> None:
+        with self._changing:
+            unresolved = []
+            while self._unread:
+                target, _ = self._unread.popitem()
+                if not self._read(target):
+                    unresolved.append(target)
+            self._unread = dict.fromkeys(unresolved)
+
+    def _read(self, target: object) -> bool:
+        """Register what the hints of *target* name; return whether all of them could be read."""
+        classes, complete = hinted_classes(target)
+        self._add_found(cls for cls in classes if is_value_class(cls))
+        return complete
+
+    def _add_found(self, classes: Iterable[type]) -> None:
+        for cls in classes:
+            if self._name_of(cls) is None and not is_nameless(cls):
+                self._classes.setdefault(full_name(cls), cls)
+                self._class_names[cls] = full_name(cls)
+                self.learn(cls)
+
+
+def _checked(name: object) -> str:
+    if not isinstance(name, str) or not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise RegistrationError(f"a job name must be 1 to {LONGEST_NAME} printable characters, got {_cut(name)}")
+    return name
+
+
+def _cut(name: object) -> str:
+    return repr(name[:100]) if isinstance(name, str) else f"{name!r:.100}"
+
+
+registry = Registry()
+"""The jobs and value classes of this process."""
