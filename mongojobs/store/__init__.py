@@ -1,0 +1,1 @@
+"""Every MongoDB call: jobs, workers and queues as documents, indexes, clients."""

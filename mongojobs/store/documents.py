@@ -1,0 +1,201 @@
+"""Jobs as documents: one place that knows how a field is stored.
+
+``id`` is stored as ``_id``; ``max_run_time`` as whole milliseconds, so that it can be queried; a field without a value
+is not stored at all. Fields that this version does not know are ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from bson import Int64, ObjectId
+
+from mongojobs.core.errors import DamagedPayloadError
+from mongojobs.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, STATES, Document, ErrorText, Job
+
+LONGEST_ERROR: Final = 8 * 1024
+LONGEST_TRACE: Final = 32 * 1024
+KEPT_ERRORS: Final = 10
+"""Sizes of the texts kept with a job, in bytes, and how many: without limits a job could grow too large to finish."""
+
+_CUT: Final = "... (cut)"
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+_IDS: Final = frozenset({ObjectId, str, int, Int64})
+_TEXT: Final = frozenset({str})
+_COUNT: Final = frozenset({int, Int64})
+_DATE: Final = frozenset({datetime})
+_TABLE: Final = frozenset({dict})
+_LIST: Final = frozenset({list})
+_TRUTH: Final = frozenset({bool})
+
+_REQUIRED: Final[dict[str, frozenset[type]]] = {
+    "_id": _IDS,
+    "name": _TEXT,
+    "queue": _TEXT,
+    "priority": _COUNT,
+    "run_at": _DATE,
+    "handler": _TABLE,
+    "state": _TEXT,
+}
+_OPTIONAL: Final[dict[str, frozenset[type]]] = {
+    "attempts": _COUNT,
+    "max_attempts": _COUNT,
+    "max_run_time": _COUNT,
+    "locked_at": _DATE,
+    "locked_by": _TEXT,
+    "locked_until": _DATE,
+    "lock_token": _TEXT,
+    "fence": _COUNT,
+    "losses": _COUNT,
+    "releases": _COUNT,
+    "snoozes": _COUNT,
+    "created_at": _DATE,
+    "failed_at": _DATE,
+    "finished_at": _DATE,
+    "expire_at": _DATE,
+    "last_error": _TEXT,
+    "errors": _LIST,
+    "tags": _LIST,
+    "meta": _TABLE,
+    "id_given": _TRUTH,
+}
+_TYPES: Final = _REQUIRED | _OPTIONAL
+_DATES: Final = {field for field, types in _TYPES.items() if types is _DATE}
+_COUNTERS: Final = ("attempts", "fence", "losses", "releases", "snoozes")
+_NEVER_NULL: Final = {*_REQUIRED, *_COUNTERS}
+_KEPT_IF_SET: Final = tuple(
+    field for field in _OPTIONAL if field not in (*_COUNTERS, "max_run_time", "errors", "tags", "id_given")
+)
+_SHOWN_INSTEAD: Final[dict[str, Any]] = {
+    "name": "(damaged)",
+    "queue": "(damaged)",
+    "priority": 0,
+    "run_at": datetime(1970, 1, 1, tzinfo=UTC),
+    "handler": {},
+    "state": "failed",
+}
+
+
+def to_document(job: Job) -> Document:
+    """Return *job* as it is stored."""
+    document: Document = {
+        "_id": job.id,
+        "name": job.name,
+        "queue": job.queue,
+        "priority": job.priority,
+        "run_at": job.run_at,
+        "state": job.state,
+        "handler": job.handler,
+    }
+    for field in _COUNTERS:
+        document[field] = getattr(job, field)
+    for field in _KEPT_IF_SET:
+        value = getattr(job, field)
+        if value is not None:
+            document[field] = value
+    if job.max_run_time is not None:
+        document["max_run_time"] = milliseconds(job.max_run_time)
+    if job.errors:
+        document["errors"] = list(job.errors)
+    if job.tags:
+        document["tags"] = list(job.tags)
+    if job.id_given:
+        document["id_given"] = True
+    return document
+
+
+def to_job(document: Mapping[str, Any]) -> Job:
+    """Return the job that *document* holds. Raises DamagedPayloadError, naming the field and what is wrong with it."""
+    values: dict[str, Any] = {}
+    for field, value in document.items():
+        types = _TYPES.get(field)
+        if types is None:
+            continue
+        if type(value) in types:
+            values[field] = value
+        elif value is not None or field in _NEVER_NULL:
+            raise _damaged(field, value)
+    for field in _REQUIRED:
+        if field not in values:
+            raise DamagedPayloadError(f"{field} is missing")
+    if not LOWEST_PRIORITY <= values["priority"] <= HIGHEST_PRIORITY:
+        raise DamagedPayloadError(f"priority is {values['priority']}")
+    if values["state"] not in STATES:
+        raise DamagedPayloadError(f"state is {cut(values['state'], 100)!r}")
+    return _job(values)
+
+
+def to_shown_job(document: Mapping[str, Any]) -> Job:
+    """Return the job that *document* holds, for people to look at: damaged fields are replaced or left out."""
+    values: dict[str, Any] = {"_id": document.get("_id")}
+    for field, types in _TYPES.items():
+        if type(document.get(field)) in types:
+            values[field] = aware(document[field]) if types is _DATE else document[field]
+        elif field in _SHOWN_INSTEAD:
+            values[field] = _SHOWN_INSTEAD[field]
+    return _job(values)
+
+
+def damage(document: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with *document*, or None."""
+    try:
+        to_job(document)
+    except DamagedPayloadError as error:
+        return str(error)
+    return None
+
+
+def error_entry(error: ErrorText, *, at: datetime, attempt: int, worker: str | None) -> Document:
+    """Return an entry of ``errors``, its texts cut to size."""
+    return {
+        "at": at,
+        "attempt": attempt,
+        "error": cut(error.error, LONGEST_ERROR),
+        "trace": cut(error.trace, LONGEST_TRACE),
+        "worker": worker or "",
+    }
+
+
+def last_error(error: ErrorText) -> str:
+    """Return the text of ``last_error``, cut to size."""
+    return ErrorText(error=cut(error.error, LONGEST_ERROR), trace=cut(error.trace, LONGEST_TRACE)).full
+
+
+def cut(text: str, size: int) -> str:
+    """Return *text*, cut to *size* bytes of UTF-8; what UTF-8 cannot write is replaced."""
+    if len(text) > size:
+        text = text[:size] + _CUT
+    written = text.encode("utf-8", "replace")
+    if len(written) <= size:
+        return written.decode()
+    return written[: size - len(_CUT)].decode("utf-8", "ignore") + _CUT
+
+
+def milliseconds(duration: timedelta) -> int:
+    """Return *duration* as it is stored."""
+    return duration // _MILLISECOND
+
+
+def _job(values: dict[str, Any]) -> Job:
+    values["id"] = values.pop("_id")
+    if values["run_at"].tzinfo is None:
+        values |= {field: aware(values[field]) for field in _DATES & values.keys()}
+    if "max_run_time" in values:
+        values["max_run_time"] = values["max_run_time"] * _MILLISECOND
+    for field in ("errors", "tags"):
+        if field in values:
+            values[field] = tuple(values[field])
+    return Job(**values)
+
+
+def aware(moment: datetime) -> datetime:
+    """Return *moment* with its zone; mongomock gives naive times, which are UTC."""
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _damaged(field: str, value: object) -> DamagedPayloadError:
+    wrong = "null" if value is None else f"of the wrong type {type(value).__name__}"
+    return DamagedPayloadError(f"{field} is {wrong}")

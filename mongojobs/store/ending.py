@@ -1,0 +1,176 @@
+"""Keeping and ending a run: ``renew``, ``finish``, ``reschedule``, ``fail``, ``snooze``, ``discard``, ``release``.
+
+All of them change a job only while it carries the lock that it was reserved with. Counters are written as values, not
+as increments, since nobody else may change them meanwhile: so a write can be repeated, and none can fail because
+somebody edited the document by hand.
+
+An answer can be lost: the caller then repeats the call with ``repeated=True``, and a job that looks as this very call
+would leave it counts as ours. Without it, "not as I left it" would be read as "taken over by another worker".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, Document, ErrorText, Job
+from mongojobs.store.base import UNLOCK, StoreBase, is_held, is_left_as
+from mongojobs.store.documents import KEPT_ERRORS, LONGEST_ERROR, cut, error_entry, last_error
+from mongojobs.store.filters import held, held_groups
+
+K = TypeVar("K")
+
+
+class Ending(StoreBase):
+    """The part of the store for those who hold jobs."""
+
+    def renew(self, jobs: Sequence[Job], *, lease: timedelta) -> list[Job]:
+        """Let the locks of *jobs* live for another *lease* from now; return those that are not ours any more."""
+        if not jobs:
+            return []
+        until = self.clock.now() + lease
+        renewed = self.collection.update_many(held_groups(jobs), {"$set": {"locked_until": until}})
+        if renewed.matched_count == len(jobs):
+            return []
+        found = self._look(jobs)
+        return [job for job in jobs if not is_held(job, found.get(job.id))]
+
+    def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
+        """Delete *jobs*, which succeeded; return those that were not ours any more.
+
+        They are kept as completed instead if ``keep_completed`` is set, and for ``job_id_retention`` those whose id the
+        caller chose. When a job that is gone was deleted by us or by another owner cannot be told apart within one
+        call, those with the oldest locks are named.
+        """
+        kept = [job for job in jobs if self._retention(job) is not None]
+        lost = self._complete(kept)
+        return lost + self._delete([job for job in jobs if self._retention(job) is None], repeated=repeated)
+
+    def reschedule(self, job: Job, *, error: ErrorText, run_at: datetime, repeated: bool = False) -> bool:
+        """Make *job*, which failed, ready again at *run_at*, with the *error*; return False if it was not ours."""
+        change = _with_error(job, error, now=self.clock.now(), attempt=job.attempts + 1)
+        change["$set"] |= {"state": READY, "run_at": run_at, "attempts": job.attempts + 1}
+        return self._end(job, change, repeated=repeated)
+
+    def fail(self, job: Job, *, error: ErrorText, destroy: bool = False, repeated: bool = False) -> bool:
+        """Give up on *job*, or delete it if *destroy* is set; return False if it was not ours any more.
+
+        A job whose id the caller chose is kept for ``job_id_retention`` even then: its id must not become free.
+        """
+        now = self.clock.now()
+        if destroy and not job.id_given:
+            return not self._delete([job], repeated=repeated)
+        change = _with_error(job, error, now=now, attempt=job.attempts + 1)
+        change["$set"] |= {
+            "state": FAILED,
+            "attempts": job.attempts + 1,
+            "failed_at": now,
+            "finished_at": now,
+        }
+        if destroy:
+            change["$set"]["expire_at"] = now + self.settings.job_id_retention
+        return self._end(job, change, repeated=repeated)
+
+    def snooze(self, job: Job, *, run_at: datetime, repeated: bool = False) -> bool:
+        """Make *job* ready again at *run_at*, as it asked; return False if it was not ours any more."""
+        fields = {"state": READY, "run_at": run_at, "snoozes": job.snoozes + 1}
+        return self._end(job, {"$set": fields, "$unset": UNLOCK}, repeated=repeated)
+
+    def discard(self, job: Job, *, reason: str, repeated: bool = False) -> bool:
+        """Cancel *job*, as it asked, and keep the *reason* as its last error; return False if it was not ours."""
+        fields = {
+            "state": CANCELLED,
+            "finished_at": self.clock.now(),
+            "last_error": cut(reason, LONGEST_ERROR),
+        }
+        return self._end(job, {"$set": fields, "$unset": UNLOCK}, repeated=repeated)
+
+    def release(self, jobs: Sequence[Job], *, started: bool) -> list[Job]:
+        """Hand back *jobs* that were not ended, to be run at once; return those that were not ours any more.
+
+        For *started* ones it is counted, and a job is given up on the ``max_releases``-th time. May be repeated.
+        """
+        if not started:
+            return self._change_all(jobs, {"state": READY})
+        lost: list[Job] = []
+        for releases, of_count in _grouped(jobs, lambda job: job.releases + 1).items():
+            if releases < self.settings.max_releases:
+                lost += self._change_all(of_count, {"state": READY, "releases": releases})
+            else:
+                lost += [job for job in of_count if not self._give_up_releasing(job)]
+        return lost
+
+    def _retention(self, job: Job) -> timedelta | None:
+        """Return how long *job* is kept once it has completed; None: not at all."""
+        if not job.id_given:
+            return self.settings.keep_completed
+        return max(self.settings.job_id_retention, self.settings.keep_completed or timedelta(0))
+
+    def _complete(self, jobs: Sequence[Job]) -> list[Job]:
+        now, lost = self.clock.now(), []
+        for retention, alike in _grouped(jobs, self._retention).items():
+            fields: Document = {
+                "state": COMPLETED,
+                "finished_at": now,
+                "expire_at": now + (retention or timedelta(0)),
+            }
+            lost += self._change_all(alike, fields)
+        return lost
+
+    def _delete(self, jobs: Sequence[Job], *, repeated: bool) -> list[Job]:
+        if not jobs:
+            return []
+        missing = len(jobs) - self.collection.delete_many(held_groups(jobs)).deleted_count
+        if missing == 0:
+            return []
+        found = self._look(jobs)
+        lost = [job for job in jobs if job.id in found]
+        if repeated or len(lost) >= missing:
+            return lost
+        gone = sorted((job for job in jobs if job.id not in found), key=_age_of_lock)
+        return lost + gone[: missing - len(lost)]
+
+    def _give_up_releasing(self, job: Job) -> bool:
+        now, releases = self.clock.now(), job.releases + 1
+        text = (
+            f"given up: its worker was stopped {releases} times before the job ended (max_releases is"
+            f" {self.settings.max_releases}); it may be too long for the shutdown timeout"
+        )
+        change = _with_error(job, ErrorText(error=text), now=now, attempt=job.attempts)
+        change["$set"] |= {"state": FAILED, "releases": releases, "failed_at": now, "finished_at": now}
+        return self._end(job, change, repeated=True)
+
+    def _end(self, job: Job, change: Document, *, repeated: bool) -> bool:
+        """Make one change of a job that is held; return whether it was ours."""
+        if self.collection.update_one(held(job), change, hint=self._by_id()).matched_count:
+            return True
+        return repeated and is_left_as(job, change["$set"], self._look([job]).get(job.id))
+
+    def _change_all(self, jobs: Sequence[Job], fields: Document) -> list[Job]:
+        """Make one change of *jobs* that are held, and take away their locks; return those that were not ours."""
+        if not jobs:
+            return []
+        changed = self.collection.update_many(held_groups(jobs), {"$set": fields, "$unset": UNLOCK})
+        if changed.matched_count == len(jobs):
+            return []
+        found = self._look(jobs)
+        return [job for job in jobs if not is_left_as(job, fields, found.get(job.id))]
+
+
+def _with_error(job: Job, error: ErrorText, *, now: datetime, attempt: int) -> Document:
+    """Return an update that takes away the lock and adds *error* to the last ones."""
+    entry = error_entry(error, at=now, attempt=attempt, worker=job.locked_by)
+    fields: Document = {"last_error": last_error(error), "errors": [*job.errors, entry][-KEPT_ERRORS:]}
+    return {"$set": fields, "$unset": UNLOCK}
+
+
+def _grouped(jobs: Iterable[Job], key: Callable[[Job], K]) -> dict[K, list[Job]]:
+    groups: dict[K, list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(key(job), []).append(job)
+    return groups
+
+
+def _age_of_lock(job: Job) -> float:
+    return job.locked_until.timestamp() if job.locked_until is not None else 0.0

@@ -1,0 +1,108 @@
+"""What an error of the database means: was anything written, may it be tried again, what may people be told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    ConnectionFailure,
+    DuplicateKeyError,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+    WriteConcernError,
+    WriteError,
+)
+
+from mongojobs.core.errors import StoreUnavailableError
+
+DatabaseError = PyMongoError
+"""Any error of the driver or the server, for rooms that do not know the driver."""
+
+_LONGEST_DESCRIPTION: Final = 300
+_BAD_VALUE: Final = 2
+_TYPE_MISMATCH: Final = 14
+_REFUSED: Final = frozenset({11, 13, 18, 31, 33})
+"""UserNotFound, Unauthorized, AuthenticationFailed, RoleNotFound, BadAuthMechanism."""
+_NEVER_STARTED: Final = _REFUSED | {_BAD_VALUE, 9, _TYPE_MISMATCH, 20, 59, 73, 112, 121, 263}
+"""BadValue, FailedToParse, TypeMismatch, IllegalOperation, CommandNotFound, InvalidNamespace, WriteConflict,
+DocumentValidationFailure, OperationNotSupportedInTransaction: the server changed nothing."""
+_DETAILS: Final = re.compile(r", (?:full error|Timeout|Topology Description): .*", re.DOTALL)
+_SECRETS: Final = re.compile(r"mongodb(?:\+srv)?://\S*|\S*:\S*@\S*")
+
+
+def proves_nothing_written(error: BaseException) -> bool:
+    """Whether *error* of a single write shows that the write did not take place.
+
+    No server was found to send it to, the server says so, or it refused the command or the document as such. The
+    driver raises the first error, not "no server", when a server was lost between two tries of one write.
+    """
+    if isinstance(error, ServerSelectionTimeoutError | DuplicateKeyError):
+        return True
+    if isinstance(error, WriteConcernError | BulkWriteError):
+        return False
+    if isinstance(error, PyMongoError) and error.has_error_label("NoWritesPerformed"):
+        return True
+    if isinstance(error, OperationFailure):
+        return isinstance(error, WriteError) or error.code in _NEVER_STARTED
+    return not isinstance(error, ConnectionFailure)
+
+
+def is_ambiguous(error: BaseException) -> bool:
+    """Whether the write may have taken place all the same.
+
+    An answer was lost, or the write was made and not confirmed by enough nodes in time (``WriteConcernError``).
+    """
+    return isinstance(error, PyMongoError) and not proves_nothing_written(error)
+
+
+def is_refused(error: BaseException) -> bool:
+    """Whether the credentials were refused, or do not allow the operation."""
+    return isinstance(error, OperationFailure) and error.code in _REFUSED
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same call may succeed a little later."""
+    return isinstance(error, AutoReconnect | WriteConcernError) or (
+        isinstance(error, PyMongoError) and error.has_error_label("RetryableWriteError")
+    )
+
+
+def is_missing_index(error: BaseException) -> bool:
+    """Whether the query named an index that does not exist."""
+    return isinstance(error, OperationFailure) and error.code == _BAD_VALUE and "hint" in str(error)
+
+
+def is_wrong_type(error: BaseException) -> bool:
+    """Whether a counter could not be raised because the document holds no number there."""
+    return isinstance(error, OperationFailure) and error.code == _TYPE_MISMATCH
+
+
+def is_duplicate_id(error: DuplicateKeyError) -> bool:
+    """Whether it is the ``_id`` that exists already, and not a value of another unique index."""
+    return is_duplicate_id_detail(error.details or {})
+
+
+def is_duplicate_id_detail(detail: Mapping[str, object]) -> bool:
+    """The same for one entry of ``writeErrors``; mongomock does not name the key, and means the ``_id``."""
+    return detail.get("code", 11000) == 11000 and detail.get("keyPattern", {"_id": 1}) == {"_id": 1}
+
+
+def describe(error: BaseException) -> str:
+    """Return *error* in one line for people, without documents, URIs or credentials."""
+    text = _SECRETS.sub("[...]", _DETAILS.sub("", str(error)))
+    text = " ".join(text.split())
+    if len(text) > _LONGEST_DESCRIPTION:
+        text = text[: _LONGEST_DESCRIPTION - 3] + "..."
+    return text or type(error).__name__
+
+
+def unavailable(error: BaseException) -> StoreUnavailableError:
+    """Return *error* as the one that users of the library see."""
+    refused = is_refused(error)
+    said = "the database refused the operation" if refused else "the database is not available"
+    return StoreUnavailableError(f"{said}: {describe(error)}", refused=refused)

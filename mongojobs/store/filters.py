@@ -1,0 +1,102 @@
+"""Query filters that have a meaning, each with its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from mongojobs.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, READY, RUNNING, Document, Job, JobId
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""As a lower bound it selects everything that is a date."""
+
+RESERVE_ORDER: Final = [("priority", 1), ("run_at", 1), ("_id", 1)]
+"""The more urgent first, then the one due earlier, then the one enqueued earlier."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which jobs a worker works on: of which queues (none given: all) and priorities (both ends included)."""
+
+    queues: tuple[str, ...] = ()
+    min_priority: int | None = None
+    max_priority: int | None = None
+
+
+def one(job_id: JobId) -> Document:
+    """Match the document with this id, whatever value the id is."""
+    return {"_id": {"$eq": job_id}}
+
+
+def wanted_ready(wanted: Wanted) -> Document:
+    """Match the ready jobs that are wanted, due or not.
+
+    ``priority`` is bounded even when every one is wanted: else the server finds no bound for ``run_at`` behind it in
+    the index, and walks over all jobs of the future.
+    """
+    query: Document = {
+        "state": READY,
+        "priority": {
+            "$gte": LOWEST_PRIORITY if wanted.min_priority is None else wanted.min_priority,
+            "$lte": HIGHEST_PRIORITY if wanted.max_priority is None else wanted.max_priority,
+        },
+    }
+    if wanted.queues:
+        query["queue"] = {"$in": list(wanted.queues)}
+    return query
+
+
+def reservable(wanted: Wanted, *, now: datetime, beside: bool) -> Document:
+    """Match the jobs that may be reserved *now*.
+
+    With *beside*, the process holds other jobs, and a job that lost its worker twice is left for one that holds none.
+    """
+    query = wanted_ready(wanted) | {"run_at": {"$lte": now}}
+    if beside:
+        query["losses"] = {"$not": {"$gte": 2}}
+    return query
+
+
+def held(job: Job) -> Document:
+    """Match *job* only while it still carries the lock it was reserved with."""
+    return {"_id": {"$eq": job.id}, "state": RUNNING, "lock_token": job.lock_token}
+
+
+def held_groups(jobs: Iterable[Job]) -> Document:
+    """Match those of *jobs* that still carry the lock they were reserved with.
+
+    Each id under its own token: combined by two independent ``$in``, a stale id would match under the token of another
+    job of the same list, and change a job that somebody else is running.
+    """
+    ids: dict[str | None, list[JobId]] = {}
+    for job in jobs:
+        ids.setdefault(job.lock_token, []).append(job.id)
+    groups = [{"state": RUNNING, "lock_token": token, "_id": {"$in": of_token}} for token, of_token in ids.items()]
+    return groups[0] if len(groups) == 1 else {"$or": groups}
+
+
+def with_token(token: str) -> Document:
+    """Match what is locked with *token*; the bound on ``locked_until`` is for the index, whose first key it is."""
+    return {"state": RUNNING, "locked_until": {"$gte": EPOCH}, "lock_token": token}
+
+
+def expired(now: datetime) -> Document:
+    """Match running jobs whose lease is over."""
+    return {"state": RUNNING, "locked_until": {"$lte": now}, "lock_token": {"$gte": ""}}
+
+
+def expired_as_seen(document: Document, *, now: datetime) -> Document:
+    """Match *document* while its lease is still over and nobody has reserved or renewed it since."""
+    return {
+        "_id": {"$eq": document["_id"]},
+        "state": RUNNING,
+        "lock_token": document["lock_token"],
+        "locked_until": {"$lte": now},
+    }
+
+
+def in_state(states: Sequence[str]) -> dict[str, Any]:
+    """Match any of *states*."""
+    return {"state": states[0] if len(states) == 1 else {"$in": list(states)}}

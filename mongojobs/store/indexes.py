@@ -1,0 +1,202 @@
+"""The indexes of the collections, each with the query it serves, and whether the server has them.
+
+They are partial: only jobs in the states that the query asks for are in them. So failed and completed jobs, however
+many, cost a reserve nothing, and the server can never remove a job before it has ended. The query must carry the
+literal filter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+from pymongo import IndexModel
+
+from mongojobs.core.job import ENDED as ENDED_STATES
+from mongojobs.core.job import READY as READY_STATE
+from mongojobs.core.job import RUNNING as RUNNING_STATE
+from mongojobs.core.job import Document
+from mongojobs.store.clients import Jobs, is_real
+from mongojobs.store.workers import WORKERS_SUFFIX
+
+READY: Final = "ready"
+READY_BY_QUEUE: Final = "ready_by_queue"
+READY_BY_TIME: Final = "ready_by_time"
+RUNNING: Final = "running"
+ENDED: Final = "ended"
+EXPIRED: Final = "expired"
+ALIVE: Final = "alive"
+
+Status = Literal["present", "missing", "created", "different"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """One index as it should be; *serves* tells what would be slow without it."""
+
+    name: str
+    keys: tuple[str, ...]
+    serves: str
+    only: Document | None = None
+    is_ttl: bool = False
+    suffix: str = ""
+    """What the collection's name has after that of the jobs."""
+
+    @property
+    def model(self) -> IndexModel:
+        """The index for the driver."""
+        return IndexModel([(key, 1) for key in self.keys], name=self.name, **self.options)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What makes the index different from another one on the same keys."""
+        partial = {} if self.only is None else {"partialFilterExpression": self.only}
+        return partial | ({"expireAfterSeconds": 0} if self.is_ttl else {})
+
+
+_READY_ONLY: Final[Document] = {"state": READY_STATE}
+_RUNNING_ONLY: Final[Document] = {"state": RUNNING_STATE}
+_ENDED_ONLY: Final[Document] = {"state": {"$in": list(ENDED_STATES)}}
+
+INDEXES: Final = (
+    Index(
+        name=READY,
+        keys=("priority", "run_at", "_id"),
+        only=_READY_ONLY,
+        serves="reserving the next job of all queues",
+    ),
+    Index(
+        name=READY_BY_QUEUE,
+        keys=("queue", "priority", "run_at", "_id"),
+        only=_READY_ONLY,
+        serves="reserving the next job of some queues",
+    ),
+    Index(
+        name=READY_BY_TIME,
+        keys=("run_at", "_id", "queue", "priority"),
+        only=_READY_ONLY,
+        serves="finding when the next scheduled job is due; latency and size of queues; lists of ready jobs",
+    ),
+    Index(
+        name=RUNNING,
+        keys=("locked_until", "lock_token", "_id", "queue"),
+        only=_RUNNING_ONLY,
+        serves="rescuing the jobs of lost workers; lists of running jobs",
+    ),
+    Index(
+        name=ENDED,
+        keys=("state", "finished_at", "_id", "queue", "name"),
+        only=_ENDED_ONLY,
+        serves="lists and counts of failed, completed and cancelled jobs",
+    ),
+    Index(
+        name=EXPIRED,
+        keys=("expire_at",),
+        only=_ENDED_ONLY,
+        is_ttl=True,
+        serves="removing ended jobs that were kept long enough",
+    ),
+    Index(
+        name=ALIVE,
+        keys=("expire_at",),
+        is_ttl=True,
+        suffix=WORKERS_SUFFIX,
+        serves="removing what dead workers left in the list of workers",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStatus:
+    """An index and whether the *collection* has it; the *remedy* says what to do about a different one."""
+
+    index: Index
+    collection: str
+    status: Status
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """All indexes and their status."""
+
+    indexes: tuple[IndexStatus, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every index is there as it should be."""
+        return not self.with_status("missing", "different")
+
+    def with_status(self, *statuses: Status) -> tuple[IndexStatus, ...]:
+        """Return the indexes that have one of *statuses*."""
+        return tuple(one for one in self.indexes if one.status in statuses)
+
+
+def check_indexes(jobs: Jobs) -> IndexReport:
+    """Compare the indexes of the collections with what they should be, and change nothing. Raises DatabaseError."""
+    found = {suffix: _existing(_collection(jobs, suffix)) for suffix in {index.suffix for index in INDEXES}}
+    return IndexReport(tuple(_status(jobs, index, found[index.suffix]) for index in _wanted(jobs)))
+
+
+def create_indexes(jobs: Jobs) -> IndexReport:
+    """Create the indexes that are missing and say what was done; those that are different are left as they are.
+
+    May be called any number of times, by several processes at once, while jobs are running. Raises DatabaseError.
+    """
+    report = check_indexes(jobs)
+    for suffix in {one.index.suffix for one in report.with_status("missing")}:
+        missing = [one.index.model for one in report.with_status("missing") if one.index.suffix == suffix]
+        _collection(jobs, suffix).create_indexes(missing)
+    return IndexReport(tuple(_created(one) for one in report.indexes))
+
+
+def _wanted(jobs: Jobs) -> Iterable[Index]:
+    """Return the indexes worth having; mongomock's TTL acts at once and by the wall clock, so there it would harm."""
+    return INDEXES if is_real(jobs.database.client) else [index for index in INDEXES if not index.is_ttl]
+
+
+def _collection(jobs: Jobs, suffix: str) -> Jobs:
+    if not suffix:
+        return jobs
+    return jobs.database.get_collection(jobs.name + suffix, write_concern=jobs.write_concern)
+
+
+def _existing(collection: Jobs) -> list[Document]:
+    return [dict(found) for found in collection.list_indexes()]
+
+
+def _created(status: IndexStatus) -> IndexStatus:
+    return replace(status, status="created") if status.status == "missing" else status
+
+
+def _status(jobs: Jobs, index: Index, existing: list[Document]) -> IndexStatus:
+    collection = jobs.name + index.suffix
+    named = next((found for found in existing if found["name"] == index.name), None)
+    if named is None:
+        twin = next((found for found in existing if _difference(index, found) is None), None)
+        if twin is None:
+            return IndexStatus(index, collection, "missing")
+        wrong = f"is the index {index.name} under another name, and queries ask for it by name"
+        return IndexStatus(index, collection, "different", _remedy(collection, twin, wrong))
+    difference = _difference(index, named)
+    if difference is None or not is_real(jobs.database.client):
+        return IndexStatus(index, collection, "present")
+    return IndexStatus(index, collection, "different", _remedy(collection, named, difference))
+
+
+def _difference(index: Index, found: Document) -> str | None:
+    """Return in what the index *found* is different from *index*, but for its name; None: in nothing."""
+    keys = dict(found["key"])
+    if list(keys.items()) != [(key, 1) for key in index.keys]:
+        return f"has the keys {keys} and should have {dict.fromkeys(index.keys, 1)}"
+    for option in ("partialFilterExpression", "expireAfterSeconds", "unique", "sparse", "hidden", "collation"):
+        has, should_have = found.get(option), index.options.get(option)
+        if has != should_have and has is not False:
+            return f"has {option} {has!r} and should have {should_have!r}"
+    return None
+
+
+def _remedy(collection: str, found: Document, difference: str) -> str:
+    name = found["name"]
+    return f'{name} {difference}: drop it with db.{collection}.dropIndex("{name}"), then create the indexes again'

@@ -1,0 +1,54 @@
+"""The store of jobs: every transition of a job's life is one method, one guarded write, atomic for each document."""
+
+from __future__ import annotations
+
+from mongojobs.core.clock import Clock, ServerClock
+from mongojobs.core.settings import Settings
+from mongojobs.store.base import Quarantined
+from mongojobs.store.clients import Client, ClientTime, jobs_collection
+from mongojobs.store.filters import Wanted
+from mongojobs.store.inserting import Inserting
+from mongojobs.store.queues import Counting
+from mongojobs.store.rescuing import Rescued, Rescuing
+from mongojobs.store.reserving import Reserving
+from mongojobs.store.tending import Tending
+
+__all__ = ["JobStore", "Quarantined", "Rescued", "Wanted", "open_store"]
+
+
+class JobStore(Inserting, Reserving, Rescuing, Tending, Counting):
+    """The jobs in their collection; threads may share it.
+
+    The filter of each write names the state that the job leaves and, when that is ``running``, the lock token;
+    ``rescue`` alone names an expired ``locked_until`` instead. What does not match is not ours any more: the methods
+    say so by what they return. ``DatabaseError`` passes through all of them but those that enqueue.
+
+    ===================  ==================================  ===============================  ===================
+    from                 event                               to                               method
+    ===================  ==================================  ===============================  ===================
+    -                    enqueue                             ready                            ``insert``,
+                                                                                              ``insert_many``
+    ready, due           reserve                             running, fence+1, new token      ``reserve``
+    running              heartbeat                           running, later ``locked_until``  ``renew``
+    running              success                             deleted, or completed            ``finish``
+    running              error, attempts left                ready, later, attempts+1         ``reschedule``
+    running              error, none left; or permanent      failed, attempts+1, or deleted   ``fail``
+    running              ``Snooze``                          ready, later, snoozes+1          ``snooze``
+    running              ``Discard``                         cancelled, with the reason       ``discard``
+    running              handed back                         ready; releases+1 if it had      ``release``
+                                                             started, failed at the cap
+    running, lease over  rescue by any worker                ready, losses+1; later from the  ``rescue``
+                                                             2nd on, failed at the cap
+    ready                cancel                              cancelled                        ``cancel``
+    failed, cancelled    retry by a person                   ready, all counters 0            ``retry``
+    any but running      delete, clear                       gone                             ``delete``, ``clear``
+    running or ready     damaged fields                      failed, "damaged: ..."           ``quarantine``
+    ===================  ==================================  ===============================  ===================
+
+    ``adopt`` belongs to ``reserve``: it finds what a call without an answer has locked.
+    """
+
+
+def open_store(client: Client, database: str, settings: Settings, clock: Clock | None = None) -> JobStore:
+    """Return the store of the jobs in *database*, by the server's own clock unless another is given."""
+    return JobStore(jobs_collection(client, settings, database), clock or ServerClock(ClientTime(client)), settings)

@@ -1,0 +1,148 @@
+"""Rescuing: ``rescue``, for jobs whose worker is gone, and ``quarantine``, for documents that no query would find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from mongojobs.core.job import (
+    FAILED,
+    HIGHEST_PRIORITY,
+    LOWEST_PRIORITY,
+    READY,
+    RUNNING,
+    Document,
+    ErrorText,
+    JobId,
+)
+from mongojobs.core.retry import loss_backoff
+from mongojobs.store import filters, indexes
+from mongojobs.store.base import UNLOCK, Quarantined, StoreBase
+from mongojobs.store.documents import KEPT_ERRORS, damage, error_entry, last_error
+
+NO_DATE: Final = {"$not": {"$gte": datetime.min.replace(tzinfo=UTC)}}
+"""Matches null, a missing field and every other type but dates; as two short ranges of an index, unlike ``$type``."""
+NO_TEXT: Final = {"$not": {"$gte": ""}}
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """A job that was taken back from a worker whose lease ran out; *failed* when that was one loss too many."""
+
+    job_id: JobId
+    name: str
+    locked_by: str
+    losses: int
+    failed: bool
+
+
+class Rescuing(StoreBase):
+    """The part of the store that any worker uses for jobs that nobody looks after any more."""
+
+    def rescue(self, *, by: str, limit: int = 50) -> list[Rescued]:
+        """Take back up to *limit* jobs whose lease is over, each with one loss more.
+
+        They are ready at once after a first loss, later with a delay, and failed on the ``max_losses``-th. *by* is
+        named in the error that is kept with the job. Raises DatabaseError.
+        """
+        now = self.clock.now()
+        fields = ("name", "lock_token", "locked_until", "locked_by", "losses", "attempts", "errors")
+
+        def look(hint: str | None) -> list[Document]:
+            return list(self.collection.find(filters.expired(now), dict.fromkeys(fields, 1), limit=limit, hint=hint))
+
+        expired = self._using(indexes.RUNNING, look)
+        return [rescued for document in expired if (rescued := self._take_back(document, by=by, now=now))]
+
+    def quarantine(self, *, limit: int = 50) -> list[Quarantined]:
+        """Set aside up to *limit* jobs that are ready or running and damaged so that no other query finds them.
+
+        Raises DatabaseError.
+        """
+        found: list[Quarantined] = []
+        for query, index in _hidden(self.clock.now()):
+            found += self._set_aside_all(query, index, limit=limit - len(found))
+            if len(found) >= limit:
+                break
+        return found
+
+    def _take_back(self, document: Document, *, by: str, now: datetime) -> Rescued | None:
+        """Take back one job, unless its worker has renewed or ended it since, or another one has taken it back."""
+        losses = _number(document.get("losses")) + 1
+        failed = losses >= self.settings.max_losses
+        worker = str(document.get("locked_by", "(unknown)"))
+        change = _with_loss(document, self._text(worker, by=by, losses=losses, failed=failed), worker, now=now)
+        change["$set"]["losses"] = losses
+        if failed:
+            change["$set"] |= {"state": FAILED, "failed_at": now, "finished_at": now}
+        elif (delay := loss_backoff(losses)) > timedelta(0):
+            change["$set"]["run_at"] = now + delay
+        guard = filters.expired_as_seen(document, now=now)
+        if not self.collection.update_one(guard, change, hint=self._by_id()).matched_count:
+            return None
+        return Rescued(document["_id"], str(document.get("name", "")), worker, losses, failed)
+
+    def _text(self, worker: str, *, by: str, losses: int, failed: bool) -> ErrorText:
+        lost = f"the worker {worker} was lost while it held this job: it did not renew its lock in time (found by {by})"
+        if not failed:
+            return ErrorText(error=lost)
+        times = "1 worker" if losses == 1 else f"{losses} workers"
+        return ErrorText(
+            error=f"given up: {times} were lost while they held this job (max_losses is {self.settings.max_losses});"
+            f" it may kill its worker or use too much memory; at last, {lost}"
+        )
+
+    def _set_aside_all(self, query: Document, index: str, *, limit: int) -> list[Quarantined]:
+        def look(hint: str | None) -> list[Document]:
+            return list(self.collection.find(query, {"handler": 0}, limit=limit, hint=hint))
+
+        aside: list[Quarantined] = []
+        for document in self._using(index, look):
+            reason = f"damaged: {damage({'handler': {}} | document) or _missing_lock(document)}"
+            change = as_damaged(document, reason, now=self.clock.now())
+            guard = query | {"_id": {"$eq": document["_id"]}}
+            if self.collection.update_one(guard, change, hint=self._by_id()).matched_count:
+                aside.append(Quarantined(document["_id"], reason))
+        return aside
+
+
+def as_damaged(document: Document, reason: str, *, now: datetime) -> Document:
+    """Return the update that sets *document* aside as failed; it works on a document damaged in any way."""
+    error = ErrorText(error=reason)
+    change = _with_loss(document, error, str(document.get("locked_by", "")), now=now)
+    change["$set"] |= {"state": FAILED, "failed_at": now, "finished_at": now}
+    return change
+
+
+def _with_loss(document: Document, error: ErrorText, worker: str, *, now: datetime) -> Document:
+    """Return an update that makes *document* ready, without a lock, with *error* added to its last ones."""
+    errors = document.get("errors", [])
+    entry = error_entry(error, at=now, attempt=_number(document.get("attempts")), worker=worker)
+    kept = [*(errors if isinstance(errors, list) else []), entry][-KEPT_ERRORS:]
+    return {"$set": {"state": READY, "last_error": last_error(error), "errors": kept}, "$unset": UNLOCK}
+
+
+def _hidden(now: datetime) -> Iterator[tuple[Document, str]]:
+    """Yield queries for all damage that hides a job, each with the index of which it reads a few keys.
+
+    ``reserve`` sees only dates, numbers within 32 bits and, for workers with a list of queues, texts; ``rescue`` only
+    dates and tokens.
+    """
+    yield {"state": READY, "run_at": NO_DATE}, indexes.READY_BY_TIME
+    yield {"state": READY, "priority": {"$not": {"$gte": LOWEST_PRIORITY}}}, indexes.READY
+    yield {"state": READY, "priority": {"$gt": HIGHEST_PRIORITY}}, indexes.READY
+    yield {"state": READY, "queue": NO_TEXT}, indexes.READY_BY_QUEUE
+    yield {"state": RUNNING, "locked_until": NO_DATE}, indexes.RUNNING
+    yield {"state": RUNNING, "locked_until": {"$lte": now}, "lock_token": NO_TEXT}, indexes.RUNNING
+
+
+def _missing_lock(document: Document) -> str:
+    """Return what is wrong with the lock of a running job that has no other fault."""
+    field = "locked_until" if document.get("locked_until") is None else "lock_token"
+    return f"{field} is {'null' if field in document else 'missing'}"
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -1,0 +1,181 @@
+"""Reserving: ``reserve``, ``adopt`` and ``earliest_run_at``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo import ReturnDocument
+from pymongo.errors import OperationFailure
+
+from mongojobs.core.errors import DamagedPayloadError
+from mongojobs.core.job import READY, RUNNING, Document, Job, JobId
+from mongojobs.store import faults, filters, indexes
+from mongojobs.store.base import Quarantined
+from mongojobs.store.documents import to_job
+from mongojobs.store.ending import Ending
+from mongojobs.store.filters import RESERVE_ORDER, Wanted
+from mongojobs.store.rescuing import as_damaged
+
+
+class Reserving(Ending):
+    """The part of the store that finds the next jobs and locks them."""
+
+    def reserve(
+        self, wanted: Wanted, *, token: str, by: str, lease: timedelta, limit: int = 1, beside: bool = False
+    ) -> list[Job]:
+        """Lock up to *limit* due jobs under *token*, the most urgent first, and return them.
+
+        *token* must be fresh and random, *by* is a label. The lease is counted from before the write. A job that lost
+        a worker before comes alone; with *beside*, the process holds other jobs, and one that lost two is left out.
+        Jobs that cannot be read are set aside as failed and told to ``on_damaged``, and others are looked for.
+
+        Raises DatabaseError; then some jobs may be locked all the same, and ``adopt`` finds them.
+        """
+        while True:
+            now = self.clock.now()
+            query = filters.reservable(wanted, now=now, beside=beside)
+            lock = _lock(token=token, by=by, now=now, until=now + lease)
+            index = indexes.READY_BY_QUEUE if wanted.queues else indexes.READY
+            try:
+                if limit == 1:
+                    found = self._take_one(query, lock, index)
+                else:
+                    found = self._take_many(query, lock, index, limit=limit, token=token)
+            except OperationFailure as error:
+                if not faults.is_wrong_type(error) or not self._clear_the_way(query, index, limit):
+                    raise
+                continue
+            jobs = self._readable(found)
+            if jobs or not found:
+                return jobs
+
+    def adopt(self, token: str, *, lease: timedelta) -> list[Job]:
+        """Return the jobs that a ``reserve`` without an answer locked under *token*, after renewing their locks.
+
+        They are read from the primary and renewed with a confirmed write; what that does not match is left out, since
+        a reserve that no majority has seen may be taken back by a failover. Raises DatabaseError.
+        """
+        query = filters.with_token(token)
+        found = self._using(indexes.RUNNING, lambda hint: list(self.collection.find(query, hint=hint)))
+        jobs = sorted(self._readable(found), key=lambda job: (job.priority, job.run_at))
+        until = self.clock.now() + lease
+        lost = {job.id for job in self.renew(jobs, lease=lease)}
+        return [dataclasses.replace(job, locked_until=until) for job in jobs if job.id not in lost]
+
+    def earliest_run_at(self, wanted: Wanted, *, within: timedelta | None = None) -> datetime | None:
+        """Return when the next job that is wanted but not due yet will be due; None if there is none.
+
+        With *within*, only jobs due so soon count. Jobs of other queues that are due before cost one index key each, so
+        a caller that will ask again anyway should say when.
+        """
+        now = self.clock.now()
+        due: Document = {"$gt": now} if within is None else {"$gt": now, "$lte": now + within}
+        query = filters.wanted_ready(wanted) | {"run_at": due}
+
+        def look(hint: str | None) -> Document | None:
+            fields = {"run_at": 1, "_id": 0}
+            return self.collection.find_one(query, fields, sort=[("run_at", 1)], hint=hint)
+
+        found = self._using(indexes.READY_BY_TIME, look)
+        moment = found["run_at"] if found is not None else None
+        return moment if isinstance(moment, datetime) else None
+
+    def _take_one(self, query: Document, lock: Document, index: str) -> list[Document]:
+        """Find and lock in one step."""
+
+        def take(hint: str | None) -> Document | None:
+            return self.collection.find_one_and_update(
+                query, lock, sort=RESERVE_ORDER, return_document=ReturnDocument.AFTER, hint=hint
+            )
+
+        found = self._using(index, take)
+        return [] if found is None else [found]
+
+    def _take_many(self, query: Document, lock: Document, index: str, *, limit: int, token: str) -> list[Document]:
+        """Find candidates, lock those that still are, and read what was locked.
+
+        The lock's filter is the whole filter of the candidates, not only their ids: between the two steps another
+        worker may have run and rescheduled one, which is ready again, but due in an hour.
+        """
+        ids = self._candidates(query, index, limit)
+        if not ids:
+            return []
+        taken = self.collection.update_many(query | {"_id": {"$in": ids}}, lock, hint=self._by_id())
+        if taken.matched_count == 0:
+            return []
+        locked = {"_id": {"$in": ids}, "state": RUNNING, "lock_token": token}
+        found = {document["_id"]: document for document in self.collection.find(locked)}
+        return [found[job_id] for job_id in ids if job_id in found]
+
+    def _candidates(self, query: Document, index: str, limit: int) -> list[JobId]:
+        """Return the ids of the first due jobs; up to the first that lost a worker before, which must run alone.
+
+        If it killed that worker, the others of its batch would die with it, and after five deaths be given up too.
+        """
+
+        def look(hint: str | None) -> list[Document]:
+            return list(self.collection.find(query, {"losses": 1}, sort=RESERVE_ORDER, limit=limit, hint=hint))
+
+        ids: list[JobId] = []
+        for found in self._using(index, look):
+            suspect = _has_losses(found)
+            if suspect and ids:
+                break
+            ids.append(found["_id"])
+            if suspect:
+                break
+        return ids
+
+    def _readable(self, found: Sequence[Document]) -> list[Job]:
+        """Turn documents that we have locked into jobs, and set aside those that cannot be."""
+        jobs = []
+        for document in found:
+            try:
+                jobs.append(to_job(document))
+            except DamagedPayloadError as error:
+                locked = {"_id": {"$eq": document["_id"]}, "lock_token": document["lock_token"]}
+                self._set_aside(document, locked | {"state": RUNNING}, str(error))
+        return jobs
+
+    def _clear_the_way(self, query: Document, index: str, limit: int) -> int:
+        """Set aside candidates whose ``fence`` is no number, on which the server refuses to lock; return how many.
+
+        Without this, one such document at the head of the queue would stop everybody.
+        """
+
+        def look(hint: str | None) -> list[Document]:
+            return list(self.collection.find(query, sort=RESERVE_ORDER, limit=limit + 100, hint=hint))
+
+        count = 0
+        for document in self._using(index, look):
+            try:
+                to_job(document)
+            except DamagedPayloadError as error:
+                self._set_aside(document, {"_id": {"$eq": document["_id"]}, "state": READY}, str(error))
+                count += 1
+        return count
+
+    def _set_aside(self, document: Document, guard: Document, wrong: str) -> None:
+        reason = f"damaged: {wrong}"
+        change = as_damaged(document, reason, now=self.clock.now())
+        if self.collection.update_one(guard, change).matched_count:
+            self.on_damaged(Quarantined(document["_id"], reason))
+
+
+def _lock(*, token: str, by: str, now: datetime, until: datetime) -> Document:
+    fields: dict[str, Any] = {
+        "state": RUNNING,
+        "locked_at": now,
+        "locked_by": by,
+        "locked_until": until,
+        "lock_token": token,
+    }
+    return {"$set": fields, "$inc": {"fence": 1}}
+
+
+def _has_losses(document: Document) -> bool:
+    losses = document.get("losses", 0)
+    return isinstance(losses, int) and losses > 0

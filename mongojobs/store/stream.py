@@ -1,0 +1,70 @@
+"""The change stream that tells an idle worker of new jobs, on replica sets and sharded clusters (see ``topology``)."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from datetime import datetime
+from typing import Any, Final
+
+from pymongo.errors import PyMongoError
+
+from mongojobs.core.job import READY, Document
+from mongojobs.store.clients import Jobs, confirmed_handle
+from mongojobs.store.documents import aware
+from mongojobs.store.filters import EPOCH, Wanted, wanted_ready
+
+AWAIT_MILLISECONDS: Final = 10_000
+
+
+class JobStream:
+    """Jobs as they become ready, seen from the moment when the stream is made.
+
+    The server picks them out. An event of an update carries only the changed fields, so those of queues and priorities
+    that are not wanted come too; after every event the worker looks for itself. Raises DatabaseError when made.
+    """
+
+    def __init__(self, jobs: Jobs, wanted: Wanted) -> None:
+        self._closed = threading.Event()
+        self._changes = confirmed_handle(jobs).watch(_pipeline(wanted), max_await_time_ms=AWAIT_MILLISECONDS)
+
+    def next(self) -> datetime | None:
+        """Return the ``run_at`` of a job that became ready; None when nothing came for ten seconds, or after ``close``.
+
+        Where the event does not say when the job is due, it is due now, and the time returned lies in the past.
+        Raises DatabaseError when the stream is broken for good; make a new one then.
+        """
+        if self._closed.is_set():
+            return None
+        try:
+            event = self._changes.try_next()
+        except PyMongoError:
+            if self._closed.is_set():
+                return None
+            raise
+        if event is None and not self._changes.alive and not self._closed.is_set():
+            raise PyMongoError("the change stream has ended: the collection was dropped or renamed")
+        return None if event is None else _run_at(event)
+
+    def close(self) -> None:
+        """End the stream; a ``next`` that waits in another thread returns at once."""
+        self._closed.set()
+        with contextlib.suppress(PyMongoError):  # the server forgets a stream that nobody reads
+            self._changes.close()
+
+
+def _pipeline(wanted: Wanted) -> list[dict[str, Any]]:
+    """Return the server's part: pick out the events, and send only what ``_run_at`` reads."""
+    inserted = {f"fullDocument.{field}": value for field, value in wanted_ready(wanted).items()}
+    events = [
+        {"operationType": {"$in": ["insert", "replace"]}, **inserted},
+        {"operationType": "update", "updateDescription.updatedFields.state": READY},
+    ]
+    fields = {"fullDocument.run_at": 1, "updateDescription.updatedFields.run_at": 1}
+    return [{"$match": {"$or": events}}, {"$project": fields}]
+
+
+def _run_at(event: Document) -> datetime:
+    changed = event.get("fullDocument") or event.get("updateDescription", {}).get("updatedFields", {})
+    moment = changed.get("run_at")
+    return aware(moment) if isinstance(moment, datetime) else EPOCH

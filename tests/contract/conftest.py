@@ -1,0 +1,79 @@
+"""Stores to test: ``store`` runs a test twice, on mongomock and on a real server; ``server_store`` on the server."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import mongomock
+import pytest
+from pymongo import MongoClient
+
+from mongojobs.core.settings import Settings
+from mongojobs.store.indexes import create_indexes
+from mongojobs.store.jobs import JobStore, open_store
+from tests.support.clock import HeldClock
+from tests.support.spy import Spy
+
+
+@pytest.fixture
+def clock() -> HeldClock:
+    return HeldClock()
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """The settings of the store; a class of tests overrides them with a fixture of its own."""
+    return Settings(enqueue_timeout=1, max_losses=3, max_releases=3)
+
+
+@pytest.fixture
+def mock_store(clock: HeldClock, settings: Settings) -> JobStore:
+    return open_store(mongomock.MongoClient(), "jobs", settings, clock)
+
+
+@pytest.fixture
+def spy() -> Spy:
+    """What the client of ``server_store`` sent since the test began."""
+    return Spy()
+
+
+@pytest.fixture
+def client(mongo_uri: str, spy: Spy) -> Iterator[MongoClient]:
+    """The client of ``server_store``, which the ``spy`` listens to."""
+    with MongoClient(mongo_uri, event_listeners=[spy]) as client:
+        yield client
+
+
+@pytest.fixture
+def spy_on() -> Callable[..., AbstractContextManager[tuple[MongoClient, Spy]]]:
+    """Open a client with options of its own, and a spy on it."""
+
+    @contextmanager
+    def open_client(uri: str, **options: Any) -> Iterator[tuple[MongoClient, Spy]]:
+        spy = Spy()
+        with MongoClient(uri, event_listeners=[spy], **options) as client:
+            yield client, spy
+
+    return open_client
+
+
+@pytest.fixture
+def server_store(client: MongoClient, clock: HeldClock, settings: Settings, spy: Spy) -> JobStore:
+    store = open_store(client, client.get_default_database().name, settings, clock)
+    create_indexes(store.collection)
+    spy.sent.clear()
+    return store
+
+
+@pytest.fixture(params=["mongomock", "server"])
+def store(request: pytest.FixtureRequest) -> JobStore:
+    wanted: JobStore = request.getfixturevalue("mock_store" if request.param == "mongomock" else "server_store")
+    return wanted
+
+
+@pytest.fixture
+def transaction(client: MongoClient) -> Iterator[object]:
+    """A session with a transaction that goes on; aborted unless the test commits it."""
+    with client.start_session() as session:
+        session.start_transaction()
+        yield session

@@ -1,0 +1,228 @@
+"""The server's plan for every query of the store, among many jobs in every state.
+
+Each method is called on a client with a spy, which asks for the plan of each command just before it is sent, when the
+documents are as the command will find them.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from pymongo import MongoClient
+
+from mongojobs.core.job import ErrorText, Job
+from mongojobs.core.settings import Settings
+from mongojobs.store.indexes import create_indexes
+from mongojobs.store.jobs import JobStore, Wanted, open_store
+from mongojobs.store.workers import WorkerStatus, WorkerStore
+from tests.support.clock import START, HeldClock
+from tests.support.jobs import a_job
+from tests.support.mongod import with_database
+from tests.support.plans import EXPLAINABLE, Plan, explain
+from tests.support.spy import Spy
+from tests.support.stores import MINUTE, reserve, reserved
+
+MANY = 10_000
+LOCKED = 1_000
+DUE_PRIORITIES = (3, 4)
+FUTURE_PRIORITIES = (0, 1, 2, 3, 4)
+QUEUES = ("bulk", "default", "mail")
+SECOND = timedelta(seconds=1)
+ERROR = ErrorText(error="e")
+
+
+@dataclass
+class Crowd:
+    """A store full of jobs, and the plans of the commands sent while `watched`."""
+
+    store: JobStore
+    spy: Spy
+    plans: list[Plan]
+
+    @contextmanager
+    def watched(self, administrator: MongoClient) -> Iterator[None]:
+        self.plans.clear()
+        self.spy.look = lambda event: (
+            self.plans.append(explain(administrator, event)) if event.command_name in EXPLAINABLE else None
+        )
+        yield
+        self.spy.look = lambda event: None
+
+
+@pytest.fixture(scope="module")
+def crowd(mongod, administrator) -> Iterator[Crowd]:
+    spy = Spy()
+    database = f"mongojobs_test_{uuid4().hex[:12]}"
+    with MongoClient(with_database(mongod.uri, database), event_listeners=[spy]) as client:
+        store = open_store(client, database, Settings(), HeldClock())
+        create_indexes(store.collection)
+        store.insert_many(list(_jobs()))
+        yield Crowd(store, spy, [])
+    administrator.drop_database(database)
+
+
+def _jobs() -> Iterator[Job]:
+    def some(number: int, priorities=DUE_PRIORITIES, **changes) -> Job:
+        queue, priority = QUEUES[number % len(QUEUES)], priorities[number % len(priorities)]
+        return a_job(queue=queue, priority=priority, name=f"job{number % 7}", **changes)
+
+    yield from (some(n, run_at=START - n * SECOND) for n in range(MANY))
+    yield from (some(n, FUTURE_PRIORITIES, run_at=START + (n + 1) * SECOND) for n in range(MANY))
+    ended = ("failed", "failed", "completed", "cancelled")
+    yield from (some(n, state=ended[n % 4], finished_at=START - n * SECOND) for n in range(MANY))
+    locked = {"state": "running", "locked_by": "w", "locked_at": START}
+    yield from (
+        some(n, **locked, locked_until=START + MINUTE + n // 100 * SECOND, lock_token=f"token{n // 100}")
+        for n in range(LOCKED)
+    )
+
+
+def held(store: JobStore, number: int = 1) -> list[Job]:
+    """Reserve jobs in two batches, so that their tokens differ."""
+    return [*reserve(store, number), *reserve(store, number)]
+
+
+def one_held(store: JobStore) -> Job:
+    return reserve(store)[0]
+
+
+def one_ended(store: JobStore) -> Job:
+    return store.find(state="failed", limit=1)[0]
+
+
+def nothing(store: JobStore) -> None:
+    return None
+
+
+def one_expired(store: JobStore) -> None:
+    store.reserve(Wanted(), token=uuid4().hex, by="dead", lease=-SECOND)
+
+
+def one_damaged(store: JobStore) -> None:
+    job = a_job()
+    store.insert(job)
+    store.collection.update_one({"_id": job.id}, {"$set": {"run_at": None}})
+
+
+BY_QUEUE = Wanted(queues=("bulk", "mail"))
+LAST_PAGE = a_job(
+    run_at=START - 50.5 * SECOND, finished_at=START - 50.5 * SECOND, locked_until=START + MINUTE, lock_token="token1"
+)
+
+CALLS: dict[str, tuple[Callable, Callable]] = {
+    "insert": (nothing, lambda store, _: store.insert(a_job())),
+    "insert given": (nothing, lambda store, _: [store.insert(a_job(id="given", id_given=True)) for _ in range(2)]),
+    "insert_many": (nothing, lambda store, _: store.insert_many([a_job()])),
+    "reserve": (nothing, lambda store, _: reserve(store)),
+    "reserve by queue": (nothing, lambda store, _: reserve(store, queues=BY_QUEUE.queues)),
+    "reserve by priority": (nothing, lambda store, _: reserve(store, min_priority=4, max_priority=4)),
+    "reserve beside": (nothing, lambda store, _: reserve(store, beside=True)),
+    "reserve many": (nothing, lambda store, _: reserve(store, 100)),
+    "reserve many by queue": (nothing, lambda store, _: reserve(store, 100, queues=BY_QUEUE.queues)),
+    "reserve many beside": (nothing, lambda store, _: reserve(store, 100, beside=True)),
+    "adopt": (one_held, lambda store, job: store.adopt(job.lock_token, lease=MINUTE)),
+    "earliest_run_at": (nothing, lambda store, _: store.earliest_run_at(Wanted())),
+    "earliest_run_at by queue": (nothing, lambda store, _: store.earliest_run_at(BY_QUEUE)),
+    "renew": (held, lambda store, jobs: store.renew(jobs, lease=MINUTE)),
+    "renew one": (one_held, lambda store, job: store.renew([job], lease=MINUTE)),
+    "finish": (lambda store: held(store, 20), lambda store, jobs: store.finish(jobs)),
+    "finish again": (one_held, lambda store, job: [store.finish([job]), store.finish([job])]),
+    "finish given": (
+        lambda store: reserved(store, a_job(id="mine", id_given=True, priority=-1)),
+        lambda store, job: store.finish([job]),
+    ),
+    "reschedule": (one_held, lambda store, job: store.reschedule(job, error=ERROR, run_at=START + MINUTE)),
+    "fail": (one_held, lambda store, job: store.fail(job, error=ERROR)),
+    "fail destroying": (one_held, lambda store, job: store.fail(job, error=ERROR, destroy=True)),
+    "snooze": (one_held, lambda store, job: store.snooze(job, run_at=START + MINUTE)),
+    "discard": (one_held, lambda store, job: store.discard(job, reason="r")),
+    "release": (held, lambda store, jobs: store.release(jobs, started=False)),
+    "release started": (held, lambda store, jobs: store.release(jobs, started=True)),
+    "rescue": (one_expired, lambda store, _: store.rescue(by="w")),
+    "quarantine": (nothing, lambda store, _: store.quarantine()),
+    "quarantine damaged": (one_damaged, lambda store, _: store.quarantine()),
+    "get": (one_ended, lambda store, job: store.get(job.id)),
+    "find": (nothing, lambda store, _: store.find()),
+    "find further": (one_ended, lambda store, job: store.find(before=job)),
+    "find failed": (nothing, lambda store, _: store.find(state="failed")),
+    "find failed further": (nothing, lambda store, _: store.find(state="failed", before=LAST_PAGE)),
+    "find failed of queue": (nothing, lambda store, _: store.find(state="failed", queue="mail")),
+    "find failed of name": (nothing, lambda store, _: store.find(state="failed", name="job1")),
+    "find ready": (nothing, lambda store, _: store.find(state="ready")),
+    "find ready further": (nothing, lambda store, _: store.find(state="ready", before=LAST_PAGE)),
+    "find ready of queue": (nothing, lambda store, _: store.find(state="ready", queue="mail")),
+    "find running": (nothing, lambda store, _: store.find(state="running")),
+    "find running further": (nothing, lambda store, _: store.find(state="running", before=LAST_PAGE)),
+    "cancel": (lambda store: store.find(state="ready", limit=1)[0], lambda store, job: store.cancel(job.id)),
+    "retry": (one_ended, lambda store, job: store.retry(job.id)),
+    "delete": (one_ended, lambda store, job: store.delete(job.id)),
+    "clear": (nothing, lambda store, _: store.clear(state="cancelled", queue="bulk")),
+    "clear old": (nothing, lambda store, _: store.clear(older_than=START - (MANY - 9) * SECOND)),
+    "count_clear": (nothing, lambda store, _: store.count_clear()),
+    "count_clear of queue": (nothing, lambda store, _: store.count_clear(queue="mail", older_than=START)),
+    "report": (nothing, lambda store, _: store.report()),
+    "count_late": (nothing, lambda store, _: store.count_late(MINUTE)),
+    "count_late of queue": (nothing, lambda store, _: store.count_late(MINUTE, queues=QUEUES[:2])),
+}
+
+
+@pytest.mark.behaviour("X28")
+@pytest.mark.parametrize("name", CALLS)
+def test_every_query_is_served_by_an_index(crowd, administrator, name):
+    prepare, call = CALLS[name]
+    prepared = prepare(crowd.store)
+    with crowd.watched(administrator):
+        call(crowd.store, prepared)
+
+    assert [plan for plan in crowd.plans if not plan.is_served] == []
+
+
+def test_every_method_of_the_store_is_among_them():
+    methods = {name for name, _ in inspect.getmembers(JobStore, inspect.isfunction) if not name.startswith("_")}
+
+    assert {name.partition(" ")[0] for name in CALLS} == methods
+
+
+@pytest.mark.parametrize(
+    ("name", "batch"),
+    [
+        ("reserve", 1),
+        ("reserve by queue", 1),
+        ("reserve by priority", 1),
+        ("reserve many", 100),
+        ("reserve many by queue", 100),
+    ],
+)
+def test_a_reserve_reads_a_key_for_each_job_and_for_each_priority_in_front(crowd, administrator, name, batch):
+    _, call = CALLS[name]
+    with crowd.watched(administrator):
+        call(crowd.store, None)
+
+    search = crowd.plans[0]
+    assert search.keys <= batch + len(QUEUES) * (2 * len(FUTURE_PRIORITIES) + 2)
+
+
+@pytest.mark.parametrize("name", ["earliest_run_at", "earliest_run_at by queue", "quarantine", "rescue"])
+def test_what_is_asked_for_while_idle_reads_a_few_keys(crowd, administrator, name):
+    prepare, call = CALLS[name]
+    prepare(crowd.store)
+    with crowd.watched(administrator):
+        call(crowd.store, None)
+
+    assert [plan for plan in crowd.plans if plan.keys > 10] == []
+
+
+def test_the_list_of_workers_needs_no_sort(crowd, administrator):
+    workers = WorkerStore(crowd.store.collection, HeldClock(), Settings())
+    status = WorkerStatus(name="w", host="h", pid=1, started_at=START, queues=(), threads=1, busy=0, version="0")
+    workers.beat(status)
+    with crowd.watched(administrator):
+        workers.beat(status)
+        workers.alive()
+        workers.remove("w")
+
+    assert [plan for plan in crowd.plans if not plan.is_served] == []

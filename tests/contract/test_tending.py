@@ -1,0 +1,204 @@
+"""What people do with jobs: look, cancel, retry, delete, clear."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from bson import ObjectId
+
+from mongojobs.core.errors import StateError
+from mongojobs.core.job import ErrorText
+from tests.support.clock import START
+from tests.support.jobs import a_job
+from tests.support.stores import MINUTE, reserve, reserved, stored
+
+ERROR = ErrorText(error="boom")
+
+
+def a_failed_job(**changes):
+    return a_job(**{"state": "failed", "failed_at": START, "finished_at": START} | changes)
+
+
+class TestGet:
+    def test_of_an_unknown_id_is_none(self, store):
+        assert store.get(ObjectId()) is None
+
+    def test_takes_no_id_for_an_operator(self, store):
+        store.insert(a_job())
+
+        assert store.get({"$ne": None}) is None
+
+
+class TestFind:
+    def test_gives_the_jobs_of_a_state_the_newest_first(self, store):
+        jobs = [a_failed_job(finished_at=START + timedelta(seconds=n)) for n in (2, 3, 1)]
+        store.insert_many([*jobs, a_job()])
+
+        assert store.find(state="failed") == [jobs[1], jobs[0], jobs[2]]
+
+    def test_gives_ready_jobs_by_when_they_are_due_the_latest_first(self, store):
+        jobs = [a_job(run_at=START + timedelta(seconds=n)) for n in (2, 3, 1)]
+        store.insert_many(jobs)
+
+        assert store.find(state="ready") == [jobs[1], jobs[0], jobs[2]]
+
+    def test_gives_jobs_of_all_states_by_when_they_were_made(self, store):
+        jobs = [a_job(), a_failed_job(), a_job()]
+        store.insert_many(jobs)
+
+        assert store.find() == jobs[::-1]
+
+    def test_gives_only_jobs_of_the_queue_and_the_name(self, store):
+        wanted = a_job(queue="mail", name="a")
+        store.insert_many([wanted, a_job(queue="mail", name="b"), a_job(name="a")])
+
+        assert store.find(queue="mail", name="a") == [wanted]
+        assert store.find(state="ready", queue="mail", name="a") == [wanted]
+
+    @pytest.mark.parametrize("state", [None, "failed", "ready"])
+    def test_gives_page_after_page_until_none_is_left(self, store, state):
+        made = {"state": state or "failed", "finished_at": START, "failed_at": START}
+        store.insert_many([a_job(**made, run_at=START + timedelta(seconds=n // 2)) for n in range(7)])
+
+        first = store.find(state=state, limit=3)
+        second = store.find(state=state, limit=3, before=first[-1])
+        third = store.find(state=state, limit=3, before=second[-1])
+
+        assert [len(first), len(second), len(third)] == [3, 3, 1]
+        assert len({job.id for job in (*first, *second, *third)}) == 7
+        assert store.find(state=state, before=third[-1]) == []
+
+    def test_gives_running_jobs_page_after_page(self, server_store, clock):
+        server_store.insert_many([a_job() for _ in range(5)])
+        reserve(server_store, 3)
+        clock.advance(seconds=1)
+        reserve(server_store, 2)
+
+        first = server_store.find(state="running", limit=2)
+        rest = server_store.find(state="running", before=first[-1])
+
+        assert {job.locked_at for job in first} == {clock.now()}
+        assert (len(rest), len({job.id for job in (*first, *rest)})) == (3, 5)
+
+
+class TestCancel:
+    def test_of_a_ready_job_keeps_it_as_cancelled(self, store):
+        job = a_job()
+        store.insert(job)
+
+        cancelled = store.cancel(job.id)
+
+        assert (cancelled.state, cancelled.finished_at) == ("cancelled", START)
+        assert reserve(store) == []
+
+    def test_of_a_running_job_is_refused_with_the_state_and_what_to_do(self, store):
+        held = reserved(store, a_job())
+
+        with pytest.raises(StateError, match=f"cannot cancel the job {held.id}, it is running: .* wait until it ends"):
+            store.cancel(held.id)
+
+    def test_of_no_job_is_refused(self, store):
+        with pytest.raises(StateError, match="no job 42"):
+            store.cancel(42)
+
+
+class TestRetry:
+    def test_of_a_failed_job_gives_it_all_its_attempts_again(self, store, clock):
+        held = reserved(store, a_job(attempts=24, losses=1, releases=1, snoozes=1))
+        store.fail(held, error=ERROR)
+        clock.advance(minutes=5)
+
+        job = store.retry(held.id)
+
+        assert (job.state, job.run_at) == ("ready", clock.now())
+        assert (job.attempts, job.losses, job.releases, job.snoozes) == (0, 0, 0, 0)
+        assert (job.fence, job.last_error, len(job.errors)) == (1, "boom", 1)
+        assert not {"failed_at", "finished_at", "expire_at"} & stored(store, job).keys()
+
+    def test_of_a_cancelled_job_makes_it_ready(self, store):
+        job = a_job()
+        store.insert(job)
+        store.cancel(job.id)
+
+        assert store.retry(job.id) == job
+
+    @pytest.mark.parametrize(
+        ("state", "remedy"),
+        [("ready", "when it is due"), ("running", "wait until it ends"), ("completed", "enqueue it again")],
+    )
+    def test_of_another_job_is_refused_with_the_state_and_what_to_do(self, store, state, remedy):
+        job = a_job(state=state)
+        store.insert(job)
+
+        with pytest.raises(StateError, match=f"it is {state}: .*{remedy}"):
+            store.retry(job.id)
+
+
+class TestDelete:
+    @pytest.mark.parametrize("state", ["ready", "failed", "completed", "cancelled"])
+    def test_removes_the_job_and_gives_it_back(self, store, state):
+        job = a_job(state=state)
+        store.insert(job)
+
+        assert store.delete(job.id) == job
+        assert store.get(job.id) is None
+
+    def test_of_a_running_job_is_refused(self, store):
+        held = reserved(store, a_job())
+
+        with pytest.raises(StateError, match=re.escape("it is running: wait until it ends")):
+            store.delete(held.id)
+
+    def test_of_no_job_is_refused(self, store):
+        with pytest.raises(StateError, match="no job gone"):
+            store.delete("gone")
+
+
+class TestClear:
+    @pytest.fixture
+    def filled(self, store):
+        store.insert_many(
+            [
+                a_job(),
+                a_job(queue="mail"),
+                a_job(run_at=START + MINUTE),
+                a_failed_job(),
+                a_failed_job(queue="mail", finished_at=START - 9 * MINUTE),
+                a_job(state="running"),
+                a_job(state="completed", finished_at=START),
+            ]
+        )
+        return store
+
+    @pytest.mark.parametrize(
+        ("which", "number"),
+        [
+            ({}, 6),
+            ({"queue": "mail"}, 2),
+            ({"state": "failed"}, 2),
+            ({"state": "running"}, 0),
+            ({"queue": "mail", "state": "failed"}, 1),
+            ({"state": "failed", "older_than": START - MINUTE}, 1),
+            ({"state": "ready", "older_than": START + timedelta(seconds=1)}, 2),
+            ({"queue": "$ne"}, 0),
+        ],
+    )
+    def test_deletes_what_was_counted_and_never_a_running_job(self, filled, which, number):
+        counted = filled.count_clear(**which)
+
+        deleted = filled.clear(**which)
+
+        assert (counted, deleted, filled.collection.count_documents({})) == (number, number, 7 - number)
+        assert filled.collection.count_documents({"state": "running"}) == 1
+
+    def test_deletes_more_than_one_batch(self, server_store, monkeypatch):
+        monkeypatch.setattr("mongojobs.store.tending.CLEARED_AT_ONCE", 2)
+        server_store.insert_many([a_job() for _ in range(5)])
+
+        assert server_store.clear() == 5
+
+    def test_deletes_damaged_jobs_too(self, server_store):
+        server_store.insert(a_job())
+        server_store.collection.update_one({}, {"$unset": {"run_at": ""}})
+
+        assert (server_store.count_clear(), server_store.clear()) == (1, 1)

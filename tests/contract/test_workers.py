@@ -1,0 +1,57 @@
+"""The list of the workers that are alive."""
+
+import dataclasses
+
+import pytest
+
+from mongojobs.core.settings import Settings
+from mongojobs.store.workers import WorkerStatus, WorkerStore
+from tests.support.clock import START
+
+STATUS = WorkerStatus(
+    name="host:1:ab", host="host", pid=1, started_at=START, queues=("mail",), threads=4, busy=2, version="0.1"
+)
+
+
+@pytest.fixture
+def workers(store, clock):
+    return WorkerStore(store.collection, clock, Settings(lease=60))
+
+
+class TestAlive:
+    def test_gives_what_the_worker_said_of_itself(self, workers):
+        workers.beat(STATUS)
+
+        assert workers.alive() == [dataclasses.replace(STATUS, heartbeat_at=START)]
+
+    def test_gives_each_worker_once_with_its_last_word_by_name(self, workers, clock):
+        workers.beat(STATUS)
+        workers.beat(dataclasses.replace(STATUS, name="another"))
+        clock.advance(seconds=10)
+        workers.beat(dataclasses.replace(STATUS, busy=0))
+
+        assert [(one.name, one.busy, one.heartbeat_at) for one in workers.alive()] == [
+            ("another", 2, START),
+            ("host:1:ab", 0, clock.now()),
+        ]
+
+    def test_forgets_a_worker_that_was_silent_for_a_lease(self, workers, clock):
+        workers.beat(STATUS)
+        clock.advance(seconds=60)
+
+        assert workers.alive() == []
+
+    def test_forgets_a_worker_that_was_removed(self, workers):
+        workers.beat(STATUS)
+
+        workers.remove(STATUS.name)
+
+        assert workers.alive() == []
+
+    def test_reads_what_another_version_wrote(self, workers, clock):
+        workers.beat(STATUS)
+        workers.collection.update_one({}, {"$unset": {"busy": "", "version": ""}, "$set": {"new": 1}})
+
+        [worker] = workers.alive()
+
+        assert (worker.busy, worker.version) == (0, "")

@@ -1,0 +1,80 @@
+"""A small app as the command line meets it: it connects where SAMPLE_URI says, and its jobs write to files.
+
+mongojobs -A tests.support.sample_app work
+"""
+
+import logging
+import os
+import time
+from pathlib import Path
+
+import mongoengine
+
+from mongojobs import MongoJobs, Settings, job
+
+logger = logging.getLogger("sample_app")
+
+if "SAMPLE_URI" in os.environ:
+    mongoengine.connect(host=os.environ["SAMPLE_URI"], uuidRepresentation="standard")
+
+
+@job
+def append(path: str, line: str) -> None:
+    """Add a line to a file."""
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+
+
+@job
+def append_after(path: str, line: str, seconds: float) -> None:
+    """Add a line saying that it began, and later one that it ended."""
+    append(path, f"{line} began")
+    time.sleep(seconds)
+    append(path, f"{line} ended")
+
+
+@job
+def say_folder(path: str) -> None:
+    """Add the folder that jobs run in."""
+    append(path, str(Path.cwd()))
+
+
+@job
+def say_process(path: str) -> None:
+    """Add the id of the process."""
+    append(path, str(os.getpid()))
+
+
+@job
+def log_a_line(text: str) -> None:
+    """Log something."""
+    logger.info(text)
+
+
+@job(max_attempts=1)
+def always_fails() -> None:
+    """Raise an error, as the name says."""
+    raise ValueError("this job always fails")
+
+
+@job
+def never_returns() -> None:
+    """Go on whatever is raised in it."""
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:  # noqa: BLE001 - the plot
+            logger.info("not now")
+
+
+instance = MongoJobs(Settings(collection="jobs_of_instance"))
+
+
+def factory() -> MongoJobs:
+    """Make the app anew."""
+    return MongoJobs(Settings(collection="jobs_of_factory"))
+
+
+def factory_with_arguments(name: str) -> str:
+    """Be no factory at all."""
+    return name

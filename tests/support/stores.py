@@ -1,0 +1,37 @@
+"""Short ways to say what a test does with a store."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from mongojobs.core.job import Job
+from mongojobs.store.jobs import JobStore, Wanted
+
+MINUTE = timedelta(minutes=1)
+
+
+def reserve(store: JobStore, limit: int = 1, *, by: str = "worker", beside: bool = False, **wanted: Any) -> list[Job]:
+    """Reserve up to *limit* of the *wanted* jobs under a fresh token for a minute."""
+    return store.reserve(
+        Wanted(**wanted),
+        token=uuid4().hex,
+        by=by,
+        lease=MINUTE,
+        limit=limit,
+        beside=beside,
+    )
+
+
+def reserved(store: JobStore, job: Job, *, by: str = "worker") -> Job:
+    """Store *job* and reserve it."""
+    store.insert(job)
+    [held] = reserve(store, by=by)
+    assert held.id == job.id
+    return held
+
+
+def stored(store: JobStore, job: Job) -> dict[str, object]:
+    """Return the document of *job* as it is in the database."""
+    document = store.collection.find_one({"_id": job.id})
+    assert document is not None
+    return dict(document)
