@@ -1,0 +1,195 @@
+"""Finding the MongoDB that holds the jobs, and opening the connections of a worker to it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mongoengine import connection as mongoengine_connection
+from mongoengine.connection import ConnectionFailure
+from pymongo.errors import ConfigurationError as DriverConfigurationError
+
+from mongojobs.core.clock import Clock
+from mongojobs.core.errors import ConfigurationError, ConnectionMissingError
+from mongojobs.core.settings import Settings
+from mongojobs.store import clients, faults
+from mongojobs.store.clients import Client
+from mongojobs.store.jobs import open_store
+from mongojobs.store.stream import JobStream
+from mongojobs.store.workers import WorkerStore
+from mongojobs.worker.crew import Connections
+
+URI_VARIABLES: Final = (
+    "MONGODB_URI",
+    "MONGODB_URL",
+    "MONGO_URL",
+    "MONGO_URI",
+    "ORMONGO_RS_URL",
+    "ORMONGO_URL",
+    "MONGOHQ_URL",
+    "MONGOLAB_URI",
+)
+"""Where platforms put the URI of a database, in the order in which they are looked at."""
+
+_NOT_OF_PYMONGO: Final = ("name", "host", "mongo_client_class", "read_preference")
+_RENAMED: Final = {"authentication_source": "authSource", "authentication_mechanism": "authMechanism"}
+_SELECTION_MILLISECONDS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A client, the database of the jobs, and what it takes to open further clients to the same server.
+
+    *address* is None where that cannot be known, as with a client that was handed over. *source* says where the link
+    was found, for people.
+    """
+
+    client: Client
+    database: str
+    source: str
+    address: str | None = None
+    options: Mapping[str, Any] | None = None
+
+
+def find_link(settings: Settings, environ: Mapping[str, str], client: Client | None = None) -> Link:
+    """Return the way to the jobs: *client*, the setting ``uri``, MongoEngine's connection, or a platform's variable.
+
+    Raises ConnectionMissingError when there is none, ConfigurationError when it names no database.
+    """
+    if client is not None:
+        return Link(client, _database(settings, _default_of(client), "the client that was given"), "client")
+    if settings.uri is not None:
+        return _of_uri(settings, settings.uri, "uri")
+    if _is_registered(settings.db_alias):
+        return _of_alias(settings)
+    for variable in URI_VARIABLES:
+        if environ.get(variable):
+            return _of_uri(settings, environ[variable], variable)
+    raise ConnectionMissingError(
+        f"no MongoDB connection: MongoEngine has none under the alias {settings.db_alias!r}, and neither MONGOJOBS_URI"
+        " nor MONGODB_URI is set. Either set MONGODB_URI, or connect in your app:\n"
+        "    import mongoengine\n"
+        '    mongoengine.connect(host="mongodb://localhost:27017/myapp")'
+    )
+
+
+def open_connections(link: Link, settings: Settings, clock: Clock | None) -> Connections:
+    """Open a worker's own clients: one for the jobs, and one for the heartbeat, with the same clock.
+
+    Raises StoreUnavailableError, ServerTooOldError.
+    """
+    if link.address is None:
+        _warn_of_foreign_client(link.client)
+        return _connections(link.client, link.client, link, settings, clock, close=False)
+    options = {"serverSelectionTimeoutMS": _SELECTION_MILLISECONDS, **(link.options or {})}
+    main = clients.open_client(link.address, **options)
+    beat = clients.open_client(link.address, pool_size=1, appname="mongojobs-heartbeat", **options)
+    try:
+        return _connections(main, beat, link, settings, clock, close=True)
+    except BaseException:
+        main.close()
+        beat.close()
+        raise
+
+
+def _connections(
+    main: Client, beat: Client, link: Link, settings: Settings, clock: Clock | None, *, close: bool
+) -> Connections:
+    try:
+        clients.check_server(main)
+        has_streams = clients.topology(main) in ("replica set", "sharded")
+    except faults.DatabaseError as error:
+        raise faults.unavailable(error) from error
+    store = open_store(main, link.database, settings, clock)
+    heartbeat_store = open_store(beat, link.database, settings, store.clock)
+
+    def close_both() -> None:
+        if close:
+            main.close()
+            beat.close()
+
+    return Connections(
+        store=store,
+        heartbeat_store=heartbeat_store,
+        workers=WorkerStore(heartbeat_store.collection, store.clock, settings),
+        open_stream=(lambda wanted: JobStream(store.collection, wanted)) if has_streams else None,
+        close=close_both,
+    )
+
+
+def _of_uri(settings: Settings, uri: str, source: str) -> Link:
+    database = _database(settings, clients.database_name(uri), f"the MongoDB URI in {source}")
+    return Link(clients.open_client(uri), database, source, address=uri)
+
+
+def _of_alias(settings: Settings) -> Link:
+    alias = settings.db_alias
+    try:
+        client = mongoengine_connection.get_connection(alias)
+    except ConnectionFailure as error:
+        raise ConnectionMissingError(f"MongoEngine cannot connect the alias {alias!r}: {error}") from None
+    database = settings.database or mongoengine_connection.get_db(alias).name
+    address, options = _address_of(alias)
+    return Link(client, database, f"MongoEngine alias {alias}", address, options)
+
+
+def _is_registered(alias: str) -> bool:
+    return alias in _registered()
+
+
+def _registered() -> Mapping[str, Mapping[str, Any]]:
+    """Return what MongoEngine was told of its connections; it has no public way to ask."""
+    registered: Mapping[str, Mapping[str, Any]] = getattr(mongoengine_connection, "_connection_settings", {})
+    return registered
+
+
+def _address_of(alias: str) -> tuple[str | None, dict[str, Any] | None]:
+    """Return how MongoEngine's connection could be opened once more; None for a client class of the app's own."""
+    told = _registered()[alias]
+    hosts = told.get("host")
+    if told.get("mongo_client_class") is not None or not isinstance(hosts, list) or not hosts:
+        return None, None
+    options = {_RENAMED.get(name, name): value for name, value in told.items() if name not in _NOT_OF_PYMONGO}
+    return ",".join(hosts) if len(hosts) > 1 else hosts[0], {k: v for k, v in options.items() if v is not None}
+
+
+def _default_of(client: Client) -> str | None:
+    """Return the database that the URI of *client* names."""
+    try:
+        return client.get_default_database().name
+    except DriverConfigurationError:
+        return None
+
+
+def _default_database(client: Client) -> str | None:
+    """Return the database that the URI of *client* names, if any."""
+    try:
+        return client.get_default_database().name
+    except DriverConfigurationError:
+        return None
+
+
+def _database(settings: Settings, named: str | None, where: str) -> str:
+    if settings.database or named:
+        return settings.database or str(named)
+    raise ConfigurationError(
+        f"{where} names no database: append it, as in mongodb://host/myapp, or set MONGOJOBS_DATABASE"
+    )
+
+
+def _warn_of_foreign_client(client: Client) -> None:
+    """Warn of options which the worker would not have chosen; mongomock's are nobody's fault."""
+    if not clients.is_real(client):
+        return
+    unsafe = []
+    if not client.options.retry_writes:
+        unsafe.append("retryWrites=false")
+    if client.options.pool_options.socket_timeout is not None:
+        unsafe.append("socketTimeoutMS")
+    found = f", with the unsafe option(s) {', '.join(unsafe)}" if unsafe else ""
+    warnings.warn(
+        f"the worker shares the app's MongoDB client, as it knows no URI to open its own{found}: set MONGOJOBS_URI",
+        stacklevel=2,
+    )

@@ -1,0 +1,210 @@
+"""``MongoJobs``: an app with its settings, its connection, its store, its enqueuer and its plugins."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Unpack
+
+from mongojobs.app.connections import Link, find_link, open_connections
+from mongojobs.app.sources import read_file, settings_of
+from mongojobs.core.clock import Clock
+from mongojobs.core.job import Job, JobId
+from mongojobs.core.lifecycle import Lifecycle, Plugin
+from mongojobs.core.notices import Warned
+from mongojobs.core.settings import Settings, resolve
+from mongojobs.enqueuing import current
+from mongojobs.enqueuing.enqueuer import Enqueuer
+from mongojobs.enqueuing.options import EnqueueOptions, Options
+from mongojobs.payload.calls import Payloads, object_call
+from mongojobs.payload.codec import Codec
+from mongojobs.payload.references import DocumentReferences
+from mongojobs.payload.registry import registry
+from mongojobs.plugins.log import LogPlugin
+from mongojobs.store.clients import Client
+from mongojobs.store.indexes import IndexReport, create_indexes
+from mongojobs.store.jobs import JobStore, open_store
+from mongojobs.worker.crew import Connections
+
+
+class MongoJobs:
+    """One app: where its jobs are, how they are handled, and who listens.
+
+    *client* is a PyMongo client to use instead of looking for one, *clock* tells the time instead of the server (for
+    tests). Nothing is connected before the first use.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        client: Client | None = None,
+        plugins: Iterable[Plugin | type[Plugin]] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings or Settings()
+        self.plugins = [plugin() if isinstance(plugin, type) else plugin for plugin in plugins]
+        self.lifecycle = Lifecycle()
+        self._client = client
+        self._clock = clock
+        self._making = threading.RLock()
+        for plugin in (LogPlugin(), *self.plugins):
+            plugin.register(self.lifecycle)
+
+    @cached_property
+    def link(self) -> Link:
+        """The way to the jobs. Raises ConnectionMissingError."""
+        with self._making:
+            return self.__dict__.get("link") or find_link(self.settings, os.environ, self._client)
+
+    @cached_property
+    def store(self) -> JobStore:
+        """Every call to the database. Raises ConnectionMissingError."""
+        with self._making:
+            if "store" in self.__dict__:
+                made: JobStore = self.__dict__["store"]
+                return made
+            if self.settings.write_concern != "majority":
+                warnings.warn(
+                    f"write_concern is {self.settings.write_concern}: a failover can lose jobs, or run them again",
+                    stacklevel=3,
+                )
+            store = open_store(self.link.client, self.link.database, self.settings, self._clock)
+            store.on_warning = lambda message: self.lifecycle.notify(Warned("", message))
+            return store
+
+    @cached_property
+    def payloads(self) -> Payloads:
+        """The way of values into payloads and back."""
+        references = DocumentReferences(
+            switched_databases=self.settings.switched_databases,
+            switched_collections=self.settings.switched_collections,
+        )
+        return Payloads(Codec(registry, references), max_bytes=self.settings.max_payload_bytes)
+
+    @cached_property
+    def enqueuer(self) -> Enqueuer:
+        """What turns calls into jobs of this app."""
+        return Enqueuer(
+            store=lambda: self.store, payloads=self.payloads, settings=self.settings, lifecycle=self.lifecycle
+        )
+
+    @contextmanager
+    def active(self) -> Iterator[MongoJobs]:
+        """Let all enqueues of the code inside go to this app; other threads and tasks are not concerned."""
+        with current.active(lambda: self.enqueuer):
+            yield self
+
+    def enqueue(self, job_object: object, **options: Unpack[EnqueueOptions]) -> Job:
+        """Store *job_object* as ``mongojobs.enqueue`` does, in this app."""
+        return self.enqueuer.enqueue(object_call(job_object), Options.of(options))
+
+    def get(self, job_id: JobId) -> Job | None:
+        """Return a job, or None."""
+        return self.store.get(job_id)
+
+    def cancel(self, job_id: JobId) -> Job:
+        """Cancel a job that has not begun. Raises StateError."""
+        return self.store.cancel(job_id)
+
+    def retry(self, job_id: JobId) -> Job:
+        """Let a failed or cancelled job run again, with all its attempts. Raises StateError."""
+        return self.store.retry(job_id)
+
+    def delete(self, job_id: JobId) -> Job:
+        """Delete a job that is not running. Raises StateError."""
+        return self.store.delete(job_id)
+
+    def create_indexes(self) -> IndexReport:
+        """Create the indexes that are missing; to be run at each deploy. Raises StoreUnavailableError."""
+        return create_indexes(self.store.collection)
+
+    def connect_worker(self, settings: Settings) -> Connections:
+        """Open the connections of a worker. Raises StoreUnavailableError, ServerTooOldError."""
+        return open_connections(self.link, settings, self._clock)
+
+    def change(self, settings: Settings) -> None:
+        """Go on with other *settings*; what was made with the former ones is made anew at its next use."""
+        with self._making:
+            self.settings = settings
+            for made in ("link", "store", "payloads", "enqueuer"):
+                self.__dict__.pop(made, None)
+
+    def close(self) -> None:
+        """Close the client, if this app opened it."""
+        link: Link | None = self.__dict__.get("link")
+        if link is not None and link.address is not None and not link.source.startswith("MongoEngine"):
+            link.client.close()
+
+
+class _Default:
+    """The slot of the default app: made at first use from what was configured by then."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._arguments: dict[str, Any] = {}
+        self._app: MongoJobs | None = None
+        self.configured = Settings()
+
+    def configure(self, values: dict[str, Any]) -> MongoJobs:
+        with self._lock:
+            arguments: dict[str, Any] = {
+                name: values.pop(name) for name in ("client", "plugins", "clock") if name in values
+            }
+            self.configured = Settings().changed(**values)
+            self._arguments = arguments
+            self._app = self._make()
+            return self._app
+
+    def get(self) -> MongoJobs:
+        with self._lock:
+            if self._app is None:
+                self._app = self._make()
+            return self._app
+
+    def use(self, settings: Settings, app: MongoJobs | None) -> MongoJobs:
+        with self._lock:
+            self._app = app or self._app or MongoJobs(settings, **self._arguments)
+            self._app.change(settings)
+            return self._app
+
+    def _make(self) -> MongoJobs:
+        table = settings_of(read_file(Path("pyproject.toml")))
+        resolved = resolve(configured=self.configured, file=table, environ=os.environ)
+        return MongoJobs(resolved.settings, **self._arguments)
+
+
+_default = _Default()
+current.provide(lambda: _default.get().enqueuer)
+
+
+def configure(**values: Any) -> MongoJobs:
+    """Set up the default app and return it; call it once, before the first job.
+
+    Takes the fields of ``Settings``, and *client*, *plugins* and *clock* as ``MongoJobs`` does. Environment variables
+    and ``pyproject.toml`` win over what is given here. Raises SettingsError.
+    """
+    return _default.configure(values)
+
+
+def default_app() -> MongoJobs:
+    """Return the default app."""
+    return _default.get()
+
+
+def configured() -> Settings:
+    """Return the settings that ``configure`` was given, without those from outside."""
+    return _default.configured
+
+
+def use(settings: Settings, app: MongoJobs | None = None) -> MongoJobs:
+    """Give the default app other *settings*, as the command line does after laying its flags over them.
+
+    With *app*, that one becomes the default app.
+    """
+    return _default.use(settings, app)

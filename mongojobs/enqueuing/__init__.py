@@ -1,0 +1,1 @@
+"""From a call in the app to a stored job."""

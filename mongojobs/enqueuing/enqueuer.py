@@ -1,0 +1,184 @@
+"""Turning a call and its options into a stored job, or running it at once where ``delay_jobs`` says so."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import bson
+from bson import ObjectId
+from bson.codec_options import CodecOptions
+
+from mongojobs.core.clock import Clock, SystemClock
+from mongojobs.core.errors import OptionError
+from mongojobs.core.job import LONGEST_NAME, Job, JobId, running
+from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.notices import JobEnqueued
+from mongojobs.core.settings import Settings, queue_name
+from mongojobs.enqueuing.options import Options
+from mongojobs.payload.calls import Call, Payloads
+from mongojobs.payload.invoking import call_hook, invoke, run_to_end
+
+_AS_STORED: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
+LARGEST_META_BYTES = 16 * 1024
+
+
+class Store(Protocol):
+    """What an enqueuer needs of a store."""
+
+    @property
+    def clock(self) -> Clock:
+        """Tell the time of the jobs."""
+        ...
+
+    @property
+    def collection(self) -> Any:
+        """Hold the jobs."""
+        ...
+
+    def insert(self, job: Job, *, session: Any = None) -> bool:
+        """Store *job*; False when its id was there already."""
+        ...
+
+    def insert_many(self, jobs: Sequence[Job], *, session: Any = None) -> None:
+        """Store *jobs* in one go."""
+        ...
+
+    def get(self, job_id: JobId) -> Job | None:
+        """Return a stored job."""
+        ...
+
+
+class Enqueuer:
+    """Stores the calls of one app."""
+
+    def __init__(
+        self, *, store: Callable[[], Store], payloads: Payloads, settings: Settings, lifecycle: Lifecycle
+    ) -> None:
+        self._store = store
+        self._payloads = payloads
+        self._settings = settings
+        self._lifecycle = lifecycle
+
+    @property
+    def collection(self) -> Any:
+        """The PyMongo collection that holds the jobs."""
+        return self._store().collection
+
+    def enqueue(self, call: Call, options: Options) -> Job:
+        """Store *call* as a job and return it.
+
+        With a ``job_id`` that is in the collection already nothing is changed, and the job there is returned. Raises
+        EnqueueError (nothing stored), EnqueueUnknownError (perhaps stored), StoreUnavailableError (not stored).
+        """
+        job = self._build(call, options)
+        return self._lifecycle.run("enqueue", job, body=lambda: self._enqueue(call, job, options))
+
+    def enqueue_many(self, calls: Sequence[Call], options: Options) -> list[Job]:
+        """Store *calls*, which share the *options*, in one round trip, and return the jobs.
+
+        The ``enqueue`` event surrounds each hook; the one write follows. Raises EnqueueError (nothing stored),
+        PartialEnqueueError (some stored).
+        """
+        if options.job_id is not None:
+            raise OptionError(f"job_id names one job, and delay_many stores several, got {options.job_id!r}")
+        jobs = [self._prepared(call, options) for call in calls]
+        delayed = [job for job in jobs if self._is_delayed(job)]
+        if delayed:
+            self._store().insert_many(delayed, session=options.session)
+        for job in delayed:
+            self._lifecycle.notify(JobEnqueued(job))
+        for job in jobs if len(delayed) < len(jobs) else ():
+            if job not in delayed:
+                self._run_now(job)
+        return jobs
+
+    def _enqueue(self, call: Call, job: Job, options: Options) -> Job:
+        job = _hooked(call, job)
+        if not self._is_delayed(job):
+            self._run_now(job)
+            return job
+        if self._store().insert(job, session=options.session):
+            self._lifecycle.notify(JobEnqueued(job))
+            return job
+        return self._store().get(job.id) or job
+
+    def _prepared(self, call: Call, options: Options) -> Job:
+        job = self._build(call, options)
+        return self._lifecycle.run("enqueue", job, body=lambda: _hooked(call, job))
+
+    def _build(self, call: Call, options: Options) -> Job:
+        now = self._now()
+        queue = self._queue(call, options)
+        return Job(
+            id=ObjectId() if options.job_id is None else options.job_id,
+            id_given=options.job_id is not None,
+            name=call.name[:LONGEST_NAME],
+            queue=queue,
+            priority=self._priority(call, options, queue),
+            run_at=options.run_at or now + (options.run_in or timedelta(0)),
+            handler=self._payloads.dump(call),
+            max_attempts=options.max_attempts,
+            max_run_time=options.max_run_time,
+            tags=options.tags,
+            meta=self._meta(options),
+            created_at=now,
+        )
+
+    def _now(self) -> datetime:
+        """Return the server's time, or this machine's where jobs are never stored and there may be no server."""
+        return SystemClock().now() if self._settings.delay_jobs is False else self._store().clock.now()
+
+    def _queue(self, call: Call, options: Options) -> str:
+        """Choose the queue: the option, the job object's ``queue_name``, the declaration's, the default."""
+        own = _of_job_object(call, "queue_name")
+        declared = call.declaration.queue if call.declaration else None
+        try:
+            return queue_name(options.queue or own or declared or self._settings.default_queue_name)
+        except ValueError as error:
+            raise OptionError(f"queue_name of {call.name} {error}, got {own!r}") from None
+
+    def _priority(self, call: Call, options: Options, queue: str) -> int:
+        """Choose the priority: the option, the declaration's, the one of the queue, the default."""
+        if options.priority is not None:
+            return options.priority
+        if call.declaration and call.declaration.priority is not None:
+            return call.declaration.priority
+        return self._settings.queue_attributes.get(queue, {}).get("priority", self._settings.default_priority)
+
+    def _meta(self, options: Options) -> Mapping[str, Any] | None:
+        if options.meta is None:
+            return None
+        meta: Mapping[str, Any] = self._payloads.codec.encode(dict(options.meta), "meta")
+        size = len(bson.encode(meta))
+        if size > LARGEST_META_BYTES:
+            raise OptionError(f"meta must be at most {LARGEST_META_BYTES} bytes, got {size}")
+        return meta
+
+    def _is_delayed(self, job: Job) -> bool:
+        """Ask the setting ``delay_jobs``; a function that takes a parameter gets the job. Source: delayed_job."""
+        delay_jobs = self._settings.delay_jobs
+        if not callable(delay_jobs):
+            return delay_jobs
+        return bool(delay_jobs(job) if inspect.signature(delay_jobs).parameters else delay_jobs())
+
+    def _run_now(self, job: Job) -> None:
+        """Run *job* in the caller, on the values a worker would get: those that come back from BSON."""
+        handler = bson.decode(bson.encode(job.handler), _AS_STORED)
+        call = self._payloads.load(handler)
+        with running(job):
+            self._lifecycle.run("invoke_job", job, body=lambda: invoke(call, job, wait=run_to_end))
+
+
+def _hooked(call: Call, job: Job) -> Job:
+    """Fire the ``enqueue`` hook, which may return a changed job; a changed payload is not stored."""
+    changed = call_hook(call.job_object, "enqueue", job)
+    return changed if isinstance(changed, Job) else job
+
+
+def _of_job_object(call: Call, name: str) -> Any:
+    """Return the job object's attribute *name*, or what its method of that name returns."""
+    value = getattr(call.job_object, name, None)
+    return value() if callable(value) else value

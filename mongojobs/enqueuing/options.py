@@ -1,0 +1,173 @@
+"""The options of an enqueue: one list, the same for every way to enqueue."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from bson import ObjectId
+
+from mongojobs.core.clock import truncate
+from mongojobs.core.durations import parse_duration
+from mongojobs.core.errors import OptionError
+from mongojobs.core.job import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY, JobId
+from mongojobs.core.settings import queue_name
+
+if TYPE_CHECKING:
+    from mongojobs.store.clients import Session
+
+LONGEST_RUN_IN = timedelta(days=366 * 100)
+
+
+class EnqueueOptions(TypedDict, total=False):
+    """The options as keyword arguments, for the type checker. ``Options`` explains them."""
+
+    queue: str
+    priority: int
+    run_at: datetime
+    run_in: timedelta | float
+    max_attempts: int
+    max_run_time: timedelta | float
+    tags: Sequence[str]
+    meta: Mapping[str, Any]
+    session: Session
+    job_id: JobId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How, when and where a job is to run; None leaves it to the declaration, the payload and the settings.
+
+    *run_at* must be aware; *run_in* and *max_run_time* are ``timedelta`` or seconds. *job_id* chosen by the caller
+    makes the enqueue repeatable. *session* takes part in the caller's transaction. Raises OptionError.
+    """
+
+    queue: str | None = None
+    priority: int | None = None
+    run_at: datetime | None = None
+    run_in: timedelta | None = None
+    max_attempts: int | None = None
+    max_run_time: timedelta | None = None
+    tags: tuple[str, ...] = ()
+    meta: Mapping[str, Any] | None = None
+    session: Session | None = None
+    job_id: JobId | None = None
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Options:
+        """Return the options *given* as keyword arguments, checked."""
+        return NO_OPTIONS.with_changes(given)
+
+    def with_changes(self, given: Mapping[str, Any]) -> Options:
+        """Return these options overlaid with those *given*."""
+        for name in given:
+            if name not in _CHECKS:
+                raise OptionError(_unknown(name))
+        values: dict[str, Any] = {name: _checked(name, value) for name, value in given.items() if value is not None}
+        changed = dataclasses.replace(self, **values)
+        if changed.run_at is not None and changed.run_in is not None:
+            raise OptionError("give run_at or run_in, not both")
+        return changed
+
+
+def _unknown(name: str) -> str:
+    near = get_close_matches(name, _CHECKS, n=1)
+    hint = f", did you mean {near[0]}?" if near else ""
+    return f"unknown option {name!r}{hint} The options are {', '.join(_CHECKS)}"
+
+
+def _checked(name: str, value: object) -> object:
+    try:
+        return _CHECKS[name](value)
+    except ValueError as error:
+        raise OptionError(f"{name} {error}, got {value!r:.200}") from None
+
+
+def _priority(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not LOWEST_PRIORITY <= value <= HIGHEST_PRIORITY:
+        raise ValueError(f"must be a whole number between {LOWEST_PRIORITY} and {HIGHEST_PRIORITY}")
+    return int(value)
+
+
+def _run_at(value: object) -> datetime:
+    if not isinstance(value, datetime):
+        raise ValueError("must be a datetime with a time zone")
+    return truncate(value)
+
+
+def _run_in(value: object) -> timedelta:
+    delay = value if isinstance(value, timedelta) else _seconds(value)
+    if not timedelta(0) <= delay <= LONGEST_RUN_IN:
+        raise ValueError("must be between 0 and 100 years")
+    return delay
+
+
+def _seconds(value: object) -> timedelta:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a timedelta or a number of seconds")
+    try:
+        return timedelta(seconds=value)
+    except OverflowError:
+        raise ValueError("must be between 0 and 100 years") from None
+
+
+def _max_attempts(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= HIGHEST_PRIORITY:
+        raise ValueError("must be a whole number, 1 or more")
+    return int(value)
+
+
+def _max_run_time(value: object) -> timedelta:
+    limit = parse_duration(value)
+    if limit <= timedelta(0):
+        raise ValueError("must be more than 0")
+    return limit
+
+
+def _tags(value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ValueError("must be a list of texts")
+    if not all(isinstance(tag, str) and 0 < len(tag) <= LONGEST_NAME for tag in value):
+        raise ValueError(f"must be texts of 1 to {LONGEST_NAME} characters")
+    return tuple(value)
+
+
+def _meta(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError("must be a dict")
+    return value
+
+
+def _session(value: object) -> object:
+    if not hasattr(value, "in_transaction"):
+        raise ValueError("must be a PyMongo ClientSession")
+    return value
+
+
+def _job_id(value: object) -> JobId:
+    if isinstance(value, ObjectId):
+        return value
+    if isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and value.isprintable():
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
+        return value
+    raise ValueError(f"must be an ObjectId, a 64-bit int or a printable text of 1 to {LONGEST_NAME} characters")
+
+
+_CHECKS = {
+    "queue": queue_name,
+    "priority": _priority,
+    "run_at": _run_at,
+    "run_in": _run_in,
+    "max_attempts": _max_attempts,
+    "max_run_time": _max_run_time,
+    "tags": _tags,
+    "meta": _meta,
+    "session": _session,
+    "job_id": _job_id,
+}
+NO_OPTIONS = Options()

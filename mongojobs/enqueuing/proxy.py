@@ -1,0 +1,80 @@
+"""``delay`` for methods: the next call on what it returns is stored instead of run."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Unpack
+
+from mongojobs.core.errors import NotAJobError
+from mongojobs.core.job import Job
+from mongojobs.enqueuing import current
+from mongojobs.enqueuing.functions import Delayer
+from mongojobs.enqueuing.options import NO_OPTIONS, EnqueueOptions, Options
+from mongojobs.payload.calls import method_call
+
+
+def delay(target: object, **options: Unpack[EnqueueOptions]) -> DelayProxy:
+    """Return a proxy of *target*, a saved document or a class: the method called on it is stored as a job.
+
+    For classes without ``Delayable`` and for those with a field called ``delay``. Raises OptionError, and NotAJobError
+    for a function.
+    """
+    if isinstance(target, Delayer) or inspect.isroutine(target):
+        raise NotAJobError(
+            f"delay(...) is for objects and classes, got {target!r}: write function.delay(...), with @job"
+        )
+    return DelayProxy(target, Options.of(options))
+
+
+class DelayProxy:
+    """Records a method call on its target and stores it; ``proxy(queue=...)`` adds options.
+
+    What a method takes is checked when it is called, not by the type checker. Names that begin with an underscore are
+    left to Python, so that ``copy``, ``pickle`` and debuggers enqueue nothing.
+    """
+
+    __slots__ = ("_options", "_target")
+
+    def __init__(self, target: object, options: Options = NO_OPTIONS) -> None:
+        self._target = target
+        self._options = options
+
+    def __call__(self, **options: Unpack[EnqueueOptions]) -> DelayProxy:
+        """Return the same proxy with further options."""
+        return DelayProxy(self._target, self._options.with_changes(options))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(
+                f"{type(self).__name__} has no attribute {name!r}, and delays no names with an underscore"
+            )
+        return DelayedMethod(self._target, name, self._options)
+
+    def __repr__(self) -> str:
+        return f"<delay {self._target!r}>"
+
+
+class DelayedMethod:
+    """A method whose call is stored."""
+
+    __slots__ = ("_name", "_options", "_target")
+
+    def __init__(self, target: object, name: str, options: Options) -> None:
+        self._target = target
+        self._name = name
+        self._options = options
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Job:
+        """Store the call and return the job."""
+        call = method_call(self._target, self._name, args, kwargs)
+        return current.enqueuer().enqueue(call, self._options)
+
+    def __repr__(self) -> str:
+        return f"<delay {self._target!r}.{self._name}>"
+
+
+class DelayAttribute:
+    """The attribute ``delay`` of a class and of its instances."""
+
+    def __get__(self, instance: object | None, owner: type) -> Any:
+        return DelayProxy(owner if instance is None else instance)

@@ -1,0 +1,1 @@
+"""Plugins: what listens to the lifecycle of jobs and workers."""

@@ -1,0 +1,183 @@
+"""What the log says: all wording of the library's log lines, in delayed_job's words where it has them.
+
+Each line is one event, with its facts as fields of the log record for machines: ``event``, ``job_id``, ``job``,
+``queue``, ``attempts``, ``worker`` ... The arguments of jobs are never logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any, assert_never
+
+from mongojobs.core import notices as n
+from mongojobs.core.job import Job, current_job
+from mongojobs.core.lifecycle import Lifecycle, Plugin
+
+logger = logging.getLogger("mongojobs")
+
+_MESSAGE_BYTES = 8000
+
+
+class LogPlugin(Plugin):
+    """Writes each notice to the logger ``mongojobs``."""
+
+    def register(self, lifecycle: Lifecycle) -> None:
+        """Listen to all notices."""
+        lifecycle.on_notice(log)
+
+
+class JobContext(logging.Filter):
+    """Adds ``job_id`` and ``job`` to the records that a job's own code logs."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record through."""
+        job = current_job()
+        if job is not None and not hasattr(record, "job_id"):
+            record.job_id = str(job.id)
+            record.job = job.name
+        return True
+
+
+def log(notice: n.Notice) -> None:
+    """Write one line about *notice*."""
+    level = _level(notice)
+    if not logger.isEnabledFor(level):
+        return
+    text = _text(notice)
+    worker = getattr(notice, "worker", None)
+    line = f"[Worker({worker})] {text}" if worker else text
+    logger.log(level, "%s", line, extra=_fields(notice))
+
+
+def describe(job: Job) -> str:
+    """Return how lines name a job. Source: delayed_job."""
+    return f"Job {job.name} (id={job.id}) (queue={job.queue})"
+
+
+def _level(notice: n.Notice) -> int:
+    match notice:
+        case n.JobEnqueued() | n.JobSnoozed():
+            return logging.DEBUG
+        case n.JobErrored() | n.JobLost() | n.JobTimedOut() | n.JobReleased() | n.JobDiscarded() | n.Warned():
+            return logging.WARNING
+        case n.JobRescued(failed=False) | n.CallbackRaised(job=None):
+            return logging.WARNING
+        case n.JobFailed() | n.JobStuck() | n.JobRescued() | n.JobQuarantined() | n.CallbackRaised() | n.DatabaseAway():
+            return logging.ERROR
+        case _:
+            return logging.INFO
+
+
+def _text(notice: n.Notice) -> str:  # noqa: C901 - a table, not a decision
+    match notice:
+        case n.WorkerStarted(settings=settings):
+            return f"Starting job worker: {settings}"
+        case n.WorkerStopping():
+            return "Exiting..."
+        case n.WorkerStopped(released=released):
+            return f"Stopped, {released} running job(s) handed back" if released else "Stopped"
+        case n.NoMoreJobs():
+            return "No more jobs available. Exiting"
+        case n.BatchDone(jobs=jobs, failures=failures, seconds=seconds):
+            return f"{jobs} jobs processed at {jobs / max(seconds, 1e-4):.4f} j/s, {failures} failed"
+        case n.Warned(message=message):
+            return message
+        case n.DatabaseAway(doing=doing, error=error):
+            return f"Error while {doing}: {error}. Trying again until the database answers"
+        case n.DatabaseBack(seconds=seconds):
+            return f"The database answers again after {seconds:.1f} s"
+        case n.JobRescued(job_id=job_id, locked_by=locked_by, losses=losses, failed=failed):
+            end = "FAILED permanently because its worker was lost once too often" if failed else "is ready again"
+            return f"Job (id={job_id}) was lost by Worker({locked_by}), loss {losses}: {end}"
+        case n.JobQuarantined(job_id=job_id, reason=reason):
+            return f"Job (id={job_id}) FAILED permanently: {reason}"
+        case n.CallbackRaised(job=job, what=what, trace=trace):
+            about = f"{describe(job)}: " if job else ""
+            return f"{about}Error when running {what}: {trace}"
+        case _:
+            return f"{describe(notice.job)} {_about_job(notice)}"
+
+
+def _about_job(notice: n.AboutJob) -> str:  # noqa: C901 - a table, not a decision
+    match notice:
+        case n.JobEnqueued():
+            return "ENQUEUED"
+        case n.JobStarted():
+            return "RUNNING"
+        case n.JobCompleted(seconds=seconds):
+            return f"COMPLETED after {seconds:.4f}"
+        case n.JobErrored(job=job, error=error):
+            return f"FAILED ({job.attempts} prior attempts) with {error[:_MESSAGE_BYTES]}"
+        case n.JobFailed(reason=reason):
+            return f"FAILED permanently because of {reason}"
+        case n.JobSnoozed(delay=delay):
+            return f"SNOOZED for {delay:g} s"
+        case n.JobDiscarded(reason=reason):
+            return f"DISCARDED: {reason[:_MESSAGE_BYTES]}"
+        case n.JobReleased():
+            return "HANDED BACK because the worker stops"
+        case n.JobLost(what=what):
+            return f"is not ours any more: {what} was dropped"
+        case n.JobTimedOut(limit=limit):
+            return f"TIMED OUT after its limit of {limit:g} s"
+        case n.JobStuck():
+            return "did not return after its time-out: this process ends because of it"
+        case _:
+            assert_never(notice)
+
+
+_EVENTS: dict[type, str] = {
+    n.WorkerStarted: "worker.started",
+    n.WorkerStopping: "worker.stopping",
+    n.WorkerStopped: "worker.stopped",
+    n.NoMoreJobs: "worker.complete",
+    n.BatchDone: "worker.batch",
+    n.JobEnqueued: "job.enqueued",
+    n.JobStarted: "job.started",
+    n.JobCompleted: "job.completed",
+    n.JobErrored: "job.errored",
+    n.JobFailed: "job.failed",
+    n.JobSnoozed: "job.snoozed",
+    n.JobDiscarded: "job.discarded",
+    n.JobReleased: "job.interrupted",
+    n.JobLost: "job.lost",
+    n.JobTimedOut: "job.timed_out",
+    n.JobStuck: "job.stuck",
+    n.JobRescued: "job.rescued",
+    n.JobQuarantined: "job.quarantined",
+    n.CallbackRaised: "callback.raised",
+    n.DatabaseAway: "database.away",
+    n.DatabaseBack: "database.back",
+    n.Warned: "warning",
+}
+"""The field ``event`` of each notice."""
+
+
+def _fields(notice: n.Notice) -> dict[str, Any]:
+    fields: dict[str, Any] = {"event": _EVENTS[type(notice)]}
+    if (worker := getattr(notice, "worker", None)) is not None:
+        fields["worker"] = worker
+    if (dyno := os.environ.get("DYNO")) is not None:
+        fields["dyno"] = dyno
+    if isinstance(job := getattr(notice, "job", None), Job):
+        fields |= _job_fields(job)
+    if isinstance(notice, n.JobStarted):
+        fields["wait_ms"] = round(notice.waited * 1000)
+    if isinstance(notice, n.JobCompleted | n.JobErrored):
+        fields["run_ms"] = round(notice.seconds * 1000)
+    if (error := getattr(notice, "error", None)) is not None:
+        fields["error"] = error[:_MESSAGE_BYTES]
+    if (job_id := getattr(notice, "job_id", None)) is not None:
+        fields["job_id"] = str(job_id)
+    return fields
+
+
+def _job_fields(job: Job) -> dict[str, Any]:
+    return {
+        "job_id": str(job.id),
+        "job": job.name,
+        "queue": job.queue,
+        "priority": job.priority,
+        "attempts": job.attempts,
+    }
