@@ -1,0 +1,1 @@
+"""Running the jobs: reserve, run, finish, and keep the locks alive meanwhile."""

@@ -1,0 +1,62 @@
+"""An exception as text: what people read, and where it happened; whatever the exception is made of."""
+
+from __future__ import annotations
+
+import traceback
+from types import TracebackType
+
+from mongojobs.core.job import ErrorText
+
+LARGEST_ERROR_BYTES = 8 * 1024
+LARGEST_TRACE_BYTES = 32 * 1024
+_CUT = " ... (cut)"
+
+
+def error_text(error: BaseException) -> ErrorText:
+    """Return *error* as ``Type: message`` and traceback, cut to 8 KiB and 32 KiB."""
+    return ErrorText(
+        error=cut(summary(error), LARGEST_ERROR_BYTES), trace=cut_front(_trace(error), LARGEST_TRACE_BYTES)
+    )
+
+
+def summary(error: BaseException) -> str:
+    """Return ``Type: message``, also for an exception that cannot say what it is."""
+    name = type(error).__name__
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - __str__ of a stranger's exception
+        message = "(its message cannot be read)"
+    return f"{name}: {message}" if message else name
+
+
+def cut(text: str, size: int) -> str:
+    """Return the first *size* bytes of *text*, with a mark if that is not all."""
+    encoded = text.encode("utf-8", "backslashreplace")
+    if len(encoded) <= size:
+        return encoded.decode()
+    return encoded[: size - len(_CUT)].decode(errors="ignore") + _CUT
+
+
+def cut_front(text: str, size: int) -> str:
+    """Return the last *size* bytes of *text*, with a mark if that is not all: a traceback's end tells most."""
+    encoded = text.encode("utf-8", "backslashreplace")
+    if len(encoded) <= size:
+        return encoded.decode()
+    return "(cut) ... " + encoded[-(size - len(_CUT)) :].decode(errors="ignore")
+
+
+def _trace(error: BaseException) -> str:
+    try:
+        return "".join(
+            traceback.format_exception(type(error), error, _below_us(error.__traceback__), limit=-50)
+        ).rstrip()
+    except Exception as unreadable:  # noqa: BLE001 - a stranger's exception
+        return f"(the traceback cannot be written: {type(unreadable).__name__})"
+
+
+def _below_us(frames: TracebackType | None) -> TracebackType | None:
+    """Return *frames* without those at the top that are this library's own: the job's code begins below."""
+    rest = frames
+    while rest is not None and rest.tb_frame.f_globals.get("__name__", "").startswith("mongojobs."):
+        rest = rest.tb_next
+    return rest or frames

@@ -1,0 +1,117 @@
+"""Keeping the locks alive, from a thread and a client of its own, so that nothing else can hold it up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from mongojobs.core.clock import elapsed_seconds
+from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.notices import JobLost
+from mongojobs.core.settings import Settings
+from mongojobs.store.faults import DatabaseError, describe
+from mongojobs.store.jobs import JobStore
+from mongojobs.worker.holdings import Held, Holdings
+from mongojobs.worker.outage import Outage
+
+LONG_RUN_SECONDS = 0.5
+"""When all slots have been busy for so long, what waits for them is released: others may have a free one."""
+
+
+class Heartbeat:
+    """Renews the locks of everything that the process holds, and shows that the process lives.
+
+    What cannot be renewed for a whole lease is given up: another worker may have it by then.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        holdings: Holdings,
+        lifecycle: Lifecycle,
+        settings: Settings,
+        *,
+        worker: str,
+        beat: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._holdings = holdings
+        self._lifecycle = lifecycle
+        self._worker = worker
+        self._lease = settings.lease
+        self._interval = settings.heartbeat.total_seconds()
+        self._beat = beat
+        self._outage = Outage(lifecycle, worker)
+        self._stopped = False
+        self._wake = threading.Event()
+        self._next = elapsed_seconds()
+
+    def run(self) -> None:
+        """Beat until ``stop``: the body of the heartbeat's thread."""
+        while not self._stopped:
+            self._wake.clear()
+            self._wake.wait(self._turn())
+
+    def look(self) -> None:
+        """Look again how long to wait: jobs have begun to wait for a slot."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Let ``run`` end."""
+        self._stopped = True
+        self._wake.set()
+
+    def renew(self) -> None:
+        """Renew every lock once. Raises DatabaseError."""
+        held = self._holdings.all()
+        if not held:
+            return
+        expires = elapsed_seconds() + self._lease.total_seconds()
+        not_ours = self._store.renew([one.job for one in held], lease=self._lease)
+        lost = {(job.id, job.fence) for job in not_ours}
+        for one in held:
+            if one.key in lost:
+                self._lose(one)
+            else:
+                one.expires = expires
+
+    def _turn(self) -> float:
+        """Do what is due, and return how many seconds to wait."""
+        try:
+            if elapsed_seconds() >= self._next:
+                self.renew()
+                self._next = elapsed_seconds() + self._interval
+                self._beat()
+            if self._holdings.stalled(LONG_RUN_SECONDS):
+                self._hand_back()
+            self._outage.over()
+            return self._seconds_to_next()
+        except DatabaseError as error:
+            return min(self._outage.failed("renewing locks", describe(error)), self._interval)
+        finally:
+            self._give_up_expired()
+
+    def _hand_back(self) -> None:
+        """Release what waits for slots that are busy for long."""
+        waiting = self._holdings.take_back_waiting()
+        if not waiting:
+            return
+        try:
+            self._store.release([one.job for one in waiting], started=False)
+        except DatabaseError:
+            self._holdings.add(waiting)
+            raise
+
+    def _seconds_to_next(self) -> float:
+        """Return how long to wait: less while jobs wait for a slot, as they may have to be handed back."""
+        to_beat = max(self._next - elapsed_seconds(), 0.0)
+        return min(to_beat, LONG_RUN_SECONDS / 2) if self._holdings.waiting() else to_beat
+
+    def _give_up_expired(self) -> None:
+        for one in self._holdings.all():
+            if one.has_expired:
+                self._lose(one)
+
+    def _lose(self, held: Held) -> None:
+        if self._holdings.lose(held) and held.started is not None:
+            self._lifecycle.notify(JobLost(self._worker, held.job, "its lock"))

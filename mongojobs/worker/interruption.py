@@ -1,0 +1,98 @@
+"""Raising an exception inside the code of a job, from another thread, and in no other code.
+
+A thread takes such an exception between two of its own steps, so code that waits inside a C function (a ``sleep``, a
+socket, a long computation in C) takes it when that function returns, not before. An ``async def`` job is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import threading
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Interruption:
+    """One run that may be interrupted.
+
+    The story that the lock prevents: the job returns; the timekeeper, which looked just before, raises its time-out;
+    the thread is hit in the next job. So the run is closed under the same lock under which exceptions are raised, and
+    one that was raised but not yet taken is withdrawn.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: int | None = None
+        self._cancel: Callable[[], object] | None = None
+        self.raised: type[BaseException] | None = None
+
+    def run(self, body: Callable[[], T]) -> T:
+        """Run *body* so that ``interrupt`` reaches it, and nothing after it.
+
+        Raises the interruption also when *body* swallowed it: a broad ``except`` in a job is no success.
+        """
+        self._thread = threading.get_ident()
+        try:
+            try:
+                result = body()
+            finally:
+                self.close()
+        finally:
+            self.close()  # an exception raised a step before the first one could have jumped over it
+        if self.raised is not None:
+            raise self.raised
+        return result
+
+    def wait_for(self, coroutine: Coroutine[Any, Any, object], loop: asyncio.AbstractEventLoop) -> object:
+        """Run *coroutine* on *loop*, which another thread turns, and wait here until it has really ended."""
+        ended = threading.Event()
+        tasks: list[asyncio.Task[object]] = []
+
+        def start() -> None:
+            tasks.append(loop.create_task(coroutine))
+            tasks[0].add_done_callback(lambda _task: ended.set())
+            if self.raised is not None:
+                tasks[0].cancel()
+
+        with self._lock:
+            self._cancel = partial(loop.call_soon_threadsafe, lambda: [task.cancel() for task in tasks])
+        loop.call_soon_threadsafe(start)
+        ended.wait()
+        if self.raised is not None and tasks[0].cancelled():
+            raise self.raised
+        return tasks[0].result()
+
+    def interrupt(self, exception: type[BaseException]) -> bool:
+        """Raise *exception* in the code that runs; false when none runs any more."""
+        with self._lock:
+            if self._thread is None:
+                return False
+            self.raised = exception
+            if self._cancel is not None:
+                self._cancel()
+            else:
+                _raise_in(self._thread, exception)
+            return True
+
+    def close(self) -> None:
+        """End the reach of ``interrupt``; an exception may hit even here, then the second try is left in peace."""
+        while self._thread is not None:
+            try:
+                with self._lock:
+                    if self.raised is not None:
+                        _withdraw(self._thread)
+                    self._thread = None
+            except BaseException:  # noqa: BLE001, S112 - our own exception, taken a step late; `raised` remembers it
+                continue
+
+
+def _raise_in(thread: int, exception: type[BaseException]) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(exception))
+
+
+def _withdraw(thread: int) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)

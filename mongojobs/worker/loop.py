@@ -1,0 +1,268 @@
+"""The worker: it reserves jobs, has them run, and stops so that nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+
+from mongojobs.core.errors import StoreUnavailableError
+from mongojobs.core.job import LONGEST_NAME
+from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.notices import (
+    CallbackRaised,
+    NoMoreJobs,
+    WorkerStarted,
+    WorkerStopped,
+    WorkerStopping,
+)
+from mongojobs.core.settings import Settings
+from mongojobs.payload.calls import Payloads
+from mongojobs.store.faults import DatabaseError, describe
+from mongojobs.store.workers import WorkerStatus
+from mongojobs.version import __version__
+from mongojobs.worker.crew import Connections, Crew
+from mongojobs.worker.holdings import Held
+from mongojobs.worker.outage import Outage
+from mongojobs.worker.outcome import Errored, GivenUp, Succeeded
+from mongojobs.worker.shutdown import Shutdown
+
+STUCK_EXIT_STATUS = 70
+CALLBACK_PAUSE_SECONDS = 1.0
+
+
+class Worker:
+    """Works off the jobs of one collection, in one process.
+
+    ``start`` works until ``stop``; ``work_off`` runs what is due and returns. *connect* opens the connections and
+    raises StoreUnavailableError where that fails.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect: Callable[[], Connections],
+        payloads: Payloads,
+        lifecycle: Lifecycle,
+        settings: Settings,
+    ) -> None:
+        self.settings = settings
+        self.name = (settings.prefix + (settings.name or _unique_name()))[:LONGEST_NAME]
+        self._connect = connect
+        self._payloads = payloads
+        self._lifecycle = lifecycle
+        self._stopping = threading.Event()
+        self._hurry = threading.Event()
+        self._quiet = threading.Event()
+        self._crew: Crew | None = None
+        self._connections: Connections | None = None
+        self._started_at: datetime | None = None
+        self.has_stuck_threads = False
+        """Whether code of jobs still runs after ``start`` has returned: leave the process by ``os._exit``."""
+
+    def __str__(self) -> str:
+        return self.name
+
+    def start(self) -> int:
+        """Work until told to stop, and return the exit status of the process: 0, or 70 when a job would not return.
+
+        Waits for a database that is away. Raises StoreUnavailableError when it refuses the credentials, and
+        ServerTooOldError.
+        """
+        return self._lifecycle.run("execute", self, body=self._execute)
+
+    def stop(self, *, now: bool = False) -> None:
+        """Reserve nothing more, let the running jobs end in time, and let ``start`` return; from any thread.
+
+        With *now* the running jobs are interrupted and handed back at once.
+        """
+        if now:
+            self._hurry.set()
+        if not self._stopping.is_set():
+            self._stopping.set()
+            self._lifecycle.notify(WorkerStopping(self.name))
+        if self._crew is not None:
+            self._crew.wakeup.wake()
+            self._crew.holdings.wake()
+
+    def quiet(self) -> None:
+        """Reserve nothing more, but stay and end what runs."""
+        self._quiet.set()
+
+    def work_off(self, limit: int = 100) -> tuple[int, int]:
+        """Run up to *limit* jobs that are due, one after the other, here; return successes and failures.
+
+        An unreachable database ends it with what was done so far. Source: delayed_job.
+        """
+        successes = failures = 0
+        connections = self._connect()
+        crew = self._assemble(connections, beat=lambda: None, on_stuck=lambda _held: None)
+        crew.start_minding()
+        try:
+            crew.rescuer.rescue()
+            for _ in range(limit):
+                held = None if self._stopping.is_set() else self._reserve_one(crew)
+                if held is None:
+                    break
+                result = crew.slots.perform(held)
+                crew.finisher.write_patiently()
+                successes += result is not None and isinstance(result.outcome, Succeeded)
+                failures += result is not None and isinstance(result.outcome, Errored | GivenUp)
+            crew.outage.over()
+        except DatabaseError as error:
+            crew.outage.failed("working off", describe(error))
+        finally:
+            crew.stop_minding()
+            crew.event_loop.close()
+            connections.close()
+        return successes, failures
+
+    def _execute(self) -> int:
+        connections = self._connect_patiently()
+        if connections is None:
+            return 0
+        self._started_at = connections.store.clock.now()
+        self._connections = connections
+        self._crew = crew = self._assemble(connections, beat=self._beat, on_stuck=self._on_stuck)
+        self._lifecycle.notify(WorkerStarted(self.name, _worth_reading(self.settings)))
+        shutdown = Shutdown(crew, self._lifecycle, self.settings, worker=self.name, hurry=self._hurry)
+        crew.start_minding()
+        crew.start_working(self.settings.threads)
+        try:
+            self._work(crew)
+        finally:
+            self.stop()
+            released = shutdown.run()
+            self.has_stuck_threads = shutdown.has_stuck_threads
+            self._leave(connections)
+        self._lifecycle.notify(WorkerStopped(self.name, released))
+        return STUCK_EXIT_STATUS if shutdown.was_stuck else 0
+
+    def _assemble(
+        self, connections: Connections, *, beat: Callable[[], None], on_stuck: Callable[[Held], None]
+    ) -> Crew:
+        return Crew(
+            connections,
+            self._payloads,
+            self._lifecycle,
+            self.settings,
+            worker=self,
+            stopping=self._stopping,
+            beat=beat,
+            on_stuck=on_stuck,
+        )
+
+    def _connect_patiently(self) -> Connections | None:
+        """Connect, and wait for a database that is away; None when told to stop meanwhile."""
+        outage = Outage(self._lifecycle, self.name)
+        while not self._stopping.is_set():
+            try:
+                connections = self._connect()
+            except StoreUnavailableError as error:
+                if error.refused:
+                    raise
+                self._stopping.wait(outage.failed("connecting", str(error)))
+            else:
+                outage.over()
+                return connections
+        return None
+
+    def _work(self, crew: Crew) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._lifecycle.run("loop", self, body=lambda: self._turn(crew))
+            except DatabaseError as error:
+                self._stopping.wait(crew.outage.failed("reserving", describe(error)))
+            except Exception:  # noqa: BLE001 - a plugin's callback may raise anything; the worker goes on
+                self._lifecycle.notify(CallbackRaised(self.name, None, "loop", traceback.format_exc()))
+                self._stopping.wait(CALLBACK_PAUSE_SECONDS)
+
+    def _turn(self, crew: Crew) -> None:
+        """Look once for jobs, and wait where there is no slot for them or none is due. Raises DatabaseError."""
+        crew.rescuer.run_if_due()
+        wanted = 0 if self._quiet.is_set() else crew.wants()
+        if wanted == 0:
+            self._wait_for_room(crew)
+            return
+        was_empty = crew.holdings.is_empty()
+        jobs, expires = crew.reserver.reserve(wanted, beside=not was_empty)
+        crew.outage.over()
+        if jobs:
+            crew.wakeup.busy()
+            if was_empty:
+                crew.finisher.batch.begin()
+            crew.hand_over(crew.hold(jobs, expires))
+        elif self.settings.exit_on_complete:
+            self._complete(crew, was_empty=was_empty)
+        else:
+            self._idle(crew)
+
+    def _wait_for_room(self, crew: Crew) -> None:
+        def is_over() -> bool:
+            return self._stopping.is_set() or (not self._quiet.is_set() and crew.wants() > 0)
+
+        crew.holdings.wait_until(is_over, max(crew.rescuer.seconds_left(), 0.01))
+
+    def _idle(self, crew: Crew) -> None:
+        """Wait for the next job that comes or falls due."""
+        due = crew.store.earliest_run_at(crew.reserver.wanted)
+        crew.wakeup.wait(due=due, most=max(crew.rescuer.seconds_left(), 0.01))
+
+    def _complete(self, crew: Crew, *, was_empty: bool) -> None:
+        """Leave if nothing was due while nothing was held: what still runs may come back at once."""
+        if was_empty:
+            self._lifecycle.notify(NoMoreJobs(self.name))
+            self.stop()
+            return
+        crew.holdings.wait_until(
+            lambda: crew.holdings.is_empty() or self._stopping.is_set(),
+            self.settings.sleep_delay.total_seconds(),
+        )
+
+    def _reserve_one(self, crew: Crew) -> Held | None:
+        """Reserve one job and mark it as running here. Raises DatabaseError."""
+        jobs, expires = crew.reserver.reserve(1, beside=False)
+        crew.holdings.add(crew.hold(jobs, expires))
+        return crew.holdings.take_now()
+
+    def _on_stuck(self, _held: Held) -> None:
+        self.stop()
+
+    def _beat(self) -> None:
+        """Show that this worker lives. Raises DatabaseError."""
+        if self._connections is None or self._crew is None or self._started_at is None:
+            return
+        self._connections.workers.beat(
+            WorkerStatus(
+                name=self.name,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                started_at=self._started_at,
+                queues=self.settings.queues,
+                threads=self.settings.threads,
+                busy=len(self._crew.holdings.running()),
+                version=__version__,
+            )
+        )
+
+    def _leave(self, connections: Connections) -> None:
+        try:
+            connections.workers.remove(self.name)
+        except DatabaseError:
+            pass  # the document of this worker expires by itself
+        finally:
+            connections.close()
+
+
+def _unique_name() -> str:
+    """Return a label that no other worker has: containers share host names and process ids. Source: delayed_job#866."""
+    return f"host:{socket.gethostname()} pid:{os.getpid()} id:{secrets.token_hex(3)}"
+
+
+def _worth_reading(settings: Settings) -> str:
+    queues = ",".join(settings.queues) or "all"
+    return f"queues={queues} threads={settings.threads}"

@@ -1,0 +1,68 @@
+"""Taking back the jobs of workers that are gone, and setting damaged jobs aside."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.notices import JobQuarantined, JobRescued
+from mongojobs.core.settings import Settings
+from mongojobs.store.jobs import JobStore
+from mongojobs.worker.outage import Outage
+
+BATCH = 50
+
+
+class Rescuer:
+    """Looks for expired locks four times a lease, and for damage once a lease.
+
+    Not within a lease after this worker itself could not reach the database: the others' heartbeats may have starved in
+    the same outage, and their locks are not theirs to lose.
+    """
+
+    def __init__(
+        self, store: JobStore, lifecycle: Lifecycle, settings: Settings, outage: Outage, *, worker: str
+    ) -> None:
+        self._store = store
+        self._lifecycle = lifecycle
+        self._worker = worker
+        self._lease = settings.lease.total_seconds()
+        self._outage = outage
+        self._next_rescue = time.monotonic()
+        self._next_quarantine = time.monotonic()
+
+    def seconds_left(self) -> float:
+        """Return how long until there is something to do."""
+        return max(self._next_rescue - time.monotonic(), 0.0)
+
+    def run_if_due(self) -> None:
+        """Rescue and quarantine where it is time. Raises DatabaseError."""
+        now = time.monotonic()
+        if now < self._next_rescue:
+            return
+        self._next_rescue = now + self._lease / 4 * random.uniform(0.8, 1.0)
+        if self._outage.last_seen is not None and now - self._outage.last_seen < self._lease:
+            return
+        self.rescue()
+        if now >= self._next_quarantine:
+            self._next_quarantine = now + self._lease
+            self.quarantine()
+
+    def rescue(self) -> int:
+        """Take back every job whose lock has expired; return how many. Raises DatabaseError."""
+        total = 0
+        while rescued := self._store.rescue(by=self._worker, limit=BATCH):
+            total += len(rescued)
+            for one in rescued:
+                self._lifecycle.notify(JobRescued(self._worker, one.job_id, one.locked_by, one.losses, one.failed))
+        return total
+
+    def quarantine(self) -> int:
+        """Set aside every job that its damage hides from the workers; return how many. Raises DatabaseError."""
+        total = 0
+        while damaged := self._store.quarantine(limit=BATCH):
+            total += len(damaged)
+            for one in damaged:
+                self._lifecycle.notify(JobQuarantined(self._worker, one.job_id, one.reason))
+        return total

@@ -1,0 +1,85 @@
+"""The threads that run jobs, and the event loop for ``async def`` jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+from mongojobs.worker.finisher import Finisher, Result
+from mongojobs.worker.holdings import Held, Holdings
+from mongojobs.worker.outcome import HandedBack
+from mongojobs.worker.runner import Runner
+
+
+class EventLoop:
+    """One asyncio loop for a process, turned by a thread of its own from its first use on."""
+
+    def __init__(self) -> None:
+        self._starting = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def get(self) -> asyncio.AbstractEventLoop:
+        """Return the loop, started if need be."""
+        with self._starting:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="mongojobs-loop", daemon=True)
+                self._thread.start()
+            return self._loop
+
+    def close(self) -> None:
+        """Stop the loop and its thread, if they were started."""
+        if self._loop is None or self._thread is None:
+            return
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
+
+
+class Slots:
+    """Threads that take jobs from the holdings, run them, and hand the results to the finisher.
+
+    There is one thread a slot. Those for ``async def`` jobs wait for the event loop most of the time, and are started
+    as such jobs come.
+    """
+
+    def __init__(self, holdings: Holdings, runner: Runner, finisher: Finisher) -> None:
+        self._holdings = holdings
+        self._runner = runner
+        self._finisher = finisher
+        self._threads: dict[bool, list[threading.Thread]] = {False: [], True: []}
+
+    def grow(self, count: int, *, is_async: bool) -> None:
+        """See that there are at least *count* threads for jobs of the kind."""
+        threads = self._threads[is_async]
+        while len(threads) < count:
+            name = f"mongojobs-{'async-' if is_async else ''}slot-{len(threads) + 1}"
+            threads.append(threading.Thread(target=self._work, kwargs={"is_async": is_async}, name=name, daemon=True))
+            threads[-1].start()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the threads to end after the holdings were closed; false when some have not by then."""
+        deadline = time.monotonic() + timeout
+        threads = [*self._threads[False], *self._threads[True]]
+        for thread in threads:
+            thread.join(max(deadline - time.monotonic(), 0.0))
+        return not any(thread.is_alive() for thread in threads)
+
+    def _work(self, *, is_async: bool) -> None:
+        while (held := self._holdings.take(is_async=is_async)) is not None:
+            self.perform(held)
+
+    def perform(self, held: Held) -> Result | None:
+        """Run one job and hand over its result; None when it was interrupted, and so has none."""
+        started = time.monotonic()
+        outcome = self._runner.run(held)
+        held.interruption.close()
+        self._holdings.ended(held)
+        if isinstance(outcome, HandedBack):
+            return None
+        result = Result(held, outcome, time.monotonic() - started)
+        self._finisher.submit(result)
+        return result

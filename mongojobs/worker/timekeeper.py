@@ -1,0 +1,83 @@
+"""Keeping the time limits: a job that outlives its ``max_run_time`` is told so, and its process ends if it is deaf."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from mongojobs.core.errors import JobTimeout
+from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.notices import JobStuck, JobTimedOut
+from mongojobs.core.settings import Settings
+from mongojobs.worker.holdings import Held, Holdings
+
+ENDING_SECONDS = 0.05
+"""How soon to look again at a run that is just beginning or ending."""
+
+
+class Timekeeper:
+    """Watches the deadlines of the running jobs.
+
+    A job past its deadline gets ``JobTimeout``. If its code has not returned ``timeout_grace`` later, *on_stuck* is
+    called: a thread cannot be ended from outside, only its process can. The lock is kept all the while, so nobody
+    else starts the job.
+    """
+
+    def __init__(
+        self,
+        holdings: Holdings,
+        lifecycle: Lifecycle,
+        settings: Settings,
+        *,
+        worker: str,
+        on_stuck: Callable[[Held], None],
+    ) -> None:
+        self._holdings = holdings
+        self._lifecycle = lifecycle
+        self._worker = worker
+        self._grace = settings.timeout_grace.total_seconds()
+        self._on_stuck = on_stuck
+        self._stopped = False
+        self._wake = threading.Event()
+        self._next = float("inf")
+
+    def run(self) -> None:
+        """Watch until ``stop``: the body of the timekeeper's thread."""
+        while not self._stopped:
+            self._wake.clear()
+            self._next = float("inf")  # so that a deadline which begins during the check wakes us
+            self._next = self.check()
+            self._wake.wait(min(max(self._next - time.monotonic(), 0.0), threading.TIMEOUT_MAX))
+
+    def watch(self, held: Held) -> None:
+        """Mind a new deadline."""
+        if held.deadline is not None and held.deadline < self._next:
+            self._wake.set()
+
+    def stop(self) -> None:
+        """Let ``run`` end."""
+        self._stopped = True
+        self._wake.set()
+
+    def check(self) -> float:
+        """Act on every deadline that has passed, and return the next one, in ``time.monotonic`` seconds."""
+        return min((self._check(held) for held in self._holdings.running()), default=float("inf"))
+
+    def _check(self, held: Held) -> float:
+        now = time.monotonic()
+        if held.deadline is None or held.is_stuck:
+            return float("inf")
+        if now < held.deadline:
+            return held.deadline
+        if not held.is_timed_out:
+            if not held.interruption.interrupt(JobTimeout):
+                return now + ENDING_SECONDS
+            held.is_timed_out = True
+            self._lifecycle.notify(JobTimedOut(self._worker, held.job, held.limit.total_seconds()))
+        elif now >= held.deadline + self._grace:
+            held.is_stuck = True
+            self._lifecycle.notify(JobStuck(self._worker, held.job))
+            self._on_stuck(held)
+            return float("inf")
+        return held.deadline + self._grace

@@ -1,0 +1,144 @@
+"""Waking an idle worker when a job comes: by a change stream where there is one, and by the passing of time.
+
+The stream only shortens the wait. What makes sure that each job is found is the poll that follows every wait.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from mongojobs.core.clock import Clock
+from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.store.faults import DatabaseError, describe
+from mongojobs.store.stream import JobStream
+from mongojobs.worker.outage import Outage
+
+SHORTEST_POLL_SECONDS = 0.05
+
+BUSY_TURNS = 3
+"""After so many batches without a wait between them a worker counts as busy."""
+
+
+class Wakeup:
+    """What an idle worker waits on.
+
+    *open_stream* opens a change stream, or is None where the server has none; then the waits begin short and double up
+    to ``sleep_delay``. The stream is open only while the worker is idle.
+    """
+
+    def __init__(
+        self,
+        open_stream: Callable[[], JobStream] | None,
+        clock: Clock,
+        lifecycle: Lifecycle,
+        *,
+        worker: str,
+        sleep_delay: float,
+    ) -> None:
+        self._open_stream = open_stream
+        self._clock = clock
+        self._outage = Outage(lifecycle, worker)
+        self._sleep_delay = sleep_delay
+        self._awake = threading.Event()
+        self._idle = threading.Event()
+        self._closed = threading.Event()
+        self._guard = threading.Lock()
+        self._stream: JobStream | None = None
+        self._due = float("inf")
+        self._poll = SHORTEST_POLL_SECONDS
+        self._busy_turns = 0
+        self._thread = threading.Thread(target=self._listen, name="mongojobs-wakeup", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen, where there is a stream to listen to."""
+        if self._open_stream is not None:
+            self._thread.start()
+
+    def close(self) -> None:
+        """Wake whoever waits and end the listening."""
+        self._closed.set()
+        self._hush()
+        self._idle.set()
+        self._awake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def wake(self) -> None:
+        """End the wait that goes on, or the next one."""
+        self._awake.set()
+
+    def busy(self) -> None:
+        """Note that there was work; after some of it on end listen no more, as a busy worker looks by itself."""
+        self._poll = SHORTEST_POLL_SECONDS
+        self._busy_turns += 1
+        if self._busy_turns == BUSY_TURNS:
+            self._hush()
+
+    def wait(self, *, due: datetime | None, most: float) -> None:
+        """Wait for a job to come, until *due* (the earliest one known), and at most *most* seconds."""
+        self._note_due(due)
+        self._busy_turns = 0
+        self._idle.set()
+        seconds = min(self._seconds_to_poll(), max(self._due - time.monotonic(), 0.0), most)
+        self._awake.wait(seconds)
+        self._awake.clear()
+
+    def _hush(self) -> None:
+        self._idle.clear()
+        with self._guard:
+            if self._stream is not None:
+                self._stream.close()
+
+    def _seconds_to_poll(self) -> float:
+        if self._stream is not None:
+            return self._sleep_delay
+        self._poll = min(self._poll * 2, self._sleep_delay)
+        return self._poll
+
+    def _note_due(self, due: datetime | None) -> None:
+        seconds = float("inf") if due is None else (due - self._clock.now()).total_seconds()
+        self._due = time.monotonic() + seconds
+
+    def _listen(self) -> None:
+        while not self._closed.is_set():
+            self._idle.wait()
+            try:
+                self._listen_while_idle()
+                self._outage.over()
+            except DatabaseError as error:
+                self._closed.wait(self._outage.failed("listening for jobs", describe(error)))
+
+    def _listen_while_idle(self) -> None:
+        stream = self._open()
+        if stream is None:
+            return
+        try:
+            self._awake.set()  # a job that came before the stream was open is found by one more look
+            while self._idle.is_set() and not self._closed.is_set():
+                self._hear(stream.next())
+        finally:
+            with self._guard:
+                self._stream = None
+            stream.close()
+
+    def _open(self) -> JobStream | None:
+        if self._open_stream is None:
+            return None
+        stream = self._open_stream()
+        with self._guard:
+            if self._closed.is_set() or not self._idle.is_set():
+                stream.close()
+                return None
+            self._stream = stream
+            return stream
+
+    def _hear(self, run_at: datetime | None) -> None:
+        """Wake the worker for a job that is due, or when it will be."""
+        if run_at is None:
+            return
+        seconds = (run_at - self._clock.now()).total_seconds()
+        if seconds <= 0 or time.monotonic() + seconds < self._due:
+            self._awake.set()

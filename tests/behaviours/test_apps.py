@@ -1,0 +1,166 @@
+"""The default app, and further ones with a collection of their own."""
+
+import asyncio
+import threading
+
+import pytest
+
+import mongojobs
+from mongojobs import ConfigurationError, ConnectionMissingError, MongoJobs, Settings
+from tests.support.sample_documents import Band
+from tests.support.sample_jobs import Newsletter, remember_one, remember_where
+from tests.support.working import work_off
+
+
+@pytest.fixture
+def other(app, connection, mongo_uri, clock):
+    """Another app, with a collection of its own in the same database."""
+    other = MongoJobs(Settings(uri=mongo_uri, collection="other_jobs"), clock=clock)
+    yield other
+    other.close()
+
+
+@pytest.mark.behaviour("S89")
+class TestACollectionOfItsOwn:
+    def test_gets_the_jobs_of_its_app(self, app, other):
+        with other.active():
+            job = remember_one.delay(1)
+
+        assert other.get(job.id) is not None
+        assert app.store.find() == []
+
+    def test_gets_none_of_the_jobs_of_the_default_app(self, app, other):
+        job = remember_one.delay(1)
+
+        assert app.get(job.id) is not None
+        assert other.store.find() == []
+
+    def test_is_the_only_one_that_its_worker_looks_into(self, app, other, recorder):
+        remember_one.delay("default")
+        with other.active():
+            remember_one.delay("other")
+
+        assert work_off(app=other) == (1, 0)
+        assert recorder.facts("remembered") == ["other"]
+
+    def test_gets_job_objects_and_methods_too(self, app, other, recorder):
+        band = Band(name="X").save()
+
+        other.enqueue(Newsletter("news"))
+        with other.active():
+            band.delay.play("song")
+            band.record()
+
+        assert work_off(app=other) == (3, 0)
+        assert app.store.find() == []
+
+    def test_is_named_by_a_setting_of_the_default_app_too(self, configure, connection):
+        configure(collection="jobs_of_ours")
+
+        remember_one.delay(1)
+
+        assert connection.get_default_database().jobs_of_ours.count_documents({}) == 1
+
+    def test_has_its_list_of_workers_beside_it(self, other, connection):
+        other.create_indexes()
+
+        names = set(connection.get_default_database().list_collection_names())
+        assert names == {"other_jobs", "other_jobs_workers"}
+
+
+class TestTheActiveApp:
+    def test_is_the_default_one_again_afterwards(self, app, other):
+        with other.active():
+            pass
+
+        job = remember_one.delay(1)
+
+        assert app.get(job.id) is not None
+
+    def test_is_the_default_one_in_other_threads(self, app, other):
+        stored = []
+        thread = threading.Thread(target=lambda: stored.append(remember_one.delay(1)))
+
+        with other.active():
+            thread.start()
+            thread.join()
+
+        assert app.get(stored[0].id) is not None
+
+    def test_is_the_same_in_a_coroutine(self, app, other):
+        with other.active():
+            job = asyncio.run(remember_one.adelay(1))
+
+        assert other.get(job.id) is not None
+
+
+class TestTheDefaultApp:
+    def test_takes_the_connection_of_mongoengine(self, app, connection):
+        assert app.link.client is connection
+        assert app.link.source == "MongoEngine alias default"
+
+    def test_takes_a_client_that_is_given(self, configure, client):
+        app = configure(client=client)
+
+        assert app.link.client is client
+
+    def test_is_the_one_that_was_configured_last(self, configure):
+        app = configure(max_attempts=3)
+
+        assert mongojobs.default_app() is app
+        assert app.settings.max_attempts == 3
+
+    def test_lets_the_environment_win_over_the_code(self, configure, monkeypatch):
+        monkeypatch.setenv("MONGOJOBS_MAX_ATTEMPTS", "7")
+
+        app = configure(max_attempts=3)
+
+        assert app.settings.max_attempts == 7
+
+    def test_refuses_a_setting_that_is_none(self, configure):
+        with pytest.raises(mongojobs.SettingsError, match="unknown setting 'max_atempts'"):
+            configure(max_atempts=3)
+
+    def test_says_what_to_do_without_a_connection(self, monkeypatch):
+        monkeypatch.delenv("MONGODB_URI", raising=False)
+        app = MongoJobs(Settings(db_alias="nowhere"))
+
+        with pytest.raises(ConnectionMissingError, match=r"set MONGODB_URI(.|\n)*mongoengine.connect"):
+            app.store  # noqa: B018 - opens it
+
+    def test_says_when_the_uri_names_no_database(self):
+        app = MongoJobs(Settings(uri="mongodb://127.0.0.1:1"))
+
+        with pytest.raises(ConfigurationError, match="names no database: append it"):
+            app.store  # noqa: B018 - opens it
+
+
+class TestEnqueueing:
+    def test_works_in_many_threads_at_once(self, app):
+        threads = [threading.Thread(target=remember_one.delay, args=(number,)) for number in range(16)]
+
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+
+        assert sorted(job.handler["args"][0] for job in app.store.find()) == list(range(16))
+
+    def test_works_in_an_event_loop(self, app, recorder):
+        async def enqueue_two():
+            return await asyncio.gather(remember_one.adelay(1), remember_one.options(queue="mail").adelay(2))
+
+        jobs = asyncio.run(enqueue_two())
+
+        assert [job.queue for job in jobs] == ["default", "mail"]
+        assert work_off() == (2, 0)
+        assert sorted(recorder.facts("remembered")) == [1, 2]
+
+    def test_in_an_event_loop_lets_the_loop_run(self, configure, recorder):
+        configure(delay_jobs=False)
+
+        asyncio.run(remember_where.adelay())
+
+        assert recorder.facts("thread") != [threading.current_thread().name]
+
+    def test_refuses_bad_arguments_in_an_event_loop_too(self, app):
+        with pytest.raises(mongojobs.ArgumentsError, match="remember_one"):
+            asyncio.run(remember_one.adelay(1, 2))

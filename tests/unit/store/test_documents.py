@@ -1,0 +1,149 @@
+"""Jobs as documents."""
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from bson import Int64
+
+from mongojobs.core.errors import DamagedPayloadError
+from mongojobs.core.job import ErrorText
+from mongojobs.store.documents import (
+    LONGEST_ERROR,
+    cut,
+    error_entry,
+    last_error,
+    to_document,
+    to_job,
+    to_shown_job,
+)
+from tests.support.clock import START
+from tests.support.jobs import a_job
+
+NAIVE = datetime(2030, 1, 1)  # noqa: DTZ001 - as mongomock gives it
+FULL = a_job(
+    state="running",
+    attempts=1,
+    max_attempts=2,
+    max_run_time=timedelta(days=30),
+    locked_at=START,
+    locked_by="w",
+    locked_until=START,
+    lock_token="t",
+    fence=3,
+    losses=4,
+    releases=5,
+    snoozes=6,
+    failed_at=START,
+    finished_at=START,
+    expire_at=START,
+    last_error="e",
+    errors=({"at": START, "attempt": 1, "error": "e", "trace": "", "worker": "w"},),
+    tags=("a",),
+    meta={"trace": "x"},
+    id_given=True,
+)
+
+
+class TestRoundTrip:
+    @pytest.mark.parametrize("job", [a_job(), FULL], ids=["small", "full"])
+    def test_gives_back_the_same_job(self, job):
+        assert to_job(to_document(job)) == job
+
+    def test_keeps_every_field_but_the_run(self):
+        stored = to_document(FULL).keys() - {"_id"} | {"id", "run"}
+
+        assert stored == {field.name for field in dataclasses.fields(FULL)}
+
+
+class TestToDocument:
+    def test_stores_the_limit_in_milliseconds(self):
+        assert to_document(a_job(max_run_time=timedelta(seconds=1.5)))["max_run_time"] == 1500
+
+
+class TestToJob:
+    def test_reads_naive_times_as_utc(self):
+        document = to_document(a_job()) | {"run_at": NAIVE, "created_at": NAIVE}
+
+        job = to_job(document)
+
+        assert (job.run_at, job.created_at) == (datetime(2030, 1, 1, tzinfo=UTC),) * 2
+
+    def test_ignores_fields_that_it_does_not_know(self):
+        job = a_job()
+
+        assert to_job(to_document(job) | {"from the future": 1}) == job
+
+    def test_takes_null_for_no_value_where_there_may_be_none(self):
+        job = a_job()
+
+        assert to_job(to_document(job) | {"max_attempts": None, "locked_by": None}) == job
+
+    def test_takes_long_integers(self):
+        assert to_job(to_document(a_job()) | {"priority": Int64(5), "fence": Int64(2)}).priority == 5
+
+    @pytest.mark.parametrize("field", ["_id", "name", "queue", "priority", "run_at", "handler", "state"])
+    def test_refuses_a_document_that_lacks_a_field(self, field):
+        document = to_document(a_job())
+        del document[field]
+
+        with pytest.raises(DamagedPayloadError, match=f"{field} is missing"):
+            to_job(document)
+
+    @pytest.mark.parametrize(
+        ("damage", "reason"),
+        [
+            ({"run_at": None}, "run_at is null"),
+            ({"run_at": "x"}, "run_at is of the wrong type str"),
+            ({"attempts": None}, "attempts is null"),
+            ({"attempts": True}, "attempts is of the wrong type bool"),
+            ({"priority": 2**31}, "priority is 2147483648"),
+            ({"state": "odd"}, "state is 'odd'"),
+            ({"state": "x" * 500}, "state is 'xxx"),
+            ({"_id": {"a": 1}}, "_id is of the wrong type dict"),
+            ({"meta": []}, "meta is of the wrong type list"),
+        ],
+    )
+    def test_refuses_damaged_fields_and_names_them(self, damage, reason):
+        with pytest.raises(DamagedPayloadError) as raised:
+            to_job(to_document(a_job()) | damage)
+
+        assert str(raised.value).startswith(reason)
+        assert len(str(raised.value)) < 150
+
+
+class TestToShownJob:
+    def test_shows_whatever_can_be_read(self):
+        shown = to_shown_job({"_id": 1, "queue": 5, "name": "n", "attempts": "x", "created_at": NAIVE})
+
+        assert (shown.id, shown.name, shown.queue, shown.attempts) == (1, "n", "(damaged)", 0)
+        assert shown.created_at == datetime(2030, 1, 1, tzinfo=UTC)
+
+    def test_of_a_sound_document_is_the_job(self):
+        assert to_shown_job(to_document(FULL)) == FULL
+
+
+class TestCut:
+    @pytest.mark.parametrize("length", [LONGEST_ERROR - 1, LONGEST_ERROR])
+    def test_leaves_a_text_that_fits(self, length):
+        assert cut("x" * length, LONGEST_ERROR) == "x" * length
+
+    @pytest.mark.parametrize("letter", ["x", "\N{LATIN SMALL LETTER E WITH ACUTE}", "\N{SNOWMAN}", "\N{PILE OF POO}"])
+    def test_cuts_a_text_that_does_not_and_says_so(self, letter):
+        text = cut(letter * (LONGEST_ERROR + 1), LONGEST_ERROR)
+
+        assert LONGEST_ERROR - 20 < len(text.encode()) <= LONGEST_ERROR
+        assert text.endswith("... (cut)")
+
+    def test_replaces_what_cannot_be_written(self):
+        assert cut("a\ud800b", 10) == "a?b"
+
+
+class TestErrorTexts:
+    def test_of_an_entry_and_of_the_last_error_are_cut(self):
+        huge = ErrorText(error="e" * 100_000, trace="t" * 100_000)
+
+        entry = error_entry(huge, at=START, attempt=1, worker=None)
+
+        assert (len(entry["error"]), len(entry["trace"]), entry["worker"]) == (8192, 32768, "")
+        assert last_error(huge) == f"{entry['error']}\n{entry['trace']}"

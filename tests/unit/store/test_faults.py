@@ -1,0 +1,92 @@
+"""What errors of the driver mean."""
+
+import pytest
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    ConfigurationError,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    InvalidOperation,
+    NetworkTimeout,
+    NotPrimaryError,
+    OperationFailure,
+    ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
+    WriteConcernError,
+    WriteError,
+    WTimeoutError,
+)
+
+from mongojobs.store import faults
+
+NOTHING_WRITTEN = [
+    ServerSelectionTimeoutError("no server"),
+    DuplicateKeyError("twice", 11000),
+    WriteError("refused", 121),
+    OperationFailure("not allowed", 13),
+    OperationFailure("wrong password", 18),
+    OperationFailure("bad hint", 2),
+    AutoReconnect("stepped down", {"errorLabels": ["NoWritesPerformed", "RetryableWriteError"]}),
+    InvalidOperation("ended session"),
+    ConfigurationError("bad option"),
+]
+PERHAPS_WRITTEN = [
+    AutoReconnect("connection closed"),
+    NetworkTimeout("timed out"),
+    WaitQueueTimeoutError("after a first try that nobody saw"),
+    NotPrimaryError("stepped down"),
+    WriteConcernError("not confirmed", 64),
+    WTimeoutError("not confirmed in time", 64),
+    ExecutionTimeout("took too long", 50),
+    OperationFailure("interrupted at shutdown", 11600),
+    BulkWriteError({"writeErrors": [], "writeConcernErrors": [{"code": 64}]}),
+]
+
+
+class TestWhetherItWasWritten:
+    @pytest.mark.parametrize("error", NOTHING_WRITTEN, ids=lambda error: type(error).__name__)
+    def test_is_ruled_out_by_some_errors(self, error):
+        assert faults.proves_nothing_written(error)
+        assert not faults.is_ambiguous(error)
+
+    @pytest.mark.parametrize("error", PERHAPS_WRITTEN, ids=lambda error: type(error).__name__)
+    def test_is_left_open_by_others(self, error):
+        assert faults.is_ambiguous(error)
+        assert not faults.proves_nothing_written(error)
+
+    def test_is_no_question_of_errors_that_are_not_the_databases(self):
+        assert not faults.is_ambiguous(ValueError("x"))
+
+
+class TestIsRefused:
+    @pytest.mark.parametrize("code", [13, 18])
+    def test_of_credentials(self, code):
+        assert faults.is_refused(OperationFailure("no", code))
+        assert faults.unavailable(OperationFailure("no", code)).refused
+
+    def test_not_of_an_outage(self):
+        assert not faults.is_refused(AutoReconnect("gone"))
+        assert not faults.unavailable(AutoReconnect("gone")).refused
+
+
+class TestDescribe:
+    @pytest.mark.parametrize(
+        ("error", "text"),
+        [
+            (
+                ServerSelectionTimeoutError("h:1: refused, Timeout: 30s, Topology Description: <Topology ...>"),
+                "h:1: refused",
+            ),
+            (OperationFailure("no", 13, {"keyValue": {"email": "x@y"}}), "no"),
+            (AutoReconnect("two\nlines"), "two lines"),
+            (AutoReconnect("at mongodb://user:secret@host/db it broke"), "at [...] it broke"),
+            (AutoReconnect("user:secret@host"), "[...]"),
+            (AutoReconnect(""), "AutoReconnect"),
+        ],
+    )
+    def test_is_one_line_without_secrets_or_documents(self, error, text):
+        assert faults.describe(error) == text
+
+    def test_is_short(self):
+        assert len(faults.describe(AutoReconnect("x" * 1000))) == 300

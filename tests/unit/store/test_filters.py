@@ -1,0 +1,42 @@
+"""Filters with a meaning."""
+
+import dataclasses
+
+from mongojobs.store.filters import Wanted, held_groups, wanted_ready
+from tests.support.jobs import a_job
+
+ONE = a_job(id=1, lock_token="a")
+TWO = a_job(id=2, lock_token="a")
+THREE = a_job(id=3, lock_token="b")
+
+
+class TestHeldGroups:
+    def test_matches_each_id_under_its_own_token(self):
+        assert held_groups([ONE, THREE, TWO]) == {
+            "$or": [
+                {"state": "running", "lock_token": "a", "_id": {"$in": [1, 2]}},
+                {"state": "running", "lock_token": "b", "_id": {"$in": [3]}},
+            ]
+        }
+
+    def test_of_one_token_needs_no_alternatives(self):
+        assert held_groups([ONE, TWO]) == {"state": "running", "lock_token": "a", "_id": {"$in": [1, 2]}}
+
+    def test_of_a_job_without_a_token_matches_no_lock(self):
+        unlocked = dataclasses.replace(ONE, lock_token=None)
+
+        assert held_groups([unlocked])["lock_token"] is None
+
+
+class TestWantedReady:
+    def test_bounds_the_priority_when_every_one_is_wanted(self):
+        assert wanted_ready(Wanted()) == {"state": "ready", "priority": {"$gte": -(2**31), "$lte": 2**31 - 1}}
+
+    def test_names_queues_and_priorities(self):
+        wanted = Wanted(queues=("mail", "bulk"), min_priority=-1, max_priority=5)
+
+        assert wanted_ready(wanted) == {
+            "state": "ready",
+            "priority": {"$gte": -1, "$lte": 5},
+            "queue": {"$in": ["mail", "bulk"]},
+        }
