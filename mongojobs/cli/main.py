@@ -1,0 +1,78 @@
+"""``mongojobs``: the group of all commands, each loaded when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Final
+
+import click
+
+from mongojobs.cli.failures import failure
+from mongojobs.cli.options import GlobalOptions, global_options
+from mongojobs.version import __version__
+
+COMMANDS: Final = {
+    "create-indexes": "indexes",
+    "work": "work",
+    "workoff": "work",
+    "status": "status",
+    "check": "status",
+    "jobs": "jobs",
+    "clear": "clear",
+    "config": "config",
+    "version": "version",
+}
+"""Each command, in the order of the help, and the module it is in."""
+
+ALIASES: Final = {"jobs:work": "work", "jobs:workoff": "workoff", "jobs:check": "check", "jobs:clear": "clear"}
+"""The names of delayed_job's rake tasks; not shown."""
+
+
+class Commands(click.Group):
+    """The commands by name; a module is imported when its command is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click passes it
+        """Return the names that the help shows."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click passes it
+        """Return the command *cmd_name* or None."""
+        name = ALIASES.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"mongojobs.cli.{COMMANDS[name]}")
+        command: click.Command = getattr(module, name.replace("-", "_"))
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what people can understand without a traceback, they get without one."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            plain = failure(error)
+            if plain is None:
+                raise
+            raise plain from error
+
+
+@click.group(
+    cls=Commands,
+    params=global_options(),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Signals, exit statuses and settings are explained in the README.",
+)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.pass_context
+def mongojobs(context: click.Context, /, **values: Any) -> None:
+    """Background jobs for MongoEngine apps, kept in the MongoDB they already have.
+
+    Options given here may as well be given after the command. Each can be set by the environment variable in brackets
+    instead, or in [tool.mongojobs] of pyproject.toml.
+    """
+    context.obj = told = GlobalOptions.of(values)
+    context.color = told.colors
+
+
+def main() -> None:
+    """Run the command line and leave the process with its exit status."""
+    mongojobs(prog_name="mongojobs")

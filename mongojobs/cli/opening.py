@@ -1,0 +1,127 @@
+"""From the options of a command to an app and its database."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mongojobs.cli.importing import import_app, import_module
+from mongojobs.cli.options import GlobalOptions
+
+if TYPE_CHECKING:
+    from mongojobs.app import MongoJobs
+    from mongojobs.core.settings import Resolved, Settings
+    from mongojobs.store.jobs import JobStore
+    from mongojobs.store.workers import WorkerStore
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An app, its settings and where each of them comes from."""
+
+    app: MongoJobs
+    settings: Settings
+    origins: Mapping[str, str]
+
+    @property
+    def place(self) -> str:
+        """Where the jobs are and who said so, without the password. Raises ConfigurationError."""
+        from mongojobs.store.clients import safe_uri
+
+        link = self.app.link
+        source = self.origins["uri"] if link.source == "uri" else link.source
+        address = safe_uri(link.address) if link.address and "://" in link.address else ""
+        where = address if address.endswith(f"/{link.database}") else f"database {link.database} {address}".rstrip()
+        return f"{self.settings.collection} in {where} (from {'--uri' if source == 'flag' else source})"
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The database of an app: the jobs in it, the workers on it, and its *place*, for people."""
+
+    store: JobStore
+    workers: WorkerStore
+    name: str
+    place: str
+
+
+def open_app(told: GlobalOptions, flags: Mapping[str, object] | None = None) -> Opened:
+    """Import the app, and give it its settings, with *flags* above all others. Raises Failure, ConfigurationError."""
+    from mongojobs.app import MongoJobs
+    from mongojobs.app.mongojobs import configured, use
+
+    named = app_named(told)
+    target: object = import_app(named) if named else None
+    for module in modules_named(told):
+        import_module(module)
+    instance = target if isinstance(target, MongoJobs) else None
+    resolved = resolve_settings(told, flags, instance.settings if instance else configured())
+    return Opened(use(resolved.settings, instance), resolved.settings, resolved.origins)
+
+
+@contextmanager
+def open_database(told: GlobalOptions) -> Iterator[Database]:
+    """Connect to the database of the app, within some seconds. Raises Failure, ConfigurationError, StoreUnavailable."""
+    from mongojobs.plugins.formats import set_up_logging
+
+    opened = open_app(told)
+    set_up_logging(
+        level=log_level(opened.settings), form=opened.settings.log_format, environ=os.environ, stream=sys.stderr
+    )
+    connections = opened.app.connect_worker(opened.settings)
+    connections.store.on_warning = lambda message: click.echo(f"Warning: {message}", err=True)
+    try:
+        yield Database(connections.store, connections.workers, opened.app.link.database, opened.place)
+    finally:
+        connections.close()
+
+
+def resolve_settings(told: GlobalOptions, flags: Mapping[str, object] | None, configured: Settings) -> Resolved:
+    """Lay the file, the environment and the flags over what the app *configured*. Raises SettingsError."""
+    from mongojobs.app.sources import settings_of
+    from mongojobs.core.settings import resolve
+
+    return resolve(
+        configured=configured,
+        file=settings_of(_table(told)),
+        environ=os.environ,
+        flags={**told.settings, **(flags or {})},
+    )
+
+
+def log_level(settings: Settings) -> str:
+    """Return the least level to log."""
+    return "warning" if settings.quiet else settings.log_level
+
+
+def app_named(told: GlobalOptions) -> str | None:
+    """Return the app that the options or the file name, if any. Raises ConfigurationError."""
+    named = told.app or _table(told).get("app")
+    if named is not None and not isinstance(named, str):
+        raise click.UsageError(f"app in [tool.mongojobs] must be MODULE or MODULE:ATTR, got {named!r}")
+    return named
+
+
+def modules_named(told: GlobalOptions) -> tuple[str, ...]:
+    """Return the further modules to import. Raises ConfigurationError."""
+    named = told.imports or _table(told).get("import", ())
+    modules = (named,) if isinstance(named, str) else named
+    if not isinstance(modules, list | tuple) or not all(isinstance(module, str) for module in modules):
+        raise click.UsageError(f"import in [tool.mongojobs] must be a list of modules, got {named!r}")
+    return tuple(module.strip() for name in modules for module in name.split(","))
+
+
+def _table(told: GlobalOptions) -> Mapping[str, object]:
+    from mongojobs.app.sources import read_file
+
+    path = told.config or Path("pyproject.toml")
+    if told.config is not None and not path.exists():
+        raise click.UsageError(f"--config: there is no file {path}")
+    return read_file(path)

@@ -1,0 +1,139 @@
+"""What commands print: tables for people, JSON for programs, times and durations in words."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import click
+
+from mongojobs.cli.options import own_option
+
+NONE: Final = "-"
+
+_UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table; numbers stand to the right, and ones that are *alarming* red unless they are 0."""
+
+    title: str
+    is_number: bool = False
+    is_alarming: bool = False
+
+
+def json_option() -> click.Option:
+    """Return the flag of all commands that read."""
+    return own_option("--json", "as_json", text="print one JSON document instead", is_flag=True)
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print *document*; times are ISO 8601 in UTC with milliseconds, durations seconds."""
+    click.echo(json.dumps(plain(document), indent=2, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> None:
+    """Print *rows* under the titles of *columns*."""
+    cells = [[printable(str(value)) for value in row] for row in rows]
+    widths = [max(len(line[at]) for line in [[c.title for c in columns], *cells]) for at in range(len(columns))]
+    titles = [_padded(column.title, width, column) for column, width in zip(columns, widths, strict=True)]
+    click.echo(click.style("  ".join(titles).rstrip(), bold=True))
+    for row in cells:
+        shown = [_cell(text, width, column) for text, width, column in zip(row, widths, columns, strict=True)]
+        click.echo("  ".join(shown).rstrip())
+
+
+def plain(value: Any) -> Any:
+    """Return *value* as JSON knows it; what JSON has no word for becomes a text."""
+    match value:
+        case None | bool() | str():
+            return value
+        case int():
+            return int(value)
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case datetime():
+            return iso(value)
+        case timedelta():
+            return value.total_seconds()
+        case bytes():
+            return value.hex()
+        case Mapping():
+            return {str(key): plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case _:
+            return str(value)
+
+
+def iso(moment: datetime) -> str:
+    """Return *moment* as ``2026-11-23T10:00:00.000Z``; a naive one is in UTC, as everything in the database."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def in_words(duration: timedelta) -> str:
+    """Return *duration* in its two largest units: ``850ms``, ``12s``, ``3m 20s``, ``2d 4h``."""
+    seconds = max(duration.total_seconds(), 0.0)
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    at = next(at for at, (_, size) in enumerate(_UNITS) if seconds >= size)
+    parts = []
+    for unit, size in _UNITS[at : at + 2]:
+        parts.append(f"{int(seconds // size)}{unit}")
+        seconds %= size
+    return " ".join(part for part in parts if not part.startswith("0"))
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    """Return how long ago *moment* was, or in how long it will be."""
+    if moment is None:
+        return NONE
+    return f"{in_words(now - moment)} ago" if moment <= now else f"in {in_words(moment - now)}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``1 job``, ``1,200 jobs``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's' if not noun.endswith('x') else 'es'}"
+
+
+def printable(text: str) -> str:
+    """Return *text* without line ends and what would command a terminal: jobs may carry texts of strangers."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def printable_lines(text: str) -> list[str]:
+    """Return the lines of *text*, each of them printable."""
+    return [printable(line.expandtabs(4)) for line in text.splitlines()]
+
+
+def shortened(text: str, width: int) -> str:
+    """Return at most *width* characters of *text*."""
+    return text if len(text) <= width else f"{text[: max(width - 1, 0)]}…"
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something is destroyed. Raises Abort when declined, UsageError where nobody can be asked."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask on: add --yes to go ahead")
+    if not click.confirm(question, err=True):
+        raise click.Abort
+
+
+def _padded(text: str, width: int, column: Column) -> str:
+    return text.rjust(width) if column.is_number else text.ljust(width)
+
+
+def _cell(text: str, width: int, column: Column) -> str:
+    padded = _padded(text, width, column)
+    return click.style(padded, fg="red") if column.is_alarming and text != "0" else padded

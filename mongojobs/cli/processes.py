@@ -1,0 +1,139 @@
+"""Several worker processes: what a pool is, and how the command of each child is made from our own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import click
+
+from mongojobs.cli.failures import NO
+from mongojobs.cli.options import ENVIRONMENT_PREFIX, GlobalOptions
+
+if TYPE_CHECKING:
+    from mongojobs.core.settings import Settings
+    from mongojobs.worker.supervisor import Command
+
+_OURS_ALONE: Final = ("MONGOJOBS_POOL", "MONGOJOBS_CHDIR")
+"""Variables that the supervisor has acted on, and the children must not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """So many *processes* for the same *queues*: names with commas, "" for all, None for what the settings say."""
+
+    queues: str | None
+    processes: int
+
+
+class PoolType(click.ParamType[Pool]):
+    """``mail,sms:2``; ``*`` or nothing means all queues, and a missing count one. Source: delayed_job, ``--pool``."""
+
+    name = "pool"
+    envvar_list_splitter = ";"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Pool:
+        """Return it as a pool."""
+        queues, colon, count = str(value).strip().rpartition(":")
+        if not colon:
+            queues, count = count, "1"
+        if not count.isdecimal() or int(count) < 1:
+            self.fail(f"a pool is QUEUES:COUNT with a count of 1 or more, got {value!r}", param, ctx)
+        return Pool("" if queues == "*" else queues, int(count))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOptions:
+    """What ``work`` and ``workoff`` were told; *number* is that of this process among those of its supervisor."""
+
+    command: str
+    flags: dict[str, object]
+    pools: tuple[Pool, ...] = ()
+    log_dir: Path | None = None
+    number: int | None = None
+    fail_on_error: bool = False
+
+
+def supervise(told: GlobalOptions, options: WorkOptions, settings: Settings) -> int:
+    """Run the children until told to stop; return the exit status. Never imports the app."""
+    from mongojobs.cli.working import Departure, set_up_worker_logging
+    from mongojobs.worker.supervisor import Supervisor
+
+    departure = Departure()
+    set_up_worker_logging(settings, options.log_dir)
+    supervisor = Supervisor(
+        child_commands(told, options, processes=settings.processes),
+        shutdown_timeout=settings.shutdown_timeout,
+        final_statuses=_final_statuses(settings, options),
+    )
+    departure.hand_over()
+    return supervisor.run()
+
+
+def child_commands(told: GlobalOptions, options: WorkOptions, *, processes: int) -> list[Command]:
+    """Return the command of each child: of as many as the pools say, or of *processes*."""
+    from mongojobs.worker.supervisor import Command
+
+    pools = options.pools or (Pool(None, processes),)
+    queue_lists = [pool.queues for pool in pools for _ in range(pool.processes)]
+    return [
+        Command([*_own_command(told, options), *_part(number, queues)], _environment(told))
+        for number, queues in enumerate(queue_lists)
+    ]
+
+
+def restart(told: GlobalOptions, options: WorkOptions, *, processes: int) -> NoReturn:
+    """Begin again as a supervisor: that the app wants *processes* is known only now that it is imported."""
+    environ = {**_environment(told), f"{ENVIRONMENT_PREFIX}PROCESSES": str(processes)}
+    os.execve(sys.executable, _own_command(told, options), environ)  # noqa: S606 - this very program
+
+
+def _own_command(told: GlobalOptions, options: WorkOptions) -> list[str]:
+    """Return our own command once more, but for what is each child's own.
+
+    With ``-P`` a module in the current folder that is called mongojobs does not take our place.
+    """
+    settings = {name: value for name, value in told.settings.items() if name != "uri"}
+    flags = {name: value for name, value in options.flags.items() if name != "processes"}
+    if options.command == "workoff":
+        del flags["exit_on_complete"]
+    return [
+        *(sys.executable, "-P", "-m", "mongojobs"),
+        *([f"--app={told.app}"] if told.app else []),
+        *(f"--import={module}" for module in told.imports),
+        *([f"--config={told.config}"] if told.config else []),
+        *map(_argument, settings.items()),
+        options.command,
+        *map(_argument, flags.items()),
+        *([f"--log-dir={options.log_dir}"] if options.log_dir else []),
+        *(["--fail-on-error"] if options.fail_on_error else []),
+    ]
+
+
+def _part(number: int, queues: str | None) -> list[str]:
+    """Return what is the child's own; *queues* None: as the settings say."""
+    return ["--processes=1", f"--number={number}", *([] if queues is None else [f"--queues={queues}"])]
+
+
+def _argument(flag: tuple[str, object]) -> str:
+    name, value = flag[0].replace("_", "-"), flag[1]
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    return f"--{name}={value}"
+
+
+def _environment(told: GlobalOptions) -> dict[str, str]:
+    """Return the environment of the children; the URI is in it, where others cannot see it."""
+    environ = {name: value for name, value in os.environ.items() if name not in _OURS_ALONE}
+    if "uri" in told.settings:
+        environ[f"{ENVIRONMENT_PREFIX}URI"] = str(told.settings["uri"])
+    return environ
+
+
+def _final_statuses(settings: Settings, options: WorkOptions) -> frozenset[int]:
+    if not settings.exit_on_complete:
+        return frozenset()
+    return frozenset({0, NO} if options.fail_on_error else {0})

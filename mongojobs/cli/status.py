@@ -1,0 +1,160 @@
+"""``mongojobs status`` and ``mongojobs check``: what the queues look like."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from mongojobs.cli.failures import NO
+from mongojobs.cli.opening import Database, open_database
+from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
+from mongojobs.cli.output import (
+    NONE,
+    Column,
+    ago,
+    counted,
+    in_words,
+    json_option,
+    print_json,
+    print_table,
+)
+
+if TYPE_CHECKING:
+    from mongojobs.store.queues import Report
+    from mongojobs.store.workers import WorkerStatus
+
+_QUEUES: Final = (
+    Column("QUEUE"),
+    Column("READY", is_number=True),
+    Column("SCHEDULED", is_number=True),
+    Column("RUNNING", is_number=True),
+    Column("FAILED", is_number=True, is_alarming=True),
+    Column("LATENCY", is_number=True),
+)
+_WORKERS: Final = (
+    Column("WORKER"),
+    Column("QUEUES"),
+    Column("THREADS", is_number=True),
+    Column("BUSY", is_number=True),
+    Column("STARTED"),
+    Column("LAST SEEN"),
+)
+
+
+@with_options(json_option())
+@click.command(cls=Command)
+@click.pass_obj
+def status(told: GlobalOptions, /, *, as_json: bool) -> None:
+    """Show the queues and the workers alive.
+
+    Ready jobs are due and wait for a worker, scheduled ones are due later. The latency of a queue is how long its
+    oldest ready job has been waiting.
+    """
+    with open_database(told) as database:
+        report, workers = database.store.report(), database.workers.alive()
+    if as_json:
+        print_json(_document(report, workers, database))
+        return
+    click.echo(f"Jobs: {database.place}\n")
+    _print_queues(report)
+    _print_workers(workers, report.at)
+
+
+@with_options(
+    own_option(
+        "--max-age",
+        text="how long a job may wait once it is due",
+        default="5m",
+        type=DurationType(),
+        metavar="DURATION",
+        show_default=True,
+    ),
+    own_option(
+        *("-q", "--queue", "queues"),
+        text="look at these queues only; may be repeated",
+        multiple=True,
+        metavar="NAME",
+    ),
+    json_option(),
+)
+@click.command(cls=Command)
+@click.pass_context
+def check(context: click.Context, /, *, max_age: timedelta, queues: tuple[str, ...], as_json: bool) -> None:
+    """Exit with status 1 if jobs have been waiting for too long.
+
+    The waiting begins when a job is due, so scheduled jobs are never late; failed and running ones are not counted.
+    """
+    with open_database(context.obj) as database:
+        late = database.store.count_late(max_age, queues=queues)
+    if as_json:
+        print_json({"late": late, "max_age_seconds": max_age, "queues": queues or None})
+    elif late:
+        click.echo(f"{counted(late, 'job')} waiting for more than {in_words(max_age)}")
+    else:
+        click.echo(f"No job has been waiting for more than {in_words(max_age)}")
+    context.exit(NO if late else 0)
+
+
+def _print_queues(report: Report) -> None:
+    if not report.queues:
+        click.echo("No jobs are waiting, running or failed.")
+    else:
+        rows: list[tuple[Any, ...]] = [
+            (queue.queue, queue.ready, queue.scheduled, queue.running, queue.failed, _latency(queue.latency))
+            for queue in report.queues
+        ]
+        if len(rows) > 1:
+            sums = [sum(row[at] for row in rows) for at in range(1, 5)]
+            rows.append(("all queues", *sums, _latency(report.latency)))
+        print_table(_QUEUES, rows)
+    kept = [f"{report.totals[state]:,} {state}" for state in ("completed", "cancelled") if report.totals[state]]
+    if kept:
+        click.echo(f"Kept: {', '.join(kept)}")
+
+
+def _print_workers(workers: list[WorkerStatus], now: datetime) -> None:
+    if not workers:
+        click.echo("\nNo worker is alive: start one with `mongojobs work`")
+        return
+    click.echo()
+    rows = [
+        (
+            worker.name,
+            ",".join(worker.queues) or "all",
+            worker.threads,
+            worker.busy,
+            ago(worker.started_at, now),
+            ago(worker.heartbeat_at, max(now, worker.heartbeat_at or now)),
+        )
+        for worker in workers
+    ]
+    print_table(_WORKERS, rows)
+
+
+def _latency(latency: timedelta) -> str:
+    return in_words(latency) if latency else NONE
+
+
+def _document(report: Report, workers: list[WorkerStatus], database: Database) -> dict[str, object]:
+    return {
+        "at": report.at,
+        "database": database.name,
+        "collection": database.store.collection.name,
+        "latency_seconds": report.latency,
+        "queues": [
+            {
+                "queue": queue.queue,
+                "ready": queue.ready,
+                "scheduled": queue.scheduled,
+                "running": queue.running,
+                "failed": queue.failed,
+                "latency_seconds": queue.latency,
+            }
+            for queue in report.queues
+        ],
+        "totals": report.totals,
+        "workers": [asdict(worker) for worker in workers],
+    }
