@@ -1,0 +1,99 @@
+"""The README is followed word by word: its files are written, its commands are run, its tables are compared."""
+
+import dataclasses
+import os
+import re
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from mongojobs.core.durations import format_duration
+from mongojobs.core.settings import Settings, explanation
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+FILE = re.compile(r"```python\n# (?P<name>\w+\.py)\n(?P<text>.*?)```", re.DOTALL)
+CONSOLE = re.compile(r"```console\n(?P<lines>.*?)```", re.DOTALL)
+SETTINGS = re.compile(r"(?<=tests/test_readme.py -->\n).*?(?=<!-- end of settings)", re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with the files that the README shows."""
+    for block in FILE.finditer(README):
+        (tmp_path / block["name"]).write_text(f"# {block['name']}\n{block['text']}")
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder, mongo_uri):
+    def run(command):
+        environment = {
+            **os.environ,
+            "MONGODB_URI": mongo_uri,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+        return subprocess.run(
+            command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=True
+        ).stdout
+
+    return run
+
+
+def settings_table():
+    """The settings as a table in Markdown."""
+    rows = [
+        f"| `{field.name}` | {shown(field.metadata['default'])} | {explanation(field.name)} |"
+        for field in dataclasses.fields(Settings)
+    ]
+    return "\n".join(["| setting | default | what it is |", "|---|---|---|", *rows]) + "\n"
+
+
+def shown(default):
+    value = format_duration(default) if isinstance(default, timedelta) else default
+    return "" if value in (None, (), {}, "") else f"`{str(value).lower()}`"
+
+
+class TestReadme:
+    def test_quickstart_runs_and_updates_the_users(self, run, client, mongo_uri):
+        outputs = [run(line.removeprefix("$ ")) for line in CONSOLE.search(README)["lines"].splitlines()]
+
+        before, worked, after = outputs[2:]
+        assert "mail" in before
+        assert "receipt for order 1234" in worked
+        assert "mail" not in after
+        assert client.get_default_database()["user"].find_one()["level"] == 7
+
+    def test_tour_of_enqueueing_stores_its_jobs(self, run, client):
+        run("python -c 'import tour'")
+
+        names = [job["name"] for job in client.get_default_database()["delayed_jobs"].find()]
+        assert sorted(set(names)) == [
+            "Newsletter",
+            "Page#publish",
+            "Page#reindex",
+            "Page.rebuild_all",
+            "Parcel#send",
+            "tour.resize",
+        ]
+
+    def test_example_of_a_users_test_passes(self, run):
+        assert "2 passed" in run("python -m pytest -q test_shop.py")
+
+    def test_settings_table_is_up_to_date(self):
+        assert SETTINGS.search(README)[0] == settings_table()
+
+    def test_procfile_example_is_what_the_readme_shows(self):
+        lines = (ROOT / "Procfile.example").read_text().splitlines()
+
+        assert all(f"       {line}\n" in README for line in lines)
+
+    def test_every_command_in_the_table_exists(self, run):
+        commands = set(re.findall(r"^| `mongojobs ([a-z][a-z-]*)", README, re.MULTILINE)) - {""}
+
+        helps = [run(f"mongojobs {command} --help") for command in sorted(commands)]
+
+        assert all("Usage:" in text for text in helps)
