@@ -1,0 +1,183 @@
+"""Running jobs in a test: ``drain`` as a worker would run them, ``perform`` one of them and nothing else."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final, TypeVar, cast
+
+from mongojobs.app import Worker
+from mongojobs.core.clock import elapsed_seconds, truncate
+from mongojobs.core.errors import MongoJobsError
+from mongojobs.core.job import READY, Job, running
+from mongojobs.payload.invoking import invoke, run_to_end
+from mongojobs.store.jobs import JobStore, Wanted
+from mongojobs.testing.memory import stored
+from mongojobs.testing.modes import Mode, mode_in_force
+from mongojobs.worker.finisher import Finisher, Result
+from mongojobs.worker.holdings import Held, Holdings
+from mongojobs.worker.interruption import Interruption
+from mongojobs.worker.outcome import Errored, GivenUp, Succeeded
+from mongojobs.worker.runner import Runner
+from mongojobs.worker.slots import EventLoop, Slots
+from mongojobs.worker.timekeeper import Timekeeper
+
+T = TypeVar("T")
+
+NAME: Final = "mongojobs.testing"
+"""The name of the worker that hooks and plugins see."""
+
+_LEASE: Final = timedelta(days=1)
+"""So long that nobody need renew it: a test may stop in a debugger."""
+
+
+def drain(
+    queue: str | None = None, *, raises: bool = True, until: datetime | None = None, limit: int = 1000
+) -> tuple[int, int]:
+    """Run all jobs that are due, and those that they enqueue, as a worker does; return successes and failures.
+
+    With *raises* the first exception of a job comes up here, after the job was rescheduled or given up as usual. With
+    *until* time passes up to then, for the jobs and during the call: scheduled ones run at their time, and failed ones
+    again. Raises AssertionError when more than *limit* runs are wanted. Nothing to do in inline mode.
+    """
+    mode = mode_in_force()
+    if mode.name == "inline":
+        return 0, 0
+    moved = mode.clock.moved
+    drainer = Drainer(mode, queue)
+    try:
+        return drainer.drain(raises=raises, until=until and truncate(until), limit=limit)
+    finally:
+        drainer.close()
+        mode.clock.moved = moved
+
+
+def perform(job: Job) -> object:
+    """Run *job* here and now, with its hooks, due or not, and return what it returned; its exceptions come up here.
+
+    It is neither retried nor counted. If it was waiting in the queue, it is taken out once it has succeeded.
+    """
+    mode = mode_in_force()
+    payloads, lifecycle = mode.app.payloads, mode.app.lifecycle
+    call = payloads.load(stored(job).handler)
+    with running(job):
+        result = lifecycle.run("invoke_job", job, body=lambda: invoke(call, job, wait=run_to_end))
+    waiting = mode.get(job.id)
+    if waiting is not None and waiting.state == READY:
+        mode.store.delete(job.id)
+    return result
+
+
+class Drainer:
+    """A worker without threads for jobs, that does one after the other and tells what they raise."""
+
+    def __init__(self, mode: Mode, queue: str | None) -> None:
+        app = mode.app
+        worker = Worker(app=app, name=NAME, prefix="", queues=(queue,) if queue else ())
+        self._mode = mode
+        self._queue = queue
+        self._payloads = app.payloads
+        self._holdings = Holdings(threads=1, async_concurrency=1)
+        self._timekeeper = Timekeeper(
+            self._holdings, app.lifecycle, worker.settings, worker=NAME, on_stuck=lambda _held: None
+        )
+        self._event_loop = EventLoop()
+        runner = Runner(
+            app.payloads,
+            worker.settings,
+            app.lifecycle,
+            mode.clock,
+            worker=worker,
+            watch=self._timekeeper.watch,
+            loop=self._event_loop.get,
+        )
+        store = cast(JobStore, mode.store)  # a MemoryStore has the methods that a finisher calls
+        self._finisher = Finisher(store, self._holdings, app.lifecycle, worker=NAME)
+        self._slots = Slots(self._holdings, runner, self._finisher)
+        self._minding = threading.Thread(target=self._timekeeper.run, name="mongojobs-timekeeper", daemon=True)
+        self._minding.start()
+
+    def drain(self, *, raises: bool, until: datetime | None, limit: int) -> tuple[int, int]:
+        """Run jobs until none is due, nor becomes due before *until*."""
+        successes = failures = runs = 0
+        while (job := self._next(until)) is not None:
+            runs += 1
+            if runs > limit:
+                self._mode.store.release([job], started=False)
+                raise AssertionError(
+                    f"drain() has run {limit} jobs, and {job.name} is due still: does a job enqueue itself without"
+                    " end? If so many are wanted, pass limit=..."
+                )
+            result = self._run(job, raises=raises)
+            successes += isinstance(result.outcome, Succeeded)
+            failures += isinstance(result.outcome, Errored | GivenUp)
+        return successes, failures
+
+    def close(self) -> None:
+        """End the threads."""
+        self._timekeeper.stop()
+        self._minding.join()
+        # In a thread, since asyncio would refuse to close a loop where another one, of an async test, is running.
+        closing = threading.Thread(target=self._event_loop.close, name="mongojobs-closing")
+        closing.start()
+        closing.join()
+
+    def _next(self, until: datetime | None) -> Job | None:
+        job = self._reserve()
+        while job is None and until is not None and self._let_time_pass(until):
+            job = self._reserve()
+        return job
+
+    def _reserve(self) -> Job | None:
+        wanted = Wanted(queues=(self._queue,) if self._queue else ())
+        jobs = self._mode.store.reserve(wanted, token=secrets.token_hex(12), by=NAME, lease=_LEASE)
+        return jobs[0] if jobs else None
+
+    def _let_time_pass(self, until: datetime) -> bool:
+        """Move the clock to when the next job is due; false if that is after *until*."""
+        scheduled = min((job.run_at for job in self._mode.enqueued(self._queue)), default=None)
+        if scheduled is None or scheduled > until:
+            return False
+        self._mode.clock.moved += max(scheduled - self._mode.clock.now(), timedelta(0))
+        return True
+
+    def _run(self, job: Job, *, raises: bool) -> Result:
+        """Run *job*, write its result, and raise what it raised if *raises*."""
+        witness = Witness()
+        held = Held(
+            job,
+            expires=elapsed_seconds() + _LEASE.total_seconds(),
+            is_async=self._payloads.peek(job.handler).is_async,
+            stopping=threading.Event(),
+        )
+        held.interruption = witness
+        self._holdings.add([held])
+        self._holdings.take_now()
+        result = self._slots.perform(held)
+        if result is None:  # the job raised what only a stopping worker raises
+            self._mode.store.release([job], started=True)
+            raise witness.error or MongoJobsError(f"{job.name} was interrupted")
+        self._finisher.flush()
+        if isinstance(witness.error, KeyboardInterrupt):
+            raise witness.error
+        if raises and isinstance(result.outcome, Errored | GivenUp):
+            raise witness.error or MongoJobsError(result.outcome.error.full)
+        return result
+
+
+class Witness(Interruption):
+    """Remembers what the job raised; a worker only needs to know how the run ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error: BaseException | None = None
+
+    def run(self, body: Callable[[], T]) -> T:
+        """Run *body*, and note and raise what it raises."""
+        try:
+            return super().run(body)
+        except BaseException as error:
+            self.error = error
+            raise

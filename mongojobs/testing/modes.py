@@ -1,0 +1,194 @@
+"""Modes: where the jobs go that are enqueued meanwhile, in the whole process."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Final, Literal, ParamSpec, TypeVar, get_args
+
+from mongojobs.app import MongoJobs, default_app
+from mongojobs.core.clock import SystemClock
+from mongojobs.core.errors import ConfigurationError
+from mongojobs.core.job import READY, Job, JobId
+from mongojobs.core.settings import Settings
+from mongojobs.enqueuing import current
+from mongojobs.enqueuing.enqueuer import Enqueuer
+from mongojobs.store.jobs import JobStore
+from mongojobs.testing.memory import MemoryStore, MovableClock
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+ModeName = Literal["fake", "inline", "real"]
+
+_SURROUNDABLE_NOT: Final = (inspect.isclass, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+_in_force: Final[list[Mode]] = []
+
+
+class Mode:
+    """A mode in force: its app, its clock and its jobs.
+
+    The default app is looked up anew each time, since a test may configure it within the mode.
+    """
+
+    def __init__(self, name: ModeName, app: MongoJobs | None = None) -> None:
+        if name not in get_args(ModeName):
+            raise ConfigurationError(f"mode must be one of {', '.join(get_args(ModeName))}, got {name!r}")
+        self.name = name
+        self.clock = MovableClock(SystemClock if name == "fake" else lambda: self.app.store.clock)
+        self._app = app
+        self._memory = MemoryStore(self.clock, lambda: self.app.settings)
+
+    @property
+    def app(self) -> MongoJobs:
+        """The app whose settings, plugins and, in real mode, collection are used."""
+        return self._app or default_app()
+
+    @property
+    def store(self) -> JobStore | MemoryStore:
+        """Where the jobs are. Raises ConnectionMissingError, but not in fake mode."""
+        if self.name == "fake":
+            return self._memory
+        return JobStore(self.app.store.collection, self.clock, self.app.settings)
+
+    def enqueuer(self) -> Enqueuer:
+        """Return what turns calls into jobs of this mode."""
+        app = self.app
+        return Enqueuer(
+            store=lambda: self.store, payloads=app.payloads, settings=self._settings(app), lifecycle=app.lifecycle
+        )
+
+    def get(self, job_id: JobId) -> Job | None:
+        """Return a job as it is now, in whatever state; None in inline mode."""
+        return None if self.name == "inline" else self.store.get(job_id)
+
+    def enqueued(self, queue: str | None = None) -> list[Job]:
+        """Return the ready jobs in the order in which a worker takes them: the due ones, then those due later."""
+        if self.name == "inline":
+            return []
+        now = self.clock.now()
+        jobs = [job for job in reversed(self.store.find(state=READY, limit=0)) if queue in (None, job.queue)]
+        return sorted(jobs, key=lambda job: _turn(job, now))
+
+    def _settings(self, app: MongoJobs) -> Settings:
+        """Return the settings of *app* that do what the mode says, whatever its ``delay_jobs``.
+
+        A function is left in charge, unless in inline mode: what it decides is the app's own behaviour.
+        """
+        if self.name == "inline":
+            return app.settings.changed(delay_jobs=False)
+        return app.settings if app.settings.delay_jobs else app.settings.changed(delay_jobs=True)
+
+
+def mode(name: ModeName, *, app: MongoJobs | None = None) -> Scope:
+    """Return a context manager, also usable as a decorator, that puts a mode in force for the whole process.
+
+    ``fake``: jobs are checked, serialised and kept in memory; no database is needed. ``inline``: jobs run when they are
+    enqueued, on arguments that went through BSON, and their errors come up there. ``real``: jobs go to the collection
+    of the app as usual, on mongomock too. *app* is the default one unless given; other apps are not concerned.
+    Modes may be nested; each has its own jobs. Raises ConfigurationError.
+    """
+    Mode(name, app)
+    return Scope(name, app)
+
+
+class Scope(AbstractContextManager[Mode]):
+    """``mode`` before it is entered; may be entered again and again."""
+
+    def __init__(self, name: ModeName, app: MongoJobs | None) -> None:
+        self._name = name
+        self._app = app
+        self._entered: list[ExitStack] = []
+
+    def __enter__(self) -> Mode:
+        mode = Mode(self._name, self._app)
+        with ExitStack() as stack:
+            stack.enter_context(_put_in_force(mode))
+            stack.enter_context(current.replaced(mode.enqueuer))
+            self._entered.append(stack.pop_all())
+        return mode
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._entered.pop().close()
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Decorate a function, also an ``async def`` one, to run in the mode. Raises ConfigurationError for others."""
+        if any(is_such(function) for is_such in _SURROUNDABLE_NOT):
+            raise ConfigurationError(
+                f"mode(...) decorates plain and async functions, got {function!r}: use it in a `with` block, or, for"
+                f" all tests of a class, @pytest.mark.mongojobs(mode={self._name!r})"
+            )
+        return self._around_async(function) if inspect.iscoroutinefunction(function) else self._around(function)
+
+    def _around(self, function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def surrounded(*args: P.args, **kwargs: P.kwargs) -> R:
+            with mode(self._name, app=self._app):
+                return function(*args, **kwargs)
+
+        return surrounded
+
+    def _around_async(self, function: Callable[P, Any]) -> Callable[P, Any]:
+        @functools.wraps(function)
+        async def surrounded(*args: P.args, **kwargs: P.kwargs) -> object:
+            with mode(self._name, app=self._app):
+                return await function(*args, **kwargs)
+
+        return surrounded
+
+
+def mode_in_force() -> Mode:
+    """Return the innermost mode; outside of any, real mode on the default app."""
+    return _in_force[-1] if _in_force else Mode("real")
+
+
+def queue_in_force(asker: str) -> Mode:
+    """Return the innermost mode. Raises ConfigurationError in inline mode, which keeps no jobs, naming *asker*."""
+    mode = mode_in_force()
+    if mode.name == "inline":
+        raise ConfigurationError(
+            f"{asker} needs mode('fake') or mode('real'): in inline mode jobs run at once and none is kept"
+        )
+    return mode
+
+
+def travel(duration: timedelta | float) -> datetime:
+    """Move the time of the jobs by *duration* (``timedelta`` or seconds) until the mode ends; return the new time.
+
+    Only jobs feel it: what their code asks the system for stays. Raises ConfigurationError outside of fake and real
+    mode.
+    """
+    if not _in_force:
+        raise ConfigurationError("travel() lasts as long as a mode: use it inside of mode('fake') or mode('real')")
+    mode = queue_in_force("travel()")
+    mode.clock.moved += duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
+    return mode.clock.now()
+
+
+def enqueued_jobs(queue: str | None = None) -> list[Job]:
+    """Return the ready jobs, of one *queue* or all, in the order in which a worker takes them.
+
+    Those that are due come first, those scheduled for later follow by their time. None in inline mode.
+    """
+    return mode_in_force().enqueued(queue)
+
+
+@contextmanager
+def _put_in_force(mode: Mode) -> Iterator[None]:
+    _in_force.append(mode)
+    try:
+        yield
+    finally:
+        _in_force.remove(mode)
+
+
+def _turn(job: Job, now: datetime) -> tuple[bool, datetime, int, datetime]:
+    """Sort jobs as workers take them; equal ones stay in the order in which they were enqueued."""
+    is_scheduled = job.run_at > now
+    return is_scheduled, job.run_at if is_scheduled else now, job.priority, job.run_at

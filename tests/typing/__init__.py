@@ -1,0 +1,1 @@
+"""Never run, only type-checked: that the public API keeps the types it is given."""
