@@ -1,0 +1,27 @@
+from datetime import timedelta
+
+import pytest
+
+from mongojobs.core.durations import format_duration, parse_duration
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7200), ("7d", 604800), ("250ms", 0.25), (" 1.5 h ", 5400), (3, 3)],
+)
+def test_durations_are_read_as_people_write_them(text, seconds):
+    assert parse_duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-3", "1y", "1h30m", None, True, []])
+def test_what_is_no_duration_is_refused(text):
+    with pytest.raises(ValueError, match="must be a duration such as"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [(timedelta(hours=4), "4h"), (timedelta(seconds=90), "90s"), (timedelta(days=7), "7d"), (timedelta(0), "0s")],
+)
+def test_durations_are_shown_in_their_largest_whole_unit(duration, text):
+    assert format_duration(duration) == text

@@ -1,0 +1,96 @@
+import pytest
+
+from mongojobs.core.errors import CallbackError
+from mongojobs.core.lifecycle import EVENTS, Lifecycle
+from mongojobs.core.notices import Warned
+
+
+@pytest.fixture
+def lifecycle():
+    return Lifecycle()
+
+
+@pytest.fixture
+def log():
+    return []
+
+
+def around(log, name):
+    def callback(proceed, *arguments):
+        log.append(f"{name} in")
+        result = proceed()
+        log.append(f"{name} out")
+        return result
+
+    return callback
+
+
+class TestLifecycle:
+    @pytest.mark.behaviour("S108")
+    def test_before_runs_before_the_body_with_the_arguments(self, lifecycle, log):
+        lifecycle.before("perform", lambda *arguments: log.append(arguments))
+
+        lifecycle.run("perform", "worker", "job", body=lambda: log.append("body"))
+
+        assert log == [("worker", "job"), "body"]
+
+    @pytest.mark.behaviour("S109")
+    def test_after_runs_after_the_body(self, lifecycle, log):
+        lifecycle.after("loop", log.append)
+
+        lifecycle.run("loop", "worker", body=lambda: log.append("body"))
+
+        assert log == ["body", "worker"]
+
+    @pytest.mark.behaviour("S110", "S111")
+    def test_arounds_surround_the_body_and_the_first_is_the_outermost(self, lifecycle, log):
+        lifecycle.around("loop", around(log, "first"))
+        lifecycle.around("loop", around(log, "second"))
+
+        lifecycle.run("loop", "worker", body=lambda: log.append("body"))
+
+        assert log == ["first in", "second in", "body", "second out", "first out"]
+
+    def test_an_around_may_change_the_value(self, lifecycle):
+        lifecycle.around("loop", lambda proceed, _worker: proceed() + 1)
+
+        assert lifecycle.run("loop", "worker", body=lambda: 41) == 42
+
+    def test_an_around_that_does_not_proceed_suppresses_the_body(self, lifecycle, log):
+        lifecycle.around("loop", lambda _proceed, _worker: "instead")
+
+        assert lifecycle.run("loop", "worker", body=lambda: log.append("body")) == "instead"
+        assert log == []
+
+    def test_after_is_skipped_when_the_body_raises(self, lifecycle, log):
+        lifecycle.after("loop", log.append)
+
+        with pytest.raises(ZeroDivisionError):
+            lifecycle.run("loop", "worker", body=lambda: 1 / 0)
+
+        assert log == []
+
+    @pytest.mark.behaviour("S112")
+    def test_a_wrong_number_of_arguments_is_told_with_the_right_one(self, lifecycle):
+        with pytest.raises(CallbackError, match=r"perform takes 2 argument\(s\) \(worker, job\), got 1"):
+            lifecycle.run("perform", "worker", body=lambda: None)
+
+    @pytest.mark.parametrize("register", [Lifecycle.before, Lifecycle.after, Lifecycle.around])
+    def test_an_unknown_event_is_refused_with_the_known_ones(self, lifecycle, register):
+        with pytest.raises(CallbackError, match="unknown lifecycle event 'perfrom': use one of enqueue, execute"):
+            register(lifecycle, "perfrom", print)
+
+    def test_a_callback_must_be_callable(self, lifecycle):
+        with pytest.raises(CallbackError, match="must be callable, got 'print'"):
+            lifecycle.before("loop", "print")
+
+    def test_has_the_seven_events_of_delayed_job(self):
+        assert list(EVENTS) == ["enqueue", "execute", "loop", "perform", "invoke_job", "error", "failure"]
+
+    def test_notices_reach_every_listener(self, lifecycle, log):
+        lifecycle.on_notice(log.append)
+        lifecycle.on_notice(log.append)
+
+        lifecycle.notify(Warned("w", "careful"))
+
+        assert log == [Warned("w", "careful")] * 2
