@@ -103,6 +103,10 @@ class Job:
     run: Run | None = field(default=None, repr=False, compare=False)
     """The run that is going on, for the job that ``current_job`` and the hooks see; never stored."""
 
+    def __str__(self) -> str:
+        """Return how people are told of the job: ``Job app.send (id=...) (queue=mail)``. Source: delayed_job."""
+        return f"Job {self.name} (id={self.id}) (queue={self.queue})"
+
     @property
     def stopping(self) -> bool:
         """Whether the worker that runs this job has been told to stop: a good moment to save progress and return."""

@@ -50,11 +50,6 @@ def log(notice: n.Notice) -> None:
     logger.log(level, "%s", line, extra=_fields(notice))
 
 
-def describe(job: Job) -> str:
-    """Return how lines name a job. Source: delayed_job."""
-    return f"Job {job.name} (id={job.id}) (queue={job.queue})"
-
-
 def _level(notice: n.Notice) -> int:
     match notice:
         case n.JobEnqueued() | n.JobSnoozed():
@@ -93,10 +88,10 @@ def _text(notice: n.Notice) -> str:  # noqa: C901 - a table, not a decision
         case n.JobQuarantined(job_id=job_id, reason=reason):
             return f"Job (id={job_id}) FAILED permanently: {reason}"
         case n.CallbackRaised(job=job, what=what, trace=trace):
-            about = f"{describe(job)}: " if job else ""
+            about = f"{job}: " if job else ""
             return f"{about}Error when running {what}: {trace}"
         case _:
-            return f"{describe(notice.job)} {_about_job(notice)}"
+            return f"{notice.job} {_about_job(notice)}"
 
 
 def _about_job(notice: n.AboutJob) -> str:  # noqa: C901 - a table, not a decision
