@@ -188,7 +188,7 @@ class DocumentReferences:
         """Return what makes an embedded document refer to something outside of the imported classes' collections."""
         for value in _inside(fields):
             if isinstance(value, DBRef):
-                homes = {home.collection for home in self._homes.values()}
+                homes = {home.collection for home in list(self._homes.values())}
                 if value.database is not None or value.collection not in homes:
                     return (
                         f"with a reference into {value.collection!r:.100}, which is no collection of a document class"
@@ -200,7 +200,7 @@ class DocumentReferences:
         return None
 
     def _is_known(self, fields: Mapping[str, object]) -> bool:
-        return any(getattr(cls, "_class_name", None) == fields["_cls"] for cls in self._classes.values())
+        return any(getattr(cls, "_class_name", None) == fields["_cls"] for cls in list(self._classes.values()))
 
     def _class(self, name: object, base: type) -> Any:
         cls = self.find_class(name)

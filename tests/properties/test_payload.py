@@ -1,9 +1,8 @@
-"""Whatever goes into a payload comes back equal in type and value, and whatever is planted in one is only ever refused."""
+"""What goes into a payload comes back equal in type and value; what is planted in one is only ever refused."""
 
-import math
 import re
 import string
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import bson
@@ -17,6 +16,7 @@ from mongojobs.core.errors import DeserializationError, UnstorableValueError
 from mongojobs.payload.calls import Outline, Payloads, function_call
 from mongojobs.payload.codec import Codec
 from mongojobs.payload.references import DocumentReferences
+from tests.support.identity import identical
 from tests.support.payload_samples import (
     Access,
     Color,
@@ -41,11 +41,7 @@ zones = st.one_of(
     st.none(),
     st.just(UTC),
     st.sampled_from([ZoneInfo("Europe/Berlin"), ZoneInfo("Australia/Lord_Howe"), ZoneInfo("UTC")]),
-    st.timedeltas(timedelta(hours=-23), timedelta(hours=23)).map(
-        lambda offset: datetime.fromisoformat("2026-01-01T00:00:00+00:00").tzinfo.__class__(
-            timedelta(seconds=int(offset.total_seconds()))
-        )
-    ),
+    st.integers(-23 * 3600, 23 * 3600).map(lambda seconds: timezone(timedelta(seconds=seconds))),
 )
 hashable_scalars = st.one_of(
     st.none(),
@@ -158,7 +154,11 @@ handlers = st.one_of(
     planted,
     st.builds(
         lambda kind, target, args, kwargs, more: {
-            "v": 1, "kind": kind, "target": target, "args": args, "kwargs": kwargs,
+            "v": 1,
+            "kind": kind,
+            "target": target,
+            "args": args,
+            "kwargs": kwargs,
             **more,
         },
         st.sampled_from(["function", "object", "method", "class_method"]),
@@ -179,35 +179,6 @@ handlers = st.one_of(
 
 def through_bson(value):
     return bson.decode(bson.encode({"value": value}), AS_STORED)["value"]
-
-
-def identical(one, other):
-    """Return whether two values are equal in type and value, all the way down."""
-    if type(one) is not type(other):
-        return False
-    match one:
-        case list() | tuple():
-            return len(one) == len(other) and all(map(identical, one, other))
-        case dict():
-            return identical(list(one.items()), list(other.items()))
-        case set() | frozenset():
-            return one == other and sorted(map(_type_and_text, one)) == sorted(map(_type_and_text, other))
-        case Point() | Plain():
-            return identical(vars(one), vars(other))
-        case datetime():
-            return one.replace(tzinfo=None) == other.replace(tzinfo=None) and one.utcoffset() == other.utcoffset()
-        case float() if one == 0:
-            return math.copysign(1, one) == math.copysign(1, other)
-        case _:
-            return one == other
-
-
-def _type_and_text(item):
-    return (
-        f"{type(item).__name__} {item!s:.50}"
-        if not isinstance(item, frozenset | tuple | datetime | Int64)
-        else type(item).__name__
-    )
 
 
 def only_refused(load):
@@ -237,23 +208,14 @@ class TestRoundTrip:
 
     @given(st.sets(hashables, max_size=8))
     def test_stores_equal_sets_alike(self, items):
-        other = set(sorted(items, key=repr, reverse=True))
+        other = {*reversed(list(items))}
 
-        one = bson.encode({"value": CODEC.encode(items, "x")})
+        assert bson.encode(CODEC.encode(items, "x")) == bson.encode(CODEC.encode(other, "x"))
 
-        assert one == bson.encode({"value": CODEC.encode(other, "x")})
-
-    @given(st.text())
-    def test_stores_a_text_or_refuses_it(self, text):
-        storable = not re.search("[\ud800-\udfff]", text)
-
-        with pytest.MonkeyPatch.context():
-            try:
-                back = CODEC.decode(through_bson(CODEC.encode(text, "x")))
-            except UnstorableValueError:
-                back = None
-
-        assert (back == text) is storable
+    @given(texts, st.characters(categories=["Cs"]), texts)
+    def test_refuses_a_text_with_half_a_character(self, before, surrogate, after):
+        with pytest.raises(UnstorableValueError):
+            CODEC.encode(before + surrogate + after, "x")
 
 
 class TestPlanted:
