@@ -35,6 +35,7 @@ URI_VARIABLES: Final = (
 
 _NOT_OF_PYMONGO: Final = ("name", "host", "mongo_client_class", "read_preference")
 _RENAMED: Final = {"authentication_source": "authSource", "authentication_mechanism": "authMechanism"}
+_SELECTION_OPTION: Final = "serverSelectionTimeoutMS"
 _SELECTION_MILLISECONDS: Final = 10_000
 
 
@@ -83,7 +84,9 @@ def open_connections(link: Link, settings: Settings, clock: Clock | None) -> Con
     if link.address is None:
         _warn_of_foreign_client(link.client)
         return _connections(link.client, link.client, link, settings, clock, close=False)
-    options = {"serverSelectionTimeoutMS": _SELECTION_MILLISECONDS, **(link.options or {})}
+    options = dict(link.options or {})
+    if _SELECTION_OPTION.lower() not in link.address.lower():
+        options.setdefault(_SELECTION_OPTION, _SELECTION_MILLISECONDS)
     main = clients.open_client(link.address, **options)
     beat = clients.open_client(link.address, pool_size=1, appname="mongojobs-heartbeat", **options)
     try:

@@ -31,6 +31,10 @@ ALIASES: Final = {"jobs:work": "work", "jobs:workoff": "workoff", "jobs:check": 
 class Commands(click.Group):
     """The commands by name; a module is imported when its command is needed."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.commands = {name: click.Command(name) for name in COMMANDS}  # click suggests these for misspelled ones
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click passes it
         """Return the names that the help shows."""
         return list(COMMANDS)

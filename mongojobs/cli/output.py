@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import click
 
+from mongojobs.cli.failures import NO, USAGE, Failure
 from mongojobs.cli.options import own_option
 
 NONE: Final = "-"
@@ -121,13 +122,13 @@ def shortened(text: str, width: int) -> str:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask before something is destroyed. Raises Abort when declined, UsageError where nobody can be asked."""
+    """Ask before something is destroyed. Raises Failure when declined, or where nobody can be asked."""
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask on: add --yes to go ahead")
+        raise Failure(f"{question} There is no terminal to ask on: add --yes to go ahead", USAGE)
     if not click.confirm(question, err=True):
-        raise click.Abort
+        raise Failure("nothing was deleted", NO)
 
 
 def _padded(text: str, width: int, column: Column) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from signal import Signals
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 from mongojobs.cli.config import shown_setting
 from mongojobs.cli.failures import NO, Failure, failure
@@ -74,17 +77,21 @@ def work_here(told: GlobalOptions, options: WorkOptions) -> int:
             status = worker.start()
     except Exception as error:
         raise _fatal(error) from error
+    if options.fail_on_error and failed.count and status == 0:
+        status = NO
     if worker.has_stuck_threads:
         leave_at_once(status)
-    return NO if options.fail_on_error and failed.count and not status else status
+    return status
 
 
 def set_up_worker_logging(settings: Settings, log_dir: Path | None) -> None:
     """Log to standard output, or to the file in *log_dir*. Raises Failure."""
     from mongojobs.plugins.formats import set_up_logging
 
-    stream = sys.stdout if log_dir is None else _open_log(log_dir)
+    stream = cast("TextIO", _Output()) if log_dir is None else _open_log(log_dir)
     set_up_logging(level=log_level(settings), form=settings.log_format, environ=os.environ, stream=stream)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what jobs print stands between the log lines of its time
 
 
 def leave_at_once(status: int) -> None:
@@ -93,6 +100,31 @@ def leave_at_once(status: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+class _Output(io.TextIOBase):
+    """Standard output. Once nobody reads it any more, it goes nowhere, and the jobs go on."""
+
+    def write(self, text: str) -> int:
+        """Write *text*."""
+        with _reader_may_leave():
+            sys.stdout.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what has been buffered."""
+        with _reader_may_leave():
+            sys.stdout.flush()
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 class _FailedRuns:

@@ -6,11 +6,14 @@ seven events these are. A *notice* (``core.notices``) only tells that something 
 
 from __future__ import annotations
 
+import contextlib
+import traceback
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from mongojobs.core.errors import CallbackError
-from mongojobs.core.notices import Notice
+from mongojobs.core.job import Job
+from mongojobs.core.notices import CallbackRaised, Notice
 
 T = TypeVar("T")
 Callback = Callable[..., Any]
@@ -64,9 +67,23 @@ class Lifecycle:
         self._listeners.append(listener)
 
     def notify(self, notice: Notice) -> None:
-        """Tell all listeners."""
+        """Tell all listeners. What one of them raises is told to the others, as whoever has news must go on."""
         for listener in self._listeners:
-            listener(notice)
+            try:
+                listener(notice)
+            except Exception:  # noqa: BLE001 - a listener of the app's may raise anything
+                self._tell_others(listener, notice)
+
+    def complain(self, worker: str, what: str, job: Job | None = None) -> None:
+        """Tell of the exception that is being handled, which *what* raised and nothing depends on."""
+        self.notify(CallbackRaised(worker, job, what, _current_trace()))
+
+    def _tell_others(self, deaf: Callable[[Notice], None], notice: Notice) -> None:
+        complaint = CallbackRaised(getattr(notice, "worker", ""), None, "a listener to notices", _current_trace())
+        for listener in self._listeners:
+            if listener is not deaf:
+                with contextlib.suppress(Exception):  # it has been told of its own fault already, or will be
+                    listener(complaint)
 
     def run(self, event: str, *arguments: object, body: Callable[[], T]) -> T:
         """Run *body* as the given *event* and return its value.
@@ -105,6 +122,13 @@ class Plugin:
     def register(self, lifecycle: Lifecycle) -> None:
         """Attach this plugin's callbacks to *lifecycle*; called once for each app."""
         raise NotImplementedError(f"{type(self).__name__} must override register(lifecycle)")
+
+
+def _current_trace() -> str:
+    try:
+        return traceback.format_exc()
+    except Exception as unreadable:  # noqa: BLE001 - a stranger's exception; whoever tells of it must go on
+        return f"(the traceback cannot be written: {type(unreadable).__name__})"
 
 
 def _around(callback: Callback, arguments: tuple[object, ...], body: Callable[[], T]) -> Callable[[], T]:

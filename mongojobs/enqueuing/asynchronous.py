@@ -45,9 +45,8 @@ class AsynchronousMethod(Generic[R]):
         if not inspect.isfunction(function):
             raise RegistrationError(f"handle_asynchronously is for methods, got {method!r}")
         _refuse_names(function, options)
-        self._options = {name: value for name, value in options.items() if name in EnqueueOptions.__annotations__}
-        self._literal = {name: value for name, value in self._options.items() if not callable(value)}
-        Options.of(self._literal)
+        self._options = {name: value for name, value in options.items() if name not in _ONLY_DECLARED}
+        Options.of({name: None if callable(value) else value for name, value in self._options.items()})
         self.declaration: Declaration = declare(
             function, "method", {name: value for name, value in options.items() if name in _ONLY_DECLARED}
         )

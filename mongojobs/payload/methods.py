@@ -24,12 +24,12 @@ def method_of(cls: type, name: str) -> Any:
     if owner is None:
         raise NotAJobError(f"{cls.__name__} has no method {name!r}{_nearest(cls, name)}")
     method = vars(owner)[name]
-    if not _is_method(method):
-        raise NotAJobError(f"{cls.__name__}.{name} is no method, but {type(method).__name__}{_nearest(cls, name)}")
     if _is_of_odm(owner) or _is_of_odm(method):
         raise NotAJobError(
             f"{cls.__name__}.{name} is MongoEngine's own: define a method of your own which calls it, and delay that"
         )
+    if not _is_method(method):
+        raise NotAJobError(f"{cls.__name__}.{name} is no method, but {type(method).__name__}{_nearest(cls, name)}")
     return method
 
 

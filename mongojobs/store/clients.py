@@ -28,7 +28,7 @@ Session = ClientSession
 Topology = Literal["standalone", "replica set", "sharded", "mock"]
 
 OLDEST_SERVER: Final = (6, 0)
-_HELLO_SECONDS: Final = 10
+_HELLO_SECONDS: Final = 5
 _BOUND_SESSION: Final = "_get_bound_session"
 
 

@@ -31,6 +31,9 @@ _REFUSED: Final = frozenset({11, 13, 18, 31, 33})
 _NEVER_STARTED: Final = _REFUSED | {_BAD_VALUE, 9, _TYPE_MISMATCH, 20, 59, 73, 112, 121, 263}
 """BadValue, FailedToParse, TypeMismatch, IllegalOperation, CommandNotFound, InvalidNamespace, WriteConflict,
 DocumentValidationFailure, OperationNotSupportedInTransaction: the server changed nothing."""
+_UNSTORABLE: Final = frozenset({_BAD_VALUE, 9, _TYPE_MISMATCH, 28, 52, 56, 57, 66, 121, 10334, 17419, 17420})
+"""BadValue, FailedToParse, TypeMismatch, PathNotViable, DollarPrefixedFieldName, EmptyFieldName, DottedFieldName,
+ImmutableField, DocumentValidationFailure, BSONObjectTooLarge, and the same after an update."""
 _DETAILS: Final = re.compile(r", (?:full error|Timeout|Topology Description): .*", re.DOTALL)
 _SECRETS: Final = re.compile(r"mongodb(?:\+srv)?://\S*|\S*:\S*@\S*")
 
@@ -70,6 +73,11 @@ def is_passing(error: BaseException) -> bool:
     return isinstance(error, AutoReconnect | WriteConcernError) or (
         isinstance(error, PyMongoError) and error.has_error_label("RetryableWriteError")
     )
+
+
+def is_about_document(error: BaseException) -> bool:
+    """Whether the server will never store what it was given: too large, or against the rules of the collection."""
+    return isinstance(error, OperationFailure) and error.code in _UNSTORABLE
 
 
 def is_missing_index(error: BaseException) -> bool:

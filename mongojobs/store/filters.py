@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from mongojobs.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, READY, RUNNING, Document, Job, JobId
 
@@ -95,8 +95,3 @@ def expired_as_seen(document: Document, *, now: datetime) -> Document:
         "lock_token": document["lock_token"],
         "locked_until": {"$lte": now},
     }
-
-
-def in_state(states: Sequence[str]) -> dict[str, Any]:
-    """Match any of *states*."""
-    return {"state": states[0] if len(states) == 1 else {"$in": list(states)}}

@@ -34,11 +34,11 @@ class Reserving(Ending):
 
         Raises DatabaseError; then some jobs may be locked all the same, and ``adopt`` finds them.
         """
+        index = indexes.READY_BY_QUEUE if wanted.queues else indexes.READY
         while True:
             now = self.clock.now()
             query = filters.reservable(wanted, now=now, beside=beside)
             lock = _lock(token=token, by=by, now=now, until=now + lease)
-            index = indexes.READY_BY_QUEUE if wanted.queues else indexes.READY
             try:
                 if limit == 1:
                     found = self._take_one(query, lock, index)
@@ -47,6 +47,8 @@ class Reserving(Ending):
             except OperationFailure as error:
                 if not faults.is_wrong_type(error) or not self._clear_the_way(query, index, limit):
                     raise
+                if jobs := self.adopt(token, lease=lease):  # those that were locked before the server came to that one
+                    return jobs
                 continue
             jobs = self._readable(found)
             if jobs or not found:

@@ -19,6 +19,7 @@ from mongojobs.testing.modes import Mode, mode_in_force
 from mongojobs.worker.finisher import Finisher, Result
 from mongojobs.worker.holdings import Held, Holdings
 from mongojobs.worker.interruption import Interruption
+from mongojobs.worker.outage import Outage
 from mongojobs.worker.outcome import Errored, GivenUp, Succeeded
 from mongojobs.worker.runner import Runner
 from mongojobs.worker.slots import EventLoop, Slots
@@ -29,6 +30,7 @@ T = TypeVar("T")
 NAME: Final = "mongojobs.testing"
 """The name of the worker that hooks and plugins see."""
 
+LONGEST_CLOSE_SECONDS: Final = 10.0
 _LEASE: Final = timedelta(days=1)
 """So long that nobody need renew it: a test may stop in a debugger."""
 
@@ -75,7 +77,7 @@ class Drainer:
 
     def __init__(self, mode: Mode, queue: str | None) -> None:
         app = mode.app
-        worker = Worker(app=app, name=NAME, prefix="", queues=(queue,) if queue else ())
+        worker = Worker(app=app, name=NAME, prefix="")
         self._mode = mode
         self._queue = queue
         self._payloads = app.payloads
@@ -94,8 +96,9 @@ class Drainer:
             loop=self._event_loop.get,
         )
         store = cast(JobStore, mode.store)  # a MemoryStore has the methods that a finisher calls
-        self._finisher = Finisher(store, self._holdings, app.lifecycle, worker=NAME)
-        self._slots = Slots(self._holdings, runner, self._finisher)
+        outage = Outage(app.lifecycle, NAME)
+        self._finisher = Finisher(store, self._holdings, app.lifecycle, outage, worker=NAME)
+        self._slots = Slots(self._holdings, runner, self._finisher, app.lifecycle, worker=NAME)
         self._minding = threading.Thread(target=self._timekeeper.run, name="mongojobs-timekeeper", daemon=True)
         self._minding.start()
 
@@ -119,10 +122,7 @@ class Drainer:
         """End the threads."""
         self._timekeeper.stop()
         self._minding.join()
-        # In a thread, since asyncio would refuse to close a loop where another one, of an async test, is running.
-        closing = threading.Thread(target=self._event_loop.close, name="mongojobs-closing")
-        closing.start()
-        closing.join()
+        self._event_loop.close(LONGEST_CLOSE_SECONDS)
 
     def _next(self, until: datetime | None) -> Job | None:
         job = self._reserve()
@@ -156,9 +156,7 @@ class Drainer:
         self._holdings.add([held])
         self._holdings.take_now()
         result = self._slots.perform(held)
-        if result is None:  # the job raised what only a stopping worker raises
-            self._mode.store.release([job], started=True)
-            raise witness.error or MongoJobsError(f"{job.name} was interrupted")
+        assert result is not None  # only a worker that stops interrupts a job, and has no result
         self._finisher.flush()
         if isinstance(witness.error, KeyboardInterrupt):
             raise witness.error

@@ -6,29 +6,32 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobQuarantined, Warned
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Payloads
-from mongojobs.store.faults import DatabaseError
 from mongojobs.store.jobs import JobStore, Wanted
 from mongojobs.store.stream import JobStream
 from mongojobs.store.workers import WorkerStore
 from mongojobs.worker.finisher import Finisher
-from mongojobs.worker.heartbeat import Heartbeat
+from mongojobs.worker.heartbeat import LONG_RUN_SECONDS, Heartbeat
 from mongojobs.worker.holdings import Held, Holdings
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.rescuer import Rescuer
 from mongojobs.worker.reserver import Reserver
 from mongojobs.worker.runner import Runner
 from mongojobs.worker.slots import EventLoop, Slots
+from mongojobs.worker.solitude import Solitude
 from mongojobs.worker.timekeeper import Timekeeper
 from mongojobs.worker.wakeup import Wakeup
 
 HOLD_OFF_SECONDS = 1.0
-"""How long to look for no more jobs after some came that only busy slots could run."""
+"""How long to look only for room for jobs of one kind after more of it came than there was room for."""
+
+NO_ROOM: Final = -(2**31)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class Crew:
         settings: Settings,
         *,
         worker: object,
+        outage: Outage,
         stopping: threading.Event,
         beat: Callable[[], None],
         on_stuck: Callable[[Held], None],
@@ -64,16 +68,19 @@ class Crew:
         for one in (store, connections.heartbeat_store):
             one.on_warning = lambda message: lifecycle.notify(Warned(name, message))
             one.on_damaged = lambda damaged: lifecycle.notify(JobQuarantined(name, damaged.job_id, damaged.reason))
-        self._hold_off_until = 0.0
+        self._overflowing_until = {False: 0.0, True: 0.0}
         self._async_seen = False
+        self._ahead = 0
+        """How many jobs might wait for a slot when the last reserve was made; its answer has changed that since."""
         self.store = store
-        self.outage = Outage(lifecycle, name)
+        self.outage = outage
         self.holdings = Holdings(threads=settings.threads, async_concurrency=settings.async_concurrency)
+        self.solitude = Solitude(self.holdings, settings.lease.total_seconds())
         self.reserver = Reserver(store, settings, by=name)
-        self.rescuer = Rescuer(store, lifecycle, settings, self.outage, worker=name)
-        self.finisher = Finisher(store, self.holdings, lifecycle, worker=name)
+        self.rescuer = Rescuer(store, lifecycle, settings, outage, worker=name)
+        self.finisher = Finisher(store, self.holdings, lifecycle, outage, worker=name)
         self.heartbeat = Heartbeat(
-            connections.heartbeat_store, self.holdings, lifecycle, settings, worker=name, beat=beat
+            connections.heartbeat_store, self.holdings, lifecycle, settings, outage, worker=name, beat=beat
         )
         self.timekeeper = Timekeeper(self.holdings, lifecycle, settings, worker=name, on_stuck=on_stuck)
         self.event_loop = EventLoop()
@@ -86,7 +93,7 @@ class Crew:
             watch=self.timekeeper.watch,
             loop=self.event_loop.get,
         )
-        self.slots = Slots(self.holdings, self.runner, self.finisher)
+        self.slots = Slots(self.holdings, self.runner, self.finisher, lifecycle, worker=name)
         open_stream = connections.open_stream
         self.wakeup = Wakeup(
             None if open_stream is None else lambda: open_stream(self.reserver.wanted),
@@ -115,61 +122,104 @@ class Crew:
     def wants(self) -> int:
         """Return how many jobs to reserve now."""
         self.reserver.observe(*self._measure())
-        room = self.holdings.room(is_async=False)
-        if room > 0 or not self._async_seen or time.monotonic() < self._hold_off_until:
-            return self.reserver.wants(room)
-        return self.reserver.wants(max(self.holdings.room(is_async=True), room))
+        if self.solitude.wants_room():
+            return 0
+        room = self._room()
+        wanted = self.reserver.wants(room)
+        return min(wanted, max(room, 0)) if self.solitude.forbids_reading_ahead() else wanted
+
+    def reserve(self, limit: int) -> list[Held]:
+        """Reserve up to *limit* jobs. Raises DatabaseError."""
+        self._ahead = self.reserver.ahead()
+        is_empty = self.holdings.is_empty()
+        if is_empty:
+            self.solitude.note_empty()
+            self.finisher.batch.begin()
+        return self.hold(*self.reserver.reserve(limit, beside=not is_empty))
 
     def hold(self, jobs: Iterable[Job], expires: float) -> list[Held]:
         """Wrap reserved *jobs* as held ones."""
-        return [
-            Held(job, expires=expires, is_async=self._payloads.peek(job.handler).is_async, stopping=self._stopping)
-            for job in jobs
-        ]
+        return [Held(job, expires=expires, is_async=self._is_async(job), stopping=self._stopping) for job in jobs]
 
     def hand_over(self, held: list[Held]) -> None:
-        """Give jobs to the slots, and back to the store those of a kind whose slots are busy. Raises DatabaseError."""
+        """Give jobs to the slots, and put those on their way back of a kind whose slots are busy."""
+        self.solitude.mind(held)
         self.holdings.add(held)
-        asynchronous = sum(one.is_async for one in held)
-        if asynchronous:
+        if any(one.is_async for one in held):
             self._async_seen = True
             self.slots.grow(self.holdings.wanted_threads(is_async=True), is_async=True)
         self._give_back_overflow()
         self.heartbeat.look()
 
+    def release_unanswered(self) -> None:
+        """Take up what a reserve without an answer has locked, to be released with what waits. Raises DatabaseError."""
+        self.holdings.add(self.hold(*self.reserver.adopt()))
+
     def release_waiting(self) -> None:
-        """Hand back what no slot has taken; a failure leaves it to the rescue."""
-        waiting = self.holdings.take_back_waiting()
-        if waiting:
-            self.store.release([one.job for one in waiting], started=False)
+        """Hand back what no slot has taken; may be repeated. Raises DatabaseError."""
+        self.holdings.return_waiting()
+        self._release(self.holdings.returning(), started=False)
+
+    def release_started(self) -> list[Held]:
+        """Hand back the jobs whose run was or is cut short; return them. May be repeated. Raises DatabaseError."""
+        running = [one for one in self.holdings.running() if not (one.is_timed_out or one.is_given_up)]
+        held = [*self.holdings.interrupted(), *running]
+        self._release(held, started=True)
+        return held
 
     def stop_minding(self) -> None:
-        """End the heartbeat and the timekeeper."""
+        """Let the heartbeat and the timekeeper end."""
         self.heartbeat.stop()
         self.timekeeper.stop()
-        for thread in self._threads:
-            thread.join()
 
-    def stop_writing(self) -> None:
-        """Let the writer thread end after the write that it is at."""
-        self.finisher.close()
-        self._writer.join()
+    def join(self, timeout: float) -> bool:
+        """Wait for the threads to end that were told to; false when some have not by then."""
+        deadline = time.monotonic() + timeout
+        threads = [thread for thread in (*self._threads, self._writer) if thread.is_alive()]
+        for thread in threads:
+            thread.join(max(deadline - time.monotonic(), 0.0))
+        have_ended = not any(thread.is_alive() for thread in threads)
+        return self.slots.join(max(deadline - time.monotonic(), 0.0)) and have_ended
+
+    def _release(self, held: list[Held], *, started: bool) -> None:
+        if held:
+            self.store.release([one.job for one in held], started=started)
+            self.holdings.released(held)
+
+    def _is_async(self, job: Job) -> bool:
+        try:
+            return self._payloads.peek(job.handler).is_async
+        except Exception:  # noqa: BLE001 - one odd job must not leave all of its batch locked; its run will tell
+            return False
+
+    def _room(self) -> int:
+        """Return for how many jobs there is a slot; negative where jobs wait for one already.
+
+        Whether the next jobs are of the one kind or the other only a reserve can tell, so room for either counts. But
+        when jobs of one kind have just been given back for want of room, more of them are to be expected.
+        """
+        now = time.monotonic()
+        kinds = [kind for kind, until in self._overflowing_until.items() if now < until]
+        if not kinds:
+            kinds = [False, True] if self._async_seen else [False]
+        return max(self._room_for(is_async=kind) for kind in kinds)
+
+    def _room_for(self, *, is_async: bool) -> int:
+        return NO_ROOM if self._is_long_busy(is_async=is_async) else self.holdings.room(is_async=is_async)
+
+    def _is_long_busy(self, *, is_async: bool) -> bool:
+        """Whether all slots of the kind are busy, and so for long that reading ahead is of no use."""
+        since_start = self.holdings.seconds_since_start(is_async=is_async)
+        return since_start >= LONG_RUN_SECONDS and self.holdings.room(is_async=is_async) <= 0
 
     def _measure(self) -> tuple[int, float]:
         jobs, seconds = self.holdings.take_measure()
         return jobs, seconds / self.holdings.threads
 
     def _give_back_overflow(self) -> None:
-        overflow: list[Held] = []
         for is_async in (False, True):
-            surplus = -self.holdings.room(is_async=is_async) - self.reserver.ahead()
+            ahead = 0 if self._is_long_busy(is_async=is_async) else self._ahead
+            surplus = -self.holdings.room(is_async=is_async) - ahead
             if surplus > 0:
-                overflow += self.holdings.take_back_overflow(surplus, is_async=is_async)
-        if not overflow:
-            return
-        self._hold_off_until = time.monotonic() + HOLD_OFF_SECONDS
-        try:
-            self.store.release([one.job for one in overflow], started=False)
-        except DatabaseError:
-            self.holdings.add(overflow)
-            raise
+                self.holdings.return_some(surplus, is_async=is_async)
+                self._overflowing_until[is_async] = time.monotonic() + HOLD_OFF_SECONDS

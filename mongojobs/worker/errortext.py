@@ -24,7 +24,7 @@ def summary(error: BaseException) -> str:
     name = type(error).__name__
     try:
         message = str(error)
-    except Exception:  # noqa: BLE001 - __str__ of a stranger's exception
+    except BaseException:  # noqa: BLE001 - __str__ of a stranger's exception
         message = "(its message cannot be read)"
     return f"{name}: {message}" if message else name
 

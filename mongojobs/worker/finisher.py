@@ -1,7 +1,8 @@
 """Writing results: one writer takes whatever has come in since its last write, and writes it at once.
 
 So a quiet worker writes each result when it comes, and a busy one writes many together (group commit). A result is
-tried again until it is stored, or the job is not ours any more.
+tried again until it is stored, or the job is not ours any more; others do not wait for one that is refused. One that
+can never be stored is given up, and its job left to the rescue.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import assert_never
+from typing import Final, assert_never
 
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import (
@@ -22,13 +23,17 @@ from mongojobs.core.notices import (
     JobSnoozed,
     Notice,
 )
-from mongojobs.store.faults import DatabaseError, describe
+from mongojobs.store.faults import DatabaseError, describe, is_about_document, is_passing
 from mongojobs.store.jobs import JobStore
 from mongojobs.worker.holdings import Held, Holdings
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.outcome import Discarded, Ending, Errored, GivenUp, Snoozed, Succeeded
 
-LARGEST_GROUP = 1000
+LARGEST_GROUP: Final = 1000
+MOST_REFUSALS: Final = 10
+"""After so many in a row the writer pauses: then it is hardly the results that are at fault."""
+PAUSE_SECONDS: Final = 1.0
+WRITING: Final = "writing results"
 
 
 class Result:
@@ -49,12 +54,14 @@ class Result:
 class Finisher:
     """The results of one process on their way to the store."""
 
-    def __init__(self, store: JobStore, holdings: Holdings, lifecycle: Lifecycle, *, worker: str) -> None:
+    def __init__(
+        self, store: JobStore, holdings: Holdings, lifecycle: Lifecycle, outage: Outage, *, worker: str
+    ) -> None:
         self._store = store
         self._holdings = holdings
         self._lifecycle = lifecycle
         self._worker = worker
-        self._outage = Outage(lifecycle, worker)
+        self._outage = outage
         self._waiting: deque[Result] = deque()
         self._arrived = threading.Event()
         self._closing = threading.Event()
@@ -71,9 +78,14 @@ class Finisher:
         while not self._closing.is_set():
             self._arrived.wait()
             self._arrived.clear()
-            self.write_patiently()
-            if self._holdings.is_empty():
-                self._report_batch()
+            try:
+                self.write_patiently()
+                if self._holdings.is_empty():
+                    self._report_batch()
+            except Exception:  # noqa: BLE001 - without this thread no result would be stored any more
+                self._lifecycle.complain(self._worker, WRITING)
+                self._closing.wait(PAUSE_SECONDS)
+                self._arrived.set()
 
     def flush(self) -> None:
         """Write what waits now. Raises DatabaseError, then the rest still waits."""
@@ -91,10 +103,10 @@ class Finisher:
         while self._waiting:
             try:
                 self.flush()
-                self._outage.over()
             except DatabaseError as error:
-                if self._closing.wait(self._outage.failed("writing results", describe(error))):
+                if self._closing.wait(self._outage.failed(WRITING, error)):
                     return
+        self._outage.over(WRITING)
 
     def _report_batch(self) -> None:
         jobs, failures, seconds = self.batch.end()
@@ -102,36 +114,79 @@ class Finisher:
             self._lifecycle.notify(BatchDone(self._worker, jobs, failures, seconds))
 
     def _write(self, group: list[Result]) -> None:
-        """Write *group*; what an error leaves unwritten goes back to the head of the queue."""
+        """Write *group*. Raises DatabaseError; what is unwritten then goes back, the refused ones behind the others."""
+        refused: list[Result] = []
         try:
             self._drop_lost(group)
             self._finish_successes(group)
-            for result in group:
-                if not result.is_settled:
-                    self._settle(result, ours=self._transition(result))
-        except DatabaseError:
-            rest = [result for result in group if not result.is_settled]
-            for result in rest:
-                result.is_doubtful = True
+            refusal = self._write_singly([result for result in group if not result.is_settled], refused)
+        finally:
+            rest = [result for result in group if not (result.is_settled or result in refused)]
             self._waiting.extendleft(reversed(rest))
-            raise
+            self._waiting.extend(refused)
+            self._holdings.written([result.held for result in group if result.is_settled])
+        if refusal is not None:
+            raise refusal
+
+    def _write_singly(self, results: list[Result], refused: list[Result]) -> DatabaseError | None:
+        """Write each of *results*; return the last of the errors that made some of them *refused*."""
+        refusal: DatabaseError | None = None
+        for result in results:
+            try:
+                self._write_one(result)
+            except DatabaseError as error:
+                if is_passing(error):
+                    raise
+                refusal = error
+                refused.append(result)
+                if len(refused) >= MOST_REFUSALS:
+                    break
+        return refusal
 
     def _drop_lost(self, group: list[Result]) -> None:
         """Drop results of jobs whose locks were not renewed for a whole lease: others may run them now."""
         for result in group:
-            if result.held.lost or result.held.has_expired:
-                self._settle(result, ours=False)
+            if result.held.lost:
+                self._settle_lost(result)
 
     def _finish_successes(self, group: list[Result]) -> None:
-        """Write all successes of *group* in one go."""
+        """Write all successes of *group* in one go, and those in another that may have been written before."""
         succeeded = [one for one in group if isinstance(one.outcome, Succeeded) and not one.is_settled]
-        if not succeeded:
-            return
-        jobs = [result.held.job for result in succeeded]
-        lost = self._store.finish(jobs, repeated=any(result.is_doubtful for result in succeeded))
-        lost_keys = {(job.id, job.fence) for job in lost}
+        new = [one for one in succeeded if not one.is_doubtful]
+        doubtful = [one for one in succeeded if one.is_doubtful]
+        for results, repeated in ((new, False), (doubtful, True)):
+            if results:
+                self._finish(results, repeated=repeated)
+
+    def _finish(self, succeeded: list[Result], *, repeated: bool) -> None:
+        try:
+            lost = self._store.finish([result.held.job for result in succeeded], repeated=repeated)
+        except Exception as error:
+            for result in succeeded:
+                result.is_doubtful = True
+            if is_passing(error):
+                raise
+            return  # one of them may be at fault; each for itself then
+        lost_keys = {(job.id, job.lock_token) for job in lost}
         for result in succeeded:
-            self._settle(result, ours=result.held.key not in lost_keys)
+            if result.held.key in lost_keys:
+                self._settle_lost(result)
+            else:
+                self._settle(result)
+
+    def _write_one(self, result: Result) -> None:
+        try:
+            is_ours = self._transition(result)
+        except Exception as error:
+            result.is_doubtful = True
+            if isinstance(error, DatabaseError) and not is_about_document(error):
+                raise
+            self._settle_lost(result, f", which cannot be stored: {type(error).__name__}: {describe(error)}")
+            return
+        if is_ours:
+            self._settle(result)
+        else:
+            self._settle_lost(result)
 
     def _transition(self, result: Result) -> bool:
         job, store, repeated = result.held.job, self._store, result.is_doubtful
@@ -149,17 +204,22 @@ class Finisher:
             case _:
                 assert_never(result.outcome)
 
-    def _settle(self, result: Result, *, ours: bool) -> None:
-        result.is_settled = True
-        self.batch.count(failed=isinstance(result.outcome, Errored | GivenUp))
-        self._holdings.written([result.held])
-        if not ours:
-            result.held.lost = True
-            what = f"its result ({type(result.outcome).__name__.lower()})"
-            self._lifecycle.notify(JobLost(self._worker, result.held.job, what))
-            return
+    def _settle(self, result: Result) -> None:
+        """Tell of a result that is stored."""
+        self._count(result)
         for notice in _notices(self._worker, result):
             self._lifecycle.notify(notice)
+
+    def _settle_lost(self, result: Result, why: str = "") -> None:
+        """Tell of a result that is dropped."""
+        self._count(result)
+        result.held.is_given_up = True
+        what = f"its result ({type(result.outcome).__name__.lower()}{why})"
+        self._lifecycle.notify(JobLost(self._worker, result.held.job, what))
+
+    def _count(self, result: Result) -> None:
+        result.is_settled = True
+        self.batch.count(failed=isinstance(result.outcome, Errored | GivenUp))
 
 
 class Batch:
@@ -182,8 +242,9 @@ class Batch:
 
     def end(self) -> tuple[int, int, float]:
         """Return the jobs, the failures among them and the seconds, and begin anew."""
-        done = self._jobs, self._failures, time.monotonic() - self._since
-        self._jobs, self._failures = 0, 0
+        now = time.monotonic()
+        done = self._jobs, self._failures, now - self._since
+        self._jobs, self._failures, self._since = 0, 0, now
         return done
 
 

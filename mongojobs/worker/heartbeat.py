@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from mongojobs.core.clock import elapsed_seconds
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobLost
 from mongojobs.core.settings import Settings
-from mongojobs.store.faults import DatabaseError, describe
+from mongojobs.store.faults import DatabaseError
 from mongojobs.store.jobs import JobStore
 from mongojobs.worker.holdings import Held, Holdings
 from mongojobs.worker.outage import Outage
 
-LONG_RUN_SECONDS = 0.5
+RENEWING: Final = "renewing locks"
+PAUSE_SECONDS: Final = 1.0
+LONG_RUN_SECONDS: Final = 0.5
 """When all slots have been busy for so long, what waits for them is released: others may have a free one."""
 
 
@@ -30,6 +33,7 @@ class Heartbeat:
         holdings: Holdings,
         lifecycle: Lifecycle,
         settings: Settings,
+        outage: Outage,
         *,
         worker: str,
         beat: Callable[[], None],
@@ -41,7 +45,7 @@ class Heartbeat:
         self._lease = settings.lease
         self._interval = settings.heartbeat.total_seconds()
         self._beat = beat
-        self._outage = Outage(lifecycle, worker)
+        self._outage = outage
         self._stopped = False
         self._wake = threading.Event()
         self._next = elapsed_seconds()
@@ -68,7 +72,7 @@ class Heartbeat:
             return
         expires = elapsed_seconds() + self._lease.total_seconds()
         not_ours = self._store.renew([one.job for one in held], lease=self._lease)
-        lost = {(job.id, job.fence) for job in not_ours}
+        lost = {(job.id, job.lock_token) for job in not_ours}
         for one in held:
             if one.key in lost:
                 self._lose(one)
@@ -78,29 +82,30 @@ class Heartbeat:
     def _turn(self) -> float:
         """Do what is due, and return how many seconds to wait."""
         try:
-            if elapsed_seconds() >= self._next:
+            is_due = elapsed_seconds() >= self._next
+            if is_due:
                 self.renew()
-                self._next = elapsed_seconds() + self._interval
+            self._holdings.return_stalled(LONG_RUN_SECONDS)
+            self._release_returning()
+            if is_due:
                 self._beat()
-            if self._holdings.stalled(LONG_RUN_SECONDS):
-                self._hand_back()
-            self._outage.over()
+                self._next = elapsed_seconds() + self._interval
+            self._outage.over(RENEWING)
             return self._seconds_to_next()
         except DatabaseError as error:
-            return min(self._outage.failed("renewing locks", describe(error)), self._interval)
+            return min(self._outage.failed(RENEWING, error), self._interval)
+        except Exception:  # noqa: BLE001 - without this thread every lock would run out
+            self._lifecycle.complain(self._worker, RENEWING)
+            return min(PAUSE_SECONDS, self._interval)
         finally:
             self._give_up_expired()
 
-    def _hand_back(self) -> None:
-        """Release what waits for slots that are busy for long."""
-        waiting = self._holdings.take_back_waiting()
-        if not waiting:
-            return
-        try:
-            self._store.release([one.job for one in waiting], started=False)
-        except DatabaseError:
-            self._holdings.add(waiting)
-            raise
+    def _release_returning(self) -> None:
+        """Release what was reserved and not started; until an answer comes, since an unanswered release may be done."""
+        returning = self._holdings.returning()
+        if returning:
+            self._store.release([one.job for one in returning], started=False)
+            self._holdings.released(returning)
 
     def _seconds_to_next(self) -> float:
         """Return how long to wait: less while jobs wait for a slot, as they may have to be handed back."""
@@ -109,9 +114,9 @@ class Heartbeat:
 
     def _give_up_expired(self) -> None:
         for one in self._holdings.all():
-            if one.has_expired:
+            if one.lost:
                 self._lose(one)
 
     def _lose(self, held: Held) -> None:
-        if self._holdings.lose(held) and held.started is not None:
+        if self._holdings.lose(held) and held.started is not None and not self._stopped:
             self._lifecycle.notify(JobLost(self._worker, held.job, "its lock"))

@@ -1,4 +1,4 @@
-"""What a worker process holds: jobs that wait for a slot, jobs that run, and jobs whose result is not written yet.
+"""What a worker process holds: jobs that wait for a slot, run, are to be written, or are on their way back.
 
 All of them are locked by us, so all of them are renewed by the heartbeat. The slots take their jobs from here.
 """
@@ -13,22 +13,27 @@ from datetime import timedelta
 
 from mongojobs.core.clock import elapsed_seconds
 from mongojobs.core.job import Job, JobId
+from mongojobs.payload.calls import Call
 from mongojobs.worker.interruption import Interruption
+
+Key = tuple[JobId, str | None]
 
 
 class Held:
     """One job that this process holds, and the run of it that goes on here."""
 
     __slots__ = (
+        "call",
         "deadline",
         "expires",
         "interruption",
         "is_async",
+        "is_given_up",
         "is_stuck",
         "is_timed_out",
         "job",
         "limit",
-        "lost",
+        "overdue_since",
         "started",
         "stopping_event",
     )
@@ -39,20 +44,25 @@ class Held:
         self.expires = expires
         """When the lock runs out unless it is renewed, in ``elapsed_seconds``."""
         self.is_async = is_async
+        self.call: Call | None = None
+        """The payload, once it is loaded."""
         self.interruption = Interruption()
         self.started: float | None = None
         """When the run began, in ``time.monotonic`` seconds."""
         self.deadline: float | None = None
         """When the run is too long, in ``time.monotonic`` seconds."""
         self.limit = timedelta(0)
-        self.lost = False
+        self.overdue_since: float | None = None
+        """When the run was found to be too long, in ``time.monotonic`` seconds."""
+        self.is_given_up = False
+        """Whether we have stopped renewing the lock, since it is not ours any more."""
         self.is_timed_out = False
         self.is_stuck = False
 
     @property
-    def key(self) -> tuple[JobId, int]:
+    def key(self) -> Key:
         """Tell this reserve of the job from an earlier one of the same job."""
-        return self.job.id, self.job.fence
+        return self.job.id, self.job.lock_token
 
     @property
     def stopping(self) -> bool:
@@ -60,9 +70,9 @@ class Held:
         return self.stopping_event.is_set()
 
     @property
-    def has_expired(self) -> bool:
-        """Whether the lock has not been renewed for a whole lease."""
-        return elapsed_seconds() >= self.expires
+    def lost(self) -> bool:
+        """Whether the lock is not ours any more, or may not be: it has not been renewed for a whole lease."""
+        return self.is_given_up or elapsed_seconds() >= self.expires
 
     def limit_to(self, limit: timedelta) -> None:
         """Let the run last for *limit* from its start."""
@@ -81,51 +91,62 @@ class Holdings:
         self._changed = threading.Condition()
         self._limits = {False: threads, True: async_concurrency}
         self._waiting: dict[bool, deque[Held]] = {False: deque(), True: deque()}
-        self._running: dict[tuple[JobId, int], Held] = {}
-        self._unwritten: dict[tuple[JobId, int], Held] = {}
+        self._running: dict[Key, Held] = {}
+        self._unwritten: dict[Key, Held] = {}
+        self._interrupted: dict[Key, Held] = {}
+        self._returning: dict[Key, Held] = {}
         self._busy = {False: 0, True: 0}
         self._ended_jobs = 0
         self._ended_seconds = 0.0
-        self._last_start = time.monotonic()
+        self._last_start = {False: time.monotonic(), True: time.monotonic()}
+        self._waiting_since = {False: 0.0, True: 0.0}
         self._closed = False
 
     def add(self, held: Iterable[Held]) -> None:
         """Queue jobs for the slots."""
         with self._changed:
             for one in held:
-                self._waiting[one.is_async].append(one)
+                waiting = self._waiting[one.is_async]
+                if not waiting:
+                    self._waiting_since[one.is_async] = time.monotonic()
+                waiting.append(one)
             self._changed.notify_all()
 
     def take(self, *, is_async: bool) -> Held | None:
-        """Wait for a job, mark it as running and return it; None when there will be no more."""
+        """Wait for a job, mark it as running and return it; None when there will be no more.
+
+        A job whose lock has run out meanwhile, as in a process that was paused, is dropped: another may have it.
+        """
         waiting = self._waiting[is_async]
         with self._changed:
-            while not waiting and not self._closed:
-                self._changed.wait()
-            if not waiting:
-                return None
-            held = waiting.popleft()
-            self._last_start = held.started = time.monotonic()
-            self._running[held.key] = held
-            self._busy[is_async] += 1
-            self._changed.notify_all()
-            return held
+            while True:
+                while not waiting and not self._closed:
+                    self._changed.wait()
+                if self._closed:
+                    return None
+                held = waiting.popleft()
+                if not held.lost:
+                    return self._start(held)
+                held.is_given_up = True
 
     def take_now(self) -> Held | None:
         """Mark a waiting job as running and return it; None when none waits."""
         with self._changed:
             is_async = not self._waiting[False]
-            return self.take(is_async=is_async) if self._waiting[is_async] else None
+            return self._start(self._waiting[is_async].popleft()) if self._waiting[is_async] else None
 
-    def ended(self, held: Held) -> None:
-        """Note that the run is over; unless the job was lost meanwhile, its result is to be written."""
+    def ended(self, held: Held, *, interrupted: bool = False) -> None:
+        """Note that the run is over; its result is to be written, or the job handed back if it was *interrupted*.
+
+        A job that was lost meanwhile is held no more.
+        """
         with self._changed:
             del self._running[held.key]
             self._busy[held.is_async] -= 1
             self._ended_jobs += 1
             self._ended_seconds += time.monotonic() - (held.started or 0.0)
-            if not held.lost:
-                self._unwritten[held.key] = held
+            if not held.is_given_up:
+                (self._interrupted if interrupted else self._unwritten)[held.key] = held
             self._changed.notify_all()
 
     def written(self, held: Iterable[Held]) -> None:
@@ -136,33 +157,56 @@ class Holdings:
             self._changed.notify_all()
 
     def lose(self, held: Held) -> bool:
-        """Give up a job that waits or runs, as its lock is not ours any more; code that runs goes on.
+        """Give up a job, as its lock is not ours any more; code that runs goes on.
 
-        False when it does neither: a result that is being written finds out for itself.
+        False when there is nothing to give up: a result that is being written finds out for itself.
         """
         with self._changed:
+            self._returning.pop(held.key, None)
             waits = held in self._waiting[held.is_async]
-            if held.lost or not (waits or held.key in self._running):
+            if held.is_given_up or not (waits or held.key in self._running):
                 return False
-            held.lost = True
+            held.is_given_up = True
             if waits:
                 self._waiting[held.is_async].remove(held)
             self._changed.notify_all()
             return True
 
-    def take_back_waiting(self) -> list[Held]:
-        """Withdraw all jobs that no slot has taken, and return them."""
+    def return_waiting(self) -> None:
+        """Put all jobs that no slot has taken on their way back."""
         with self._changed:
-            waiting = [*self._waiting[False], *self._waiting[True]]
-            for queue in self._waiting.values():
-                queue.clear()
-            return waiting
+            for is_async, waiting in self._waiting.items():
+                self.return_some(len(waiting), is_async=is_async)
 
-    def take_back_overflow(self, count: int, *, is_async: bool) -> list[Held]:
-        """Withdraw the last *count* waiting jobs of one kind, and return them."""
+    def return_stalled(self, seconds: float) -> None:
+        """Put the jobs on their way back that wait for slots which have been busy for so long."""
+        with self._changed:
+            for is_async, waiting in self._waiting.items():
+                since = max(self._last_start[is_async], self._waiting_since[is_async])
+                if waiting and time.monotonic() - since >= seconds:
+                    self.return_some(len(waiting), is_async=is_async)
+
+    def return_some(self, count: int, *, is_async: bool) -> None:
+        """Put the last *count* waiting jobs of one kind on their way back."""
         waiting = self._waiting[is_async]
         with self._changed:
-            return [waiting.pop() for _ in range(min(count, len(waiting)))]
+            for _ in range(min(count, len(waiting))):
+                held = waiting.pop()
+                self._returning[held.key] = held
+            self._changed.notify_all()
+
+    def returning(self) -> list[Held]:
+        """Return the jobs that were not started and are to be released."""
+        with self._changed:
+            return list(self._returning.values())
+
+    def released(self, held: Iterable[Held]) -> None:
+        """Drop jobs that are released."""
+        with self._changed:
+            for one in held:
+                self._returning.pop(one.key, None)
+                self._interrupted.pop(one.key, None)
+            self._changed.notify_all()
 
     def wanted_threads(self, *, is_async: bool) -> int:
         """Return how many threads the jobs of the kind can use that run or wait now."""
@@ -170,7 +214,7 @@ class Holdings:
             return min(self._busy[is_async] + len(self._waiting[is_async]), self._limits[is_async])
 
     def close(self) -> None:
-        """Let the slots end once nothing waits."""
+        """Let no job begin any more, and the slots end."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -180,11 +224,22 @@ class Holdings:
         with self._changed:
             return list(self._running.values())
 
+    def interrupted(self) -> list[Held]:
+        """Return the jobs whose run was cut short, so that they are to be handed back."""
+        with self._changed:
+            return list(self._interrupted.values())
+
+    def is_at_large(self, held: Held) -> bool:
+        """Whether the job waits or runs here."""
+        with self._changed:
+            return held.key in self._running or held in self._waiting[held.is_async]
+
     def all(self) -> list[Held]:
         """Return every job that is locked by this process."""
         with self._changed:
-            started = [one for one in self._running.values() if not one.lost]
-            return [*self._waiting[False], *self._waiting[True], *started, *self._unwritten.values()]
+            running = [one for one in self._running.values() if not one.is_given_up]
+            ended = [*self._unwritten.values(), *self._interrupted.values()]
+            return [*self._waiting[False], *self._waiting[True], *running, *ended, *self._returning.values()]
 
     def room(self, *, is_async: bool) -> int:
         """Return how many jobs of the kind could start at once, besides those that wait already."""
@@ -206,12 +261,18 @@ class Holdings:
     def is_empty(self) -> bool:
         """Whether this process holds nothing."""
         with self._changed:
-            return not (self._running or self._unwritten or self._waiting[False] or self._waiting[True])
+            return not (
+                self._running
+                or self._unwritten
+                or self._waiting[False]
+                or self._waiting[True]
+                or self._returning
+                or self._interrupted
+            )
 
-    def stalled(self, seconds: float) -> bool:
-        """Whether jobs wait and none has been started for so long: their slots are busy."""
-        with self._changed:
-            return bool(self._waiting[False] or self._waiting[True]) and time.monotonic() - self._last_start > seconds
+    def seconds_since_start(self, *, is_async: bool) -> float:
+        """Return how long ago a job of the kind was last begun."""
+        return time.monotonic() - self._last_start[is_async]
 
     def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until *condition*, looked at whenever something changes here, holds; false on time-out."""
@@ -222,3 +283,10 @@ class Holdings:
         """Let whoever waits look at the condition again."""
         with self._changed:
             self._changed.notify_all()
+
+    def _start(self, held: Held) -> Held:
+        self._last_start[held.is_async] = held.started = time.monotonic()
+        self._running[held.key] = held
+        self._busy[held.is_async] += 1
+        self._changed.notify_all()
+        return held

@@ -27,17 +27,20 @@ class Interruption:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._thread: int | None = None
+        self._is_over = False
         self._cancel: Callable[[], object] | None = None
         self.raised: type[BaseException] | None = None
+        """The first exception that ``interrupt`` was told to raise."""
 
     def run(self, body: Callable[[], T]) -> T:
         """Run *body* so that ``interrupt`` reaches it, and nothing after it.
 
-        Raises the interruption also when *body* swallowed it: a broad ``except`` in a job is no success.
+        Raises the interruption also when *body* swallowed it: a broad ``except`` in a job is no success. One that came
+        before *body* began is raised in its place.
         """
-        self._thread = threading.get_ident()
         try:
             try:
+                self._begin()
                 result = body()
             finally:
                 self.close()
@@ -50,44 +53,79 @@ class Interruption:
     def wait_for(self, coroutine: Coroutine[Any, Any, object], loop: asyncio.AbstractEventLoop) -> object:
         """Run *coroutine* on *loop*, which another thread turns, and wait here until it has really ended."""
         ended = threading.Event()
-        tasks: list[asyncio.Task[object]] = []
+        tasks: list[asyncio.Task[_End]] = []
 
         def start() -> None:
-            tasks.append(loop.create_task(coroutine))
-            tasks[0].add_done_callback(lambda _task: ended.set())
             if self.raised is not None:
-                tasks[0].cancel()
+                ended.set()
+                return
+            tasks.append(loop.create_task(_to_its_end(coroutine)))
+            tasks[0].add_done_callback(lambda _task: ended.set())
 
-        with self._lock:
-            self._cancel = partial(loop.call_soon_threadsafe, lambda: [task.cancel() for task in tasks])
-        loop.call_soon_threadsafe(start)
+        try:
+            with self._lock:
+                self._cancel = partial(loop.call_soon_threadsafe, lambda: [task.cancel() for task in tasks])
+            loop.call_soon_threadsafe(start)
+        except BaseException:
+            coroutine.close()  # it has not begun, and complains if it is dropped
+            raise
         ended.wait()
-        if self.raised is not None and tasks[0].cancelled():
+        with self._lock:
+            self._cancel = None
+        if not tasks:
+            coroutine.close()
+        if self.raised is not None and (not tasks or tasks[0].cancelled()):
             raise self.raised
-        return tasks[0].result()
+        result, error = tasks[0].result()
+        if error is not None:
+            raise error
+        return result
 
     def interrupt(self, exception: type[BaseException]) -> bool:
-        """Raise *exception* in the code that runs; false when none runs any more."""
+        """Raise *exception* in the code that runs, or as soon as it begins; false when it has ended."""
         with self._lock:
-            if self._thread is None:
+            if self._is_over:
                 return False
-            self.raised = exception
+            if self.raised is None:
+                self.raised = exception
             if self._cancel is not None:
                 self._cancel()
-            else:
+            elif self._thread is not None:
                 _raise_in(self._thread, exception)
             return True
 
     def close(self) -> None:
         """End the reach of ``interrupt``; an exception may hit even here, then the second try is left in peace."""
-        while self._thread is not None:
+        while not self._is_over:
             try:
                 with self._lock:
-                    if self.raised is not None:
+                    if self._thread is not None and self.raised is not None:
                         _withdraw(self._thread)
-                    self._thread = None
+                    self._is_over = True
             except BaseException:  # noqa: BLE001, S112 - our own exception, taken a step late; `raised` remembers it
                 continue
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self.raised is not None:
+                raise self.raised
+            self._thread = threading.get_ident()
+
+
+_End = tuple[object, BaseException | None]
+
+
+async def _to_its_end(coroutine: Coroutine[Any, Any, object]) -> _End:
+    """Await *coroutine* and return what it returned and raised.
+
+    SystemExit and KeyboardInterrupt, left to a task, would end the loop, and all other jobs on it with them.
+    """
+    try:
+        return await coroutine, None
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+        return None, error
 
 
 def _raise_in(thread: int, exception: type[BaseException]) -> None:

@@ -6,15 +6,14 @@ import os
 import secrets
 import socket
 import threading
-import traceback
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 from mongojobs.core.errors import StoreUnavailableError
 from mongojobs.core.job import LONGEST_NAME
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import (
-    CallbackRaised,
     NoMoreJobs,
     WorkerStarted,
     WorkerStopped,
@@ -22,17 +21,23 @@ from mongojobs.core.notices import (
 )
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Payloads
-from mongojobs.store.faults import DatabaseError, describe
+from mongojobs.store.faults import DatabaseError
 from mongojobs.store.workers import WorkerStatus
 from mongojobs.version import __version__
 from mongojobs.worker.crew import Connections, Crew
 from mongojobs.worker.holdings import Held
 from mongojobs.worker.outage import Outage
-from mongojobs.worker.outcome import Errored, GivenUp, Succeeded
+from mongojobs.worker.outcome import Errored, GivenUp, Outcome, Succeeded
 from mongojobs.worker.shutdown import Shutdown
 
 STUCK_EXIT_STATUS = 70
 CALLBACK_PAUSE_SECONDS = 1.0
+LOOK_AGAIN_SECONDS = 0.5
+"""How long to wait for a slot before looking again: what forbids a reserve may pass without a word."""
+JOIN_SECONDS = 5.0
+
+CONNECTING: Final = "connecting"
+RESERVING: Final = "reserving"
 
 
 class Worker:
@@ -61,6 +66,7 @@ class Worker:
         self._crew: Crew | None = None
         self._connections: Connections | None = None
         self._started_at: datetime | None = None
+        self._is_stuck = False
         self.has_stuck_threads = False
         """Whether code of jobs still runs after ``start`` has returned: leave the process by ``os._exit``."""
 
@@ -82,12 +88,13 @@ class Worker:
         """
         if now:
             self._hurry.set()
-        if not self._stopping.is_set():
-            self._stopping.set()
-            self._lifecycle.notify(WorkerStopping(self.name))
+        is_first = not self._stopping.is_set()
+        self._stopping.set()
         if self._crew is not None:
+            self._crew.holdings.close()
             self._crew.wakeup.wake()
-            self._crew.holdings.wake()
+        if is_first:
+            self._lifecycle.notify(WorkerStopping(self.name))
 
     def quiet(self) -> None:
         """Reserve nothing more, but stay and end what runs."""
@@ -98,104 +105,117 @@ class Worker:
 
         An unreachable database ends it with what was done so far. Source: delayed_job.
         """
-        successes = failures = 0
+        outcomes: list[Outcome] = []
         connections = self._connect()
-        crew = self._assemble(connections, beat=lambda: None, on_stuck=lambda _held: None)
-        crew.start_minding()
+        crew = self._assemble(connections, Outage(self._lifecycle, self.name), on_stuck=lambda _held: None)
         try:
+            crew.start_minding()
             crew.rescuer.rescue()
-            for _ in range(limit):
-                held = None if self._stopping.is_set() else self._reserve_one(crew)
-                if held is None:
-                    break
+            while len(outcomes) < limit and not self._stopping.is_set() and (held := self._take_one(crew)):
                 result = crew.slots.perform(held)
                 crew.finisher.write_patiently()
-                successes += result is not None and isinstance(result.outcome, Succeeded)
-                failures += result is not None and isinstance(result.outcome, Errored | GivenUp)
-            crew.outage.over()
+                if result is not None:
+                    outcomes.append(result.outcome)
         except DatabaseError as error:
-            crew.outage.failed("working off", describe(error))
+            crew.outage.failed("working off", error)
         finally:
             crew.stop_minding()
-            crew.event_loop.close()
+            crew.join(JOIN_SECONDS)
+            crew.event_loop.close(JOIN_SECONDS)
             connections.close()
-        return successes, failures
+        successes = sum(isinstance(outcome, Succeeded) for outcome in outcomes)
+        return successes, sum(isinstance(outcome, Errored | GivenUp) for outcome in outcomes)
+
+    def _take_one(self, crew: Crew) -> Held | None:
+        """Reserve one job and mark it as running here. Raises DatabaseError."""
+        crew.holdings.add(crew.reserve(1))
+        return crew.holdings.take_now()
 
     def _execute(self) -> int:
-        connections = self._connect_patiently()
+        outage = Outage(self._lifecycle, self.name)
+        connections = self._connect_patiently(outage)
         if connections is None:
             return 0
         self._started_at = connections.store.clock.now()
         self._connections = connections
-        self._crew = crew = self._assemble(connections, beat=self._beat, on_stuck=self._on_stuck)
+        self._crew = crew = self._assemble(connections, outage, on_stuck=self._on_stuck)
         self._lifecycle.notify(WorkerStarted(self.name, _worth_reading(self.settings)))
+        looking = threading.Thread(target=self._work, args=(crew,), name="mongojobs-worker", daemon=True)
         shutdown = Shutdown(crew, self._lifecycle, self.settings, worker=self.name, hurry=self._hurry)
-        crew.start_minding()
-        crew.start_working(self.settings.threads)
+        released = 0
         try:
-            self._work(crew)
+            crew.start_minding()
+            crew.start_working(self.settings.threads)
+            looking.start()
+            self._stopping.wait()
         finally:
             self.stop()
-            released = shutdown.run()
-            self.has_stuck_threads = shutdown.has_stuck_threads
-            self._leave(connections)
+            released = shutdown.run(looking, lambda: self._leave(connections))
+            self.has_stuck_threads = shutdown.has_left_threads
         self._lifecycle.notify(WorkerStopped(self.name, released))
-        return STUCK_EXIT_STATUS if shutdown.was_stuck else 0
+        return STUCK_EXIT_STATUS if self._is_stuck else 0
 
-    def _assemble(
-        self, connections: Connections, *, beat: Callable[[], None], on_stuck: Callable[[Held], None]
-    ) -> Crew:
+    def _assemble(self, connections: Connections, outage: Outage, *, on_stuck: Callable[[Held], None]) -> Crew:
         return Crew(
             connections,
             self._payloads,
             self._lifecycle,
             self.settings,
             worker=self,
+            outage=outage,
             stopping=self._stopping,
-            beat=beat,
+            beat=self._beat,
             on_stuck=on_stuck,
         )
 
-    def _connect_patiently(self) -> Connections | None:
+    def _connect_patiently(self, outage: Outage) -> Connections | None:
         """Connect, and wait for a database that is away; None when told to stop meanwhile."""
-        outage = Outage(self._lifecycle, self.name)
         while not self._stopping.is_set():
             try:
                 connections = self._connect()
             except StoreUnavailableError as error:
                 if error.refused:
                     raise
-                self._stopping.wait(outage.failed("connecting", str(error)))
+                self._stopping.wait(outage.failed(CONNECTING, error))
             else:
-                outage.over()
+                outage.over(CONNECTING)
                 return connections
         return None
 
     def _work(self, crew: Crew) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._lifecycle.run("loop", self, body=lambda: self._turn(crew))
-            except DatabaseError as error:
-                self._stopping.wait(crew.outage.failed("reserving", describe(error)))
-            except Exception:  # noqa: BLE001 - a plugin's callback may raise anything; the worker goes on
-                self._lifecycle.notify(CallbackRaised(self.name, None, "loop", traceback.format_exc()))
-                self._stopping.wait(CALLBACK_PAUSE_SECONDS)
+        """Look for jobs until told to stop.
+
+        The body of a thread of its own, so that a database that hangs can hold it up, and not the stop.
+        """
+        try:
+            while not self._stopping.is_set():
+                self._look(crew)
+        finally:
+            self.stop()
+
+    def _look(self, crew: Crew) -> None:
+        try:
+            self._lifecycle.run("loop", self, body=lambda: self._turn(crew))
+        except DatabaseError as error:
+            self._stopping.wait(crew.outage.failed(RESERVING, error))
+        except Exception:  # noqa: BLE001 - a plugin's callback may raise anything; the worker goes on
+            self._lifecycle.complain(self.name, "loop")
+            self._stopping.wait(CALLBACK_PAUSE_SECONDS)
 
     def _turn(self, crew: Crew) -> None:
         """Look once for jobs, and wait where there is no slot for them or none is due. Raises DatabaseError."""
-        crew.rescuer.run_if_due()
+        if crew.rescuer.run_if_due():
+            crew.outage.over(RESERVING)
         wanted = 0 if self._quiet.is_set() else crew.wants()
         if wanted == 0:
             self._wait_for_room(crew)
             return
         was_empty = crew.holdings.is_empty()
-        jobs, expires = crew.reserver.reserve(wanted, beside=not was_empty)
-        crew.outage.over()
-        if jobs:
+        held = crew.reserve(wanted)
+        crew.outage.over(RESERVING)
+        if held:
+            crew.hand_over(held)
             crew.wakeup.busy()
-            if was_empty:
-                crew.finisher.batch.begin()
-            crew.hand_over(crew.hold(jobs, expires))
         elif self.settings.exit_on_complete:
             self._complete(crew, was_empty=was_empty)
         else:
@@ -205,11 +225,11 @@ class Worker:
         def is_over() -> bool:
             return self._stopping.is_set() or (not self._quiet.is_set() and crew.wants() > 0)
 
-        crew.holdings.wait_until(is_over, max(crew.rescuer.seconds_left(), 0.01))
+        crew.holdings.wait_until(is_over, min(max(crew.rescuer.seconds_left(), 0.01), LOOK_AGAIN_SECONDS))
 
     def _idle(self, crew: Crew) -> None:
         """Wait for the next job that comes or falls due."""
-        due = crew.store.earliest_run_at(crew.reserver.wanted)
+        due = crew.store.earliest_run_at(crew.reserver.wanted, within=self.settings.sleep_delay)
         crew.wakeup.wait(due=due, most=max(crew.rescuer.seconds_left(), 0.01))
 
     def _complete(self, crew: Crew, *, was_empty: bool) -> None:
@@ -223,13 +243,9 @@ class Worker:
             self.settings.sleep_delay.total_seconds(),
         )
 
-    def _reserve_one(self, crew: Crew) -> Held | None:
-        """Reserve one job and mark it as running here. Raises DatabaseError."""
-        jobs, expires = crew.reserver.reserve(1, beside=False)
-        crew.holdings.add(crew.hold(jobs, expires))
-        return crew.holdings.take_now()
-
     def _on_stuck(self, _held: Held) -> None:
+        if not self._stopping.is_set():
+            self._is_stuck = True
         self.stop()
 
     def _beat(self) -> None:

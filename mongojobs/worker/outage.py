@@ -3,40 +3,60 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import DatabaseAway, DatabaseBack
+from mongojobs.store.faults import describe, is_passing
 
 FIRST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 10.0
 
 
 class Outage:
-    """The outages as one thread of a worker sees them."""
+    """The outages as one worker process sees them.
+
+    All of its threads share it. The first one that fails tells, and what the others fail at until all have gone on is
+    the same outage. What will not pass by itself, such as a missing permission, is told for each thing that fails.
+    """
 
     def __init__(self, lifecycle: Lifecycle, worker: str) -> None:
         self._lifecycle = lifecycle
         self._worker = worker
-        self._since: float | None = None
-        self._failures = 0
+        self._guard = threading.Lock()
+        self._failures: dict[str, tuple[int, float]] = {}
+        self._passing: set[str] = set()
         self.last_seen: float | None = None
         """When the database could last not be reached, in ``time.monotonic`` seconds."""
 
-    def failed(self, doing: str, error: str) -> float:
+    def failed(self, doing: str, error: Exception) -> float:
         """Note a failure while *doing* something and return how many seconds to wait before the next try."""
-        self.last_seen = time.monotonic()
-        if self._since is None:
-            self._since = self.last_seen
-            self._lifecycle.notify(DatabaseAway(self._worker, doing, error))
-        delay = min(FIRST_DELAY_SECONDS * 2.0**self._failures, LONGEST_DELAY_SECONDS)
-        self._failures = min(self._failures + 1, 30)
-        return delay * random.uniform(0.5, 1.0)
+        now = time.monotonic()
+        self.last_seen = now
+        with self._guard:
+            failures, since = self._failures.get(doing, (0, now))
+            self._failures[doing] = failures + 1, since
+            is_news = not failures and not (is_passing(error) and self._passing)
+            if is_passing(error):
+                self._passing.add(doing)
+        if is_news:
+            self._lifecycle.notify(DatabaseAway(self._worker, doing, describe(error)))
+        return delay_after(failures)
 
-    def over(self) -> None:
-        """Note that the database answered."""
-        if self._since is None:
+    def over(self, doing: str) -> None:
+        """Note that the database answered while *doing* it."""
+        if doing not in self._failures:
             return
-        self._lifecycle.notify(DatabaseBack(self._worker, time.monotonic() - self._since))
-        self._since = None
-        self._failures = 0
+        with self._guard:
+            _, since = self._failures.pop(doing)
+            was_passing = doing in self._passing
+            self._passing.discard(doing)
+            is_news = not (was_passing and self._passing)
+        if is_news:
+            self._lifecycle.notify(DatabaseBack(self._worker, time.monotonic() - since))
+
+
+def delay_after(failures: int) -> float:
+    """Return how many seconds to wait after so many *failures* before: 0.1 s doubling to 10 s, with jitter."""
+    return min(FIRST_DELAY_SECONDS * 2.0 ** min(failures, 30), LONGEST_DELAY_SECONDS) * random.uniform(0.5, 1.0)

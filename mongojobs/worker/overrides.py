@@ -67,10 +67,13 @@ class Overrides:
         return truncate(now + with_jitter(delay, share=self._settings.retry_jitter))
 
     def _of_object(self, name: str, parse: Callable[[Any], T], *arguments: object) -> T | None:
-        value = getattr(self._job_object, name, None)
-        if value is None:
+        if self._job_object is None:
             return None
-        return self._guarded(name, lambda: _parsed(parse, value(*arguments) if callable(value) else value))
+        return self._guarded(name, lambda: _parsed(parse, self._ask(name, *arguments)))
+
+    def _ask(self, name: str, *arguments: object) -> object:
+        value = getattr(self._job_object, name, None)
+        return value(*arguments) if callable(value) else value
 
     def _guarded(self, name: str, read: Callable[[], T]) -> T | None:
         try:

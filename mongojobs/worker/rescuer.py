@@ -36,18 +36,19 @@ class Rescuer:
         """Return how long until there is something to do."""
         return max(self._next_rescue - time.monotonic(), 0.0)
 
-    def run_if_due(self) -> None:
-        """Rescue and quarantine where it is time. Raises DatabaseError."""
+    def run_if_due(self) -> bool:
+        """Rescue and quarantine where it is time; return whether the database was asked. Raises DatabaseError."""
         now = time.monotonic()
         if now < self._next_rescue:
-            return
+            return False
         self._next_rescue = now + self._lease / 4 * random.uniform(0.8, 1.0)
         if self._outage.last_seen is not None and now - self._outage.last_seen < self._lease:
-            return
+            return False
         self.rescue()
         if now >= self._next_quarantine:
             self._next_quarantine = now + self._lease
             self.quarantine()
+        return True
 
     def rescue(self) -> int:
         """Take back every job whose lock has expired; return how many. Raises DatabaseError."""

@@ -7,6 +7,7 @@ import secrets
 from mongojobs.core.clock import elapsed_seconds
 from mongojobs.core.job import Job
 from mongojobs.core.settings import Settings
+from mongojobs.store.faults import DatabaseError
 from mongojobs.store.jobs import JobStore, Wanted
 
 READ_AHEAD_SECONDS = 0.25
@@ -33,7 +34,7 @@ class Reserver:
         self._read_ahead = settings.read_ahead
         self._size = 1
         self._seconds_a_job = _SECONDS_AT_FIRST
-        self._unanswered: dict[str, float] = {}
+        self._unanswered: str | None = None
 
     def observe(self, jobs: int, seconds: float) -> None:
         """Note that *jobs* took the process *seconds*: the measure of how far to read ahead."""
@@ -63,22 +64,30 @@ class Reserver:
         The expiry counts from before the write. With *beside* the process holds other jobs. Raises DatabaseError; what
         an unanswered call may have locked is taken up by the next call.
         """
-        expires = elapsed_seconds() + self._lease.total_seconds()
-        adopted = self._adopt()
-        if adopted:
-            return adopted, expires
-        token = secrets.token_hex(12)
-        self._unanswered[token] = expires
+        if self._unanswered:
+            adopted, expires = self.adopt()
+            if adopted:
+                return adopted, expires
+        sent = elapsed_seconds()
+        token = self._unanswered = secrets.token_hex(12)
         jobs = self._store.reserve(self.wanted, token=token, by=self._by, lease=self._lease, limit=limit, beside=beside)
-        del self._unanswered[token]
+        if jobs and elapsed_seconds() - sent >= self._lease.total_seconds() / 2:
+            return self.adopt()  # so late an answer says little: another worker may have rescued them
+        self._unanswered = None
         self._size = min(max(self._size, limit) * 2, max(self._read_ahead, 1)) if len(jobs) >= limit else 1
-        return jobs, expires
+        return jobs, sent + self._lease.total_seconds()
 
-    def _adopt(self) -> list[Job]:
-        """Take up what calls without an answer have locked; after a lease it is nobody's."""
-        adopted: list[Job] = []
-        for token, expires in list(self._unanswered.items()):
-            if elapsed_seconds() < expires:
-                adopted += self._store.adopt(token, lease=self._lease)
-            del self._unanswered[token]
-        return adopted
+    def adopt(self) -> tuple[list[Job], float]:
+        """Take up what a call without an answer has locked, and return it as ``reserve`` does. Raises DatabaseError."""
+        expires = elapsed_seconds() + self._lease.total_seconds()
+        if self._unanswered is None:
+            return [], expires
+        try:
+            adopted = self._store.adopt(self._unanswered, lease=self._lease)
+        except DatabaseError:
+            raise
+        except Exception:
+            self._unanswered = None  # what cannot be read now never will be; the rescue takes it
+            raise
+        self._unanswered = None
+        return adopted, expires

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import traceback
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from mongojobs.core.clock import Clock
+from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.durations import format_duration
 from mongojobs.core.errors import (
     DeserializationError,
@@ -17,16 +17,18 @@ from mongojobs.core.errors import (
     DocumentGoneError,
     Interrupted,
     JobTimeout,
+    MongoJobsError,
     Snooze,
 )
-from mongojobs.core.job import Job, running
+from mongojobs.core.job import ErrorText, Job, running
 from mongojobs.core.lifecycle import Lifecycle
-from mongojobs.core.notices import CallbackRaised, JobStarted
+from mongojobs.core.notices import JobStarted
+from mongojobs.core.retry import LONGEST_DELAY, delay_after
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Call, Payloads
 from mongojobs.payload.invoking import call_hook, invoke
 from mongojobs.payload.registry import Declaration
-from mongojobs.worker.errortext import error_text, summary
+from mongojobs.worker.errortext import LARGEST_ERROR_BYTES, cut, error_text, summary
 from mongojobs.worker.holdings import Held
 from mongojobs.worker.outcome import Discarded, Errored, GivenUp, HandedBack, Outcome, Snoozed, Succeeded
 from mongojobs.worker.overrides import Overrides
@@ -59,61 +61,82 @@ class Runner:
 
     def run(self, held: Held) -> Outcome:
         """Run the job and return how that ended; never raises."""
-        job = held.job
-        with running(job):
-            try:
-                return self._lifecycle.run("perform", self._worker, job, body=lambda: self._perform(held))
-            except BaseException as error:  # noqa: BLE001 - a plugin around the run may raise anything
-                return self._outcome_of(error, job, None)
+        outcomes: list[Outcome] = []
 
-    def overdue(self, held: Held, error: JobTimeout) -> Outcome:
+        def perform() -> Outcome:
+            outcomes.append(self._perform(held))
+            return outcomes[0]
+
+        with running(held.job):
+            try:
+                self._lifecycle.run("perform", self._worker, held.job, body=perform)
+            except BaseException as error:  # noqa: BLE001 - a plugin around the run may raise anything
+                if not outcomes:
+                    return self._judged(error, held)
+                self._tell(held.job, "perform")
+            if not outcomes:
+                return self._judged(MongoJobsError("a plugin around perform did not let the job run"), held)
+        return outcomes[0]
+
+    def overdue(self, held: Held) -> Outcome:
         """Return what becomes of a job whose code does not return after its time-out."""
-        return self._outcome_of(error, held.job, None)
+        limit = format_duration(held.limit)
+        error = JobTimeout(f"the job ran longer than its max_run_time of {limit}, and the code did not return")
+        with running(held.job):
+            return self._judged(error, held)
 
     def _perform(self, held: Held) -> Outcome:
         self._lifecycle.notify(JobStarted(str(self._worker), held.job, self._waited(held.job)))
-        loaded: list[Call] = []
         try:
-            self._limit(held, None)
-            held.interruption.run(lambda: self._invoke(held, loaded))
+            self._limit(held)
+            held.interruption.run(lambda: self._invoke(held))
         except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome, never the worker's end
-            if isinstance(error, JobTimeout):
+            if held.interruption.raised is Interrupted and not isinstance(error, Snooze | Discard):
+                return HandedBack()
+            if isinstance(error, JobTimeout) and held.interruption.raised is JobTimeout:
                 error.args = (f"the job ran longer than its max_run_time of {format_duration(held.limit)}",)
-            return self._outcome_of(error, held.job, loaded[0] if loaded else None)
+            return self._judged(error, held)
         return Succeeded()
 
-    def _invoke(self, held: Held, loaded: list[Call]) -> None:
-        """Load the payload, note it in *loaded*, and run it: all of the job that may be interrupted."""
-        call = self._payloads.load(held.job.handler)
-        loaded.append(call)
+    def _invoke(self, held: Held) -> None:
+        """Load the payload and run it: all of the job that may be interrupted."""
+        call = held.call = self._payloads.load(held.job.handler)
         if call.job_object is not None:
-            self._limit(held, call)
+            self._limit(held)
         wait = partial(self._wait, held)
         self._lifecycle.run("invoke_job", held.job, body=lambda: invoke(call, held.job, wait=wait))
 
     def _wait(self, held: Held, coroutine: Coroutine[Any, Any, object]) -> object:
         return held.interruption.wait_for(coroutine, self._loop())
 
-    def _limit(self, held: Held, call: Call | None) -> None:
-        held.limit_to(self._overrides(held.job, call).max_run_time())
+    def _limit(self, held: Held) -> None:
+        held.limit_to(self._overrides(held.job, held.call).max_run_time())
         self._watch(held)
 
     def _waited(self, job: Job) -> float:
         return max((self._clock.now() - job.run_at).total_seconds(), 0.0)
 
+    def _judged(self, error: BaseException, held: Held) -> Outcome:
+        """Return what becomes of a job that raised *error*, whatever the app's code does that is asked about it."""
+        job = held.job
+        try:
+            return self._outcome_of(error, job, held.call)
+        except BaseException:  # noqa: BLE001 - without an outcome the job would be held for ever
+            self._tell(job, "the handling of its error")
+            text = ErrorText(error=cut(summary(error), LARGEST_ERROR_BYTES))
+            return Errored(text, truncate(self._clock.now() + delay_after(job.attempts + 1)))
+
     def _outcome_of(self, error: BaseException, job: Job, call: Call | None) -> Outcome:
         declaration = self._declaration(job, call)
         match error:
-            case Interrupted():
-                return HandedBack()
             case Snooze():
-                return Snoozed(error.delay)
+                return Snoozed(min(max(error.delay, timedelta(0)), LONGEST_DELAY))
             case Discard():
-                return Discarded(error.reason)
+                return Discarded(cut(str(error.reason), LARGEST_ERROR_BYTES))
             case DocumentGoneError() if declaration and declaration.on_missing == "discard":
-                return Discarded(summary(error))
+                return Discarded(cut(summary(error), LARGEST_ERROR_BYTES))
             case _ if declaration and isinstance(error, declaration.discard_on):
-                return Discarded(summary(error))
+                return Discarded(cut(summary(error), LARGEST_ERROR_BYTES))
             case _:
                 return self._failed(error, job, call)
 
@@ -158,13 +181,15 @@ class Runner:
         try:
             callbacks()
         except Exception:  # noqa: BLE001 - callbacks of the app may raise anything; the job's result stands
-            self._lifecycle.notify(CallbackRaised(str(self._worker), job, what, traceback.format_exc()))
+            self._tell(job, what)
+
+    def _tell(self, job: Job, what: str) -> None:
+        """Tell of the exception that is being handled."""
+        self._lifecycle.complain(str(self._worker), what, job)
 
     def _overrides(self, job: Job, call: Call | None) -> Overrides:
-        def tell(name: str, _error: Exception) -> None:
-            self._lifecycle.notify(CallbackRaised(str(self._worker), job, name, traceback.format_exc()))
-
-        return Overrides(job, call, self._declaration(job, call), self._settings, tell)
+        declaration = self._declaration(job, call)
+        return Overrides(job, call, declaration, self._settings, lambda name, _error: self._tell(job, name))
 
     def _declaration(self, job: Job, call: Call | None) -> Declaration | None:
         return call.declaration if call else self._payloads.peek(job.handler).declaration

@@ -5,28 +5,35 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
-from mongojobs.core.durations import format_duration
-from mongojobs.core.errors import Interrupted, JobTimeout
+from mongojobs.core.errors import Interrupted
 from mongojobs.core.lifecycle import Lifecycle
-from mongojobs.core.notices import JobReleased
+from mongojobs.core.notices import JobFailed, JobReleased
 from mongojobs.core.settings import Settings
 from mongojobs.store.faults import DatabaseError
 from mongojobs.worker.crew import Crew
 from mongojobs.worker.finisher import Result
-from mongojobs.worker.holdings import Held
 from mongojobs.worker.outcome import HandedBack
 
-UNWIND_SECONDS = 1.0
+HAND_BACK_SECONDS: Final = 0.5
+"""How long the release of what has not begun may take before the grace goes on without it."""
+UNWIND_SECONDS: Final = 1.0
 """How long interrupted code may take to clean up behind itself."""
-WRITE_SECONDS = 1.0
+WRITE_SECONDS: Final = 0.8
 """How long the last writes are tried; what they miss is rescued when its lease runs out."""
+AGAIN_SECONDS: Final = 0.1
+LEAVE_SECONDS: Final = 0.5
+"""How long connections, threads and the event loop may each take to end; what has not then ends with the process."""
+AFTER_SECONDS: Final = 2.6
+"""How long after the ``shutdown_timeout`` the leaving is hurried."""
 
 
 class Shutdown:
     """The order of leaving: hand back what waits, let runs end, interrupt them, write results, hand back the rest.
 
-    The process has 3 s beyond the ``shutdown_timeout`` for all of it, so each step has a bound.
+    The process has 3 s beyond the ``shutdown_timeout`` for all of it, so each step has a bound. A database that hangs
+    holds up whoever asks it, so all that asks it is done by threads that can be left behind.
     """
 
     def __init__(
@@ -35,36 +42,51 @@ class Shutdown:
         self._crew = crew
         self._lifecycle = lifecycle
         self._timeout = settings.shutdown_timeout.total_seconds()
+        self._max_releases = settings.max_releases
         self._worker = worker
         self._hurry = hurry
-        self.has_stuck_threads = False
-        self.was_stuck = False
+        self._end = 0.0
+        self._released = 0
+        self._helpers: list[threading.Thread] = []
+        self.has_left_threads = False
+        """Whether code of jobs, or a call to a database that hangs, still goes on."""
 
-    def run(self) -> int:
-        """Stop everything; return how many started jobs were handed back. Raises nothing."""
+    def run(self, looking: threading.Thread, leave: Callable[[], object]) -> int:
+        """Stop everything; return how many started jobs were handed back. Raises nothing.
+
+        *looking* is the thread that reserves, *leave* closes the connections.
+        """
+        deadline = time.monotonic() + self._timeout
+        self._end = deadline + AFTER_SECONDS
         crew = self._crew
-        self._try_to_write(crew.release_waiting)
-        crew.wakeup.close()
-        self._wait_for_runs()
+        has_begun = looking.ident is not None
+        waiting = (*([looking.join] if has_begun else []), crew.release_unanswered, crew.release_waiting)
+        self._within(HAND_BACK_SECONDS, "handing back", *waiting)
+        self._within(0.0, "listening", crew.wakeup.close)
+        self._wait_for_runs(deadline)
         self._interrupt_runs()
-        crew.stop_writing()
-        self._try_to_write(crew.finisher.flush)
-        released = self._release_started()
-        self._fail_overdue()
+        crew.finisher.close()
+        self._within(
+            *(WRITE_SECONDS, "the last writes", crew.finisher.flush, crew.release_waiting),
+            *(self._release_started, self._judge_overdue, crew.finisher.flush),
+        )
         crew.stop_minding()
-        crew.holdings.close()
-        self.has_stuck_threads = not crew.slots.join(timeout=0.2)
-        if not self.has_stuck_threads:
-            crew.event_loop.close()
-        return released
+        self._within(self._rest(), "leaving", leave)
+        have_ended = crew.join(self._rest()) and crew.event_loop.close(self._rest())
+        self.has_left_threads = not have_ended or any(thread.is_alive() for thread in self._helpers)
+        return self._released
 
-    def _wait_for_runs(self) -> None:
+    def _rest(self) -> float:
+        """Return how long a step of leaving may take."""
+        return min(max(self._end - time.monotonic(), 0.1), LEAVE_SECONDS)
+
+    def _wait_for_runs(self, deadline: float) -> None:
         """Wait for the running jobs, but not for one that does not return after its time-out."""
 
         def is_over() -> bool:
             return self._hurry.is_set() or all(held.is_stuck for held in self._crew.holdings.running())
 
-        self._crew.holdings.wait_until(is_over, self._timeout)
+        self._crew.holdings.wait_until(is_over, max(deadline - time.monotonic(), 0.0))
 
     def _interrupt_runs(self) -> None:
         running = self._crew.holdings.running()
@@ -76,38 +98,47 @@ class Shutdown:
                 lambda: all(held.is_stuck for held in self._crew.holdings.running()), UNWIND_SECONDS
             )
 
-    def _release_started(self) -> int:
-        """Hand back the jobs that were interrupted, in one write."""
-        held = [one for one in self._crew.holdings.all() if not one.is_timed_out]
-        if held and self._try_to_write(lambda: self._crew.store.release([one.job for one in held], started=True)):
-            for one in held:
-                self._lifecycle.notify(JobReleased(self._worker, one.job))
-        return len(held)
+    def _release_started(self) -> None:
+        """Hand back what was interrupted, and what still runs, in one write."""
+        for held in self._crew.release_started():
+            self._released += 1
+            releases = held.job.releases + 1
+            if releases < self._max_releases:
+                self._lifecycle.notify(JobReleased(self._worker, held.job))
+            else:
+                self._lifecycle.notify(JobFailed(self._worker, held.job, f"{releases} interrupted runs"))
 
-    def _fail_overdue(self) -> None:
-        """Record the failure of jobs whose code has not returned after their time-out, as the last write."""
+    def _judge_overdue(self) -> None:
+        """Turn the jobs whose code has not returned after their time-out into failures."""
         for held in self._crew.holdings.running():
             if held.is_timed_out and not held.lost:
-                self.was_stuck = self.was_stuck or held.is_stuck
-                self._record_time_out(held)
+                outcome = self._crew.runner.overdue(held)
+                if not isinstance(outcome, HandedBack):
+                    self._crew.finisher.submit(Result(held, outcome, time.monotonic() - (held.started or 0.0)))
 
-    def _record_time_out(self, held: Held) -> None:
-        limit = format_duration(held.limit)
-        error = JobTimeout(f"the job ran longer than its max_run_time of {limit}, and the code did not return")
-        outcome = self._crew.runner.overdue(held, error)
-        if not isinstance(outcome, HandedBack):
-            self._crew.finisher.submit(Result(held, outcome, time.monotonic() - (held.started or 0.0)))
-            self._try_to_write(self._crew.finisher.flush)
+    def _within(self, seconds: float, what: str, *actions: Callable[[], object]) -> None:
+        """Do *actions*, each until the database takes it, in a thread that is left behind after so many *seconds*."""
+        is_over = threading.Event()
 
-    def _try_to_write(self, write: Callable[[], object]) -> bool:
-        """Try *write* for a second; false when the database did not take it."""
-        deadline = time.monotonic() + WRITE_SECONDS
+        def act() -> None:
+            for action in actions:
+                self._do(action, what, is_over)
+
+        helper = threading.Thread(target=act, name="mongojobs-shutdown", daemon=True)
+        self._helpers.append(helper)
+        helper.start()
+        helper.join(seconds)
+        is_over.set()
+
+    def _do(self, action: Callable[[], object], what: str, is_over: threading.Event) -> None:
         while True:
             try:
-                write()
+                action()
             except DatabaseError:
-                if time.monotonic() >= deadline:
-                    return False
-                self._hurry.wait(0.1)
+                if is_over.wait(AGAIN_SECONDS):
+                    return
+            except Exception:  # noqa: BLE001 - the next step must be taken whatever this one meets
+                self._lifecycle.complain(self._worker, what)
+                return
             else:
-                return True
+                return

@@ -116,13 +116,18 @@ class WorkerSignals:
 
     def _read(self) -> None:
         while not self._leaving.is_set():
-            numbers = self._mailbox.receive(None if self._supervisor is None else _PARENT_SECONDS)
-            try:
-                for number in numbers:
-                    self._obey(number)
-                self._mind_supervisor()
-            except Exception:  # a plugin that hears of the stop may raise; the next signal must still be read
-                logger.exception("A plugin raised while the worker was told of a signal")
+            for number in self._mailbox.receive(None if self._supervisor is None else _PARENT_SECONDS):
+                self._tell(number)
+            if self._supervisor is not None and os.getppid() != self._supervisor:
+                self._supervisor = None
+                logger.warning("The supervisor of this worker is gone: stopping")
+                self._tell(Signals.SIGTERM)
+
+    def _tell(self, number: Signals) -> None:
+        try:
+            self._obey(number)
+        except Exception:  # a plugin that hears of the stop may raise; the next signal must still be read
+            logger.exception("A plugin raised while the worker was told of %s", number.name)
 
     def _obey(self, number: Signals) -> None:
         match number:
@@ -135,12 +140,6 @@ class WorkerSignals:
                 self._worker.stop(now=True)
             case _:
                 self._worker.quiet()
-
-    def _mind_supervisor(self) -> None:
-        if self._supervisor is not None and os.getppid() != self._supervisor:
-            self._supervisor = None
-            logger.warning("The supervisor of this worker is gone: stopping")
-            self._worker.stop()
 
 
 def supervisor_of(environ: Mapping[str, str]) -> int | None:

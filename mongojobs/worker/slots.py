@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 
+from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.worker.finisher import Finisher, Result
 from mongojobs.worker.holdings import Held, Holdings
 from mongojobs.worker.outcome import HandedBack
@@ -19,24 +21,39 @@ class EventLoop:
         self._starting = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._closing = False
 
     def get(self) -> asyncio.AbstractEventLoop:
         """Return the loop, started if need be."""
         with self._starting:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="mongojobs-loop", daemon=True)
+                name = "mongojobs-event-loop"
+                self._thread = threading.Thread(target=self._turn, args=(self._loop,), name=name, daemon=True)
                 self._thread.start()
             return self._loop
 
-    def close(self) -> None:
-        """Stop the loop and its thread, if they were started."""
+    def close(self, timeout: float) -> bool:
+        """End the loop, what jobs have left behind on it, and its thread; false when that has not ended by then."""
         if self._loop is None or self._thread is None:
-            return
+            return True
+        self._closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        while not self._closing:
+            # A job may stop the loop, and SystemExit from a task that a job has begun falls through it.
+            with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                loop.run_forever()
+        for task in (left := asyncio.all_tasks(loop)):
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
 
 class Slots:
@@ -46,7 +63,11 @@ class Slots:
     as such jobs come.
     """
 
-    def __init__(self, holdings: Holdings, runner: Runner, finisher: Finisher) -> None:
+    def __init__(
+        self, holdings: Holdings, runner: Runner, finisher: Finisher, lifecycle: Lifecycle, *, worker: str
+    ) -> None:
+        self._lifecycle = lifecycle
+        self._worker = worker
         self._holdings = holdings
         self._runner = runner
         self._finisher = finisher
@@ -57,8 +78,9 @@ class Slots:
         threads = self._threads[is_async]
         while len(threads) < count:
             name = f"mongojobs-{'async-' if is_async else ''}slot-{len(threads) + 1}"
-            threads.append(threading.Thread(target=self._work, kwargs={"is_async": is_async}, name=name, daemon=True))
-            threads[-1].start()
+            thread = threading.Thread(target=self._work, kwargs={"is_async": is_async}, name=name, daemon=True)
+            thread.start()
+            threads.append(thread)
 
     def join(self, timeout: float) -> bool:
         """Wait for the threads to end after the holdings were closed; false when some have not by then."""
@@ -68,18 +90,21 @@ class Slots:
             thread.join(max(deadline - time.monotonic(), 0.0))
         return not any(thread.is_alive() for thread in threads)
 
-    def _work(self, *, is_async: bool) -> None:
-        while (held := self._holdings.take(is_async=is_async)) is not None:
-            self.perform(held)
-
     def perform(self, held: Held) -> Result | None:
         """Run one job and hand over its result; None when it was interrupted, and so has none."""
         started = time.monotonic()
         outcome = self._runner.run(held)
         held.interruption.close()
-        self._holdings.ended(held)
+        self._holdings.ended(held, interrupted=isinstance(outcome, HandedBack))
         if isinstance(outcome, HandedBack):
             return None
         result = Result(held, outcome, time.monotonic() - started)
         self._finisher.submit(result)
         return result
+
+    def _work(self, *, is_async: bool) -> None:
+        while (held := self._holdings.take(is_async=is_async)) is not None:
+            try:
+                self.perform(held)
+            except Exception:  # noqa: BLE001 - a slot that ends is missed until the process does
+                self._lifecycle.complain(self._worker, "its slot", held.job)

@@ -12,6 +12,7 @@ from mongojobs.core.notices import JobStuck, JobTimedOut
 from mongojobs.core.settings import Settings
 from mongojobs.worker.holdings import Held, Holdings
 
+PAUSE_SECONDS = 1.0
 ENDING_SECONDS = 0.05
 """How soon to look again at a run that is just beginning or ending."""
 
@@ -47,7 +48,7 @@ class Timekeeper:
         while not self._stopped:
             self._wake.clear()
             self._next = float("inf")  # so that a deadline which begins during the check wakes us
-            self._next = self.check()
+            self._next = self._check_all()
             self._wake.wait(min(max(self._next - time.monotonic(), 0.0), threading.TIMEOUT_MAX))
 
     def watch(self, held: Held) -> None:
@@ -64,20 +65,31 @@ class Timekeeper:
         """Act on every deadline that has passed, and return the next one, in ``time.monotonic`` seconds."""
         return min((self._check(held) for held in self._holdings.running()), default=float("inf"))
 
+    def _check_all(self) -> float:
+        try:
+            return self.check()
+        except Exception:  # noqa: BLE001 - without this thread no limit would be kept
+            self._lifecycle.complain(self._worker, "keeping time limits")
+            return time.monotonic() + PAUSE_SECONDS
+
     def _check(self, held: Held) -> float:
         now = time.monotonic()
         if held.deadline is None or held.is_stuck:
             return float("inf")
         if now < held.deadline:
             return held.deadline
-        if not held.is_timed_out:
-            if not held.interruption.interrupt(JobTimeout):
-                return now + ENDING_SECONDS
+        if held.overdue_since is None:
+            held.overdue_since = now
+        if not held.is_timed_out and held.interruption.interrupt(JobTimeout):
             held.is_timed_out = True
             self._lifecycle.notify(JobTimedOut(self._worker, held.job, held.limit.total_seconds()))
-        elif now >= held.deadline + self._grace:
-            held.is_stuck = True
-            self._lifecycle.notify(JobStuck(self._worker, held.job))
-            self._on_stuck(held)
+        if now >= held.overdue_since + self._grace:
+            self._declare_stuck(held)
             return float("inf")
-        return held.deadline + self._grace
+        return held.overdue_since + self._grace if held.is_timed_out else now + ENDING_SECONDS
+
+    def _declare_stuck(self, held: Held) -> None:
+        """End the process for a run that does not end, in the job's code or in what the app does about its failure."""
+        held.is_timed_out = held.is_stuck = True
+        self._lifecycle.notify(JobStuck(self._worker, held.job))
+        self._on_stuck(held)

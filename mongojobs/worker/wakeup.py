@@ -12,9 +12,10 @@ from datetime import datetime
 
 from mongojobs.core.clock import Clock
 from mongojobs.core.lifecycle import Lifecycle
-from mongojobs.store.faults import DatabaseError, describe
+from mongojobs.core.notices import Warned
+from mongojobs.store.faults import describe, is_passing
 from mongojobs.store.stream import JobStream
-from mongojobs.worker.outage import Outage
+from mongojobs.worker.outage import delay_after
 
 SHORTEST_POLL_SECONDS = 0.05
 
@@ -40,7 +41,9 @@ class Wakeup:
     ) -> None:
         self._open_stream = open_stream
         self._clock = clock
-        self._outage = Outage(lifecycle, worker)
+        self._lifecycle = lifecycle
+        self._worker = worker
+        self._failures = 0
         self._sleep_delay = sleep_delay
         self._awake = threading.Event()
         self._idle = threading.Event()
@@ -58,11 +61,11 @@ class Wakeup:
             self._thread.start()
 
     def close(self) -> None:
-        """Wake whoever waits and end the listening."""
+        """Wake whoever waits and end the listening; waits for the server where one listens."""
         self._closed.set()
+        self._awake.set()
         self._hush()
         self._idle.set()
-        self._awake.set()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -85,6 +88,7 @@ class Wakeup:
         seconds = min(self._seconds_to_poll(), max(self._due - time.monotonic(), 0.0), most)
         self._awake.wait(seconds)
         self._awake.clear()
+        self._due = float("inf")  # until the next look, any job that is still to come is news
 
     def _hush(self) -> None:
         self._idle.clear()
@@ -107,9 +111,17 @@ class Wakeup:
             self._idle.wait()
             try:
                 self._listen_while_idle()
-                self._outage.over()
-            except DatabaseError as error:
-                self._closed.wait(self._outage.failed("listening for jobs", describe(error)))
+                self._failures = 0
+            except Exception as error:  # noqa: BLE001 - without this thread the worker would only poll
+                self._tell_once(error)
+                self._closed.wait(delay_after(self._failures))
+                self._failures += 1
+
+    def _tell_once(self, error: Exception) -> None:
+        """Tell of what will not pass by itself; an outage is told by those whose work it stops."""
+        if not is_passing(error) and not self._failures:
+            message = f"cannot listen for new jobs, and looks for them from time to time instead: {describe(error)}"
+            self._lifecycle.notify(Warned(self._worker, message))
 
     def _listen_while_idle(self) -> None:
         stream = self._open()

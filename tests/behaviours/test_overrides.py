@@ -1,4 +1,4 @@
-"""What a job says of itself wins over the settings: delayed_job's overrides, ours of a declaration and of an enqueue."""
+"""What a job says of itself wins over the settings: delayed_job's overrides, a declaration, an enqueue."""
 
 from datetime import timedelta
 

@@ -139,7 +139,7 @@ class TestReserve:
     @pytest.mark.behaviour("X29")
     def test_takes_jobs_of_one_priority_in_the_order_of_their_time_and_then_of_their_ids(self, store):
         jobs = [a_job(), a_job(), a_job(run_at=EARLIER)]
-        store.insert_many(jobs)
+        store.insert_many(jobs[::-1])
 
         assert [reserve(store)[0].id for _ in jobs] == [jobs[2].id, jobs[0].id, jobs[1].id]
 
@@ -299,6 +299,16 @@ class TestReserveOfDamagedDocuments:
 
         assert [job.id for job in held] == [good.id]
         assert stored(server_store, bad)["last_error"] == "damaged: fence is of the wrong type str"
+
+    def test_keeps_what_it_has_locked_before_the_server_came_to_such_a_fence(self, server_store):
+        jobs = [a_job(), a_job(), a_job(), a_job()]
+        server_store.insert_many(jobs)
+        server_store.collection.update_one({"_id": jobs[2].id}, {"$set": {"fence": "x"}})
+
+        held = [*reserve(server_store, 10), *reserve(server_store, 10)]
+
+        assert [job.id for job in held] == [jobs[0].id, jobs[1].id, jobs[3].id]
+        assert server_store.collection.count_documents({"state": "ready"}) == 0
 
     def test_sets_one_of_a_batch_aside(self, server_store):
         jobs = [a_job() for _ in range(5)]

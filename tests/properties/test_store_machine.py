@@ -4,8 +4,8 @@ The model knows who may believe to own which job. Owners keep acting on jobs the
 may succeed.
 """
 
-from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import mongomock
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
-    consumes,
+    initialize,
     invariant,
     multiple,
     rule,
@@ -50,6 +50,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.collection.delete_many({})
         self.owners: dict[object, str] = {}
         self.fences: dict[object, int] = {}
+        self.losses: dict[object, int] = {}
         self.kept: set[object] = set()
 
     @rule(priority=st.integers(0, 2), delay=st.integers(0, 90))
@@ -58,13 +59,18 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.store.insert(job)
         self.kept.add(job.id)
 
+    @initialize(number=st.integers(1, 6))
+    def begin(self, number: int) -> None:
+        for _ in range(number):
+            self.enqueue(priority=0, delay=0)
+
     @rule(seconds=st.sampled_from([1, 30, 59, 60, 61, 200]))
     def time_passes(self, seconds: int) -> None:
         self.clock.advance(seconds=seconds)
 
     @rule(target=held, limit=st.integers(1, 4), beside=st.booleans())
-    def reserve(self, limit: int, beside: bool):
-        jobs = self.reserve_some(limit, beside=beside)
+    def reserve(self, *, limit: int, beside: bool) -> Any:
+        jobs = self.store.reserve(Wanted(), token=uuid4().hex, by="w", lease=LEASE, limit=limit, beside=beside)
         for job in jobs:
             assert job.id not in self.owners, "a job that somebody holds was handed out"
             assert job.fence == self.fences.get(job.id, 0) + 1
@@ -74,20 +80,16 @@ class StoreMachine(RuleBasedStateMachine):
             self.owners[job.id], self.fences[job.id] = str(job.lock_token), job.fence
         return multiple(*jobs)
 
-    def reserve_some(self, limit: int, *, beside: bool) -> list[Job]:
-        token = uuid4().hex
-        jobs = self.store.reserve(Wanted(), token=token, by="w", lease=LEASE, limit=limit, beside=beside)
-        return jobs
-
     @rule(jobs=st.lists(held, max_size=4, unique_by=lambda job: job.id))
     def renew(self, jobs: list[Job]) -> None:
         assert self.store.renew(jobs, lease=LEASE) == [job for job in jobs if not self.is_owner(job)]
 
     @rule(jobs=st.lists(held, max_size=4, unique_by=lambda job: job.id), repeated=st.booleans())
-    def finish(self, jobs: list[Job], repeated: bool) -> None:
+    def finish(self, *, jobs: list[Job], repeated: bool) -> None:
         ours = [job for job in jobs if self.is_owner(job)]
         lost = self.store.finish(jobs, repeated=repeated)
-        assert not {job.id for job in lost} & {job.id for job in ours}
+        all_are_there = {job.id for job in jobs} <= self.kept  # else ours, deleted now, looks like the one gone before
+        assert not all_are_there or not {job.id for job in lost} & {job.id for job in ours}
         assert repeated or len(lost) == len(jobs) - len(ours)
         self.kept -= {job.id for job in ours}
         self.let_go(ours)
@@ -95,28 +97,28 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(job=held, delay=st.integers(0, 90))
     def reschedule(self, job: Job, delay: int) -> None:
         run_at = self.clock.now() + timedelta(seconds=delay)
-        self.end(job, self.store.reschedule(job, error=ERROR, run_at=run_at))
+        self.end(job, ours=self.store.reschedule(job, error=ERROR, run_at=run_at))
 
     @rule(job=held)
     def fail(self, job: Job) -> None:
-        self.end(job, self.store.fail(job, error=ERROR))
+        self.end(job, ours=self.store.fail(job, error=ERROR))
 
-    @rule(job=consumes(held))
+    @rule(job=held)
     def destroy(self, job: Job) -> None:
         if self.is_owner(job):
             self.kept.remove(job.id)
-        self.end(job, self.store.fail(job, error=ERROR, destroy=True))
+        self.end(job, ours=self.store.fail(job, error=ERROR, destroy=True))
 
     @rule(job=held, delay=st.integers(0, 90))
     def snooze(self, job: Job, delay: int) -> None:
-        self.end(job, self.store.snooze(job, run_at=self.clock.now() + timedelta(seconds=delay)))
+        self.end(job, ours=self.store.snooze(job, run_at=self.clock.now() + timedelta(seconds=delay)))
 
     @rule(job=held)
     def discard(self, job: Job) -> None:
-        self.end(job, self.store.discard(job, reason="r"))
+        self.end(job, ours=self.store.discard(job, reason="r"))
 
     @rule(jobs=st.lists(held, max_size=4, unique_by=lambda job: job.id), started=st.booleans())
-    def release(self, jobs: list[Job], started: bool) -> None:
+    def release(self, *, jobs: list[Job], started: bool) -> None:
         ours = [job for job in jobs if self.is_owner(job)]
         self.store.release(jobs, started=started)
         self.let_go(ours)
@@ -125,6 +127,14 @@ class StoreMachine(RuleBasedStateMachine):
     def rescue(self, limit: int) -> None:
         for rescued in self.store.rescue(by="rescuer", limit=limit):
             assert self.owners.pop(rescued.job_id, None), "a job that nobody held was rescued"
+            self.losses[rescued.job_id] = self.losses.get(rescued.job_id, 0) + 1
+
+    @rule(target=held, limit=st.integers(1, 4))
+    def all_workers_hang_and_others_take_over(self, limit: int) -> Any:
+        self.clock.advance(seconds=61)
+        self.rescue(limit=100)
+        self.clock.advance(seconds=7)
+        return self.reserve(limit=limit, beside=False)
 
     @rule(job=held)
     def cancel_retry_or_delete(self, job: Job) -> None:
@@ -134,8 +144,9 @@ class StoreMachine(RuleBasedStateMachine):
                 self.store.delete(job.id)
         elif found.state == "ready":
             self.store.cancel(job.id)
-        else:
+        elif found.state in ("failed", "cancelled"):
             self.store.retry(job.id)
+            self.losses[job.id] = 0
 
     @invariant()
     def nothing_is_lost(self) -> None:
@@ -151,6 +162,7 @@ class StoreMachine(RuleBasedStateMachine):
         for found in self.store.collection.find({}):
             assert ("lock_token" in found) == ("locked_until" in found) == (found["state"] == "running")
             assert ("finished_at" in found) == (found["state"] in ENDED)
+            assert found["losses"] == self.losses.get(found["_id"], 0)
             for counter, limit in LIMITS.items():
                 assert found[counter] <= limit
                 assert found["state"] == "failed" or found[counter] < limit
@@ -158,7 +170,7 @@ class StoreMachine(RuleBasedStateMachine):
     def is_owner(self, job: Job) -> bool:
         return self.owners.get(job.id) == job.lock_token
 
-    def end(self, job: Job, ours: bool) -> None:
+    def end(self, job: Job, *, ours: bool) -> None:
         assert ours == self.is_owner(job)
         self.let_go([job] if ours else [])
 
@@ -171,14 +183,14 @@ def machine_on(store: JobStore, clock: HeldClock) -> type[StoreMachine]:
     return type("Machine", (StoreMachine,), {"store": store, "clock": clock})
 
 
-QUICK = settings(deadline=None, max_examples=40, stateful_step_count=40, suppress_health_check=list(HealthCheck))
+QUICK = settings(deadline=None, max_examples=60, stateful_step_count=40, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture
-def server_store(client: MongoClient) -> Iterator[JobStore]:
+def server_store(client: MongoClient) -> JobStore:
     store = open_store(client, client.get_default_database().name, SETTINGS, HeldClock())
     create_indexes(store.collection)
-    yield store
+    return store
 
 
 def test_on_a_real_server_no_job_is_lost_and_none_has_two_owners(server_store):

@@ -51,6 +51,12 @@ def remember_one(value: object) -> str:
     return "noted"
 
 
+@job
+def remember_and_fail(value: object) -> None:
+    recorder.note("remembered", value)
+    raise NoLuckError("no luck")
+
+
 @job(queue="declared", priority=7)
 def remember_as_declared(value: object = None) -> None:
     recorder.note("remembered", value)
@@ -288,16 +294,22 @@ class AlwaysReschedules(AlwaysFails):
 
 
 @job
-@dataclass
-class BadOverrides(AlwaysFails):
+class BadOverrides:
     """Each of its overrides raises."""
 
-    def __getattribute__(self, name: str) -> Any:
-        if name in ("max_run_time", "reschedule_at", "destroy_failed_jobs", "max_attempts"):
-            return self._raise
-        return super().__getattribute__(name)
+    def perform(self) -> None:
+        raise NoLuckError("no luck")
 
-    def _raise(self, *_arguments: object) -> None:
+    def max_attempts(self) -> int:
+        raise NoLuckError("a bad override")
+
+    def max_run_time(self) -> float:
+        raise NoLuckError("a bad override")
+
+    def destroy_failed_jobs(self) -> bool:
+        raise NoLuckError("a bad override")
+
+    def reschedule_at(self, now: datetime, attempts: int) -> datetime:
         raise NoLuckError("a bad override")
 
 

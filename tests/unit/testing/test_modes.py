@@ -69,6 +69,13 @@ class TestFake:
 
         assert recorder.facts("remembered") == [[1]]
 
+    def test_is_not_concerned_when_the_returned_job_changes_later(self):
+        with mode("fake"):
+            job = remember_one.delay(1)
+            job.handler["args"].append(2)
+
+            assert [job.handler["args"] for job in enqueued_jobs()] == [[1]]
+
     def test_checks_arguments(self):
         with mode("fake"), pytest.raises(ArgumentsError):
             remember_one.delay()

@@ -215,19 +215,24 @@ def test_it():
         result.stdout.fnmatch_lines(["@pytest.mark.mongojobs(mode): run the test with mongojobs in the mode*"])
 
 
-class TestProductionIsSafe:
-    def test_from_the_queue_fixture(self, suite):
-        mongojobs.configure(uri="mongodb://127.0.0.1:1/shop")  # nobody listens: an attempt to delete would not say this
+@pytest.fixture
+def production():
+    """The default app, in a database without a sign of tests; nobody listens there."""
+    app = mongojobs.configure(uri="mongodb://127.0.0.1:1/shop?serverSelectionTimeoutMS=10")
+    yield app
+    app.close()
 
+
+class TestProductionIsSafe:
+    def test_from_the_queue_fixture(self, suite, production):
         result = suite("def test_it(mongojobs_queue): pass")
 
         result.assert_outcomes(errors=1)
-        result.stdout.fnmatch_lines(
-            ["*mongojobs_queue would delete all jobs in shop.delayed_jobs*such as shop_test*"]
-        )
+        result.stdout.fnmatch_lines(["*mongojobs_queue would delete all jobs in shop.delayed_jobs*such as shop_test*"])
 
     @pytest.mark.parametrize(
-        "name", ["test", "shop_test", "test_shop", "shop-test-gw0", "shopTest", "TEST_SHOP", "testdb", "testing", "tests2"]
+        "name",
+        ["test", "shop_test", "test_shop", "shop-test-gw0", "shopTest", "TEST_SHOP", "testdb", "testing", "tests2"],
     )
     def test_by_the_name_of_the_database(self, name):
         assert is_for_tests(name)

@@ -1,0 +1,208 @@
+"""``delay_jobs`` off: jobs run at once, in the caller, on the values that a worker would get."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+import mongojobs
+from mongojobs import Job, UnsavedDocumentError, UnstorableValueError, current_job, delay, enqueue
+from tests.support.clock import START
+from tests.support.sample_documents import Band
+from tests.support.sample_jobs import (
+    Ceremonious,
+    Newsletter,
+    NoLuckError,
+    Restless,
+    always_fails,
+    look_at_the_job,
+    remember,
+    remember_later,
+    remember_one,
+)
+from tests.support.working import work_off
+
+
+@pytest.fixture
+def inline(configure):
+    """An app that delays nothing."""
+    return configure(delay_jobs=False)
+
+
+class TestInline:
+    @pytest.mark.behaviour("S18", "S122")
+    def test_nothing_is_stored(self, inline):
+        enqueue(Newsletter())
+        remember_one.delay(1)
+        Band(name="X").save().delay.play()
+
+        assert inline.store.find() == []
+
+    @pytest.mark.behaviour("S19", "S122")
+    def test_the_job_runs_during_the_enqueue(self, inline, recorder):
+        enqueue(Newsletter("at once"))
+        delay(Band(name="X").save()).play()
+
+        assert recorder.deeds == ["sent", "played"]
+
+    @pytest.mark.behaviour("S20")
+    def test_the_answer_is_a_job_all_the_same(self, inline):
+        job = enqueue(Newsletter(), queue="mail", priority=3)
+
+        assert isinstance(job, Job)
+        assert (job.name, job.queue, job.priority) == ("Newsletter", "mail", 3)
+
+    def test_the_time_of_the_job_is_passed_over(self, inline, recorder):
+        remember_one.options(run_at=START + timedelta(days=1)).delay("now")
+
+        assert recorder.facts("remembered") == ["now"]
+
+    def test_async_jobs_run_to_their_end(self, inline, recorder):
+        remember_later.delay("now")
+
+        assert recorder.facts("remembered") == ["now"]
+
+    def test_async_jobs_run_to_their_end_inside_an_event_loop(self, inline, recorder):
+        async def enqueue_one():
+            remember_later.delay("now")
+
+        asyncio.run(enqueue_one())
+
+        assert recorder.facts("remembered") == ["now"]
+
+    def test_many_jobs_run_too(self, inline, recorder):
+        remember_one.delay_many([(1,), (2,)])
+
+        assert recorder.facts("remembered") == [1, 2]
+
+    def test_the_job_is_known_inside_and_not_afterwards(self, inline, recorder):
+        job = look_at_the_job.delay()
+
+        assert [seen.id for seen in recorder.facts("job")] == [job.id]
+        assert current_job() is None
+
+    def test_no_database_is_needed(self, monkeypatch, recorder):
+        monkeypatch.delenv("MONGODB_URI", raising=False)
+        app = mongojobs.MongoJobs(mongojobs.Settings(delay_jobs=False, db_alias="nowhere"))
+
+        with app.active():
+            remember_one.delay("without")
+
+        assert recorder.facts("remembered") == ["without"]
+
+
+class TestInlineHooks:
+    def test_are_called_in_the_usual_order(self, inline, recorder):
+        enqueue(Ceremonious())
+
+        assert recorder.deeds == ["enqueue", "before", "perform", "success", "after"]
+
+    def test_are_called_for_a_failure_but_not_for_giving_up(self, inline, recorder):
+        with pytest.raises(NoLuckError, match="perform failed"):
+            enqueue(Ceremonious(raises="perform", max_attempts=1))
+
+        assert recorder.deeds == ["enqueue", "before", "perform", "error", "after"]
+
+    @pytest.mark.behaviour("S26")
+    def test_that_raise_before_the_job_reach_the_caller(self, inline, recorder):
+        with pytest.raises(NoLuckError, match="before failed"):
+            enqueue(Ceremonious(raises="before"))
+
+        assert recorder.deeds == ["enqueue", "before", "error", "after"]
+
+
+class TestInlineErrors:
+    @pytest.mark.behaviour("S25")
+    def test_reach_the_caller(self, inline):
+        with pytest.raises(NoLuckError, match="no luck"):
+            always_fails.delay()
+
+
+class TestInlineValues:
+    @pytest.mark.behaviour("X26")
+    def test_are_copies_as_a_worker_would_get(self, inline, recorder):
+        given = {"list": [1, 2]}
+
+        remember.delay(given, when=START)
+
+        [((seen,), keywords)] = recorder.facts("remembered")
+        assert seen == given
+        assert seen is not given
+        assert keywords == {"when": START}
+
+    @pytest.mark.behaviour("X26")
+    def test_of_documents_are_loaded_anew(self, inline, recorder):
+        band = Band(name="stored").save()
+        Band.objects(id=band.id).update(name="changed meanwhile")
+
+        remember_one.delay(band)
+
+        [seen] = recorder.facts("remembered")
+        assert seen is not band
+        assert seen.name == "changed meanwhile"
+
+    def test_of_a_hook_are_not_passed_on(self, inline, recorder):
+        enqueue(Restless(words=["as given"]))
+
+        assert recorder.facts("words") == [["as given"]]
+
+    def test_that_cannot_be_stored_are_refused(self, inline):
+        with pytest.raises(UnstorableValueError, match="argument 'value'"):
+            remember_one.delay(object())
+
+    def test_of_unsaved_documents_are_refused(self, inline):
+        with pytest.raises(UnsavedDocumentError):
+            remember_one.delay(Band())
+
+
+class TestDelayJobs:
+    @pytest.mark.behaviour("S123")
+    def test_true_stores_the_job(self, configure, recorder):
+        app = configure(delay_jobs=True)
+
+        remember_one.delay(1)
+
+        assert recorder.deeds == []
+        assert len(app.store.find()) == 1
+
+    @pytest.mark.behaviour("S124")
+    def test_a_function_that_says_yes_stores_the_job(self, configure, recorder):
+        app = configure(delay_jobs=lambda job: job.queue == "mail")
+
+        remember_one.options(queue="mail").delay(1)
+
+        assert recorder.deeds == []
+        assert len(app.store.find()) == 1
+
+    @pytest.mark.behaviour("S125")
+    def test_a_function_that_says_no_runs_the_job(self, configure, recorder):
+        app = configure(delay_jobs=lambda job: job.queue == "mail")
+
+        remember_one.delay(1)
+
+        assert recorder.deeds == ["remembered"]
+        assert app.store.find() == []
+
+    @pytest.mark.parametrize(("answer", "stored"), [(True, 1), (False, 0)])
+    def test_a_function_may_take_nothing(self, configure, answer, stored):
+        app = configure(delay_jobs=lambda: answer)
+
+        remember_one.delay(1)
+
+        assert len(app.store.find()) == stored
+
+    def test_a_function_may_decide_for_each_of_many(self, configure, recorder):
+        app = configure(delay_jobs=lambda job: job.handler["args"] == ["later"])
+
+        remember_one.delay_many([("now",), ("later",)])
+
+        assert recorder.facts("remembered") == ["now"]
+        assert [job.handler["args"] for job in app.store.find()] == [["later"]]
+
+    def test_a_function_sees_what_the_enqueue_hook_changed(self, configure):
+        app = configure(delay_jobs=lambda job: job.priority == 3)
+
+        enqueue(Restless(priority=3))
+
+        assert work_off() == (1, 0)
+        assert app.store.find() == []

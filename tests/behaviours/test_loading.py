@@ -1,0 +1,138 @@
+"""Payloads that cannot be loaded: the job fails for good, says why, and is in nobody's way."""
+
+from decimal import Decimal
+
+import pytest
+
+from mongojobs import enqueue
+from tests.support.sample_documents import Band
+from tests.support.sample_jobs import Newsletter, Recipe, cook, remember, remember_one
+from tests.support.working import work_off
+
+
+@pytest.fixture
+def spoil(app):
+    """Changes the stored payload of a job behind our back."""
+
+    def spoil(job, **fields):
+        app.store.collection.update_one({"_id": job.id}, {"$set": {f"handler.{k}": v for k, v in fields.items()}})
+
+    return spoil
+
+
+@pytest.fixture
+def fate(app):
+    """Tells what has become of a job."""
+
+    def fate(job):
+        stored = app.get(job.id)
+        return stored.state, stored.attempts, stored.last_error.splitlines()[0]
+
+    return fate
+
+
+class TestAPayload:
+    @pytest.mark.behaviour("S27")
+    def test_of_an_unknown_job_class_fails(self, app, spoil, fate):
+        job = enqueue(Newsletter())
+        spoil(job, target="app.jobs.Renamed")
+
+        assert work_off() == (0, 1)
+
+        state, attempts, error = fate(job)
+        assert (state, attempts) == ("failed", 1)
+        assert error.startswith("UnknownJobError: no job is registered under the name 'app.jobs.Renamed'")
+
+    @pytest.mark.behaviour("S28")
+    def test_with_a_value_of_an_unknown_class_fails(self, app, spoil, fate):
+        job = cook.delay(Recipe("soup"))
+        [stored] = job.handler["args"]
+        stored["v"]["class"] = "app.values.Renamed"
+        spoil(job, args=[stored])
+
+        assert work_off() == (0, 1)
+
+        assert fate(job)[0] == "failed"
+        assert "argument 'recipe': no class is registered under the name 'app.values.Renamed'" in fate(job)[2]
+
+    @pytest.mark.behaviour("S29")
+    def test_that_does_not_fit_the_signature_any_more_fails(self, app, spoil, fate):
+        job = remember_one.delay(1)
+        spoil(job, args=[1, 2])
+
+        assert work_off() == (0, 1)
+
+        assert fate(job)[:2] == ("failed", 1)
+        assert "DeserializationError: the job does not fit the code any more" in fate(job)[2]
+
+    @pytest.mark.behaviour("S30")
+    @pytest.mark.parametrize(
+        "damage",
+        [{"v": 99}, {"v": "1"}, {"kind": "shell"}, {"args": {}}, {"args": [{"__mj": "eval", "v": "1"}]}, {"more": 1}],
+    )
+    def test_that_is_damaged_fails(self, app, spoil, fate, damage):
+        job = remember_one.delay(1)
+        spoil(job, **damage)
+
+        assert work_off() == (0, 1)
+
+        assert fate(job)[0] == "failed"
+        assert fate(job)[2].startswith("DamagedPayloadError: ")
+
+    def test_of_a_method_that_is_gone_fails(self, app, spoil, fate):
+        job = Band(name="X").save().delay.play()
+        spoil(job, method="plays")
+
+        assert work_off() == (0, 1)
+
+        assert "Band has no method 'plays'" in fate(job)[2]
+
+    @pytest.mark.parametrize("method", ["delete", "drop_collection", "__init__", "_get_collection"])
+    def test_that_calls_what_is_no_job_fails(self, app, spoil, fate, method):
+        job = Band(name="X").save().delay.play()
+        spoil(job, method=method)
+
+        assert work_off() == (0, 1)
+
+        assert fate(job)[0] == "failed"
+        assert Band.objects.count() == 1
+
+    @pytest.mark.behaviour("S70")
+    def test_that_cannot_be_loaded_is_kept_as_failed_after_one_batch(self, app, spoil, fate):
+        job = remember_one.delay(1)
+        spoil(job, target="renamed")
+
+        work_off()
+
+        assert app.get(job.id).has_failed
+        assert work_off() == (0, 0)
+
+    def test_that_cannot_be_loaded_can_be_retried_once_the_code_is_there(self, app, spoil, recorder):
+        job = remember_one.delay("after the deploy")
+        spoil(job, target="deployed.later")
+        work_off()
+
+        spoil(job, target="tests.support.sample_jobs.remember_one")
+        app.retry(job.id)
+
+        assert work_off() == (1, 0)
+        assert recorder.facts("remembered") == ["after the deploy"]
+
+
+class TestAValue:
+    @pytest.mark.behaviour("S146")
+    def test_arrives_exactly_as_it_was(self, app, recorder):
+        value = Decimal("12345678901234567890.12345678901234567890")
+
+        remember.delay(value)
+        work_off()
+
+        [((seen,), _)] = recorder.facts("remembered")
+        assert (type(seen), str(seen)) == (Decimal, str(value))
+
+    def test_of_a_class_in_a_type_hint_arrives(self, app, recorder):
+        cook.delay(Recipe("soup"))
+
+        work_off()
+
+        assert recorder.facts("cooked") == [Recipe("soup")]

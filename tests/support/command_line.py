@@ -1,0 +1,120 @@
+"""`mongojobs` as a process of its own, in a process group of its own, as a shell starts it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from signal import Signals
+
+from tests.support.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+
+SAMPLE_APP = "tests.support.sample_app"
+
+
+class Process:
+    """A running command; its standard output is in `output`, its standard error in `errors`."""
+
+    def __init__(self, *arguments: str, folder: Path, environ: Mapping[str, str], cwd: Path = ROOT) -> None:
+        self._output = folder / "stdout"
+        self._errors = folder / "stderr"
+        with self._output.open("wb") as output, self._errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mongojobs", *arguments],
+                cwd=cwd,
+                env=clean_environ(environ),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text(encoding="utf-8")
+
+    @property
+    def errors(self) -> str:
+        return self._errors.read_text(encoding="utf-8")
+
+    def says(self, text: str, times: int = 1) -> None:
+        """Return once *text* stands in the output so many *times*; fail at once when the process ends without."""
+
+        def is_said() -> bool:
+            has_ended = self.process.poll() is not None
+            if self.output.count(text) >= times:
+                return True
+            if has_ended:
+                raise AssertionError(f"ended without saying {text!r}:\n{self.output}\n{self.errors}")
+            return False
+
+        eventually(is_said, seconds=20)
+
+    def send(self, number: Signals) -> None:
+        self.process.send_signal(number)
+
+    def send_to_group(self, number: Signals) -> None:
+        """Do as a terminal does at Ctrl-C, and as Heroku does with TERM."""
+        os.killpg(self.process.pid, number)
+
+    def wait(self, seconds: float = 20) -> int:
+        """Return the exit status."""
+        return self.process.wait(seconds)
+
+    def group(self) -> list[int]:
+        """Return the ids of the living processes of the group."""
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True)
+        found = [line.split() for line in listed.stdout.splitlines()]
+        return [int(pid) for pid, group, state in found if int(group) == self.pid and not state.startswith("Z")]
+
+    def end(self) -> None:
+        """Leave nothing of it behind."""
+        if self.group():
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def run(*arguments: str, environ: Mapping[str, str] = {}, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "mongojobs", *arguments],
+        cwd=cwd,
+        env=clean_environ(environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def run_without_reader(*arguments: str, environ: Mapping[str, str]) -> str:
+    """Run a command whose standard output nobody reads any more, and return its standard error."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        [sys.executable, "-m", "mongojobs", *arguments],
+        cwd=ROOT,
+        env=clean_environ(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(writing)
+    return ended.stderr
+
+
+def clean_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment that says nothing about jobs but what *environ* says."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return kept | {"PYTHONPATH": str(ROOT)} | dict(environ)

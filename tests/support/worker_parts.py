@@ -1,0 +1,118 @@
+"""Parts of a worker on their own: jobs that are held, a store without a database, and what was told."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from pymongo.errors import AutoReconnect, OperationFailure
+
+from mongojobs.core.clock import elapsed_seconds
+from mongojobs.core.job import Job
+from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.notices import Notice
+from mongojobs.worker.holdings import Held, Holdings
+from tests.support.clock import HeldClock
+from tests.support.jobs import a_job
+
+N = TypeVar("N", bound=Notice)
+
+AWAY = AutoReconnect("connection closed")
+REFUSED = OperationFailure("over the quota", 8000)
+UNSTORABLE = OperationFailure("Document failed validation", 121)
+
+
+class Told(Lifecycle):
+    """A lifecycle that keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notices: list[Notice] = []
+        self.on_notice(self.notices.append)
+
+    def of(self, kind: type[N]) -> list[N]:
+        return [notice for notice in self.notices if isinstance(notice, kind)]
+
+
+def a_held(*, expires_in: float = 60, is_async: bool = False, **changes: Any) -> Held:
+    """Return a job as a worker holds it, under a token of its own."""
+    job = a_job(**{"lock_token": uuid4().hex, "state": "running", "fence": 1} | changes)
+    return Held(job, expires=elapsed_seconds() + expires_in, is_async=is_async, stopping=threading.Event())
+
+
+def some_held(count: int, **changes: Any) -> list[Held]:
+    return [a_held(**changes) for _ in range(count)]
+
+
+def holdings_of(*held: Held, threads: int = 1, async_concurrency: int = 10) -> Holdings:
+    """Return holdings in which *held* wait."""
+    holdings = Holdings(threads=threads, async_concurrency=async_concurrency)
+    holdings.add(held)
+    return holdings
+
+
+class FakeStore:
+    """Answers each call as it is told: ``store.on("renew", AWAY, [])`` fails once and succeeds then.
+
+    What nothing is said of succeeds. `calls` holds the name of each call with what it was called with.
+    """
+
+    def __init__(self) -> None:
+        self.clock = HeldClock()
+        self.calls: list[tuple[str, Any, dict[str, Any]]] = []
+        self._answers: dict[str, list[Any]] = {}
+
+    def on(self, name: str, *answers: Any) -> None:
+        self._answers.setdefault(name, []).extend(answers)
+
+    def called(self, name: str) -> list[Any]:
+        """Return what was given to each call of *name*: its first argument."""
+        return [first for called, first, _ in self.calls if called == name]
+
+    def options(self, name: str) -> list[dict[str, Any]]:
+        return [options for called, _, options in self.calls if called == name]
+
+    def reserve(self, wanted: object, **options: Any) -> list[Job]:
+        jobs: list[Job] = self._answer("reserve", wanted, options, [])
+        return jobs[: options["limit"]]
+
+    def adopt(self, token: str, **options: Any) -> list[Job]:
+        jobs: list[Job] = self._answer("adopt", token, options, [])
+        return jobs
+
+    def renew(self, jobs: list[Job], **options: Any) -> list[Job]:
+        lost: list[Job] = self._answer("renew", jobs, options, [])
+        return lost
+
+    def finish(self, jobs: list[Job], **options: Any) -> list[Job]:
+        lost: list[Job] = self._answer("finish", jobs, options, [])
+        return lost
+
+    def release(self, jobs: list[Job], **options: Any) -> list[Job]:
+        lost: list[Job] = self._answer("release", jobs, options, [])
+        return lost
+
+    def reschedule(self, job: Job, **options: Any) -> bool:
+        return bool(self._answer("reschedule", job, options, True))
+
+    def fail(self, job: Job, **options: Any) -> bool:
+        return bool(self._answer("fail", job, options, True))
+
+    def snooze(self, job: Job, **options: Any) -> bool:
+        return bool(self._answer("snooze", job, options, True))
+
+    def discard(self, job: Job, **options: Any) -> bool:
+        return bool(self._answer("discard", job, options, True))
+
+    def _answer(self, name: str, first: Any, options: dict[str, Any], default: Any) -> Any:
+        self.calls.append((name, first, options))
+        answers = self._answers.get(name)
+        answer = answers.pop(0) if answers else default
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer() if isinstance(answer, Callable) else answer  # type: ignore[arg-type]  # any callable
+
+
+def seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)

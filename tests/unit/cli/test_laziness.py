@@ -1,0 +1,49 @@
+"""What only tells about the command line loads neither the driver nor the app."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.command_line import ROOT, clean_environ
+
+HEAVY = ("bson", "pymongo", "mongoengine", "tests.support.sample_app")
+
+REPORT = """
+import sys
+from mongojobs.cli.main import main
+try:
+    main()
+finally:
+    print("loaded:", *(set(sys.modules) & {heavy}), file=sys.stderr)
+"""
+
+
+def loaded_by(*arguments: str, **environ: str) -> str:
+    ended = subprocess.run(
+        [sys.executable, "-c", REPORT.format(heavy=set(HEAVY)), *arguments],
+        cwd=ROOT,
+        env=clean_environ({"MONGOJOBS_APP": "tests.support.sample_app"} | environ),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout
+    return ended.stderr.strip()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["version"], ["jobs", "--help"]])
+def test_help_and_version_load_nothing_heavy(arguments):
+    assert loaded_by(*arguments) == "loaded:"
+
+
+@pytest.mark.parametrize("words", ["mongojobs ", "mongojobs w", "mongojobs jobs ", "mongojobs --lo"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_loads_nothing_heavy(words, shell):
+    typed = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+
+    assert loaded_by(_MONGOJOBS_COMPLETE=f"{shell}_complete", **typed) == "loaded:"
+
+
+def test_the_help_of_a_command_does_not_load_the_app():
+    assert "sample_app" not in loaded_by("work", "--help")

@@ -1,0 +1,308 @@
+"""Results on their way to the store: written together, repeated until stored, dropped when the job is not ours."""
+
+import threading
+
+import pytest
+
+from mongojobs.core.job import ErrorText
+from mongojobs.core.notices import BatchDone, CallbackRaised, DatabaseAway, DatabaseBack, JobCompleted, JobLost
+from mongojobs.worker import finisher as finisher_module
+from mongojobs.worker import outage as outage_module
+from mongojobs.worker.finisher import Finisher, Result
+from mongojobs.worker.holdings import Holdings
+from mongojobs.worker.outage import Outage
+from mongojobs.worker.outcome import Discarded, Errored, Snoozed, Succeeded
+from tests.support.clock import START
+from tests.support.waiting import eventually
+from tests.support.worker_parts import AWAY, REFUSED, UNSTORABLE, FakeStore, Told, a_held, seconds
+
+FAILED = Errored(ErrorText(error="NoLuckError"), START)
+
+
+@pytest.fixture
+def store():
+    return FakeStore()
+
+
+@pytest.fixture
+def told():
+    return Told()
+
+
+@pytest.fixture
+def holdings():
+    return Holdings(threads=1, async_concurrency=1)
+
+
+@pytest.fixture
+def finisher(store, holdings, told):
+    return Finisher(store, holdings, told, Outage(told, "worker"), worker="worker")
+
+
+@pytest.fixture
+def writer(finisher):
+    """The writer thread, at work."""
+    thread = threading.Thread(target=finisher.run)
+    thread.start()
+    yield thread
+    finisher.close()
+    thread.join(5)
+
+
+@pytest.fixture(autouse=True)
+def _quick_tries(monkeypatch):
+    monkeypatch.setattr(finisher_module, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(outage_module, "FIRST_DELAY_SECONDS", 0.001)
+    monkeypatch.setattr(outage_module, "LONGEST_DELAY_SECONDS", 0.002)
+
+
+def a_result(holdings, outcome=None, **changes):
+    """Return the result of a job that was held, run and ended."""
+    held = a_held(**changes)
+    holdings.add([held])
+    holdings.take(is_async=False)
+    holdings.ended(held)
+    return Result(held, outcome or Succeeded(), 0.1)
+
+
+def submit(finisher, holdings, *outcomes):
+    results = [a_result(holdings, outcome) for outcome in outcomes]
+    for result in results:
+        finisher.submit(result)
+    return results
+
+
+def jobs_of(results):
+    return [result.held.job for result in results]
+
+
+class TestAGroup:
+    def test_is_whatever_waits(self, finisher, holdings, store):
+        results = submit(finisher, holdings, Succeeded(), Succeeded(), Succeeded())
+
+        finisher.flush()
+
+        assert store.called("finish") == [jobs_of(results)]
+        assert holdings.is_empty()
+
+    def test_grows_while_the_write_before_goes_on(self, finisher, holdings, store, writer):
+        begun, go_on = threading.Event(), threading.Event()
+
+        def slowly():
+            begun.set()
+            go_on.wait(5)
+            return []
+
+        store.on("finish", slowly)
+        submit(finisher, holdings, Succeeded())
+        begun.wait(5)
+        submit(finisher, holdings, *[Succeeded()] * 50)
+        go_on.set()
+
+        eventually(holdings.is_empty)
+
+        assert [len(jobs) for jobs in store.called("finish")] == [1, 50]
+
+    def test_is_no_larger_than_a_thousand(self, finisher, holdings, store):
+        submit(finisher, holdings, *[Succeeded()] * 1500)
+
+        finisher.flush()
+
+        assert [len(jobs) for jobs in store.called("finish")] == [1000, 500]
+
+    def test_writes_each_kind_of_outcome_in_its_own_way(self, finisher, holdings, store):
+        submit(finisher, holdings, Succeeded(), FAILED, Snoozed(seconds(1)), Discarded("why"))
+
+        finisher.flush()
+
+        assert {name for name, _, _ in store.calls} == {"finish", "reschedule", "snooze", "discard"}
+        assert holdings.is_empty()
+
+    def test_is_told_when_the_process_holds_nothing_more(self, finisher, holdings, told, writer):
+        finisher.batch.begin()
+
+        submit(finisher, holdings, Succeeded(), FAILED)
+
+        eventually(lambda: sum(done.jobs for done in told.of(BatchDone)) == 2)
+        assert sum(done.failures for done in told.of(BatchDone)) == 1
+
+
+class TestAnOutage:
+    def test_keeps_the_results_in_their_order(self, finisher, holdings, store):
+        results = submit(finisher, holdings, Succeeded(), Succeeded())
+        store.on("finish", AWAY)
+        with pytest.raises(type(AWAY)):
+            finisher.flush()
+
+        finisher.flush()
+
+        assert store.called("finish")[-1] == jobs_of(results)
+        assert holdings.is_empty()
+
+    def test_keeps_the_jobs_locked(self, finisher, holdings, store):
+        results = submit(finisher, holdings, Succeeded())
+        store.on("finish", AWAY)
+
+        with pytest.raises(type(AWAY)):
+            finisher.flush()
+
+        assert holdings.all() == [results[0].held]
+
+    def test_makes_what_was_sent_doubtful_and_nothing_else(self, finisher, holdings, store):
+        first = submit(finisher, holdings, Succeeded())
+        store.on("finish", AWAY)
+        with pytest.raises(type(AWAY)):
+            finisher.flush()
+        second = submit(finisher, holdings, Succeeded())
+
+        finisher.flush()
+
+        assert store.called("finish")[1:] == [jobs_of(second), jobs_of(first)]
+        assert store.options("finish") == [{"repeated": False}, {"repeated": False}, {"repeated": True}]
+
+    def test_leaves_unsent_failures_beyond_doubt(self, finisher, holdings, store):
+        submit(finisher, holdings, FAILED, FAILED)
+        store.on("reschedule", AWAY)
+        with pytest.raises(type(AWAY)):
+            finisher.flush()
+
+        finisher.flush()
+
+        assert [options["repeated"] for options in store.options("reschedule")] == [False, True, False]
+
+    def test_is_told_once_and_lived_through(self, finisher, holdings, store, told, writer):
+        store.on("finish", *[AWAY] * 20)
+
+        submit(finisher, holdings, Succeeded())
+        eventually(holdings.is_empty)
+
+        eventually(lambda: len(told.of(DatabaseBack)) == 1)
+        assert len(told.of(DatabaseAway)) == 1
+        assert len(told.of(JobCompleted)) == 1
+
+    def test_ends_the_patience_when_the_writer_is_closed(self, finisher, holdings, store, writer):
+        store.on("finish", *[AWAY] * 100_000)
+        submit(finisher, holdings, Succeeded())
+        eventually(lambda: store.called("finish"))
+
+        finisher.close()
+        writer.join(5)
+
+        assert not writer.is_alive()
+        assert not holdings.is_empty()
+
+
+class TestALostJob:
+    def test_is_told_and_its_result_dropped(self, finisher, holdings, store, told):
+        lost, kept = submit(finisher, holdings, Succeeded(), Succeeded())
+        store.on("finish", [lost.held.job])
+
+        finisher.flush()
+
+        assert [notice.job for notice in told.of(JobLost)] == [lost.held.job]
+        assert [notice.job for notice in told.of(JobCompleted)] == [kept.held.job]
+        assert holdings.is_empty()
+
+    @pytest.mark.behaviour("X5")
+    def test_that_failed_is_not_told_as_failed(self, finisher, holdings, store, told):
+        submit(finisher, holdings, FAILED)
+        store.on("reschedule", False)
+
+        finisher.flush()
+
+        assert len(told.of(JobLost)) == len([n for n in told.notices if type(n).__name__ != "JobErrored"]) == 1
+
+    def test_writes_nothing_when_its_lock_was_not_renewed_for_a_lease(self, finisher, holdings, store, told):
+        result = a_result(holdings)
+        result.held.expires = 0
+        finisher.submit(result)
+
+        finisher.flush()
+
+        assert store.calls == []
+        assert len(told.of(JobLost)) == 1
+        assert holdings.is_empty()
+
+
+class TestAResultThatIsRefused:
+    def test_does_not_hold_up_the_others(self, finisher, holdings, store, told):
+        refused, *_ = submit(finisher, holdings, FAILED, FAILED, FAILED)
+        store.on("reschedule", REFUSED)
+
+        with pytest.raises(type(REFUSED)):
+            finisher.flush()
+
+        assert holdings.all() == [refused.held]
+
+    def test_is_tried_again(self, finisher, holdings, store, told, writer):
+        store.on("finish", *[REFUSED] * 9)
+
+        submit(finisher, holdings, Succeeded())
+        eventually(holdings.is_empty)
+
+        assert len(told.of(JobCompleted)) == 1
+        assert told.of(JobLost) == []
+
+    def test_is_dropped_when_it_can_never_be_stored(self, finisher, holdings, store, told):
+        bad, _ = submit(finisher, holdings, FAILED, FAILED)
+        store.on("reschedule", UNSTORABLE)
+
+        finisher.flush()
+
+        assert [notice.job for notice in told.of(JobLost)] == [bad.held.job]
+        assert "cannot be stored" in told.of(JobLost)[0].what
+        assert holdings.is_empty()
+
+    def test_is_dropped_when_it_cannot_even_be_sent(self, finisher, holdings, store, told):
+        submit(finisher, holdings, FAILED, Succeeded())
+        store.on("reschedule", OverflowError("8-byte ints"))
+
+        finisher.flush()
+
+        assert len(told.of(JobLost)) == len(told.of(JobCompleted)) == 1
+
+    def test_is_found_among_successes(self, finisher, holdings, store, told):
+        submit(finisher, holdings, Succeeded(), Succeeded())
+        store.on("finish", UNSTORABLE, UNSTORABLE)
+
+        finisher.flush()
+
+        assert len(told.of(JobLost)) == len(told.of(JobCompleted)) == 1
+
+
+class TestTheWriterThread:
+    def test_lives_through_anything(self, finisher, holdings, told, writer):
+        holdings.written = _raising_once(holdings.written)
+
+        submit(finisher, holdings, Succeeded())
+        eventually(lambda: told.of(CallbackRaised))
+        submit(finisher, holdings, Succeeded())
+
+        eventually(lambda: len(told.of(JobCompleted)) == 2)
+        assert writer.is_alive()
+
+    def test_lives_through_a_listener_that_raises(self, finisher, holdings, told, writer):
+        told.on_notice(_raise)
+
+        submit(finisher, holdings, Succeeded())
+        eventually(holdings.is_empty)
+        submit(finisher, holdings, Succeeded())
+
+        eventually(holdings.is_empty)
+        assert len(told.of(JobCompleted)) == 2
+        assert told.of(CallbackRaised)[0].what == "a listener to notices"
+
+
+def _raise(notice):
+    raise ValueError("a bad listener")
+
+
+def _raising_once(function):
+    errors = [ValueError("a bug")]
+
+    def raising(*arguments):
+        if errors:
+            raise errors.pop()
+        return function(*arguments)
+
+    return raising

@@ -1,0 +1,83 @@
+"""Outages: told once whatever is being done, with longer and longer waits."""
+
+import pytest
+
+from mongojobs.core.notices import DatabaseAway, DatabaseBack
+from mongojobs.worker.outage import Outage, delay_after
+from tests.support.worker_parts import AWAY, REFUSED, Told
+
+
+@pytest.fixture
+def told():
+    return Told()
+
+
+@pytest.fixture
+def outage(told):
+    return Outage(told, "worker")
+
+
+class TestAnOutage:
+    @pytest.mark.behaviour("X18")
+    def test_is_told_once_however_often_and_by_whom_it_is_met(self, outage, told):
+        for doing in ("reserving", "renewing", "reserving", "writing", "reserving"):
+            outage.failed(doing, AWAY)
+
+        assert [notice.doing for notice in told.of(DatabaseAway)] == ["reserving"]
+
+    def test_is_over_when_all_that_met_it_go_on(self, outage, told):
+        outage.failed("reserving", AWAY)
+        outage.failed("renewing", AWAY)
+
+        outage.over("reserving")
+        before = len(told.of(DatabaseBack))
+        outage.over("renewing")
+
+        assert (before, len(told.of(DatabaseBack))) == (0, 1)
+
+    def test_is_told_again_when_it_comes_again(self, outage, told):
+        outage.failed("reserving", AWAY)
+        outage.over("reserving")
+        outage.failed("reserving", AWAY)
+
+        assert len(told.of(DatabaseAway)) == 2
+
+    def test_is_not_hidden_by_an_error_that_lasts(self, outage, told):
+        outage.failed("showing", REFUSED)
+
+        outage.failed("reserving", AWAY)
+        outage.over("reserving")
+
+        assert [notice.doing for notice in told.of(DatabaseAway)] == ["showing", "reserving"]
+        assert len(told.of(DatabaseBack)) == 1
+
+    def test_that_was_none_is_not_over(self, outage, told):
+        outage.over("reserving")
+
+        assert told.notices == []
+
+    def test_is_remembered_after_it_is_over(self, outage):
+        outage.failed("reserving", AWAY)
+        outage.over("reserving")
+
+        assert outage.last_seen is not None
+
+
+class TestTheWaits:
+    def test_double_from_a_tenth_of_a_second_to_ten(self):
+        waits = [delay_after(failures) for failures in range(10)]
+
+        assert all(0.5 * limit <= wait <= limit for wait, limit in zip(waits, _LIMITS, strict=True))
+
+    def test_begin_anew_after_the_outage(self, outage):
+        for _ in range(10):
+            outage.failed("reserving", AWAY)
+        outage.over("reserving")
+
+        assert outage.failed("reserving", AWAY) <= 0.1
+
+    def test_have_no_end(self):
+        assert delay_after(10**6) <= 10
+
+
+_LIMITS = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10, 10]
