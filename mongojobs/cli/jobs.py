@@ -129,8 +129,8 @@ def cancel(told: GlobalOptions, /, *, job_ids: Sequence[str]) -> None:
 def delete(told: GlobalOptions, /, *, job_ids: Sequence[str], yes: bool) -> None:
     """Delete jobs that are not running."""
     with open_database(told) as database:
-        for job_id in job_ids:
-            click.echo(f"Job {_look_up(database.store, job_id).id} {_look_up(database.store, job_id).name}", err=True)
+        for job in [_look_up(database.store, job_id) for job_id in job_ids]:
+            click.echo(f"{job.id} {printable(job.name)}, {job.state}", err=True)
         confirm(f"Delete {counted(len(job_ids), 'job')} for good?", yes=yes)
         _each(database.store, job_ids, database.store.delete, "Deleted")
 

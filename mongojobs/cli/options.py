@@ -94,14 +94,14 @@ class Command(click.Command):
         return super().invoke(ctx)
 
 
-class CommaList(click.ParamType[str]):
+class CommaList(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
     """Names with commas between them, in a flag as in the environment."""
 
     name = "list"
     envvar_list_splitter = ","
 
 
-class DurationType(click.ParamType[timedelta]):
+class DurationType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
     """A duration such as 90, 15m or 7d."""
 
     name = "duration"

@@ -29,7 +29,7 @@ class Pool:
     processes: int
 
 
-class PoolType(click.ParamType[Pool]):
+class PoolType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
     """``mail,sms:2``; ``*`` or nothing means all queues, and a missing count one. Source: delayed_job, ``--pool``."""
 
     name = "pool"

@@ -74,9 +74,9 @@ def status(told: GlobalOptions, /, *, as_json: bool) -> None:
     ),
     own_option(
         *("-q", "--queue", "queues"),
-        text="look at these queues only; may be repeated",
+        text="look at these queues only, with commas; may be repeated",
         multiple=True,
-        metavar="NAME",
+        metavar="A,B",
     ),
     json_option(),
 )
@@ -87,10 +87,11 @@ def check(context: click.Context, /, *, max_age: timedelta, queues: tuple[str, .
 
     The waiting begins when a job is due, so scheduled jobs are never late; failed and running ones are not counted.
     """
+    names = [name.strip() for listed in queues for name in listed.split(",")]
     with open_database(context.obj) as database:
-        late = database.store.count_late(max_age, queues=queues)
+        late = database.store.count_late(max_age, queues=names)
     if as_json:
-        print_json({"late": late, "max_age_seconds": max_age, "queues": queues or None})
+        print_json({"late": late, "max_age_seconds": max_age, "queues": names or None})
     elif late:
         click.echo(f"{counted(late, 'job')} waiting for more than {in_words(max_age)}")
     else:

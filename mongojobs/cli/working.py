@@ -29,6 +29,7 @@ logger = logging.getLogger("mongojobs")
 
 LOG_FILE: Final = "mongojobs.log"
 
+_ENDING: Final = (Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT)
 _NOT_LOGGED: Final = ("uri", "collection", "database", "processes")
 _FOR_THE_SUPERVISOR: Final = ("shutdown_timeout", "exit_on_complete")
 
@@ -36,24 +37,24 @@ _FOR_THE_SUPERVISOR: Final = ("shutdown_timeout", "exit_on_complete")
 class Departure:
     """What the signals that end a process do while nobody else takes them.
 
-    Until a worker takes them, they end the process: with status 0, since it holds no job yet. After the worker has
-    ended, more of them change nothing: platforms send several, and one that came while Python cleans up would turn
-    status 0 into that of a crash.
+    Until a worker takes them they end the process with status 0, since it holds no job yet; without an exception, which
+    the app's code might catch while it is imported. After the worker has ended, more of them change nothing: platforms
+    send several, and one that came while Python cleans up would turn status 0 into that of a crash.
     """
 
     def __init__(self) -> None:
         self._is_over = False
-        for number in (Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT):
+        for number in _ENDING:
             signal.signal(number, self._leave)
 
     def hand_over(self) -> None:
         """Hold the signals back until a worker takes them."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, (Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT))
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         self._is_over = True
 
     def _leave(self, _number: int, _frame: FrameType | None) -> None:
         if not self._is_over:
-            raise SystemExit(0)
+            os._exit(0)
 
 
 def work_here(told: GlobalOptions, options: WorkOptions) -> int:

@@ -7,6 +7,7 @@ socket, a long computation in C) takes it when that function returns, not before
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import threading
 from collections.abc import Callable, Coroutine
@@ -132,5 +133,17 @@ def _raise_in(thread: int, exception: type[BaseException]) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(exception))
 
 
+class _NothingError(BaseException):
+    """Raised in a thread by itself, in place of an exception that it is not to take any more."""
+
+
 def _withdraw(thread: int) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)
+    """Take back what was raised in *thread*, the calling one, and not taken yet.
+
+    By another exception that is taken here. To set none at all would leave the interpreter's flag up, and CPython 3.11
+    then looks for an exception for ever where a trace function is set, as under ``coverage`` or a debugger.
+    """
+    with contextlib.suppress(_NothingError):
+        _raise_in(thread, _NothingError)
+        while True:
+            pass

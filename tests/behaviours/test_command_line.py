@@ -297,6 +297,23 @@ class TestSignals:
         assert worker.wait(5) == 0
         assert "Stopped" in worker.output
 
+    @pytest.mark.parametrize("number", [Signals.SIGTERM, Signals.SIGINT])
+    def test_a_worker_that_still_imports_its_app_just_leaves(self, start, tmp_path, number):
+        (tmp_path / "slow.py").write_text(
+            "import threading\n"
+            "print('importing', flush=True)\n"
+            "try:\n"
+            "    threading.Event().wait(60)\n"
+            "except:\n"
+            "    pass\n"
+        )
+        worker = start("work", "-A", "slow", cwd=tmp_path)
+        worker.says("importing")
+
+        worker.send(number)
+
+        assert worker.wait(5) == 0
+
     def test_term_any_number_of_times_lets_the_job_end(self, app, start, ledger):
         sample_app.append_after.delay(str(ledger), "job", 2)
         worker = start("work")

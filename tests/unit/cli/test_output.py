@@ -5,7 +5,7 @@ import pytest
 from bson import Int64, ObjectId
 
 from mongojobs.cli.failures import Failure
-from mongojobs.cli.output import Column, ago, counted, in_words, iso, plain, print_table, printable, shortened
+from mongojobs.cli.output import Column, ago, confirm, counted, in_words, iso, plain, print_table, printable, shortened
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -98,7 +98,7 @@ class TestConfirm:
     def test_refuses_where_nobody_can_be_asked(self, monkeypatch):
         monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
 
-        with pytest.raises(Failure, match="Delete 3 jobs.* --yes") as refused:
+        with pytest.raises(Failure, match=r"Delete 3 jobs.* --yes") as refused:
             confirm("Delete 3 jobs?", yes=False)
         assert refused.value.exit_code == 2
 
