@@ -27,6 +27,7 @@ from mongojobs.payload.references import DocumentReferences
 from mongojobs.payload.registry import registry
 from mongojobs.plugins.log import LogPlugin
 from mongojobs.store.clients import Client
+from mongojobs.store.faults import DatabaseError, unavailable
 from mongojobs.store.indexes import IndexReport, create_indexes
 from mongojobs.store.jobs import JobStore, open_store
 from mongojobs.worker.crew import Connections
@@ -122,7 +123,10 @@ class MongoJobs:
 
     def create_indexes(self) -> IndexReport:
         """Create the indexes that are missing; to be run at each deploy. Raises StoreUnavailableError."""
-        return create_indexes(self.store.collection)
+        try:
+            return create_indexes(self.store.collection)
+        except DatabaseError as error:
+            raise unavailable(error) from error
 
     def connect_worker(self, settings: Settings) -> Connections:
         """Open the connections of a worker. Raises StoreUnavailableError, ServerTooOldError."""

@@ -446,3 +446,11 @@ class TestTravel:
     def test_is_refused_in_inline_mode(self):
         with mode("inline"), pytest.raises(ConfigurationError, match=r"travel\(\) needs mode\('fake'\)"):
             travel(1)
+
+
+class TestAnActiveApp:
+    def test_gives_way_to_the_mode_of_a_test(self):
+        with mode("fake"), MongoJobs(Settings()).active():
+            job = remember_one.delay(1)
+
+            assert enqueued_jobs() == [job]
