@@ -60,7 +60,7 @@ def find_link(settings: Settings, environ: Mapping[str, str], client: Client | N
     Raises ConnectionMissingError when there is none, ConfigurationError when it names no database.
     """
     if client is not None:
-        return Link(client, _database(settings, _default_of(client), "the client that was given"), "client")
+        return Link(client, _database(settings, _default_database(client), "the client that was given"), "client")
     if settings.uri is not None:
         return _of_uri(settings, settings.uri, "uri")
     if _is_registered(settings.db_alias):
@@ -156,14 +156,6 @@ def _address_of(alias: str) -> tuple[str | None, dict[str, Any] | None]:
         return None, None
     options = {_RENAMED.get(name, name): value for name, value in told.items() if name not in _NOT_OF_PYMONGO}
     return ",".join(hosts) if len(hosts) > 1 else hosts[0], {k: v for k, v in options.items() if v is not None}
-
-
-def _default_of(client: Client) -> str | None:
-    """Return the database that the URI of *client* names."""
-    try:
-        return client.get_default_database().name
-    except DriverConfigurationError:
-        return None
 
 
 def _default_database(client: Client) -> str | None:

@@ -69,8 +69,9 @@ def supervise(told: GlobalOptions, options: WorkOptions, settings: Settings) -> 
         shutdown_timeout=settings.shutdown_timeout,
         final_statuses=_final_statuses(settings, options),
     )
-    departure.hand_over()
-    return supervisor.run()
+    status = supervisor.run()
+    departure.is_under_way = True
+    return status
 
 
 def child_commands(told: GlobalOptions, options: WorkOptions, *, processes: int) -> list[Command]:

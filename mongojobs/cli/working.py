@@ -29,7 +29,6 @@ logger = logging.getLogger("mongojobs")
 
 LOG_FILE: Final = "mongojobs.log"
 
-_ENDING: Final = (Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT)
 _NOT_LOGGED: Final = ("uri", "collection", "database", "processes")
 _FOR_THE_SUPERVISOR: Final = ("shutdown_timeout", "exit_on_complete")
 
@@ -43,17 +42,13 @@ class Departure:
     """
 
     def __init__(self) -> None:
-        self._is_over = False
-        for number in _ENDING:
+        self.is_under_way = False
+        """To be set as soon as somebody else takes the signals."""
+        for number in (Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT):
             signal.signal(number, self._leave)
 
-    def hand_over(self) -> None:
-        """Hold the signals back until a worker takes them."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-        self._is_over = True
-
     def _leave(self, _number: int, _frame: FrameType | None) -> None:
-        if not self._is_over:
+        if not self.is_under_way:
             os._exit(0)
 
 
@@ -72,9 +67,9 @@ def work_here(told: GlobalOptions, options: WorkOptions) -> int:
     _log_origins(opened, is_supervised=supervisor is not None)
     failed = _FailedRuns(opened.app.lifecycle)
     worker = Worker(app=opened.app, **_numbered(opened.settings, options.number))
-    departure.hand_over()
     try:
         with WorkerSignals(worker, supervisor=supervisor):
+            departure.is_under_way = True
             status = worker.start()
     except Exception as error:
         raise _fatal(error) from error

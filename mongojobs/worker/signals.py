@@ -56,7 +56,7 @@ class Mailbox:
         self._descriptor_before = signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
         for number, handler in self._handlers.items():
             self._before[number] = signal.signal(number, handler)
-        # Whoever started this process may have held signals back until somebody is here to take them.
+        # A supervisor holds INT back for its children, so that it cannot hit one that is not here yet.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self._handlers)
         return self
 

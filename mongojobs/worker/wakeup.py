@@ -93,8 +93,9 @@ class Wakeup:
     def _hush(self) -> None:
         self._idle.clear()
         with self._guard:
-            if self._stream is not None:
-                self._stream.close()
+            stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
 
     def _seconds_to_poll(self) -> float:
         if self._stream is not None:
@@ -129,11 +130,12 @@ class Wakeup:
             return
         try:
             self._awake.set()  # a job that came before the stream was open is found by one more look
-            while self._idle.is_set() and not self._closed.is_set():
+            while self._stream is stream:
                 self._hear(stream.next())
         finally:
             with self._guard:
-                self._stream = None
+                if self._stream is stream:
+                    self._stream = None
             stream.close()
 
     def _open(self) -> JobStream | None:

@@ -17,6 +17,7 @@ from mongojobs import Job, MongoJobs
 from mongojobs.cli.main import mongojobs as command_line
 from tests.support import sample_app
 from tests.support.command_line import ROOT, SAMPLE_APP, Process, run, run_without_reader
+from tests.support.failpoints import failing
 from tests.support.waiting import eventually
 
 Start = Callable[..., Process]
@@ -258,6 +259,28 @@ class TestWorkoff:
         assert ended.returncode == 0
         assert "No more jobs available. Exiting" in ended.stdout
 
+    @pytest.mark.behaviour("X17")
+    def test_is_not_fooled_by_an_error_of_the_database(self, app, environ, administrator, ledger):
+        sample_app.append.delay(str(ledger), "done")
+
+        with failing(administrator, "findAndModify", errorCode=96):
+            ended = run("workoff", environ=environ)
+
+        assert "Error while reserving" in ended.stdout
+        assert lines(ledger) == ["done"]
+
+    @pytest.mark.behaviour("X17")
+    def test_is_not_fooled_by_a_job_that_cannot_be_loaded(self, app, environ, ledger):
+        unloadable = sample_app.append.options(priority=-1).delay(str(ledger), "never")
+        sample_app.append.delay(str(ledger), "done")
+        unknown = {"$set": {"handler.target": "no.such.function"}}
+        app.store.collection.update_one({"_id": unloadable.id}, unknown)
+
+        run("workoff", environ=environ)
+
+        assert lines(ledger) == ["done"]
+        assert app.get(unloadable.id).state == "failed"
+
     def test_succeeds_although_a_job_failed(self, app, environ):
         sample_app.always_fails.delay()
 
@@ -385,6 +408,14 @@ class TestSignals:
 
         assert worker.wait(8) == 0
         assert "Stopped, 1 running job(s) handed back" in worker.output
+
+    def test_a_job_that_does_not_return_after_its_time_limit_ends_the_process(self, app, start):
+        job = sample_app.never_returns.delay()
+
+        worker = start("work", "--max-run-time", "0.5", "--shutdown-timeout", "1", MONGOJOBS_TIMEOUT_GRACE="0.5")
+
+        assert worker.wait() == 70
+        assert app.get(job.id).attempts == 1
 
 
 class TestProcesses:

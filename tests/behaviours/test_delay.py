@@ -302,6 +302,13 @@ class TestHandleAsynchronously:
 
         assert recorder.facts("reunited") == [(Tribute, 2000), (Band, 1999), (Band, 2021)]
 
+    def test_may_be_used_on_a_class_method_of_an_instance_that_is_not_saved(self, app, recorder):
+        job = Band(name="X").reunite(1999)
+
+        assert work_off() == (1, 0)
+
+        assert (job.name, recorder.facts("reunited")) == ("Band.reunite", [(Band, 1999)])
+
     def test_may_be_used_on_a_static_method(self, app, recorder):
         Band.advertise("soon")
 

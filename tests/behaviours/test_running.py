@@ -282,6 +282,15 @@ class TestAJobThatEndsOtherwise:
         stored = app.get(job.id)
         assert (stored.state, stored.last_error) == ("cancelled", "NoLuckError: of no interest")
 
+    @pytest.mark.parametrize("ending", [(snoozes, 90), (discards, "no longer wanted")])
+    def test_has_no_lock(self, app, ending):
+        function, argument = ending
+        job = function.delay(argument)
+
+        work_off()
+
+        assert not {"locked_at", "locked_by", "locked_until", "lock_token"} & set(stored_document(app, job))
+
 
 class TestAJobThatTakesTooLong:
     @pytest.mark.behaviour("S69")

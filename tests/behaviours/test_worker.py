@@ -188,7 +188,8 @@ class TestAWorkerThatStops:
     @pytest.mark.behaviour("X15")
     def test_does_so_at_once_while_it_is_idle(self, app):
         with working(sleep_delay=60) as shift:
-            eventually(app.store.collection.database["delayed_jobs_workers"].find_one)
+            job = remember_one.delay("the last before it is idle")
+            eventually(lambda: app.get(job.id) is None)
             began = time.monotonic()
             shift.end()
 

@@ -41,6 +41,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the pauses before restarts be short, and a killing come soon."""
     monkeypatch.setattr(supervisor, "_FIRST_PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(supervisor, "KILL_AFTER_SECONDS", 0.2)
+    monkeypatch.setattr(supervisor, "_LONGEST_WAIT_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ class TestSupervisor:
         assert run(child(program), final=frozenset({0})) == 0
         assert len(notes.read_text().split()) == 1
 
-    def test_leaves_no_child_behind_when_it_fails_itself(self, child, after, notes, monkeypatch):
+    def test_leaves_no_child_behind_when_it_fails_itself(self, child, notes, monkeypatch, impatient):
         def fail(_self: Supervisor) -> None:
             eventually(lambda: notes.read_text().count("\n"))
             raise RuntimeError("a bug")

@@ -1,0 +1,92 @@
+"""Values of settings in every form in which they come: from code, from variables, from a file."""
+
+from datetime import timedelta
+
+import pytest
+
+from mongojobs.core.errors import SettingsError
+from mongojobs.core.settings import Settings, explanation
+
+
+class TestAGoodValue:
+    @pytest.mark.parametrize(
+        ("name", "given", "kept"),
+        [
+            ("max_attempts", "3", 3),
+            ("min_priority", "-5", -5),
+            ("min_priority", None, None),
+            ("max_run_time", "90", timedelta(seconds=90)),
+            ("max_run_time", "1.5h", timedelta(minutes=90)),
+            ("shutdown_timeout", 0, timedelta(0)),
+            ("retry_jitter", "0.25", 0.25),
+            ("destroy_failed_jobs", "yes", True),
+            ("destroy_failed_jobs", "OFF", False),
+            ("quiet", "1", True),
+            ("quiet", "false", False),
+            ("delay_jobs", "false", False),
+            ("queues", "mail, bulk,", ("mail", "bulk")),
+            ("queues", ["mail", "bulk"], ("mail", "bulk")),
+            ("queues", "", ()),
+            ("queue_attributes", {"mail": {"priority": "10"}}, {"mail": {"priority": 10}}),
+            ("switched_databases", "one, two", ("one", "two")),
+            ("switched_collections", ["one"], ("one",)),
+            ("write_concern", "majority", "majority"),
+            ("write_concern", "2", 2),
+            ("log_level", "DEBUG", "debug"),
+            ("log_format", "json", "json"),
+            ("keep_completed", "7d", timedelta(days=7)),
+            ("keep_completed", None, None),
+            ("prefix", "billing ", "billing "),
+        ],
+    )
+    def test_is_kept_in_one_form(self, name, given, kept):
+        assert getattr(Settings(**{name: given}), name) == kept
+
+    @pytest.mark.parametrize("name", ["delay_jobs", "switched_databases", "switched_collections"])
+    def test_may_be_a_function_that_decides(self, name):
+        assert getattr(Settings(**{name: len}), name) is len
+
+
+class TestABadValue:
+    @pytest.mark.parametrize(
+        ("name", "given", "message"),
+        [
+            ("retry_jitter", "much", "retry_jitter must be a number between 0 and 1, got 'much'"),
+            ("retry_jitter", -0.1, "retry_jitter must be a number between 0 and 1, got -0.1"),
+            ("delay_jobs", "sometimes", "delay_jobs must be true or false"),
+            ("queues", 5, "queues must be names separated by commas, got 5"),
+            ("queues", [5], "queues must be a printable text"),
+            ("switched_databases", 5, "switched_databases must be a list of names, or a function that says whether"),
+            ("switched_collections", [5], "switched_collections must be a list of names"),
+            ("queue_attributes", "mail", "queue_attributes must be a table such as"),
+            ("queue_attributes", {"mail": 10}, "queue_attributes knows only the attribute priority, got 10 for 'mail'"),
+            ("queue_attributes", {"a,b": {"priority": 1}}, "queue_attributes must not begin with"),
+            ("queue_attributes", {"mail": {"priority": "high"}}, "queue_attributes must be a whole number"),
+            ("write_concern", None, 'write_concern must be "majority" or a number of nodes'),
+            ("write_concern", -1, "write_concern must be 1 or more"),
+            ("log_level", "loud", "log_level must be one of debug, info, warning, error, critical, got 'loud'"),
+            ("keep_completed", 0, "keep_completed must be more than 0"),
+            ("name", "", "name must be a text that is not empty"),
+            ("db_alias", None, "db_alias must be a text that is not empty, got None"),
+            ("max_attempts", None, "max_attempts must be a whole number, got None"),
+            ("max_attempts", 2.5, "max_attempts must be a whole number, got 2.5"),
+        ],
+    )
+    def test_is_refused_by_name_and_with_what_is_allowed(self, name, given, message):
+        with pytest.raises(SettingsError, match=message) as caught:
+            Settings(**{name: given})
+
+        assert caught.value.setting == name
+
+
+class TestEverySetting:
+    @pytest.mark.parametrize("name", Settings.__dataclass_fields__)
+    def test_is_explained_in_a_line(self, name):
+        text = explanation(name)
+
+        assert 5 < len(text) < 120
+        assert not text.endswith(".")
+
+    def test_cannot_be_changed_in_place(self):
+        with pytest.raises(AttributeError):
+            Settings().threads = 2

@@ -1,0 +1,207 @@
+"""Whatever a job, its object or a plugin does, a run has an outcome."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from mongojobs.core.clock import SystemClock
+from mongojobs.core.errors import Interrupted, JobTimeout
+from mongojobs.core.job import current_job
+from mongojobs.core.notices import CallbackRaised
+from mongojobs.core.retry import LONGEST_DELAY
+from mongojobs.core.settings import Settings
+from mongojobs.payload.calls import Payloads, function_call, object_call
+from mongojobs.payload.codec import Codec
+from mongojobs.payload.references import DocumentReferences
+from mongojobs.payload.registry import registry
+from mongojobs.worker.outcome import Discarded, Errored, GivenUp, HandedBack, Snoozed, Succeeded
+from mongojobs.worker.runner import Runner
+from mongojobs.worker.slots import EventLoop
+from tests.support import hostile_jobs
+from tests.support.worker_parts import Told, a_held
+
+PAYLOADS = Payloads(Codec(registry, DocumentReferences()))
+
+
+@pytest.fixture
+def told():
+    return Told()
+
+
+@pytest.fixture
+def event_loop():
+    loop = EventLoop()
+    yield loop
+    assert loop.close(5)
+
+
+@pytest.fixture
+def watched():
+    return []
+
+
+@pytest.fixture
+def runner(told, event_loop, watched):
+    return Runner(PAYLOADS, Settings(), told, SystemClock(), worker="worker", watch=watched.append, loop=event_loop.get)
+
+
+def held_call(function, *args, **changes):
+    return a_held(handler=PAYLOADS.dump(function_call(function.declaration, args)), **changes)
+
+
+def held_object(job_object, **changes):
+    return a_held(handler=PAYLOADS.dump(object_call(job_object)), **changes)
+
+
+class TestAnOutcome:
+    def test_is_success_when_the_job_returns(self, runner):
+        assert runner.run(held_call(hostile_jobs.does_nothing)) == Succeeded()
+
+    @pytest.mark.parametrize("name", list(hostile_jobs.ERRORS))
+    def test_is_a_failure_whatever_the_job_raises(self, runner, name):
+        outcome = runner.run(held_call(hostile_jobs.raises, name))
+
+        assert isinstance(outcome, Errored)
+        assert name in outcome.error.error
+        assert outcome.run_at.tzinfo is not None
+
+    @pytest.mark.parametrize("name", [name for name in hostile_jobs.ERRORS if name != "StopIteration"])
+    def test_is_a_failure_whatever_an_async_job_raises(self, runner, name):
+        outcome = runner.run(held_call(hostile_jobs.raises_later, name))
+
+        assert isinstance(outcome, Errored)
+        assert name in outcome.error.error
+
+    def test_is_a_failure_for_an_exception_that_cannot_say_what_it_is(self, runner):
+        outcome = runner.run(held_call(hostile_jobs.raises_what_cannot_speak))
+
+        assert outcome.error.error == "SpeechlessError: (its message cannot be read)"
+
+    def test_is_a_failure_for_a_group_of_exceptions(self, runner):
+        outcome = runner.run(held_call(hostile_jobs.raises_a_group))
+
+        assert "KeyboardInterrupt" in outcome.error.trace
+
+    @pytest.mark.parametrize("handler", [{}, {"v": 1, "kind": "function", "target": "unknown"}, {"v": 2}])
+    def test_is_giving_up_for_a_payload_that_cannot_be_loaded(self, runner, handler):
+        outcome = runner.run(a_held(handler=handler))
+
+        assert isinstance(outcome, GivenUp)
+        assert outcome.reason == "its payload cannot be loaded"
+
+    def test_of_a_snooze_has_bounds(self, runner):
+        assert runner.run(held_call(hostile_jobs.snoozes_for_ever)) == Snoozed(LONGEST_DELAY)
+        assert runner.run(held_call(hostile_jobs.snoozes_back_in_time)) == Snoozed(timedelta(0))
+
+    def test_of_a_discard_is_a_text_that_can_be_stored(self, runner):
+        outcome = runner.run(held_call(hostile_jobs.discards_for_a_reason_that_is_no_text))
+
+        assert outcome == Discarded("half a pair: \\ud800")
+
+
+class TestAJobThatIsAsked:
+    @pytest.mark.parametrize("error", ["ValueError", "SystemExit", "KeyboardInterrupt"])
+    @pytest.mark.parametrize(
+        ("name", "attempts"),
+        [("max_attempts", 24), ("destroy_failed_jobs", 24), ("failure", 24), ("reschedule_at", 0)],
+    )
+    def test_and_raises_keeps_its_outcome(self, runner, told, name, attempts, error):
+        outcome = runner.run(held_object(hostile_jobs.HostileWhenAsked(name, error), attempts=attempts))
+
+        assert isinstance(outcome, Errored | GivenUp)
+        assert outcome.error.error == "ValueError: no luck"
+        assert told.of(CallbackRaised)
+
+    def test_what_it_overrides_is_asked_although_its_code_does_not_return(self, runner):
+        held = a_held(handler=PAYLOADS.dump(object_call(hostile_jobs.HostileWhenAsked("nothing"))), max_attempts=1)
+        runner.run(held)
+
+        outcome = runner.overdue(held)
+
+        assert isinstance(outcome, GivenUp)
+        assert "the code did not return" in outcome.error.error
+
+
+class TestAPluginAroundTheRun:
+    def test_that_raises_before_it_makes_it_fail(self, runner, told):
+        told.before("perform", _raise)
+
+        outcome = runner.run(held_call(hostile_jobs.does_nothing))
+
+        assert outcome.error.error == "ValueError: a bad plugin"
+
+    @pytest.mark.parametrize("error", [ValueError("a bad plugin"), SystemExit()])
+    def test_that_raises_after_it_changes_nothing(self, runner, told, error):
+        def raise_it(worker, job):
+            raise error
+
+        told.after("perform", raise_it)
+
+        outcome = runner.run(held_call(hostile_jobs.does_nothing))
+
+        assert outcome == Succeeded()
+        assert len(told.of(CallbackRaised)) == 1
+
+    def test_that_forgets_to_return_the_outcome_changes_nothing(self, runner, told):
+        def forgetful(proceed, worker, job):
+            proceed()
+
+        told.around("perform", forgetful)
+
+        assert runner.run(held_call(hostile_jobs.does_nothing)) == Succeeded()
+
+    def test_that_does_not_let_it_run_makes_it_fail(self, runner, told):
+        told.around("perform", lambda proceed, worker, job: None)
+
+        outcome = runner.run(held_call(hostile_jobs.does_nothing))
+
+        assert isinstance(outcome, Errored)
+        assert "did not let the job run" in outcome.error.error
+
+
+class TestAnInterruptedRun:
+    def test_is_handed_back(self, runner):
+        held = held_call(hostile_jobs.does_nothing)
+        held.interruption.interrupt(Interrupted)
+
+        assert runner.run(held) == HandedBack()
+
+    def test_is_a_failure_when_it_took_too_long(self, runner):
+        held = held_call(hostile_jobs.does_nothing, max_run_time=timedelta(seconds=90))
+        held.interruption.interrupt(JobTimeout)
+
+        outcome = runner.run(held)
+
+        assert outcome.error.error == "JobTimeout: the job ran longer than its max_run_time of 90s"
+
+    def test_has_a_limit_from_its_beginning_on(self, runner, watched):
+        held = held_call(hostile_jobs.does_nothing, max_run_time=timedelta(seconds=90))
+        held.started = 1000.0
+
+        runner.run(held)
+
+        assert watched == [held]
+        assert held.deadline == 1090.0
+
+
+class TestTheCurrentJob:
+    def test_is_none_after_a_run(self, runner):
+        runner.run(held_call(hostile_jobs.does_nothing))
+
+        assert current_job() is None
+
+    def test_is_known_to_the_failure_callbacks_in_any_thread(self, runner, told):
+        found = []
+        told.before("failure", lambda worker, job: found.append(current_job().id))
+        held = held_call(hostile_jobs.does_nothing, attempts=24)
+
+        thread = threading.Thread(target=runner.overdue, args=(held,))
+        thread.start()
+        thread.join(5)
+
+        assert found == [held.job.id]
+
+
+def _raise(worker, job):
+    raise ValueError("a bad plugin")

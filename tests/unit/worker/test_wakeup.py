@@ -1,0 +1,217 @@
+"""What an idle worker waits for."""
+
+import queue
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+
+from mongojobs.core.notices import Warned
+from mongojobs.worker.wakeup import Wakeup
+from tests.support.clock import START, HeldClock
+from tests.support.waiting import eventually
+from tests.support.worker_parts import AWAY, REFUSED, Told
+
+LONG = 20.0
+SHORT = 0.2
+
+
+class FakeStream:
+    """Gives what is put into it; an exception is raised."""
+
+    def __init__(self):
+        self.events = queue.Queue()
+        self.closed = threading.Event()
+
+    def next(self):
+        event = self.events.get()
+        if isinstance(event, Exception):
+            raise event
+        return event
+
+    def close(self):
+        self.closed.set()
+        self.events.put(None)
+
+
+@pytest.fixture
+def told():
+    return Told()
+
+
+@pytest.fixture
+def streams():
+    """The streams that were opened."""
+    return []
+
+
+@pytest.fixture
+def wakeup(told, streams):
+    def open_stream():
+        streams.append(FakeStream())
+        return streams[-1]
+
+    wakeup = Wakeup(open_stream, HeldClock(), told, worker="worker", sleep_delay=LONG)
+    wakeup.start()
+    yield wakeup
+    wakeup.close()
+
+
+@pytest.fixture
+def polling(told):
+    return Wakeup(None, HeldClock(), told, worker="worker", sleep_delay=SHORT)
+
+
+def waited(wakeup, *, due=None, most=LONG):
+    """Wait, and return for how many seconds."""
+    begun = time.monotonic()
+    wakeup.wait(due=due, most=most)
+    return time.monotonic() - begun
+
+
+class Waiting:
+    """A wait in another thread."""
+
+    def __init__(self, wakeup, **how):
+        self.thread = threading.Thread(target=wakeup.wait, kwargs={"due": None, "most": LONG} | how)
+        self.thread.start()
+
+    def is_over(self):
+        self.thread.join(SHORT)
+        return not self.thread.is_alive()
+
+
+def listening(wakeup, streams):
+    """Let it open its stream, and look once more because of that."""
+    wakeup.wait(due=None, most=LONG)
+    return streams[-1]
+
+
+class TestAWait:
+    def test_ends_when_a_job_falls_due(self, polling):
+        assert waited(polling, due=START + timedelta(seconds=0.01)) < SHORT
+
+    def test_ends_at_once_for_a_job_that_is_due_already(self, polling):
+        assert waited(polling, due=START - timedelta(seconds=1)) < SHORT / 2
+
+    def test_lasts_no_longer_than_is_said(self, polling):
+        assert waited(polling, most=0.01) < SHORT / 2
+
+    @pytest.mark.behaviour("X15")
+    def test_ends_when_it_is_told_to(self, wakeup, streams):
+        listening(wakeup, streams)
+        waiting = Waiting(wakeup)
+
+        wakeup.wake()
+
+        assert waiting.is_over()
+
+    def test_ends_when_it_was_told_to_before(self, wakeup, streams):
+        listening(wakeup, streams)
+
+        wakeup.wake()
+
+        assert waited(wakeup) < LONG / 2
+
+    def test_grows_without_a_stream_up_to_the_sleep_delay(self, polling):
+        waits = [waited(polling) for _ in range(4)]
+
+        assert waits[0] < SHORT
+        assert waits[-1] > SHORT * 0.9
+
+    def test_is_short_again_after_work(self, polling):
+        for _ in range(4):
+            polling.wait(due=None, most=LONG)
+
+        polling.busy()
+
+        assert waited(polling) < SHORT
+
+
+class TestListening:
+    def test_looks_once_more_when_the_stream_is_open(self, wakeup, streams):
+        wakeup.wait(due=None, most=LONG)
+
+        assert len(streams) == 1
+
+    def test_ends_the_wait_when_a_job_comes(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+        waiting = Waiting(wakeup)
+
+        stream.events.put(START)
+
+        assert waiting.is_over()
+
+    def test_ends_the_wait_for_a_job_that_is_due_earlier(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+        waiting = Waiting(wakeup, due=START + timedelta(seconds=15))
+
+        stream.events.put(START + timedelta(seconds=10))
+
+        assert waiting.is_over()
+
+    def test_does_not_end_the_wait_for_a_job_that_is_due_later(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+        waiting = Waiting(wakeup, due=START + timedelta(seconds=10))
+
+        stream.events.put(START + timedelta(seconds=15))
+        is_over = waiting.is_over()
+        wakeup.wake()
+
+        assert not is_over
+        assert waiting.is_over()
+
+    def test_hears_of_a_future_job_between_the_look_and_the_wait(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+        wakeup.wait(due=START, most=LONG)  # an earlier wait, for something long past
+
+        stream.events.put(START + timedelta(seconds=10))
+        eventually(stream.events.empty)
+        eventually(wakeup._awake.is_set)
+
+        assert waited(wakeup) < LONG / 2
+
+    def test_ends_when_the_worker_is_busy_and_begins_again_when_it_is_idle(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+
+        for _ in range(3):
+            wakeup.busy()
+        was_closed = stream.closed.wait(5)
+        listening(wakeup, streams)
+
+        assert was_closed
+        assert len(streams) == 2
+
+    def test_goes_on_after_an_error_and_leaves_telling_of_an_outage_to_others(self, wakeup, streams, told):
+        stream = listening(wakeup, streams)
+
+        stream.events.put(AWAY)
+        listening(wakeup, streams)
+
+        eventually(lambda: len(streams) == 2)
+        assert told.notices == []
+
+    def test_tells_of_an_error_that_lasts(self, wakeup, streams, told):
+        stream = listening(wakeup, streams)
+
+        stream.events.put(REFUSED)
+
+        eventually(lambda: len(told.of(Warned)) == 1)
+        assert "looks for them from time to time" in told.of(Warned)[0].message
+
+    def test_goes_on_after_anything(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+
+        stream.events.put(ValueError("a bug"))
+        listening(wakeup, streams)
+
+        eventually(lambda: len(streams) == 2)
+
+    def test_ends_when_it_is_closed(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+
+        wakeup.close()
+
+        assert stream.closed.is_set()
+        assert not wakeup._thread.is_alive()
