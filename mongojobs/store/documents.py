@@ -20,6 +20,9 @@ LONGEST_TRACE: Final = 32 * 1024
 KEPT_ERRORS: Final = 10
 """Sizes of the texts kept with a job, in bytes, and how many: without limits a job could grow too large to finish."""
 
+LARGEST_COUNT: Final = 2**53
+"""A counter beyond it was not counted; the server could not raise it much longer."""
+
 _CUT: Final = "... (cut)"
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -121,11 +124,21 @@ def to_job(document: Mapping[str, Any]) -> Job:
     for field in _REQUIRED:
         if field not in values:
             raise DamagedPayloadError(f"{field} is missing")
+    _check_values(values)
+    try:
+        return _job(values)
+    except OverflowError:
+        raise DamagedPayloadError(f"max_run_time is {values['max_run_time']}") from None
+
+
+def _check_values(values: Mapping[str, Any]) -> None:
     if not LOWEST_PRIORITY <= values["priority"] <= HIGHEST_PRIORITY:
         raise DamagedPayloadError(f"priority is {values['priority']}")
     if values["state"] not in STATES:
         raise DamagedPayloadError(f"state is {cut(values['state'], 100)!r}")
-    return _job(values)
+    for field in _COUNTERS:
+        if values.get(field, 0) > LARGEST_COUNT:
+            raise DamagedPayloadError(f"{field} is {values[field]}")
 
 
 def to_shown_job(document: Mapping[str, Any]) -> Job:

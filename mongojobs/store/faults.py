@@ -86,8 +86,10 @@ def is_missing_index(error: BaseException) -> bool:
 
 
 def is_wrong_type(error: BaseException) -> bool:
-    """Whether a counter could not be raised because the document holds no number there."""
-    return isinstance(error, OperationFailure) and error.code == _TYPE_MISMATCH
+    """Whether a counter could not be raised because the document holds no number there, or one too large."""
+    if not isinstance(error, OperationFailure):
+        return False
+    return error.code == _TYPE_MISMATCH or (error.code == _BAD_VALUE and "$inc" in str(error))
 
 
 def is_duplicate_id(error: DuplicateKeyError) -> bool:

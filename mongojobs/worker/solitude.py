@@ -12,6 +12,8 @@ import time
 from mongojobs.worker.holdings import Held, Holdings
 
 ALONE_FROM_LOSSES = 2
+LEAST_PATIENCE_SECONDS = 0.5
+"""What was read ahead takes a quarter of a second."""
 LONGEST_PATIENCE_LEASES = 1
 LONGEST_INTERVAL_LEASES = 60
 
@@ -19,8 +21,8 @@ LONGEST_INTERVAL_LEASES = 60
 class Solitude:
     """Says when a process must begin nothing beside what it holds.
 
-    Each lease a busy process waits for up to a sixtieth of one until it is empty. Where that is in vain, as its jobs
-    are long, it tries less often and longer: so it costs a sixtieth of the time at most.
+    Each lease a busy process waits for up to a sixtieth of one (but half a second) until it is empty. Where that is in
+    vain, as its jobs are long, it tries less often and longer: so it costs a sixtieth of the time or so.
     """
 
     def __init__(self, holdings: Holdings, lease: float) -> None:
@@ -32,7 +34,7 @@ class Solitude:
     def note_empty(self) -> None:
         """Note that the process held nothing when it looked for jobs."""
         self._interval = self._lease
-        self._patience = self._lease / 60
+        self._patience = max(self._lease / 60, LEAST_PATIENCE_SECONDS)
         self._next = time.monotonic() + self._interval
 
     def mind(self, held: list[Held]) -> None:

@@ -63,3 +63,17 @@ def takes_a_second(ledger: str) -> None:
     for _ in range(100):
         time.sleep(0.01)
     note(ledger, "long one ended")
+
+
+@job
+def freezes_its_first_worker_and(ledger: str, end: str) -> None:
+    """Stop the whole process in the first run, and fail or go on in it when it is continued; wait in the second."""
+    running = current_job()
+    assert running is not None
+    note(ledger, f"started with {running.losses} losses")
+    if running.losses:
+        time.sleep(60)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    if end == "fails":
+        raise ValueError("too late")
+    time.sleep(5)
