@@ -16,7 +16,8 @@
     |   |-- ArgumentsError            the arguments do not fit the signature
     |   |-- UnstorableValueError      an argument cannot be stored
     |   |-- UnsavedDocumentError      a document that is not in the database yet, or no more
-    |   `-- PayloadTooLargeError      the payload is over the limit
+    |   |-- PayloadTooLargeError      the payload is over the limit
+    |   `-- QueueFullError            the queue holds as many jobs as its max_size allows
     |-- EnqueueUnknownError           the job may have been stored, once
     |-- PartialEnqueueError           some of many jobs were stored
     |-- StoreUnavailableError         the database could not be reached or refused
@@ -109,6 +110,15 @@ class PayloadTooLargeError(EnqueueError, ValueError):
         super().__init__(message)
         self.size = size
         self.limit = limit
+
+
+class QueueFullError(EnqueueError):
+    """The ``queue`` holds as many jobs as its ``max_size`` allows; enqueue later, when workers have made room."""
+
+    def __init__(self, message: str, *, queue: str, max_size: int) -> None:
+        super().__init__(message)
+        self.queue = queue
+        self.max_size = max_size
 
 
 class EnqueueUnknownError(MongoJobsError):

@@ -20,6 +20,8 @@ from mongojobs.core.job import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
 ENVIRONMENT_PREFIX: Final = "MONGOJOBS_"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 LOG_FORMATS: Final = ("auto", "text", "logfmt", "json")
+LARGEST_QUEUE: Final = 10_000_000
+"""The largest ``max_size`` of a queue; so many jobs are counted at each enqueue when it is nearly full."""
 
 Parse = Callable[[Any], Any]
 
@@ -111,12 +113,12 @@ def _names_or_callable(value: object) -> object:
 def _queue_attributes(value: object) -> Mapping[str, Mapping[str, int]]:
     if not isinstance(value, Mapping):
         raise ValueError('must be a table such as {"mail": {"priority": 10}}')
-    priority = _number(LOWEST_PRIORITY, HIGHEST_PRIORITY)
+    parse = {"priority": _number(LOWEST_PRIORITY, HIGHEST_PRIORITY), "max_size": _number(1, LARGEST_QUEUE)}
     attributes: dict[str, Mapping[str, int]] = {}
     for queue, of_queue in value.items():
-        if not isinstance(of_queue, Mapping) or set(of_queue) - {"priority"}:
-            raise ValueError(f"knows only the attribute priority, got {of_queue!r} for {queue!r}")
-        attributes[queue_name(queue)] = {key: priority(number) for key, number in of_queue.items()}
+        if not isinstance(of_queue, Mapping) or set(of_queue) - set(parse):
+            raise ValueError(f"knows only the attributes {' and '.join(parse)}, got {of_queue!r} for {queue!r}")
+        attributes[queue_name(queue)] = {key: parse[key](number) for key, number in of_queue.items()}
     return attributes
 
 
@@ -178,7 +180,7 @@ class Settings:
     default_queue_name: str = _setting("default", queue_name, "queue of jobs that name none")
     default_priority: int = _setting(0, _PRIORITY, "priority of jobs that name none; lower runs first")
     queue_attributes: Mapping[str, Mapping[str, int]] = _setting(
-        _NO_ATTRIBUTES, _queue_attributes, 'attributes of queues, such as {"mail": {"priority": 10}}'
+        _NO_ATTRIBUTES, _queue_attributes, 'priority and most jobs of queues, such as {"mail": {"priority": 10, "max_size": 10000}}'
     )
     max_payload_bytes: int = _setting(2**20, _number(1), "largest payload accepted at enqueue")
     switched_databases: tuple[str, ...] | Callable[[str], bool] = _setting(

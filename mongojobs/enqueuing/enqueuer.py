@@ -12,7 +12,7 @@ from bson import ObjectId
 from bson.codec_options import CodecOptions
 
 from mongojobs.core.clock import Clock, SystemClock
-from mongojobs.core.errors import OptionError
+from mongojobs.core.errors import OptionError, QueueFullError
 from mongojobs.core.job import LONGEST_NAME, Job, JobId, running
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobEnqueued
@@ -20,6 +20,7 @@ from mongojobs.core.settings import Settings, queue_name
 from mongojobs.enqueuing.options import Options
 from mongojobs.payload.calls import Call, Payloads
 from mongojobs.payload.invoking import call_hook, invoke, run_to_end
+from mongojobs.store.faults import DatabaseError, unavailable
 
 _AS_STORED: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 LARGEST_META_BYTES = 16 * 1024
@@ -48,6 +49,10 @@ class Store(Protocol):
 
     def get(self, job_id: JobId) -> Job | None:
         """Return a stored job."""
+        ...
+
+    def count_queued(self, queue: str, *, limit: int) -> int:
+        """Count the jobs of a queue that are to run yet, up to *limit*."""
         ...
 
 
@@ -87,6 +92,7 @@ class Enqueuer:
         jobs = [self._prepared(call, options) for call in calls]
         delayed = [job for job in jobs if self._is_delayed(job)]
         if delayed:
+            self._check_room(delayed)
             self._store().insert_many(delayed, session=options.session)
         for job in delayed:
             self._lifecycle.notify(JobEnqueued(job))
@@ -100,6 +106,13 @@ class Enqueuer:
         if not self._is_delayed(job):
             self._run_now(job)
             return job
+        try:
+            self._check_room([job])
+        except QueueFullError:
+            there = self._store().get(job.id) if job.id_given else None
+            if there is None:
+                raise
+            return there
         if self._store().insert(job, session=options.session):
             self._lifecycle.notify(JobEnqueued(job))
             return job
@@ -109,9 +122,31 @@ class Enqueuer:
         job = self._build(call, options)
         return self._lifecycle.run("enqueue", job, body=lambda: _hooked(call, job))
 
+    def _check_room(self, jobs: Sequence[Job]) -> None:
+        """Raise QueueFullError if *jobs* would make a queue larger than its ``max_size``.
+
+        Two producers that look at the same moment may both find room, so each of them can overshoot by one enqueue.
+        """
+        for queue, attributes in self._settings.queue_attributes.items():
+            max_size, number = attributes.get("max_size"), sum(job.queue == queue for job in jobs)
+            if max_size is not None and number and self._count(queue, limit=max_size) + number > max_size:
+                raise QueueFullError(
+                    f"the queue {queue!r} has no room for {number} more, its max_size is {max_size}: start more"
+                    f" workers, enqueue later, or raise max_size in the setting queue_attributes",
+                    queue=queue,
+                    max_size=max_size,
+                )
+
+    def _count(self, queue: str, *, limit: int) -> int:
+        try:
+            return self._store().count_queued(queue, limit=limit)
+        except DatabaseError as error:
+            raise unavailable(error) from error
+
     def _build(self, call: Call, options: Options) -> Job:
-        now = self._now()
         queue = self._queue(call, options)
+        handler, meta = self._payloads.dump(call), self._meta(options)
+        now = self._now()  # after all that can be refused without the database
         return Job(
             id=ObjectId() if options.job_id is None else options.job_id,
             id_given=options.job_id is not None,
@@ -119,11 +154,11 @@ class Enqueuer:
             queue=queue,
             priority=self._priority(call, options, queue),
             run_at=options.run_at or now + (options.run_in or timedelta(0)),
-            handler=self._payloads.dump(call),
+            handler=handler,
             max_attempts=options.max_attempts,
             max_run_time=options.max_run_time,
             tags=options.tags,
-            meta=self._meta(options),
+            meta=meta,
             created_at=now,
         )
 

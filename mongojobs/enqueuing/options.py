@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mongojobs.store.clients import Session
 
 LONGEST_RUN_IN = timedelta(days=366 * 100)
+MOST_TAGS = 100
 
 
 class EnqueueOptions(TypedDict, total=False):
@@ -131,6 +132,8 @@ def _max_run_time(value: object) -> timedelta:
 def _tags(value: object) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise ValueError("must be a list of texts")
+    if len(value) > MOST_TAGS:
+        raise ValueError(f"must be at most {MOST_TAGS} texts")
     if not all(isinstance(tag, str) and 0 < len(tag) <= LONGEST_NAME for tag in value):
         raise ValueError(f"must be texts of 1 to {LONGEST_NAME} characters")
     return tuple(value)

@@ -78,6 +78,16 @@ class Counting(StoreBase):
             query["queue"] = {"$in": list(queues)}
         return sum(of_queue["jobs"] for of_queue in self._by_queue(query, indexes.READY_BY_TIME).values())
 
+    def count_queued(self, queue: str, *, limit: int) -> int:
+        """Return how many jobs of *queue* are ready, those of the future too; at most *limit*. Raises DatabaseError."""
+        query: Document = {"state": READY, "queue": {"$eq": queue}}
+
+        def count(hint: str | None) -> int:
+            options: dict[str, Any] = {} if hint is None else {"hint": hint}
+            return self.collection.count_documents(query, limit=limit, **options)
+
+        return self._using(indexes.READY_BY_QUEUE, count)
+
     def _by_queue(self, query: Document, index: str, sums: Document | None = None) -> dict[str, Document]:
         """Count the jobs that match *query*, and whatever else *sums* says, for each queue."""
         group: Document = {"_id": "$queue", "jobs": {"$sum": 1}, **(sums or {})}

@@ -71,6 +71,11 @@ class MemoryStore:
         """Return the job with this id, or None."""
         return self._jobs.get(job_id)
 
+    def count_queued(self, queue: str, *, limit: int) -> int:
+        """Return how many jobs of *queue* are ready, at most *limit*."""
+        with self._changing:
+            return min(sum(job.state == READY and job.queue == queue for job in self._jobs.values()), limit)
+
     def find(self, *, state: State, limit: int) -> list[Job]:
         """Return jobs in *state*, those due last first; all of them if *limit* is 0."""
         with self._changing:

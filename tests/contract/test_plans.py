@@ -165,6 +165,7 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "count_clear": (nothing, lambda store, _: store.count_clear()),
     "count_clear of queue": (nothing, lambda store, _: store.count_clear(queue="mail", older_than=START)),
     "report": (nothing, lambda store, _: store.report()),
+    "count_queued": (nothing, lambda store, _: store.count_queued("mail", limit=100)),
     "count_late": (nothing, lambda store, _: store.count_late(MINUTE)),
     "count_late of queue": (nothing, lambda store, _: store.count_late(MINUTE, queues=QUEUES[:2])),
 }
@@ -204,6 +205,15 @@ def test_a_reserve_reads_a_key_for_each_job_and_for_each_priority_in_front(crowd
 
     search = crowd.plans[0]
     assert search.keys <= batch + len(QUEUES) * (2 * len(FUTURE_PRIORITIES) + 2)
+
+
+def test_the_size_of_a_queue_is_counted_no_further_than_its_limit(crowd, administrator):
+    _, call = CALLS["count_queued"]
+    with crowd.watched(administrator):
+        call(crowd.store, None)
+
+    [count] = crowd.plans
+    assert count.keys <= 101
 
 
 @pytest.mark.parametrize("name", ["earliest_run_at", "earliest_run_at by queue", "quarantine", "rescue"])
