@@ -27,6 +27,7 @@
         |-- UnknownJobError           no job is registered under the stored name
         |-- DocumentGoneError         a referenced document does not exist any more
         `-- DamagedPayloadError       the stored payload is not one of ours
+            `-- NewerPayloadError     a newer mongojobs wrote the payload
 
 Beside the tree stand four signals. ``Snooze`` and ``Discard`` are raised *by* job code. ``JobTimeout`` and
 ``Interrupted`` are raised *inside* job code, and are no ``Exception``, so that a broad ``except Exception``
@@ -171,6 +172,10 @@ class DocumentGoneError(DeserializationError):
 
 class DamagedPayloadError(DeserializationError):
     """The stored payload is not in the format of this library."""
+
+
+class NewerPayloadError(DamagedPayloadError):
+    """A newer mongojobs wrote the payload: the job is kept as failed, to be retried when the worker is newer, too."""
 
 
 class Snooze(Exception):  # noqa: N818 - a signal, not an error

@@ -180,7 +180,9 @@ class Settings:
     default_queue_name: str = _setting("default", queue_name, "queue of jobs that name none")
     default_priority: int = _setting(0, _PRIORITY, "priority of jobs that name none; lower runs first")
     queue_attributes: Mapping[str, Mapping[str, int]] = _setting(
-        _NO_ATTRIBUTES, _queue_attributes, 'priority and most jobs of queues, such as {"mail": {"priority": 10, "max_size": 10000}}'
+        _NO_ATTRIBUTES,
+        _queue_attributes,
+        'priority and most jobs of queues, such as {"mail": {"priority": 10, "max_size": 10000}}',
     )
     max_payload_bytes: int = _setting(2**20, _number(1), "largest payload accepted at enqueue")
     switched_databases: tuple[str, ...] | Callable[[str], bool] = _setting(

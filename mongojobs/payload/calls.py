@@ -13,6 +13,7 @@ from mongojobs.core.errors import (
     ArgumentsError,
     DamagedPayloadError,
     DeserializationError,
+    NewerPayloadError,
     NotAJobError,
     PayloadTooLargeError,
     UnknownJobError,
@@ -308,8 +309,9 @@ def _parts(handler: object) -> dict[str, Any]:
         raise DamagedPayloadError(f"the handler is {type(handler).__name__} in place of a document")
     version, kind = handler.get("v"), handler.get("kind")
     if type(version) is int and version > VERSION:
-        raise DamagedPayloadError(
-            f"the handler is of version {version}, and this mongojobs reads {VERSION}: a newer mongojobs wrote it"
+        raise NewerPayloadError(
+            f"the handler is of version {version}, and this mongojobs reads {VERSION}: a newer mongojobs wrote it, so"
+            f" upgrade the workers, then run `mongojobs jobs retry`"
         )
     if type(version) is not int or version != VERSION:
         raise DamagedPayloadError(f"the handler has the version {version!r:.100}, which never was")

@@ -18,6 +18,7 @@ from mongojobs.core.errors import (
     Interrupted,
     JobTimeout,
     MongoJobsError,
+    NewerPayloadError,
     Snooze,
 )
 from mongojobs.core.job import ErrorText, Job, running
@@ -152,7 +153,8 @@ class Runner:
             self._tell_error(failed, call, for_good=reason is not None)
         if reason is None:
             return Errored(text, overrides.next_run(self._clock.now()))
-        return GivenUp(text, reason, overrides.destroy_failed_jobs())
+        destroy = overrides.destroy_failed_jobs() and not isinstance(error, NewerPayloadError)
+        return GivenUp(text, reason, destroy)
 
     def _reason_to_give_up(self, error: BaseException, job: Job, call: Call | None, max_attempts: int) -> str | None:
         declaration = self._declaration(job, call)

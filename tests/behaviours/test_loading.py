@@ -68,7 +68,7 @@ class TestAPayload:
     @pytest.mark.behaviour("S30")
     @pytest.mark.parametrize(
         "damage",
-        [{"v": 99}, {"v": "1"}, {"kind": "shell"}, {"args": {}}, {"args": [{"__mj": "eval", "v": "1"}]}, {"more": 1}],
+        [{"v": 0}, {"v": "1"}, {"kind": "shell"}, {"args": {}}, {"args": [{"__mj": "eval", "v": "1"}]}, {"more": 1}],
     )
     def test_that_is_damaged_fails(self, app, spoil, fate, damage):
         job = remember_one.delay(1)
@@ -117,6 +117,57 @@ class TestAPayload:
 
         assert work_off() == (1, 0)
         assert recorder.facts("remembered") == ["after the deploy"]
+
+
+class TestAPayloadOfANewerVersion:
+    """A rolling deploy: the new web processes enqueue while old workers still run."""
+
+    NEWER = {"v": 2, "lane": "fast"}
+
+    def test_fails_and_says_who_wrote_it(self, app, spoil, fate):
+        job = remember_one.delay(1)
+        spoil(job, **self.NEWER)
+
+        assert work_off() == (0, 1)
+
+        assert fate(job)[0] == "failed"
+        assert "a newer mongojobs wrote it, so upgrade the workers, then run `mongojobs jobs retry`" in fate(job)[2]
+
+    def test_is_kept_as_it_was_though_failed_jobs_are_destroyed(self, configure, spoil):
+        app = configure(destroy_failed_jobs=True)
+        job = remember_one.delay(1)
+        spoil(job, **self.NEWER)
+
+        work_off()
+
+        assert app.get(job.id).handler == {**job.handler, **self.NEWER}
+
+    def test_runs_after_a_retry_on_a_worker_that_can_read_it(self, app, spoil, recorder):
+        job = remember_one.delay("from the new web process")
+        spoil(job, v=2)
+        work_off()
+
+        spoil(job, v=1)  # stands for the upgrade of the worker
+        app.retry(job.id)
+
+        assert work_off() == (1, 0)
+        assert recorder.facts("remembered") == ["from the new web process"]
+
+    def test_is_in_the_way_of_no_other(self, app, spoil, recorder):
+        jobs = remember_one.delay_many([(1,), (2,), (3,)])
+        spoil(jobs[0], **self.NEWER)
+
+        assert work_off() == (2, 1)
+        assert sorted(recorder.facts("remembered")) == [2, 3]
+
+    def test_may_have_fields_beside_its_handler_that_are_not_known_yet_and_are_kept(self, app, recorder):
+        job = remember_one.options(job_id="once").delay(1)
+        app.store.collection.update_one({"_id": job.id}, {"$set": {"parents": ["a"], "lane": {"no": 1}}})
+
+        assert work_off() == (1, 0)
+
+        kept = app.store.collection.find_one({"_id": job.id})
+        assert (kept["state"], kept["parents"], kept["lane"]) == ("completed", ["a"], {"no": 1})
 
 
 class TestAValue:

@@ -27,7 +27,10 @@ class TestSettings:
             ({"queues": ["$where"]}, "queues must not begin with \\$"),
             ({"queues": ["a,b"]}, "queues must not begin with \\$, contain a comma"),
             ({"default_queue_name": ""}, "default_queue_name must be a printable text of 1 to 256 characters"),
-            ({"queue_attributes": {"mail": {"limit": 1}}}, "queue_attributes knows only the attributes priority and max_size"),
+            (
+                {"queue_attributes": {"mail": {"limit": 1}}},
+                "queue_attributes knows only the attributes priority and max_size",
+            ),
             ({"heartbeat": 31}, "heartbeat must be at most half the lease"),
             ({"min_priority": 5, "max_priority": 4}, "min_priority must not be above max_priority"),
             ({"max_attemps": 3}, "unknown setting 'max_attemps'"),

@@ -60,7 +60,11 @@ class TestABadValue:
             ("switched_databases", 5, "switched_databases must be a list of names, or a function that says whether"),
             ("switched_collections", [5], "switched_collections must be a list of names"),
             ("queue_attributes", "mail", "queue_attributes must be a table such as"),
-            ("queue_attributes", {"mail": 10}, "queue_attributes knows only the attributes priority and max_size, got 10"),
+            (
+                "queue_attributes",
+                {"mail": 10},
+                "queue_attributes knows only the attributes priority and max_size, got 10",
+            ),
             ("queue_attributes", {"a,b": {"priority": 1}}, "queue_attributes must not begin with"),
             ("queue_attributes", {"mail": {"priority": "high"}}, "queue_attributes must be a whole number"),
             ("queue_attributes", {"mail": {"max_size": 0}}, "queue_attributes must be between 1 and"),
