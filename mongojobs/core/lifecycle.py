@@ -74,9 +74,12 @@ class Lifecycle:
             except Exception:  # noqa: BLE001 - a listener of the app's may raise anything
                 self._tell_others(listener, notice)
 
-    def complain(self, worker: str, what: str, job: Job | None = None) -> None:
-        """Tell of the exception that is being handled, which *what* raised and nothing depends on."""
-        self.notify(CallbackRaised(worker, job, what, _current_trace()))
+    def complain(self, worker: str, what: str, job: Job | None = None, *, clean: Callable[[str], str] = str) -> None:
+        """Tell of the exception that is being handled, which *what* raised and nothing depends on.
+
+        *clean* takes the secrets out of its text.
+        """
+        self.notify(CallbackRaised(worker, job, what, clean(_current_trace())))
 
     def _tell_others(self, deaf: Callable[[Notice], None], notice: Notice) -> None:
         complaint = CallbackRaised(getattr(notice, "worker", ""), None, "a listener to notices", _current_trace())

@@ -75,6 +75,12 @@ def _truth(value: object) -> bool:
     raise ValueError("must be true or false")
 
 
+def _function(value: object) -> object:
+    if not callable(value):
+        raise ValueError("must be a function")
+    return value
+
+
 def _truth_or_callable(value: object) -> object:
     return value if callable(value) else _truth(value)
 
@@ -232,6 +238,9 @@ class Settings:
     )
     name: str | None = _setting(None, _text, "label of the worker; default: made of host, process id and a random part")
     prefix: str = _setting("", str, "text put before the worker's label")
+    redact: Callable[[str], str] | None = _setting(
+        None, _function, "function that takes secrets out of a text of an error before it is stored and logged"
+    )
     log_level: str = _setting("info", _choice(*LOG_LEVELS), "least level that is logged")
     log_format: str = _setting("auto", _choice(*LOG_FORMATS), "form of log lines")
     quiet: bool = _setting(False, _truth, "log warnings and errors only", "QUIET")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterable
@@ -31,6 +32,7 @@ class Declared(TypedDict, total=False):
     *name* is stored in place of the dotted path, *aliases* are old names that are still understood. *retry_on*: only
     these errors are tried again, any other fails the job at once. *discard_on*: these errors cancel the job.
     *on_missing*: what to do when a document it refers to is gone. *backoff*: delay before a retry.
+    *sensitive*: names of arguments whose values are masked in errors, in the database and in the log.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Declared(TypedDict, total=False):
     on_missing: Literal["fail", "discard", "retry"]
     backoff: Backoff
     destroy_failed_jobs: bool
+    sensitive: tuple[str, ...]
 
 
 class Delayer(Generic[P]):
@@ -160,6 +163,7 @@ class _Decorator:
 def declare(target: Any, kind: Kind, declared: dict[str, Any]) -> Declaration:
     """Return the declaration of *target*, checked. Raises OptionError and RegistrationError."""
     values = _checked(declared)
+    _check_sensitive(target, values.get("sensitive", ()))
     name = full_name(target) if kind == "method" else job_name(target, values.pop("name", None))
     return Declaration(target=target, kind=kind, name=name, **values)
 
@@ -175,10 +179,32 @@ def _checked(declared: dict[str, Any]) -> dict[str, Any]:
         values["max_run_time"] = parse_duration(values["max_run_time"])
     if values.get("on_missing", "fail") not in ("fail", "discard", "retry"):
         raise OptionError(f"on_missing must be fail, discard or retry, got {values['on_missing']!r}")
+    if "sensitive" in values:
+        values["sensitive"] = _names("sensitive", values["sensitive"])
     for name in ("retry_on", "discard_on"):
         if name in values:
             values[name] = _error_classes(name, values[name])
     return values
+
+
+def _names(option: str, given: Any) -> tuple[str, ...]:
+    names = (given,) if isinstance(given, str) else given
+    if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
+        raise OptionError(f"{option} must be a tuple of names of arguments, got {given!r}")
+    return tuple(names)
+
+
+def _check_sensitive(target: Any, names: tuple[str, ...]) -> None:
+    """Refuse a name that no argument has: a slip of the pen would lay the secret open. Raises OptionError."""
+    if inspect.isclass(target) and not dataclasses.is_dataclass(target):
+        return
+    parameters = inspect.signature(target).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    known = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
+    for name in names:
+        if name not in known:
+            raise OptionError(f"sensitive names {name!r}, and the arguments of {target.__qualname__} are {known}")
 
 
 def _error_classes(name: str, given: Any) -> tuple[type[BaseException], ...]:

@@ -78,9 +78,14 @@ def check_arguments(
 
 def argument_labels(function: Callable[..., object], count: int) -> Sequence[str]:
     """Return how messages call each of *count* positional arguments: ``argument 'order_id'``, or ``argument 3``."""
-    plain, leading = _unbound(function)
-    named = _positional(plain)[len(leading) :][:count]
+    named = [f"argument {name!r}" for name in parameter_names(function)[:count]]
     return (*named, *(f"argument {number + 1}" for number in range(len(named), count)))
+
+
+def parameter_names(function: Callable[..., object]) -> Sequence[str]:
+    """Return the names of the positional parameters of *function*, without the one that is bound already."""
+    plain, leading = _unbound(function)
+    return _positional(plain)[len(leading) :]
 
 
 def _unbound(function: Callable[..., object]) -> tuple[Callable[..., object], tuple[object, ...]]:
@@ -100,8 +105,7 @@ def _signature(function: Callable[..., object]) -> inspect.Signature | None:
 def _positional(function: Callable[..., object]) -> tuple[str, ...]:
     signature = _signature(function)
     parameters = signature.parameters.values() if signature else ()
-    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return tuple(f"argument {name!r}" for name in positional)
+    return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
 
 
 def _without_self(signature: inspect.Signature) -> inspect.Signature:

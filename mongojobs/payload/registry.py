@@ -29,7 +29,7 @@ class Declaration:
     """What was declared of a job; None leaves it to the settings.
 
     *retry_on*: only these errors are tried again. *discard_on*: these errors cancel the job. *on_missing*: what to do
-    when a document it refers to is gone.
+    when a document it refers to is gone. *sensitive*: arguments that are masked in errors.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Declaration:
     on_missing: Literal["fail", "discard", "retry"] = "fail"
     backoff: Backoff | None = None
     destroy_failed_jobs: bool | None = None
+    sensitive: tuple[str, ...] = ()
 
     @property
     def is_async(self) -> bool:

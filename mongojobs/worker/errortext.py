@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from types import TracebackType
 
 from mongojobs.core.job import ErrorText
@@ -12,10 +13,14 @@ LARGEST_TRACE_BYTES = 32 * 1024
 _CUT = " ... (cut)"
 
 
-def error_text(error: BaseException) -> ErrorText:
-    """Return *error* as ``Type: message`` and traceback, cut to 8 KiB and 32 KiB."""
+def error_text(error: BaseException, clean: Callable[[str], str] = str) -> ErrorText:
+    """Return *error* as ``Type: message`` and traceback, cut to 8 KiB and 32 KiB.
+
+    *clean* takes out secrets; before the cut, which might leave half of one.
+    """
     return ErrorText(
-        error=cut(summary(error), LARGEST_ERROR_BYTES), trace=cut_front(_trace(error), LARGEST_TRACE_BYTES)
+        error=cut(clean(summary(error)), LARGEST_ERROR_BYTES),
+        trace=cut_front(clean(_trace(error)), LARGEST_TRACE_BYTES),
     )
 
 

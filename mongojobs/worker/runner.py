@@ -28,6 +28,7 @@ from mongojobs.core.retry import LONGEST_DELAY, delay_after
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Call, Payloads
 from mongojobs.payload.invoking import call_hook, invoke
+from mongojobs.payload.masking import Clean, cleaner
 from mongojobs.payload.registry import Declaration
 from mongojobs.worker.errortext import LARGEST_ERROR_BYTES, cut, error_text, summary
 from mongojobs.worker.holdings import Held
@@ -124,7 +125,7 @@ class Runner:
             return self._outcome_of(error, job, held.call)
         except BaseException:  # noqa: BLE001 - without an outcome the job would be held for ever
             self._tell(job, "the handling of its error")
-            text = ErrorText(error=cut(summary(error), LARGEST_ERROR_BYTES))
+            text = ErrorText(error=self._summary(error, job, call=None))
             return Errored(text, truncate(self._clock.now() + delay_after(job.attempts + 1)))
 
     def _outcome_of(self, error: BaseException, job: Job, call: Call | None) -> Outcome:
@@ -133,18 +134,18 @@ class Runner:
             case Snooze():
                 return Snoozed(min(max(error.delay, timedelta(0)), LONGEST_DELAY))
             case Discard():
-                return Discarded(cut(str(error.reason), LARGEST_ERROR_BYTES))
+                return Discarded(cut(self._clean(job, call)(str(error.reason)), LARGEST_ERROR_BYTES))
             case DocumentGoneError() if declaration and declaration.on_missing == "discard":
-                return Discarded(cut(summary(error), LARGEST_ERROR_BYTES))
+                return Discarded(self._summary(error, job, call))
             case _ if declaration and isinstance(error, declaration.discard_on):
-                return Discarded(cut(summary(error), LARGEST_ERROR_BYTES))
+                return Discarded(self._summary(error, job, call))
             case _:
                 return self._failed(error, job, call)
 
     def _failed(self, error: BaseException, job: Job, call: Call | None) -> Outcome:
         """Decide between another try and giving up, and run the callbacks of that."""
         overrides = self._overrides(job, call)
-        text = error_text(error)
+        text = error_text(error, self._clean(job, call))
         reason = self._reason_to_give_up(error, job, call, overrides.max_attempts())
         failed = dataclasses.replace(job, attempts=job.attempts + 1, last_error=text.full)
         if isinstance(error, DeserializationError) and reason:
@@ -187,7 +188,14 @@ class Runner:
 
     def _tell(self, job: Job, what: str) -> None:
         """Tell of the exception that is being handled."""
-        self._lifecycle.complain(str(self._worker), what, job)
+        self._lifecycle.complain(str(self._worker), what, job, clean=self._clean(job, None))
+
+    def _summary(self, error: BaseException, job: Job, call: Call | None) -> str:
+        return cut(self._clean(job, call)(summary(error)), LARGEST_ERROR_BYTES)
+
+    def _clean(self, job: Job, call: Call | None) -> Clean:
+        """Return what takes the secrets of *job* out of a text about it."""
+        return cleaner(job.handler, self._declaration(job, call), call, self._settings.redact)
 
     def _overrides(self, job: Job, call: Call | None) -> Overrides:
         declaration = self._declaration(job, call)
