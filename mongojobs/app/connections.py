@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mongoengine import connection as mongoengine_connection
@@ -44,14 +44,14 @@ class Link:
     """A client, the database of the jobs, and what it takes to open further clients to the same server.
 
     *address* is None where that cannot be known, as with a client that was handed over. *source* says where the link
-    was found, for people.
+    was found, for people. The password is in *address* or *options*, and in no repr.
     """
 
     client: Client
     database: str
     source: str
-    address: str | None = None
-    options: Mapping[str, Any] | None = None
+    address: str | None = field(default=None, repr=False)
+    options: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 def find_link(settings: Settings, environ: Mapping[str, str], client: Client | None = None) -> Link:

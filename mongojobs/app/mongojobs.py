@@ -106,27 +106,29 @@ class MongoJobs:
         return self.enqueuer.enqueue(object_call(job_object), Options.of(options))
 
     def get(self, job_id: JobId) -> Job | None:
-        """Return a job, or None."""
-        return self.store.get(job_id)
+        """Return a job, or None. Raises StoreUnavailableError."""
+        with _plain_errors():
+            return self.store.get(job_id)
 
     def cancel(self, job_id: JobId) -> Job:
-        """Cancel a job that has not begun. Raises StateError."""
-        return self.store.cancel(job_id)
+        """Cancel a job that has not begun. Raises StateError, StoreUnavailableError."""
+        with _plain_errors():
+            return self.store.cancel(job_id)
 
     def retry(self, job_id: JobId) -> Job:
-        """Let a failed or cancelled job run again, with all its attempts. Raises StateError."""
-        return self.store.retry(job_id)
+        """Let a failed or cancelled job run again, with all its attempts. Raises StateError, StoreUnavailableError."""
+        with _plain_errors():
+            return self.store.retry(job_id)
 
     def delete(self, job_id: JobId) -> Job:
-        """Delete a job that is not running. Raises StateError."""
-        return self.store.delete(job_id)
+        """Delete a job that is not running. Raises StateError, StoreUnavailableError."""
+        with _plain_errors():
+            return self.store.delete(job_id)
 
     def create_indexes(self) -> IndexReport:
         """Create the indexes that are missing; to be run at each deploy. Raises StoreUnavailableError."""
-        try:
+        with _plain_errors():
             return create_indexes(self.store.collection)
-        except DatabaseError as error:
-            raise unavailable(error) from error
 
     def connect_worker(self, settings: Settings) -> Connections:
         """Open the connections of a worker. Raises StoreUnavailableError, ServerTooOldError."""
@@ -144,6 +146,15 @@ class MongoJobs:
         link: Link | None = self.__dict__.get("link")
         if link is not None and link.address is not None and not link.source.startswith("MongoEngine"):
             link.client.close()
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Raise errors of the driver as StoreUnavailableError, without the command, which may quote a job."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise unavailable(error) from error
 
 
 class _Default:

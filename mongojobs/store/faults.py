@@ -35,6 +35,7 @@ _UNSTORABLE: Final = frozenset({_BAD_VALUE, 9, _TYPE_MISMATCH, 28, 52, 56, 57, 6
 """BadValue, FailedToParse, TypeMismatch, PathNotViable, DollarPrefixedFieldName, EmptyFieldName, DottedFieldName,
 ImmutableField, DocumentValidationFailure, BSONObjectTooLarge, and the same after an update."""
 _DETAILS: Final = re.compile(r", (?:full error|Timeout|Topology Description): .*", re.DOTALL)
+_COMMAND: Final = re.compile(r"to execute command \{ (\w+): (\w+|\"[^\"]*\").*", re.DOTALL)
 _SECRETS: Final = re.compile(r"mongodb(?:\+srv)?://\S*|\S*:\S*@\S*")
 
 
@@ -104,7 +105,8 @@ def is_duplicate_id_detail(detail: Mapping[str, object]) -> bool:
 
 def describe(error: BaseException) -> str:
     """Return *error* in one line for people, without documents, URIs or credentials."""
-    text = _SECRETS.sub("[...]", _DETAILS.sub("", str(error)))
+    text = _COMMAND.sub(r"to execute the command \1 on \2", str(error))  # the command itself may quote a job
+    text = _SECRETS.sub("[...]", _DETAILS.sub("", text))
     text = " ".join(text.split())
     if len(text) > _LONGEST_DESCRIPTION:
         text = text[: _LONGEST_DESCRIPTION - 3] + "..."

@@ -83,6 +83,12 @@ class TestDescribe:
             (AutoReconnect("at mongodb://user:secret@host/db it broke"), "at [...] it broke"),
             (AutoReconnect("user:secret@host"), "[...]"),
             (AutoReconnect(""), "AutoReconnect"),
+            (
+                OperationFailure(
+                    'not authorized on x to execute command { insert: "jobs", documents: [ "secret" ] }', 13
+                ),
+                'not authorized on x to execute the command insert on "jobs"',
+            ),
         ],
     )
     def test_is_one_line_without_secrets_or_documents(self, error, text):
