@@ -1,0 +1,287 @@
+"""The roles of docs/security.md on a server with authentication: each can do its work, and nothing else (S19, S14)."""
+
+import json
+import re
+from pathlib import Path
+from signal import Signals
+
+import pytest
+from click.testing import CliRunner
+
+import mongojobs
+from mongojobs import MongoJobs, Settings, StoreUnavailableError
+from mongojobs.cli.main import mongojobs as command_line
+from tests.support.command_line import ROOT
+from tests.support.mongod.secured import PASSWORD, secured_server
+from tests.support.sample_app import append
+from tests.support.waiting import eventually
+
+DATABASE = "shop_jobs"
+TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+ROLES = [json.loads(found) for found in re.findall(r"^db\.createRole\((\{.*?^\})\)", TEXT, re.DOTALL | re.MULTILINE)]
+NO_STREAM = "jobsWorkerWithoutStream"
+REFUSED = "Error: the database refused the operation: not authorized on shop_jobs to execute the command"
+
+
+def without_stream(role):
+    """Return the role of the worker as an old deployment may have it."""
+    jobs, workers = role["privileges"]
+    actions = [action for action in jobs["actions"] if action != "changeStream"]
+    return {**role, "role": NO_STREAM, "privileges": [{**jobs, "actions": actions}, workers]}
+
+
+@pytest.fixture(scope="module")
+def secured():
+    """The server, with its indexes and a user for each role, who is called as the role is."""
+    with secured_server() as server:
+        worker = next(role for role in ROLES if role["role"] == "jobsWorker")
+        for role in (*ROLES, without_stream(worker)):
+            server.create_role(DATABASE, role)
+            server.create_user(DATABASE, role["role"], role["role"])
+        operator = MongoJobs(Settings(uri=server.uri("jobsOperator", DATABASE, source=DATABASE)))
+        operator.create_indexes()
+        operator.close()
+        yield server
+
+
+@pytest.fixture
+def uri(secured):
+    """The URI of the user with a role; the jobs of earlier tests are gone."""
+    secured.administrator[DATABASE]["delayed_jobs"].delete_many({})
+    return lambda role: secured.uri(role, DATABASE, source=DATABASE)
+
+
+@pytest.fixture
+def app(uri):
+    """The app of the user with a role."""
+    apps = []
+
+    def app(role):
+        apps.append(MongoJobs(Settings(uri=uri(role), queue_attributes={"small": {"max_size": 1}})))
+        return apps[-1]
+
+    yield app
+    for one in apps:
+        one.close()
+
+
+@pytest.fixture
+def run(uri, monkeypatch):
+    """Runs a command as the user with a role, here."""
+    monkeypatch.setattr("mongojobs.plugins.formats.set_up_logging", lambda **_: None)
+
+    def run(role, *arguments):
+        environ = {"MONGOJOBS_URI": uri(role), "MONGOJOBS_APP": "tests.support.sample_app"}
+        result = CliRunner().invoke(command_line, arguments, env=environ)
+        mongojobs.default_app().close()
+        return result
+
+    yield run
+    mongojobs.configure()
+
+
+@pytest.fixture
+def a_job(app, tmp_path):
+    """A job that the web process has enqueued; it writes a file."""
+    with app("jobsWeb").active():
+        return append.delay(str(tmp_path / "ledger"), "done")
+
+
+@pytest.fixture
+def work(start, uri):
+    """Starts a worker as the user with a role."""
+
+    def work(role, *arguments, **environ):
+        return start("work", *arguments, MONGOJOBS_URI=uri(role), MONGOJOBS_APP="tests.support.sample_app", **environ)
+
+    return work
+
+
+def test_the_page_has_the_four_roles():
+    assert [role["role"] for role in ROLES] == ["jobsWeb", "jobsWorker", "jobsOperator", "jobsReader"]
+
+
+class TestTheWebProcess:
+    def test_enqueues_one_and_many_and_repeats_itself(self, app):
+        with app("jobsWeb").active():
+            append.delay("x", "y")
+            append.delay_many([("x", "y"), ("x", "z")])
+            first = append.options(job_id="once").delay("x", "y")
+            second = append.options(job_id="once").delay("x", "y")
+
+        assert first == second
+
+    def test_finds_out_that_a_queue_is_full(self, app):
+        with app("jobsWeb").active():
+            append.options(queue="small").delay("x", "y")
+
+            with pytest.raises(mongojobs.QueueFullError):
+                append.options(queue="small").delay("x", "y")
+
+    @pytest.mark.parametrize("verb", ["cancel", "retry", "delete"])
+    def test_changes_no_job(self, app, a_job, verb):
+        web = app("jobsWeb")
+
+        with pytest.raises(
+            StoreUnavailableError, match=r'not authorized on shop_jobs .* findAndModify on "delayed_jobs"$'
+        ):
+            getattr(web, verb)(a_job.id)
+
+        assert web.get(a_job.id) == a_job
+
+    def test_creates_no_index(self, app):
+        with pytest.raises(StoreUnavailableError, match="to execute the command listIndexes on") as refused:
+            app("jobsWeb").create_indexes()
+
+        assert refused.value.refused
+
+    def test_cannot_be_a_worker_and_is_told(self, work, a_job, app):
+        worker = work("jobsWeb")
+
+        worker.says(
+            'Error while reserving: not authorized on shop_jobs to execute the command findAndModify on "delayed'
+        )
+
+        worker.send(Signals.SIGTERM)
+        assert worker.wait() == 0
+        assert app("jobsWeb").get(a_job.id) == a_job
+
+
+class TestTheWorker:
+    def test_does_all_that_workers_do(self, work, a_job, run, secured, tmp_path):
+        worker = work("jobsWorker", "--name", "ada", "--heartbeat", "0.2", "--lease", "2")
+
+        eventually((tmp_path / "ledger").exists, seconds=20)
+        eventually(lambda: "ada" in run("jobsReader", "status").output)
+        worker.send(Signals.SIGTERM)
+
+        assert worker.wait() == 0
+        assert "Error" not in worker.output + worker.errors
+        assert "cannot listen" not in worker.output
+        assert "ada" not in run("jobsReader", "status").output
+
+    def test_is_woken_by_a_job_that_comes(self, work, app, tmp_path):
+        worker = work("jobsWorker", "--sleep-delay", "60")
+        worker.says("Starting job worker")
+
+        with app("jobsWeb").active():
+            append.delay(str(tmp_path / "ledger"), "done")
+
+        eventually((tmp_path / "ledger").exists, seconds=15)
+
+    def test_without_the_right_to_listen_says_so_and_works_all_the_same(self, work, a_job, tmp_path):
+        worker = work(NO_STREAM)
+
+        eventually((tmp_path / "ledger").exists, seconds=20)
+
+        worker.says("cannot listen for new jobs, and looks for them from time to time instead: not authorized")
+        assert worker.output.count("cannot listen") == 1
+
+    @pytest.mark.parametrize("command", [("create-indexes",), ("status",)])
+    def test_is_no_operator(self, run, command):
+        refused = run("jobsWorker", *command)
+
+        assert refused.exit_code == 4
+        assert refused.output.startswith(REFUSED)
+
+
+class TestTheOperator:
+    def test_creates_and_checks_indexes(self, run, secured):
+        secured.administrator.drop_database(DATABASE)
+
+        created = run("jobsOperator", "create-indexes")
+        checked = run("jobsOperator", "create-indexes", "--check")
+
+        assert "Created 7 indexes" in created.output
+        assert checked.exit_code == 0
+
+    def test_retries_cancels_deletes_and_clears(self, run, a_job):
+        verbs = [("cancel", a_job.id), ("retry", a_job.id), ("cancel", a_job.id), ("delete", "-y", a_job.id)]
+
+        ended = [run("jobsOperator", "jobs", *map(str, verb)) for verb in verbs]
+        cleared = run("jobsOperator", "clear", "-y")
+
+        assert [one.exit_code for one in (*ended, cleared)] == [0] * 5
+
+    def test_enqueues_nothing(self, app):
+        with app("jobsOperator").active(), pytest.raises(StoreUnavailableError, match="the command insert on"):
+            append.delay("x", "y")
+
+
+class TestTheReader:
+    @pytest.mark.parametrize(
+        "command", [("status",), ("check",), ("jobs", "list"), ("jobs", "list", "--state", "failed")]
+    )
+    def test_sees_all(self, run, a_job, command):
+        assert run("jobsReader", *command).exit_code == 0
+
+    def test_sees_a_job(self, run, a_job):
+        assert str(a_job.id) in run("jobsReader", "jobs", "show", str(a_job.id)).output
+
+    @pytest.mark.parametrize("command", [("clear", "-y"), ("create-indexes",), ("create-indexes", "--check")])
+    def test_changes_nothing(self, run, a_job, command):
+        refused = run("jobsReader", *command)
+
+        assert refused.exit_code == 4
+        assert refused.output.startswith(REFUSED)
+        assert refused.output.count("\n") == 1
+
+    @pytest.mark.parametrize("verb", [("retry",), ("cancel",), ("delete", "-y")])
+    def test_changes_no_job(self, run, app, a_job, verb):
+        refused = run("jobsReader", "jobs", *verb, str(a_job.id))
+
+        assert refused.exit_code == 4
+        assert app("jobsReader").get(a_job.id) == a_job
+
+
+class TestThePassword:
+    """It has signs that must be quoted in a URI, and is looked for in both forms."""
+
+    COMMANDS = [
+        ("status",),
+        ("check",),
+        ("config",),
+        ("config", "--json"),
+        ("create-indexes", "--json"),
+        ("jobs", "list"),
+        ("jobs", "show", "1"),
+        ("clear", "-y"),
+        ("version",),
+        ("--help",),
+    ]
+
+    @pytest.mark.parametrize("role", ["jobsOperator", "nobody"])
+    @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+    def test_is_printed_by_no_command(self, run, role, command):
+        ended = run(role, *command)
+
+        assert ended.output
+        assert "c4n4ry" not in ended.output
+
+    def test_is_in_no_line_of_a_worker_and_not_in_its_document(self, start, uri, a_job, secured, tmp_path):
+        environ = {"MONGOJOBS_URI": uri("jobsWorker"), "MONGOJOBS_APP": "tests.support.sample_app"}
+        worker = start("work", "--log-level", "debug", "--processes", "2", "--heartbeat", "0.2", **environ)
+        seen = secured.administrator[DATABASE]["delayed_jobs_workers"]
+
+        eventually((tmp_path / "ledger").exists, seconds=20)
+        eventually(lambda: seen.count_documents({}) == 2)
+
+        assert "c4n4ry" not in worker.output + worker.errors + str(list(seen.find()))
+        commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in worker.group()]
+        assert len(commands) == 3
+        assert not any(b"c4n4ry" in command for command in commands)
+
+    def test_that_is_wrong_is_told_without_it(self, start, secured, a_job):
+        environ = {"MONGOJOBS_URI": secured.uri("jobsWorker", DATABASE, password="c4n4ry2")}
+        worker = start("work", "-A", "tests.support.sample_app", **environ)
+
+        assert worker.wait() == 4
+        assert "the database refused the operation: Authentication failed" in worker.errors
+        assert "c4n4ry" not in worker.output + worker.errors
+
+    def test_is_in_the_repr_of_nothing_that_a_traceback_may_show(self, app):
+        web = app("jobsWeb")
+        shown = [web, web.settings, web.link, web.link.client, web.store, web.enqueuer, web.store.collection]
+
+        assert not [thing for thing in shown if "c4n4ry" in repr(thing)]
+        assert "c4n4ry" in PASSWORD
