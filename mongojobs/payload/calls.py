@@ -204,7 +204,7 @@ class Payloads:
                 return self._outline_of_method(target, ".", parts["method"])
 
     def _outline_of_method(self, class_name: object, sign: str, method: str) -> Outline:
-        if not isinstance(class_name, str):
+        if type(class_name) is not str:
             return Outline()
         name = f"{class_name.rpartition('.')[2]}{sign}{method}"[:LONGEST_NAME]
         try:
@@ -315,7 +315,7 @@ def _parts(handler: object) -> dict[str, Any]:
         )
     if type(version) is not int or version != VERSION:
         raise DamagedPayloadError(f"the handler has the version {version!r:.100}, which never was")
-    if not isinstance(kind, str) or handler.keys() != _KEYS.get(kind):
+    if type(kind) is not str or handler.keys() != _KEYS.get(kind):
         raise DamagedPayloadError(f"the handler of kind {kind!r:.100} has other fields than it should")
     types_ = {"args": list, "kwargs": dict, "method": str}
     wrong = [name for name, wanted in types_.items() if name in handler and type(handler[name]) is not wanted]

@@ -121,7 +121,7 @@ class Decoder:
 
     def _tagged(self, stored: dict[str, object], depth: int, loaded: Loaded) -> object:
         tag = stored[TAG]
-        decode = self._by_tag.get(tag) if isinstance(tag, str) else None
+        decode = self._by_tag.get(tag) if type(tag) is str else None  # Code is one without a hash
         if decode is None or len(stored) != 2 or "v" not in stored:
             raise DamagedPayloadError(f"a stored value has the unknown tag {tag!r:.100} or more than a tag and a value")
         try:

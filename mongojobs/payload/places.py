@@ -37,9 +37,9 @@ class Place:
         """Return the place that is *stored*. Raises DamagedPayloadError for names that MongoDB could not have."""
         alias, database, collection = (stored.get(name) for name in ("alias", "database", "collection"))
         if (
-            isinstance(alias, str)
-            and isinstance(database, str)
-            and isinstance(collection, str)
+            type(alias) is str
+            and type(database) is str
+            and type(collection) is str
             and _DATABASE.fullmatch(database)
             and _COLLECTION.fullmatch(collection)
         ):

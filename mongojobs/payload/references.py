@@ -74,7 +74,7 @@ class DocumentReferences:
 
     def find_class(self, name: object) -> type | None:
         """Return the imported document class of that name; nothing is imported for it."""
-        if not isinstance(name, str):
+        if type(name) is not str:
             return None
         if name not in self._classes:
             self._look_around()

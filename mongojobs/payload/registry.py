@@ -133,7 +133,7 @@ class Registry:
 
     def find(self, name: object) -> Declaration:
         """Return the job that is registered under *name*. Raises UnknownJobError."""
-        declaration = self._jobs.get(name) if isinstance(name, str) else None
+        declaration = self._jobs.get(name) if type(name) is str else None  # Code is one without a hash
         if declaration is None:
             raise UnknownJobError(
                 f"no job is registered under the name {_cut(name)}: import its module in the worker with -A,"
@@ -195,7 +195,7 @@ class Registry:
                 self._unread[target] = None
 
     def _class_called(self, name: object) -> type | None:
-        if not isinstance(name, str):
+        if type(name) is not str:
             return None
         declaration = self._jobs.get(name)
         if declaration is not None and isinstance(declaration.target, type):

@@ -194,8 +194,11 @@ class Runner:
         return cut(self._clean(job, call)(summary(error)), LARGEST_ERROR_BYTES)
 
     def _clean(self, job: Job, call: Call | None) -> Clean:
-        """Return what takes the secrets of *job* out of a text about it."""
-        return cleaner(job.handler, self._declaration(job, call), call, self._settings.redact)
+        """Return what takes the secrets of *job* out of a text about it; whatever is wrong with the payload."""
+        try:
+            return cleaner(job.handler, self._declaration(job, call), call, self._settings.redact)
+        except Exception:  # noqa: BLE001 - without an outcome the job would be held for ever
+            return _hide
 
     def _overrides(self, job: Job, call: Call | None) -> Overrides:
         declaration = self._declaration(job, call)
@@ -207,6 +210,10 @@ class Runner:
 
 def _waits_for_document(error: DeserializationError, declaration: Declaration | None) -> bool:
     return isinstance(error, DocumentGoneError) and declaration is not None and declaration.on_missing == "retry"
+
+
+def _hide(_text: str) -> str:
+    return "(hidden, since nobody can tell what is secret in this payload)"
 
 
 def _nothing() -> None:

@@ -2,6 +2,7 @@ import asyncio
 
 import bson
 import pytest
+from bson import Code
 from bson.codec_options import CodecOptions
 
 from mongojobs.core.errors import (
@@ -423,6 +424,7 @@ DAMAGED = [
     a_handler(v=0),
     a_handler(kind="eval"),
     a_handler(kind=["function"]),
+    a_handler(kind=Code("function")),
     a_handler(extra=1),
     a_handler(args={}),
     a_handler(args=None),
@@ -458,7 +460,8 @@ class TestLoad:
     @pytest.mark.behaviour("S27", "S28")
     @pytest.mark.parametrize("kind", ["function", "object", "class_method"])
     @pytest.mark.parametrize(
-        "target", ["os.system", "builtins.eval", "", "__class__", "x" * 10**6, None, 5, {"$ne": None}, ["a"]]
+        "target",
+        ["os.system", "builtins.eval", "", "__class__", "x" * 10**6, None, 5, {"$ne": None}, ["a"], Code("a")],
     )
     def test_of_an_unknown_name_says_so(self, payloads, kind, target):
         method = {"method": "system"} if kind == "class_method" else {}
@@ -528,7 +531,7 @@ class TestPeek:
         assert payloads.peek(stored) == Outline("Old.run")
 
     @pytest.mark.parametrize(
-        "handler", [*DAMAGED[:13], a_handler(target="os.system"), a_handler(v=2)], ids=lambda h: f"{h!r:.70}"
+        "handler", [*DAMAGED[:14], a_handler(target="os.system"), a_handler(v=2)], ids=lambda h: f"{h!r:.70}"
     )
     def test_tells_nothing_of_damage(self, payloads, handler):
         assert payloads.peek(handler) == Outline()

@@ -410,6 +410,7 @@ DAMAGED = [
     tag(None, 1),
     tag(["tuple"], []),
     tag({"$ne": None}, 1),
+    tag(Code("tuple"), []),
     {"__mj": "tuple"},
     {"__mj": "tuple", "v": [], "extra": 1},
     {"__mj": "tuple", "w": []},
