@@ -1,0 +1,9 @@
+"""A module with a declared job, which no worker of the tests imports: only a planted document could want that."""
+
+from mongojobs import job
+
+
+@job
+def attack() -> None:
+    """Be run by nobody."""
+    raise AssertionError("a document had this module imported")
