@@ -88,13 +88,22 @@ def _truth_or_callable(value: object) -> object:
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("must be a text that is not empty")
-    return value
+    return plain_text(value)
+
+
+def plain_text(value: str) -> str:
+    """Return *value* as a text and nothing else: bson has a subclass of it that is JavaScript to the server.
+
+    Raises TypeError for what is no text.
+    """
+    return str.__str__(value)
 
 
 def queue_name(value: object) -> str:
     """Return *value* if it can name a queue. Raises ValueError that says what can."""
     if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME or not value.isprintable():
         raise ValueError(f"must be a printable text of 1 to {LONGEST_NAME} characters")
+    value = plain_text(value)
     if value != value.strip() or "," in value or value.startswith("$"):
         raise ValueError("must not begin with $, contain a comma, or begin or end with a space")
     return value

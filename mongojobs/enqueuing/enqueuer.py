@@ -13,7 +13,7 @@ from bson.codec_options import CodecOptions
 
 from mongojobs.core.clock import Clock, SystemClock
 from mongojobs.core.errors import OptionError, QueueFullError
-from mongojobs.core.job import LONGEST_NAME, Job, JobId, running
+from mongojobs.core.job import LONGEST_NAME, Document, Job, JobId, running
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobEnqueued
 from mongojobs.core.settings import Settings, queue_name
@@ -78,7 +78,7 @@ class Enqueuer:
         With a ``job_id`` that is in the collection already nothing is changed, and the job there is returned. Raises
         EnqueueError (nothing stored), EnqueueUnknownError (perhaps stored), StoreUnavailableError (not stored).
         """
-        job = self._build(call, options)
+        job = self._build(call, options, self._payloads.dump(call))
         return self._lifecycle.run("enqueue", job, body=lambda: self._enqueue(call, job, options))
 
     def enqueue_many(self, calls: Sequence[Call], options: Options) -> list[Job]:
@@ -89,7 +89,8 @@ class Enqueuer:
         """
         if options.job_id is not None:
             raise OptionError(f"job_id names one job, and delay_many stores several, got {options.job_id!r}")
-        jobs = [self._prepared(call, options) for call in calls]
+        handlers = [self._payloads.dump(call) for call in calls]
+        jobs = [self._prepared(call, options, handler) for call, handler in zip(calls, handlers, strict=True)]
         delayed = [job for job in jobs if self._is_delayed(job)]
         if delayed:
             self._check_room(delayed)
@@ -118,8 +119,8 @@ class Enqueuer:
             return job
         return self._store().get(job.id) or job
 
-    def _prepared(self, call: Call, options: Options) -> Job:
-        job = self._build(call, options)
+    def _prepared(self, call: Call, options: Options, handler: Document) -> Job:
+        job = self._build(call, options, handler)
         return self._lifecycle.run("enqueue", job, body=lambda: _hooked(call, job))
 
     def _check_room(self, jobs: Sequence[Job]) -> None:
@@ -143,9 +144,8 @@ class Enqueuer:
         except DatabaseError as error:
             raise unavailable(error) from error
 
-    def _build(self, call: Call, options: Options) -> Job:
-        queue = self._queue(call, options)
-        handler, meta = self._payloads.dump(call), self._meta(options)
+    def _build(self, call: Call, options: Options, handler: Document) -> Job:
+        queue, meta = self._queue(call, options), self._meta(options)
         now = self._now()  # after all that can be refused without the database
         return Job(
             id=ObjectId() if options.job_id is None else options.job_id,

@@ -15,7 +15,7 @@ from mongojobs.core.clock import truncate
 from mongojobs.core.durations import parse_duration
 from mongojobs.core.errors import OptionError
 from mongojobs.core.job import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY, JobId
-from mongojobs.core.settings import queue_name
+from mongojobs.core.settings import plain_text, queue_name
 
 if TYPE_CHECKING:
     from mongojobs.store.clients import Session
@@ -136,7 +136,7 @@ def _tags(value: object) -> tuple[str, ...]:
         raise ValueError(f"must be at most {MOST_TAGS} texts")
     if not all(isinstance(tag, str) and 0 < len(tag) <= LONGEST_NAME for tag in value):
         raise ValueError(f"must be texts of 1 to {LONGEST_NAME} characters")
-    return tuple(value)
+    return tuple(map(plain_text, value))
 
 
 def _meta(value: object) -> Mapping[str, Any]:
@@ -155,7 +155,7 @@ def _job_id(value: object) -> JobId:
     if isinstance(value, ObjectId):
         return value
     if isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and value.isprintable():
-        return value
+        return plain_text(value)
     if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
         return value
     raise ValueError(f"must be an ObjectId, a 64-bit int or a printable text of 1 to {LONGEST_NAME} characters")

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from mongojobs.core.job import ENDED, FAILED, READY, RUNNING, STATES, Document
+from mongojobs.core.settings import plain_text
 from mongojobs.store import indexes
 from mongojobs.store.base import StoreBase
 from mongojobs.store.documents import aware
@@ -75,7 +76,7 @@ class Counting(StoreBase):
         """
         query: Document = {"state": READY, "run_at": {"$gte": EPOCH, "$lt": self.clock.now() - max_age}}
         if queues:
-            query["queue"] = {"$in": list(queues)}
+            query["queue"] = {"$in": list(map(plain_text, queues))}  # in a list a pattern would be one
         return sum(of_queue["jobs"] for of_queue in self._by_queue(query, indexes.READY_BY_TIME).values())
 
     def count_queued(self, queue: str, *, limit: int) -> int:
