@@ -177,6 +177,8 @@ class _Default:
             return self._app
 
     def get(self) -> MongoJobs:
+        if (app := self._app) is not None:  # no lock, which a process forked at this moment would wait for in vain
+            return app
         with self._lock:
             if self._app is None:
                 self._app = self._make()

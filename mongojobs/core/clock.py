@@ -7,6 +7,7 @@ wall clock.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -83,6 +84,7 @@ class ServerClock:
         self._elapsed = elapsed
         self._wall = wall
         self._measuring = threading.Lock()
+        self._process = os.getpid()
         self._mark: _Mark | None = None
 
     def now(self) -> datetime:
@@ -102,6 +104,8 @@ class ServerClock:
         )
 
     def _measure(self, doubted: _Mark | None) -> _Mark:
+        if self._process != os.getpid():  # a fork copies a lock as held, and not the thread that would let it go
+            self._measuring, self._process = threading.Lock(), os.getpid()
         with self._measuring:
             if self._mark is not None and self._mark is not doubted:
                 return self._mark
