@@ -5,11 +5,10 @@ from datetime import timedelta
 
 import pytest
 from bson import Code, Regex
-from click.testing import CliRunner
 
 import mongojobs
 from mongojobs import Discard, OptionError, Settings, SettingsError, StateError, Worker, enqueue, job
-from mongojobs.cli.main import mongojobs as command_line
+from tests.support.command_here import run_here
 from tests.support.sample_jobs import Newsletter, always_fails, remember_one
 from tests.support.waiting import eventually
 from tests.support.working import work_off
@@ -48,7 +47,7 @@ def one(app):
 @pytest.fixture
 def run(app):
     """Runs a command here."""
-    yield lambda *arguments: CliRunner().invoke(command_line, arguments, env={"MONGOJOBS_QUIET": "1"})
+    yield run_here
     mongojobs.configure()
 
 

@@ -6,11 +6,10 @@ from pathlib import Path
 from signal import Signals
 
 import pytest
-from click.testing import CliRunner
 
 import mongojobs
 from mongojobs import MongoJobs, Settings, StoreUnavailableError
-from mongojobs.cli.main import mongojobs as command_line
+from tests.support.command_here import run_here
 from tests.support.command_line import ROOT
 from tests.support.mongod.secured import PASSWORD, secured_server
 from tests.support.sample_app import append
@@ -66,15 +65,11 @@ def app(uri):
 
 
 @pytest.fixture
-def run(uri, monkeypatch):
+def run(uri):
     """Runs a command as the user with a role, here."""
-    monkeypatch.setattr("mongojobs.plugins.formats.set_up_logging", lambda **_: None)
 
     def run(role, *arguments):
-        environ = {"MONGOJOBS_URI": uri(role), "MONGOJOBS_APP": "tests.support.sample_app"}
-        result = CliRunner().invoke(command_line, arguments, env=environ)
-        mongojobs.default_app().close()
-        return result
+        return run_here(*arguments, MONGOJOBS_URI=uri(role), MONGOJOBS_APP="tests.support.sample_app")
 
     yield run
     mongojobs.configure()

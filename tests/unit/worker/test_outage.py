@@ -1,5 +1,7 @@
 """Outages: told once whatever is being done, with longer and longer waits."""
 
+from collections import Counter
+
 import pytest
 
 from mongojobs.core.notices import DatabaseAway, DatabaseBack
@@ -76,8 +78,32 @@ class TestTheWaits:
 
         assert outage.failed("reserving", AWAY) <= 0.1
 
+    def test_bring_workers_back_one_by_one_after_an_outage(self):
+        returns = [back_after(OUTAGE_SECONDS) for _ in range(WORKERS)]
+
+        most = max(Counter(int(moment * 10) for moment in returns).values())
+        assert most < WORKERS / 20
+        assert max(returns) - min(returns) > 5
+        assert max(returns) <= OUTAGE_SECONDS + 10
+
+    def test_are_spread_from_the_first_one_on(self):
+        firsts = {round(delay_after(0), 3) for _ in range(WORKERS)}
+
+        assert len(firsts) > 40
+
     def test_have_no_end(self):
         assert delay_after(10**6) <= 10
 
 
+def back_after(seconds):
+    """Return when a worker tries for the first time after an outage of so many *seconds*, which began at 0."""
+    moment, failures = 0.0, 0
+    while moment < seconds:
+        moment += delay_after(failures)
+        failures += 1
+    return moment
+
+
+OUTAGE_SECONDS = 60
+WORKERS = 1000
 _LIMITS = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10, 10]
