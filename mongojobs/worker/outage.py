@@ -8,7 +8,7 @@ import time
 
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import DatabaseAway, DatabaseBack
-from mongojobs.store.faults import describe, is_passing
+from mongojobs.store.faults import describe, is_passing, is_refused
 
 FIRST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 10.0
@@ -28,12 +28,16 @@ class Outage:
         self._failures: dict[str, tuple[int, float]] = {}
         self._passing: set[str] = set()
         self.last_seen: float | None = None
-        """When the database could last not be reached, in ``time.monotonic`` seconds."""
+        """When the database could last not be reached, in ``time.monotonic`` seconds.
+
+        One that answers that a right is missing was reached, and so were the heartbeats of others.
+        """
 
     def failed(self, doing: str, error: Exception) -> float:
         """Note a failure while *doing* something and return how many seconds to wait before the next try."""
         now = time.monotonic()
-        self.last_seen = now
+        if not is_refused(error):
+            self.last_seen = now
         with self._guard:
             failures, since = self._failures.get(doing, (0, now))
             self._failures[doing] = failures + 1, since

@@ -19,6 +19,7 @@ DATABASE = "shop_jobs"
 TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 ROLES = [json.loads(found) for found in re.findall(r"^db\.createRole\((\{.*?^\})\)", TEXT, re.DOTALL | re.MULTILINE)]
 NO_STREAM = "jobsWorkerWithoutStream"
+NO_LIST = "jobsWorkerWithoutList"
 REFUSED = "Error: the database refused the operation: not authorized on shop_jobs to execute the command"
 
 
@@ -29,12 +30,17 @@ def without_stream(role):
     return {**role, "role": NO_STREAM, "privileges": [{**jobs, "actions": actions}, workers]}
 
 
+def without_list(role):
+    """Return the role of a worker that may not show itself in the list of workers."""
+    return {**role, "role": NO_LIST, "privileges": role["privileges"][:1]}
+
+
 @pytest.fixture(scope="module")
 def secured():
     """The server, with its indexes and a user for each role, who is called as the role is."""
     with secured_server() as server:
         worker = next(role for role in ROLES if role["role"] == "jobsWorker")
-        for role in (*ROLES, without_stream(worker)):
+        for role in (*ROLES, without_stream(worker), without_list(worker)):
             server.create_role(DATABASE, role)
             server.create_user(DATABASE, role["role"], role["role"])
         operator = MongoJobs(Settings(uri=server.uri("jobsOperator", DATABASE, source=DATABASE)))
@@ -171,6 +177,19 @@ class TestTheWorker:
 
         worker.says("cannot listen for new jobs, and looks for them from time to time instead: not authorized")
         assert worker.output.count("cannot listen") == 1
+
+    def test_without_a_place_in_the_list_of_workers_says_so_and_even_rescues(self, work, app, a_job, secured, tmp_path):
+        worker = work(NO_LIST, "--lease", "2", "--heartbeat", "0.2")
+        worker.says('not authorized on shop_jobs to execute the command update on "delayed_jobs_workers"')
+        eventually((tmp_path / "ledger").exists, seconds=20)
+
+        with app("jobsWeb").active():
+            job = append.options(run_in=3600).delay(str(tmp_path / "second"), "done")
+        past = dict.fromkeys(("run_at", "locked_at", "locked_until"), job.created_at)
+        lost = past | {"state": "running", "locked_by": "dead", "lock_token": "t"}
+        secured.administrator[DATABASE]["delayed_jobs"].update_one({"_id": job.id}, {"$set": lost})
+
+        eventually((tmp_path / "second").exists, seconds=20)
 
     @pytest.mark.parametrize("command", [("create-indexes",), ("status",)])
     def test_is_no_operator(self, run, command):

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from pymongo.errors import OperationFailure
 
 from mongojobs.core.notices import DatabaseAway, DatabaseBack
 from mongojobs.worker.outage import Outage, delay_after
@@ -63,6 +64,15 @@ class TestAnOutage:
         outage.over("reserving")
 
         assert outage.last_seen is not None
+
+
+class TestAMissingRight:
+    def test_is_told_once_and_is_no_outage_that_would_hold_up_a_rescue(self, outage, told):
+        outage.failed("showing", OperationFailure("not authorized", 13))
+        outage.failed("showing", OperationFailure("not authorized", 13))
+
+        assert len(told.of(DatabaseAway)) == 1
+        assert outage.last_seen is None
 
 
 class TestTheWaits:
