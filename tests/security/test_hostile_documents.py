@@ -18,8 +18,9 @@ from mongojobs.core.job import Job
 from mongojobs.store.documents import to_document
 from tests.support import hostile_payloads
 from tests.support.command_line import ROOT, clean_environ
-from tests.support.hostile_payloads import MUST_FAIL, OWNED, VALUES, a_handler
+from tests.support.hostile_payloads import OWNED, VALUES, a_handler, must_fail
 from tests.support.jobs import a_job
+from tests.support.sample_documents import Band
 
 HONEST = a_handler()
 DANGEROUS = re.compile(
@@ -63,7 +64,10 @@ def fates(app):
 class TestAPlantedHandler:
     def test_makes_the_worker_do_nothing_and_fails_for_good(self, app, work):
         honest = [planted(app, HONEST, id=f"first{number}", id_given=True) for number in range(3)]
-        hostile = [planted(app, handler) for handler in MUST_FAIL]
+        band = Band(name="Y").save()
+        app.store.collection.database["secrets"].insert_one(band.to_mongo())
+        handlers = list(must_fail(band))
+        hostile = [planted(app, handler) for handler in handlers]
         honest += [planted(app, HONEST, id=f"last{number}", id_given=True) for number in range(3)]
 
         report = work()
@@ -73,10 +77,11 @@ class TestAPlantedHandler:
         errors = {"DamagedPayloadError", "UnknownJobError", "DeserializationError", "DocumentGoneError", "damaged"}
         wrong = [
             (job.id, fate.get(job.id), repr(handler)[:200])
-            for job, handler in zip(hostile, MUST_FAIL, strict=True)
+            for job, handler in zip(hostile, handlers, strict=True)
             if fate.get(job.id, ("gone",))[0] != "failed" or fate[job.id][1] not in errors
         ]
         assert wrong == []
+        assert Band.objects.get(pk=band.pk).name == "Y"
         assert {fate[job.id][0] for job in honest} == {"completed"}
 
 

@@ -1,6 +1,6 @@
 """Stored jobs as an attacker would plant them, who can write to the collection and to nothing else.
 
-`MUST_FAIL` are handlers that are no calls of declared jobs. `VALUES` are what other serialisers would act upon; to us
+`must_fail` gives handlers that are no calls of declared jobs. `VALUES` are what other serialisers would act upon; to us
 they are plain values, which arrive as they are, and damage where we expect a name, a tag or a field.
 """
 
@@ -9,6 +9,7 @@ import os
 import pickle
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,7 @@ def a_handler(**changes: Any) -> dict[str, Any]:
 
 def a_document(**changes: Any) -> dict[str, Any]:
     """Return a reference to a document, with *changes*."""
-    home = {"alias": "default", "database": "test", "collection": "band"}
-    return tag("document", {"class": BAND, **home, "key": {"_id": ObjectId()}} | changes)
+    return tag("document", {"class": BAND, "alias": "default", "collection": "band"} | changes)
 
 
 def a_method(target: Any, method: Any = "play") -> dict[str, Any]:
@@ -105,8 +105,9 @@ def a_method(target: Any, method: Any = "play") -> dict[str, Any]:
     return a_handler(kind="method", target=target, method=method)
 
 
-def must_fail() -> Iterator[Any]:
-    """Yield handlers that are no calls of declared jobs."""
+def must_fail(band: Any) -> Iterator[Any]:
+    """Yield handlers that are no calls of declared jobs; *band* is a saved document, which none of them may reach."""
+    document = partial(a_document, database=band._get_db().name, key={"_id": band.pk})
     yield from VALUES
     yield from ({**a_handler(), **value} for value in VALUES if isinstance(value, dict))
     for name in NAMES:
@@ -115,11 +116,11 @@ def must_fail() -> Iterator[Any]:
         yield a_handler(kind="object", target=name)
         yield a_handler(kind="class_method", target=name, method="system")
         yield a_handler(kind="class_method", target=BAND, method=name)
-        yield a_method(a_document(), name)
-        yield a_method(a_document(**{"class": name}))
-        yield a_method(a_document(alias=name))
-        yield a_method(a_document(database=name))
-        yield a_method(a_document(collection=name))
+        yield a_method(document(), name)
+        yield a_method(document(**{"class": name}))
+        yield a_method(document(alias=name))
+        yield a_method(document(database=name))
+        yield a_method(document(collection=name))
         for kind in ("dataclass", "object", "namedtuple", "embedded"):
             yield a_handler(args=[tag(kind, {"class": name, "fields": {"x": COMMAND}})])
         yield a_handler(args=[tag("class", name)])
@@ -129,17 +130,17 @@ def must_fail() -> Iterator[Any]:
         yield a_handler(args=[tag(name, COMMAND)])
         yield a_handler(kwargs={"value": tag(name, {"class": "os.system", "args": [COMMAND]})})
     for value in VALUES:
-        yield a_method(a_document(key=value))
+        yield a_method(document(key=value))
         yield a_method(value)
         yield a_handler(args=[tag("decimal", value)])
         yield a_handler(args=[tag("datetime", {"wall": value, "fold": 0, "zone": value})])
         yield a_handler(args=[tag("dataclass", {"class": f"{HOME}.Recipe", "fields": value})])
         yield a_handler(kind="object", target=f"{HOME}.Newsletter", kwargs={"planted": value})
     for operator in ({"$ne": None}, {"$gt": ""}, {"$exists": True}, {"$regex": "."}, {"$where": "1"}, Regex(".")):
-        yield a_method(a_document(key={"_id": operator}))
-        yield a_method(a_document(key={"_id": 1, "$or": [operator]}))
+        yield a_method(document(key={"_id": operator}))
+        yield a_method(document(key={"_id": 1, "$or": [operator]}))
     for place in ({"database": "admin", "collection": "system.users"}, {"collection": "secrets"}, {"alias": "other"}):
-        yield a_method(a_document(**place))
+        yield a_method(document(**place))
     for method in (
         "__class__",
         "__reduce__",
@@ -149,10 +150,7 @@ def must_fail() -> Iterator[Any]:
         "_get_collection",
         "objects",
     ):
-        yield a_method(a_document(), method)
+        yield a_method(document(), method)
         yield a_handler(kind="class_method", target=BAND, method=method)
     yield a_handler(args=[DBRef("band", 1)])
     yield a_handler(args=[Code(f"import os; os.system('{COMMAND}')", {"os": 1})])
-
-
-MUST_FAIL = list(must_fail())
