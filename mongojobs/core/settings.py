@@ -215,7 +215,7 @@ class Settings:
         timedelta(seconds=5), _duration(), "longest wait between two looks into an empty queue", "SLEEP_DELAY"
     )
     read_ahead: int = _setting(
-        100, _number(0, 10_000), "most jobs reserved at once; 0: strictly one at a time", "READ_AHEAD"
+        500, _number(0, 10_000), "most jobs reserved at once; 0: strictly one at a time", "READ_AHEAD"
     )
     exit_on_complete: bool = _setting(False, _truth, "leave when nothing is due")
     lease: timedelta = _setting(timedelta(seconds=60), _duration(), "how long a lock lives without renewal")

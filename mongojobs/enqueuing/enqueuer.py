@@ -73,7 +73,7 @@ class Enqueuer:
         With a ``job_id`` that is in the collection already nothing is changed, and the job there is returned. Raises
         EnqueueError (nothing stored), EnqueueUnknownError (perhaps stored), StoreUnavailableError (not stored).
         """
-        job = self._build(call, options)
+        job = self._build(call, options, self._now())
         return self._lifecycle.run("enqueue", job, body=lambda: self._enqueue(call, job, options))
 
     def enqueue_many(self, calls: Sequence[Call], options: Options) -> list[Job]:
@@ -84,7 +84,8 @@ class Enqueuer:
         """
         if options.job_id is not None:
             raise OptionError(f"job_id names one job, and delay_many stores several, got {options.job_id!r}")
-        jobs = [self._prepared(call, options) for call in calls]
+        now = self._now()
+        jobs = [self._prepared(call, options, now) for call in calls]
         delayed = [job for job in jobs if self._is_delayed(job)]
         if delayed:
             self._store().insert_many(delayed, session=options.session)
@@ -105,12 +106,11 @@ class Enqueuer:
             return job
         return self._store().get(job.id) or job
 
-    def _prepared(self, call: Call, options: Options) -> Job:
-        job = self._build(call, options)
+    def _prepared(self, call: Call, options: Options, now: datetime) -> Job:
+        job = self._build(call, options, now)
         return self._lifecycle.run("enqueue", job, body=lambda: _hooked(call, job))
 
-    def _build(self, call: Call, options: Options) -> Job:
-        now = self._now()
+    def _build(self, call: Call, options: Options, now: datetime) -> Job:
         queue = self._queue(call, options)
         return Job(
             id=ObjectId() if options.job_id is None else options.job_id,
@@ -133,12 +133,15 @@ class Enqueuer:
 
     def _queue(self, call: Call, options: Options) -> str:
         """Choose the queue: the option, the job object's ``queue_name``, the declaration's, the default."""
-        own = _of_job_object(call, "queue_name")
+        if options.queue:
+            return options.queue
+        if own := _of_job_object(call, "queue_name"):
+            try:
+                return queue_name(own)
+            except ValueError as error:
+                raise OptionError(f"queue_name of {call.name} {error}, got {own!r}") from None
         declared = call.declaration.queue if call.declaration else None
-        try:
-            return queue_name(options.queue or own or declared or self._settings.default_queue_name)
-        except ValueError as error:
-            raise OptionError(f"queue_name of {call.name} {error}, got {own!r}") from None
+        return declared or self._settings.default_queue_name
 
     def _priority(self, call: Call, options: Options, queue: str) -> int:
         """Choose the priority: the option, the declaration's, the one of the queue, the default."""
@@ -174,6 +177,8 @@ class Enqueuer:
 
 def _hooked(call: Call, job: Job) -> Job:
     """Fire the ``enqueue`` hook, which may return a changed job; a changed payload is not stored."""
+    if call.job_object is None:
+        return job
     changed = call_hook(call.job_object, "enqueue", job)
     return changed if isinstance(changed, Job) else job
 

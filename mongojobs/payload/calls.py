@@ -300,6 +300,7 @@ _KEYS = {
     "class_method": {"v", "kind", "target", "method", "args", "kwargs"},
     "object": {"v", "kind", "target", "args", "kwargs"},
 }
+_TYPES = (("args", list), ("kwargs", dict), ("method", str))
 
 
 def _parts(handler: object) -> dict[str, Any]:
@@ -315,10 +316,9 @@ def _parts(handler: object) -> dict[str, Any]:
         raise DamagedPayloadError(f"the handler has the version {version!r:.100}, which never was")
     if not isinstance(kind, str) or handler.keys() != _KEYS.get(kind):
         raise DamagedPayloadError(f"the handler of kind {kind!r:.100} has other fields than it should")
-    types_ = {"args": list, "kwargs": dict, "method": str}
-    wrong = [name for name, wanted in types_.items() if name in handler and type(handler[name]) is not wanted]
-    if wrong:
-        raise DamagedPayloadError(f"the field {wrong[0]} of the handler is {type(handler[wrong[0]]).__name__}")
+    for name, wanted in _TYPES:
+        if name in handler and type(handler[name]) is not wanted:
+            raise DamagedPayloadError(f"the field {name} of the handler is {type(handler[name]).__name__}")
     return handler
 
 

@@ -66,6 +66,8 @@ def check_arguments(
 ) -> None:
     """Raise ArgumentsError unless *function* can be called so; *label* names it in the message."""
     plain, leading = _unbound(function)
+    if not kwargs and len(leading) + len(args) in _counts(plain):
+        return
     signature = _signature(plain)
     if signature is None:
         return
@@ -79,7 +81,12 @@ def check_arguments(
 def argument_labels(function: Callable[..., object], count: int) -> Sequence[str]:
     """Return how messages call each of *count* positional arguments: ``argument 'order_id'``, or ``argument 3``."""
     plain, leading = _unbound(function)
-    named = _positional(plain)[len(leading) :][:count]
+    return _labels(plain, len(leading), count)
+
+
+@functools.lru_cache(maxsize=4096)
+def _labels(function: Callable[..., object], skipped: int, count: int) -> Sequence[str]:
+    named = _positional(function)[skipped:][:count]
     return (*named, *(f"argument {number + 1}" for number in range(len(named), count)))
 
 
@@ -94,6 +101,17 @@ def _signature(function: Callable[..., object]) -> inspect.Signature | None:
         return inspect.signature(function)
     except (TypeError, ValueError):  # some functions written in C
         return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _counts(function: Callable[..., object]) -> range:
+    """Return how many positional arguments alone *function* surely takes; to bind them one by one takes far longer."""
+    signature = _signature(function)
+    parameters = list(signature.parameters.values()) if signature else []
+    if not signature or any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters):
+        return range(0)
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return range(sum(p.default is p.empty for p in positional), len(positional) + 1)
 
 
 @functools.lru_cache(maxsize=4096)

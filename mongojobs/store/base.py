@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from pymongo.cursor import Cursor
 from pymongo.errors import OperationFailure
 
 from mongojobs.core.clock import Clock
@@ -101,6 +102,11 @@ def is_left_as(job: Job, fields: Document, found: Document | None) -> bool:
     return found.get("state") == fields["state"] and all(
         found.get(name, 0) == value for name, value in expected.items()
     )
+
+
+def all_of(cursor: Cursor[Document]) -> list[Document]:
+    """Return all that a query finds: in the driver's quickest way, which mongomock has not."""
+    return cursor.to_list() if isinstance(cursor, Cursor) else list(cursor)
 
 
 def wait(seconds: float) -> None:

@@ -225,7 +225,8 @@ class Worker:
         def is_over() -> bool:
             return self._stopping.is_set() or (not self._quiet.is_set() and crew.wants() > 0)
 
-        crew.holdings.wait_until(is_over, min(max(crew.rescuer.seconds_left(), 0.01), LOOK_AGAIN_SECONDS))
+        seconds = min(max(crew.rescuer.seconds_left(), 0.01), LOOK_AGAIN_SECONDS)
+        crew.holdings.wait_until(is_over, seconds, few=crew.reserver.ahead() // 2)
 
     def _idle(self, crew: Crew) -> None:
         """Wait for the next job that comes or falls due."""

@@ -73,21 +73,21 @@ class TestTheSizeOfABatch:
 
         assert [reserver.wants(room) for room in (-1, 0, 1, 8)] == [0, 0, 1, 1]
 
-    def test_waits_until_half_of_what_was_read_ahead_is_used(self, store):
+    def test_is_full_again_when_only_one_batch_is_at_hand(self, store):
         reserver = quick(reserver_of(store, read_ahead=100))
         reserve_full(reserver, store, 8)
 
-        assert reserver.wants(-51) == 0
-        assert reserver.wants(-50) == 50
+        assert reserver.wants(-101) == 0
+        assert reserver.wants(-100) == 100
 
     def test_learns_from_the_latest_jobs(self, store):
-        reserver = reserver_of(store)
+        reserver = reserver_of(store, read_ahead=100)
         reserve_full(reserver, store, 8)
         reserver.observe(10, 100.0)
 
         reserver.observe(100, 0.1)
 
-        assert reserver.ahead() == 100
+        assert reserver.ahead() == 200
 
 
 class TestALostAnswer:
