@@ -17,6 +17,7 @@ from mongojobs.core.settings import Settings
 from mongojobs.store import clients, faults
 from mongojobs.store.clients import Client
 from mongojobs.store.jobs import open_store
+from mongojobs.store.pauses import PauseStore
 from mongojobs.store.stream import JobStream
 from mongojobs.store.workers import WorkerStore
 from mongojobs.worker.crew import Connections
@@ -117,6 +118,7 @@ def _connections(
         store=store,
         heartbeat_store=heartbeat_store,
         workers=WorkerStore(heartbeat_store.collection, store.clock, settings),
+        pauses=PauseStore(store.collection, store.clock),
         open_stream=(lambda wanted: JobStream(store.collection, wanted)) if has_streams else None,
         close=close_both,
     )

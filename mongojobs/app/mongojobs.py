@@ -7,13 +7,15 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack
 
 from mongojobs.app.connections import Link, find_link, open_connections
 from mongojobs.app.sources import read_file, settings_of
-from mongojobs.core.clock import Clock
+from mongojobs.core.clock import Clock, truncate
+from mongojobs.core.errors import OptionError
 from mongojobs.core.job import Job, JobId
 from mongojobs.core.lifecycle import Lifecycle, Plugin
 from mongojobs.core.notices import Warned
@@ -30,6 +32,7 @@ from mongojobs.store.clients import Client
 from mongojobs.store.faults import DatabaseError, unavailable
 from mongojobs.store.indexes import IndexReport, create_indexes
 from mongojobs.store.jobs import JobStore, open_store
+from mongojobs.store.pauses import Pause, PauseStore
 from mongojobs.worker.crew import Connections
 
 
@@ -120,6 +123,31 @@ class MongoJobs:
     def delete(self, job_id: JobId) -> Job:
         """Delete a job that is not running. Raises StateError."""
         return self.store.delete(job_id)
+
+    def pause(self, queue: str, *, until: datetime | None = None, reason: str = "") -> Pause:
+        """Let no worker reserve from *queue* until *until*, or until ``resume``; they notice within five seconds.
+
+        Jobs that run go on, and jobs can be enqueued. Raises OptionError for what is no queue's name or a time without
+        zone, and StoreUnavailableError.
+        """
+        try:
+            return self.pauses.pause(queue, until=None if until is None else truncate(until), reason=reason)
+        except ValueError as error:
+            raise OptionError(f"cannot pause {queue!r:.100}: {error}") from None
+        except DatabaseError as error:
+            raise unavailable(error) from error
+
+    def resume(self, queue: str) -> bool:
+        """Let workers reserve from *queue* again; return whether it was paused. Raises StoreUnavailableError."""
+        try:
+            return self.pauses.resume(queue)
+        except DatabaseError as error:
+            raise unavailable(error) from error
+
+    @property
+    def pauses(self) -> PauseStore:
+        """The queues that are paused."""
+        return PauseStore(self.store.collection, self.store.clock)
 
     def create_indexes(self) -> IndexReport:
         """Create the indexes that are missing; to be run at each deploy. Raises StoreUnavailableError."""

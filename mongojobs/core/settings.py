@@ -212,7 +212,10 @@ class Settings:
         10, _number(1, 10_000), "async def jobs run at once in a process, beside the threads"
     )
     sleep_delay: timedelta = _setting(
-        timedelta(seconds=5), _duration(), "longest wait between two looks into an empty queue", "SLEEP_DELAY"
+        timedelta(seconds=5),
+        _duration(),
+        "longest wait between two looks into an empty queue; six times that while a stream tells of jobs",
+        "SLEEP_DELAY",
     )
     read_ahead: int = _setting(
         500, _number(0, 10_000), "most jobs reserved at once; 0: strictly one at a time", "READ_AHEAD"

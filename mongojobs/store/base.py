@@ -106,7 +106,8 @@ def is_left_as(job: Job, fields: Document, found: Document | None) -> bool:
 
 def all_of(cursor: Cursor[Document]) -> list[Document]:
     """Return all that a query finds: in the driver's quickest way, which mongomock has not."""
-    return cursor.to_list() if isinstance(cursor, Cursor) else list(cursor)
+    to_list: Callable[[], list[Document]] | None = getattr(cursor, "to_list", None)
+    return list(cursor) if to_list is None else to_list()
 
 
 def wait(seconds: float) -> None:

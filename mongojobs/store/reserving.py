@@ -82,6 +82,17 @@ class Reserving(Ending):
         lost = {job.id for job in self.renew(jobs, lease=lease)}
         return [dataclasses.replace(job, locked_until=until) for job in jobs if job.id not in lost]
 
+    def ready_queues(self) -> list[str]:
+        """Return the names of the queues that have ready jobs, due or not, from a key a queue. Raises DatabaseError."""
+        query: Document = {"state": READY, "queue": {"$gte": ""}}
+        pipeline: list[Document] = [{"$match": query}, {"$sort": {"queue": 1}}, {"$group": {"_id": "$queue"}}]
+
+        def look(hint: str | None) -> list[Document]:
+            options: dict[str, Any] = {} if hint is None else {"hint": hint}
+            return list(self.collection.aggregate(pipeline, **options))
+
+        return sorted(found["_id"] for found in self._using(indexes.READY_BY_QUEUE, look))
+
     def earliest_run_at(self, wanted: Wanted, *, within: timedelta | None = None) -> datetime | None:
         """Return when the next job that is wanted but not due yet will be due; None if there is none.
 

@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -229,9 +230,14 @@ class Worker:
         crew.holdings.wait_until(is_over, seconds, few=crew.reserver.ahead() // 2)
 
     def _idle(self, crew: Crew) -> None:
-        """Wait for the next job that comes or falls due."""
-        due = crew.store.earliest_run_at(crew.reserver.wanted, within=self.settings.sleep_delay)
-        crew.wakeup.wait(due=due, most=max(crew.rescuer.seconds_left(), 0.01))
+        """Wait for the next job that comes or falls due, and rescue jobs of others meanwhile."""
+        longest, wanted = crew.longest_wait(), crew.choice.now()
+        due = crew.store.earliest_run_at(wanted, within=longest) if wanted else None
+        until = time.monotonic() + longest.total_seconds()
+        while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
+            if crew.wakeup.wait(due=due, most=min(left, max(crew.rescuer.seconds_left(), 0.01))):
+                return
+            crew.rescuer.run_if_due()
 
     def _complete(self, crew: Crew, *, was_empty: bool) -> None:
         """Leave if nothing was due while nothing was held: what still runs may come back at once."""

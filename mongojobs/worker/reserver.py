@@ -8,7 +8,8 @@ from mongojobs.core.clock import elapsed_seconds
 from mongojobs.core.job import Job
 from mongojobs.core.settings import Settings
 from mongojobs.store.faults import DatabaseError
-from mongojobs.store.jobs import WIDEST_SPREAD, JobStore, Wanted
+from mongojobs.store.jobs import WIDEST_SPREAD, JobStore
+from mongojobs.worker.choice import Choice
 
 READ_AHEAD_SECONDS = 0.25
 """No more is reserved than runs in about this time, so that a lost worker or a long job holds up little."""
@@ -25,10 +26,8 @@ class Reserver:
     batch, the next ones are spread.
     """
 
-    def __init__(self, store: JobStore, settings: Settings, *, by: str) -> None:
-        self.wanted = Wanted(
-            queues=settings.queues, min_priority=settings.min_priority, max_priority=settings.max_priority
-        )
+    def __init__(self, store: JobStore, choice: Choice, settings: Settings, *, by: str) -> None:
+        self._choice = choice
         self._store = store
         self._by = by
         self._lease = settings.lease
@@ -71,10 +70,13 @@ class Reserver:
             adopted, expires = self.adopt()
             if adopted:
                 return adopted, expires
+        wanted = self._choice.now()
+        if wanted is None:
+            return [], 0.0
         sent = elapsed_seconds()
         token = self._unanswered = secrets.token_hex(12)
         jobs = self._store.reserve(
-            self.wanted,
+            wanted,
             token=token,
             by=self._by,
             lease=self._lease,

@@ -80,15 +80,24 @@ class Wakeup:
         if self._busy_turns == BUSY_TURNS:
             self._hush()
 
-    def wait(self, *, due: datetime | None, most: float) -> None:
-        """Wait for a job to come, until *due* (the earliest one known), and at most *most* seconds."""
+    @property
+    def is_listening(self) -> bool:
+        """Whether a stream tells of the jobs that come."""
+        return self._stream is not None
+
+    def wait(self, *, due: datetime | None, most: float) -> bool:
+        """Wait for a job to come, until *due* (the earliest one known), and at most *most* seconds.
+
+        Return whether it is time to look for jobs; false when only *most* is over.
+        """
         self._note_due(due)
         self._busy_turns = 0
         self._idle.set()
-        seconds = min(self._seconds_to_poll(), max(self._due - time.monotonic(), 0.0), most)
-        self._awake.wait(seconds)
+        to_look = min(self._seconds_to_poll(), max(self._due - time.monotonic(), 0.0))
+        is_awake = self._awake.wait(min(to_look, most))
         self._awake.clear()
         self._due = float("inf")  # until the next look, any job that is still to come is news
+        return is_awake or to_look <= most
 
     def _hush(self) -> None:
         self._idle.clear()
@@ -98,8 +107,8 @@ class Wakeup:
             stream.close()
 
     def _seconds_to_poll(self) -> float:
-        if self._stream is not None:
-            return self._sleep_delay
+        if self.is_listening:
+            return float("inf")
         self._poll = min(self._poll * 2, self._sleep_delay)
         return self._poll
 

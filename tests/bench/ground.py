@@ -55,6 +55,10 @@ class Ground:
         lock = {"locked_at": _LONG_AGO, "locked_by": "another", "locked_until": later, "lock_token": "another"}
         self.fill(function, self.size(1000), state="running", **lock)
 
+    def pause(self, queue: str) -> None:
+        """Pause a queue."""
+        mongojobs.default_app().pause(queue)
+
     def drain(self, *arguments: str, limit: int = 0, count: int = 1) -> float:
         """Let *count* workers drain all jobs, or so many, and return the jobs a second."""
         return rate(self.drained(*arguments, limit=limit, count=count))

@@ -125,6 +125,7 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "reserve many by queue": (nothing, lambda store, _: reserve(store, 100, queues=BY_QUEUE.queues)),
     "reserve many beside": (nothing, lambda store, _: reserve(store, 100, beside=True)),
     "adopt": (one_held, lambda store, job: store.adopt(job.lock_token, lease=MINUTE)),
+    "ready_queues": (nothing, lambda store, _: store.ready_queues()),
     "earliest_run_at": (nothing, lambda store, _: store.earliest_run_at(Wanted())),
     "earliest_run_at by queue": (nothing, lambda store, _: store.earliest_run_at(BY_QUEUE)),
     "renew": (held, lambda store, jobs: store.renew(jobs, lease=MINUTE)),
@@ -206,7 +207,10 @@ def test_a_reserve_reads_a_key_for_each_job_and_for_each_priority_in_front(crowd
     assert search.keys <= batch + len(QUEUES) * (2 * len(FUTURE_PRIORITIES) + 2)
 
 
-@pytest.mark.parametrize("name", ["earliest_run_at", "earliest_run_at by queue", "quarantine", "rescue"])
+IDLE = ["earliest_run_at", "earliest_run_at by queue", "quarantine", "ready_queues", "rescue"]
+
+
+@pytest.mark.parametrize("name", IDLE)
 def test_what_is_asked_for_while_idle_reads_a_few_keys(crowd, administrator, name):
     prepare, call = CALLS[name]
     prepare(crowd.store)

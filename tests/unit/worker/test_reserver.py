@@ -3,7 +3,9 @@
 import pytest
 
 from mongojobs.core.settings import Settings
+from mongojobs.store.jobs import Wanted
 from mongojobs.worker import reserver as reserver_module
+from mongojobs.worker.choice import Choice
 from mongojobs.worker.reserver import Reserver
 from tests.support.jobs import a_job
 from tests.support.worker_parts import AWAY, FakeStore
@@ -14,8 +16,13 @@ def store():
     return FakeStore()
 
 
+class NoPauses:
+    def all(self):
+        return []
+
+
 def reserver_of(store, **settings):
-    return Reserver(store, Settings(**settings), by="worker")
+    return Reserver(store, Choice(store, NoPauses(), Wanted()), Settings(**settings), by="worker")
 
 
 def quick(reserver):
