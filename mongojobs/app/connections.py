@@ -119,6 +119,7 @@ def _connections(
         workers=WorkerStore(heartbeat_store.collection, store.clock, settings),
         open_stream=(lambda wanted: JobStream(store.collection, wanted)) if has_streams else None,
         close=close_both,
+        opened_at=store.clock.now(),  # asks the server, for the last time before somebody waits for the worker
     )
 
 
