@@ -1,5 +1,6 @@
 """`mongojobs` as a process of its own, in a process group of its own, as a shell starts it."""
 
+import inspect
 import os
 import signal
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from signal import Signals
+
+from click.testing import CliRunner
 
 from tests.support.waiting import eventually
 
@@ -96,6 +99,12 @@ def run(*arguments: str, environ: Mapping[str, str] = {}, cwd: Path = ROOT) -> s
         timeout=60,
         check=False,
     )
+
+
+def runner() -> CliRunner:
+    """Return what runs a command in this process, with standard error apart: click 8.1 must be told so."""
+    mixes = "mix_stderr" in inspect.signature(CliRunner).parameters
+    return CliRunner(**{"mix_stderr": False} if mixes else {})
 
 
 def run_without_reader(*arguments: str, environ: Mapping[str, str]) -> str:
