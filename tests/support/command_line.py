@@ -15,9 +15,6 @@ from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 
-COVERAGE = "COVERAGE_PROCESS_CONFIG"
-"""The variable by which coverage reaches processes that are started."""
-
 SAMPLE_APP = "tests.support.sample_app"
 
 
@@ -128,5 +125,5 @@ def run_without_reader(*arguments: str, environ: Mapping[str, str]) -> str:
 
 def clean_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """Return an environment that says nothing about jobs but what *environ* says."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", COVERAGE) if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return kept | {"PYTHONPATH": str(ROOT)} | dict(environ)
