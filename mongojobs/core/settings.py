@@ -20,9 +20,20 @@ from mongojobs.core.job import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
 ENVIRONMENT_PREFIX: Final = "MONGOJOBS_"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 _LEVELS_BY_OTHER_NAMES: Final = {
-    **{"10": "debug", "20": "info", "30": "warning", "40": "error", "50": "critical"},
-    **{"0": "debug", "1": "info", "2": "warning", "3": "error", "4": "critical", "5": "critical"},
-    **{"warn": "warning", "fatal": "critical", "unknown": "critical"},
+    "10": "debug",
+    "20": "info",
+    "30": "warning",
+    "40": "error",
+    "50": "critical",
+    "0": "debug",
+    "1": "info",
+    "2": "warning",
+    "3": "error",
+    "4": "critical",
+    "5": "critical",
+    "warn": "warning",
+    "fatal": "critical",
+    "unknown": "critical",
 }
 LOG_FORMATS: Final = ("auto", "text", "logfmt", "json")
 
@@ -140,7 +151,9 @@ def _log_level(value: object) -> str:
     text = "" if isinstance(value, bool) else str(value).strip().lower()
     level = _LEVELS_BY_OTHER_NAMES.get(text, text)
     if level not in LOG_LEVELS:
-        raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}, or its number, 10 to 50, or 0 to 5 as in delayed_job")
+        raise ValueError(
+            f"must be one of {', '.join(LOG_LEVELS)}, or its number, 10 to 50, or 0 to 5 as in delayed_job"
+        )
     return level
 
 

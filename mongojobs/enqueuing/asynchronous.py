@@ -50,7 +50,7 @@ class AsynchronousMethod(Generic[R]):
         self.declaration: Declaration = declare(
             function, "method", {name: value for name, value in options.items() if name in _ONLY_DECLARED}
         )
-        functools.update_wrapper(self, function)  # type: ignore[arg-type]  # a descriptor, called once it is bound
+        functools.update_wrapper(self, function)
 
     def __get__(self, instance: object | None, owner: type) -> BoundAsynchronousMethod[R]:
         if isinstance(instance, type):  # classmethod binds what it wraps like this, up to Python 3.12

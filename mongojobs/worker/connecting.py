@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
-from typing import Final
+from typing import Final, TypeVar
 
 from mongojobs.core.errors import StoreUnavailableError
 from mongojobs.worker.crew import Connections
 from mongojobs.worker.outage import Outage
+
+T = TypeVar("T")
 
 CONNECTING: Final = "connecting"
 LEAVE_SECONDS: Final = 0.5
@@ -44,7 +46,7 @@ class Connecting:
 
     def give_up(self) -> None:
         """End the wait, if there is still one; to be called once the worker is told to stop."""
-        self._is_first(lambda: self._answer.set_result(None))
+        self._is_first(self._answer.set_result, None)
 
     @property
     def hangs(self) -> bool:
@@ -55,9 +57,9 @@ class Connecting:
         try:
             connections = self._connect_patiently()
         except Exception as error:  # noqa: BLE001 - raised again in the thread that waits
-            self._is_first(lambda: self._answer.set_exception(error))
+            self._is_first(self._answer.set_exception, error)
         else:
-            if not self._is_first(lambda: self._answer.set_result(connections)) and connections is not None:
+            if not self._is_first(self._answer.set_result, connections) and connections is not None:
                 connections.close()
 
     def _connect_patiently(self) -> Connections | None:
@@ -74,9 +76,9 @@ class Connecting:
                 return connections
         return None
 
-    def _is_first(self, settle: Callable[[], None]) -> bool:
+    def _is_first(self, settle: Callable[[T], None], answer: T) -> bool:
         try:
-            settle()
+            settle(answer)
         except InvalidStateError:
             return False
         return True

@@ -67,7 +67,7 @@ class TestALink:
         remember_one.delay("before")
         mongoengine.disconnect_all()
 
-        with pytest.raises(ConnectionMissingError, match="mongoengine.connect"):
+        with pytest.raises(ConnectionMissingError, match=r"mongoengine\.connect"):
             remember_one.delay("after")
 
     def test_may_have_another_database(self, connection):

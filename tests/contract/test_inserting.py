@@ -165,15 +165,22 @@ class TestTransaction:
             assert store.clock.now() is not None
 
     def test_session_of_another_client_is_refused(self, server_store, mongo_uri):
-        with MongoClient(mongo_uri) as other, other.start_session() as session:
-            with pytest.raises(OptionError, match="another client"):
-                server_store.insert(a_job(), session=session)
+        with (
+            MongoClient(mongo_uri) as other,
+            other.start_session() as session,
+            pytest.raises(OptionError, match="another client"),
+        ):
+            server_store.insert(a_job(), session=session)
 
     @needs_bound_sessions
     def test_bound_session_of_another_client_is_refused(self, server_store, mongo_uri):
-        with MongoClient(mongo_uri) as other, other.start_session() as session, session.bind():
-            with pytest.raises(OptionError, match="another client"):
-                server_store.insert(a_job())
+        with (
+            MongoClient(mongo_uri) as other,
+            other.start_session() as session,
+            session.bind(),
+            pytest.raises(OptionError, match="another client"),
+        ):
+            server_store.insert(a_job())
 
     def test_session_without_a_transaction_is_passed_on(self, server_store, client, spy):
         with client.start_session() as session:

@@ -142,7 +142,9 @@ class TestRegister:
 class TestHandleAsynchronouslyBelowAnotherDecorator:
     @pytest.mark.parametrize("wrapper", [classmethod, staticmethod])
     def test_is_refused_when_the_class_is_made(self, wrapper):
-        with pytest.raises(RegistrationError, match=rf"@{wrapper.__name__} hides .* write @handle_asynchronously first"):
+        with pytest.raises(
+            RegistrationError, match=rf"@{wrapper.__name__} hides .* write @handle_asynchronously first"
+        ):
 
             class Band(Delayable):
                 reunite = wrapper(handle_asynchronously(lambda *args: None))
