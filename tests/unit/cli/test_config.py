@@ -21,7 +21,7 @@ class TestAShownSetting:
         [
             ("uri", "mongodb://user:secret@host/jobs?tls=true", "mongodb://host/jobs"),
             ("uri", None, "-"),
-            ("lease", 90, "1m30s"),
+            ("lease", 120, "2m"),
             ("queues", "mail, bulk", "mail,bulk"),
             ("queues", (), "-"),
             ("quiet", True, "true"),
@@ -40,7 +40,7 @@ class TestAShownSetting:
 
 
 class TestConfig:
-    ENVIRON = {"MONGOJOBS_URI": "mongodb://user:secret@127.0.0.1:1/jobs", "MONGOJOBS_APP": "", "MONGOJOBS_LEASE": "90s"}
+    ENVIRON = {"MONGOJOBS_URI": "mongodb://user:secret@127.0.0.1:1/jobs", "MONGOJOBS_APP": "", "MONGOJOBS_LEASE": "120"}
 
     @pytest.fixture(autouse=True)
     def _default_app_afterwards(self):
@@ -53,7 +53,7 @@ class TestConfig:
 
         lines = [line.split() for line in shown.stdout.splitlines()]
         assert ["collection", "others", "flag"] in lines
-        assert ["lease", "1m30s", "MONGOJOBS_LEASE"] in lines
+        assert ["lease", "2m", "MONGOJOBS_LEASE"] in lines
         assert ["threads", "1", "default"] in lines
         assert ["Jobs:", "others", "in", "mongodb://127.0.0.1:1/jobs", "(from", "MONGOJOBS_URI)"] in lines
         assert "secret" not in shown.output
