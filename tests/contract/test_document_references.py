@@ -622,6 +622,15 @@ class TestOtherValues:
         with pytest.raises(UnstorableValueError, match=r"pass list\(\.\.\.\) of it"):
             codec.encode(basket.prices, "argument 'x'")
 
+    def test_the_nested_lists_and_dicts_of_a_document_are_refused_with_what_works(self, codec):
+        Anything(cells={"a": {"b": [1]}}).save()
+        found = Anything.objects.get()
+        copy = {key: found.cells[key] for key in found.cells}
+
+        with pytest.raises(UnstorableValueError, match=r"argument 'x'\[.a.\] .* document\.to_mongo\(\)\['field'\]"):
+            codec.encode(copy, "argument 'x'")
+        assert through_bson(codec, found.to_mongo()["cells"]) == {"a": {"b": [1]}}
+
     def test_a_document_class_is_a_value(self, codec):
         assert through_bson(codec, [Group]) == [Group]
 
