@@ -57,30 +57,42 @@ class MongoJobs:
         self._client = client
         self._clock = clock
         self._making = threading.RLock()
+        self._link: Link | None = None
+        self._opened: tuple[Link, JobStore] | None = None
         for plugin in (LogPlugin(), *self.plugins):
             plugin.register(self.lifecycle)
 
-    @cached_property
+    @property
     def link(self) -> Link:
-        """The way to the jobs. Raises ConnectionMissingError."""
+        """The way to the jobs; another one after MongoEngine has connected anew. Raises ConnectionMissingError."""
+        link = self._link
+        if link is not None and link.is_current:
+            return link
         with self._making:
-            return self.__dict__.get("link") or find_link(self.settings, os.environ, self._client)
+            if self._link is None or not self._link.is_current:
+                self._link = find_link(self.settings, os.environ, self._client)
+            return self._link
 
-    @cached_property
+    @property
     def store(self) -> JobStore:
         """Every call to the database. Raises ConnectionMissingError."""
+        link, opened = self.link, self._opened
+        if opened is not None and opened[0] is link:
+            return opened[1]
         with self._making:
-            if "store" in self.__dict__:
-                made: JobStore = self.__dict__["store"]
-                return made
-            if self.settings.write_concern != "majority":
-                warnings.warn(
-                    f"write_concern is {self.settings.write_concern}: a failover can lose jobs, or run them again",
-                    stacklevel=3,
-                )
-            store = open_store(self.link.client, self.link.database, self.settings, self._clock)
-            store.on_warning = lambda message: self.lifecycle.notify(Warned("", message))
-            return store
+            if self._opened is None or self._opened[0] is not link:
+                self._opened = link, self._open(link)
+            return self._opened[1]
+
+    def _open(self, link: Link) -> JobStore:
+        if self.settings.write_concern != "majority":
+            warnings.warn(
+                f"write_concern is {self.settings.write_concern}: a failover can lose jobs, or run them again",
+                stacklevel=3,
+            )
+        store = open_store(link.client, link.database, self.settings, self._clock)
+        store.on_warning = lambda message: self.lifecycle.notify(Warned("", message))
+        return store
 
     @cached_property
     def payloads(self) -> Payloads:
@@ -164,12 +176,13 @@ class MongoJobs:
         """Go on with other *settings*; what was made with the former ones is made anew at its next use."""
         with self._making:
             self.settings = settings
-            for made in ("link", "store", "payloads", "enqueuer"):
+            self._link = self._opened = None
+            for made in ("payloads", "enqueuer"):
                 self.__dict__.pop(made, None)
 
     def close(self) -> None:
         """Close the client, if this app opened it."""
-        link: Link | None = self.__dict__.get("link")
+        link = self._link
         if link is not None and link.address is not None and not link.source.startswith("MongoEngine"):
             link.client.close()
 

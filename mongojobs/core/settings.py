@@ -19,6 +19,22 @@ from mongojobs.core.job import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
 
 ENVIRONMENT_PREFIX: Final = "MONGOJOBS_"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+_LEVELS_BY_OTHER_NAMES: Final = {
+    "10": "debug",
+    "20": "info",
+    "30": "warning",
+    "40": "error",
+    "50": "critical",
+    "0": "debug",
+    "1": "info",
+    "2": "warning",
+    "3": "error",
+    "4": "critical",
+    "5": "critical",
+    "warn": "warning",
+    "fatal": "critical",
+    "unknown": "critical",
+}
 LOG_FORMATS: Final = ("auto", "text", "logfmt", "json")
 
 Parse = Callable[[Any], Any]
@@ -130,6 +146,17 @@ def _choice(*allowed: str) -> Parse:
     return parse
 
 
+def _log_level(value: object) -> str:
+    """Return the name of a level that is given by name or by number: Python's, or the severity of delayed_job."""
+    text = "" if isinstance(value, bool) else str(value).strip().lower()
+    level = _LEVELS_BY_OTHER_NAMES.get(text, text)
+    if level not in LOG_LEVELS:
+        raise ValueError(
+            f"must be one of {', '.join(LOG_LEVELS)}, or its number, 10 to 50, or 0 to 5 as in delayed_job"
+        )
+    return level
+
+
 def _write_concern(value: object) -> str | int:
     if value == "majority":
         return "majority"
@@ -231,7 +258,7 @@ class Settings:
     )
     name: str | None = _setting(None, _text, "label of the worker; default: made of host, process id and a random part")
     prefix: str = _setting("", str, "text put before the worker's label")
-    log_level: str = _setting("info", _choice(*LOG_LEVELS), "least level that is logged")
+    log_level: str = _setting("info", _log_level, "least level that is logged, by name or number")
     log_format: str = _setting("auto", _choice(*LOG_FORMATS), "form of log lines")
     quiet: bool = _setting(False, _truth, "log warnings and errors only", "QUIET")
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from mongojobs.core.job import Job
@@ -51,6 +51,7 @@ class Connections:
     open_stream: Callable[[Wanted], JobStream] | None
     """Opens a change stream; None where the server has none."""
     close: Callable[[], None]
+    opened_at: datetime
 
 
 class Crew:

@@ -1,7 +1,7 @@
 """Two loops without a library, as measures of what the server and the driver give.
 
-`naive` is what everybody writes first: find_one_and_update, run, delete_one. `reference` does what the fastest loop that
-we know of does: batches under a token, finished by another thread while the next batch is reserved.
+`naive` is what everybody writes first: find_one_and_update, run, delete_one. `reference` does what the fastest loop
+that we know of does: batches under a token, finished by another thread while the next batch is reserved.
 """
 
 import json
