@@ -61,7 +61,7 @@ class ErrorText:
         return f"{self.error}\n{self.trace}" if self.trace else self.error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """A document of the collection ``delayed_jobs``, as a value.
 
@@ -104,6 +104,17 @@ class Job:
     def __str__(self) -> str:
         """Return how people are told of the job: ``Job app.send (id=...) (queue=mail)``. Source: delayed_job."""
         return f"Job {self.name} (id={self.id}) (queue={self.queue})"
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Job:
+        """Return the job with *fields*, which somebody has checked: in a tenth of the time that it takes otherwise.
+
+        Python makes a frozen value field by field. For a job, of which there are many, that is most of the work; so it
+        has no slots, and takes its fields in one go.
+        """
+        job = object.__new__(cls)
+        job.__dict__.update(fields)
+        return job
 
     @property
     def stopping(self) -> bool:

@@ -108,24 +108,27 @@ class Enqueuer:
 
     def _prepared(self, call: Call, options: Options, now: datetime) -> Job:
         job = self._build(call, options, now)
+        if call.job_object is None and not self._lifecycle.is_watched("enqueue"):
+            return job
         return self._lifecycle.run("enqueue", job, body=lambda: _hooked(call, job))
 
     def _build(self, call: Call, options: Options, now: datetime) -> Job:
         queue = self._queue(call, options)
-        return Job(
-            id=ObjectId() if options.job_id is None else options.job_id,
-            id_given=options.job_id is not None,
-            name=call.name[:LONGEST_NAME],
-            queue=queue,
-            priority=self._priority(call, options, queue),
-            run_at=options.run_at or now + (options.run_in or timedelta(0)),
-            handler=self._payloads.dump(call),
-            max_attempts=options.max_attempts,
-            max_run_time=options.max_run_time,
-            tags=options.tags,
-            meta=self._meta(options),
-            created_at=now,
-        )
+        fields = {
+            "id": ObjectId() if options.job_id is None else options.job_id,
+            "id_given": options.job_id is not None,
+            "name": call.name[:LONGEST_NAME],
+            "queue": queue,
+            "priority": self._priority(call, options, queue),
+            "run_at": options.run_at or now + (options.run_in or timedelta(0)),
+            "handler": self._payloads.dump(call),
+            "max_attempts": options.max_attempts,
+            "max_run_time": options.max_run_time,
+            "tags": options.tags,
+            "meta": self._meta(options),
+            "created_at": now,
+        }
+        return Job.of(fields)
 
     def _now(self) -> datetime:
         """Return the server's time, or this machine's where jobs are never stored and there may be no server."""

@@ -218,7 +218,9 @@ class Payloads:
         encode = self.codec.encode
         labels = argument_labels(function, len(call.args))
         args = [encode(value, label) for value, label in zip(call.args, labels, strict=True)]
-        if all(_is_plain_name(name) for name in call.kwargs):
+        if not call.kwargs:
+            kwargs = {}
+        elif all(_is_plain_name(name) for name in call.kwargs):
             kwargs = {name: encode(value, f"argument {name!r}") for name, value in call.kwargs.items()}
         else:
             kwargs = encode(dict(call.kwargs), "keyword arguments")

@@ -73,9 +73,7 @@ _TYPES: Final = _REQUIRED | _OPTIONAL
 _DATES: Final = {field for field, types in _TYPES.items() if types is _DATE}
 _COUNTERS: Final = ("attempts", "fence", "losses", "releases", "snoozes")
 _NEVER_NULL: Final = {*_REQUIRED, *_COUNTERS}
-_KEPT_IF_SET: Final = tuple(
-    field for field in _OPTIONAL if field not in (*_COUNTERS, "max_run_time", "errors", "tags", "id_given")
-)
+_KEPT_IF_SET: Final = _OPTIONAL.keys() - {*_COUNTERS, "max_run_time", "errors", "tags", "id_given"}
 _SHOWN_INSTEAD: Final[dict[str, Any]] = {
     "name": "(damaged)",
     "queue": "(damaged)",
@@ -96,12 +94,14 @@ def to_document(job: Job) -> Document:
         "run_at": job.run_at,
         "state": job.state,
         "handler": job.handler,
+        "attempts": job.attempts,
+        "fence": job.fence,
+        "losses": job.losses,
+        "releases": job.releases,
+        "snoozes": job.snoozes,
     }
-    for field in _COUNTERS:
-        document[field] = getattr(job, field)
-    for field in _KEPT_IF_SET:
-        value = getattr(job, field)
-        if value is not None:
+    for field, value in vars(job).items():
+        if field in _KEPT_IF_SET and value is not None:
             document[field] = value
     if job.max_run_time is not None:
         document["max_run_time"] = milliseconds(job.max_run_time)
@@ -217,7 +217,7 @@ def _job(values: dict[str, Any]) -> Job:
     for field in ("errors", "tags"):
         if field in values:
             values[field] = tuple(values[field])
-    return Job(**values)
+    return Job.of(values)
 
 
 def aware(moment: datetime) -> datetime:

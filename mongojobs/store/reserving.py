@@ -47,7 +47,7 @@ class Reserving(Ending):
 
         Raises DatabaseError; then some jobs may be locked all the same, and ``adopt`` finds them.
         """
-        index = indexes.READY_BY_QUEUE if wanted.queues else indexes.READY
+        index = _index_for(wanted)
         while True:
             now = self.clock.now()
             query = filters.reservable(wanted, now=now, beside=beside)
@@ -81,6 +81,15 @@ class Reserving(Ending):
         until = self.clock.now() + lease
         lost = {job.id for job in self.renew(jobs, lease=lease)}
         return [dataclasses.replace(job, locked_until=until) for job in jobs if job.id not in lost]
+
+    def has_due(self, wanted: Wanted) -> bool:
+        """Return whether a wanted job is due, as cheaply as can be asked: it reads one key. Raises DatabaseError."""
+        query = filters.reservable(wanted, now=self.clock.now(), beside=False)
+
+        def look(hint: str | None) -> Document | None:
+            return self.collection.find_one(query, {"_id": 1}, sort=RESERVE_ORDER, hint=hint)
+
+        return self._using(_index_for(wanted), look) is not None
 
     def ready_queues(self) -> list[str]:
         """Return the names of the queues that have ready jobs, due or not, from a key a queue. Raises DatabaseError."""
@@ -202,6 +211,10 @@ def _lock(*, token: str, by: str, now: datetime, until: datetime) -> Document:
         "lock_token": token,
     }
     return {"$set": fields, "$inc": {"fence": 1}}
+
+
+def _index_for(wanted: Wanted) -> str:
+    return indexes.READY_BY_QUEUE if wanted.queues else indexes.READY
 
 
 def _some(found: list[Document], count: int) -> list[Document]:

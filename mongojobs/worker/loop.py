@@ -208,6 +208,7 @@ class Worker:
         elif self.settings.exit_on_complete:
             self._complete(crew, was_empty=was_empty)
         else:
+            crew.wakeup.in_vain()
             self._idle(crew)
 
     def _wait_for_room(self, crew: Crew) -> None:
@@ -226,6 +227,8 @@ class Worker:
             if crew.wakeup.wait(due=due, most=min(left, max(crew.rescuer.seconds_left(), 0.01))):
                 return
             crew.rescuer.run_if_due()
+            if not crew.wakeup.is_listening and wanted and crew.store.has_due(wanted):
+                return
 
     def _complete(self, crew: Crew, *, was_empty: bool) -> None:
         """Leave if nothing was due while nothing was held: what still runs may come back at once."""

@@ -39,6 +39,7 @@ def standalone(ground: Ground) -> dict[str, float]:
                 time.sleep(ground.size(20, least=2))
                 share = (worker.cpu_seconds() - used) / (time.monotonic() - begun)
                 sent = _send(ground.size(60, least=8), marks_its_run.delay, pause=0.5)
+                time.sleep(1)
                 found = dict(worker.stop().marks)
         app.close()
     waits = [(found[number] - moment) * 1000 for number, moment in sent.items()]

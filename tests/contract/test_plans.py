@@ -125,6 +125,8 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "reserve many by queue": (nothing, lambda store, _: reserve(store, 100, queues=BY_QUEUE.queues)),
     "reserve many beside": (nothing, lambda store, _: reserve(store, 100, beside=True)),
     "adopt": (one_held, lambda store, job: store.adopt(job.lock_token, lease=MINUTE)),
+    "has_due": (nothing, lambda store, _: store.has_due(Wanted())),
+    "has_due by queue": (nothing, lambda store, _: store.has_due(BY_QUEUE)),
     "ready_queues": (nothing, lambda store, _: store.ready_queues()),
     "earliest_run_at": (nothing, lambda store, _: store.earliest_run_at(Wanted())),
     "earliest_run_at by queue": (nothing, lambda store, _: store.earliest_run_at(BY_QUEUE)),
@@ -207,7 +209,7 @@ def test_a_reserve_reads_a_key_for_each_job_and_for_each_priority_in_front(crowd
     assert search.keys <= batch + len(QUEUES) * (2 * len(FUTURE_PRIORITIES) + 2)
 
 
-IDLE = ["earliest_run_at", "earliest_run_at by queue", "quarantine", "ready_queues", "rescue"]
+IDLE = ["earliest_run_at", "earliest_run_at by queue", "quarantine", "ready_queues", "rescue", "has_due"]
 
 
 @pytest.mark.parametrize("name", IDLE)
