@@ -1,6 +1,7 @@
 """The database that is measured on: filled, surrounded, emptied."""
 
 import itertools
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -59,14 +60,21 @@ class Ground:
         """Pause a queue."""
         mongojobs.default_app().pause(queue)
 
-    def drain(self, *arguments: str, limit: int = 0, count: int = 1) -> float:
-        """Let *count* workers drain all jobs, or so many, and return the jobs a second."""
-        return rate(self.drained(*arguments, limit=limit, count=count))
+    def drain(self, *arguments: str, limit: int = 0) -> float:
+        """Let a worker drain all jobs, or so many, and return the jobs a second."""
+        return rate([self.drained(*arguments, limit=limit)])
 
-    def drained(self, *arguments: str, limit: int = 0, count: int = 1) -> list[SimpleNamespace]:
-        """Do as ``drain``, and return what the workers noted."""
-        workers = [Worker(self.uri, "--exit-on-complete", *arguments, limit=limit) for _ in range(count)]
-        return [worker.end() for worker in workers]
+    def drained(self, *arguments: str, limit: int = 0) -> SimpleNamespace:
+        """Do as ``drain``, and return what the worker noted."""
+        return Worker(self.uri, "--exit-on-complete", *arguments, limit=limit).end()
+
+    def drained_together(self, function: JobFunction[[int], Any], size: int, count: int) -> list[SimpleNamespace]:
+        """Let *count* idle workers begin to drain *size* jobs at one moment, and return what they noted."""
+        self.fill(function, size, run_at=datetime.now(UTC) + timedelta(seconds=3 + 0.7 * count))
+        workers = [Worker(self.uri) for _ in range(count)]
+        while self.jobs.estimated_document_count():
+            time.sleep(0.1)
+        return [notes for notes in [worker.stop() for worker in workers] if notes.started]
 
     def loop(self, way: str, limit: int) -> float:
         """Let a loop without a library drain up to so many jobs, and return the jobs a second."""
