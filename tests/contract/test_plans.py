@@ -16,6 +16,7 @@ from pymongo import MongoClient
 
 from mongojobs.core.job import ErrorText, Job
 from mongojobs.core.settings import Settings
+from mongojobs.store.ending import rescheduled
 from mongojobs.store.indexes import create_indexes
 from mongojobs.store.jobs import JobStore, Wanted, open_store
 from mongojobs.store.workers import WorkerStatus, WorkerStore
@@ -143,6 +144,10 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "fail destroying": (one_held, lambda store, job: store.fail(job, error=ERROR, destroy=True)),
     "snooze": (one_held, lambda store, job: store.snooze(job, run_at=START + MINUTE)),
     "discard": (one_held, lambda store, job: store.discard(job, reason="r")),
+    "end_all": (
+        held,
+        lambda store, jobs: store.end_all([rescheduled(job, error=ERROR, run_at=START, now=START) for job in jobs]),
+    ),
     "release": (held, lambda store, jobs: store.release(jobs, started=False)),
     "release started": (held, lambda store, jobs: store.release(jobs, started=True)),
     "rescue": (one_expired, lambda store, _: store.rescue(by="w")),
