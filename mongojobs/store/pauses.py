@@ -46,7 +46,7 @@ class PauseStore:
         """
         pause = Pause(queue=queue_name(queue), since=self._clock.now(), until=until, reason=reason)
         document = {"paused": True, "since": pause.since, "until": until, "reason": reason}
-        self.collection.replace_one({"_id": {"$eq": queue}}, document, upsert=True)
+        self.collection.replace_one({"_id": pause.queue}, document, upsert=True)
         return pause
 
     def resume(self, queue: str) -> bool:
