@@ -17,6 +17,7 @@ from mongojobs.core.settings import Settings
 from mongojobs.store import clients, faults
 from mongojobs.store.clients import Client
 from mongojobs.store.jobs import open_store
+from mongojobs.store.pauses import PauseStore
 from mongojobs.store.stream import JobStream
 from mongojobs.store.workers import WorkerStore
 from mongojobs.worker.crew import Connections
@@ -44,7 +45,8 @@ class Link:
     """A client, the database of the jobs, and what it takes to open further clients to the same server.
 
     *address* is None where that cannot be known, as with a client that was handed over. *source* says where the link
-    was found, for people. The password is in *address* or *options*, and in no repr.
+    was found, for people. *alias* is MongoEngine's, where the client is its own. The password is in *address* or
+    *options*, and in no repr.
     """
 
     client: Client
@@ -52,6 +54,15 @@ class Link:
     source: str
     address: str | None = field(default=None, repr=False)
     options: Mapping[str, Any] | None = field(default=None, repr=False)
+    alias: str | None = None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the client is still the one of its alias; cheap, since each enqueue asks.
+
+        Tests and forked servers disconnect MongoEngine, which closes the client, and connect anew.
+        """
+        return self.alias is None or _opened().get(self.alias) is self.client
 
 
 def find_link(settings: Settings, environ: Mapping[str, str], client: Client | None = None) -> Link:
@@ -117,8 +128,10 @@ def _connections(
         store=store,
         heartbeat_store=heartbeat_store,
         workers=WorkerStore(heartbeat_store.collection, store.clock, settings),
+        pauses=PauseStore(store.collection, store.clock),
         open_stream=(lambda wanted: JobStream(store.collection, wanted)) if has_streams else None,
         close=close_both,
+        opened_at=store.clock.now(),  # asks the server, for the last time before somebody waits for the worker
     )
 
 
@@ -135,7 +148,7 @@ def _of_alias(settings: Settings) -> Link:
         raise ConnectionMissingError(f"MongoEngine cannot connect the alias {alias!r}: {error}") from None
     database = settings.database or mongoengine_connection.get_db(alias).name
     address, options = _address_of(alias)
-    return Link(client, database, f"MongoEngine alias {alias}", address, options)
+    return Link(client, database, f"MongoEngine alias {alias}", address, options, alias)
 
 
 def _is_registered(alias: str) -> bool:
@@ -146,6 +159,12 @@ def _registered() -> Mapping[str, Mapping[str, Any]]:
     """Return what MongoEngine was told of its connections; it has no public way to ask."""
     registered: Mapping[str, Mapping[str, Any]] = getattr(mongoengine_connection, "_connection_settings", {})
     return registered
+
+
+def _opened() -> Mapping[str, Client]:
+    """Return the clients that MongoEngine has opened, by alias; it has no way to ask that opens none."""
+    opened: Mapping[str, Client] = getattr(mongoengine_connection, "_connections", {})
+    return opened
 
 
 def _address_of(alias: str) -> tuple[str | None, dict[str, Any] | None]:

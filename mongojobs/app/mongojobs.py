@@ -7,13 +7,15 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack
 
 from mongojobs.app.connections import Link, find_link, open_connections
 from mongojobs.app.sources import read_file, settings_of
-from mongojobs.core.clock import Clock
+from mongojobs.core.clock import Clock, truncate
+from mongojobs.core.errors import OptionError
 from mongojobs.core.job import Job, JobId
 from mongojobs.core.lifecycle import Lifecycle, Plugin
 from mongojobs.core.notices import Warned
@@ -30,6 +32,7 @@ from mongojobs.store.clients import Client
 from mongojobs.store.faults import DatabaseError, unavailable
 from mongojobs.store.indexes import IndexReport, create_indexes
 from mongojobs.store.jobs import JobStore, open_store
+from mongojobs.store.pauses import Pause, PauseStore
 from mongojobs.worker.crew import Connections
 
 
@@ -54,30 +57,42 @@ class MongoJobs:
         self._client = client
         self._clock = clock
         self._making = threading.RLock()
+        self._link: Link | None = None
+        self._opened: tuple[Link, JobStore] | None = None
         for plugin in (LogPlugin(), *self.plugins):
             plugin.register(self.lifecycle)
 
-    @cached_property
+    @property
     def link(self) -> Link:
-        """The way to the jobs. Raises ConnectionMissingError."""
+        """The way to the jobs; another one after MongoEngine has connected anew. Raises ConnectionMissingError."""
+        link = self._link
+        if link is not None and link.is_current:
+            return link
         with self._making:
-            return self.__dict__.get("link") or find_link(self.settings, os.environ, self._client)
+            if self._link is None or not self._link.is_current:
+                self._link = find_link(self.settings, os.environ, self._client)
+            return self._link
 
-    @cached_property
+    @property
     def store(self) -> JobStore:
         """Every call to the database. Raises ConnectionMissingError."""
+        link, opened = self.link, self._opened
+        if opened is not None and opened[0] is link:
+            return opened[1]
         with self._making:
-            if "store" in self.__dict__:
-                made: JobStore = self.__dict__["store"]
-                return made
-            if self.settings.write_concern != "majority":
-                warnings.warn(
-                    f"write_concern is {self.settings.write_concern}: a failover can lose jobs, or run them again",
-                    stacklevel=3,
-                )
-            store = open_store(self.link.client, self.link.database, self.settings, self._clock)
-            store.on_warning = lambda message: self.lifecycle.notify(Warned("", message))
-            return store
+            if self._opened is None or self._opened[0] is not link:
+                self._opened = link, self._open(link)
+            return self._opened[1]
+
+    def _open(self, link: Link) -> JobStore:
+        if self.settings.write_concern != "majority":
+            warnings.warn(
+                f"write_concern is {self.settings.write_concern}: a failover can lose jobs, or run them again",
+                stacklevel=3,
+            )
+        store = open_store(link.client, link.database, self.settings, self._clock)
+        store.on_warning = lambda message: self.lifecycle.notify(Warned("", message))
+        return store
 
     @cached_property
     def payloads(self) -> Payloads:
@@ -125,6 +140,31 @@ class MongoJobs:
         with _plain_errors():
             return self.store.delete(job_id)
 
+    def pause(self, queue: str, *, until: datetime | None = None, reason: str = "") -> Pause:
+        """Let no worker reserve from *queue* until *until*, or until ``resume``; they notice within five seconds.
+
+        Jobs that run go on, and jobs can be enqueued. Raises OptionError for what is no queue's name or a time without
+        zone, and StoreUnavailableError.
+        """
+        try:
+            return self.pauses.pause(queue, until=None if until is None else truncate(until), reason=reason)
+        except ValueError as error:
+            raise OptionError(f"cannot pause {queue!r:.100}: {error}") from None
+        except DatabaseError as error:
+            raise unavailable(error) from error
+
+    def resume(self, queue: str) -> bool:
+        """Let workers reserve from *queue* again; return whether it was paused. Raises StoreUnavailableError."""
+        try:
+            return self.pauses.resume(queue)
+        except DatabaseError as error:
+            raise unavailable(error) from error
+
+    @property
+    def pauses(self) -> PauseStore:
+        """The queues that are paused."""
+        return PauseStore(self.store.collection, self.store.clock)
+
     def create_indexes(self) -> IndexReport:
         """Create the indexes that are missing; to be run at each deploy. Raises StoreUnavailableError."""
         with _plain_errors():
@@ -138,12 +178,13 @@ class MongoJobs:
         """Go on with other *settings*; what was made with the former ones is made anew at its next use."""
         with self._making:
             self.settings = settings
-            for made in ("link", "store", "payloads", "enqueuer"):
+            self._link = self._opened = None
+            for made in ("payloads", "enqueuer"):
                 self.__dict__.pop(made, None)
 
     def close(self) -> None:
         """Close the client, if this app opened it."""
-        link: Link | None = self.__dict__.get("link")
+        link = self._link
         if link is not None and link.address is not None and not link.source.startswith("MongoEngine"):
             link.client.close()
 

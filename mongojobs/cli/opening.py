@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -72,9 +73,8 @@ def open_database(told: GlobalOptions) -> Iterator[Database]:
     from mongojobs.plugins.formats import set_up_logging
 
     opened = open_app(told)
-    set_up_logging(
-        level=log_level(opened.settings), form=opened.settings.log_format, environ=os.environ, stream=sys.stderr
-    )
+    settings, handler = opened.settings, logging.StreamHandler(sys.stderr)
+    set_up_logging(handler, level=log_level(settings), form=settings.log_format, environ=os.environ)
     connections = opened.app.connect_worker(opened.settings)
     connections.store.on_warning = lambda message: click.echo(f"Warning: {message}", err=True)
     try:

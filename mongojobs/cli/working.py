@@ -7,12 +7,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from signal import Signals
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, TextIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from mongojobs.cli.config import shown_setting
 from mongojobs.cli.failures import NO, Failure, failure
@@ -83,9 +81,10 @@ def work_here(told: GlobalOptions, options: WorkOptions) -> int:
 def set_up_worker_logging(settings: Settings, log_dir: Path | None) -> None:
     """Log to standard output, or to the file in *log_dir*. Raises Failure."""
     from mongojobs.plugins.formats import set_up_logging
+    from mongojobs.plugins.output import LogHandler
 
-    stream = cast("TextIO", _Output()) if log_dir is None else _open_log(log_dir)
-    set_up_logging(level=log_level(settings), form=settings.log_format, environ=os.environ, stream=stream)
+    handler = LogHandler(sys.stdout.buffer if log_dir is None else _open_log(log_dir))
+    set_up_logging(handler, level=log_level(settings), form=settings.log_format, environ=os.environ)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what jobs print stands between the log lines of its time
 
@@ -96,31 +95,6 @@ def leave_at_once(status: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
-
-
-class _Output(io.TextIOBase):
-    """Standard output. Once nobody reads it any more, it goes nowhere, and the jobs go on."""
-
-    def write(self, text: str) -> int:
-        """Write *text*."""
-        with _reader_may_leave():
-            sys.stdout.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        """Write what has been buffered."""
-        with _reader_may_leave():
-            sys.stdout.flush()
-
-
-@contextmanager
-def _reader_may_leave() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
 
 
 class _FailedRuns:
@@ -136,10 +110,10 @@ class _FailedRuns:
         self.count += isinstance(notice, JobErrored | JobFailed)
 
 
-def _open_log(folder: Path) -> TextIO:
+def _open_log(folder: Path) -> BinaryIO:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return (folder / LOG_FILE).open("a", encoding="utf-8")
+        return (folder / LOG_FILE).open("ab")
     except OSError as error:
         raise Failure(f"cannot write the log in {folder}: {error.strerror}", NO) from None
 

@@ -50,11 +50,12 @@ def truncate(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
+_COUNTS_SUSPENSION = hasattr(time, "CLOCK_BOOTTIME")
+
+
 def elapsed_seconds() -> float:
     """Return seconds since some fixed moment, counting suspended time where the system can."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if _COUNTS_SUSPENSION else time.monotonic()
 
 
 class SystemClock:
@@ -89,14 +90,13 @@ class ServerClock:
 
     def now(self) -> datetime:
         """Return the server's time; never earlier than the last measured one."""
-        mark = self._mark
-        if mark is None or self._is_doubtful(mark):
-            mark = self._measure(mark)
-        seconds = mark.server_seconds + (self._elapsed() - mark.elapsed)
+        mark, elapsed = self._mark, self._elapsed()
+        if mark is None or self._is_doubtful(mark, elapsed - mark.elapsed):
+            mark, elapsed = self._measure(mark), self._elapsed()
+        seconds = mark.server_seconds + (elapsed - mark.elapsed)
         return _EPOCH + timedelta(milliseconds=int(seconds * 1000))
 
-    def _is_doubtful(self, mark: _Mark) -> bool:
-        passed = self._elapsed() - mark.elapsed
+    def _is_doubtful(self, mark: _Mark, passed: float) -> bool:
         return (
             passed >= REMEASURE_AFTER_SECONDS
             or abs((self._wall() - mark.wall) - passed) >= JUMP_SECONDS

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -63,7 +61,7 @@ class ErrorText:
         return f"{self.error}\n{self.trace}" if self.trace else self.error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """A document of the collection ``delayed_jobs``, as a value.
 
@@ -107,6 +105,17 @@ class Job:
         """Return how people are told of the job: ``Job app.send (id=...) (queue=mail)``. Source: delayed_job."""
         return f"Job {self.name} (id={self.id}) (queue={self.queue})"
 
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Job:
+        """Return the job with *fields*, which somebody has checked: in a tenth of the time that it takes otherwise.
+
+        Python makes a frozen value field by field. For a job, of which there are many, that is most of the work; so it
+        has no slots, and takes its fields in one go.
+        """
+        job = object.__new__(cls)
+        job.__dict__.update(fields)
+        return job
+
     @property
     def stopping(self) -> bool:
         """Whether the worker that runs this job has been told to stop: a good moment to save progress and return."""
@@ -127,9 +136,13 @@ class Job:
         """Whether the job was given up on."""
         return self.state == FAILED
 
-    def with_run(self, run: Run) -> Job:
-        """Return the same job as seen from inside *run*."""
-        return dataclasses.replace(self, run=run)
+    def begin(self, run: Run) -> None:
+        """Let the job be seen as from inside *run*.
+
+        In place, for the one that has just reserved it and shared it with nobody: a copy would cost more than all else
+        that is done for a short job.
+        """
+        object.__setattr__(self, "run", run)
 
 
 _current: ContextVar[Job | None] = ContextVar("mongojobs_current_job", default=None)
@@ -140,11 +153,16 @@ def current_job() -> Job | None:
     return _current.get()
 
 
-@contextmanager
-def running(job: Job) -> Iterator[None]:
+class running:  # noqa: N801 - reads as a verb: `with running(job):`
     """Make *job* the current one for the code inside."""
-    token = _current.set(job)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+
+    __slots__ = ("_job", "_token")
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._job)
+
+    def __exit__(self, *_raised: object) -> None:
+        _current.reset(self._token)

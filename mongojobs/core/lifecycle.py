@@ -66,6 +66,10 @@ class Lifecycle:
         """Call *listener* with every notice."""
         self._listeners.append(listener)
 
+    def is_watched(self, event: str) -> bool:
+        """Whether any callback takes part in *event*."""
+        return event in self._watched
+
     def notify(self, notice: Notice) -> None:
         """Tell all listeners. What one of them raises is told to the others, as whoever has news must go on."""
         for listener in self._listeners:

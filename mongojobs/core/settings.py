@@ -19,6 +19,22 @@ from mongojobs.core.job import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
 
 ENVIRONMENT_PREFIX: Final = "MONGOJOBS_"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+_LEVELS_BY_OTHER_NAMES: Final = {
+    "10": "debug",
+    "20": "info",
+    "30": "warning",
+    "40": "error",
+    "50": "critical",
+    "0": "debug",
+    "1": "info",
+    "2": "warning",
+    "3": "error",
+    "4": "critical",
+    "5": "critical",
+    "warn": "warning",
+    "fatal": "critical",
+    "unknown": "critical",
+}
 LOG_FORMATS: Final = ("auto", "text", "logfmt", "json")
 LARGEST_QUEUE: Final = 10_000_000
 """The largest ``max_size`` of a queue; so many jobs are counted at each enqueue when it is nearly full."""
@@ -147,6 +163,17 @@ def _choice(*allowed: str) -> Parse:
     return parse
 
 
+def _log_level(value: object) -> str:
+    """Return the name of a level that is given by name or by number: Python's, or the severity of delayed_job."""
+    text = "" if isinstance(value, bool) else str(value).strip().lower()
+    level = _LEVELS_BY_OTHER_NAMES.get(text, text)
+    if level not in LOG_LEVELS:
+        raise ValueError(
+            f"must be one of {', '.join(LOG_LEVELS)}, or its number, 10 to 50, or 0 to 5 as in delayed_job"
+        )
+    return level
+
+
 def _write_concern(value: object) -> str | int:
     if value == "majority":
         return "majority"
@@ -231,10 +258,13 @@ class Settings:
         10, _number(1, 10_000), "async def jobs run at once in a process, beside the threads"
     )
     sleep_delay: timedelta = _setting(
-        timedelta(seconds=5), _duration(), "longest wait between two looks into an empty queue", "SLEEP_DELAY"
+        timedelta(seconds=5),
+        _duration(),
+        "longest wait between two looks into an empty queue; six times that while a stream tells of jobs",
+        "SLEEP_DELAY",
     )
     read_ahead: int = _setting(
-        100, _number(0, 10_000), "most jobs reserved at once; 0: strictly one at a time", "READ_AHEAD"
+        500, _number(0, 10_000), "most jobs reserved at once; 0: strictly one at a time", "READ_AHEAD"
     )
     exit_on_complete: bool = _setting(False, _truth, "leave when nothing is due")
     lease: timedelta = _setting(timedelta(seconds=60), _duration(), "how long a lock lives without renewal")
@@ -250,7 +280,7 @@ class Settings:
     redact: Callable[[str], str] | None = _setting(
         None, _function, "function that takes secrets out of a text of an error before it is stored and logged"
     )
-    log_level: str = _setting("info", _choice(*LOG_LEVELS), "least level that is logged")
+    log_level: str = _setting("info", _log_level, "least level that is logged, by name or number")
     log_format: str = _setting("auto", _choice(*LOG_FORMATS), "form of log lines")
     quiet: bool = _setting(False, _truth, "log warnings and errors only", "QUIET")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from mongojobs.core.errors import RegistrationError
 from mongojobs.core.job import Job
@@ -50,11 +50,24 @@ class AsynchronousMethod(Generic[R]):
         self.declaration: Declaration = declare(
             function, "method", {name: value for name, value in options.items() if name in _ONLY_DECLARED}
         )
-        functools.update_wrapper(self, function)  # type: ignore[arg-type]  # a descriptor, called once it is bound
+        functools.update_wrapper(self, function)
 
     def __get__(self, instance: object | None, owner: type) -> BoundAsynchronousMethod[R]:
+        if isinstance(instance, type):  # classmethod binds what it wraps like this, up to Python 3.12
+            raise self.wrong_order("classmethod")
         target = owner if instance is None or isinstance(self._method, classmethod | staticmethod) else instance
         return BoundAsynchronousMethod(self, target, instance, owner)
+
+    def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        """Refuse: only a class method or static method around this calls it instead of binding it."""
+        raise self.wrong_order("classmethod or @staticmethod")
+
+    def wrong_order(self, wrapper: str) -> RegistrationError:
+        """Return what to raise where *wrapper* stands above this one: it shows neither options nor declaration."""
+        return RegistrationError(
+            f"@{wrapper} hides @handle_asynchronously of {self.declaration.name}: write @handle_asynchronously first,"
+            f" above it"
+        )
 
     def options_for(self, target: object) -> Options:
         """Return the options of an enqueue on *target*, with those evaluated that are functions."""
@@ -101,6 +114,13 @@ class BoundAsynchronousMethod(Generic[R]):
     def without_delay(self) -> Callable[..., R]:
         """The method that runs at once."""
         return self._method.original(self._instance, self._owner)
+
+
+def refuse_hidden(cls: type) -> None:
+    """Raise RegistrationError if a method of *cls* is declared below ``classmethod`` or ``staticmethod``."""
+    for attribute in vars(cls).values():
+        if isinstance(attribute, classmethod | staticmethod) and isinstance(attribute.__func__, AsynchronousMethod):
+            raise attribute.__func__.wrong_order(type(attribute).__name__)
 
 
 def _evaluated(value: Any, target: object) -> Any:

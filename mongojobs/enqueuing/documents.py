@@ -18,13 +18,15 @@ from mongoengine.fields import (
 
 from mongojobs.core.errors import ReadOnlyError, RegistrationError
 from mongojobs.enqueuing import current
+from mongojobs.enqueuing.asynchronous import refuse_hidden
 from mongojobs.enqueuing.proxy import DelayAttribute
 
 
 class Delayable:
     """Gives a class and its instances ``delay``: ``group.delay.update_users()`` stores the call as a job.
 
-    Mix it in before ``Document``. Raises RegistrationError when the class has an attribute of its own called ``delay``.
+    Mix it in before ``Document``. Raises RegistrationError when the class has an attribute of its own called ``delay``,
+    or ``handle_asynchronously`` below ``classmethod``.
     """
 
     delay = DelayAttribute()
@@ -37,6 +39,7 @@ class Delayable:
                 f"{cls.__name__} has a field or attribute of its own called delay, which hides Delayable's:"
                 f" leave Delayable out and write mongojobs.delay(document).method(...)"
             )
+        refuse_hidden(cls)
 
 
 def _refuse(what: str, instead: str) -> Any:

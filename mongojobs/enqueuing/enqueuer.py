@@ -13,7 +13,7 @@ from bson.codec_options import CodecOptions
 
 from mongojobs.core.clock import Clock, SystemClock
 from mongojobs.core.errors import OptionError, QueueFullError
-from mongojobs.core.job import LONGEST_NAME, Document, Job, JobId, running
+from mongojobs.core.job import LONGEST_NAME, Job, JobId, running
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobEnqueued
 from mongojobs.core.settings import Settings, queue_name
@@ -78,7 +78,7 @@ class Enqueuer:
         With a ``job_id`` that is in the collection already nothing is changed, and the job there is returned. Raises
         EnqueueError (nothing stored), EnqueueUnknownError (perhaps stored), StoreUnavailableError (not stored).
         """
-        job = self._build(call, options, self._payloads.dump(call))
+        job = _dated(self._fields(call, options), options, self._now())
         return self._lifecycle.run("enqueue", job, body=lambda: self._enqueue(call, job, options))
 
     def enqueue_many(self, calls: Sequence[Call], options: Options) -> list[Job]:
@@ -89,8 +89,9 @@ class Enqueuer:
         """
         if options.job_id is not None:
             raise OptionError(f"job_id names one job, and delay_many stores several, got {options.job_id!r}")
-        handlers = [self._payloads.dump(call) for call in calls]
-        jobs = [self._prepared(call, options, handler) for call, handler in zip(calls, handlers, strict=True)]
+        checked = [self._fields(call, options) for call in calls]
+        now = self._now()
+        jobs = [self._prepared(call, _dated(fields, options, now)) for call, fields in zip(calls, checked, strict=True)]
         delayed = [job for job in jobs if self._is_delayed(job)]
         if delayed:
             self._check_room(delayed)
@@ -119,8 +120,9 @@ class Enqueuer:
             return job
         return self._store().get(job.id) or job
 
-    def _prepared(self, call: Call, options: Options, handler: Document) -> Job:
-        job = self._build(call, options, handler)
+    def _prepared(self, call: Call, job: Job) -> Job:
+        if call.job_object is None and not self._lifecycle.is_watched("enqueue"):
+            return job
         return self._lifecycle.run("enqueue", job, body=lambda: _hooked(call, job))
 
     def _check_room(self, jobs: Sequence[Job]) -> None:
@@ -144,23 +146,21 @@ class Enqueuer:
         except DatabaseError as error:
             raise unavailable(error) from error
 
-    def _build(self, call: Call, options: Options, handler: Document) -> Job:
-        queue, meta = self._queue(call, options), self._meta(options)
-        now = self._now()  # after all that can be refused without the database
-        return Job(
-            id=ObjectId() if options.job_id is None else options.job_id,
-            id_given=options.job_id is not None,
-            name=call.name[:LONGEST_NAME],
-            queue=queue,
-            priority=self._priority(call, options, queue),
-            run_at=options.run_at or now + (options.run_in or timedelta(0)),
-            handler=handler,
-            max_attempts=options.max_attempts,
-            max_run_time=options.max_run_time,
-            tags=options.tags,
-            meta=meta,
-            created_at=now,
-        )
+    def _fields(self, call: Call, options: Options) -> dict[str, Any]:
+        """Return the fields of a job but for its dates: all that can be refused, which needs no database."""
+        queue = self._queue(call, options)
+        return {
+            "id": ObjectId() if options.job_id is None else options.job_id,
+            "id_given": options.job_id is not None,
+            "name": call.name[:LONGEST_NAME],
+            "queue": queue,
+            "priority": self._priority(call, options, queue),
+            "handler": self._payloads.dump(call),
+            "max_attempts": options.max_attempts,
+            "max_run_time": options.max_run_time,
+            "tags": options.tags,
+            "meta": self._meta(options),
+        }
 
     def _now(self) -> datetime:
         """Return the server's time, or this machine's where jobs are never stored and there may be no server."""
@@ -168,12 +168,15 @@ class Enqueuer:
 
     def _queue(self, call: Call, options: Options) -> str:
         """Choose the queue: the option, the job object's ``queue_name``, the declaration's, the default."""
-        own = _of_job_object(call, "queue_name")
+        if options.queue:
+            return options.queue
+        if own := _of_job_object(call, "queue_name"):
+            try:
+                return queue_name(own)
+            except ValueError as error:
+                raise OptionError(f"queue_name of {call.name} {error}, got {own!r}") from None
         declared = call.declaration.queue if call.declaration else None
-        try:
-            return queue_name(options.queue or own or declared or self._settings.default_queue_name)
-        except ValueError as error:
-            raise OptionError(f"queue_name of {call.name} {error}, got {own!r}") from None
+        return declared or self._settings.default_queue_name
 
     def _priority(self, call: Call, options: Options, queue: str) -> int:
         """Choose the priority: the option, the declaration's, the one of the queue, the default."""
@@ -207,8 +210,17 @@ class Enqueuer:
             self._lifecycle.run("invoke_job", job, body=lambda: invoke(call, job, wait=run_to_end))
 
 
+def _dated(fields: dict[str, Any], options: Options, now: datetime) -> Job:
+    """Return the job with these *fields*, made *now*."""
+    fields["run_at"] = options.run_at or now + (options.run_in or timedelta(0))
+    fields["created_at"] = now
+    return Job.of(fields)
+
+
 def _hooked(call: Call, job: Job) -> Job:
     """Fire the ``enqueue`` hook, which may return a changed job; a changed payload is not stored."""
+    if call.job_object is None:
+        return job
     changed = call_hook(call.job_object, "enqueue", job)
     return changed if isinstance(changed, Job) else job
 

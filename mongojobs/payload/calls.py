@@ -219,7 +219,9 @@ class Payloads:
         encode = self.codec.encode
         labels = argument_labels(function, len(call.args))
         args = [encode(value, label) for value, label in zip(call.args, labels, strict=True)]
-        if all(_is_plain_name(name) for name in call.kwargs):
+        if not call.kwargs:
+            kwargs = {}
+        elif all(_is_plain_name(name) for name in call.kwargs):
             kwargs = {name: encode(value, f"argument {name!r}") for name, value in call.kwargs.items()}
         else:
             kwargs = encode(dict(call.kwargs), "keyword arguments")
@@ -301,6 +303,7 @@ _KEYS = {
     "class_method": {"v", "kind", "target", "method", "args", "kwargs"},
     "object": {"v", "kind", "target", "args", "kwargs"},
 }
+_TYPES = (("args", list), ("kwargs", dict), ("method", str))
 
 
 def _parts(handler: object) -> dict[str, Any]:
@@ -317,10 +320,9 @@ def _parts(handler: object) -> dict[str, Any]:
         raise DamagedPayloadError(f"the handler has the version {version!r:.100}, which never was")
     if type(kind) is not str or handler.keys() != _KEYS.get(kind):
         raise DamagedPayloadError(f"the handler of kind {kind!r:.100} has other fields than it should")
-    types_ = {"args": list, "kwargs": dict, "method": str}
-    wrong = [name for name, wanted in types_.items() if name in handler and type(handler[name]) is not wanted]
-    if wrong:
-        raise DamagedPayloadError(f"the field {wrong[0]} of the handler is {type(handler[wrong[0]]).__name__}")
+    for name, wanted in _TYPES:
+        if name in handler and type(handler[name]) is not wanted:
+            raise DamagedPayloadError(f"the field {name} of the handler is {type(handler[name]).__name__}")
     return handler
 
 

@@ -66,6 +66,8 @@ def check_arguments(
 ) -> None:
     """Raise ArgumentsError unless *function* can be called so; *label* names it in the message."""
     plain, leading = _unbound(function)
+    if not kwargs and len(leading) + len(args) in _counts(plain):
+        return
     signature = _signature(plain)
     if signature is None:
         return
@@ -78,7 +80,13 @@ def check_arguments(
 
 def argument_labels(function: Callable[..., object], count: int) -> Sequence[str]:
     """Return how messages call each of *count* positional arguments: ``argument 'order_id'``, or ``argument 3``."""
-    named = [f"argument {name!r}" for name in parameter_names(function)[:count]]
+    plain, leading = _unbound(function)
+    return _labels(plain, len(leading), count)
+
+
+@functools.lru_cache(maxsize=4096)
+def _labels(function: Callable[..., object], skipped: int, count: int) -> Sequence[str]:
+    named = [f"argument {name!r}" for name in _positional(function)[skipped:][:count]]
     return (*named, *(f"argument {number + 1}" for number in range(len(named), count)))
 
 
@@ -99,6 +107,17 @@ def _signature(function: Callable[..., object]) -> inspect.Signature | None:
         return inspect.signature(function)
     except (TypeError, ValueError):  # some functions written in C
         return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _counts(function: Callable[..., object]) -> range:
+    """Return how many positional arguments alone *function* surely takes; to bind them one by one takes far longer."""
+    signature = _signature(function)
+    parameters = list(signature.parameters.values()) if signature else []
+    if not signature or any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters):
+        return range(0)
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return range(sum(p.default is p.empty for p in positional), len(positional) + 1)
 
 
 @functools.lru_cache(maxsize=4096)

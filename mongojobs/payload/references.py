@@ -17,7 +17,7 @@ import mongoengine
 from bson import DBRef
 from bson.errors import BSONError
 from mongoengine import connection
-from mongoengine.base import BaseDocument, LazyReference
+from mongoengine.base import BaseDict, BaseDocument, BaseList, LazyReference
 from mongoengine.errors import MongoEngineException, ValidationError
 from mongoengine.queryset.base import BaseQuerySet
 
@@ -64,6 +64,12 @@ class DocumentReferences:
             return self._store_embedded
         if issubclass(cls, LazyReference):
             return self._store_lazy
+        if issubclass(cls, BaseList | BaseDict):
+            plain = "list" if issubclass(cls, BaseList) else "dict"
+            raise RefusedError(
+                f"is MongoEngine's {plain} of a field, which reports changes to its document: pass {plain}(...) of it,"
+                f" or, where lists or dicts are nested in it, document.to_mongo()['field']"
+            )
         if issubclass(cls, BaseQuerySet):
             raise RefusedError("is a QuerySet, a query and no value: pass the ids, such as list(query.scalar('id'))")
         return None

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 from mongojobs.plugins.log import JobContext
 
@@ -17,13 +16,12 @@ LONGEST_LINE: Final = 8000
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def set_up_logging(*, level: str, form: str, environ: Mapping[str, str], stream: TextIO | None = None) -> None:
-    """Send all log records of *level* and above to *stream* (default: standard output), in the given form.
+def set_up_logging(handler: logging.Handler, *, level: str, form: str, environ: Mapping[str, str]) -> None:
+    """Send all log records of *level* and above to *handler*, in the given form.
 
     The form ``auto`` is JSON under Kubernetes and text elsewhere. The driver's own debug log, which would show the
     arguments of jobs, is kept at warnings.
     """
-    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(formatter(form, environ))
     handler.addFilter(JobContext())
     root = logging.getLogger()

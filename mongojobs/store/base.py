@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from pymongo.cursor import Cursor
 from pymongo.errors import OperationFailure
 
 from mongojobs.core.clock import Clock
@@ -101,6 +102,12 @@ def is_left_as(job: Job, fields: Document, found: Document | None) -> bool:
     return found.get("state") == fields["state"] and all(
         found.get(name, 0) == value for name, value in expected.items()
     )
+
+
+def all_of(cursor: Cursor[Document]) -> list[Document]:
+    """Return all that a query finds: in the driver's quickest way, which mongomock has not."""
+    to_list: Callable[[], list[Document]] | None = getattr(cursor, "to_list", None)
+    return list(cursor) if to_list is None else to_list()
 
 
 def wait(seconds: float) -> None:

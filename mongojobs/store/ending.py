@@ -1,5 +1,7 @@
 """Keeping and ending a run: ``renew``, ``finish``, ``reschedule``, ``fail``, ``snooze``, ``discard``, ``release``.
 
+``end_all`` does what the single ones do, for many jobs at once.
+
 All of them change a job only while it carries the lock that it was reserved with. Counters are written as values, not
 as increments, since nobody else may change them meanwhile: so a write can be repeated, and none can fail because
 somebody edited the document by hand.
@@ -11,8 +13,11 @@ would leave it counts as ours. Without it, "not as I left it" would be read as "
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
+
+from pymongo import UpdateOne
 
 from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, Document, ErrorText, Job
 from mongojobs.store.base import UNLOCK, StoreBase, is_held, is_left_as
@@ -20,6 +25,39 @@ from mongojobs.store.documents import KEPT_ERRORS, LONGEST_ERROR, cut, error_ent
 from mongojobs.store.filters import held, held_groups
 
 K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of a job that is held, as the *change* to be written."""
+
+    job: Job
+    change: Document
+
+
+def rescheduled(job: Job, *, error: ErrorText, run_at: datetime, now: datetime) -> Ended:
+    """*job* failed and is ready again at *run_at*."""
+    change = _with_error(job, error, now=now, attempt=job.attempts + 1)
+    change["$set"] |= {"state": READY, "run_at": run_at, "attempts": job.attempts + 1}
+    return Ended(job, change)
+
+
+def failed(job: Job, *, error: ErrorText, now: datetime) -> Ended:
+    """*job* failed and is given up on."""
+    change = _with_error(job, error, now=now, attempt=job.attempts + 1)
+    change["$set"] |= {"state": FAILED, "attempts": job.attempts + 1, "failed_at": now, "finished_at": now}
+    return Ended(job, change)
+
+
+def snoozed(job: Job, *, run_at: datetime) -> Ended:
+    """*job* asked to be run again at *run_at*."""
+    return Ended(job, {"$set": {"state": READY, "run_at": run_at, "snoozes": job.snoozes + 1}, "$unset": UNLOCK})
+
+
+def discarded(job: Job, *, reason: str, now: datetime) -> Ended:
+    """*job* gave itself up."""
+    fields = {"state": CANCELLED, "finished_at": now, "last_error": cut(reason, LONGEST_ERROR)}
+    return Ended(job, {"$set": fields, "$unset": UNLOCK})
 
 
 class Ending(StoreBase):
@@ -49,42 +87,38 @@ class Ending(StoreBase):
 
     def reschedule(self, job: Job, *, error: ErrorText, run_at: datetime, repeated: bool = False) -> bool:
         """Make *job*, which failed, ready again at *run_at*, with the *error*; return False if it was not ours."""
-        change = _with_error(job, error, now=self.clock.now(), attempt=job.attempts + 1)
-        change["$set"] |= {"state": READY, "run_at": run_at, "attempts": job.attempts + 1}
-        return self._end(job, change, repeated=repeated)
+        return self._end(rescheduled(job, error=error, run_at=run_at, now=self.clock.now()), repeated=repeated)
 
     def fail(self, job: Job, *, error: ErrorText, destroy: bool = False, repeated: bool = False) -> bool:
         """Give up on *job*, or delete it if *destroy* is set; return False if it was not ours any more.
 
         A job whose id the caller chose is kept for ``job_id_retention`` even then: its id must not become free.
         """
-        now = self.clock.now()
         if destroy and not job.id_given:
             return not self._delete([job], repeated=repeated)
-        change = _with_error(job, error, now=now, attempt=job.attempts + 1)
-        change["$set"] |= {
-            "state": FAILED,
-            "attempts": job.attempts + 1,
-            "failed_at": now,
-            "finished_at": now,
-        }
+        ended = failed(job, error=error, now=self.clock.now())
         if destroy:
-            change["$set"]["expire_at"] = now + self.settings.job_id_retention
-        return self._end(job, change, repeated=repeated)
+            ended.change["$set"]["expire_at"] = self.clock.now() + self.settings.job_id_retention
+        return self._end(ended, repeated=repeated)
 
     def snooze(self, job: Job, *, run_at: datetime, repeated: bool = False) -> bool:
         """Make *job* ready again at *run_at*, as it asked; return False if it was not ours any more."""
-        fields = {"state": READY, "run_at": run_at, "snoozes": job.snoozes + 1}
-        return self._end(job, {"$set": fields, "$unset": UNLOCK}, repeated=repeated)
+        return self._end(snoozed(job, run_at=run_at), repeated=repeated)
 
     def discard(self, job: Job, *, reason: str, repeated: bool = False) -> bool:
         """Cancel *job*, as it asked, and keep the *reason* as its last error; return False if it was not ours."""
-        fields = {
-            "state": CANCELLED,
-            "finished_at": self.clock.now(),
-            "last_error": cut(reason, LONGEST_ERROR),
-        }
-        return self._end(job, {"$set": fields, "$unset": UNLOCK}, repeated=repeated)
+        return self._end(discarded(job, reason=reason, now=self.clock.now()), repeated=repeated)
+
+    def end_all(self, endings: Sequence[Ended]) -> list[Job]:
+        """Write what became of many jobs, each in its own way, in one round trip; return those that were not ours.
+
+        Raises DatabaseError; then some may be written, and each is to be written again by itself, as repeated.
+        """
+        writes = [UpdateOne(held(one.job), one.change, hint=self._by_id()) for one in endings]
+        if self.collection.bulk_write(writes, ordered=False).matched_count == len(endings):
+            return []
+        found = self._look([one.job for one in endings])
+        return [one.job for one in endings if not is_left_as(one.job, one.change["$set"], found.get(one.job.id))]
 
     def release(self, jobs: Sequence[Job], *, started: bool) -> list[Job]:
         """Hand back *jobs* that were not ended, to be run at once; return those that were not ours any more.
@@ -139,10 +173,11 @@ class Ending(StoreBase):
         )
         change = _with_error(job, ErrorText(error=text), now=now, attempt=job.attempts)
         change["$set"] |= {"state": FAILED, "releases": releases, "failed_at": now, "finished_at": now}
-        return self._end(job, change, repeated=True)
+        return self._end(Ended(job, change), repeated=True)
 
-    def _end(self, job: Job, change: Document, *, repeated: bool) -> bool:
+    def _end(self, ended: Ended, *, repeated: bool) -> bool:
         """Make one change of a job that is held; return whether it was ours."""
+        job, change = ended.job, ended.change
         if self.collection.update_one(held(job), change, hint=self._by_id()).matched_count:
             return True
         return repeated and is_left_as(job, change["$set"], self._look([job]).get(job.id))

@@ -10,10 +10,10 @@ from mongojobs.store.filters import Wanted
 from mongojobs.store.inserting import Inserting
 from mongojobs.store.queues import Counting
 from mongojobs.store.rescuing import Rescued, Rescuing
-from mongojobs.store.reserving import Reserving
+from mongojobs.store.reserving import WIDEST_SPREAD, Reserving
 from mongojobs.store.tending import Tending
 
-__all__ = ["JobStore", "Quarantined", "Rescued", "Wanted", "open_store"]
+__all__ = ["WIDEST_SPREAD", "JobStore", "Quarantined", "Rescued", "Wanted", "open_store"]
 
 
 class JobStore(Inserting, Reserving, Rescuing, Tending, Counting):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -61,12 +60,15 @@ class Rescuing(StoreBase):
 
         Raises DatabaseError.
         """
-        found: list[Quarantined] = []
-        for query, index in _hidden(self.clock.now()):
-            found += self._set_aside_all(query, index, limit=limit - len(found))
-            if len(found) >= limit:
-                break
-        return found
+        query = {"$or": _hidden(self.clock.now())}
+        aside: list[Quarantined] = []
+        for document in self.collection.find(query, {"handler": 0}, limit=limit):
+            reason = f"damaged: {damage({'handler': {}} | document) or _missing_lock(document)}"
+            change = as_damaged(document, reason, now=self.clock.now())
+            guard = query | {"_id": {"$eq": document["_id"]}}
+            if self.collection.update_one(guard, change, hint=self._by_id()).matched_count:
+                aside.append(Quarantined(document["_id"], reason))
+        return aside
 
     def _take_back(self, document: Document, *, by: str, now: datetime) -> Rescued | None:
         """Take back one job, unless its worker has renewed or ended it since, or another one has taken it back."""
@@ -94,19 +96,6 @@ class Rescuing(StoreBase):
             f" it may kill its worker or use too much memory; at last, {lost}"
         )
 
-    def _set_aside_all(self, query: Document, index: str, *, limit: int) -> list[Quarantined]:
-        def look(hint: str | None) -> list[Document]:
-            return list(self.collection.find(query, {"handler": 0}, limit=limit, hint=hint))
-
-        aside: list[Quarantined] = []
-        for document in self._using(index, look):
-            reason = f"damaged: {damage({'handler': {}} | document) or _missing_lock(document)}"
-            change = as_damaged(document, reason, now=self.clock.now())
-            guard = query | {"_id": {"$eq": document["_id"]}}
-            if self.collection.update_one(guard, change, hint=self._by_id()).matched_count:
-                aside.append(Quarantined(document["_id"], reason))
-        return aside
-
 
 def as_damaged(document: Document, reason: str, *, now: datetime) -> Document:
     """Return the update that sets *document* aside as failed; it works on a document damaged in any way."""
@@ -124,18 +113,20 @@ def _with_loss(document: Document, error: ErrorText, worker: str, *, now: dateti
     return {"$set": {"state": READY, "last_error": last_error(error), "errors": kept}, "$unset": UNLOCK}
 
 
-def _hidden(now: datetime) -> Iterator[tuple[Document, str]]:
-    """Yield queries for all damage that hides a job, each with the index of which it reads a few keys.
+def _hidden(now: datetime) -> list[Document]:
+    """Return queries for all damage that hides a job; of each the server reads a few keys of another index.
 
     ``reserve`` sees only dates, numbers within 32 bits and, for workers with a list of queues, texts; ``rescue`` only
     dates and tokens.
     """
-    yield {"state": READY, "run_at": NO_DATE}, indexes.READY_BY_TIME
-    yield {"state": READY, "priority": {"$not": {"$gte": LOWEST_PRIORITY}}}, indexes.READY
-    yield {"state": READY, "priority": {"$gt": HIGHEST_PRIORITY}}, indexes.READY
-    yield {"state": READY, "queue": NO_TEXT}, indexes.READY_BY_QUEUE
-    yield {"state": RUNNING, "locked_until": NO_DATE}, indexes.RUNNING
-    yield {"state": RUNNING, "locked_until": {"$lte": now}, "lock_token": NO_TEXT}, indexes.RUNNING
+    return [
+        {"state": READY, "run_at": NO_DATE},
+        {"state": READY, "priority": {"$not": {"$gte": LOWEST_PRIORITY}}},
+        {"state": READY, "priority": {"$gt": HIGHEST_PRIORITY}},
+        {"state": READY, "queue": NO_TEXT},
+        {"state": RUNNING, "locked_until": NO_DATE},
+        {"state": RUNNING, "locked_until": {"$lte": now}, "lock_token": NO_TEXT},
+    ]
 
 
 def _missing_lock(document: Document) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from pymongo import ReturnDocument
 from pymongo.errors import OperationFailure
@@ -13,37 +14,50 @@ from pymongo.errors import OperationFailure
 from mongojobs.core.errors import DamagedPayloadError
 from mongojobs.core.job import READY, RUNNING, Document, Job, JobId
 from mongojobs.store import faults, filters, indexes
-from mongojobs.store.base import Quarantined
+from mongojobs.store.base import Quarantined, all_of
 from mongojobs.store.documents import to_job
 from mongojobs.store.ending import Ending
 from mongojobs.store.filters import RESERVE_ORDER, Wanted
 from mongojobs.store.rescuing import as_damaged
+
+WIDEST_SPREAD: Final = 8
 
 
 class Reserving(Ending):
     """The part of the store that finds the next jobs and locks them."""
 
     def reserve(
-        self, wanted: Wanted, *, token: str, by: str, lease: timedelta, limit: int = 1, beside: bool = False
+        self,
+        wanted: Wanted,
+        *,
+        token: str,
+        by: str,
+        lease: timedelta,
+        limit: int = 1,
+        beside: bool = False,
+        spread: int = 1,
     ) -> list[Job]:
-        """Lock up to *limit* due jobs under *token*, the most urgent first, and return them.
+        """Lock up to *limit* due jobs under *token*, the most urgent first, and return them; none if none is due.
 
         *token* must be fresh and random, *by* is a label. The lease is counted from before the write. A job that lost
         a worker before comes alone; with *beside*, the process holds other jobs, and one that lost two is left out.
+        With *spread*, the jobs are picked at random among the first so many times *limit*: workers that keep out of
+        each other's way get more done. It is also tried, and doubled, when others were quicker with all of the first.
         Jobs that cannot be read are set aside as failed and told to ``on_damaged``, and others are looked for.
 
         Raises DatabaseError; then some jobs may be locked all the same, and ``adopt`` finds them.
         """
-        index = indexes.READY_BY_QUEUE if wanted.queues else indexes.READY
+        index = _index_for(wanted)
         while True:
             now = self.clock.now()
             query = filters.reservable(wanted, now=now, beside=beside)
             lock = _lock(token=token, by=by, now=now, until=now + lease)
             try:
                 if limit == 1:
-                    found = self._take_one(query, lock, index)
+                    ids, found = None, self._take_one(query, lock, index)
                 else:
-                    found = self._take_many(query, lock, index, limit=limit, token=token)
+                    ids = self._candidates(query, index, limit=limit, spread=spread)
+                    found = self._take_all(ids, query, lock, token=token)
             except OperationFailure as error:
                 if not faults.is_wrong_type(error) or not self._clear_the_way(query, index, limit):
                     raise
@@ -51,8 +65,9 @@ class Reserving(Ending):
                     return jobs
                 continue
             jobs = self._readable(found)
-            if jobs or not found:
+            if jobs or not (found or ids):
                 return jobs
+            spread = min(spread * 2, WIDEST_SPREAD)
 
     def adopt(self, token: str, *, lease: timedelta) -> list[Job]:
         """Return the jobs that a ``reserve`` without an answer locked under *token*, after renewing their locks.
@@ -66,6 +81,26 @@ class Reserving(Ending):
         until = self.clock.now() + lease
         lost = {job.id for job in self.renew(jobs, lease=lease)}
         return [dataclasses.replace(job, locked_until=until) for job in jobs if job.id not in lost]
+
+    def has_due(self, wanted: Wanted) -> bool:
+        """Return whether a wanted job is due, as cheaply as can be asked: it reads one key. Raises DatabaseError."""
+        query = filters.reservable(wanted, now=self.clock.now(), beside=False)
+
+        def look(hint: str | None) -> Document | None:
+            return self.collection.find_one(query, {"_id": 1}, sort=RESERVE_ORDER, hint=hint)
+
+        return self._using(_index_for(wanted), look) is not None
+
+    def ready_queues(self) -> list[str]:
+        """Return the names of the queues that have ready jobs, due or not, from a key a queue. Raises DatabaseError."""
+        query: Document = {"state": READY, "queue": {"$gte": ""}}
+        pipeline: list[Document] = [{"$match": query}, {"$sort": {"queue": 1}}, {"$group": {"_id": "$queue"}}]
+
+        def look(hint: str | None) -> list[Document]:
+            options: dict[str, Any] = {} if hint is None else {"hint": hint}
+            return list(self.collection.aggregate(pipeline, **options))
+
+        return sorted(found["_id"] for found in self._using(indexes.READY_BY_QUEUE, look))
 
     def earliest_run_at(self, wanted: Wanted, *, within: timedelta | None = None) -> datetime | None:
         """Return when the next job that is wanted but not due yet will be due; None if there is none.
@@ -96,30 +131,30 @@ class Reserving(Ending):
         found = self._using(index, take)
         return [] if found is None else [found]
 
-    def _take_many(self, query: Document, lock: Document, index: str, *, limit: int, token: str) -> list[Document]:
-        """Find candidates, lock those that still are, and read what was locked.
+    def _take_all(self, ids: Sequence[JobId], query: Document, lock: Document, *, token: str) -> list[Document]:
+        """Lock those of the candidates that still are, and read what was locked.
 
         The lock's filter is the whole filter of the candidates, not only their ids: between the two steps another
         worker may have run and rescheduled one, which is ready again, but due in an hour.
         """
-        ids = self._candidates(query, index, limit)
         if not ids:
             return []
         taken = self.collection.update_many(query | {"_id": {"$in": ids}}, lock, hint=self._by_id())
         if taken.matched_count == 0:
             return []
         locked = {"_id": {"$in": ids}, "state": RUNNING, "lock_token": token}
-        found = {document["_id"]: document for document in self.collection.find(locked)}
+        found = {document["_id"]: document for document in all_of(self.collection.find(locked))}
         return [found[job_id] for job_id in ids if job_id in found]
 
-    def _candidates(self, query: Document, index: str, limit: int) -> list[JobId]:
+    def _candidates(self, query: Document, index: str, *, limit: int, spread: int) -> list[JobId]:
         """Return the ids of the first due jobs; up to the first that lost a worker before, which must run alone.
 
         If it killed that worker, the others of its batch would die with it, and after five deaths be given up too.
         """
 
         def look(hint: str | None) -> list[Document]:
-            return list(self.collection.find(query, {"losses": 1}, sort=RESERVE_ORDER, limit=limit, hint=hint))
+            first = self.collection.find(query, {"losses": 1}, sort=RESERVE_ORDER, limit=limit * spread, hint=hint)
+            return _some(all_of(first), limit)
 
         ids: list[JobId] = []
         for found in self._using(index, look):
@@ -176,6 +211,17 @@ def _lock(*, token: str, by: str, now: datetime, until: datetime) -> Document:
         "lock_token": token,
     }
     return {"$set": fields, "$inc": {"fence": 1}}
+
+
+def _index_for(wanted: Wanted) -> str:
+    return indexes.READY_BY_QUEUE if wanted.queues else indexes.READY
+
+
+def _some(found: list[Document], count: int) -> list[Document]:
+    """Return so many of *found*, picked at random, in their order."""
+    if len(found) <= count:
+        return found
+    return [found[place] for place in sorted(random.sample(range(len(found)), count))]
 
 
 def _has_losses(document: Document) -> bool:

@@ -14,7 +14,7 @@ from mongojobs.store.clients import Jobs, confirmed_handle
 from mongojobs.store.documents import aware
 from mongojobs.store.filters import EPOCH, Wanted, wanted_ready
 
-AWAIT_MILLISECONDS: Final = 10_000
+AWAIT_MILLISECONDS: Final = 30_000
 
 
 class JobStream:
@@ -29,7 +29,7 @@ class JobStream:
         self._changes = confirmed_handle(jobs).watch(_pipeline(wanted), max_await_time_ms=AWAIT_MILLISECONDS)
 
     def next(self) -> datetime | None:
-        """Return the ``run_at`` of a job that became ready; None when nothing came for ten seconds, or after ``close``.
+        """Return the ``run_at`` of a job that became ready; None when nothing came for long, or after ``close``.
 
         Where the event does not say when the job is due, it is due now, and the time returned lies in the past.
         Raises DatabaseError when the stream is broken for good; make a new one then.

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from mongojobs.core.job import Job
@@ -14,8 +15,10 @@ from mongojobs.core.notices import JobQuarantined, Warned
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Payloads
 from mongojobs.store.jobs import JobStore, Wanted
+from mongojobs.store.pauses import PauseStore
 from mongojobs.store.stream import JobStream
 from mongojobs.store.workers import WorkerStore
+from mongojobs.worker.choice import Choice
 from mongojobs.worker.finisher import Finisher
 from mongojobs.worker.heartbeat import LONG_RUN_SECONDS, Heartbeat
 from mongojobs.worker.holdings import Held, Holdings
@@ -31,6 +34,9 @@ from mongojobs.worker.wakeup import Wakeup
 HOLD_OFF_SECONDS = 1.0
 """How long to look only for room for jobs of one kind after more of it came than there was room for."""
 
+LISTENING_FACTOR: Final = 6
+"""How many times ``sleep_delay`` may pass between two looks while a change stream tells of new jobs."""
+
 NO_ROOM: Final = -(2**31)
 
 
@@ -41,9 +47,11 @@ class Connections:
     store: JobStore
     heartbeat_store: JobStore
     workers: WorkerStore
+    pauses: PauseStore
     open_stream: Callable[[Wanted], JobStream] | None
     """Opens a change stream; None where the server has none."""
     close: Callable[[], None]
+    opened_at: datetime
 
 
 class Crew:
@@ -65,6 +73,7 @@ class Crew:
         name, store = str(worker), connections.store
         self._payloads = payloads
         self._stopping = stopping
+        self._sleep_delay = settings.sleep_delay
         for one in (store, connections.heartbeat_store):
             one.on_warning = lambda message: lifecycle.notify(Warned(name, message))
             one.on_damaged = lambda damaged: lifecycle.notify(JobQuarantined(name, damaged.job_id, damaged.reason))
@@ -76,7 +85,9 @@ class Crew:
         self.outage = outage
         self.holdings = Holdings(threads=settings.threads, async_concurrency=settings.async_concurrency)
         self.solitude = Solitude(self.holdings, settings.lease.total_seconds())
-        self.reserver = Reserver(store, settings, by=name)
+        wanted = Wanted(queues=settings.queues, min_priority=settings.min_priority, max_priority=settings.max_priority)
+        self.choice = Choice(store, connections.pauses, wanted)
+        self.reserver = Reserver(store, self.choice, settings, by=name)
         self.rescuer = Rescuer(store, lifecycle, settings, outage, worker=name)
         self.finisher = Finisher(store, self.holdings, lifecycle, outage, worker=name)
         self.heartbeat = Heartbeat(
@@ -96,7 +107,7 @@ class Crew:
         self.slots = Slots(self.holdings, self.runner, self.finisher, lifecycle, worker=name)
         open_stream = connections.open_stream
         self.wakeup = Wakeup(
-            None if open_stream is None else lambda: open_stream(self.reserver.wanted),
+            None if open_stream is None else lambda: open_stream(wanted),
             store.clock,
             lifecycle,
             worker=name,
@@ -136,6 +147,14 @@ class Crew:
             self.solitude.note_empty()
             self.finisher.batch.begin()
         return self.hold(*self.reserver.reserve(limit, beside=not is_empty))
+
+    def longest_wait(self) -> timedelta:
+        """Return how long an idle worker may go without a look.
+
+        A stream makes looks rare; but a pause that ends makes no job ready, so that no stream tells of it.
+        """
+        rarely = self.wakeup.is_listening and not self.choice.paused
+        return self._sleep_delay * LISTENING_FACTOR if rarely else self._sleep_delay
 
     def hold(self, jobs: Iterable[Job], expires: float) -> list[Held]:
         """Wrap reserved *jobs* as held ones."""

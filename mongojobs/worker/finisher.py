@@ -10,8 +10,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from datetime import datetime
 from typing import Final, assert_never
 
+from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import (
     BatchDone,
@@ -23,6 +26,7 @@ from mongojobs.core.notices import (
     JobSnoozed,
     Notice,
 )
+from mongojobs.store.ending import Ended, discarded, failed, rescheduled, snoozed
 from mongojobs.store.faults import DatabaseError, describe, is_about_document, is_passing
 from mongojobs.store.jobs import JobStore
 from mongojobs.worker.holdings import Held, Holdings
@@ -119,6 +123,7 @@ class Finisher:
         try:
             self._drop_lost(group)
             self._finish_successes(group)
+            self._end_others(group)
             refusal = self._write_singly([result for result in group if not result.is_settled], refused)
         finally:
             rest = [result for result in group if not (result.is_settled or result in refused)]
@@ -159,17 +164,30 @@ class Finisher:
                 self._finish(results, repeated=repeated)
 
     def _finish(self, succeeded: list[Result], *, repeated: bool) -> None:
+        jobs = [result.held.job for result in succeeded]
+        self._settle_all(succeeded, lambda: self._store.finish(jobs, repeated=repeated))
+
+    def _end_others(self, group: list[Result]) -> None:
+        """Write all that did not succeed in one go, unless it may have been written before, or is to be deleted."""
+        now = self._store.clock.now()
+        new = [one for one in group if not (one.is_settled or one.is_doubtful or isinstance(one.outcome, Succeeded))]
+        endings = {one: ended for one in new if (ended := _ended(one.held.job, one.outcome, now))}
+        if len(endings) < 2:
+            return
+        self._settle_all(list(endings), lambda: self._store.end_all(list(endings.values())))
+
+    def _settle_all(self, results: list[Result], write: Callable[[], list[Job]]) -> None:
+        """Write *results* and settle them; those that may be at fault for an error are left to be written singly."""
         try:
-            lost = self._store.finish([result.held.job for result in succeeded], repeated=repeated)
+            lost = {(job.id, job.lock_token) for job in write()}
         except Exception as error:
-            for result in succeeded:
+            for result in results:
                 result.is_doubtful = True
             if is_passing(error):
                 raise
             return  # one of them may be at fault; each for itself then
-        lost_keys = {(job.id, job.lock_token) for job in lost}
-        for result in succeeded:
-            if result.held.key in lost_keys:
+        for result in results:
+            if result.held.key in lost:
                 self._settle_lost(result)
             else:
                 self._settle(result)
@@ -246,6 +264,21 @@ class Batch:
         done = self._jobs, self._failures, now - self._since
         self._jobs, self._failures, self._since = 0, 0, now
         return done
+
+
+def _ended(job: Job, outcome: Ending, now: datetime) -> Ended | None:
+    """Return the change that *outcome* makes; None where it is none, but a deletion."""
+    match outcome:
+        case Errored(error, run_at):
+            return rescheduled(job, error=error, run_at=run_at, now=now)
+        case GivenUp(error, destroy=False):
+            return failed(job, error=error, now=now)
+        case Snoozed(delay):
+            return snoozed(job, run_at=now + delay)
+        case Discarded(reason):
+            return discarded(job, reason=reason, now=now)
+        case _:
+            return None
 
 
 def _notices(worker: str, result: Result) -> list[Notice]:

@@ -44,6 +44,7 @@ class Heartbeat:
         self._worker = worker
         self._lease = settings.lease
         self._interval = settings.heartbeat.total_seconds()
+        self._idle_interval = max(self._interval, settings.lease.total_seconds() / 4)
         self._beat = beat
         self._outage = outage
         self._stopped = False
@@ -89,7 +90,7 @@ class Heartbeat:
             self._release_returning()
             if is_due:
                 self._beat()
-                self._next = elapsed_seconds() + self._interval
+                self._next = elapsed_seconds() + (self._idle_interval if self._holdings.is_empty() else self._interval)
             self._outage.over(RENEWING)
             return self._seconds_to_next()
         except DatabaseError as error:

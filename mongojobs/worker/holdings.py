@@ -40,7 +40,8 @@ class Held:
 
     def __init__(self, job: Job, *, expires: float, is_async: bool, stopping: threading.Event) -> None:
         self.stopping_event = stopping
-        self.job = job.with_run(self)
+        self.job = job
+        job.begin(self)
         self.expires = expires
         """When the lock runs out unless it is renewed, in ``elapsed_seconds``."""
         self.is_async = is_async
@@ -83,12 +84,18 @@ class Held:
 class Holdings:
     """The jobs that this process holds, for all of its threads.
 
-    *limits* says how many jobs of each kind (``is_async``) may run at once.
+    *threads* and *async_concurrency* say how many jobs of each kind (``is_async``) may run at once.
+
+    A thread that has to be woken costs more than most jobs, so none is for nothing: a slot is woken only by jobs that
+    come, and whoever watches what changes (``wait_until``) only once few jobs are left that wait.
     """
 
     def __init__(self, *, threads: int, async_concurrency: int) -> None:
         self.threads = threads
-        self._changed = threading.Condition()
+        self._guard = threading.RLock()
+        self._arrived = {False: threading.Condition(self._guard), True: threading.Condition(self._guard)}
+        self._changed = threading.Condition(self._guard)
+        self._few = 0
         self._limits = {False: threads, True: async_concurrency}
         self._waiting: dict[bool, deque[Held]] = {False: deque(), True: deque()}
         self._running: dict[Key, Held] = {}
@@ -104,13 +111,15 @@ class Holdings:
 
     def add(self, held: Iterable[Held]) -> None:
         """Queue jobs for the slots."""
-        with self._changed:
+        with self._guard:
             for one in held:
                 waiting = self._waiting[one.is_async]
                 if not waiting:
                     self._waiting_since[one.is_async] = time.monotonic()
                 waiting.append(one)
-            self._changed.notify_all()
+            for is_async, waiting in self._waiting.items():
+                if waiting:
+                    self._arrived[is_async].notify(len(waiting))
 
     def take(self, *, is_async: bool) -> Held | None:
         """Wait for a job, mark it as running and return it; None when there will be no more.
@@ -118,10 +127,10 @@ class Holdings:
         A job whose lock has run out meanwhile, as in a process that was paused, is dropped: another may have it.
         """
         waiting = self._waiting[is_async]
-        with self._changed:
+        with self._guard:
             while True:
                 while not waiting and not self._closed:
-                    self._changed.wait()
+                    self._arrived[is_async].wait()
                 if self._closed:
                     return None
                 held = waiting.popleft()
@@ -131,7 +140,7 @@ class Holdings:
 
     def take_now(self) -> Held | None:
         """Mark a waiting job as running and return it; None when none waits."""
-        with self._changed:
+        with self._guard:
             is_async = not self._waiting[False]
             return self._start(self._waiting[is_async].popleft()) if self._waiting[is_async] else None
 
@@ -140,28 +149,28 @@ class Holdings:
 
         A job that was lost meanwhile is held no more.
         """
-        with self._changed:
+        with self._guard:
             del self._running[held.key]
             self._busy[held.is_async] -= 1
             self._ended_jobs += 1
             self._ended_seconds += time.monotonic() - (held.started or 0.0)
             if not held.is_given_up:
                 (self._interrupted if interrupted else self._unwritten)[held.key] = held
-            self._changed.notify_all()
+            self._tell(held.is_async)
 
     def written(self, held: Iterable[Held]) -> None:
         """Drop jobs whose result is written."""
-        with self._changed:
+        with self._guard:
             for one in held:
                 self._unwritten.pop(one.key, None)
-            self._changed.notify_all()
+            self._tell()
 
     def lose(self, held: Held) -> bool:
         """Give up a job, as its lock is not ours any more; code that runs goes on.
 
         False when there is nothing to give up: a result that is being written finds out for itself.
         """
-        with self._changed:
+        with self._guard:
             self._returning.pop(held.key, None)
             waits = held in self._waiting[held.is_async]
             if held.is_given_up or not (waits or held.key in self._running):
@@ -169,18 +178,18 @@ class Holdings:
             held.is_given_up = True
             if waits:
                 self._waiting[held.is_async].remove(held)
-            self._changed.notify_all()
+            self._tell(held.is_async)
             return True
 
     def return_waiting(self) -> None:
         """Put all jobs that no slot has taken on their way back."""
-        with self._changed:
+        with self._guard:
             for is_async, waiting in self._waiting.items():
                 self.return_some(len(waiting), is_async=is_async)
 
     def return_stalled(self, seconds: float) -> None:
         """Put the jobs on their way back that wait for slots which have been busy for so long."""
-        with self._changed:
+        with self._guard:
             for is_async, waiting in self._waiting.items():
                 since = max(self._last_start[is_async], self._waiting_since[is_async])
                 if waiting and time.monotonic() - since >= seconds:
@@ -189,78 +198,79 @@ class Holdings:
     def return_some(self, count: int, *, is_async: bool) -> None:
         """Put the last *count* waiting jobs of one kind on their way back."""
         waiting = self._waiting[is_async]
-        with self._changed:
+        with self._guard:
             for _ in range(min(count, len(waiting))):
                 held = waiting.pop()
                 self._returning[held.key] = held
-            self._changed.notify_all()
+            self._tell(is_async)
 
     def returning(self) -> list[Held]:
         """Return the jobs that were not started and are to be released."""
-        with self._changed:
+        with self._guard:
             return list(self._returning.values())
 
     def released(self, held: Iterable[Held]) -> None:
         """Drop jobs that are released."""
-        with self._changed:
+        with self._guard:
             for one in held:
                 self._returning.pop(one.key, None)
                 self._interrupted.pop(one.key, None)
-            self._changed.notify_all()
+            self._tell()
 
     def wanted_threads(self, *, is_async: bool) -> int:
         """Return how many threads the jobs of the kind can use that run or wait now."""
-        with self._changed:
+        with self._guard:
             return min(self._busy[is_async] + len(self._waiting[is_async]), self._limits[is_async])
 
     def close(self) -> None:
         """Let no job begin any more, and the slots end."""
-        with self._changed:
+        with self._guard:
             self._closed = True
-            self._changed.notify_all()
+            for condition in (*self._arrived.values(), self._changed):
+                condition.notify_all()
 
     def running(self) -> list[Held]:
         """Return the jobs whose code runs now."""
-        with self._changed:
+        with self._guard:
             return list(self._running.values())
 
     def interrupted(self) -> list[Held]:
         """Return the jobs whose run was cut short, so that they are to be handed back."""
-        with self._changed:
+        with self._guard:
             return list(self._interrupted.values())
 
     def is_at_large(self, held: Held) -> bool:
         """Whether the job waits or runs here."""
-        with self._changed:
+        with self._guard:
             return held.key in self._running or held in self._waiting[held.is_async]
 
     def all(self) -> list[Held]:
         """Return every job that is locked by this process."""
-        with self._changed:
+        with self._guard:
             running = [one for one in self._running.values() if not one.is_given_up]
             ended = [*self._unwritten.values(), *self._interrupted.values()]
             return [*self._waiting[False], *self._waiting[True], *running, *ended, *self._returning.values()]
 
     def room(self, *, is_async: bool) -> int:
         """Return how many jobs of the kind could start at once, besides those that wait already."""
-        with self._changed:
+        with self._guard:
             return self._limits[is_async] - self._busy[is_async] - len(self._waiting[is_async])
 
     def waiting(self) -> int:
         """Return how many jobs no slot has taken yet."""
-        with self._changed:
+        with self._guard:
             return len(self._waiting[False]) + len(self._waiting[True])
 
     def take_measure(self) -> tuple[int, float]:
         """Return how many runs have ended since the last call, and the seconds that they took one slot."""
-        with self._changed:
+        with self._guard:
             measure = self._ended_jobs, self._ended_seconds
             self._ended_jobs, self._ended_seconds = 0, 0.0
             return measure
 
     def is_empty(self) -> bool:
         """Whether this process holds nothing."""
-        with self._changed:
+        with self._guard:
             return not (
                 self._running
                 or self._unwritten
@@ -274,19 +284,30 @@ class Holdings:
         """Return how long ago a job of the kind was last begun."""
         return time.monotonic() - self._last_start[is_async]
 
-    def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait until *condition*, looked at whenever something changes here, holds; false on time-out."""
-        with self._changed:
+    def wait_until(self, condition: Callable[[], bool], timeout: float, *, few: int = 0) -> bool:
+        """Wait until *condition* holds; false on time-out.
+
+        It is looked at whenever something changes here while no more than *few* jobs wait for a slot: for use by
+        one thread.
+        """
+        with self._guard:
+            self._few = few
             return self._changed.wait_for(condition, timeout)
 
     def wake(self) -> None:
         """Let whoever waits look at the condition again."""
-        with self._changed:
+        with self._guard:
             self._changed.notify_all()
 
     def _start(self, held: Held) -> Held:
         self._last_start[held.is_async] = held.started = time.monotonic()
         self._running[held.key] = held
         self._busy[held.is_async] += 1
-        self._changed.notify_all()
+        self._tell(held.is_async)
         return held
+
+    def _tell(self, kind: bool | None = None) -> None:  # noqa: FBT001 - the same as a key of the tables above
+        """Let whoever watches look again, unless so many jobs wait (of the *kind* that changed) that it need not."""
+        waiting = self._waiting[False] if kind is None else self._waiting[kind]
+        if len(waiting) <= self._few:
+            self._changed.notify_all()

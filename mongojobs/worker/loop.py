@@ -6,11 +6,10 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable
-from datetime import datetime
 from typing import Final
 
-from mongojobs.core.errors import StoreUnavailableError
 from mongojobs.core.job import LONGEST_NAME
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import (
@@ -24,6 +23,7 @@ from mongojobs.payload.calls import Payloads
 from mongojobs.store.faults import DatabaseError
 from mongojobs.store.workers import WorkerStatus
 from mongojobs.version import __version__
+from mongojobs.worker.connecting import Connecting
 from mongojobs.worker.crew import Connections, Crew
 from mongojobs.worker.holdings import Held
 from mongojobs.worker.outage import Outage
@@ -36,7 +36,6 @@ LOOK_AGAIN_SECONDS = 0.5
 """How long to wait for a slot before looking again: what forbids a reserve may pass without a word."""
 JOIN_SECONDS = 5.0
 
-CONNECTING: Final = "connecting"
 RESERVING: Final = "reserving"
 
 
@@ -63,12 +62,16 @@ class Worker:
         self._stopping = threading.Event()
         self._hurry = threading.Event()
         self._quiet = threading.Event()
+        self._outage = Outage(lifecycle, self.name)
+        self._connecting = Connecting(connect, self._outage, self._stopping)
         self._crew: Crew | None = None
         self._connections: Connections | None = None
-        self._started_at: datetime | None = None
         self._is_stuck = False
         self.has_stuck_threads = False
-        """Whether code of jobs still runs after ``start`` has returned: leave the process by ``os._exit``."""
+        """Whether code of jobs, or a call to a database that hangs, still goes on after ``start`` has returned.
+
+        Leave the process by ``os._exit`` then.
+        """
 
     def __str__(self) -> str:
         return self.name
@@ -90,6 +93,7 @@ class Worker:
             self._hurry.set()
         is_first = not self._stopping.is_set()
         self._stopping.set()
+        self._connecting.give_up()
         if self._crew is not None:
             self._crew.holdings.close()
             self._crew.wakeup.wake()
@@ -107,7 +111,7 @@ class Worker:
         """
         outcomes: list[Outcome] = []
         connections = self._connect()
-        crew = self._assemble(connections, Outage(self._lifecycle, self.name), on_stuck=lambda _held: None)
+        crew = self._assemble(connections, on_stuck=lambda _held: None)
         try:
             crew.start_minding()
             crew.rescuer.rescue()
@@ -132,13 +136,12 @@ class Worker:
         return crew.holdings.take_now()
 
     def _execute(self) -> int:
-        outage = Outage(self._lifecycle, self.name)
-        connections = self._connect_patiently(outage)
+        connections = self._connecting.run()
         if connections is None:
+            self.has_stuck_threads = self._connecting.hangs
             return 0
-        self._started_at = connections.store.clock.now()
         self._connections = connections
-        self._crew = crew = self._assemble(connections, outage, on_stuck=self._on_stuck)
+        self._crew = crew = self._assemble(connections, on_stuck=self._on_stuck)
         self._lifecycle.notify(WorkerStarted(self.name, _worth_reading(self.settings)))
         looking = threading.Thread(target=self._work, args=(crew,), name="mongojobs-worker", daemon=True)
         shutdown = Shutdown(crew, self._lifecycle, self.settings, worker=self.name, hurry=self._hurry)
@@ -155,32 +158,18 @@ class Worker:
         self._lifecycle.notify(WorkerStopped(self.name, released))
         return STUCK_EXIT_STATUS if self._is_stuck else 0
 
-    def _assemble(self, connections: Connections, outage: Outage, *, on_stuck: Callable[[Held], None]) -> Crew:
+    def _assemble(self, connections: Connections, *, on_stuck: Callable[[Held], None]) -> Crew:
         return Crew(
             connections,
             self._payloads,
             self._lifecycle,
             self.settings,
             worker=self,
-            outage=outage,
+            outage=self._outage,
             stopping=self._stopping,
             beat=self._beat,
             on_stuck=on_stuck,
         )
-
-    def _connect_patiently(self, outage: Outage) -> Connections | None:
-        """Connect, and wait for a database that is away; None when told to stop meanwhile."""
-        while not self._stopping.is_set():
-            try:
-                connections = self._connect()
-            except StoreUnavailableError as error:
-                if error.refused:
-                    raise
-                self._stopping.wait(outage.failed(CONNECTING, error))
-            else:
-                outage.over(CONNECTING)
-                return connections
-        return None
 
     def _work(self, crew: Crew) -> None:
         """Look for jobs until told to stop.
@@ -219,18 +208,27 @@ class Worker:
         elif self.settings.exit_on_complete:
             self._complete(crew, was_empty=was_empty)
         else:
+            crew.wakeup.in_vain()
             self._idle(crew)
 
     def _wait_for_room(self, crew: Crew) -> None:
         def is_over() -> bool:
             return self._stopping.is_set() or (not self._quiet.is_set() and crew.wants() > 0)
 
-        crew.holdings.wait_until(is_over, min(max(crew.rescuer.seconds_left(), 0.01), LOOK_AGAIN_SECONDS))
+        seconds = min(max(crew.rescuer.seconds_left(), 0.01), LOOK_AGAIN_SECONDS)
+        crew.holdings.wait_until(is_over, seconds, few=crew.reserver.ahead() // 2)
 
     def _idle(self, crew: Crew) -> None:
-        """Wait for the next job that comes or falls due."""
-        due = crew.store.earliest_run_at(crew.reserver.wanted, within=self.settings.sleep_delay)
-        crew.wakeup.wait(due=due, most=max(crew.rescuer.seconds_left(), 0.01))
+        """Wait for the next job that comes or falls due, and rescue jobs of others meanwhile."""
+        longest, wanted = crew.longest_wait(), crew.choice.now()
+        due = crew.store.earliest_run_at(wanted, within=longest) if wanted else None
+        until = time.monotonic() + longest.total_seconds()
+        while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
+            if crew.wakeup.wait(due=due, most=min(left, max(crew.rescuer.seconds_left(), 0.01))):
+                return
+            crew.rescuer.run_if_due()
+            if not crew.wakeup.is_listening and wanted and crew.store.has_due(wanted):
+                return
 
     def _complete(self, crew: Crew, *, was_empty: bool) -> None:
         """Leave if nothing was due while nothing was held: what still runs may come back at once."""
@@ -250,14 +248,14 @@ class Worker:
 
     def _beat(self) -> None:
         """Show that this worker lives. Raises DatabaseError."""
-        if self._connections is None or self._crew is None or self._started_at is None:
+        if self._connections is None or self._crew is None:
             return
         self._connections.workers.beat(
             WorkerStatus(
                 name=self.name,
                 host=socket.gethostname(),
                 pid=os.getpid(),
-                started_at=self._started_at,
+                started_at=self._connections.opened_at,
                 queues=self.settings.queues,
                 threads=self.settings.threads,
                 busy=len(self._crew.holdings.running()),

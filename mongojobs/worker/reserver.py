@@ -8,7 +8,8 @@ from mongojobs.core.clock import elapsed_seconds
 from mongojobs.core.job import Job
 from mongojobs.core.settings import Settings
 from mongojobs.store.faults import DatabaseError
-from mongojobs.store.jobs import JobStore, Wanted
+from mongojobs.store.jobs import WIDEST_SPREAD, JobStore
+from mongojobs.worker.choice import Choice
 
 READ_AHEAD_SECONDS = 0.25
 """No more is reserved than runs in about this time, so that a lost worker or a long job holds up little."""
@@ -21,18 +22,18 @@ class Reserver:
     """Reserves for one process, one batch after the other; used by one thread only.
 
     The size of a batch is worked out: it doubles after each full batch, up to what runs in a quarter of a second and
-    to ``read_ahead``, and falls back to one when the queue was empty.
+    to ``read_ahead``, and falls back to one when the queue was empty. While other workers are quicker with some of a
+    batch, the next ones are spread.
     """
 
-    def __init__(self, store: JobStore, settings: Settings, *, by: str) -> None:
-        self.wanted = Wanted(
-            queues=settings.queues, min_priority=settings.min_priority, max_priority=settings.max_priority
-        )
+    def __init__(self, store: JobStore, choice: Choice, settings: Settings, *, by: str) -> None:
+        self._choice = choice
         self._store = store
         self._by = by
         self._lease = settings.lease
         self._read_ahead = settings.read_ahead
         self._size = 1
+        self._spread = 1
         self._seconds_a_job = _SECONDS_AT_FIRST
         self._unanswered: str | None = None
 
@@ -42,8 +43,9 @@ class Reserver:
             self._seconds_a_job += (seconds / jobs - self._seconds_a_job) * (1 - (1 - _WEIGHT) ** jobs)
 
     def ahead(self) -> int:
-        """Return how many jobs may wait for a slot."""
-        return int(min(self._size, self._read_ahead, READ_AHEAD_SECONDS / max(self._seconds_a_job, 1e-6)))
+        """Return how many jobs may wait for a slot: two batches, one at hand while the next is on its way."""
+        batches = 2 * min(self._size, self._read_ahead)
+        return int(min(batches, READ_AHEAD_SECONDS / max(self._seconds_a_job, 1e-6)))
 
     def wants(self, room: int) -> int:
         """Return how many jobs to reserve now.
@@ -68,14 +70,35 @@ class Reserver:
             adopted, expires = self.adopt()
             if adopted:
                 return adopted, expires
+        wanted = self._choice.now()
+        if wanted is None:
+            return [], 0.0
         sent = elapsed_seconds()
         token = self._unanswered = secrets.token_hex(12)
-        jobs = self._store.reserve(self.wanted, token=token, by=self._by, lease=self._lease, limit=limit, beside=beside)
+        jobs = self._store.reserve(
+            wanted,
+            token=token,
+            by=self._by,
+            lease=self._lease,
+            limit=limit,
+            beside=beside,
+            spread=self._spread,
+        )
         if jobs and elapsed_seconds() - sent >= self._lease.total_seconds() / 2:
             return self.adopt()  # so late an answer says little: another worker may have rescued them
         self._unanswered = None
-        self._size = min(max(self._size, limit) * 2, max(self._read_ahead, 1)) if len(jobs) >= limit else 1
+        self._adapt(limit, len(jobs))
         return jobs, sent + self._lease.total_seconds()
+
+    def _adapt(self, wanted: int, got: int) -> None:
+        """Learn from a batch: it may have been full, or small since few were due or others were quicker, or empty."""
+        if got >= wanted:
+            self._size = min(max(self._size, wanted) * 2, max(self._read_ahead, 1))
+            self._spread = max(self._spread // 2, 1)
+        elif got:
+            self._spread = min(self._spread * 2, WIDEST_SPREAD)
+        else:
+            self._size = self._spread = 1
 
     def adopt(self) -> tuple[list[Job], float]:
         """Take up what a call without an answer has locked, and return it as ``reserve`` does. Raises DatabaseError."""

@@ -71,6 +71,7 @@ class Shutdown:
             *(self._release_started, self._judge_overdue, crew.finisher.flush),
         )
         crew.stop_minding()
+        self._join_helpers(self._rest())  # a change stream cannot be closed any more once its client is
         self._within(self._rest(), "leaving", leave)
         have_ended = crew.join(self._rest()) and crew.event_loop.close(self._rest())
         self.has_left_threads = not have_ended or any(thread.is_alive() for thread in self._helpers)
@@ -129,6 +130,12 @@ class Shutdown:
         helper.start()
         helper.join(seconds)
         is_over.set()
+
+    def _join_helpers(self, timeout: float) -> None:
+        """Wait for what was not waited for until now, such as the end of the listening."""
+        deadline = time.monotonic() + timeout
+        for helper in self._helpers:
+            helper.join(max(deadline - time.monotonic(), 0.0))
 
     def _do(self, action: Callable[[], object], what: str, is_over: threading.Event) -> None:
         while True:

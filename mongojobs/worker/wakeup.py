@@ -5,6 +5,7 @@ The stream only shortens the wait. What makes sure that each job is found is the
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -17,8 +18,10 @@ from mongojobs.store.faults import describe, is_passing
 from mongojobs.store.stream import JobStream
 from mongojobs.worker.outage import delay_after
 
-SHORTEST_POLL_SECONDS = 0.05
+SHORTEST_POLL_SECONDS = 0.08
+"""Twelve looks a second cost half a hundredth of a core."""
 
+LONGEST_DEFERENCE_SECONDS = 0.01
 BUSY_TURNS = 3
 """After so many batches without a wait between them a worker counts as busy."""
 
@@ -26,8 +29,8 @@ BUSY_TURNS = 3
 class Wakeup:
     """What an idle worker waits on.
 
-    *open_stream* opens a change stream, or is None where the server has none; then the waits begin short and double up
-    to ``sleep_delay``. The stream is open only while the worker is idle.
+    *open_stream* opens a change stream, or is None where the server has none; then the waits begin short and grow up to
+    ``sleep_delay``. The stream is open only while the worker is idle.
     """
 
     def __init__(
@@ -51,8 +54,10 @@ class Wakeup:
         self._guard = threading.Lock()
         self._stream: JobStream | None = None
         self._due = float("inf")
-        self._poll = SHORTEST_POLL_SECONDS
+        self._idle_since = time.monotonic()
         self._busy_turns = 0
+        self._was_woken = False
+        self._defers = False
         self._thread = threading.Thread(target=self._listen, name="mongojobs-wakeup", daemon=True)
 
     def start(self) -> None:
@@ -75,20 +80,41 @@ class Wakeup:
 
     def busy(self) -> None:
         """Note that there was work; after some of it on end listen no more, as a busy worker looks by itself."""
-        self._poll = SHORTEST_POLL_SECONDS
+        self._idle_since = time.monotonic()
+        self._defers = self._was_woken = False
         self._busy_turns += 1
         if self._busy_turns == BUSY_TURNS:
             self._hush()
 
-    def wait(self, *, due: datetime | None, most: float) -> None:
-        """Wait for a job to come, until *due* (the earliest one known), and at most *most* seconds."""
+    def in_vain(self) -> None:
+        """Note that there was nothing to be had.
+
+        Where many workers idle, one job wakes them all. Whoever came too late the last time lets others go first for a
+        few milliseconds, so that one gets the job without being jostled.
+        """
+        self._defers = self._was_woken
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether a stream tells of the jobs that come."""
+        return self._stream is not None
+
+    def wait(self, *, due: datetime | None, most: float) -> bool:
+        """Wait for a job to come, until *due* (the earliest one known), and at most *most* seconds.
+
+        Return whether a job has come, or the one known is due. Without a stream to listen to, the wait is short.
+        """
         self._note_due(due)
         self._busy_turns = 0
         self._idle.set()
-        seconds = min(self._seconds_to_poll(), max(self._due - time.monotonic(), 0.0), most)
-        self._awake.wait(seconds)
+        to_due = max(self._due - time.monotonic(), 0.0)
+        is_awake = self._awake.wait(min(to_due, self._seconds_to_poll(), most))
+        if is_awake and self._defers:
+            self._closed.wait(random.uniform(0, LONGEST_DEFERENCE_SECONDS))
+        self._was_woken = is_awake
         self._awake.clear()
-        self._due = float("inf")  # until the next look, any job that is still to come is news
+        due_at, self._due = self._due, float("inf")  # until the next look, any job that is still to come is news
+        return is_awake or time.monotonic() >= due_at
 
     def _hush(self) -> None:
         self._idle.clear()
@@ -98,10 +124,11 @@ class Wakeup:
             stream.close()
 
     def _seconds_to_poll(self) -> float:
-        if self._stream is not None:
-            return self._sleep_delay
-        self._poll = min(self._poll * 2, self._sleep_delay)
-        return self._poll
+        """Return how long to go without a look: a hundredth of the time that nothing has come for."""
+        if self.is_listening:
+            return float("inf")
+        idle_seconds = time.monotonic() - self._idle_since
+        return min(max(idle_seconds / 100, SHORTEST_POLL_SECONDS), self._sleep_delay)
 
     def _note_due(self, due: datetime | None) -> None:
         seconds = float("inf") if due is None else (due - self._clock.now()).total_seconds()

@@ -9,14 +9,14 @@ from pathlib import Path
 from signal import Signals
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from pymongo import MongoClient
 
 import mongojobs
 from mongojobs import Job, MongoJobs
 from mongojobs.cli.main import mongojobs as command_line
 from tests.support import sample_app
-from tests.support.command_line import ROOT, SAMPLE_APP, Process, run, run_without_reader
+from tests.support.command_line import ROOT, SAMPLE_APP, Process, run, run_without_reader, runner
 from tests.support.failpoints import failing
 from tests.support.waiting import eventually
 
@@ -62,7 +62,7 @@ def here(connection: MongoClient) -> Iterator[Callable[..., Result]]:
     handlers, level = root.handlers[:], root.level
 
     def here(*arguments: str) -> Result:
-        return CliRunner().invoke(command_line, arguments, env={"MONGOJOBS_APP": SAMPLE_APP})
+        return runner().invoke(command_line, arguments, env={"MONGOJOBS_APP": SAMPLE_APP})
 
     yield here
     root.handlers[:] = handlers

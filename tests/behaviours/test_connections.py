@@ -53,6 +53,23 @@ class TestALink:
 
         assert app.link.client is second
 
+    def test_follows_mongoengine_when_that_connects_anew(self, app, connection, mongo_uri):
+        before = remember_one.delay("before")
+        mongoengine.disconnect_all()
+        anew = mongoengine.connect(host=mongo_uri, uuidRepresentation="standard")
+
+        after = remember_one.delay("after")
+
+        assert {job.id for job in app.store.find()} == {before.id, after.id}
+        assert app.link.client is anew
+
+    def test_is_missing_once_mongoengine_is_disconnected(self, app, nowhere, connection):
+        remember_one.delay("before")
+        mongoengine.disconnect_all()
+
+        with pytest.raises(ConnectionMissingError, match=r"mongoengine\.connect"):
+            remember_one.delay("after")
+
     def test_may_have_another_database(self, connection):
         app = MongoJobs(Settings(database="mongojobs_test_elsewhere"))
 

@@ -56,12 +56,18 @@ class TestAnUnsavedDocument:
 class TestADeletedDocument:
     @pytest.mark.behaviour("S66")
     def test_as_a_target_is_found_out_by_the_worker(self, app, gone):
-        """MongoEngine's documents do not know that they were deleted, so an enqueue could not refuse them."""
+        """The opposite of delayed_job, which refuses it: MongoEngine's documents do not know that they were deleted.
+
+        To ask the database would cost each enqueue a round trip, and to listen to MongoEngine's signal would make it
+        delete the documents of a query one by one.
+        """
         job = gone.delay.play()
 
         assert work_off() == (0, 1)
 
-        assert app.get(job.id).last_error.startswith("DocumentGoneError: the target: ")
+        stored = app.get(job.id)
+        assert (stored.state, stored.attempts) == ("failed", 1)
+        assert stored.last_error.startswith("DocumentGoneError: the target: ")
 
     @pytest.mark.behaviour("S68")
     def test_fails_the_job_at_once(self, app, band):

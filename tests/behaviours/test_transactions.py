@@ -1,11 +1,11 @@
 """A job that is enqueued in a transaction exists exactly if the transaction commits."""
 
-import pymongo
 import pytest
 
 from mongojobs import OptionError, enqueue
 from tests.support.sample_documents import Band
 from tests.support.sample_jobs import Newsletter, remember_one
+from tests.support.sessions import needs_bound_sessions
 from tests.support.working import work_off
 
 
@@ -82,7 +82,7 @@ class TestASession:
         assert app.get(job.id) is not None
 
 
-@pytest.mark.skipif(pymongo.version_tuple < (4, 17), reason="this PyMongo cannot bind sessions")
+@needs_bound_sessions
 class TestABoundSession:
     def test_stores_the_job_when_it_commits(self, app, session):
         with session.bind(end_session=False):

@@ -15,6 +15,7 @@ import mongoengine
 import pytest
 from bson import DBRef, ObjectId
 from bson.codec_options import CodecOptions
+from mongoengine import signals
 from mongoengine.base import LazyReference
 from mongoengine.context_managers import switch_collection, switch_db
 from pymongo import ReadPreference, monitoring
@@ -153,13 +154,9 @@ class TestReference:
         with pytest.raises(UnsavedDocumentError):
             codec.encode(country, "argument 'x'")
 
-    @pytest.mark.behaviour("S66")
-    def test_to_a_document_that_is_marked_as_deleted_is_refused(self, codec, group):
-        group.delete()
-        group._created = True
-
-        with pytest.raises(UnsavedDocumentError):
-            codec.encode(group, "argument 'x'")
+    def test_leaves_the_deletes_of_the_app_as_they_are(self, codec):
+        """With a receiver for it MongoEngine deletes the documents of a query one by one, and loads them before."""
+        assert not signals.post_delete.has_receivers_for(Group)
 
     def test_warns_of_unsaved_changes(self, codec, group):
         group.name = "changed"
@@ -624,6 +621,15 @@ class TestOtherValues:
 
         with pytest.raises(UnstorableValueError, match=r"pass list\(\.\.\.\) of it"):
             codec.encode(basket.prices, "argument 'x'")
+
+    def test_the_nested_lists_and_dicts_of_a_document_are_refused_with_what_works(self, codec):
+        Anything(cells={"a": {"b": [1]}}).save()
+        found = Anything.objects.get()
+        copy = {key: found.cells[key] for key in found.cells}
+
+        with pytest.raises(UnstorableValueError, match=r"argument 'x'\[.a.\] .* document\.to_mongo\(\)\['field'\]"):
+            codec.encode(copy, "argument 'x'")
+        assert through_bson(codec, found.to_mongo()["cells"]) == {"a": {"b": [1]}}
 
     def test_a_document_class_is_a_value(self, codec):
         assert through_bson(codec, [Group]) == [Group]

@@ -8,6 +8,7 @@ import pytest
 from mongojobs.core.job import ErrorText
 from mongojobs.core.settings import Settings
 from mongojobs.store.documents import LONGEST_ERROR, LONGEST_TRACE
+from mongojobs.store.ending import discarded, failed, rescheduled, snoozed
 from tests.support.clock import START
 from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, reserve, reserved, stored
@@ -338,6 +339,43 @@ class TestDiscard:
 
         assert store.discard(held, reason="no", repeated=True)
         assert not store.discard(held, reason="no")
+
+
+class TestEndAll:
+    """What the single ones do, for many jobs in one round trip."""
+
+    def endings(self, jobs):
+        rescheduled_one, failed_one, snoozed_one, discarded_one = jobs
+        return [
+            rescheduled(rescheduled_one, error=ERROR, run_at=LATER, now=START),
+            failed(failed_one, error=ERROR, now=START),
+            snoozed(snoozed_one, run_at=LATER),
+            discarded(discarded_one, reason="no need", now=START),
+        ]
+
+    def test_writes_each_in_its_own_way(self, server_store):
+        server_store.insert_many([a_job() for _ in range(4)])
+        jobs = reserve(server_store, 4)
+
+        lost = server_store.end_all(self.endings(jobs))
+
+        now = [stored(server_store, job) for job in jobs]
+        assert lost == []
+        assert [document["state"] for document in now] == ["ready", "failed", "ready", "cancelled"]
+        assert [(document["attempts"], document["snoozes"]) for document in now] == [(1, 0), (1, 0), (0, 1), (0, 0)]
+        assert not any(LOCK & document.keys() for document in now)
+
+    def test_tells_which_were_not_ours_and_changes_nothing_of_them(self, server_store):
+        server_store.insert_many([a_job() for _ in range(4)])
+        jobs = reserve(server_store, 4)
+        taken = {"lock_token": "another", "fence": 2}
+        server_store.collection.update_many({"_id": {"$in": [jobs[0].id, jobs[3].id]}}, {"$set": taken})
+        before = stored(server_store, jobs[0])
+
+        lost = server_store.end_all(self.endings(jobs))
+
+        assert lost == [jobs[0], jobs[3]]
+        assert stored(server_store, jobs[0]) == before
 
 
 class TestRelease:

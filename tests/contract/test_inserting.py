@@ -13,6 +13,7 @@ from mongojobs.store.jobs import JobStore, open_store
 from tests.support.clock import HeldClock
 from tests.support.failpoints import WRITE_CONCERN_ERROR, failing
 from tests.support.jobs import a_job
+from tests.support.sessions import needs_bound_sessions
 from tests.support.stores import reserved, stored
 
 NOWHERE = "mongodb://127.0.0.1:1/jobs?serverSelectionTimeoutMS=30000"
@@ -144,6 +145,7 @@ class TestTransaction:
 
         assert raised.value.has_error_label("TransientTransactionError")
 
+    @needs_bound_sessions
     def test_of_a_bound_session_is_honoured(self, server_store, client):
         kept, dropped = a_job(), a_job()
         with client.start_session() as session, session.bind(end_session=False):
@@ -156,17 +158,29 @@ class TestTransaction:
         assert server_store.get(kept.id) == kept
         assert server_store.get(dropped.id) is None
 
+    @needs_bound_sessions
     def test_of_a_bound_session_does_not_keep_the_clock_from_asking_the_server(self, client):
         store = open_store(client, client.get_default_database().name, Settings())
         with client.start_session() as session, session.bind(), session.start_transaction():
             assert store.clock.now() is not None
 
     def test_session_of_another_client_is_refused(self, server_store, mongo_uri):
-        with MongoClient(mongo_uri) as other, other.start_session() as session:
-            with pytest.raises(OptionError, match="another client"):
-                server_store.insert(a_job(), session=session)
-            with session.bind(), pytest.raises(OptionError, match="another client"):
-                server_store.insert(a_job())
+        with (
+            MongoClient(mongo_uri) as other,
+            other.start_session() as session,
+            pytest.raises(OptionError, match="another client"),
+        ):
+            server_store.insert(a_job(), session=session)
+
+    @needs_bound_sessions
+    def test_bound_session_of_another_client_is_refused(self, server_store, mongo_uri):
+        with (
+            MongoClient(mongo_uri) as other,
+            other.start_session() as session,
+            session.bind(),
+            pytest.raises(OptionError, match="another client"),
+        ):
+            server_store.insert(a_job())
 
     def test_session_without_a_transaction_is_passed_on(self, server_store, client, spy):
         with client.start_session() as session:

@@ -8,6 +8,7 @@ from pymongo import MongoClient
 
 from mongojobs.core.job import ErrorText
 from mongojobs.core.settings import Settings
+from mongojobs.store.ending import rescheduled
 from mongojobs.store.faults import DatabaseError, is_ambiguous
 from mongojobs.store.jobs import JobStore, Wanted, open_store
 from tests.support.clock import START, HeldClock
@@ -60,8 +61,8 @@ class TestReserve:
         plain_store.insert_many([a_job(), a_job()])
         candidates = plain_store._candidates
 
-        def last_answer(*arguments):
-            ids = candidates(*arguments)
+        def last_answer(*arguments, **options):
+            ids = candidates(*arguments, **options)
             administrator.admin.command(CLOSE_ON_FIND)
             return ids
 
@@ -126,6 +127,19 @@ class TestResult:
             plain_store.finish(held)
 
         assert plain_store.finish(held, repeated=True) == []
+
+    def test_of_many_that_failed_whose_answer_is_lost_is_ours_when_repeated_one_by_one(
+        self, plain_store, administrator
+    ):
+        plain_store.insert_many([a_job() for _ in range(3)])
+        held, error = reserve(plain_store, 3), ErrorText(error="e")
+        with failing(administrator, "update", **NOT_CONFIRMED), pytest.raises(DatabaseError):
+            plain_store.end_all([rescheduled(job, error=error, run_at=START + MINUTE, now=START) for job in held])
+
+        again = [plain_store.reschedule(job, error=error, run_at=START + MINUTE, repeated=True) for job in held]
+
+        assert again == [True] * 3
+        assert {plain_store.get(job.id).attempts for job in held} == {1}
 
 
 class TestRelease:

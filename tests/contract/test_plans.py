@@ -16,6 +16,7 @@ from pymongo import MongoClient
 
 from mongojobs.core.job import ErrorText, Job
 from mongojobs.core.settings import Settings
+from mongojobs.store.ending import rescheduled
 from mongojobs.store.indexes import create_indexes
 from mongojobs.store.jobs import JobStore, Wanted, open_store
 from mongojobs.store.workers import WorkerStatus, WorkerStore
@@ -125,6 +126,9 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "reserve many by queue": (nothing, lambda store, _: reserve(store, 100, queues=BY_QUEUE.queues)),
     "reserve many beside": (nothing, lambda store, _: reserve(store, 100, beside=True)),
     "adopt": (one_held, lambda store, job: store.adopt(job.lock_token, lease=MINUTE)),
+    "has_due": (nothing, lambda store, _: store.has_due(Wanted())),
+    "has_due by queue": (nothing, lambda store, _: store.has_due(BY_QUEUE)),
+    "ready_queues": (nothing, lambda store, _: store.ready_queues()),
     "earliest_run_at": (nothing, lambda store, _: store.earliest_run_at(Wanted())),
     "earliest_run_at by queue": (nothing, lambda store, _: store.earliest_run_at(BY_QUEUE)),
     "renew": (held, lambda store, jobs: store.renew(jobs, lease=MINUTE)),
@@ -140,6 +144,10 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "fail destroying": (one_held, lambda store, job: store.fail(job, error=ERROR, destroy=True)),
     "snooze": (one_held, lambda store, job: store.snooze(job, run_at=START + MINUTE)),
     "discard": (one_held, lambda store, job: store.discard(job, reason="r")),
+    "end_all": (
+        held,
+        lambda store, jobs: store.end_all([rescheduled(job, error=ERROR, run_at=START, now=START) for job in jobs]),
+    ),
     "release": (held, lambda store, jobs: store.release(jobs, started=False)),
     "release started": (held, lambda store, jobs: store.release(jobs, started=True)),
     "rescue": (one_expired, lambda store, _: store.rescue(by="w")),
@@ -216,7 +224,10 @@ def test_the_size_of_a_queue_is_counted_no_further_than_its_limit(crowd, adminis
     assert count.keys <= 101
 
 
-@pytest.mark.parametrize("name", ["earliest_run_at", "earliest_run_at by queue", "quarantine", "rescue"])
+IDLE = ["earliest_run_at", "earliest_run_at by queue", "quarantine", "ready_queues", "rescue", "has_due"]
+
+
+@pytest.mark.parametrize("name", IDLE)
 def test_what_is_asked_for_while_idle_reads_a_few_keys(crowd, administrator, name):
     prepare, call = CALLS[name]
     prepare(crowd.store)

@@ -224,8 +224,8 @@ class TestReserveOfSeveral:
         server_store.insert(job)
         candidates = server_store._candidates
 
-        def overtaken(*arguments):
-            ids = candidates(*arguments)
+        def overtaken(*arguments, **options):
+            ids = candidates(*arguments, **options)
             server_store.collection.update_one({"_id": job.id}, {"$set": {"run_at": LATER}})
             return ids
 

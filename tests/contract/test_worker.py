@@ -9,8 +9,10 @@ from pymongo import MongoClient
 
 import mongojobs
 from mongojobs import Worker
+from mongojobs.app import connections
 from mongojobs.core.job import current_job
 from mongojobs.core.notices import DatabaseAway, JobQuarantined, JobReleased, JobRescued, Warned
+from mongojobs.store.stream import JobStream
 from tests.support import worker_jobs
 from tests.support.failpoints import WRITE_CONCERN_ERROR, failing
 from tests.support.mongod import Server, with_database
@@ -410,6 +412,26 @@ class TestAStop:
             shift.end()
 
         assert [thread.name for thread in threading.enumerate() if thread.name.startswith("mongojobs-")] == []
+        assert not shift.worker.has_stuck_threads
+
+    def test_waits_for_its_change_stream_to_close(self, app, monkeypatch):
+        opened = threading.Event()
+
+        class SlowStream(JobStream):
+            def next(self):
+                opened.set()
+                return super().next()
+
+            def close(self):
+                threading.Event().wait(0.2)
+                super().close()
+
+        monkeypatch.setattr(connections, "JobStream", SlowStream)
+
+        with working() as shift:
+            opened.wait(10)
+            shift.end()
+
         assert not shift.worker.has_stuck_threads
 
 

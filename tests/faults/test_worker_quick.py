@@ -62,6 +62,10 @@ def _clean_slate():
     gates.clear()
 
 
+def workers_of(app):
+    return app.store.collection.database["delayed_jobs_workers"]
+
+
 def is_idle(app):
     return app.store.collection.count_documents({"state": {"$in": ["ready", "running"]}}) == 0
 
@@ -152,7 +156,7 @@ class TestAStopWithoutADatabase:
 
     def test_while_idle_ends_soon(self, app, node):
         with working(app=app) as shift:
-            eventually(lambda: app.store.collection.database["delayed_jobs_workers"].count_documents({}))
+            eventually(lambda: workers_of(app).find_one({"_id": shift.worker.name}))
             node.pause()
             threading.Event().wait(0.3)
             begun = time.monotonic()
@@ -162,6 +166,35 @@ class TestAStopWithoutADatabase:
 
         assert status == 0
         assert took < STOP_SECONDS
+
+    def test_while_connecting_ends_soon(self, app, node):
+        node.pause()
+
+        with working(app=app) as shift:
+            threading.Event().wait(0.3)
+            begun = time.monotonic()
+            status = shift.end()
+            took = time.monotonic() - begun
+            node.resume()
+
+        assert status == 0
+        assert took < STOP_SECONDS
+
+    @pytest.mark.parametrize("number", [Signals.SIGTERM, Signals.SIGINT])
+    def test_ends_a_process_that_is_connecting_soon(self, app, node, shaky, start, number):
+        node.pause()
+        process = start("work", SAMPLE_URI=with_database(shaky.uri, "jobs"))
+        process.says("Jobs: delayed_jobs")
+        threading.Event().wait(0.3)
+
+        begun = time.monotonic()
+        process.send(number)
+        status = process.wait()
+        took = time.monotonic() - begun
+
+        assert status == 0
+        assert took < STOP_SECONDS
+        assert "Exiting..." in process.output
 
     def test_hands_back_what_it_could_not_while_the_database_was_away(self, app, node):
         job = worker_jobs.stays.delay("long", 20)

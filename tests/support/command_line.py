@@ -1,5 +1,6 @@
 """`mongojobs` as a process of its own, in a process group of its own, as a shell starts it."""
 
+import inspect
 import os
 import signal
 import subprocess
@@ -7,6 +8,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from signal import Signals
+from typing import Any
+
+from click.testing import CliRunner
 
 from tests.support.waiting import eventually
 
@@ -93,6 +97,12 @@ def run(*arguments: str, environ: Mapping[str, str] = {}, cwd: Path = ROOT) -> s
         timeout=60,
         check=False,
     )
+
+
+def runner() -> CliRunner:
+    """Return what runs a command in this process, with standard error apart: click 8.1 must be told so."""
+    apart: dict[str, Any] = {"mix_stderr": False}
+    return CliRunner(**apart if apart.keys() <= inspect.signature(CliRunner).parameters.keys() else {})
 
 
 def run_without_reader(*arguments: str, environ: Mapping[str, str]) -> str:

@@ -64,6 +64,11 @@ def counts(number: int) -> None:
 
 
 @job
+def fails(number: int) -> None:
+    raise ValueError(f"no luck with {number}")
+
+
+@job
 async def counts_async(number: int) -> None:
     runs.append(number)
 

@@ -12,6 +12,7 @@ from mongojobs.core.clock import elapsed_seconds
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import Notice
+from mongojobs.store.ending import Ended
 from mongojobs.worker.holdings import Held, Holdings
 from tests.support.clock import HeldClock
 from tests.support.jobs import a_job
@@ -104,6 +105,10 @@ class FakeStore:
 
     def discard(self, job: Job, **options: Any) -> bool:
         return bool(self._answer("discard", job, options, True))
+
+    def end_all(self, endings: list[Ended], **options: Any) -> list[Job]:
+        lost: list[Job] = self._answer("end_all", [one.job for one in endings], options, [])
+        return lost
 
     def _answer(self, name: str, first: Any, options: dict[str, Any], default: Any) -> Any:
         self.calls.append((name, first, options))

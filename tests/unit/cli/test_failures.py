@@ -3,6 +3,7 @@ from pymongo.errors import AutoReconnect, OperationFailure
 
 from mongojobs.cli.failures import failure
 from mongojobs.core import errors
+from mongojobs.store.faults import DatabaseError
 
 
 @pytest.mark.parametrize(
@@ -15,6 +16,7 @@ from mongojobs.core import errors
         (errors.StoreUnavailableError("not available"), 4),
         (AutoReconnect("connection closed"), 4),
         (OperationFailure("not authorized", 13), 4),
+        (DatabaseError("of the driver"), 4),
         (errors.StateError("it is running"), 1),
     ],
 )

@@ -1,5 +1,6 @@
 """Values of settings in every form in which they come: from code, from variables, from a file."""
 
+import logging
 from datetime import timedelta
 
 import pytest
@@ -34,6 +35,10 @@ class TestAGoodValue:
             ("write_concern", "majority", "majority"),
             ("write_concern", "2", 2),
             ("log_level", "DEBUG", "debug"),
+            ("log_level", "Warn", "warning"),
+            ("log_level", "fatal", "critical"),
+            ("log_level", logging.ERROR, "error"),
+            ("log_level", "20", "info"),
             ("log_format", "json", "json"),
             ("keep_completed", "7d", timedelta(days=7)),
             ("keep_completed", None, None),
@@ -42,6 +47,12 @@ class TestAGoodValue:
     )
     def test_is_kept_in_one_form(self, name, given, kept):
         assert getattr(Settings(**{name: given}), name) == kept
+
+    @pytest.mark.behaviour("S105")
+    def test_of_the_log_level_may_be_the_number_of_a_severity(self):
+        levels = [Settings(log_level=number).log_level for number in range(6)]
+
+        assert levels == ["debug", "info", "warning", "error", "critical", "critical"]
 
     @pytest.mark.parametrize("name", ["delay_jobs", "switched_databases", "switched_collections"])
     def test_may_be_a_function_that_decides(self, name):
@@ -70,7 +81,10 @@ class TestABadValue:
             ("queue_attributes", {"mail": {"max_size": 0}}, "queue_attributes must be between 1 and"),
             ("write_concern", None, 'write_concern must be "majority" or a number of nodes'),
             ("write_concern", -1, "write_concern must be 1 or more"),
-            ("log_level", "loud", "log_level must be one of debug, info, warning, error, critical, got 'loud'"),
+            ("log_level", "loud", "log_level must be one of debug, info, warning, error, critical, or its number"),
+            ("log_level", 25, "log_level must be one of debug, info, warning, error, critical, or its number"),
+            ("log_level", -1, "10 to 50, or 0 to 5 as in delayed_job, got -1"),
+            ("log_level", True, "log_level must be one of"),
             ("keep_completed", 0, "keep_completed must be more than 0"),
             ("name", "", "name must be a text that is not empty"),
             ("db_alias", None, "db_alias must be a text that is not empty, got None"),

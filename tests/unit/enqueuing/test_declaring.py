@@ -139,6 +139,25 @@ class TestRegister:
             register(Local)
 
 
+class TestHandleAsynchronouslyBelowAnotherDecorator:
+    @pytest.mark.parametrize("wrapper", [classmethod, staticmethod])
+    def test_is_refused_when_the_class_is_made(self, wrapper):
+        with pytest.raises(
+            RegistrationError, match=rf"@{wrapper.__name__} hides .* write @handle_asynchronously first"
+        ):
+
+            class Band(Delayable):
+                reunite = wrapper(handle_asynchronously(lambda *args: None))
+
+    @pytest.mark.parametrize("wrapper", [classmethod, staticmethod])
+    def test_is_refused_at_the_first_call_where_the_class_is_not_delayable(self, wrapper):
+        class Band:
+            reunite = wrapper(handle_asynchronously(lambda *args: None))
+
+        with pytest.raises(RegistrationError, match="write @handle_asynchronously first, above it"):
+            Band.reunite(1)
+
+
 class TestDelayable:
     def test_refuses_a_field_called_delay(self):
         with pytest.raises(RegistrationError, match=r"Late has a field .* write mongojobs\.delay\(document\)\.method"):

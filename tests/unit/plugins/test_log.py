@@ -21,7 +21,7 @@ def lines(caplog):
 
 
 class TestWording:
-    @pytest.mark.behaviour("S95", "S96", "S104", "S105", "S106")
+    @pytest.mark.behaviour("S95", "S96", "S104", "S106")
     @pytest.mark.parametrize(
         ("notice", "level", "line"),
         [

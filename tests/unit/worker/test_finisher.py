@@ -111,11 +111,22 @@ class TestAGroup:
         assert [len(jobs) for jobs in store.called("finish")] == [1000, 500]
 
     def test_writes_each_kind_of_outcome_in_its_own_way(self, finisher, holdings, store):
-        submit(finisher, holdings, Succeeded(), FAILED, Snoozed(seconds(1)), Discarded("why"))
+        for outcome in (Succeeded(), FAILED, Snoozed(seconds(1)), Discarded("why")):
+            submit(finisher, holdings, outcome)
+            finisher.flush()
+
+        assert [name for name, _, _ in store.calls] == ["finish", "reschedule", "snooze", "discard"]
+        assert holdings.is_empty()
+
+    def test_writes_all_that_did_not_succeed_in_one_go(self, finisher, holdings, store, told):
+        others = submit(finisher, holdings, FAILED, Snoozed(seconds(1)), Discarded("why"), Succeeded())[:3]
+        store.on("end_all", [others[1].held.job])
 
         finisher.flush()
 
-        assert {name for name, _, _ in store.calls} == {"finish", "reschedule", "snooze", "discard"}
+        assert store.called("end_all") == [jobs_of(others)]
+        assert {name for name, _, _ in store.calls} == {"finish", "end_all"}
+        assert [notice.job for notice in told.of(JobLost)] == [others[1].held.job]
         assert holdings.is_empty()
 
     def test_is_told_when_the_process_holds_nothing_more(self, finisher, holdings, told, writer):
@@ -160,15 +171,28 @@ class TestAnOutage:
         assert store.called("finish")[1:] == [jobs_of(second), jobs_of(first)]
         assert store.options("finish") == [{"repeated": False}, {"repeated": False}, {"repeated": True}]
 
-    def test_leaves_unsent_failures_beyond_doubt(self, finisher, holdings, store):
+    def test_lets_failures_that_may_be_written_be_written_again_one_by_one(self, finisher, holdings, store):
         submit(finisher, holdings, FAILED, FAILED)
-        store.on("reschedule", AWAY)
+        store.on("end_all", AWAY)
         with pytest.raises(type(AWAY)):
             finisher.flush()
 
         finisher.flush()
 
-        assert [options["repeated"] for options in store.options("reschedule")] == [False, True, False]
+        assert [options["repeated"] for options in store.options("reschedule")] == [True, True]
+
+    def test_leaves_unsent_failures_beyond_doubt(self, finisher, holdings, store):
+        submit(finisher, holdings, FAILED, FAILED)
+        store.on("end_all", AWAY)
+        store.on("reschedule", AWAY)
+        for _ in range(2):
+            with pytest.raises(type(AWAY)):
+                finisher.flush()
+        submit(finisher, holdings, FAILED)
+
+        finisher.flush()
+
+        assert [options["repeated"] for options in store.options("reschedule")] == [True, True, True, False]
 
     def test_is_told_once_and_lived_through(self, finisher, holdings, store, told, writer):
         store.on("finish", *[AWAY] * 20)
@@ -227,6 +251,7 @@ class TestALostJob:
 class TestAResultThatIsRefused:
     def test_does_not_hold_up_the_others(self, finisher, holdings, store, told):
         refused, *_ = submit(finisher, holdings, FAILED, FAILED, FAILED)
+        store.on("end_all", REFUSED)
         store.on("reschedule", REFUSED)
 
         with pytest.raises(type(REFUSED)):
@@ -245,6 +270,7 @@ class TestAResultThatIsRefused:
 
     def test_is_dropped_when_it_can_never_be_stored(self, finisher, holdings, store, told):
         bad, _ = submit(finisher, holdings, FAILED, FAILED)
+        store.on("end_all", UNSTORABLE)
         store.on("reschedule", UNSTORABLE)
 
         finisher.flush()

@@ -3,7 +3,9 @@
 import pytest
 
 from mongojobs.core.settings import Settings
+from mongojobs.store.jobs import Wanted
 from mongojobs.worker import reserver as reserver_module
+from mongojobs.worker.choice import Choice
 from mongojobs.worker.reserver import Reserver
 from tests.support.jobs import a_job
 from tests.support.worker_parts import AWAY, FakeStore
@@ -14,8 +16,13 @@ def store():
     return FakeStore()
 
 
+class NoPauses:
+    def all(self):
+        return []
+
+
 def reserver_of(store, **settings):
-    return Reserver(store, Settings(**settings), by="worker")
+    return Reserver(store, Choice(store, NoPauses(), Wanted()), Settings(**settings), by="worker")
 
 
 def quick(reserver):
@@ -73,21 +80,21 @@ class TestTheSizeOfABatch:
 
         assert [reserver.wants(room) for room in (-1, 0, 1, 8)] == [0, 0, 1, 1]
 
-    def test_waits_until_half_of_what_was_read_ahead_is_used(self, store):
+    def test_is_full_again_when_only_one_batch_is_at_hand(self, store):
         reserver = quick(reserver_of(store, read_ahead=100))
         reserve_full(reserver, store, 8)
 
-        assert reserver.wants(-51) == 0
-        assert reserver.wants(-50) == 50
+        assert reserver.wants(-101) == 0
+        assert reserver.wants(-100) == 100
 
     def test_learns_from_the_latest_jobs(self, store):
-        reserver = reserver_of(store)
+        reserver = reserver_of(store, read_ahead=100)
         reserve_full(reserver, store, 8)
         reserver.observe(10, 100.0)
 
         reserver.observe(100, 0.1)
 
-        assert reserver.ahead() == 100
+        assert reserver.ahead() == 200
 
 
 class TestALostAnswer:

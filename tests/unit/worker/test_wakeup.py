@@ -1,6 +1,7 @@
 """What an idle worker waits for."""
 
 import queue
+import random
 import threading
 import time
 from datetime import timedelta
@@ -115,10 +116,26 @@ class TestAWait:
         assert waited(wakeup) < LONG / 2
 
     def test_grows_without_a_stream_up_to_the_sleep_delay(self, polling):
-        waits = [waited(polling) for _ in range(4)]
+        begun = waited(polling)
+        polling._idle_since -= 1000
+        long_idle = waited(polling)
 
-        assert waits[0] < SHORT
-        assert waits[-1] > SHORT * 0.9
+        assert begun < SHORT * 0.9
+        assert long_idle > SHORT * 0.9
+
+    def test_lets_others_go_first_after_one_that_was_in_vain(self, wakeup, streams, monkeypatch):
+        deferences = []
+        monkeypatch.setattr(random, "uniform", lambda _least, most: deferences.append(most) or 0)
+        listening(wakeup, streams)
+
+        for look in (wakeup.in_vain, wakeup.in_vain, wakeup.busy, wakeup.in_vain):
+            wakeup.wake()
+            wakeup.wait(due=None, most=LONG)
+            look()
+        wakeup.wake()
+        wakeup.wait(due=None, most=LONG)
+
+        assert len(deferences) == 3
 
     def test_is_short_again_after_work(self, polling):
         for _ in range(4):

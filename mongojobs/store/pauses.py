@@ -1,0 +1,72 @@
+"""Paused queues, in a collection beside the jobs: one document a queue, there while the pause lasts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from mongojobs.core.clock import Clock
+from mongojobs.core.job import Document
+from mongojobs.core.settings import queue_name
+from mongojobs.store.clients import Jobs
+from mongojobs.store.documents import aware
+from mongojobs.store.filters import EPOCH
+
+QUEUES_SUFFIX: Final = "_queues"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A queue from which no worker reserves: since when, until when (None: until it is resumed), and why."""
+
+    queue: str
+    since: datetime
+    until: datetime | None = None
+    reason: str = ""
+
+
+class PauseStore:
+    """The collection ``delayed_jobs_queues``: named after that of the *jobs*, and on the same client."""
+
+    def __init__(self, jobs: Jobs, clock: Clock) -> None:
+        self.collection: Jobs = jobs.database.get_collection(
+            jobs.name + QUEUES_SUFFIX,
+            codec_options=jobs.codec_options,
+            read_preference=jobs.read_preference,
+            write_concern=jobs.write_concern,
+        )
+        self._clock = clock
+
+    def pause(self, queue: str, *, until: datetime | None = None, reason: str = "") -> Pause:
+        """Let no worker reserve from *queue* any more; a pause that is there already is replaced.
+
+        Workers notice within five seconds. What they hold goes on. Raises ValueError for what cannot be a queue's name,
+        and DatabaseError.
+        """
+        pause = Pause(queue=queue_name(queue), since=self._clock.now(), until=until, reason=reason)
+        document = {"paused": True, "since": pause.since, "until": until, "reason": reason}
+        self.collection.replace_one({"_id": pause.queue}, document, upsert=True)
+        return pause
+
+    def resume(self, queue: str) -> bool:
+        """End the pause of *queue*; return whether there was one. Raises DatabaseError."""
+        return self.collection.delete_one({"_id": {"$eq": queue}}).deleted_count == 1
+
+    def all(self) -> list[Pause]:
+        """Return the pauses that are in force, by queue. Raises DatabaseError."""
+        now = self._clock.now()
+        found = [_to_pause(document) for document in self.collection.find({"paused": True})]
+        return sorted(
+            (pause for pause in found if pause.until is None or pause.until > now), key=lambda pause: pause.queue
+        )
+
+
+def _to_pause(document: Document) -> Pause:
+    until, since = document.get("until"), document.get("since")
+    return Pause(
+        queue=str(document["_id"]),
+        since=aware(since) if isinstance(since, datetime) else EPOCH,
+        until=aware(until) if isinstance(until, datetime) else None,
+        reason=str(document.get("reason", "")),
+    )

@@ -1,0 +1,84 @@
+"""Connecting to a database that may be away, or hang, in a thread that a stop can leave behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from typing import Final, TypeVar
+
+from mongojobs.core.errors import StoreUnavailableError
+from mongojobs.worker.crew import Connections
+from mongojobs.worker.outage import Outage
+
+T = TypeVar("T")
+
+CONNECTING: Final = "connecting"
+LEAVE_SECONDS: Final = 0.5
+"""How long the thread may take to end after a stop; one that a database holds up ends with the process."""
+
+
+class Connecting:
+    """A worker's way to its connections.
+
+    *connect* opens them, and raises StoreUnavailableError where that fails. It may take as long as the database does,
+    so its answer and the stop race each other, and the first one counts.
+    """
+
+    def __init__(self, connect: Callable[[], Connections], outage: Outage, stopping: threading.Event) -> None:
+        self._connect = connect
+        self._outage = outage
+        self._stopping = stopping
+        self._answer: Future[Connections | None] = Future()
+        self._thread = threading.Thread(target=self._run, name="mongojobs-connecting", daemon=True)
+
+    def run(self) -> Connections | None:
+        """Connect, and wait for a database that is away; None when given up meanwhile.
+
+        Raises StoreUnavailableError when the database refuses the credentials, and whatever else *connect* does.
+        """
+        self._thread.start()
+        try:
+            return self._answer.result()
+        finally:
+            self.give_up()
+            self._thread.join(LEAVE_SECONDS)
+
+    def give_up(self) -> None:
+        """End the wait, if there is still one; to be called once the worker is told to stop."""
+        self._is_first(self._answer.set_result, None)
+
+    @property
+    def hangs(self) -> bool:
+        """Whether the database still holds up the thread."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            connections = self._connect_patiently()
+        except Exception as error:  # noqa: BLE001 - raised again in the thread that waits
+            self._is_first(self._answer.set_exception, error)
+        else:
+            if not self._is_first(self._answer.set_result, connections) and connections is not None:
+                connections.close()
+
+    def _connect_patiently(self) -> Connections | None:
+        while not self._stopping.is_set():
+            try:
+                connections = self._connect()
+            except StoreUnavailableError as error:
+                if error.refused:
+                    raise
+                if not self._stopping.is_set():
+                    self._stopping.wait(self._outage.failed(CONNECTING, error))
+            else:
+                self._outage.over(CONNECTING)
+                return connections
+        return None
+
+    def _is_first(self, settle: Callable[[T], None], answer: T) -> bool:
+        try:
+            settle(answer)
+        except InvalidStateError:
+            return False
+        return True

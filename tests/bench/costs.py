@@ -1,0 +1,75 @@
+"""What a worker costs while it does nothing: processor, commands, memory; and how long it takes to begin."""
+
+import statistics
+import subprocess
+import sys
+import time
+
+from tests.bench import app
+from tests.bench.app import marks_its_run, nothing
+from tests.bench.ground import Ground
+from tests.bench.workers import Worker, memory_mib, working
+from tests.support.command_line import ROOT, clean_environ
+
+_WAIT = "import time, {module}; print(flush=True); time.sleep(600)"
+
+
+def idle_cost(ground: Ground) -> dict[str, float]:
+    """A minute without jobs, and the memory after some."""
+    ground.clear()
+    ground.fill(nothing, ground.size(20_000))
+    with working(ground.uri) as [worker]:
+        while ground.jobs.estimated_document_count():
+            time.sleep(0.1)
+        time.sleep(2)
+        begun, used = time.monotonic(), worker.cpu_seconds()
+        time.sleep(ground.size(60, least=3))
+        seconds = time.monotonic() - begun
+        share = (worker.cpu_seconds() - used) / seconds
+        memory = worker.memory_mib()
+        worker.stop()
+    ground.clear()
+    with working(ground.uri) as [first]:
+        time.sleep(2)
+        short = first.stop().commands
+    with working(ground.uri) as [second]:
+        time.sleep(2 + seconds)
+        long = second.stop().commands
+    return {
+        "% of a core, idle": share * 100,
+        "commands/s, idle": (sum(long.values()) - sum(short.values())) / seconds,
+        "MiB above the bare app": memory - _bare_memory(ground),
+    }
+
+
+def beginnings(ground: Ground) -> dict[str, float]:
+    """How long the command line takes to help, and a worker to begin its first job."""
+    ground.clear()
+    helps = [_seconds_to_help() for _ in range(7)]
+    begun = time.monotonic()
+    marks_its_run.delay(1)
+    worker = Worker(ground.uri, "--exit-on-complete")
+    [(_, moment)] = worker.end().marks
+    return {
+        "ms, mongojobs --help": statistics.median(helps) * 1000,
+        "ms until a new worker begins a job": (moment - begun) * 1000,
+    }
+
+
+def _seconds_to_help() -> float:
+    begun = time.monotonic()
+    command = [sys.executable, "-m", "mongojobs", "--help"]
+    subprocess.run(command, cwd=ROOT, env=clean_environ({}), capture_output=True, check=True)
+    return time.monotonic() - begun
+
+
+def _bare_memory(ground: Ground) -> float:
+    """Return the memory of a process that has imported the app, and connected."""
+    command = [sys.executable, "-c", _WAIT.format(module=app.__name__)]
+    environ = clean_environ({"MONGODB_URI": ground.uri})
+    with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        memory = memory_mib(process.pid)
+        process.kill()
+    return memory

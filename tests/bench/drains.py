@@ -1,0 +1,117 @@
+"""Drains: how fast what lies there is worked off, alone and together, whatever else lies about."""
+
+from tests.bench.app import marks_its_run, nothing, nothing_async, takes_a_second
+from tests.bench.ground import Ground
+from tests.bench.workers import rate
+
+JOBS = 20_000
+
+
+def one_worker(ground: Ground) -> dict[str, float]:
+    """One worker as it comes, beside the loops without a library; and in other shapes."""
+    size = ground.size(JOBS)
+    rates = {}
+    for way, limit in (("naive", ground.size(1000)), ("reference", size)):
+        ground.clear()
+        ground.fill(nothing, size)
+        rates[way] = ground.loop(way, limit)
+    shapes = {
+        "one": (),
+        "4 threads": ("--threads", "4"),
+        "16 threads": ("--threads", "16"),
+        "strict": ("--read-ahead", "0"),
+    }
+    for shape, arguments in shapes.items():
+        ground.clear()
+        ground.fill(nothing, ground.size(1000) if shape == "strict" else size)
+        rates[shape] = ground.drain(*arguments)
+    for count in (2, 4):
+        ground.clear()
+        rates[f"{count} processes"] = rate(ground.drained_together(nothing, size, count))
+    ground.clear()
+    ground.fill(nothing_async, size)
+    rates["async"] = ground.drain()
+    one = rates["one"]
+    return {
+        "drain / naive loop": one / rates["naive"],
+        "drain / reference loop": one / rates["reference"],
+        **{f"drain, {shape} / 1 thread": rates[shape] / one for shape in rates if shape[0].isdigit()},
+        "drain, read_ahead=0 / naive loop": rates["strict"] / rates["naive"],
+        **{f"jobs/s, {name}": value for name, value in rates.items()},
+    }
+
+
+def backlogs(ground: Ground) -> dict[str, float]:
+    """The same drain with a thousand jobs and with a million, and with jobs of all kinds about."""
+    rates = {}
+    limit = ground.size(JOBS)
+    for backlog in (1000, 10_000, 100_000, 1_000_000):
+        ground.clear()
+        ground.fill(nothing, ground.size(backlog, least=50))
+        rates[f"{backlog:,} ready"] = ground.drain(limit=min(limit, ground.size(backlog, least=50)))
+    small = rates["1,000 ready"]
+    about = ground.size(100_000)
+    for priorities in (1, 100, 1000):
+        ground.clear()
+        ground.surround(nothing, failed=about, scheduled=about, priorities=min(priorities, about))
+        ground.fill(nothing, limit)
+        rates[f"{priorities:,} priorities about"] = ground.drain(limit=limit)
+    return {
+        "drain at 1M ready / at 1k": rates["1,000,000 ready"] / small,
+        "drain with failed, future, locked jobs about / at 1k": min(
+            value for name, value in rates.items() if name.endswith("about")
+        )
+        / small,
+        **{f"jobs/s, {name}": value for name, value in rates.items()},
+    }
+
+
+def sustained(ground: Ground) -> dict[str, float]:
+    """A long drain: whether its end is as fast as its beginning."""
+    size = ground.size(60_000, least=200)
+    part = size // 12
+    ground.clear()
+    ground.fill(nothing, size)
+    notes = ground.drained()
+    first, last = notes.completed[:part], notes.completed[-part:]
+    return {"last 5k / first 5k of 60k": (first[-1] - first[0]) / (last[-1] - last[0])}
+
+
+def contention(ground: Ground) -> dict[str, float]:
+    """Up to 16 workers, which all begin at one moment; none may run a job that another runs."""
+    size = ground.size(JOBS)
+    rates, doubles = {}, 0
+    for count in (1, 2, 4, 8, 16):
+        ground.clear()
+        noted = ground.drained_together(marks_its_run, size, count)
+        numbers = [number for notes in noted for number, _ in notes.marks]
+        doubles += len(numbers) - len(set(numbers))
+        rates[count] = rate(noted)
+    return {
+        "16 workers / best of 1 to 16": rates[16] / max(rates.values()),
+        "double runs": doubles,
+        **{f"jobs/s, {count} worker(s) at once": value for count, value in rates.items()},
+    }
+
+
+def hoarding(ground: Ground) -> dict[str, float]:
+    """Two workers and 40 jobs of a second: nobody may sit on jobs that the other could run."""
+    size = ground.size(40, least=8)
+    ground.clear()
+    noted = ground.drained_together(takes_a_second, size, 2)
+    begun = min(min(notes.started) for notes in noted)
+    ended = max(moment for notes in noted for _, moment in notes.marks)
+    return {"40 jobs of 1 s, 2 workers: last finish / ideal": (ended - begun) / (size / 2)}
+
+
+def paused(ground: Ground) -> dict[str, float]:
+    """A paused queue of 40,000 jobs beside 80,000 of another."""
+    limit = ground.size(JOBS)
+    ground.clear()
+    ground.fill(nothing, ground.size(80_000), queue="busy")
+    free = ground.drain(limit=limit)
+    ground.clear()
+    ground.fill(nothing, ground.size(80_000), queue="busy")
+    ground.fill(nothing, ground.size(40_000), queue="asleep", priority=-1)
+    ground.pause("asleep")
+    return {"40k paused beside 80k / nothing paused": ground.drain(limit=limit) / free}

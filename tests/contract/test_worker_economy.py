@@ -1,0 +1,140 @@
+"""How little a worker asks of a real server, counted in commands and not in seconds; and what paused queues cost."""
+
+import threading
+import time
+from collections import Counter
+
+import pytest
+from pymongo import monitoring
+
+import mongojobs
+from tests.support import worker_jobs
+from tests.support.spy import Spy
+from tests.support.waiting import eventually
+from tests.support.worker_jobs import runs
+from tests.support.working import working
+
+MANY = 10_000
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """What all clients send that are opened from now on; those of workers among them."""
+    spy = Spy()
+    listeners = monitoring._Listeners([spy], [], [], [], [])
+    monkeypatch.setattr(monitoring, "_LISTENERS", listeners)
+    return spy
+
+
+@pytest.fixture
+def app(sent, connection):
+    app = mongojobs.configure(retry_jitter=0, sleep_delay=1)
+    app.create_indexes()
+    runs.clear()
+    yield app
+    mongojobs.configure()
+
+
+def is_empty(app):
+    return app.store.collection.estimated_document_count() == 0
+
+
+class TestADrain:
+    def test_of_ten_thousand_jobs_takes_six_hundred_commands_at_most(self, app, sent):
+        worker_jobs.counts.delay_many([(number,) for number in range(MANY)])
+        sent.sent.clear()
+
+        mongojobs.Worker(exit_on_complete=True).start()
+
+        assert sorted(runs) == list(range(MANY))
+        assert len(sent.sent) <= 600, Counter(sent.names)
+
+    def test_of_a_thousand_failures_takes_few_commands(self, app, sent):
+        worker_jobs.fails.delay_many([(number,) for number in range(1000)])
+        sent.sent.clear()
+
+        mongojobs.Worker(exit_on_complete=True).start()
+
+        assert app.store.collection.count_documents({"attempts": 1}) == 1000
+        assert len(sent.sent) <= 300, Counter(sent.names)
+
+    def test_by_one_worker_goes_by_priority_then_by_age(self, app):
+        worker_jobs.counts.options(priority=1).delay_many([(number,) for number in range(1000, 2000)])
+        worker_jobs.counts.options(priority=0).delay_many([(number,) for number in range(1000)])
+
+        mongojobs.Worker(exit_on_complete=True).start()
+
+        assert runs == list(range(2000))
+
+
+class TestAnIdleWorker:
+    def test_that_listens_hardly_asks(self, app, sent):
+        with working():
+            eventually(lambda: "aggregate" in sent.names)
+            threading.Event().wait(0.5)  # it looks once more when it has begun to listen
+            sent.sent.clear()
+            threading.Event().wait(3)
+            asked = list(sent.names)
+
+        assert len(asked) <= 3
+
+    def test_that_is_woken_by_many_jobs_looks_no_more_often_than_it_must(self, app, sent):
+        with working():
+            eventually(lambda: "aggregate" in sent.names)
+            worker_jobs.counts.delay_many([(number,) for number in range(500)])
+            eventually(lambda: is_empty(app))
+            threading.Event().wait(0.5)
+            sent.sent.clear()
+            threading.Event().wait(2)
+            asked = list(sent.names)
+
+        assert len(asked) <= 4
+
+
+class TestAPausedQueue:
+    def test_is_left_alone_while_others_are_worked_off(self, app):
+        worker_jobs.counts.options(queue="asleep", priority=-1).delay_many([(number,) for number in range(20)])
+        worker_jobs.counts.options(queue="busy").delay_many([(number,) for number in range(100, 200)])
+        app.pause("asleep")
+
+        with working():
+            eventually(lambda: len(runs) == 100)
+            threading.Event().wait(0.5)
+
+        assert sorted(runs) == list(range(100, 200))
+
+    @pytest.mark.parametrize("queues", [(), ("asleep",), ("asleep", "busy")])
+    def test_is_noticed_and_its_end_too_within_five_seconds(self, app, queues):
+        with working(queues=queues):
+            worker_jobs.counts.options(queue="asleep").delay(1)
+            eventually(lambda: runs == [1])
+            app.pause("asleep")
+            threading.Event().wait(2.5)
+            worker_jobs.counts.options(queue="asleep").delay(2)
+            threading.Event().wait(1)
+            before = list(runs)
+            resumed = time.monotonic()
+            app.resume("asleep")
+            eventually(lambda: runs == [1, 2])
+
+        assert before == [1]
+        assert time.monotonic() - resumed < 5
+
+    def test_does_not_hide_a_new_queue(self, app):
+        app.pause("asleep")
+
+        with working():
+            threading.Event().wait(1)
+            worker_jobs.counts.options(queue="brand new").delay(1)
+            eventually(lambda: runs == [1], seconds=3)
+
+    def test_that_is_the_only_one_leaves_the_worker_idle(self, app):
+        worker_jobs.counts.options(queue="asleep").delay(1)
+        app.pause("asleep")
+
+        assert mongojobs.Worker(exit_on_complete=True).start() == 0
+        assert runs == []
+
+    def test_cannot_be_named_by_what_is_no_name(self, app):
+        with pytest.raises(mongojobs.OptionError, match="cannot pause 'a,b'"):
+            app.pause("a,b")
