@@ -104,11 +104,16 @@ def start_all(nodes: Sequence[Node]) -> None:
 
 
 def initiate(name: str, nodes: Sequence[Node]) -> None:
-    """Make a replica set of *nodes*, which elect quickly, and wait until all have a role."""
+    """Make a replica set of *nodes*, which elect quickly, and wait until it is complete."""
     members = [{"_id": number, "host": node.address} for number, node in enumerate(nodes)]
     config = {"_id": name, "members": members, "settings": _QUICK_ELECTIONS}
     with nodes[0].client() as client:
         client.admin.command("replSetInitiate", config)
+    wait_until_complete(nodes)
+
+
+def wait_until_complete(nodes: Sequence[Node]) -> None:
+    """Wait until one of *nodes* takes writes and the others follow it."""
     wait_for_primary(nodes)
     deadline = time.monotonic() + _ELECTION_SECONDS
     while not all(_has_a_role(node) for node in nodes):

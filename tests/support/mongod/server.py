@@ -1,9 +1,19 @@
 """A standalone server or a replica set, in a temporary folder."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.mongod import binaries
-from tests.support.mongod.deployment import OPTIONS, Deployment, initiate, start_all, takes_writes, wait_for_primary
+from tests.support.mongod.deployment import (
+    OPTIONS,
+    Deployment,
+    initiate,
+    start_all,
+    takes_writes,
+    wait_for_primary,
+    wait_until_complete,
+)
 from tests.support.mongod.errors import MongodError
 from tests.support.mongod.node import Node
 
@@ -29,6 +39,28 @@ class Server(Deployment):
         """Wait until a node takes writes, and return it."""
         return wait_for_primary(self.nodes)
 
+    @property
+    def followers(self) -> list[Node]:
+        """The nodes that do not take writes."""
+        primary = self.primary
+        return [node for node in self.nodes if node is not primary]
+
+    @contextmanager
+    def followers_deaf(self) -> Iterator[None]:
+        """Let the followers copy nothing from the primary during the block, as if their lines to it were cut."""
+        followers = self.followers
+        for node in followers:
+            _fail(node, "stopReplProducer", "alwaysOn")
+        try:
+            yield
+        finally:
+            for node in followers:
+                _fail(node, "stopReplProducer", "off")
+
+    def wait_until_complete(self) -> None:
+        """Wait until one node takes writes and all others follow it."""
+        wait_until_complete(self.nodes)
+
     def _own_uri(self) -> str:
         addresses = ",".join(node.address for node in self.nodes)
         return f"mongodb://{addresses}/" + (f"?replicaSet={SET_NAME}" if self.replica_set else "")
@@ -42,3 +74,8 @@ class Server(Deployment):
         start_all(self.nodes)
         if self.replica_set:
             initiate(SET_NAME, self.nodes)
+
+
+def _fail(node: Node, what: str, mode: str) -> None:
+    with node.client() as client:
+        client.admin.command({"configureFailPoint": what, "mode": mode})
