@@ -3,8 +3,11 @@
 With RIG_FAULT it works with a planted fault (see `planted`).
 """
 
+import ctypes
 import os
+import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import mongoengine
@@ -58,13 +61,57 @@ def always_fails(number: int) -> None:
         raise ValueError("every attempt fails")
 
 
+_DEATHS: dict[str, Callable[[], object]] = {
+    "exit": lambda: os._exit(1),
+    "segv": lambda: ctypes.string_at(0),
+    "memory": lambda: os.kill(os.getpid(), signal.SIGKILL),
+}
+
+
 @job
-def kills_its_worker(number: int) -> None:
+def kills_its_worker(number: int, how: str = "exit") -> None:
+    """End the process by ``exit``, by a segmentation fault (``segv``), or as when memory runs out (``memory``)."""
     this = current_job()
     assert this is not None
     with _noting(number):
         ledger.note("died", this)
-        os._exit(1)
+        _DEATHS[how]()
+
+
+@job(max_run_time=0.5, max_attempts=1)
+def sticks_in_c_code(number: int) -> None:
+    """Do not return, and take no notice of anything."""
+    with _noting(number):
+        time.sleep(60)
+
+
+class CannotSayError(Exception):
+    """An exception that fails when it is asked what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+@job(max_attempts=1)
+def raises(number: int, what: str) -> None:
+    """Raise something odd."""
+    with _noting(number):
+        odd = _ODD[what]()
+        raise odd
+
+
+def _endless() -> Exception:
+    return _endless()
+
+
+_ODD: dict[str, Callable[[], BaseException]] = {
+    "recursion": _endless,
+    "40 MB": lambda: ValueError("x" * 40_000_000),
+    "no words": CannotSayError,
+    "SystemExit": lambda: SystemExit(3),
+    "KeyboardInterrupt": KeyboardInterrupt,
+    "group": lambda: ExceptionGroup("several", [ValueError("one"), KeyError("two")]),
+}
 
 
 @job(backoff=0.1)

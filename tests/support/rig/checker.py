@@ -5,7 +5,7 @@ It sees a run from outside. What it was told of is harm done on purpose: only th
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tests.support.rig.ledger import Run
@@ -103,6 +103,7 @@ class Verdict:
 
 def judge(evidence: Evidence) -> Verdict:
     """Return what is wrong, one sentence for each violation."""
+    evidence = replace(evidence, disturbances=[*evidence.disturbances, *_deaths_by_jobs(evidence.runs)])
     lost = list(_lost(evidence))
     found = [
         *lost,
@@ -123,6 +124,13 @@ def judge(evidence: Evidence) -> Verdict:
         extra_runs=sum(1 for history in evidence.histories().values() for _ in _extra(history)),
         standstill=_longest_gap([run.started for run in evidence.runs]),
     )
+
+
+def _deaths_by_jobs(runs: Sequence[Run]) -> Iterator[Disturbance]:
+    """Yield the deaths of processes by one of their own jobs, which harm the jobs beside it."""
+    for run in runs:
+        if run.outcome == "died" and run.ended is not None:
+            yield Disturbance("killed", frozenset([run.pid]), run.ended, run.ended)
 
 
 def _lost(evidence: Evidence) -> Iterator[str]:
@@ -158,7 +166,7 @@ def _written_by_a_former_owner(evidence: Evidence) -> Iterator[str]:
                 f"I3: job {last.number} counts as done, but its last run (fence {last.fence}) {_how(last)}:"
                 " a former owner ended it"
             )
-        has_failed = any(run.outcome == "failed" for run in history)
+        has_failed = any(run.outcome in ("failed", None) for run in history)
         if document is not None and _is_failed_for_attempts(document) and not has_failed:
             yield f"I3: job {last.number} counts as failed, but no run of it failed"
 
@@ -230,11 +238,12 @@ def _miscounted(evidence: Evidence) -> Iterator[str]:
         history = histories.get(job_id, [])
         number = evidence.enqueued[job_id].number if job_id in evidence.enqueued else job_id
         cut = sum(_is_cut(run, evidence) for run in history)
-        failures = sum(run.outcome == "failed" for run in history)
+        failures = sum(run.outcome in ("failed", None) for run in history)
         if document.get("losses", 0) < cut:
             yield f"I7: job {number} lost {cut} workers, and the store counts {document.get('losses', 0)}"
         if document.get("attempts", 0) > failures:
-            yield f"I7: job {number} failed {failures} times, and the store counts {document['attempts']} attempts"
+            counted = document["attempts"]
+            yield f"I7: job {number} failed at most {failures} times, and the store counts {counted} attempts"
         is_given_up = document["state"] == "failed" and cut >= evidence.limits.max_losses
         if is_given_up and "lost" not in document.get("last_error", ""):
             yield f"I7: job {number} was given up for lost workers, and its error does not say so"

@@ -3,9 +3,10 @@
 import itertools
 import threading
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 from mongojobs import EnqueueUnknownError, Job, MongoJobs, StoreUnavailableError
+from mongojobs.enqueuing.functions import JobFunction
 from tests.support.rig.checker import Enqueued
 
 Enqueue = Callable[[int], Job]
@@ -29,14 +30,24 @@ class Register:
             with self._app.active():
                 job = call(number)
         except EnqueueUnknownError as error:
-            self._note(error.job_id, Enqueued(number, is_known=False))
+            self.note(error.job_id, Enqueued(number, is_known=False))
         except StoreUnavailableError:
             self.refused.add(number)
         else:
-            self._note(job.id, Enqueued(number))
+            self.note(job.id, Enqueued(number))
         return number
 
-    def _note(self, job_id: object, enqueued: Enqueued) -> None:
+    def enqueue_many(self, function: JobFunction[Any, Any], count: int) -> None:
+        """Enqueue *count* jobs of *function* in one call."""
+        with self._guard:
+            numbers = [next(self._numbers) for _ in range(count)]
+        with self._app.active():
+            made = function.delay_many([(number,) for number in numbers])
+        for job, number in zip(made, numbers, strict=True):
+            self.note(job.id, Enqueued(number))
+
+    def note(self, job_id: object, enqueued: Enqueued) -> None:
+        """Keep what was answered."""
         with self._guard:
             self.enqueued[str(job_id)] = enqueued
 

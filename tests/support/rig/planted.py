@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from mongojobs.core.clock import ServerClock, TimeSource
 from mongojobs.core.job import Job
 from mongojobs.store.ending import Ending
 from mongojobs.store.rescuing import Rescued, Rescuing
@@ -72,6 +73,19 @@ def _rescue_during_an_outage() -> None:
     _replace(Rescuer, "run_if_due", run_if_due)
 
 
+def _clock_that_jumps() -> None:
+    """Let the wall clock of the machine be an hour ahead, and be set back by two hours again and again.
+
+    Not a fault of the library: it must not mind.
+    """
+    made = ServerClock.__init__
+
+    def init(self: ServerClock, source: TimeSource) -> None:
+        made(self, source, wall=lambda: time.time() + (3600 if time.monotonic() % 2 < 1 else -3600))
+
+    _replace(ServerClock, "__init__", init)
+
+
 def _replace(owner: type, name: str, value: object) -> None:
     setattr(owner, name, value)
 
@@ -82,4 +96,5 @@ FAULTS: Final[dict[str, Callable[[], None]]] = {
     "losses not counted": _losses_not_counted,
     "no rescue": _no_rescue,
     "rescue during an outage": _rescue_during_an_outage,
+    "clock that jumps": _clock_that_jumps,
 }

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 _CHUNK = 65_536
+_BEFORE_FIRST_KEY = 16 + 4 + 1 + 4 + 1
 
 
 class Proxy:
@@ -23,7 +24,10 @@ class Proxy:
         self._guard = threading.Lock()
         self._open = threading.Event()
         self._open.set()
-        self._closed = self._refusing = self._losing = False
+        self._closed = self._refusing = False
+        self._losing: tuple[str, ...] = ()
+        self._left_to_lose = 0
+        self._doomed: set[socket.socket] = set()
         self._delay_seconds = 0.0
         threading.Thread(target=self._accept, name="proxy", daemon=True).start()
 
@@ -61,13 +65,20 @@ class Proxy:
         for pair in pairs:
             self._end(pair)
 
-    def lose_answers(self) -> None:
-        """Pass requests on, and close the connection instead of bringing back the answer."""
-        self._losing = True
+    def lose_answers(self, *commands: str, times: int) -> None:
+        """Pass the next *times* of these *commands* on, and close the connection instead of bringing the answer."""
+        self._left_to_lose = times
+        self._losing = commands
+
+    @property
+    def has_lost_all(self) -> bool:
+        """Whether as many answers are lost as was asked for."""
+        return self._left_to_lose == 0
 
     def heal(self) -> None:
         """Pass everything on again, at once."""
-        self._refusing = self._losing = False
+        self._refusing = False
+        self._losing = ()
         self._delay_seconds = 0.0
         self._open.set()
 
@@ -108,15 +119,30 @@ class Proxy:
             while chunk := source.recv(_CHUNK):
                 time.sleep(self._delay_seconds)
                 self._open.wait()
-                if self._losing and source is pair[1]:
+                if source is pair[0] and self._is_to_lose(chunk):
+                    self._doomed.add(pair[1])
+                elif source in self._doomed:
                     break
                 sink.sendall(chunk)
         self._end(pair)
 
+    def _is_to_lose(self, request: bytes) -> bool:
+        with self._guard:
+            if not self._left_to_lose or _command(request) not in self._losing:
+                return False
+            self._left_to_lose -= 1
+            return True
+
     def _end(self, pair: tuple[socket.socket, socket.socket]) -> None:
         with self._guard:
             self._pairs.discard(pair)
+            self._doomed.discard(pair[1])
         for end in pair:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+
+def _command(request: bytes) -> str:
+    """Return the name of the command in a message: the first key of its document, behind header, flags and kind."""
+    return request[_BEFORE_FIRST_KEY:].split(b"\0", 1)[0].decode(errors="replace")

@@ -10,6 +10,7 @@ from typing import Any
 from pymongo import MongoClient
 
 from mongojobs import MongoJobs, Settings
+from mongojobs.enqueuing.functions import JobFunction
 from tests.support.command_line import Process
 from tests.support.mongod import with_database
 from tests.support.rig.checker import Departure, Disturbance, Evidence, Harm, Limits, Verdict, judge
@@ -68,6 +69,10 @@ class Rig:
         """Enqueue *times* jobs and return their numbers."""
         return [self.register.enqueue(call) for _ in range(times)]
 
+    def enqueue_many(self, function: JobFunction[Any, Any], count: int) -> None:
+        """Enqueue *count* jobs of *function* in one call."""
+        self.register.enqueue_many(function, count)
+
     def through(self, proxy: Proxy) -> str:
         """Return the URI of the jobs by way of *proxy*."""
         return with_database(f"mongodb://{proxy.address}/?directConnection=true", self.app.link.database)
@@ -107,6 +112,10 @@ class Rig:
         if cuts_jobs:
             self._note("stopped", pids, begun)
 
+    def expect_to_leave(self, worker: Process) -> None:
+        """Do not hold it against *worker* that it ends."""
+        self._gone.add(worker.pid)
+
     @contextmanager
     def outage(self) -> Iterator[None]:
         """Note that the database is away during the block."""
@@ -127,15 +136,26 @@ class Rig:
 
     def wait_for_renewal(self, number: int) -> None:
         """Wait until the lock of the running job of this *number* is renewed."""
-        first = self._document(number)["locked_until"]
-        eventually(lambda: self._document(number)["locked_until"] > first)
+        first = self.document(number)["locked_until"]
+        eventually(lambda: self.document(number)["locked_until"] > first)
 
     def take_back(self, number: int) -> None:
         """Make the running job of this *number* ready, as a rescue does that leaves no trace."""
         unlock = dict.fromkeys(("locked_at", "locked_by", "locked_until", "lock_token"), "")
         change = {"$set": {"state": "ready"}, "$unset": unlock}
-        self.app.store.collection.update_one({"_id": self._document(number)["_id"]}, change)
+        self.app.store.collection.update_one({"_id": self.document(number)["_id"]}, change)
         self._note("taken back", None, time.monotonic())
+
+    def document(self, number: int) -> dict[str, Any]:
+        """Return what the store has of the job of this *number*."""
+        document = self.app.store.collection.find_one({"handler.args.0": number})
+        assert document is not None
+        return document
+
+    def hurry(self, number: int) -> None:
+        """Make the ready job of this *number* due now, whatever delay it has after a loss."""
+        change = {"$set": {"run_at": self.app.store.clock.now()}}
+        self.app.store.collection.update_one({"handler.args.0": number, "state": "ready"}, change)
 
     def settle(self, seconds: float = 60) -> None:
         """Wait until no job is ready or running; what then still is, the judge will name."""
@@ -177,11 +197,6 @@ class Rig:
             departures=[*self._departures, *(Departure(one.pid, one.process.wait()) for one in ended)],
             refused=frozenset(self.register.refused),
         )
-
-    def _document(self, number: int) -> dict[str, Any]:
-        document = self.app.store.collection.find_one({"handler.args.0": number})
-        assert document is not None
-        return document
 
     def _note(self, kind: Harm, pids: frozenset[int] | None, begun: float) -> None:
         self._disturbances.append(Disturbance(kind, pids, begun, time.monotonic()))
