@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from bson import MinKey
+
 from tests.support.mongod import binaries
 from tests.support.mongod.deployment import OPTIONS, Deployment, initiate, start_all
 from tests.support.mongod.node import Node, Router
@@ -18,6 +20,18 @@ class ShardedCluster(Deployment):
         """The process that clients talk to."""
         [router] = [node for node in self.nodes if isinstance(node, Router)]
         return router
+
+    def spread(self, database: str, collection: str, *queues: str) -> None:
+        """Shard *collection* by queue, and put each of the two *queues* on a shard of its own."""
+        namespace = f"{database}.{collection}"
+        with self.router.client() as client:
+            jobs = client[database][collection]
+            jobs.create_index([("queue", 1), ("_id", 1)])
+            client.admin.command("shardCollection", namespace, key={"queue": 1, "_id": 1})
+            for queue in queues:
+                client.admin.command("split", namespace, middle={"queue": queue, "_id": MinKey()})
+            for queue, shard in zip(queues, SHARDS, strict=True):
+                client.admin.command("moveChunk", namespace, find={"queue": queue, "_id": MinKey()}, to=shard)
 
     def _own_uri(self) -> str:
         return f"mongodb://{self.router.address}/"
