@@ -30,8 +30,8 @@ EXPIRED: Final = "expired"
 ALIVE: Final = "alive"
 
 _SHARDED_LIMITS: Final = (
-    "no index can keep a job_id unique over several shards, only on each of them, or within what the shard key begins with",
-    "a worker that does not work on exactly one queue asks every shard; if the key does not begin with queue, each does",
+    "no index can keep a job_id unique over several shards; by {queue, _id} it is unique in its queue",
+    "a worker that does not work on exactly one queue asks every shard; by another key, each does",
 )
 """What cannot be had on a sharded collection. Source: unique indexes must begin with the shard key."""
 

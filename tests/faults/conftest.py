@@ -23,7 +23,7 @@ def rig_on(tmp_path, request):
     for rig in rigs:
         rig.end()
         if rig.verdict is not None:
-            request.config.stash.setdefault(FIGURES, []).append((request.node.name, rig.verdict))
+            request.config.stash.setdefault(FIGURES, []).append((request.node.nodeid.split("::", 1)[1], rig.verdict))
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def trio_uri(trio, request):
 def pytest_terminal_summary(terminalreporter, config):
     figures = config.stash.get(FIGURES, [])
     if figures:
-        terminalreporter.section("faults: what was counted")
+        terminalreporter.section(f"faults: what was counted, with --seed {config.option.seed}")
         terminalreporter.write_line(f"{'jobs':>7} {'runs':>7} {'lost':>5} {'extra':>6} {'standstill':>11}  test")
     for name, verdict in figures:
         terminalreporter.write_line(

@@ -5,7 +5,6 @@ import threading
 import time
 
 import pytest
-from pymongo.errors import PyMongoError
 
 from tests.support.rig import app as jobs
 from tests.support.waiting import eventually
@@ -32,19 +31,7 @@ def kill(trio):
 
 def step_down_three_times(trio):
     for _ in range(3):
-        step_down(trio)
-
-
-def step_down(trio):
-    """Let another node be primary; it is asked again while the others may not take over yet."""
-    primary = trio.wait_for_primary()
-
-    def is_another():
-        with primary.client() as client, contextlib.suppress(PyMongoError):  # it closes connections as it goes
-            client.admin.command({"replSetStepDown": 3, "secondaryCatchUpPeriodSecs": 2})
-        return trio.wait_for_primary() is not primary
-
-    eventually(is_another, seconds=60)
+        trio.step_down()
 
 
 def hang(trio):
@@ -127,7 +114,7 @@ class TestATransaction:
 
         with rig.app.link.client.start_session() as session:
             place_some(rig, session, range(1, 31))
-            stepping_down = threading.Thread(target=step_down, args=[trio])
+            stepping_down = threading.Thread(target=trio.step_down)
             stepping_down.start()
             place_some(rig, session, range(31, 61))
             stepping_down.join()

@@ -10,6 +10,8 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.faults
 
+slow = pytest.mark.slow
+
 
 @pytest.fixture
 def gates(tmp_path):
@@ -48,6 +50,7 @@ class TestFinishByIdAlone:
 
         assert "I3" in guarantees(rig.judge())
 
+    @slow
     def test_would_not_be_found_without_the_fault(self, rig, gates):
         finish_late(rig, gates, None)
 
@@ -78,6 +81,7 @@ class TestFinishAcrossTokens:
 
         assert "I3" in guarantees(rig.judge())
 
+    @slow
     def test_would_not_be_found_without_the_fault(self, rig_on, mongo_uri, gates):
         rig = rig_on(mongo_uri, lease=40, heartbeat=20)
         finish_beside_others(rig, gates, None)
@@ -127,6 +131,7 @@ def hang_for_less_than_a_lease(rig, mongod, fault):
         rig.settle()
 
 
+@slow
 class TestRescueDuringAnOutage:
     def test_is_found(self, rig_on, mongod, mongo_uri):
         rig = rig_on(mongo_uri, lease=4, heartbeat=2)
@@ -161,6 +166,7 @@ class TestOneNodeThatConfirms:
 
         assert "I1" in guarantees(rig.judge())
 
+    @slow
     def test_would_not_be_found_with_a_majority(self, rig_on, trio, trio_uri):
         rig = rig_on(trio_uri, enqueue_timeout=3)
         rig.enqueue(later, 5)

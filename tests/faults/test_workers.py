@@ -159,7 +159,8 @@ class TestAClock:
 
 
 class TestAKillerJob:
-    @pytest.mark.parametrize("how", ["exit", pytest.param("segv", marks=slow), pytest.param("memory", marks=slow)])
+    @slow
+    @pytest.mark.parametrize("how", ["exit", "segv", "memory"])
     def test_is_given_up_and_its_neighbours_complete(self, rig_on, mongo_uri, how):
         rig = rig_on(mongo_uri, lease=1.5, max_losses=3)
         [killer] = rig.enqueue(partial(kill, how))

@@ -1,8 +1,10 @@
 """A standalone server or a replica set, in a temporary folder."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from pymongo.errors import PyMongoError
 
 from tests.support.mongod import binaries
 from tests.support.mongod.deployment import (
@@ -44,6 +46,13 @@ class Server(Deployment):
         """The nodes that do not take writes."""
         primary = self.primary
         return [node for node in self.nodes if node is not primary]
+
+    def step_down(self) -> None:
+        """Let another node be primary; it is asked again while the others may not take over yet."""
+        primary = self.wait_for_primary()
+        while self.wait_for_primary() is primary:
+            with primary.client() as client, suppress(PyMongoError):  # it closes connections as it goes
+                client.admin.command({"replSetStepDown": 3, "secondaryCatchUpPeriodSecs": 2})
 
     @contextmanager
     def followers_deaf(self) -> Iterator[None]:
