@@ -471,7 +471,6 @@ class TestMissingIndexes:
         assert len(told) == len(set(told))
         assert all("mongojobs create-indexes" in message for message in told)
 
-
     def test_that_are_dropped_while_it_works_are_warned_of_and_all_works(self, app):
         with working():
             worker_jobs.counts.delay(0)

@@ -76,21 +76,27 @@ class TestADatabaseThat:
         assert verdict.extra_runs == 0
 
 
+@pytest.fixture
+def server():
+    """A server of this test's own."""
+    with Server(own=True) as server:
+        yield server
+
+
 class TestADatabaseThatIsAwayForHalfAMinute:
-    def test_is_waited_for_with_one_line_in_the_log(self, rig_on):
-        with Server(own=True) as server:
-            rig = rig_on(with_database(server.uri, "jobs"), enqueue_timeout=1)
-            [node] = server.nodes
-            workers = [rig.work("--threads", "2") for _ in range(2)]
-            with rig.load(short, jobs.fails_at_first.delay, pause_seconds=0.1):
-                rig.wait_for_ends(20)
-                with rig.outage():
-                    node.kill()
-                    time.sleep(30)
-                    node.restart()
-                    server.wait_for_primary()
-                rig.wait_for_ends(20, seconds=60)
+    def test_is_waited_for_with_one_line_in_the_log(self, server, rig_on):
+        rig = rig_on(with_database(server.uri, "jobs"), enqueue_timeout=1)
+        [node] = server.nodes
+        workers = [rig.work("--threads", "2") for _ in range(2)]
+        with rig.load(short, jobs.fails_at_first.delay, pause_seconds=0.1):
+            rig.wait_for_ends(20)
+            with rig.outage():
+                node.kill()
+                time.sleep(30)
+                node.restart()
+                server.wait_for_primary()
+            rig.wait_for_ends(20, seconds=60)
 
-            rig.check()
+        rig.check()
 
-            assert [worker.output.count("Trying again until") for worker in workers] == [1, 1]
+        assert [worker.output.count("Trying again until") for worker in workers] == [1, 1]
