@@ -2,6 +2,7 @@
 
 import random
 import time
+from functools import partial
 
 import pytest
 
@@ -25,12 +26,18 @@ class Schedule:
 
     def go_on(self, seconds):
         """Do harm for so long."""
-        harms = [self._kill, self._stop, self._stop_all, self._freeze, self._freeze_long]
-        harms += [self._kill_primary, self._step_down, self._hang, self._deafen, self._leave_alone]
+        to_workers = [self._kill, self._stop, self._stop_all, self._freeze, self._freeze_long]
+        to_nodes = [self._kill_primary, self._step_down, self._hang, self._deafen, self._leave_alone]
+        harms = to_workers + [partial(self._as_outage, harm) for harm in to_nodes]
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             self._chance.choice(harms)()
             time.sleep(self._chance.uniform(0.5, 4))
+
+    def _as_outage(self, harm):
+        """Note the harm: too short to explain a run too many, it puts off rescues for a lease."""
+        with self._rig.outage():
+            harm()
 
     def _any_worker(self):
         return self._chance.randrange(len(self._workers))

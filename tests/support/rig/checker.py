@@ -16,6 +16,10 @@ SLACK_SECONDS = 4.0
 """What the machine of the tests may be late by."""
 
 
+LONGEST_BACKOFF_SECONDS = 10.0
+"""How long after an outage a worker may notice that it is over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Disturbance:
     """Harm that was done to some processes (None: to all) from *begun* to *ended*, in ``time.monotonic`` seconds."""
@@ -290,11 +294,12 @@ def _death(run: Run, disturbances: Sequence[Disturbance]) -> float | None:
 
 
 def _due_after(death: float, evidence: Evidence) -> float:
-    """Return by when a job must run again whose worker died at *death*: later if the database was away meanwhile."""
+    """Return by when a job must run again whose worker died at *death*: later by a lease after an outage (R5)."""
     due = death + evidence.limits.rescue_seconds + SLACK_SECONDS
     for one in sorted(evidence.disturbances, key=lambda one: one.begun):
-        if one.kind in ("outage", "frozen") and one.begun <= due and one.ended >= death:
-            due = max(due, one.ended + evidence.limits.lease + evidence.limits.rescue_seconds + SLACK_SECONDS)
+        if one.kind in ("outage", "frozen") and one.begun <= due and one.ended >= death - evidence.limits.lease:
+            over = one.ended + LONGEST_BACKOFF_SECONDS + evidence.limits.lease
+            due = max(due, over + evidence.limits.rescue_seconds + SLACK_SECONDS)
     return due
 
 
