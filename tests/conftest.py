@@ -1,5 +1,6 @@
 """What every test may ask for: a real server, a database of its own, MongoEngine connected to it."""
 
+import random
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -8,6 +9,28 @@ import pytest
 from pymongo import MongoClient
 
 from tests.support.mongod import Server, with_database
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("mongojobs")
+    group.addoption("--faults", action="store_true", help="run the slow tests too")
+    group.addoption("--seed", type=int, default=None, help="repeat the random schedule of this number")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.seed is None:
+        config.option.seed = random.SystemRandom().randrange(10**6)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    return f"random schedule: --seed {config.option.seed}" if config.option.faults else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.option.faults:
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,8 @@ def _print(report: IndexReport, *, is_real: bool) -> None:
     click.echo(f"\n{_summary(report, is_real=is_real)}.")
     for different in report.with_status("different"):
         click.echo(f"Different: {different.remedy}", err=True)
+    for limit in report.limits:
+        click.echo(f"Sharded: {limit}", err=True)
 
 
 def _summary(report: IndexReport, *, is_real: bool) -> str:
@@ -67,6 +69,7 @@ def _document(report: IndexReport, database: Database) -> dict[str, object]:
     return {
         "database": database.name,
         "complete": report.is_complete,
+        "limits": report.limits,
         "indexes": [
             {
                 "name": one.index.name,

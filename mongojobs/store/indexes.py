@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from pymongo import IndexModel
+from pymongo.errors import OperationFailure
 
 from mongojobs.core.job import ENDED as ENDED_STATES
 from mongojobs.core.job import READY as READY_STATE
 from mongojobs.core.job import RUNNING as RUNNING_STATE
 from mongojobs.core.job import Document
-from mongojobs.store.clients import Jobs, is_real
+from mongojobs.store.clients import Jobs, is_real, topology
 from mongojobs.store.workers import WORKERS_SUFFIX
 
 READY: Final = "ready"
@@ -27,6 +28,12 @@ RUNNING: Final = "running"
 ENDED: Final = "ended"
 EXPIRED: Final = "expired"
 ALIVE: Final = "alive"
+
+_SHARDED_LIMITS: Final = (
+    "no index can keep a job_id unique over several shards; by {queue, _id} it is unique in its queue",
+    "a worker that does not work on exactly one queue asks every shard; by another key, each does",
+)
+"""What cannot be had on a sharded collection. Source: unique indexes must begin with the shard key."""
 
 Status = Literal["present", "missing", "created", "different"]
 
@@ -119,9 +126,10 @@ class IndexStatus:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """All indexes and their status."""
+    """All indexes and their status; *limits* are sentences on what no index can give on this collection."""
 
     indexes: tuple[IndexStatus, ...]
+    limits: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:
@@ -136,7 +144,8 @@ class IndexReport:
 def check_indexes(jobs: Jobs) -> IndexReport:
     """Compare the indexes of the collections with what they should be, and change nothing. Raises DatabaseError."""
     found = {suffix: _existing(_collection(jobs, suffix)) for suffix in {index.suffix for index in INDEXES}}
-    return IndexReport(tuple(_status(jobs, index, found[index.suffix]) for index in _wanted(jobs)))
+    statuses = tuple(_status(jobs, index, found[index.suffix]) for index in _wanted(jobs))
+    return IndexReport(statuses, limits=_SHARDED_LIMITS if _is_sharded(jobs) else ())
 
 
 def create_indexes(jobs: Jobs) -> IndexReport:
@@ -148,7 +157,7 @@ def create_indexes(jobs: Jobs) -> IndexReport:
     for suffix in {one.index.suffix for one in report.with_status("missing")}:
         missing = [one.index.model for one in report.with_status("missing") if one.index.suffix == suffix]
         _collection(jobs, suffix).create_indexes(missing)
-    return IndexReport(tuple(_created(one) for one in report.indexes))
+    return replace(report, indexes=tuple(_created(one) for one in report.indexes))
 
 
 def _wanted(jobs: Jobs) -> Iterable[Index]:
@@ -160,6 +169,16 @@ def _collection(jobs: Jobs, suffix: str) -> Jobs:
     if not suffix:
         return jobs
     return jobs.database.get_collection(jobs.name + suffix, write_concern=jobs.write_concern)
+
+
+def _is_sharded(jobs: Jobs) -> bool:
+    """Whether the documents of the collection are spread over shards; no for one that lives on a single shard."""
+    if topology(jobs.database.client) != "sharded":
+        return False
+    try:
+        return bool(jobs.database.command("collStats", jobs.name).get("sharded"))
+    except OperationFailure:  # not there yet, or not to be looked at: then there is nothing to say
+        return False
 
 
 def _existing(collection: Jobs) -> list[Document]:

@@ -82,15 +82,17 @@ class Heartbeat:
 
     def _turn(self) -> float:
         """Do what is due, and return how many seconds to wait."""
+        begun = elapsed_seconds()
         try:
-            is_due = elapsed_seconds() >= self._next
+            is_due = begun >= self._next
             if is_due:
                 self.renew()
             self._holdings.return_stalled(LONG_RUN_SECONDS)
             self._release_returning()
             if is_due:
                 self._beat()
-                self._next = elapsed_seconds() + (self._idle_interval if self._holdings.is_empty() else self._interval)
+                interval = self._idle_interval if self._holdings.is_empty() else self._interval
+                self._next = begun + interval  # a late answer has used up as much of the lease
             self._outage.over(RENEWING)
             return self._seconds_to_next()
         except DatabaseError as error:

@@ -48,6 +48,10 @@ class Outage:
             self._lifecycle.notify(DatabaseAway(self._worker, doing, describe(error)))
         return delay_after(failures)
 
+    def held_up(self) -> None:
+        """Note that the database, or this process, stood still without an error, so that nobody need be told."""
+        self.last_seen = time.monotonic()
+
     def over(self, doing: str) -> None:
         """Note that the database answered while *doing* it."""
         if doing not in self._failures:

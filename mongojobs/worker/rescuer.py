@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 
+from mongojobs.core.clock import elapsed_seconds
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobQuarantined, JobRescued
 from mongojobs.core.settings import Settings
@@ -18,7 +19,9 @@ class Rescuer:
     """Looks for expired locks four times a lease, and for damage once a lease.
 
     Not within a lease after this worker itself could not reach the database: the others' heartbeats may have starved in
-    the same outage, and their locks are not theirs to lose.
+    the same outage, and their locks are not theirs to lose. A look that comes a quarter of a lease late tells of an
+    outage too: of a database that hung without an error, or of a machine that was asleep, with the others on it. No
+    lock can run out for want of a heartbeat in less.
     """
 
     def __init__(
@@ -29,20 +32,22 @@ class Rescuer:
         self._worker = worker
         self._lease = settings.lease.total_seconds()
         self._outage = outage
-        self._next_rescue = time.monotonic()
-        self._next_quarantine = time.monotonic()
+        self._next_rescue = elapsed_seconds()
+        self._next_quarantine = elapsed_seconds()
 
     def seconds_left(self) -> float:
         """Return how long until there is something to do."""
-        return max(self._next_rescue - time.monotonic(), 0.0)
+        return max(self._next_rescue - elapsed_seconds(), 0.0)
 
     def run_if_due(self) -> bool:
         """Rescue and quarantine where it is time; return whether the database was asked. Raises DatabaseError."""
-        now = time.monotonic()
+        now = elapsed_seconds()
         if now < self._next_rescue:
             return False
+        if now - self._next_rescue > self._lease / 4:
+            self._outage.held_up()
         self._next_rescue = now + self._lease / 4 * random.uniform(0.8, 1.0)
-        if self._outage.last_seen is not None and now - self._outage.last_seen < self._lease:
+        if self._outage.last_seen is not None and time.monotonic() - self._outage.last_seen < self._lease:
             return False
         self.rescue()
         if now >= self._next_quarantine:

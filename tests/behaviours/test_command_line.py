@@ -799,8 +799,9 @@ class TestErrors:
         assert ended.stderr.startswith("Error: no MongoDB connection")
         assert "mongoengine.connect(host=" in ended.stderr
 
-    def test_unreachable_database(self):
-        ended = run("status", environ={"MONGODB_URI": "mongodb://127.0.0.1:1/away?serverSelectionTimeoutMS=50"})
+    @pytest.mark.parametrize("command", ["status", "create-indexes"])
+    def test_unreachable_database(self, command):
+        ended = run(command, environ={"MONGODB_URI": "mongodb://127.0.0.1:1/away?serverSelectionTimeoutMS=50"})
 
         assert ended.returncode == 4
         assert ended.stderr.count("\n") == 1

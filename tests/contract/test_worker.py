@@ -493,6 +493,16 @@ class TestMissingIndexes:
         assert len(told) == len(set(told))
         assert all("mongojobs create-indexes" in message for message in told)
 
+    def test_that_are_dropped_while_it_works_are_warned_of_and_all_works(self, app):
+        with working():
+            worker_jobs.counts.delay(0)
+            eventually(lambda: runs == [0])
+            app.store.collection.drop_indexes()
+            worker_jobs.counts.delay_many([(number,) for number in range(1, 51)])
+            eventually(lambda: len(runs) == 51)
+
+        assert any("mongojobs create-indexes" in warned.message for warned in app.told.of(Warned))
+
 
 class TestARescue:
     def test_brings_back_a_job_of_a_worker_that_is_gone_and_counts_a_loss(self, app):

@@ -28,6 +28,14 @@ with Server(own=True) as server:
     sys.stdin.read()
 """
 
+SHOW_THE_KIND_OF_SERVER = """
+import os
+from pymongo import MongoClient
+
+with MongoClient(os.environ["MONGODB_URI"]) as client:
+    print(client.admin.command("hello")["msg"], len(client.admin.command("listShards")["shards"]))
+"""
+
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
@@ -126,6 +134,12 @@ class TestRun:
         first, second = done.stdout.split()
         assert first == second
         assert first.endswith("/mongojobs")
+
+    def test_gives_a_sharded_cluster_and_leaves_nothing_of_it(self, script, tmp_path):
+        done = script("run", "--sharded", "--", sys.executable, "-c", SHOW_THE_KIND_OF_SERVER)
+
+        assert done.stdout == "isdbgrid 2\n"
+        assert folders_of_servers(tmp_path) == []
 
     def test_runs_the_command_where_it_was_called(self, script, tmp_path):
         done = script("run", "--", "pwd")

@@ -5,6 +5,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from tests.support.mongod import binaries, command, state
+from tests.support.mongod.cluster import ShardedCluster
+from tests.support.mongod.deployment import Deployment
 from tests.support.mongod.errors import MongodError
 from tests.support.mongod.server import Server
 from tests.support.mongod.steps import say
@@ -36,15 +38,15 @@ def _start(arguments: Namespace) -> int:
         if running:
             say("A server runs already")
         else:
-            running = _start_detached(arguments.replica_set)
+            running = _start_detached(arguments)
     print(running.uri)
     say("Stop it with: scripts/mongod stop")
     return 0
 
 
-def _start_detached(replica_set: int) -> state.Running:
-    _announce(replica_set)
-    server = Server(replica_set, own=True, detached=True).start()
+def _start_detached(arguments: Namespace) -> state.Running:
+    _announce(arguments)
+    server = _deployment(arguments, own=True, detached=True).start()
     running = state.Running.of(server)
     state.remember(running)
     return running
@@ -75,8 +77,8 @@ def _uri(_arguments: Namespace) -> int:
 
 
 def _run(arguments: Namespace) -> int:
-    _announce(arguments.replica_set)
-    with Server(arguments.replica_set) as server:
+    _announce(arguments)
+    with _deployment(arguments) as server:
         uri = with_database(server.uri, DATABASE)
         return command.run(arguments.command, os.environ | {"MONGOJOBS_TEST_URI": uri, "MONGODB_URI": uri})
 
@@ -89,11 +91,19 @@ def _fetch(_arguments: Namespace) -> int:
     return 0
 
 
-def _announce(replica_set: int) -> None:
+def _deployment(arguments: Namespace, *, own: bool = False, detached: bool = False) -> Deployment:
+    if arguments.sharded:
+        return ShardedCluster(own=own, detached=detached)
+    return Server(arguments.replica_set, own=own, detached=detached)
+
+
+def _announce(arguments: Namespace) -> None:
     if os.environ.get("MONGOJOBS_TEST_URI"):
         say("Using the MongoDB that MONGOJOBS_TEST_URI names")
-    elif replica_set:
-        say(f"Starting MongoDB as a replica set of {replica_set}")
+    elif arguments.sharded:
+        say("Starting MongoDB as a sharded cluster of two shards")
+    elif arguments.replica_set:
+        say(f"Starting MongoDB as a replica set of {arguments.replica_set}")
     else:
         say("Starting MongoDB standalone")
 
@@ -115,6 +125,7 @@ def _parser() -> ArgumentParser:
         kind = command_parser.add_mutually_exclusive_group()
         kind.add_argument("--replica-set", type=int, choices=(1, 3), default=1, help="number of nodes (default: 1)")
         kind.add_argument("--standalone", dest="replica_set", action="store_const", const=0, help="no replica set")
+        kind.add_argument("--sharded", action="store_true", help="a router and two shards")
     run.add_argument("command", nargs="+", metavar="-- COMMAND", help="the command and its arguments")
     return parser
 

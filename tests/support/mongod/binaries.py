@@ -37,27 +37,27 @@ SHA256 = {
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """A mongod that can be run, and the libraries that only it may see."""
+    """A mongod or mongos that can be run, and the libraries that only it may see."""
 
     path: Path
     libraries: Path | None = None
 
     def environment(self) -> dict[str, str]:
-        """Return the environment that mongod is started with."""
+        """Return the environment that it is started with."""
         if self.libraries is None:
             return dict(os.environ)
         return os.environ | {"LD_LIBRARY_PATH": str(self.libraries)}
 
 
-def find() -> Binary:
-    """Return the mongod of the PATH, else the cached one, else fetch it."""
-    on_path = shutil.which("mongod")
+def find(name: str = "mongod") -> Binary:
+    """Return the mongod, or the mongos, of the PATH, else the cached one, else fetch it."""
+    on_path = shutil.which(name)
     if on_path:
         return Binary(Path(on_path))
     folder = cache_folder() / f"mongod-{MONGODB}"
     if not folder.is_dir():
         _fetch(folder)
-    binary = Binary(folder / "mongod", libraries=folder)
+    binary = Binary(folder / name, libraries=folder)
     _check_that_it_runs(binary)
     return binary
 

@@ -59,7 +59,7 @@ class Node:
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
             if not self.is_running or time.monotonic() > deadline:
-                raise MongodError(f"mongod did not start: {self._last_words()}")
+                raise MongodError(f"{self._binary.path.name} did not start: {self._last_words()}")
             time.sleep(0.05)
 
     def kill(self) -> None:
@@ -92,10 +92,13 @@ class Node:
         return [
             str(self._binary.path),
             *("--port", str(self.port)),
-            *("--dbpath", str(self.folder)),
+            *self._data(),
             *("--logpath", str(self.folder / "mongod.log"), "--logappend"),
             *self._options,
         ]
+
+    def _data(self) -> tuple[str, ...]:
+        return ("--dbpath", str(self.folder))
 
     def _answers(self) -> bool:
         if not _accepts_connections(self.port):
@@ -109,6 +112,13 @@ class Node:
     def _last_words(self) -> str:
         log = self.folder / "mongod.log"
         return log.read_text(errors="replace")[-2_000:] if log.exists() else "it wrote no log."
+
+
+class Router(Node):
+    """One mongos process, which keeps no data."""
+
+    def _data(self) -> tuple[str, ...]:
+        return ()
 
 
 def free_port() -> int:

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from tests.support.mongod.deployment import Deployment
 from tests.support.mongod.processes import command_line
-from tests.support.mongod.server import Server
 
 _CHECKOUT = Path(__file__).parents[3]
 
@@ -28,7 +28,7 @@ class Running:
     pids: Sequence[int]
 
     @classmethod
-    def of(cls, server: Server) -> Self:
+    def of(cls, server: Deployment) -> Self:
         """Return what must be known of *server* to stop it later."""
         return cls(uri=server.uri, folder=str(server.folder), pids=[node.pid for node in server.nodes])
 

@@ -10,3 +10,8 @@ def with_database(uri: str, database: str) -> str:
     if "@" in parts.netloc and "authsource=" not in options.lower():
         options += f"{'&' if options else ''}authSource={parts.path.strip('/') or 'admin'}"
     return urlunsplit(parts._replace(path=f"/{database}", query=options))
+
+
+def database_of(uri: str) -> str:
+    """Return the database that *uri* names."""
+    return urlsplit(uri).path.strip("/")

@@ -47,6 +47,16 @@ def beating(store, told, monkeypatch):
         assert not thread.is_alive()
 
 
+def hangs_for(seconds):
+    """Return an answer of the store that comes late, and names no lost job."""
+
+    def answer():
+        threading.Event().wait(seconds)
+        return []
+
+    return answer
+
+
 class TestTheHeartbeat:
     @pytest.mark.behaviour("X6")
     def test_renews_all_that_is_held(self, store, beating):
@@ -91,6 +101,17 @@ class TestTheHeartbeat:
 
         eventually(lambda: told.of(JobLost))
         assert held.is_given_up
+
+    def test_renews_again_at_once_when_the_answer_took_most_of_the_lease(self, store, beating):
+        held = a_held(expires_in=5)
+        holdings = holdings_of(held)
+        holdings.take(is_async=False)
+        store.on("renew", hangs_for(0.9), [])
+
+        beating(holdings, heartbeat=0.5, lease=1)
+        eventually(lambda: len(store.called("renew")) >= 2, seconds=1.2)
+
+        assert not held.lost
 
     def test_believes_the_database_when_it_still_holds_an_expired_lock(self, store, told, beating):
         held = a_held(expires_in=-1)

@@ -1,0 +1,142 @@
+"""Behind mongos: an unsharded collection, which is recommended, and one sharded by queue with one queue a worker."""
+
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+from pymongo import MongoClient
+
+from mongojobs.core.settings import Settings
+from mongojobs.store.indexes import check_indexes, create_indexes
+from mongojobs.store.jobs import open_store
+from tests.support.command_line import run
+from tests.support.jobs import a_job
+from tests.support.mongod import ShardedCluster, with_database
+from tests.support.rig import app as jobs
+from tests.support.spy import Spy
+from tests.support.stores import reserve
+
+pytestmark = pytest.mark.faults
+
+QUEUES = ("east", "west")
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with ShardedCluster(own=True) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["unsharded", "by_queue"])
+def layout(request):
+    return request.param
+
+
+@pytest.fixture
+def database(cluster, layout, request):
+    """A database of this test's own, whose jobs are laid out as *layout* says."""
+    database = f"{layout}_{abs(hash(request.node.nodeid)) % 10**9}"
+    {"unsharded": lambda: None, "by_queue": partial(cluster.spread, database, "delayed_jobs", *QUEUES)}[layout]()
+    return database
+
+
+@pytest.fixture
+def uri(cluster, database):
+    return with_database(cluster.uri, database)
+
+
+def to_queue(queue, number):
+    return jobs.takes.options(queue=queue).delay(number, 0.02)
+
+
+def failing_in(queue, number):
+    return jobs.fails_at_first.options(queue=queue).delay(number)
+
+
+class TestWorkersBehindMongos:
+    def test_lose_nothing_and_run_nothing_twice_when_one_is_killed(self, rig_on, uri):
+        rig = rig_on(uri)
+        calls = [partial(call, queue) for queue in QUEUES for call in (to_queue, failing_in)]
+        for queue in QUEUES:
+            rig.work("--queues", queue, "--threads", "2")
+        with rig.load(*calls, pause_seconds=0.05):
+            victim = rig.work("--queues", QUEUES[0], "--threads", "2")
+            rig.wait_for_ends(40)
+            rig.kill(victim)
+            rig.wait_for_ends(40)
+
+        verdict = rig.check()
+
+        assert verdict.extra_runs <= 2
+
+    def test_run_a_given_id_once_in_its_queue(self, rig_on, uri):
+        rig = rig_on(uri)
+        again = jobs.quick.options(queue=QUEUES[0], job_id="once")
+        rig.enqueue(again.delay)
+        with rig.app.active():
+            again.delay(1)
+        rig.work("--queues", QUEUES[0])
+
+        verdict = rig.check()
+
+        assert verdict.runs == 1
+
+
+@pytest.fixture
+def plans(uri):
+    """Explains what a store with 2,000 jobs of two queues sends; yields the store and the plans."""
+    found = []
+    with MongoClient(uri) as asking, MongoClient(uri, event_listeners=[spy := Spy()]) as client:
+        store = open_store(client, client.get_default_database().name, Settings())
+        create_indexes(store.collection)
+        store.insert_many([a_job(queue=QUEUES[number % 2], run_at=LONG_AGO) for number in range(2000)])
+        spy.look = lambda event: found.append(explain_reserve(asking, event))
+        yield store, found
+
+
+def explain_reserve(client, event):
+    """Return how many shards a command reaches, and how many keys they read."""
+    answer = client[event.database_name].command("explain", explained(event), verbosity="executionStats")
+    return len(answer["queryPlanner"]["winningPlan"]["shards"]), answer["executionStats"]["totalKeysExamined"]
+
+
+def explained(event):
+    kept = ("find", "findAndModify", "update", "query", "filter", "sort", "limit", "projection", "hint", "updates")
+    return {key: value for key, value in event.command.items() if key in (*kept, "new", "update")}
+
+
+class TestAReserveOfOneQueue:
+    @pytest.mark.parametrize("limit", [1, 50])
+    def test_asks_one_shard_and_reads_a_key_for_each_job(self, plans, limit):
+        store, found = plans
+
+        taken = reserve(store, limit, queues=(QUEUES[0],))
+
+        shards, keys = found[0]
+        assert len(taken) == limit
+        assert shards == 1
+        assert keys <= limit + 3
+
+
+class TestCreateIndexes:
+    @pytest.mark.parametrize("layout", ["by_queue"], indirect=True)
+    def test_says_what_cannot_be_had_on_a_sharded_collection(self, uri):
+        told = run("create-indexes", "-A", "tests.support.rig.app", environ={"SAMPLE_URI": uri})
+
+        assert told.returncode == 0
+        assert "Sharded: no index can keep a job_id unique over several shards" in told.stderr
+        assert "Sharded: a worker that does not work on exactly one queue asks every shard" in told.stderr
+
+    @pytest.mark.parametrize("layout", ["unsharded"], indirect=True)
+    def test_has_nothing_to_say_of_an_unsharded_one(self, uri):
+        told = run("create-indexes", "-A", "tests.support.rig.app", environ={"SAMPLE_URI": uri})
+
+        assert (told.returncode, told.stderr) == (0, "")
+
+    def test_changes_nothing_the_second_time(self, uri):
+        with MongoClient(uri) as client:
+            collection = open_store(client, client.get_default_database().name, Settings()).collection
+            create_indexes(collection)
+
+            assert check_indexes(collection).is_complete

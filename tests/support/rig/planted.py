@@ -1,0 +1,100 @@
+"""Faults planted on purpose into the library of one process, to see that the judge finds each of them."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from mongojobs.core.clock import ServerClock, TimeSource
+from mongojobs.core.job import Job
+from mongojobs.store.ending import Ending
+from mongojobs.store.rescuing import Rescued, Rescuing
+from mongojobs.worker.holdings import Held
+from mongojobs.worker.rescuer import Rescuer
+
+
+def plant(fault: str) -> None:
+    """Let the library have the *fault* of this name from now on."""
+    FAULTS[fault]()
+
+
+def _finish_by_id_alone() -> None:
+    """Let the lock token mean nothing, and a worker believe in its locks for ever: each alone would be noticed."""
+
+    def finish(self: Ending, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
+        self.collection.delete_many({"_id": {"$in": [job.id for job in jobs]}})
+        return []
+
+    _replace(Ending, "finish", finish)
+    _replace(Held, "lost", property(lambda _held: False))
+
+
+def _finish_across_tokens() -> None:
+    """Let ids and tokens of one write be combined freely.
+
+    What lost a worker is reserved alone, which hides this fault: so losses are not counted either. And the write is
+    slow, so that results come together.
+    """
+
+    def finish(self: Ending, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
+        time.sleep(0.5)
+        ids, tokens = [job.id for job in jobs], [job.lock_token for job in jobs]
+        self.collection.delete_many({"_id": {"$in": ids}, "state": "running", "lock_token": {"$in": tokens}})
+        return []
+
+    _replace(Ending, "finish", finish)
+    _losses_not_counted()
+
+
+def _losses_not_counted() -> None:
+    rescue = Rescuing.rescue
+
+    def rescue_without_a_trace(self: Rescuing, *, by: str, limit: int = 50) -> list[Rescued]:
+        rescued = rescue(self, by=by, limit=limit)
+        for one in rescued:
+            change = {"$set": {"state": "ready", "losses": 0, "run_at": self.clock.now()}}
+            self.collection.update_one({"_id": one.job_id}, change)
+        return rescued
+
+    _replace(Rescuing, "rescue", rescue_without_a_trace)
+
+
+def _no_rescue() -> None:
+    def rescue(self: Rescuing, *, by: str, limit: int = 50) -> list[Rescued]:
+        return []
+
+    _replace(Rescuing, "rescue", rescue)
+
+
+def _rescue_during_an_outage() -> None:
+    def run_if_due(self: Rescuer) -> bool:
+        self.rescue()
+        return True
+
+    _replace(Rescuer, "run_if_due", run_if_due)
+
+
+def _clock_that_jumps() -> None:
+    """Let the wall clock of the machine be an hour ahead, and be set back by two hours again and again.
+
+    Not a fault of the library: it must not mind.
+    """
+    made = ServerClock.__init__
+
+    def init(self: ServerClock, source: TimeSource) -> None:
+        made(self, source, wall=lambda: time.time() + (3600 if time.monotonic() % 2 < 1 else -3600))
+
+    _replace(ServerClock, "__init__", init)
+
+
+def _replace(owner: type, name: str, value: object) -> None:
+    setattr(owner, name, value)
+
+
+FAULTS: Final[dict[str, Callable[[], None]]] = {
+    "finish by _id alone": _finish_by_id_alone,
+    "finish across tokens": _finish_across_tokens,
+    "losses not counted": _losses_not_counted,
+    "no rescue": _no_rescue,
+    "rescue during an outage": _rescue_during_an_outage,
+    "clock that jumps": _clock_that_jumps,
+}
