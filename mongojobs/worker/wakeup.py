@@ -109,10 +109,11 @@ class Wakeup:
         self._idle.set()
         to_due = max(self._due - time.monotonic(), 0.0)
         is_awake = self._awake.wait(min(to_due, self._seconds_to_poll(), most))
-        if is_awake and self._defers:
-            self._closed.wait(random.uniform(0, LONGEST_DEFERENCE_SECONDS))
+        if is_awake:
+            if self._defers:
+                self._closed.wait(random.uniform(0, LONGEST_DEFERENCE_SECONDS))
+            self._awake.clear()  # not after a wait that was not called: a call may come just then
         self._was_woken = is_awake
-        self._awake.clear()
         due_at, self._due = self._due, float("inf")  # until the next look, any job that is still to come is news
         return is_awake or time.monotonic() >= due_at
 

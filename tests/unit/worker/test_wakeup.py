@@ -123,6 +123,19 @@ class TestAWait:
         assert begun < SHORT * 0.9
         assert long_idle > SHORT * 0.9
 
+    def test_forgets_no_call_that_comes_when_its_time_is_just_over(self, polling):
+        class Late(threading.Event):
+            def wait(self, timeout=None):
+                self.set()
+                return False
+
+        polling._awake = Late()
+        over = polling.wait(due=None, most=0)
+        polling._awake.__class__ = threading.Event
+
+        assert not over
+        assert polling.wait(due=None, most=LONG)
+
     def test_lets_others_go_first_after_one_that_was_in_vain(self, wakeup, streams, monkeypatch):
         deferences = []
         monkeypatch.setattr(random, "uniform", lambda _least, most: deferences.append(most) or 0)
