@@ -147,18 +147,15 @@ class MongoJobs:
         zone, and StoreUnavailableError.
         """
         try:
-            return self.pauses.pause(queue, until=None if until is None else truncate(until), reason=reason)
+            with _plain_errors():
+                return self.pauses.pause(queue, until=None if until is None else truncate(until), reason=reason)
         except ValueError as error:
             raise OptionError(f"cannot pause {queue!r:.100}: {error}") from None
-        except DatabaseError as error:
-            raise unavailable(error) from error
 
     def resume(self, queue: str) -> bool:
         """Let workers reserve from *queue* again; return whether it was paused. Raises StoreUnavailableError."""
-        try:
+        with _plain_errors():
             return self.pauses.resume(queue)
-        except DatabaseError as error:
-            raise unavailable(error) from error
 
     @property
     def pauses(self) -> PauseStore:

@@ -96,9 +96,10 @@ class Ending(StoreBase):
         """
         if destroy and not job.id_given:
             return not self._delete([job], repeated=repeated)
-        ended = failed(job, error=error, now=self.clock.now())
+        now = self.clock.now()
+        ended = failed(job, error=error, now=now)
         if destroy:
-            ended.change["$set"]["expire_at"] = self.clock.now() + self.settings.job_id_retention
+            ended.change["$set"]["expire_at"] = now + self.settings.job_id_retention
         return self._end(ended, repeated=repeated)
 
     def snooze(self, job: Job, *, run_at: datetime, repeated: bool = False) -> bool:

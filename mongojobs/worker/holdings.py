@@ -294,11 +294,6 @@ class Holdings:
             self._few = few
             return self._changed.wait_for(condition, timeout)
 
-    def wake(self) -> None:
-        """Let whoever waits look at the condition again."""
-        with self._guard:
-            self._changed.notify_all()
-
     def _start(self, held: Held) -> Held:
         self._last_start[held.is_async] = held.started = time.monotonic()
         self._running[held.key] = held

@@ -19,7 +19,7 @@ from mongojobs.store.stream import JobStream
 from mongojobs.worker.outage import delay_after
 
 SHORTEST_POLL_SECONDS = 0.08
-"""Twelve looks a second cost half a hundredth of a core."""
+"""Twelve looks a second cost less than a hundredth of a core."""
 
 LONGEST_DEFERENCE_SECONDS = 0.01
 BUSY_TURNS = 3

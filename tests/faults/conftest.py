@@ -2,10 +2,42 @@
 
 import pytest
 
+from tests.support.command_line import Process
 from tests.support.mongod import Server, with_database
 from tests.support.rig import Rig
 
 FIGURES = pytest.StashKey[list[tuple[str, object]]]()
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    """A file that jobs note their runs in."""
+    path = tmp_path / "ledger"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def worker_environ():
+    """The settings of workers that are processes; a module of tests overrides them with a fixture of its own."""
+    return {"MONGOJOBS_LEASE": "3", "MONGOJOBS_HEARTBEAT": "0.5"}
+
+
+@pytest.fixture
+def start(mongo_uri, tmp_path, worker_environ):
+    """Starts workers with short leases, as processes, and ends them with the test."""
+    started = []
+
+    def start(*arguments, **environ):
+        folder = tmp_path / f"worker_{len(started)}"
+        folder.mkdir()
+        app = {"SAMPLE_URI": mongo_uri, "MONGOJOBS_APP": "tests.support.fault_app"}
+        started.append(Process(*arguments, folder=folder, environ=app | worker_environ | environ))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.end()
 
 
 @pytest.fixture

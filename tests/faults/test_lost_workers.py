@@ -6,7 +6,6 @@ import pytest
 
 import mongojobs
 from tests.support import fault_app
-from tests.support.command_line import Process
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.faults
@@ -21,34 +20,13 @@ def app(connection):
 
 
 @pytest.fixture
-def ledger(tmp_path):
-    path = tmp_path / "ledger"
-    path.touch()
-    return path
-
-
-@pytest.fixture
-def start(mongo_uri, tmp_path):
-    """Starts workers with short leases, as processes, and ends them with the test."""
-    started = []
-
-    def start(*arguments):
-        folder = tmp_path / f"worker_{len(started)}"
-        folder.mkdir()
-        environ = {
-            "SAMPLE_URI": mongo_uri,
-            "MONGOJOBS_APP": "tests.support.fault_app",
-            "MONGOJOBS_LEASE": "2",
-            "MONGOJOBS_HEARTBEAT": "0.5",
-            "MONGOJOBS_TIMEOUT_GRACE": "0.5",
-            "MONGOJOBS_MAX_LOSSES": "3",
-        }
-        started.append(Process(*arguments, folder=folder, environ=environ))
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.end()
+def worker_environ():
+    return {
+        "MONGOJOBS_LEASE": "2",
+        "MONGOJOBS_HEARTBEAT": "0.5",
+        "MONGOJOBS_TIMEOUT_GRACE": "0.5",
+        "MONGOJOBS_MAX_LOSSES": "3",
+    }
 
 
 def states(app):

@@ -9,7 +9,6 @@ import pytest
 import mongojobs
 from mongojobs.core.notices import DatabaseAway, DatabaseBack
 from tests.support import fault_app, worker_jobs
-from tests.support.command_line import Process
 from tests.support.mongod import Server, with_database
 from tests.support.waiting import eventually
 from tests.support.worker_jobs import crowd, gates, runs
@@ -213,40 +212,10 @@ class TestAStopWithoutADatabase:
 
 
 @pytest.fixture
-def ledger(tmp_path):
-    path = tmp_path / "ledger"
-    path.touch()
-    return path
-
-
-@pytest.fixture
 def near(connection):
     """The default app, on the server of all tests."""
     yield mongojobs.configure(retry_jitter=0)
     mongojobs.configure()
-
-
-@pytest.fixture
-def start(mongo_uri, tmp_path):
-    """Starts workers with short leases, as processes, and ends them with the test."""
-    started = []
-
-    def start(*arguments, **environ):
-        folder = tmp_path / f"worker_{len(started)}"
-        folder.mkdir()
-        environ = {
-            "SAMPLE_URI": mongo_uri,
-            "MONGOJOBS_APP": "tests.support.fault_app",
-            "MONGOJOBS_LEASE": "3",
-            "MONGOJOBS_HEARTBEAT": "0.5",
-            **environ,
-        }
-        started.append(Process(*arguments, folder=folder, environ=environ))
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.end()
 
 
 class Neighbourhood:
