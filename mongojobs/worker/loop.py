@@ -221,7 +221,7 @@ class Worker:
     def _idle(self, crew: Crew) -> None:
         """Wait for the next job that comes or falls due, and rescue jobs of others meanwhile."""
         longest, wanted = crew.longest_wait(), crew.choice.now()
-        due = crew.store.earliest_run_at(wanted, within=longest) if wanted else None
+        due = crew.store.earliest_run_at(wanted, after=crew.looked_at, within=longest) if wanted else None
         until = time.monotonic() + longest.total_seconds()
         while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
             if crew.wakeup.wait(due=due, most=min(left, max(crew.rescuer.seconds_left(), 0.01))):
