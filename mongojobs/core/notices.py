@@ -78,12 +78,13 @@ class JobCompleted:
 
 @dataclass(frozen=True, slots=True)
 class JobErrored:
-    """A run failed; *job* is the job as it was before."""
+    """A run failed; *job* is the job as it was before. It runs again unless it is *given_up*, of which more is told."""
 
     worker: str
     job: Job
     seconds: float
     error: str
+    given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class JobSnoozed:
 
     worker: str
     job: Job
+    seconds: float
     delay: float
 
 
@@ -110,6 +112,7 @@ class JobDiscarded:
 
     worker: str
     job: Job
+    seconds: float
     reason: str
 
 

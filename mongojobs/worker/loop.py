@@ -29,6 +29,7 @@ from mongojobs.worker.holdings import Held
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.outcome import Errored, GivenUp, Outcome, Succeeded
 from mongojobs.worker.shutdown import Shutdown
+from mongojobs.worker.statistics import Statistics
 
 STUCK_EXIT_STATUS = 70
 CALLBACK_PAUSE_SECONDS = 1.0
@@ -63,6 +64,7 @@ class Worker:
         self._hurry = threading.Event()
         self._quiet = threading.Event()
         self._outage = Outage(lifecycle, self.name)
+        self._statistics = Statistics(lifecycle, self._outage, worker=self.name)
         self._connecting = Connecting(connect, self._outage, self._stopping)
         self._crew: Crew | None = None
         self._connections: Connections | None = None
@@ -120,6 +122,7 @@ class Worker:
                 crew.finisher.write_patiently()
                 if result is not None:
                     outcomes.append(result.outcome)
+            crew.statistics.try_to_store()
         except DatabaseError as error:
             crew.outage.failed("working off", error)
         finally:
@@ -166,6 +169,7 @@ class Worker:
             self.settings,
             worker=self,
             outage=self._outage,
+            statistics=self._statistics,
             stopping=self._stopping,
             beat=self._beat,
             on_stuck=on_stuck,

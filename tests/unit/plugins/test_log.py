@@ -35,7 +35,7 @@ class TestWording:
             (n.JobFailed("w1", JOB, "3 consecutive failures"), "ERROR", "FAILED permanently because of 3 consecutive"),
             (n.JobLost("w1", JOB, "its lock"), "WARNING", f"{ABOUT} is not ours any more: its lock was dropped"),
             (n.JobReleased("w1", JOB), "WARNING", f"{ABOUT} HANDED BACK because the worker stops"),
-            (n.JobSnoozed("w1", JOB, 60), "DEBUG", f"{ABOUT} SNOOZED for 60 s"),
+            (n.JobSnoozed("w1", JOB, 1, 60), "DEBUG", f"{ABOUT} SNOOZED for 60 s"),
             (
                 n.JobRescued("w1", 7, "w0", 1, False),
                 "WARNING",
