@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "check": "status",
     "jobs": "jobs",
     "clear": "clear",
+    "health": "health",
     "config": "config",
     "version": "version",
 }

@@ -53,6 +53,7 @@ class WorkOptions:
     flags: dict[str, object]
     pools: tuple[Pool, ...] = ()
     log_dir: Path | None = None
+    heartbeat_file: Path | None = None
     number: int | None = None
     fail_on_error: bool = False
 
@@ -60,16 +61,23 @@ class WorkOptions:
 def supervise(told: GlobalOptions, options: WorkOptions, settings: Settings) -> int:
     """Run the children until told to stop; return the exit status. Never imports the app."""
     from mongojobs.cli.working import Departure, set_up_worker_logging
+    from mongojobs.plugins.heartbeat_file import HeartbeatFile
     from mongojobs.worker.supervisor import Supervisor
 
     departure = Departure()
     set_up_worker_logging(settings, options.log_dir)
+    commands = child_commands(told, options, processes=settings.processes)
     supervisor = Supervisor(
-        child_commands(told, options, processes=settings.processes),
+        commands,
         shutdown_timeout=settings.shutdown_timeout,
         final_statuses=_final_statuses(settings, options),
     )
+    heartbeat = None if options.heartbeat_file is None else HeartbeatFile(options.heartbeat_file)
+    if heartbeat is not None:
+        heartbeat.refer_to(len(commands))
     status = supervisor.run()
+    if heartbeat is not None:
+        heartbeat.remove()
     departure.is_under_way = True
     return status
 
@@ -110,6 +118,7 @@ def _own_command(told: GlobalOptions, options: WorkOptions) -> list[str]:
         options.command,
         *map(_argument, flags.items()),
         *([f"--log-dir={options.log_dir}"] if options.log_dir else []),
+        *([f"--heartbeat-file={options.heartbeat_file}"] if options.heartbeat_file else []),
         *(["--fail-on-error"] if options.fail_on_error else []),
     ]
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from mongojobs.cli.health import heartbeat_option
 from mongojobs.cli.opening import app_named, modules_named, resolve_settings
 from mongojobs.cli.options import Command, GlobalOptions, own_option, with_options
 from mongojobs.cli.processes import Pool, PoolType, WorkOptions, supervise
@@ -51,6 +52,7 @@ def _options() -> list[click.Option]:
             type=click.Path(file_okay=False, path_type=Path),
             metavar="DIR",
         ),
+        heartbeat_option("file to say in that this worker lives, for `mongojobs health`"),
         click.Option(["--number"], type=int, hidden=True),
     ]
 

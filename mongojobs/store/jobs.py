@@ -6,14 +6,14 @@ from mongojobs.core.clock import Clock, ServerClock
 from mongojobs.core.settings import Settings
 from mongojobs.store.base import Quarantined
 from mongojobs.store.clients import Client, ClientTime, jobs_collection
-from mongojobs.store.filters import Wanted
+from mongojobs.store.filters import EPOCH, Wanted
 from mongojobs.store.inserting import Inserting
 from mongojobs.store.queues import Counting
 from mongojobs.store.rescuing import Rescued, Rescuing
 from mongojobs.store.reserving import WIDEST_SPREAD, Reserving
 from mongojobs.store.tending import Tending
 
-__all__ = ["WIDEST_SPREAD", "JobStore", "Quarantined", "Rescued", "Wanted", "open_store"]
+__all__ = ["EPOCH", "WIDEST_SPREAD", "JobStore", "Quarantined", "Rescued", "Wanted", "open_store"]
 
 
 class JobStore(Inserting, Reserving, Rescuing, Tending, Counting):

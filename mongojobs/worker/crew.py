@@ -14,7 +14,7 @@ from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobQuarantined, Warned
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Payloads
-from mongojobs.store.jobs import JobStore, Wanted
+from mongojobs.store.jobs import EPOCH, JobStore, Wanted
 from mongojobs.store.pauses import PauseStore
 from mongojobs.store.stats import StatsStore
 from mongojobs.store.stream import JobStream
@@ -86,6 +86,8 @@ class Crew:
         self._async_seen = False
         self._ahead = 0
         """How many jobs might wait for a slot when the last reserve was made; its answer has changed that since."""
+        self.looked_at = EPOCH
+        """When the last reserve was about to begin: it found all that was due then."""
         self.store = store
         self.outage = outage
         self.statistics = statistics
@@ -150,6 +152,7 @@ class Crew:
 
     def reserve(self, limit: int) -> list[Held]:
         """Reserve up to *limit* jobs. Raises DatabaseError."""
+        self.looked_at = self.store.clock.now()
         self._ahead = self.reserver.ahead()
         is_empty = self.holdings.is_empty()
         if is_empty:

@@ -28,6 +28,7 @@ from mongojobs.worker.crew import Connections, Crew
 from mongojobs.worker.holdings import Held
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.outcome import Errored, GivenUp, Outcome, Succeeded
+from mongojobs.worker.pulse import LONGEST_STILLNESS_SECONDS, Pulse
 from mongojobs.worker.shutdown import Shutdown
 from mongojobs.worker.statistics import Statistics
 
@@ -57,6 +58,7 @@ class Worker:
     ) -> None:
         self.settings = settings
         self.name = (settings.prefix + (settings.name or _unique_name()))[:LONGEST_NAME]
+        self.pulse = Pulse()
         self._connect = connect
         self._payloads = payloads
         self._lifecycle = lifecycle
@@ -65,7 +67,7 @@ class Worker:
         self._quiet = threading.Event()
         self._outage = Outage(lifecycle, self.name)
         self._statistics = Statistics(lifecycle, self._outage, worker=self.name)
-        self._connecting = Connecting(connect, self._outage, self._stopping)
+        self._connecting = Connecting(self._try_to_connect, self._outage, self._stopping)
         self._crew: Crew | None = None
         self._connections: Connections | None = None
         self._is_stuck = False
@@ -133,6 +135,10 @@ class Worker:
         successes = sum(isinstance(outcome, Succeeded) for outcome in outcomes)
         return successes, sum(isinstance(outcome, Errored | GivenUp) for outcome in outcomes)
 
+    def _try_to_connect(self) -> Connections:
+        self.pulse.beat()
+        return self._connect()
+
     def _take_one(self, crew: Crew) -> Held | None:
         """Reserve one job and mark it as running here. Raises DatabaseError."""
         crew.holdings.add(crew.reserve(1))
@@ -182,6 +188,7 @@ class Worker:
         """
         try:
             while not self._stopping.is_set():
+                self.pulse.beat()
                 self._look(crew)
         finally:
             self.stop()
@@ -225,11 +232,13 @@ class Worker:
     def _idle(self, crew: Crew) -> None:
         """Wait for the next job that comes or falls due, and rescue jobs of others meanwhile."""
         longest, wanted = crew.longest_wait(), crew.choice.now()
-        due = crew.store.earliest_run_at(wanted, within=longest) if wanted else None
+        due = crew.store.earliest_run_at(wanted, after=crew.looked_at, within=longest) if wanted else None
         until = time.monotonic() + longest.total_seconds()
         while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
-            if crew.wakeup.wait(due=due, most=min(left, max(crew.rescuer.seconds_left(), 0.01))):
+            to_rescue = max(crew.rescuer.seconds_left(), 0.01)
+            if crew.wakeup.wait(due=due, most=min(left, to_rescue, LONGEST_STILLNESS_SECONDS)):
                 return
+            self.pulse.beat()
             crew.rescuer.run_if_due()
             if not crew.wakeup.is_listening and wanted and crew.store.has_due(wanted):
                 return
