@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -12,6 +12,7 @@ import click
 
 from mongojobs.cli.failures import NO
 from mongojobs.cli.options import ENVIRONMENT_PREFIX, GlobalOptions
+from mongojobs.cli.probing import ProbeOptions
 
 if TYPE_CHECKING:
     from mongojobs.core.settings import Settings
@@ -54,6 +55,7 @@ class WorkOptions:
     pools: tuple[Pool, ...] = ()
     log_dir: Path | None = None
     heartbeat_file: Path | None = None
+    probes: ProbeOptions = field(default_factory=ProbeOptions)
     number: int | None = None
     fail_on_error: bool = False
 
@@ -119,6 +121,7 @@ def _own_command(told: GlobalOptions, options: WorkOptions) -> list[str]:
         *map(_argument, flags.items()),
         *([f"--log-dir={options.log_dir}"] if options.log_dir else []),
         *([f"--heartbeat-file={options.heartbeat_file}"] if options.heartbeat_file else []),
+        *options.probes.arguments(),
         *(["--fail-on-error"] if options.fail_on_error else []),
     ]
 

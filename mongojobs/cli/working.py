@@ -18,6 +18,7 @@ from mongojobs.cli.config import shown_setting
 from mongojobs.cli.failures import NO, Failure, failure
 from mongojobs.cli.opening import Opened, log_level, open_app
 from mongojobs.cli.options import GlobalOptions
+from mongojobs.cli.probing import probes_of
 from mongojobs.cli.processes import WorkOptions, restart
 
 if TYPE_CHECKING:
@@ -68,12 +69,13 @@ def work_here(told: GlobalOptions, options: WorkOptions) -> int:
     _log_origins(opened, is_supervised=supervisor is not None)
     failed = _FailedRuns(opened.app.lifecycle)
     worker = Worker(app=opened.app, **_numbered(opened.settings, options.number))
-    try:
-        with WorkerSignals(worker, supervisor=supervisor), _heartbeat_of(worker, options):
-            departure.is_under_way = True
-            status = worker.start()
-    except Exception as error:
-        raise _fatal(error) from error
+    with probes_of(worker, opened, options.probes, number=options.number):
+        try:
+            with WorkerSignals(worker, supervisor=supervisor), _heartbeat_of(worker, options):
+                departure.is_under_way = True
+                status = worker.start()
+        except Exception as error:
+            raise _fatal(error) from error
     if options.fail_on_error and failed.count and status == 0:
         status = NO
     if worker.has_stuck_threads:

@@ -80,6 +80,16 @@ class Worker:
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it has been told to stop."""
+        return self._stopping.is_set()
+
+    @property
+    def connections(self) -> Connections | None:
+        """Its ways to the database, once that has answered."""
+        return self._connections
+
     def start(self) -> int:
         """Work until told to stop, and return the exit status of the process: 0, or 70 when a job would not return.
 
