@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "jobs": "jobs",
     "clear": "clear",
     "health": "health",
+    "metrics": "metrics",
     "config": "config",
     "version": "version",
 }

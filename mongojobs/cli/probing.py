@@ -16,6 +16,8 @@ from mongojobs.cli.failures import NO, Failure
 from mongojobs.cli.options import DurationType, own_option
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from mongojobs.app import Worker
     from mongojobs.cli.opening import Opened
     from mongojobs.plugins.probes import Answer, Page, ProbeServer
@@ -95,6 +97,7 @@ def probes_of(worker: Worker, opened: Opened, options: ProbeOptions, *, number: 
     pages: dict[str, Page] = {
         "/livez": lambda: _live(worker, options.probe_max_age.total_seconds()),
         "/readyz": lambda: _ready(worker),
+        "/metrics": _metrics_page(opened),
         "/stats.json": Cached(lambda: _stats(worker, opened), CACHE_SECONDS),
     }
     with listen(pages, host=options.host, port=options.port_of(number)):
@@ -111,6 +114,34 @@ def listen(pages: Mapping[str, Page], *, host: str, port: int) -> ProbeServer:
         raise Failure(f"cannot listen on {host} port {port}: {error.strerror or error}", NO) from None
     logger.info("Probes: %s answers %s", server.url, " ".join(pages))
     return server
+
+
+def exposition(registry: CollectorRegistry) -> Answer:
+    """Return all metrics of *registry* as Prometheus reads them."""
+    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+    from mongojobs.plugins.probes import Answer
+
+    return Answer(generate_latest(registry).decode(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _metrics_page(opened: Opened) -> Page:
+    """Return the page of this process's metrics: those of the app's own plugin, or of one that is added to it."""
+    from mongojobs.core.errors import ExtraMissingError
+    from mongojobs.plugins.probes import Answer
+
+    try:
+        from mongojobs.plugins.prometheus import PrometheusPlugin, without_creation_times
+    except ExtraMissingError as error:
+        message = f"{error}\n"
+        return lambda: Answer(message, ok=False)
+    plugin = next((one for one in opened.app.plugins if isinstance(one, PrometheusPlugin)), None)
+    if plugin is None:
+        without_creation_times()
+        plugin = PrometheusPlugin()
+        plugin.register(opened.app.lifecycle)
+    registry = plugin.registry
+    return lambda: exposition(registry)
 
 
 def _live(worker: Worker, max_age_seconds: float) -> Answer:

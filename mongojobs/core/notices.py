@@ -52,6 +52,23 @@ class BatchDone:
 
 
 @dataclass(frozen=True, slots=True)
+class JobsReserved:
+    """A worker has looked for jobs, which took so many *seconds*, and has reserved so many."""
+
+    worker: str
+    jobs: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveFailed:
+    """A worker could not look for jobs; *reason* is one of a few words. It is told each time that it happens."""
+
+    worker: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobEnqueued:
     """A job was stored."""
 
@@ -227,6 +244,8 @@ Notice = (
     | WorkerStopped
     | NoMoreJobs
     | BatchDone
+    | JobsReserved
+    | ReserveFailed
     | JobRescued
     | JobQuarantined
     | CallbackRaised

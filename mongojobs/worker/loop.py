@@ -13,14 +13,16 @@ from typing import Final
 from mongojobs.core.job import LONGEST_NAME
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import (
+    JobsReserved,
     NoMoreJobs,
+    ReserveFailed,
     WorkerStarted,
     WorkerStopped,
     WorkerStopping,
 )
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Payloads
-from mongojobs.store.faults import DatabaseError
+from mongojobs.store.faults import DatabaseError, reason
 from mongojobs.store.workers import WorkerStatus
 from mongojobs.version import __version__
 from mongojobs.worker.connecting import Connecting
@@ -221,7 +223,7 @@ class Worker:
             self._wait_for_room(crew)
             return
         was_empty = crew.holdings.is_empty()
-        held = crew.reserve(wanted)
+        held = self._reserve(crew, wanted)
         crew.outage.over(RESERVING)
         if held:
             crew.hand_over(held)
@@ -231,6 +233,17 @@ class Worker:
         else:
             crew.wakeup.in_vain()
             self._idle(crew)
+
+    def _reserve(self, crew: Crew, wanted: int) -> list[Held]:
+        """Reserve up to so many jobs, and tell of it. Raises DatabaseError."""
+        began = time.monotonic()
+        try:
+            held = crew.reserve(wanted)
+        except DatabaseError as error:
+            self._lifecycle.notify(ReserveFailed(self.name, reason(error)))
+            raise
+        self._lifecycle.notify(JobsReserved(self.name, len(held), time.monotonic() - began))
+        return held
 
     def _wait_for_room(self, crew: Crew) -> None:
         def is_over() -> bool:
