@@ -19,6 +19,8 @@ COMMANDS: Final = {
     "check": "status",
     "jobs": "jobs",
     "clear": "clear",
+    "health": "health",
+    "metrics": "metrics",
     "config": "config",
     "version": "version",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -12,6 +12,7 @@ import click
 
 from mongojobs.cli.failures import NO
 from mongojobs.cli.options import ENVIRONMENT_PREFIX, GlobalOptions
+from mongojobs.cli.probing import ProbeOptions
 
 if TYPE_CHECKING:
     from mongojobs.core.settings import Settings
@@ -53,6 +54,8 @@ class WorkOptions:
     flags: dict[str, object]
     pools: tuple[Pool, ...] = ()
     log_dir: Path | None = None
+    heartbeat_file: Path | None = None
+    probes: ProbeOptions = field(default_factory=ProbeOptions)
     number: int | None = None
     fail_on_error: bool = False
 
@@ -60,16 +63,23 @@ class WorkOptions:
 def supervise(told: GlobalOptions, options: WorkOptions, settings: Settings) -> int:
     """Run the children until told to stop; return the exit status. Never imports the app."""
     from mongojobs.cli.working import Departure, set_up_worker_logging
+    from mongojobs.plugins.heartbeat_file import HeartbeatFile
     from mongojobs.worker.supervisor import Supervisor
 
     departure = Departure()
     set_up_worker_logging(settings, options.log_dir)
+    commands = child_commands(told, options, processes=settings.processes)
     supervisor = Supervisor(
-        child_commands(told, options, processes=settings.processes),
+        commands,
         shutdown_timeout=settings.shutdown_timeout,
         final_statuses=_final_statuses(settings, options),
     )
+    heartbeat = None if options.heartbeat_file is None else HeartbeatFile(options.heartbeat_file)
+    if heartbeat is not None:
+        heartbeat.refer_to(len(commands))
     status = supervisor.run()
+    if heartbeat is not None:
+        heartbeat.remove()
     departure.is_under_way = True
     return status
 
@@ -110,6 +120,8 @@ def _own_command(told: GlobalOptions, options: WorkOptions) -> list[str]:
         options.command,
         *map(_argument, flags.items()),
         *([f"--log-dir={options.log_dir}"] if options.log_dir else []),
+        *([f"--heartbeat-file={options.heartbeat_file}"] if options.heartbeat_file else []),
+        *options.probes.arguments(),
         *(["--fail-on-error"] if options.fail_on_error else []),
     ]
 

@@ -7,8 +7,10 @@ from typing import Any, Final
 
 import click
 
+from mongojobs.cli.health import heartbeat_option
 from mongojobs.cli.opening import app_named, modules_named, resolve_settings
 from mongojobs.cli.options import Command, GlobalOptions, own_option, with_options
+from mongojobs.cli.probing import ProbeOptions, probe_options
 from mongojobs.cli.processes import Pool, PoolType, WorkOptions, supervise
 from mongojobs.cli.working import work_here
 
@@ -51,6 +53,8 @@ def _options() -> list[click.Option]:
             type=click.Path(file_okay=False, path_type=Path),
             metavar="DIR",
         ),
+        heartbeat_option("file to say in that this worker lives, for `mongojobs health`"),
+        *probe_options(),
         click.Option(["--number"], type=int, hidden=True),
     ]
 
@@ -65,7 +69,7 @@ def work(context: click.Context, /, **options: Any) -> None:
     Ctrl-C, and QUIT, hand them back at once. TSTP and USR1 make it reserve nothing more; USR2 prints the stacks of all
     threads.
     """
-    context.exit(_work(context.obj, WorkOptions("work", **options)))
+    context.exit(_work(context.obj, _options_of("work", options)))
 
 
 @with_options(
@@ -83,7 +87,12 @@ def work(context: click.Context, /, **options: Any) -> None:
 def workoff(context: click.Context, /, *, flags: dict[str, object], **options: Any) -> None:
     """Work off the jobs that are due, and leave."""
     flags["exit_on_complete"] = True
-    context.exit(_work(context.obj, WorkOptions("workoff", flags=flags, **options)))
+    context.exit(_work(context.obj, _options_of("workoff", options | {"flags": flags})))
+
+
+def _options_of(command: str, values: dict[str, Any]) -> WorkOptions:
+    probes = ProbeOptions(**{name: values.pop(name) for name in ("probe_port", "probe_host", "probe_max_age")})
+    return WorkOptions(command, probes=probes, **values)
 
 
 def _work(told: GlobalOptions, options: WorkOptions) -> int:

@@ -7,6 +7,8 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from signal import Signals
 from types import FrameType
@@ -16,9 +18,11 @@ from mongojobs.cli.config import shown_setting
 from mongojobs.cli.failures import NO, Failure, failure
 from mongojobs.cli.opening import Opened, log_level, open_app
 from mongojobs.cli.options import GlobalOptions
+from mongojobs.cli.probing import probes_of
 from mongojobs.cli.processes import WorkOptions, restart
 
 if TYPE_CHECKING:
+    from mongojobs.app import Worker
     from mongojobs.core.lifecycle import Lifecycle
     from mongojobs.core.notices import Notice
     from mongojobs.core.settings import Settings
@@ -65,17 +69,33 @@ def work_here(told: GlobalOptions, options: WorkOptions) -> int:
     _log_origins(opened, is_supervised=supervisor is not None)
     failed = _FailedRuns(opened.app.lifecycle)
     worker = Worker(app=opened.app, **_numbered(opened.settings, options.number))
-    try:
-        with WorkerSignals(worker, supervisor=supervisor):
-            departure.is_under_way = True
-            status = worker.start()
-    except Exception as error:
-        raise _fatal(error) from error
+    with probes_of(worker, opened, options.probes, number=options.number):
+        try:
+            with WorkerSignals(worker, supervisor=supervisor), _heartbeat_of(worker, options):
+                departure.is_under_way = True
+                status = worker.start()
+        except Exception as error:
+            raise _fatal(error) from error
     if options.fail_on_error and failed.count and status == 0:
         status = NO
     if worker.has_stuck_threads:
         leave_at_once(status)
     return status
+
+
+@contextmanager
+def _heartbeat_of(worker: Worker, options: WorkOptions) -> Iterator[None]:
+    """Let the worker write its heartbeat file meanwhile, if it was told to."""
+    from mongojobs.plugins.heartbeat_file import HeartbeatFile, part_of
+
+    if options.heartbeat_file is None:
+        yield
+        return
+    number, path = options.number, options.heartbeat_file
+    heartbeat = HeartbeatFile(path if number is None else part_of(path, number))
+    worker.pulse.on_beat(heartbeat.beat)
+    yield
+    heartbeat.remove()
 
 
 def set_up_worker_logging(settings: Settings, log_dir: Path | None) -> None:
