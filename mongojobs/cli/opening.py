@@ -18,6 +18,7 @@ from mongojobs.cli.options import GlobalOptions
 
 if TYPE_CHECKING:
     from mongojobs.app import MongoJobs
+    from mongojobs.app.operating import Operator
     from mongojobs.core.settings import Resolved, Settings
     from mongojobs.store.jobs import JobStore
     from mongojobs.store.workers import WorkerStore
@@ -45,8 +46,9 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The database of an app: the jobs in it, the workers on it, and its *place*, for people."""
+    """The database of an app: the jobs in it, what can be done with them, and its *place*, for people."""
 
+    operator: Operator
     store: JobStore
     workers: WorkerStore
     name: str
@@ -70,6 +72,7 @@ def open_app(told: GlobalOptions, flags: Mapping[str, object] | None = None) -> 
 @contextmanager
 def open_database(told: GlobalOptions) -> Iterator[Database]:
     """Connect to the database of the app, within some seconds. Raises Failure, ConfigurationError, StoreUnavailable."""
+    from mongojobs.app.operating import Operator
     from mongojobs.plugins.formats import set_up_logging
 
     opened = open_app(told)
@@ -78,7 +81,8 @@ def open_database(told: GlobalOptions) -> Iterator[Database]:
     connections = opened.app.connect_worker(opened.settings)
     connections.store.on_warning = lambda message: click.echo(f"Warning: {message}", err=True)
     try:
-        yield Database(connections.store, connections.workers, opened.app.link.database, opened.place)
+        operator = Operator(connections.store, opened.app.payloads)
+        yield Database(operator, connections.store, connections.workers, opened.app.link.database, opened.place)
     finally:
         connections.close()
 

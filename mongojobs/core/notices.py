@@ -27,6 +27,14 @@ class WorkerStopping:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerTold:
+    """People have told a worker, through its document, to be quiet or to stop, as *order* says."""
+
+    worker: str
+    order: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerStopped:
     """A worker has ended, after handing back *released* jobs."""
 
@@ -241,6 +249,7 @@ Notice = (
     AboutJob
     | WorkerStarted
     | WorkerStopping
+    | WorkerTold
     | WorkerStopped
     | NoMoreJobs
     | BatchDone

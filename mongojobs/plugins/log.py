@@ -65,6 +65,8 @@ def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a deci
             return f"Starting job worker: {settings}"
         case n.WorkerStopping():
             return "Exiting..."
+        case n.WorkerTold(order=order):
+            return f"Told so by `mongojobs workers {order}`: reserving no more jobs"
         case n.WorkerStopped(released=released):
             return f"Stopped, {released} running job(s) handed back" if released else "Stopped"
         case n.NoMoreJobs():

@@ -8,8 +8,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Final
 
+from mongojobs.core.clock import truncate
 from mongojobs.core.job import LONGEST_NAME
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import (
@@ -19,15 +21,17 @@ from mongojobs.core.notices import (
     WorkerStarted,
     WorkerStopped,
     WorkerStopping,
+    WorkerTold,
 )
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Payloads
 from mongojobs.store.faults import DatabaseError, reason
-from mongojobs.store.workers import WorkerStatus
+from mongojobs.store.workers import MOST_RUNS_SHOWN, RunningJob, WorkerOrder, WorkerStatus
 from mongojobs.version import __version__
 from mongojobs.worker.connecting import Connecting
 from mongojobs.worker.crew import Connections, Crew
 from mongojobs.worker.holdings import Held
+from mongojobs.worker.memory import peak_bytes
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.outcome import Errored, GivenUp, Outcome, Succeeded
 from mongojobs.worker.pulse import LONGEST_STILLNESS_SECONDS, Pulse
@@ -73,6 +77,7 @@ class Worker:
         self._crew: Crew | None = None
         self._connections: Connections | None = None
         self._is_stuck = False
+        self._obeyed: set[WorkerOrder] = set()
         self.has_stuck_threads = False
         """Whether code of jobs, or a call to a database that hangs, still goes on after ``start`` has returned.
 
@@ -283,20 +288,31 @@ class Worker:
         self.stop()
 
     def _beat(self) -> None:
-        """Show that this worker lives. Raises DatabaseError."""
+        """Show that this worker lives, and do what people have told it since. Raises DatabaseError."""
         if self._connections is None or self._crew is None:
             return
-        self._connections.workers.beat(
-            WorkerStatus(
-                name=self.name,
-                host=socket.gethostname(),
-                pid=os.getpid(),
-                started_at=self._connections.opened_at,
-                queues=self.settings.queues,
-                threads=self.settings.threads,
-                busy=len(self._crew.holdings.running()),
-                version=__version__,
-            )
+        order = self._connections.workers.beat(self._status(self._connections, self._crew.holdings.running()))
+        if order is not None and order not in self._obeyed:
+            self._obeyed.add(order)
+            self._lifecycle.notify(WorkerTold(self.name, order))
+            self.stop() if order == "stop" else self.quiet()
+
+    def _status(self, connections: Connections, running: list[Held]) -> WorkerStatus:
+        settings, now = self.settings, connections.heartbeat_store.clock.now()
+        return WorkerStatus(
+            name=self.name,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_at=connections.opened_at,
+            queues=settings.queues,
+            min_priority=settings.min_priority,
+            max_priority=settings.max_priority,
+            threads=settings.threads,
+            busy=len(running),
+            state="stopping" if self._stopping.is_set() else "quiet" if self._quiet.is_set() else "working",
+            running=tuple(_shown(held, now) for held in running[:MOST_RUNS_SHOWN]),
+            memory_bytes=peak_bytes(),
+            version=__version__,
         )
 
     def _leave(self, connections: Connections) -> None:
@@ -311,6 +327,12 @@ class Worker:
 def _unique_name() -> str:
     """Return a label that no other worker has: containers share host names and process ids. Source: delayed_job#866."""
     return f"host:{socket.gethostname()} pid:{os.getpid()} id:{secrets.token_hex(3)}"
+
+
+def _shown(held: Held, now: datetime) -> RunningJob:
+    """Return what the list of workers shows of a job that runs *now*."""
+    job, elapsed = held.job, time.monotonic() - (held.started or time.monotonic())
+    return RunningJob(id=job.id, name=job.name, queue=job.queue, since=truncate(now - timedelta(seconds=elapsed)))
 
 
 def _worth_reading(settings: Settings) -> str:
