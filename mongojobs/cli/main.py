@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "clear": "clear",
     "health": "health",
     "metrics": "metrics",
+    "web": "web",
     "config": "config",
     "version": "version",
 }
