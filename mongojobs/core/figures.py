@@ -9,7 +9,17 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar, assert_never
+
+from mongojobs.core.notices import (
+    JobCompleted,
+    JobDiscarded,
+    JobErrored,
+    JobFailed,
+    JobReleased,
+    JobSnoozed,
+    RunEnded,
+)
 
 K = TypeVar("K")
 
@@ -103,6 +113,13 @@ class Figures:
         self.run = Durations()
         self.wait = Durations()
 
+    def end(self, outcome: str | None, seconds: float | None) -> None:
+        """Count what is known of one run that has ended."""
+        if outcome is not None:
+            self.outcomes[outcome] += 1
+        if seconds is not None:
+            self.run.add(seconds)
+
     @property
     def runs(self) -> int:
         """How many runs have ended."""
@@ -194,6 +211,28 @@ class Stats:
         for row in self.rows:
             groups.setdefault(key(row), Figures()).include(row.figures)
         return groups
+
+
+def ending_of(notice: RunEnded) -> tuple[str | None, float | None]:
+    """Return the outcome that *notice* tells of, and the seconds that the run took, as far as it tells of them.
+
+    So what is told of a job that is given up counts once: its error tells the seconds, its failure the outcome.
+    """
+    match notice:
+        case JobCompleted():
+            return COMPLETED, notice.seconds
+        case JobErrored():
+            return None if notice.given_up else RETRIED, notice.seconds
+        case JobFailed():
+            return FAILED, None
+        case JobDiscarded():
+            return DISCARDED, notice.seconds
+        case JobSnoozed():
+            return SNOOZED, notice.seconds
+        case JobReleased():
+            return INTERRUPTED, None
+        case _:
+            assert_never(notice)
 
 
 def begin_of(step: Step, moment: datetime) -> datetime:
