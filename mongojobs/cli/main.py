@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "check": "status",
     "jobs": "jobs",
     "clear": "clear",
+    "daemon": "daemon",
     "health": "health",
     "config": "config",
     "version": "version",

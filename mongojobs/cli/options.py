@@ -25,7 +25,7 @@ GLOBAL_SETTINGS: Final = {
 The explanations are those of ``core.settings``, which is not asked for them: it loads ``bson``.
 """
 
-_FURTHER_SPELLINGS: Final = {"queues": ("-q", "--queue"), "processes": ("-n",), "prefix": ("-p",)}
+_FURTHER_SPELLINGS: Final = {"queues": ("-q", "--queue"), "processes": ("-n", "--number-of-workers"), "prefix": ("-p",)}
 _METAVARS: Final = {"queues": "A,B", "timedelta": "DURATION", "int": "N", "str": "TEXT"}
 
 
