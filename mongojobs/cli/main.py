@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "clear": "clear",
     "daemon": "daemon",
     "health": "health",
+    "init": "init",
     "config": "config",
     "version": "version",
 }

@@ -134,9 +134,9 @@ def own_command(told: GlobalOptions, options: WorkOptions) -> list[str]:
         *([f"--app={told.app}"] if told.app else []),
         *(f"--import={module}" for module in told.imports),
         *([f"--config={told.config}"] if told.config else []),
-        *map(_argument, settings.items()),
+        *map(argument, settings.items()),
         options.command,
-        *map(_argument, flags.items()),
+        *map(argument, flags.items()),
         *([f"--log-dir={options.log_dir}"] if options.log_dir else []),
         *([f"--heartbeat-file={options.heartbeat_file}"] if options.heartbeat_file else []),
         *([f"--identifier={options.identifier}"] if options.identifier else []),
@@ -149,7 +149,8 @@ def _part(number: int, queues: str | None) -> list[str]:
     return ["--processes=1", f"--number={number}", *([] if queues is None else [f"--queues={queues}"])]
 
 
-def _argument(flag: tuple[str, object]) -> str:
+def argument(flag: tuple[str, object]) -> str:
+    """Return a flag as one word of a command."""
     name, value = flag[0].replace("_", "-"), flag[1]
     if isinstance(value, bool):
         return f"--{name}" if value else f"--no-{name}"
