@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "health": "health",
     "init": "init",
     "config": "config",
+    "completion": "completion",
     "version": "version",
 }
 """Each command, in the order of the help, and the module it is in."""
