@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "clear": "clear",
     "daemon": "daemon",
     "health": "health",
+    "doctor": "doctor",
     "init": "init",
     "config": "config",
     "completion": "completion",
