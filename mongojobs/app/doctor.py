@@ -8,8 +8,6 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
-import pymongo
-
 from mongojobs.app import circumstances, examination
 from mongojobs.app.connections import Link
 from mongojobs.app.examination import Patient
@@ -17,7 +15,7 @@ from mongojobs.app.findings import Diagnosis, Finding, advice, fault, sorted_fin
 from mongojobs.app.mongojobs import MongoJobs
 from mongojobs.core.clock import Clock, SystemClock
 from mongojobs.core.errors import ConfigurationError, ServerTooOldError, StoreUnavailableError
-from mongojobs.store.clients import topology
+from mongojobs.store.clients import time_limit, topology
 from mongojobs.store.faults import DatabaseError, describe, is_refused
 from mongojobs.store.survey import Survey
 from mongojobs.version import __version__
@@ -76,7 +74,7 @@ def _patient(app: MongoJobs, link: Link, connections: Connections, wall: Clock) 
 def _examined(patient: Patient) -> Iterator[Finding]:
     for check in examination.CHECKS:
         try:
-            with pymongo.timeout(PATIENCE.total_seconds()):
+            with time_limit(PATIENCE.total_seconds()):
                 yield from list(check(patient))
         except DatabaseError as error:
             yield _not_seen(check.__name__.removeprefix("of_").replace("_", " "), error)
@@ -110,7 +108,7 @@ def _facts(connections: Connections) -> dict[str, str]:
     """Return what is known of the server and the workers; what cannot be asked is left out."""
     facts: dict[str, str] = {}
     client = connections.store.collection.database.client
-    with suppress(DatabaseError), pymongo.timeout(PATIENCE.total_seconds()):
+    with suppress(DatabaseError), time_limit(PATIENCE.total_seconds()):
         facts["MongoDB"] = f"{client.server_info()['version']}, {topology(client)}"
         facts["workers alive"] = str(len(connections.workers.alive()))
     return facts

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-import pymongo
-
 from mongojobs.app.connections import find_link
 from mongojobs.core.settings import Settings
 from mongojobs.store import clients
@@ -25,7 +23,7 @@ def peek_at_queues(settings: Settings, environ: Mapping[str, str], *, within: ti
     hurried: dict[str, Any] = {"serverSelectionTimeoutMS": milliseconds, "connectTimeoutMS": milliseconds}
     client = clients.open_client(link.address or "", pool_size=1, **hurried)
     try:
-        with pymongo.timeout(within.total_seconds()):
+        with clients.time_limit(within.total_seconds()):
             return open_store(client, link.database, settings).ready_queues()
     finally:
         client.close()

@@ -23,7 +23,15 @@ from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_opti
 from mongojobs.cli.output import in_words, json_option, print_json
 from mongojobs.cli.pidfile import PidFile
 from mongojobs.cli.processes import WorkOptions
-from mongojobs.cli.work import LEAVING_SECONDS, SETTINGS, identifier_option, settings_outside, work_options, work_with
+from mongojobs.cli.work import (
+    LEAVING_SECONDS,
+    SETTINGS,
+    identifier_option,
+    options_of,
+    settings_outside,
+    work_options,
+    work_with,
+)
 
 if TYPE_CHECKING:
     from mongojobs.cli.pidfile import Seen, State
@@ -108,7 +116,8 @@ def start(told: GlobalOptions, /, *, pid_dir: Path, start_timeout: timedelta, **
 
     Takes the options of `mongojobs work`, and hands them on. The log, and what jobs print, goes to log/mongojobs.log.
     """
-    _start(told, _daemon(pid_dir, options), WorkOptions("work", **options), start_timeout)
+    daemon = _daemon(pid_dir, options)
+    _start(told, daemon, options_of("work", options), start_timeout)
 
 
 @with_options(_pid_dir_option(), identifier_option(), _timeout_option("--timeout"))
@@ -125,7 +134,7 @@ def restart(
     told: GlobalOptions, /, *, pid_dir: Path, timeout: timedelta | None, start_timeout: timedelta, **options: Any
 ) -> None:
     """Stop the workers, if they run, and start them with the options given now."""
-    daemon, chosen = _daemon(pid_dir, options), WorkOptions("work", **options)
+    daemon, chosen = _daemon(pid_dir, options), options_of("work", options)
     settings_outside(told, chosen)  # what cannot be started is not stopped either
     _stop(daemon, timeout)
     _start(told, daemon, chosen, start_timeout)
@@ -137,7 +146,7 @@ def restart(
 def run(told: GlobalOptions, /, *, pid_dir: Path, **options: Any) -> None:
     """Work in the foreground, with the pid file of the daemon: the two exclude each other."""
     path = _daemon(pid_dir, options).pid_file.path
-    work_with(told, WorkOptions("work", pidfile=path, **options)).leave()
+    work_with(told, options_of("work", options | {"pidfile": path})).leave()
 
 
 @with_options(_pid_dir_option(), identifier_option(), json_option())

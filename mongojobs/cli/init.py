@@ -27,7 +27,15 @@ LEAVING_SECONDS: Final = 5
 
 HEARTBEAT_FILE: Final = "/tmp/mongojobs.alive"  # noqa: S108 - in a container of its own
 
-_CONTAINERS: Final = ("docker", "compose", "k8s")
+PROBE_PORT: Final = 8788
+
+_SHOWING_LIFE: Final = {
+    "docker": f"--heartbeat-file={HEARTBEAT_FILE}",
+    "compose": f"--heartbeat-file={HEARTBEAT_FILE}",
+    "k8s": f"--probe-port={PROBE_PORT}",
+}
+"""How a worker shows that it lives, where a platform asks."""
+
 _SETTINGS: Final = ("queues", "threads", "processes", "async_concurrency", "shutdown_timeout")
 _VARIABLE_MARKS: Final = {"compose": "$", "k8s": "$("}
 """What a platform takes for the beginning of a variable, unless another $ stands before it."""
@@ -61,6 +69,7 @@ class Plan:
             "user": self.user,
             "directory": self.directory,
             "grace": self.grace,
+            "probe_port": PROBE_PORT,
             "health_test": json.dumps(["CMD", *health]),
         }
         for name, words in commands.items():
@@ -115,11 +124,13 @@ def init(
 
     The options of `mongojobs work` that are given here stand in it.
     """
+    if platform == "k8s" and "processes" in flags:
+        click.echo("Warning: Kubernetes asks the first process of a pod only: scale by replicas instead", err=True)
     app, name = _app(told), name or _name(told)
     words = [argument(flag) for flag in flags.items()]
     plan = Plan(
         app=app,
-        work=[*words, f"--heartbeat-file={HEARTBEAT_FILE}"] if platform in _CONTAINERS else words,
+        work=[*words, *([_SHOWING_LIFE[platform]] if platform in _SHOWING_LIFE else [])],
         name=name,
         image=_one_line(image or f"{name}:latest"),
         user=_one_line(user or name),

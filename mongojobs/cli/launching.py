@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from mongojobs.cli.announcing import PROCESSES, READY, READY_DESCRIPTOR, WAITING
 from mongojobs.cli.failures import NO, Failure
 from mongojobs.cli.options import GlobalOptions
 from mongojobs.cli.processes import Pool, WorkOptions, own_command, own_environment
-from mongojobs.cli.readiness import PROCESSES, READY, READY_DESCRIPTOR, WAITING
 
 _NOT_FOR_OTHERS: Final = 0o022
 _SHOWN_LINES: Final = 15
@@ -136,7 +136,9 @@ def _open_log(log: Path) -> BinaryIO:
 
 def _command(told: GlobalOptions, options: WorkOptions) -> list[str]:
     """Return the command of the daemon; its log is its standard output."""
-    command = own_command(told, WorkOptions("work", options.flags, heartbeat_file=options.heartbeat_file))
+    command = own_command(
+        told, WorkOptions("work", options.flags, heartbeat_file=options.heartbeat_file, probes=options.probes)
+    )
     return [
         *command,
         *([f"--processes={options.flags['processes']}"] if "processes" in options.flags else []),

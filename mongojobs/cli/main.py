@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "health": "health",
     "doctor": "doctor",
     "init": "init",
+    "metrics": "metrics",
     "config": "config",
     "completion": "completion",
     "version": "version",

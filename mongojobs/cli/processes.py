@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -13,6 +13,7 @@ import click
 
 from mongojobs.cli.failures import NO
 from mongojobs.cli.options import ENVIRONMENT_PREFIX, GlobalOptions
+from mongojobs.cli.probing import ProbeOptions
 
 if TYPE_CHECKING:
     from mongojobs.core.settings import Settings
@@ -64,25 +65,26 @@ class WorkOptions:
     pidfile: Path | None = None
     monitor: bool = False
     identifier: str | None = None
+    probes: ProbeOptions = field(default_factory=ProbeOptions)
     number: int | None = None
     fail_on_error: bool = False
 
 
 def supervise(told: GlobalOptions, options: WorkOptions, settings: Settings) -> int:
     """Run the children until told to stop; return the exit status. Never imports the app."""
-    from mongojobs.cli.readiness import Readiness
+    from mongojobs.cli.announcing import Announcer
     from mongojobs.cli.working import Departure, set_up_worker_logging
     from mongojobs.worker.supervisor import Supervisor
 
     departure = Departure()
     set_up_worker_logging(settings, options.log_dir)
-    readiness = Readiness.taken_from(os.environ)
+    announcer = Announcer.taken_from(os.environ)
     commands = child_commands(told, options, processes=settings.processes)
     supervisor = Supervisor(
-        readiness.share(commands),
+        announcer.share(commands),
         shutdown_timeout=settings.shutdown_timeout,
         final_statuses=_final_statuses(settings, options),
-        beat=readiness.beat,
+        beat=announcer.beat,
     )
     with _heartbeat_of(len(commands), options):
         status = supervisor.run()
@@ -140,6 +142,7 @@ def own_command(told: GlobalOptions, options: WorkOptions) -> list[str]:
         *([f"--log-dir={options.log_dir}"] if options.log_dir else []),
         *([f"--heartbeat-file={options.heartbeat_file}"] if options.heartbeat_file else []),
         *([f"--identifier={options.identifier}"] if options.identifier else []),
+        *options.probes.arguments(),
         *(["--fail-on-error"] if options.fail_on_error else []),
     ]
 

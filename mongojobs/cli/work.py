@@ -13,6 +13,7 @@ import click
 from mongojobs.cli.health import heartbeat_option
 from mongojobs.cli.opening import app_named, modules_named, resolve_settings
 from mongojobs.cli.options import Command, GlobalOptions, own_option, with_options
+from mongojobs.cli.probing import ProbeOptions, probe_options
 from mongojobs.cli.processes import Pool, PoolType, WorkOptions, supervise
 from mongojobs.cli.working import End, work_here
 
@@ -107,6 +108,7 @@ def work_options() -> list[click.Option]:
         ),
         identifier_option(),
         heartbeat_option("file to say in that this worker lives, for `mongojobs health`"),
+        *probe_options(),
         click.Option(["--number"], type=int, hidden=True),
     ]
 
@@ -121,7 +123,7 @@ def work(context: click.Context, /, **options: Any) -> None:
     Ctrl-C, and QUIT, hand them back at once. TSTP and USR1 make it reserve nothing more; USR2 prints the stacks of all
     threads.
     """
-    work_with(context.obj, WorkOptions("work", **options)).leave()
+    work_with(context.obj, options_of("work", options)).leave()
 
 
 @with_options(
@@ -140,7 +142,13 @@ def work(context: click.Context, /, **options: Any) -> None:
 def workoff(context: click.Context, /, *, flags: dict[str, object], **options: Any) -> None:
     """Work off the jobs that are due, and leave."""
     flags["exit_on_complete"] = True
-    work_with(context.obj, WorkOptions("workoff", flags=flags, **options)).leave()
+    work_with(context.obj, options_of("workoff", options | {"flags": flags})).leave()
+
+
+def options_of(command: str, values: dict[str, Any]) -> WorkOptions:
+    """Return what *command* was told, from what click parsed."""
+    probes = ProbeOptions(**{name: values.pop(name) for name in ("probe_port", "probe_host", "probe_max_age")})
+    return WorkOptions(command, probes=probes, **values)
 
 
 def work_with(told: GlobalOptions, options: WorkOptions) -> End:

@@ -18,6 +18,7 @@ from mongojobs.cli.config import shown_setting
 from mongojobs.cli.failures import NO, Failure, failure
 from mongojobs.cli.opening import Opened, log_level, open_app
 from mongojobs.cli.options import GlobalOptions
+from mongojobs.cli.probing import probes_of
 from mongojobs.cli.processes import WorkOptions, restart
 
 if TYPE_CHECKING:
@@ -85,13 +86,14 @@ def work_here(told: GlobalOptions, options: WorkOptions) -> End:
     _log_origins(opened, is_supervised=supervisor is not None)
     failed = _FailedRuns(opened.app.lifecycle)
     worker = Worker(app=opened.app, **_labelled(opened.settings, options))
-    _tell_readiness(worker, opened.app.lifecycle)
-    try:
-        with WorkerSignals(worker, supervisor=supervisor), _heartbeat_of(worker, options):
-            departure.is_under_way = True
-            status = worker.start()
-    except Exception as error:
-        raise _fatal(error) from error
+    _announce(worker, opened.app.lifecycle)
+    with probes_of(worker, opened, options.probes, number=options.number), _heartbeat_of(worker, options):
+        try:
+            with WorkerSignals(worker, supervisor=supervisor):
+                departure.is_under_way = True
+                status = worker.start()
+        except Exception as error:
+            raise _fatal(error) from error
     if options.fail_on_error and failed.count and status == 0:
         status = NO
     return End(status, worker.has_stuck_threads)
@@ -109,13 +111,13 @@ def _heartbeat_of(worker: Worker, options: WorkOptions) -> AbstractContextManage
     return heartbeat
 
 
-def _tell_readiness(worker: Worker, lifecycle: Lifecycle) -> None:
+def _announce(worker: Worker, lifecycle: Lifecycle) -> None:
     """Let the worker tell whoever started it that it works."""
-    from mongojobs.cli.readiness import Readiness
+    from mongojobs.cli.announcing import Announcer
 
-    readiness = Readiness.taken_from(os.environ)
-    lifecycle.on_notice(readiness.hear)
-    worker.pulse.on_beat(readiness.beat)
+    announcer = Announcer.taken_from(os.environ)
+    lifecycle.on_notice(announcer.hear)
+    worker.pulse.on_beat(announcer.beat)
 
 
 def set_up_worker_logging(settings: Settings, log_dir: Path | None) -> None:

@@ -34,7 +34,7 @@ class Kind:
 
 
 class Survey(StoreBase):
-    """The part of the store that looks at many jobs for a doctor's sake; use it with ``pymongo.timeout``."""
+    """The part of the store that looks at many jobs for a doctor's sake; use it under a ``time_limit``."""
 
     def kinds(self, state: Literal["ready", "failed"]) -> list[Kind]:
         """Return what kinds the first ready jobs, or the last failed ones, are of. Raises DatabaseError."""

@@ -13,14 +13,16 @@ from typing import Final
 from mongojobs.core.job import LONGEST_NAME
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import (
+    JobsReserved,
     NoMoreJobs,
+    ReserveFailed,
     WorkerStarted,
     WorkerStopped,
     WorkerStopping,
 )
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Payloads
-from mongojobs.store.faults import DatabaseError
+from mongojobs.store.faults import DatabaseError, reason
 from mongojobs.store.workers import WorkerStatus
 from mongojobs.version import __version__
 from mongojobs.worker.connecting import Connecting
@@ -30,6 +32,7 @@ from mongojobs.worker.outage import Outage
 from mongojobs.worker.outcome import Errored, GivenUp, Outcome, Succeeded
 from mongojobs.worker.pulse import LONGEST_STILLNESS_SECONDS, Pulse
 from mongojobs.worker.shutdown import Shutdown
+from mongojobs.worker.statistics import Statistics
 
 STUCK_EXIT_STATUS = 70
 CALLBACK_PAUSE_SECONDS = 1.0
@@ -65,6 +68,7 @@ class Worker:
         self._hurry = threading.Event()
         self._quiet = threading.Event()
         self._outage = Outage(lifecycle, self.name)
+        self._statistics = Statistics(lifecycle, self._outage, worker=self.name)
         self._connecting = Connecting(self._try_to_connect, self._outage, self._stopping)
         self._crew: Crew | None = None
         self._connections: Connections | None = None
@@ -77,6 +81,16 @@ class Worker:
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it has been told to stop."""
+        return self._stopping.is_set()
+
+    @property
+    def connections(self) -> Connections | None:
+        """Its ways to the database, once that has answered."""
+        return self._connections
 
     def start(self) -> int:
         """Work until told to stop, and return the exit status of the process: 0, or 70 when a job would not return.
@@ -122,6 +136,7 @@ class Worker:
                 crew.finisher.write_patiently()
                 if result is not None:
                     outcomes.append(result.outcome)
+            crew.statistics.try_to_store()
         except DatabaseError as error:
             crew.outage.failed("working off", error)
         finally:
@@ -172,6 +187,7 @@ class Worker:
             self.settings,
             worker=self,
             outage=self._outage,
+            statistics=self._statistics,
             stopping=self._stopping,
             beat=self._beat,
             on_stuck=on_stuck,
@@ -207,7 +223,7 @@ class Worker:
             self._wait_for_room(crew)
             return
         was_empty = crew.holdings.is_empty()
-        held = crew.reserve(wanted)
+        held = self._reserve(crew, wanted)
         crew.outage.over(RESERVING)
         if held:
             crew.hand_over(held)
@@ -217,6 +233,17 @@ class Worker:
         else:
             crew.wakeup.in_vain()
             self._idle(crew)
+
+    def _reserve(self, crew: Crew, wanted: int) -> list[Held]:
+        """Reserve up to so many jobs, and tell of it. Raises DatabaseError."""
+        began = time.monotonic()
+        try:
+            held = crew.reserve(wanted)
+        except DatabaseError as error:
+            self._lifecycle.notify(ReserveFailed(self.name, reason(error)))
+            raise
+        self._lifecycle.notify(JobsReserved(self.name, len(held), time.monotonic() - began))
+        return held
 
     def _wait_for_room(self, crew: Crew) -> None:
         def is_over() -> bool:

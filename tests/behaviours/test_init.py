@@ -72,8 +72,7 @@ class Printed:
     @staticmethod
     def k8s(text):
         pod = yaml.safe_load(text)["spec"]["template"]["spec"]
-        probes = [pod["containers"][0][probe]["exec"]["command"] for probe in ("startupProbe", "livenessProbe")]
-        found = [*(one["command"] for one in [*pod["initContainers"], *pod["containers"]]), *probes]
+        found = [one["command"] for one in [*pod["initContainers"], *pod["containers"]]]
         return [[word.replace("$$(", "$(") for word in words] for words in found]
 
     @staticmethod
@@ -179,6 +178,18 @@ class TestKubernetes:
         deployment = yaml.safe_load(printed("k8s", "--shutdown-timeout=2m"))
 
         assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 125
+
+    def test_asks_the_worker_where_it_answers(self, printed):
+        [worker] = yaml.safe_load(printed("k8s"))["spec"]["template"]["spec"]["containers"]
+
+        asked = {probe: worker[f"{probe}Probe"]["httpGet"]["path"] for probe in ("startup", "liveness", "readiness")}
+        assert asked == {"startup": "/livez", "liveness": "/livez", "readiness": "/readyz"}
+        assert f"--probe-port={worker['ports'][0]['containerPort']}" in worker["command"]
+
+    def test_warns_of_processes_that_nobody_asks(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+
+        assert "scale by replicas" in run_here("--app", "shop", "init", "k8s", "--processes=2").stderr
 
     def test_selects_its_own_pods(self, printed):
         spec = yaml.safe_load(printed("k8s", "--name=on"))["spec"]

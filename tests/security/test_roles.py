@@ -20,6 +20,7 @@ TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 ROLES = [json.loads(found) for found in re.findall(r"^db\.createRole\((\{.*?^\})\)", TEXT, re.DOTALL | re.MULTILINE)]
 NO_STREAM = "jobsWorkerWithoutStream"
 NO_LIST = "jobsWorkerWithoutList"
+NO_STATS = "jobsWorkerWithoutStats"
 REFUSED = "Error: the database refused the operation: not authorized on shop_jobs to execute the command"
 
 
@@ -35,12 +36,17 @@ def without_list(role):
     return {**role, "role": NO_LIST, "privileges": role["privileges"][::2]}
 
 
+def without_stats(role):
+    """Return the role of the worker as it was before there were figures."""
+    return {**role, "role": NO_STATS, "privileges": role["privileges"][:-1]}
+
+
 @pytest.fixture(scope="module")
 def secured():
     """The server, with its indexes and a user for each role, who is called as the role is."""
     with secured_server() as server:
         worker = next(role for role in ROLES if role["role"] == "jobsWorker")
-        for role in (*ROLES, without_stream(worker), without_list(worker)):
+        for role in (*ROLES, without_stream(worker), without_list(worker), without_stats(worker)):
             server.create_role(DATABASE, role)
             server.create_user(DATABASE, role["role"], role["role"])
         operator = MongoJobs(Settings(uri=server.uri("jobsOperator", DATABASE, source=DATABASE)))
@@ -193,6 +199,28 @@ class TestTheWorker:
 
         eventually((tmp_path / "second").exists, seconds=20)
 
+    def test_stores_figures_that_the_reader_sees(self, work, a_job, app, tmp_path):
+        worker = work("jobsWorker")
+        eventually((tmp_path / "ledger").exists, seconds=20)
+        worker.send(Signals.SIGTERM)
+        assert worker.wait() == 0
+
+        assert app("jobsReader").stats().by_name()[a_job.name].outcomes["completed"] >= 1
+        with pytest.raises(StoreUnavailableError, match='find on "delayed_jobs_stats"'):
+            app("jobsWorker").stats()
+
+    def test_without_a_place_for_figures_says_so_once_and_works_on(self, work, a_job, tmp_path):
+        worker = work(NO_STATS)
+        eventually((tmp_path / "ledger").exists, seconds=20)
+
+        worker.send(Signals.SIGTERM)
+
+        assert worker.wait() == 0
+        assert (
+            worker.output.count('not authorized on shop_jobs to execute the command update on "delayed_jobs_stats"')
+            == 1
+        )
+
     @pytest.mark.parametrize("command", [("create-indexes",), ("status",)])
     def test_is_no_operator(self, run, command):
         refused = run("jobsWorker", *command)
@@ -208,7 +236,7 @@ class TestTheOperator:
         created = run("jobsOperator", "create-indexes")
         checked = run("jobsOperator", "create-indexes", "--check")
 
-        assert "Created 7 indexes" in created.output
+        assert "Created 8 indexes" in created.output
         assert checked.exit_code == 0
 
     def test_retries_cancels_deletes_and_clears(self, run, a_job):

@@ -30,7 +30,7 @@ _SECONDS_BETWEEN_BEATS: Final = 1.0
 _LONGEST_LINE: Final = 300
 
 
-class Readiness:
+class Announcer:
     """Tells whoever *environ* names; nobody, if it names nobody."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -42,12 +42,12 @@ class Readiness:
     @classmethod
     def taken_from(cls, environ: MutableMapping[str, str]) -> Self:
         """Return it, and take it out of *environ*: what the jobs start has no part in it."""
-        readiness = cls(environ)
+        announcer = cls(environ)
         for name in (READY_DESCRIPTOR, *_SYSTEMD):
             environ.pop(name, None)
-        if readiness._descriptor is not None:
-            os.set_inheritable(readiness._descriptor, False)
-        return readiness
+        if announcer._descriptor is not None:
+            os.set_inheritable(announcer._descriptor, False)
+        return announcer
 
     def hear(self, notice: Notice) -> None:
         """Pass on what a worker tells of its start and its stop."""
