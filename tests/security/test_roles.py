@@ -270,6 +270,11 @@ class TestTheOperator:
         operator.resume("mail")
         eventually((tmp_path / "mail").exists, seconds=20)
 
+    def test_lets_the_doctor_look_at_everything(self, run, a_job):
+        found = json.loads(run("jobsOperator", "doctor", "--json").stdout)["findings"]
+
+        assert [finding for finding in found if finding["kind"] == "not_seen"] == []
+
     def test_enqueues_nothing(self, app):
         with app("jobsOperator").active(), pytest.raises(StoreUnavailableError, match="the command insert on"):
             append.delay("x", "y")
@@ -290,6 +295,12 @@ class TestTheReader:
 
     def test_sees_a_job(self, run, a_job):
         assert str(a_job.id) in run("jobsReader", "jobs", "show", str(a_job.id)).output
+
+    def test_is_told_by_the_doctor_what_he_may_not_look_at(self, run, a_job):
+        found = json.loads(run("jobsReader", "doctor", "--json").stdout)["findings"]
+
+        [not_seen] = [finding for finding in found if finding["kind"] == "not_seen"]
+        assert not_seen["text"].startswith("the indexes could not be looked at")
 
     @pytest.mark.parametrize("command", [("clear", "-y"), ("create-indexes",), ("create-indexes", "--check")])
     def test_changes_nothing(self, run, a_job, command):
