@@ -5,10 +5,21 @@ They can be added up, over processes, minutes, names and queues, and never take 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar, assert_never
+
+from mongojobs.core.notices import (
+    JobCompleted,
+    JobDiscarded,
+    JobErrored,
+    JobFailed,
+    JobReleased,
+    JobSnoozed,
+    RunEnded,
+)
 
 K = TypeVar("K")
 
@@ -26,8 +37,8 @@ MOST_PAIRS: Final = 200
 OTHER: Final = "(other)"
 """The name, and the queue, under which all further ones are counted."""
 
-_LARGEST_BUCKET: Final = 119
-"""What takes more than three weeks shares it."""
+BUCKETS: Final = 120
+"""How many buckets a histogram has: what takes more than three weeks shares the last one."""
 
 Step = Literal["minute", "hour"]
 STEPS: Final[Mapping[Step, timedelta]] = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
@@ -40,10 +51,10 @@ class Durations:
     Its buckets are as wide as a quarter of their power of two: 0, 1, ... 7, 8-9, 10-11, 12-13, 14-15, 16-19 ms.
     """
 
-    __slots__ = ("buckets", "longest", "seconds")
+    __slots__ = ("counts", "longest", "seconds")
 
     def __init__(self) -> None:
-        self.buckets: dict[int, int] = {}
+        self.counts = [0] * BUCKETS
         self.seconds = 0.0
         """The sum."""
         self.longest = 0.0
@@ -52,38 +63,41 @@ class Durations:
         """Count one more."""
         milliseconds = int(seconds * 1000)
         shift = milliseconds.bit_length() - 3
-        bucket = milliseconds if shift <= 0 else min(4 * shift + (milliseconds >> shift), _LARGEST_BUCKET)
-        buckets = self.buckets
-        buckets[bucket] = buckets.get(bucket, 0) + 1
+        bucket = milliseconds if shift <= 0 else 4 * shift + (milliseconds >> shift)
+        self.counts[bucket if bucket < BUCKETS else -1] += 1
         self.seconds += seconds
         self.longest = max(self.longest, seconds)
 
     def include(self, others: Durations) -> None:
         """Count all of *others* too."""
-        for bucket, count in others.buckets.items():
-            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
-        self.seconds += others.seconds
-        self.longest = max(self.longest, others.longest)
+        self.include_counts(others.counts, seconds=others.seconds, longest=others.longest)
+
+    def include_counts(self, counts: Sequence[int], *, seconds: float, longest: float) -> None:
+        """Count durations of which this is known; where *counts* end, all further ones are 0."""
+        self.counts[: len(counts)] = map(operator.add, self.counts, counts)
+        self.seconds += seconds
+        self.longest = max(self.longest, longest)
 
     @property
     def count(self) -> int:
         """How many there are."""
-        return sum(self.buckets.values())
+        return sum(self.counts)
 
     @property
     def mean(self) -> float | None:
         """The mean in seconds; None of nothing."""
-        return self.seconds / self.count if self.buckets else None
+        count = self.count
+        return self.seconds / count if count else None
 
     def percentile(self, percent: float) -> float | None:
         """Return the seconds that *percent* of the durations do not exceed; None of nothing."""
         left = self.count * percent / 100
-        for bucket, count in sorted(self.buckets.items()):
-            if left <= count:
+        for bucket, count in enumerate(self.counts):
+            if count and left <= count:
                 low, high = _milliseconds(bucket), _milliseconds(bucket + 1)
                 return min((low + (high - low) * left / count) / 1000, self.longest)
             left -= count
-        return self.longest if self.buckets else None
+        return None
 
 
 class Figures:
@@ -98,6 +112,13 @@ class Figures:
         self.outcomes = dict.fromkeys(OUTCOMES, 0)
         self.run = Durations()
         self.wait = Durations()
+
+    def end(self, outcome: str | None, seconds: float | None) -> None:
+        """Count what is known of one run that has ended."""
+        if outcome is not None:
+            self.outcomes[outcome] += 1
+        if seconds is not None:
+            self.run.add(seconds)
 
     @property
     def runs(self) -> int:
@@ -188,8 +209,30 @@ class Stats:
     def _grouped(self, key: Callable[[Row], K], keys: Iterable[K]) -> dict[K, Figures]:
         groups = {one: Figures() for one in keys}
         for row in self.rows:
-            groups[key(row)].include(row.figures)
+            groups.setdefault(key(row), Figures()).include(row.figures)
         return groups
+
+
+def ending_of(notice: RunEnded) -> tuple[str | None, float | None]:
+    """Return the outcome that *notice* tells of, and the seconds that the run took, as far as it tells of them.
+
+    So what is told of a job that is given up counts once: its error tells the seconds, its failure the outcome.
+    """
+    match notice:
+        case JobCompleted():
+            return COMPLETED, notice.seconds
+        case JobErrored():
+            return None if notice.given_up else RETRIED, notice.seconds
+        case JobFailed():
+            return FAILED, None
+        case JobDiscarded():
+            return DISCARDED, notice.seconds
+        case JobSnoozed():
+            return SNOOZED, notice.seconds
+        case JobReleased():
+            return INTERRUPTED, None
+        case _:
+            assert_never(notice)
 
 
 def begin_of(step: Step, moment: datetime) -> datetime:

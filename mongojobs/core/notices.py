@@ -241,6 +241,9 @@ class ActionTaken:
     target: Mapping[str, object]
 
 
+RunEnded = JobCompleted | JobErrored | JobFailed | JobDiscarded | JobSnoozed | JobReleased
+"""The notices that tell how a run ended. Of a job that is given up there are two: of its error, and of its failure."""
+
 AboutJob = (
     JobEnqueued
     | JobStarted

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 logger = logging.getLogger("mongojobs")
 
@@ -26,7 +26,7 @@ _PROCESSES: Final = "processes"
 
 
 class HeartbeatFile:
-    """Writes when the loop turns, so that whoever reads it never finds half a file.
+    """Writes when the loop turns, so that whoever reads it never finds half a file; gone after a ``with`` block.
 
     A folder that cannot be written is told once, and the worker goes on: it is no reason to stop working.
     """
@@ -48,8 +48,10 @@ class HeartbeatFile:
         """Say that so many processes of a supervisor each write a file of their own."""
         self._write({_PROCESSES: processes, "pid": os.getpid()})
 
-    def remove(self) -> None:
-        """Take the file away, as its worker ends."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError):
             self._path.unlink()
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from mongojobs.core import notices as n
 from mongojobs.core.extras import missing
-from mongojobs.core.figures import COMPLETED, DISCARDED, FAILED, INTERRUPTED, MOST_PAIRS, OTHER, RETRIED, SNOOZED
+from mongojobs.core.figures import MOST_PAIRS, OTHER, ending_of
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle, Plugin
 from mongojobs.version import __version__
@@ -64,29 +64,19 @@ class PrometheusPlugin(Plugin):
         """Listen to all notices."""
         lifecycle.on_notice(self.hear)
 
-    def hear(self, notice: n.Notice) -> None:  # noqa: C901 - a table, not a decision
+    def hear(self, notice: n.Notice) -> None:
         """Count what *notice* tells."""
         match notice:
-            case n.JobEnqueued():
-                self._of(notice.job).enqueued.inc()
             case n.JobStarted():
                 self._of(notice.job).wait.observe(notice.waited)
-            case n.JobCompleted():
-                self._of(notice.job).end(COMPLETED, notice.seconds)
-            case n.JobErrored():  # of one that is given up more is told: it counts as failed then
-                self._of(notice.job).end(None if notice.given_up else RETRIED, notice.seconds)
-            case n.JobFailed():
-                self._of(notice.job).end(FAILED)
-            case n.JobDiscarded():
-                self._of(notice.job).end(DISCARDED, notice.seconds)
-            case n.JobSnoozed():
-                self._of(notice.job).end(SNOOZED, notice.seconds)
-            case n.JobReleased():
-                self._of(notice.job).end(INTERRUPTED)
+            case n.JobEnqueued():
+                self._of(notice.job).enqueued.inc()
             case n.JobsReserved():
                 self._reserve.observe(notice.seconds)
             case n.ReserveFailed():
                 self._reserve_errors.labels(notice.reason).inc()
+            case _ if isinstance(notice, n.RunEnded):
+                self._of(notice.job).end(*ending_of(notice))
             case _:
                 pass
 
@@ -117,7 +107,7 @@ class _Series:
         self._labels = (queue, job)
         self._outcomes: dict[str, Counter] = {}
 
-    def end(self, outcome: str | None, seconds: float | None = None) -> None:
+    def end(self, outcome: str | None, seconds: float | None) -> None:
         if seconds is not None:
             self._duration.observe(seconds)
         if outcome is None:

@@ -7,8 +7,8 @@ its own index finds the documents of a span of time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pymongo import WriteConcern
@@ -19,7 +19,6 @@ from mongojobs.core.figures import (
     OTHER,
     OUTCOMES,
     STEPS,
-    Durations,
     Figures,
     Row,
     Stats,
@@ -29,7 +28,6 @@ from mongojobs.core.figures import (
 )
 from mongojobs.core.job import Document
 from mongojobs.core.settings import Settings
-from mongojobs.store.base import all_of
 from mongojobs.store.clients import Jobs
 from mongojobs.store.documents import aware
 
@@ -78,38 +76,47 @@ class StatsStore:
         """
         until = until or self.clock.now()
         since = begin_of(by, since or until - USUAL_SPAN[by])
-        span = {"$gte": _begin_of_id(by, since), "$lt": _begin_of_id(by, begin_of(by, until) + STEPS[by])}
+        last = begin_of(by, until - timedelta(milliseconds=1))
+        span = {"$gte": _begin_of_id(by, since), "$lt": _begin_of_id(by, last + STEPS[by])}
         last_first = self.collection.find({"_id": span}, {"at": 1, "jobs": 1}).sort("_id", -1).limit(MOST_READ + 1)
-        found = all_of(last_first.max_time_ms(READ_MILLISECONDS))
-        if len(found) > MOST_READ:  # the first minute or hour of them may not be complete
-            since = aware(found[-1]["at"]) + STEPS[by]
         rows = _Rows()
-        for document in reversed(found):
-            rows.add(document, since)
-        return Stats(since=since, until=until, by=by, rows=rows.all())
+        for number, document in enumerate(last_first.max_time_ms(READ_MILLISECONDS)):
+            if number == MOST_READ:  # the minute or hour that has been read last may not be complete
+                since = rows.first + STEPS[by]
+                break
+            rows.add(document)
+        return Stats(since=since, until=until, by=by, rows=rows.since(since))
 
 
 class _Rows:
     """The documents of several processes, added up; of so many pairs of name and queue as one document has."""
 
     def __init__(self) -> None:
+        self.first: datetime = datetime.max.replace(tzinfo=UTC)
+        """The earliest time of all documents."""
         self._pairs: set[tuple[str, str]] = set()
         self._figures: dict[tuple[datetime, str, str], Figures] = {}
 
-    def add(self, document: Document, since: datetime) -> None:
+    def add(self, document: Document) -> None:
         """Add what one process wrote, which may be of another version of this library."""
         at = document.get("at")
-        if not isinstance(at, datetime) or aware(at) < since:
+        if not isinstance(at, datetime):
             return
+        at = aware(at)
+        self.first = min(self.first, at)
         for entry in document.get("jobs", ()):
-            pair = self._known(str(entry["name"]), str(entry["queue"]))
-            self._figures.setdefault((aware(at), *pair), Figures()).include(_figures(entry))
+            key = (at, *self._known(str(entry["name"]), str(entry["queue"])))
+            figures = self._figures.get(key)
+            if figures is None:
+                figures = self._figures[key] = Figures()
+            _include(figures, entry)
 
-    def all(self) -> tuple[Row, ...]:
-        """Return them by time, name and queue."""
+    def since(self, begin: datetime) -> tuple[Row, ...]:
+        """Return those that are not before *begin*, by time, name and queue."""
         return tuple(
             Row(at=at, name=name, queue=queue, figures=figures)
             for (at, name, queue), figures in sorted(self._figures.items(), key=lambda item: item[0])
+            if at >= begin
         )
 
     def _known(self, name: str, queue: str) -> tuple[str, str]:
@@ -128,26 +135,23 @@ def _entry(name: str, queue: str, figures: Figures) -> Document:
     outcomes = {outcome: count for outcome, count in figures.outcomes.items() if count}
     durations = {"run": figures.run, "wait": figures.wait}
     return {"name": name, "queue": queue, **outcomes} | {
-        of: {
-            "seconds": those.seconds,
-            "longest": those.longest,
-            "buckets": {str(bucket): count for bucket, count in those.buckets.items()},
-        }
+        of: {"counts": _trimmed(those.counts), "seconds": those.seconds, "longest": those.longest}
         for of, those in durations.items()
-        if those.buckets
+        if any(those.counts)
     }
 
 
-def _figures(entry: Mapping[str, Any]) -> Figures:
-    figures = Figures()
+def _trimmed(counts: Sequence[int]) -> list[int]:
+    """Return *counts* without the zeros at their end."""
+    return list(counts[: max(bucket for bucket, count in enumerate(counts) if count) + 1])
+
+
+def _include(figures: Figures, entry: Mapping[str, Any]) -> None:
+    """Add what one entry of a document tells; there are many of them, so no value is made of each."""
     for outcome in OUTCOMES:
-        figures.outcomes[outcome] = int(entry.get(outcome, 0))
-    figures.run, figures.wait = _durations(entry.get("run", {})), _durations(entry.get("wait", {}))
-    return figures
-
-
-def _durations(stored: Mapping[str, Any]) -> Durations:
-    durations = Durations()
-    durations.buckets = {int(bucket): int(count) for bucket, count in stored.get("buckets", {}).items()}
-    durations.seconds, durations.longest = float(stored.get("seconds", 0)), float(stored.get("longest", 0))
-    return durations
+        if outcome in entry:
+            figures.outcomes[outcome] += entry[outcome]
+    for durations, stored in ((figures.run, entry.get("run")), (figures.wait, entry.get("wait"))):
+        if stored:
+            counts = stored.get("counts", ())
+            durations.include_counts(counts, seconds=stored["seconds"], longest=stored["longest"])

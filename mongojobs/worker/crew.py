@@ -19,6 +19,7 @@ from mongojobs.store.pauses import PauseStore
 from mongojobs.store.stats import StatsStore
 from mongojobs.store.stream import JobStream
 from mongojobs.store.workers import WorkerStore
+from mongojobs.worker.background import background_thread
 from mongojobs.worker.choice import Choice
 from mongojobs.worker.finisher import Finisher
 from mongojobs.worker.heartbeat import LONG_RUN_SECONDS, Heartbeat
@@ -122,13 +123,13 @@ class Crew:
             sleep_delay=settings.sleep_delay.total_seconds(),
         )
         self._threads = [
-            threading.Thread(target=self.heartbeat.run, name="mongojobs-heartbeat", daemon=True),
-            threading.Thread(target=self.timekeeper.run, name="mongojobs-timekeeper", daemon=True),
+            background_thread(self.heartbeat.run, "mongojobs-heartbeat"),
+            background_thread(self.timekeeper.run, "mongojobs-timekeeper"),
         ]
         if connections.stats is not None:
             statistics.begin(connections.stats)
-            self._threads.append(threading.Thread(target=statistics.run, name="mongojobs-statistics", daemon=True))
-        self._writer = threading.Thread(target=self.finisher.run, name="mongojobs-finisher", daemon=True)
+            self._threads.append(background_thread(statistics.run, "mongojobs-statistics"))
+        self._writer = background_thread(self.finisher.run, "mongojobs-finisher")
 
     def start_minding(self) -> None:
         """Begin to keep locks alive, and time limits, and to store what is counted."""

@@ -28,6 +28,7 @@ from mongojobs.payload.calls import Payloads
 from mongojobs.store.faults import DatabaseError, reason
 from mongojobs.store.workers import MOST_RUNS_SHOWN, RunningJob, WorkerOrder, WorkerStatus
 from mongojobs.version import __version__
+from mongojobs.worker.background import background_thread
 from mongojobs.worker.connecting import Connecting
 from mongojobs.worker.crew import Connections, Crew
 from mongojobs.worker.holdings import Held
@@ -169,7 +170,7 @@ class Worker:
         self._connections = connections
         self._crew = crew = self._assemble(connections, on_stuck=self._on_stuck)
         self._lifecycle.notify(WorkerStarted(self.name, _worth_reading(self.settings)))
-        looking = threading.Thread(target=self._work, args=(crew,), name="mongojobs-worker", daemon=True)
+        looking = background_thread(lambda: self._work(crew), "mongojobs-worker")
         shutdown = Shutdown(crew, self._lifecycle, self.settings, worker=self.name, hurry=self._hurry)
         released = 0
         try:

@@ -7,37 +7,16 @@ import threading
 from datetime import datetime
 from typing import Final
 
-from mongojobs.core.figures import (
-    COMPLETED,
-    DISCARDED,
-    FAILED,
-    INTERRUPTED,
-    RETRIED,
-    SNOOZED,
-    STEPS,
-    Step,
-    Tally,
-    begin_of,
-)
-from mongojobs.core.job import Job
+from mongojobs.core.figures import STEPS, Step, Tally, begin_of, ending_of
 from mongojobs.core.lifecycle import Lifecycle
-from mongojobs.core.notices import (
-    JobCompleted,
-    JobDiscarded,
-    JobErrored,
-    JobFailed,
-    JobReleased,
-    JobSnoozed,
-    JobStarted,
-    Notice,
-)
+from mongojobs.core.notices import JobStarted, Notice, RunEnded
 from mongojobs.store.faults import DatabaseError, is_passing
 from mongojobs.store.stats import StatsStore
 from mongojobs.worker.outage import Outage
 
 STORING: Final = "storing statistics"
-MOST_UNSENT: Final = 60
-"""How many totals of minutes and hours are kept while the database does not take them; then the oldest go."""
+MOST_UNSENT: Final = 30
+"""How many past totals are kept while the database does not take them; then the oldest go, minutes before hours."""
 AGAIN_SECONDS: Final = 60.0
 
 Period = tuple[Step, datetime]
@@ -78,24 +57,14 @@ class Statistics:
 
     def hear(self, notice: Notice) -> None:
         """Count what *notice* tells of a job."""
-        match notice:
-            case JobStarted() if notice.worker == self._worker:
+        if isinstance(notice, JobStarted):
+            if notice.worker == self._worker:
                 with self._counting:
                     self._fresh.of(notice.job.name, notice.job.queue).wait.add(notice.waited)
-            case JobCompleted():
-                self._count(notice.worker, notice.job, COMPLETED, notice.seconds)
-            case JobErrored():  # of one that is given up more is told: it counts as failed then
-                self._count(notice.worker, notice.job, None if notice.given_up else RETRIED, notice.seconds)
-            case JobFailed():
-                self._count(notice.worker, notice.job, FAILED)
-            case JobDiscarded():
-                self._count(notice.worker, notice.job, DISCARDED, notice.seconds)
-            case JobSnoozed():
-                self._count(notice.worker, notice.job, SNOOZED, notice.seconds)
-            case JobReleased():
-                self._count(notice.worker, notice.job, INTERRUPTED)
-            case _:
-                pass
+        elif isinstance(notice, RunEnded) and notice.worker == self._worker:
+            outcome, seconds = ending_of(notice)
+            with self._counting:
+                self._fresh.of(notice.job.name, notice.job.queue).end(outcome, seconds)
 
     def run(self) -> None:
         """Store what was counted at the end of each minute, until ``end``: the body of a thread."""
@@ -126,16 +95,6 @@ class Statistics:
             self._lifecycle.complain(self._worker, STORING)
             return AGAIN_SECONDS
 
-    def _count(self, worker: str, job: Job, outcome: str | None, seconds: float | None = None) -> None:
-        if worker != self._worker:
-            return
-        with self._counting:
-            figures = self._fresh.of(job.name, job.queue)
-            if outcome is not None:
-                figures.outcomes[outcome] += 1
-            if seconds is not None:
-                figures.run.add(seconds)
-
     def _gather(self, now: datetime) -> None:
         """Add what is fresh to the totals of its minute and hour, and forget past ones that are stored or too many."""
         with self._counting:
@@ -147,7 +106,7 @@ class Statistics:
                 self._unsent.add(period)
         self._since = now
         current = {(step, begin_of(step, now)) for step in STEPS}
-        past = sorted(self._unsent - current, key=lambda period: period[1])
+        past = sorted(self._unsent - current, key=_worth)
         self._unsent.difference_update(past[:-MOST_UNSENT])
         kept = self._unsent | current
         self._totals = {period: tally for period, tally in self._totals.items() if period in kept}
@@ -157,3 +116,8 @@ class Statistics:
             return AGAIN_SECONDS
         next_minute = begin_of("minute", self._since) + STEPS["minute"]
         return max((next_minute - self._stats.clock.now()).total_seconds(), 0.0)
+
+
+def _worth(period: Period) -> tuple[bool, datetime]:
+    step, at = period
+    return step == "hour", at

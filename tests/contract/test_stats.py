@@ -81,6 +81,14 @@ class TestReading:
         assert [row.at for row in span.rows] == [START + MINUTE, START + 2 * MINUTE]
         assert list(span.by_time()) == [START + MINUTE, START + 2 * MINUTE]
 
+    def test_is_not_of_the_minute_that_begins_at_the_last_time(self, stats):
+        for minute in range(3):
+            write(stats, START + minute * MINUTE)
+
+        span = read(stats, until=START + 2 * MINUTE)
+
+        assert [row.at for row in span.rows] == list(span.by_time()) == [START, START + MINUTE]
+
     def test_by_hour_reads_the_documents_of_hours(self, stats):
         write(stats, START)
         write(stats, START, a_tally(seconds=(1, 2)), step="hour")

@@ -14,6 +14,7 @@ from tests.support.command_line import ROOT
 from tests.support.mongod.secured import PASSWORD, secured_server
 from tests.support.sample_app import append
 from tests.support.waiting import eventually
+from tests.support.web import get, status
 
 DATABASE = "shop_jobs"
 TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
@@ -209,6 +210,15 @@ class TestTheWorker:
         with pytest.raises(StoreUnavailableError, match='find on "delayed_jobs_stats"'):
             app("jobsWorker").stats()
 
+    def test_tells_its_probes_all_that_they_ask(self, work):
+        worker = work("jobsWorker", "--probe-port=0")
+        worker.says("Probes: http")
+        url = re.search(r"Probes: (\S+) answers", worker.output)[1]
+
+        eventually(lambda: status(f"{url}/readyz") == 200, seconds=20)
+
+        assert [status(f"{url}/{page}") for page in ("livez", "metrics", "stats.json")] == [200, 200, 200]
+
     def test_without_a_place_for_figures_says_so_once_and_works_on(self, work, a_job, tmp_path):
         worker = work(NO_STATS)
         eventually((tmp_path / "ledger").exists, seconds=20)
@@ -221,8 +231,9 @@ class TestTheWorker:
             == 1
         )
 
-    def test_is_no_operator(self, run):
-        refused = run("jobsWorker", "create-indexes")
+    @pytest.mark.parametrize("command", [("create-indexes",), ("create-indexes", "--check")])
+    def test_is_no_operator(self, run, command):
+        refused = run("jobsWorker", *command)
 
         assert refused.exit_code == 4
         assert refused.output.startswith(REFUSED)
@@ -259,6 +270,11 @@ class TestTheOperator:
         operator.resume("mail")
         eventually((tmp_path / "mail").exists, seconds=20)
 
+    def test_lets_the_doctor_look_at_everything(self, run, a_job):
+        found = json.loads(run("jobsOperator", "doctor", "--json").stdout)["findings"]
+
+        assert [finding for finding in found if finding["kind"] == "not_seen"] == []
+
     def test_enqueues_nothing(self, app):
         with app("jobsOperator").active(), pytest.raises(StoreUnavailableError, match="the command insert on"):
             append.delay("x", "y")
@@ -271,8 +287,20 @@ class TestTheReader:
     def test_sees_all(self, run, a_job, command):
         assert run("jobsReader", *command).exit_code == 0
 
+    def test_serves_metrics_of_queues(self, start, uri, a_job):
+        metrics = start("metrics", "--port=0", MONGOJOBS_URI=uri("jobsReader"))
+        eventually(lambda: "Metrics: http" in metrics.errors, seconds=20)
+
+        assert "mongojobs_queue_jobs" in get(re.search(r"Metrics: (\S+)", metrics.errors)[1]).text
+
     def test_sees_a_job(self, run, a_job):
         assert str(a_job.id) in run("jobsReader", "jobs", "show", str(a_job.id)).output
+
+    def test_is_told_by_the_doctor_what_he_may_not_look_at(self, run, a_job):
+        found = json.loads(run("jobsReader", "doctor", "--json").stdout)["findings"]
+
+        [not_seen] = [finding for finding in found if finding["kind"] == "not_seen"]
+        assert not_seen["text"].startswith("the indexes could not be looked at")
 
     @pytest.mark.parametrize("command", [("clear", "-y"), ("create-indexes",), ("create-indexes", "--check")])
     def test_changes_nothing(self, run, a_job, command):

@@ -59,12 +59,16 @@ class TestTheWheel:
         assert [top for top in tops if top != "mongojobs" and not top.endswith(".dist-info")] == []
 
     def test_holds_every_module_and_the_mark_of_its_types(self, wheel):
-        ours = {str(path.relative_to(ROOT)) for path in (ROOT / "mongojobs").rglob("*.py")}
+        modules = {str(path.relative_to(ROOT)) for path in (ROOT / "mongojobs").rglob("*.py")}
         web = ROOT / "mongojobs/web"
-        pages = {str(path.relative_to(ROOT)) for path in [*web.rglob("templates/*"), *web.rglob("static/**/*.*")]}
+        templates = [
+            *(ROOT / "mongojobs/cli/templates").iterdir(),
+            *web.rglob("templates/*"),
+            *web.rglob("static/**/*.*"),
+        ]
 
         shipped = {name for name in wheel.namelist() if name.startswith("mongojobs/")}
-        assert shipped == ours | pages | {"mongojobs/py.typed"}
+        assert shipped == modules | {str(path.relative_to(ROOT)) for path in templates} | {"mongojobs/py.typed"}
 
     def test_holds_no_tests(self, wheel):
         assert [name for name in wheel.namelist() if "test_" in name or name.startswith("tests/")] == []

@@ -62,11 +62,15 @@ class TestHeartbeatFile:
         assert "no folder/alive" in record.getMessage()
 
     def test_is_gone_after_its_worker(self, path):
-        file = HeartbeatFile(path)
-        file.beat()
+        with HeartbeatFile(path) as file:
+            file.beat()
+            assert path.exists()
 
-        file.remove()
-        file.remove()
+        assert not path.exists()
+
+    def test_may_be_gone_already(self, path):
+        with HeartbeatFile(path):
+            pass
 
         assert not path.exists()
 
