@@ -12,9 +12,10 @@ from werkzeug.wrappers import Response
 
 from mongojobs.app.reasons import Reason
 from mongojobs.core.job import Job
+from mongojobs.core.jobfilter import STARTS_FROM
 from mongojobs.payload.showing import ShownCall, show_call, show_value
 from mongojobs.web.ids import key_of, read_key
-from mongojobs.web.pages.jobs import ACTIONS, change_one, read_destination, shown_state
+from mongojobs.web.pages.jobs import change_one, read_destination, shown_state
 from mongojobs.web.visit import Page, Visit
 
 
@@ -58,7 +59,7 @@ def show(visit: Visit) -> Page:
             "attempts": list(_attempts(job, call)),
             "last_error": call.clean(job.last_error or ""),
             "why": _why(job, call, visit),
-            "actions": [action for action, states in ACTIONS.items() if state in states],
+            "actions": [action for action, states in STARTS_FROM.items() if state in states],
             "commands": list(_commands(job, state)),
             "limit": _most_attempts(job, visit),
         },
@@ -68,8 +69,8 @@ def show(visit: Visit) -> Page:
 def change(visit: Visit) -> Page | Response:
     """Do what the form says with this job."""
     action, key = visit.text("action"), visit.text("id")
-    if action not in ACTIONS:
-        raise BadRequest(f"action must be one of: {', '.join(ACTIONS)}.")
+    if action not in STARTS_FROM:
+        raise BadRequest(f"action must be one of: {', '.join(STARTS_FROM)}.")
     if action == "delete" and not visit.text("confirmed"):
         return Page("confirm_job.html", {"key": key, "job": visit.app.get(read_key(key))})
     destination = read_destination(visit) if action == "move" else {}

@@ -12,9 +12,10 @@ from typing import Any, Final, get_args
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
+from mongojobs.app import MongoJobs
 from mongojobs.core.errors import StateError
 from mongojobs.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, Job, JobId
-from mongojobs.core.jobfilter import ShownState
+from mongojobs.core.jobfilter import STARTS_FROM, JobFilter, ShownState
 from mongojobs.payload.showing import show_call
 from mongojobs.web.filtering import and_also, read_search
 from mongojobs.web.ids import key_of, read_key
@@ -22,15 +23,6 @@ from mongojobs.web.visit import Page, Visit
 
 PAGE_SIZE: Final = 50
 STATES: Final[tuple[str, ...]] = ("", "ready", "scheduled", "running", "failed", "cancelled", "completed")
-ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "retry": ("failed", "cancelled"),
-    "run": ("scheduled",),
-    "cancel": ("ready", "scheduled"),
-    "move": ("ready", "scheduled"),
-    "delete": ("ready", "scheduled", "failed", "cancelled", "completed"),
-}
-"""What can be done with jobs, and in which states they must be for it."""
-
 _PATIENCE: Final = timedelta(seconds=8)
 """After so long the browser is told how far a change of many jobs has come; platforms cut off answers after 30 s."""
 
@@ -61,7 +53,7 @@ def show(visit: Visit) -> Page | Response:
         "states": STATES,
         "search": search,
         "counts": app.counts(),
-        "actions": [action for action, states in ACTIONS.items() if not state or state in states],
+        "actions": [action for action, states in STARTS_FROM.items() if not state or state in states],
         "add": partial(and_also, text),
         "after": visit.text("after"),
     }
@@ -112,8 +104,8 @@ class Order:
 
 def _read_order(visit: Visit) -> Order:
     action = visit.text("action")
-    if action not in ACTIONS:
-        raise BadRequest(f"action must be one of: {', '.join(ACTIONS)}.")
+    if action not in STARTS_FROM:
+        raise BadRequest(f"action must be one of: {', '.join(STARTS_FROM)}.")
     keys = tuple(visit.request.form.getlist("id"))
     if len(keys) > 10 * PAGE_SIZE:
         raise BadRequest("Too many jobs were selected one by one: use a filter.")
@@ -142,8 +134,14 @@ def read_destination(visit: Visit) -> dict[str, Any]:
 
 def _confirm(visit: Visit, order: Order) -> Page:
     app, search = visit.app, _search(visit, order)
-    count = str(app.count(search.chosen)) if order.everything else f"{len(order.keys):,}"
+    count = _counted(app, order.action, search.chosen) if order.everything else f"{len(order.keys):,}"
     return Page("confirm.html", {"order": order, "count": count, "search": search, "is_going_on": False})
+
+
+def _counted(app: MongoJobs, action: str, chosen: JobFilter) -> str:
+    """Return how many of the *chosen* jobs *action* can be done with, as far as they are counted."""
+    counts = [app.count(part) for part in chosen.within(action)]
+    return f"{sum(count.number for count in counts):,}{'' if all(count.is_exact for count in counts) else '+'}"
 
 
 def _change_matching(visit: Visit, order: Order) -> Page | Response:
@@ -180,7 +178,7 @@ def _sweep(visit: Visit, order: Order) -> Callable[..., int]:
     match order.action:
         case "retry":
             return app.retry_all
-        case "run":
+        case "hasten":
             return app.run_all_now
         case "cancel":
             return app.cancel_all
@@ -208,7 +206,7 @@ def change_one(visit: Visit, action: str, job_id: JobId, destination: Mapping[st
     match action:
         case "retry":
             return app.retry(job_id)
-        case "run":
+        case "hasten":
             return app.run_now(job_id)
         case "cancel":
             return app.cancel(job_id)
