@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -50,11 +50,25 @@ def columns(by_time: Mapping[datetime, Figures], width: timedelta) -> tuple[Colu
     return tuple(Column(at, figures) for at, figures in made.items())
 
 
-def of_names(stats: Stats, names: Iterable[str]) -> dict[datetime, Figures]:
-    """Return the figures by time of the jobs with *names* alone."""
-    wanted = set(names)
-    by_time = {at: Figures() for at in stats.by_time()}
-    for row in stats.rows:
-        if row.name in wanted:
-            by_time[row.at].include(row.figures)
-    return by_time
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What workers did in a range of time, added up in the ways in which pages show it."""
+
+    stats: Stats
+    columns: tuple[Column, ...]
+    total: Figures
+    by_name: Mapping[str, Figures]
+    by_queue: Mapping[str, Figures]
+
+    def columns_of(self, name: str, width: timedelta) -> tuple[Column, ...]:
+        """Return the columns of the jobs called *name* alone."""
+        alone = replace(self.stats, rows=tuple(row for row in self.stats.rows if row.name == name))
+        return columns(alone.by_time(), width)
+
+
+def summary(stats: Stats, width: timedelta) -> Summary:
+    """Add up *stats*, in columns of *width*."""
+    made, total = columns(stats.by_time(), width), Figures()
+    for column in made:
+        total.include(column.figures)
+    return Summary(stats, made, total, stats.by_name(), stats.by_queue())

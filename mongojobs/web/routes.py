@@ -6,7 +6,7 @@ from typing import Final
 
 from werkzeug.routing import Map, Rule
 
-from mongojobs.web.pages import failures, job, jobs, overview, performance, queues, static, system, workers
+from mongojobs.web.pages import changes, failures, job, jobs, overview, performance, queues, static, system, workers
 from mongojobs.web.visit import View
 
 _LOOK: Final[dict[str, tuple[str, View]]] = {
@@ -21,7 +21,7 @@ _LOOK: Final[dict[str, tuple[str, View]]] = {
     "static": ("/static/<path:name>", static.show),
 }
 _CHANGE: Final[dict[str, tuple[str, View]]] = {
-    "change_jobs": ("/jobs/change", jobs.change),
+    "change_jobs": ("/jobs/change", changes.change),
     "change_job": ("/job/change", job.change),
     "change_queue": ("/queues/change", queues.change),
     "change_workers": ("/workers/change", workers.change),

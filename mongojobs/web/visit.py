@@ -15,15 +15,16 @@ from werkzeug.wrappers import Request, Response
 
 from mongojobs.app import MongoJobs
 from mongojobs.app.looking import place
-from mongojobs.core.figures import Stats
 from mongojobs.core.notices import ActionTaken
 from mongojobs.core.wording import iso
 from mongojobs.web.access import User
-from mongojobs.web.charts import Range
+from mongojobs.web.charts import Range, Summary, summary
 from mongojobs.web.memory import Memory
 
 LONGEST_PARAMETER: Final = 1024
 """In characters; no text that anybody types is longer."""
+
+_LONGEST_MEMORY_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +64,13 @@ class Visit:
         """Whether only the part of the page is wanted that changes."""
         return self.request.headers.get("HX-Request") == "true"
 
-    def stats(self, chosen: Range) -> Stats:
-        """Return what workers did in the last time; what they report is a minute old anyway."""
-        return self.memory.recall(
-            ("stats", chosen),
-            chosen.column.total_seconds() / 6,
-            lambda: self.app.stats(by=chosen.step, since=self.now - chosen.span),
-        )
+    def summary(self, chosen: Range) -> Summary:
+        """Return what workers did in the last time; they report once a minute, so it need not be read each second."""
+
+        def make() -> Summary:
+            return summary(self.app.stats(by=chosen.step, since=self.now - chosen.span), chosen.column)
+
+        return self.memory.recall(chosen, min(chosen.column.total_seconds() / 6, _LONGEST_MEMORY_SECONDS), make)
 
     def text(self, name: str) -> str:
         """Return a parameter of the address or the form. Raises BadRequest for one that is too long."""

@@ -36,9 +36,9 @@ def states(app):
 
 
 class TestTheWholeStory:
-    def test_from_a_failure_to_a_retry_with_a_real_worker(self, app, operator, worker):
+    def test_from_a_failure_to_a_retry_with_a_real_worker(self, app, hurried, worker):
         refuses.delay(7)
-        page = operator.open("/jobs?state=failed")
+        page = hurried.open("/jobs?state=failed")
         expect(page.locator("tbody tr")).to_have_count(1, timeout=20_000)
         expect(page.locator("tbody .error")).to_have_text("ValueError: order 7 was refused")
 
@@ -48,9 +48,9 @@ class TestTheWholeStory:
         expect(page.get_by_role("status").first).to_contain_text("1 job will run again")
         eventually(lambda: app.find(JobFilter(state="failed")).jobs[0].fence == 2)
 
-    def test_of_a_worker_that_is_made_quiet_and_stopped(self, app, operator, worker, tmp_path):
+    def test_of_a_worker_that_is_made_quiet_and_stopped(self, app, hurried, worker, tmp_path):
         waits_for.delay(str(tmp_path / "end"))
-        page = operator.open("/workers")
+        page = hurried.open("/workers")
         row = page.locator("tbody tr")
         expect(row).to_contain_text("waits_for", timeout=20_000)
 
@@ -63,8 +63,8 @@ class TestTheWholeStory:
         expect(page.locator("main")).to_contain_text("No worker is alive")
         assert states(app) == {}
 
-    def test_of_a_queue_that_is_paused_and_resumed(self, app, operator, worker):
-        page = operator.open("/queues")
+    def test_of_a_queue_that_is_paused_and_resumed(self, app, hurried, worker):
+        page = hurried.open("/queues")
         app.pause("mail")
         expect(page.locator("tbody")).to_contain_text("paused")
         worker.says("Starting job worker")

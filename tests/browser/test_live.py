@@ -2,25 +2,14 @@
 
 import threading
 
-import pytest
 from playwright.sync_api import expect
 
 from mongojobs.web import wsgi_app
-from tests.support.browser import tab
+from tests.support.browser import HURRY, tab
 from tests.support.dashboard import OPERATOR, a_failed_job, served
 from tests.support.dashboard_jobs import send_receipt
 from tests.support.jobs import a_job
 from tests.support.waiting import eventually
-
-FAST = "const set = setInterval; window.setInterval = (act, time) => set(act, time >= 3000 ? 100 : time)"
-
-
-@pytest.fixture
-def hurried(browser, address):
-    """A tab whose pages look for news ten times a second."""
-    with tab(browser, address) as opened:
-        opened.page.add_init_script(FAST)
-        yield opened
 
 
 class Slow:
@@ -75,7 +64,7 @@ class TestAPage:
     def test_has_one_request_under_way_at_a_time(self, app, browser):
         slow = Slow(wsgi_app(app=app, auth=lambda _request: OPERATOR))
         with served(slow) as address, tab(browser, address) as opened:
-            opened.page.add_init_script(FAST)
+            opened.page.add_init_script(HURRY)
             opened.open("/")
             eventually(lambda: slow.looks >= 3)
 

@@ -15,7 +15,8 @@ from mongojobs.core.job import Job
 from mongojobs.core.jobfilter import STARTS_FROM
 from mongojobs.payload.showing import ShownCall, show_call, show_value
 from mongojobs.web.ids import key_of, read_key
-from mongojobs.web.pages.jobs import change_one, read_destination, shown_state
+from mongojobs.web.pages.changes import change_one, read_destination
+from mongojobs.web.pages.jobs import shown_state
 from mongojobs.web.visit import Page, Visit
 
 

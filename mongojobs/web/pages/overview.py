@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from mongojobs.app.looking import what_waits
 from mongojobs.core.jobfilter import JobFilter
 from mongojobs.core.wording import in_words
-from mongojobs.web.charts import RANGES, columns
+from mongojobs.web.charts import RANGES
 from mongojobs.web.filtering import term
 from mongojobs.web.pages.jobs import row_of
 from mongojobs.web.visit import Page, Visit
@@ -41,7 +41,7 @@ def show(visit: Visit) -> Page:
     app, chosen = visit.app, RANGES[visit.choice("range", tuple(RANGES))]
     counts = app.counts()
     queues, workers = app.queues(most=QUEUE_MOST_COUNTED), app.workers()
-    stats = visit.stats(chosen)
+    done = visit.summary(chosen)
     late = sorted((queue for queue in queues if queue.latency), key=lambda queue: -queue.latency)
     return Page(
         "overview.html",
@@ -54,8 +54,8 @@ def show(visit: Visit) -> Page:
             "late": LATE,
             "ranges": RANGES,
             "range": visit.text("range") or next(iter(RANGES)),
-            "columns": columns(stats.by_time(), chosen.column),
-            "total": stats.total(),
+            "columns": done.columns,
+            "total": done.total,
             "concerns": [
                 *_about_workers(workers, late, visit.now, app.settings.lease * SILENT),
                 *_about_queues(late, queues),

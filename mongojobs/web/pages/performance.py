@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mongojobs.web.charts import RANGES, columns, of_names
+from mongojobs.web.charts import RANGES
 from mongojobs.web.visit import Page, Visit
 
 SORTS: Final = ("total", "runs", "errors", "p95", "wait", "name")
@@ -15,8 +15,8 @@ def show(visit: Visit) -> Page:
     """Show the heaviest first."""
     chosen, name = RANGES[visit.choice("range", tuple(RANGES))], visit.text("name")
     sort = visit.choice("sort", SORTS)
-    stats = visit.stats(chosen)
-    by_name = stats.by_name()
+    done = visit.summary(chosen)
+    by_name = done.by_name
     keys = {
         "total": lambda item: -item[1].run.seconds,
         "runs": lambda item: -item[1].runs,
@@ -35,6 +35,6 @@ def show(visit: Visit) -> Page:
             "range": visit.text("range") or next(iter(RANGES)),
             "sort": sort,
             "name": name,
-            "columns": columns(of_names(stats, [name]) if name else stats.by_time(), chosen.column),
+            "columns": done.columns_of(name, chosen.column) if name else done.columns,
         },
     )

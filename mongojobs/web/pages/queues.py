@@ -19,12 +19,12 @@ _LONGEST_PAUSE: Final = timedelta(days=366)
 
 def show(visit: Visit) -> Page:
     """Show them."""
-    stats = visit.stats(RANGES["1h"])
+    done = visit.summary(RANGES["1h"])
     values = {
         "queues": visit.app.queues(),
         "workers": visit.app.workers(),
-        "done": stats.by_queue(),
-        "minutes": max((stats.until - stats.since) / timedelta(minutes=1), 1),
+        "done": done.by_queue,
+        "minutes": max((done.stats.until - done.stats.since) / timedelta(minutes=1), 1),
         "durations": DURATIONS,
     }
     return Page("queues.html", values)
