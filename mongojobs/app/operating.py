@@ -154,6 +154,10 @@ class Operating:
         """
         return _checked(lambda: self.store.move_all(chosen, queue=queue, priority=priority, on_progress=on_progress))
 
+    def rescue_all(self, *, on_progress: OnProgress | None = None) -> int:
+        """Take back the jobs whose workers are dead, as any worker does from time to time; return how many."""
+        return _plainly(lambda: self._rescue_all(on_progress))
+
     def pause(self, queue: str, *, until: datetime | None = None, reason: str = "") -> Pause:
         """Let no worker reserve from *queue* until *until*, or until ``resume``; they notice within five seconds.
 
@@ -234,6 +238,14 @@ class Operating:
                 missing_indexes=self._missing_indexes(),
             ),
         )
+
+    def _rescue_all(self, on_progress: OnProgress | None) -> int:
+        number = 0
+        while rescued := self.store.rescue(by="mongojobs requeue"):
+            number += len(rescued)
+            if on_progress is not None:
+                on_progress(number, number)
+        return number
 
     def _missing_indexes(self) -> list[str]:
         """Return the names of missing indexes; none for somebody who may not look at them."""

@@ -122,6 +122,15 @@ def modules_named(told: GlobalOptions) -> tuple[str, ...]:
     return tuple(module.strip() for name in modules for module in name.split(","))
 
 
+def refuse_without_app(told: GlobalOptions) -> None:
+    """Raise UsageError unless it is known what to import: the command needs to know the app's jobs."""
+    if not app_named(told) and not modules_named(told):
+        raise click.UsageError(
+            "which app? Name the module that defines the jobs, as in `mongojobs --app myapp.jobs ...`, or by"
+            " MONGOJOBS_APP, or as app in [tool.mongojobs] of pyproject.toml"
+        )
+
+
 def _table(told: GlobalOptions) -> Mapping[str, object]:
     from mongojobs.app.sources import read_file
 

@@ -54,6 +54,7 @@ def work_here(told: GlobalOptions, options: WorkOptions) -> int:
     """Work until told to stop, and return the exit status. Raises Failure, ConfigurationError."""
     from mongojobs.app import Worker
     from mongojobs.worker.signals import SUPERVISED, WorkerSignals, supervisor_of
+    from mongojobs.worker.supervisor import DISMISSED_STATUS
 
     departure = Departure()
     supervisor = supervisor_of(os.environ)
@@ -73,6 +74,8 @@ def work_here(told: GlobalOptions, options: WorkOptions) -> int:
         raise _fatal(error) from error
     if options.fail_on_error and failed.count and status == 0:
         status = NO
+    if worker.is_dismissed and supervisor is not None and status == 0:
+        status = DISMISSED_STATUS
     if worker.has_stuck_threads:
         leave_at_once(status)
     return status

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mongojobs.core.clock import truncate
-from mongojobs.core.job import LONGEST_NAME
+from mongojobs.core.job import LONGEST_NAME, JobId
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import (
     NoMoreJobs,
@@ -24,6 +24,7 @@ from mongojobs.core.notices import (
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Payloads
 from mongojobs.store.faults import DatabaseError
+from mongojobs.store.jobs import Wanted
 from mongojobs.store.workers import MOST_RUNS_SHOWN, RunningJob, WorkerOrder, WorkerStatus
 from mongojobs.version import __version__
 from mongojobs.worker.connecting import Connecting
@@ -81,6 +82,11 @@ class Worker:
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_dismissed(self) -> bool:
+        """Whether people have told this very worker to stop, by its document: so it is not to be started again."""
+        return "stop" in self._obeyed
+
     def start(self) -> int:
         """Work until told to stop, and return the exit status of the process: 0, or 70 when a job would not return.
 
@@ -114,12 +120,27 @@ class Worker:
 
         An unreachable database ends it with what was done so far. Source: delayed_job.
         """
+        outcomes = self._run_here(limit)
+        successes = sum(isinstance(outcome, Succeeded) for outcome in outcomes)
+        return successes, sum(isinstance(outcome, Errored | GivenUp) for outcome in outcomes)
+
+    def run_one(self, job_id: JobId) -> Outcome | None:
+        """Run this job here, if it is due and no other worker has it, though its queue be paused; None if it is not.
+
+        Raises StoreUnavailableError, ServerTooOldError.
+        """
+        return next(iter(self._run_here(1, only=job_id)), None)
+
+    def _run_here(self, limit: int, *, only: JobId | None = None) -> list[Outcome]:
         outcomes: list[Outcome] = []
         connections = self._connect()
         crew = self._assemble(connections, on_stuck=lambda _held: None)
         try:
             crew.start_minding()
-            crew.rescuer.rescue()
+            if only is None:
+                crew.rescuer.rescue()
+            else:
+                crew.choice.wanted = Wanted(only=only)
             while len(outcomes) < limit and not self._stopping.is_set() and (held := self._take_one(crew)):
                 result = crew.slots.perform(held)
                 crew.finisher.write_patiently()
@@ -132,8 +153,7 @@ class Worker:
             crew.join(JOIN_SECONDS)
             crew.event_loop.close(JOIN_SECONDS)
             connections.close()
-        successes = sum(isinstance(outcome, Succeeded) for outcome in outcomes)
-        return successes, sum(isinstance(outcome, Errored | GivenUp) for outcome in outcomes)
+        return outcomes
 
     def _take_one(self, crew: Crew) -> Held | None:
         """Reserve one job and mark it as running here. Raises DatabaseError."""
