@@ -7,14 +7,17 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack
 
 from mongojobs.app.connections import Link, find_link, open_connections
-from mongojobs.app.operating import Operating
+from mongojobs.app.operating import Operating, plain_errors
 from mongojobs.app.sources import read_file, settings_of
-from mongojobs.core.clock import Clock
+from mongojobs.core.clock import Clock, truncate
+from mongojobs.core.errors import OptionError
+from mongojobs.core.figures import STEPS, Stats, Step
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle, Plugin
 from mongojobs.core.notices import Warned
@@ -29,6 +32,7 @@ from mongojobs.payload.registry import registry
 from mongojobs.plugins.log import LogPlugin
 from mongojobs.store.clients import Client
 from mongojobs.store.jobs import JobStore, open_store
+from mongojobs.store.stats import StatsStore
 from mongojobs.worker.crew import Connections
 
 
@@ -115,6 +119,22 @@ class MongoJobs(Operating):
     def enqueue(self, job_object: object, **options: Unpack[EnqueueOptions]) -> Job:
         """Store *job_object* as ``mongojobs.enqueue`` does, in this app."""
         return self.enqueuer.enqueue(object_call(job_object), Options.of(options))
+
+    def stats(self, *, since: datetime | None = None, until: datetime | None = None, by: Step = "minute") -> Stats:
+        """Return what workers did from *since* until *until*, by minute or by hour, for each name and queue.
+
+        Without times it is the last hour, or the last day by hour. Minutes are kept for a day, hours for
+        ``stats_retention``. Raises OptionError for a time without zone, and StoreUnavailableError.
+        """
+        if by not in STEPS:
+            raise OptionError(f'by must be "minute" or "hour", got {by!r:.100}')
+        try:
+            begin, end = (None if moment is None else truncate(moment) for moment in (since, until))
+        except ValueError as error:
+            raise OptionError(str(error)) from None
+        store = StatsStore(self.store.collection, self.store.clock, self.settings)
+        with plain_errors():
+            return store.read(by=by, since=begin, until=end)
 
     def connect_worker(self, settings: Settings) -> Connections:
         """Open the connections of a worker. Raises StoreUnavailableError, ServerTooOldError."""

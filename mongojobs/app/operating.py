@@ -15,7 +15,7 @@ from mongojobs.app.reasons import Facts, Reason, reasons
 from mongojobs.core.clock import truncate
 from mongojobs.core.errors import FilterError, OptionError, StateError
 from mongojobs.core.job import Job, JobId
-from mongojobs.core.jobfilter import JobFilter, ShownState
+from mongojobs.core.jobfilter import JobFilter, ShownState, Verb
 from mongojobs.payload.calls import Payloads
 from mongojobs.store.failures import FailureGroup
 from mongojobs.store.faults import DatabaseError, is_refused, unavailable
@@ -85,7 +85,7 @@ class Operating:
         """Return how many jobs are in each state, counted up to *most*."""
         return _plainly(lambda: self.store.counts(most=most))
 
-    def count_for(self, verb: str, chosen: JobFilter) -> int:
+    def count_for(self, verb: Verb, chosen: JobFilter) -> int:
         """Return how many jobs a ``retry_all``, or whatever else *verb* is the name of, would find now: exactly.
 
         Raises FilterError.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mongojobs.cli.failures import NO_INDEXES
-from mongojobs.cli.opening import open_database, resolve_settings
-from mongojobs.cli.options import Command, GlobalOptions, with_options
+from mongojobs.cli.opening import open_database
+from mongojobs.cli.options import Command, with_options
 from mongojobs.cli.output import counted, json_option, print_json
 
 if TYPE_CHECKING:
@@ -25,13 +25,11 @@ def explain(context: click.Context, /, *, flags: dict[str, Any], as_json: bool) 
     Asked as a worker with these queues and priorities asks it; nothing is reserved. Exit status 5 if the index is
     missing.
     """
-    from mongojobs.core.settings import Settings
     from mongojobs.store.filters import Wanted
 
-    told: GlobalOptions = context.obj
-    settings = resolve_settings(told, flags, Settings()).settings
-    wanted = Wanted(queues=settings.queues, min_priority=settings.min_priority, max_priority=settings.max_priority)
-    with open_database(told) as database:
+    with open_database(context.obj, flags) as database:
+        settings = database.store.settings
+        wanted = Wanted(queues=settings.queues, min_priority=settings.min_priority, max_priority=settings.max_priority)
         plan = database.store.explain_reserve(wanted)
     if as_json:
         print_json({**asdict(plan), "good": plan.is_good})

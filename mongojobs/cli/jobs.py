@@ -34,6 +34,7 @@ from mongojobs.cli.output import (
 
 if TYPE_CHECKING:
     from mongojobs.core.job import Job, JobId
+    from mongojobs.core.jobfilter import Verb
     from mongojobs.store.jobs import JobStore
 
 _COLUMNS: Final = (
@@ -215,7 +216,7 @@ def move(told: GlobalOptions, /, *, to_queue: str | None, priority: int | None, 
     _do(told, "move", "Moved", options, queue=to_queue, priority=priority)
 
 
-def _do(told: GlobalOptions, verb: str, done: str, options: dict[str, Any], **to: Any) -> None:
+def _do(told: GlobalOptions, verb: Verb, done: str, options: dict[str, Any], **to: Any) -> None:
     """Do *verb* with the jobs that are named or chosen. Raises UsageError, Failure."""
     job_ids, everything, dry_run, yes = (options.pop(name) for name in ("job_ids", "everything", "dry_run", "yes"))
     if bool(job_ids) + everything + is_any_given(options) != 1:
@@ -247,8 +248,8 @@ def _do(told: GlobalOptions, verb: str, done: str, options: dict[str, Any], **to
         _each(database.store, job_ids, lambda job_id: act_on_one(job_id, **to), done.rstrip(":"))
 
 
-_ONE: Final = {"hasten": "run_now"}
-_MANY: Final = {
+_ONE: Final[dict[Verb, str]] = {"hasten": "run_now"}
+_MANY: Final[dict[Verb, str]] = {
     "retry": "retry_all",
     "cancel": "cancel_all",
     "delete": "delete_all",

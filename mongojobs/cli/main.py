@@ -27,7 +27,13 @@ COMMANDS: Final = {
     "clear": "clear",
     "purge": "clear",
     "explain": "explain",
+    "daemon": "daemon",
+    "health": "health",
+    "doctor": "doctor",
+    "init": "init",
+    "metrics": "metrics",
     "config": "config",
+    "completion": "completion",
     "version": "version",
 }
 """Each command, in the order of the help, and the module it is in."""

@@ -102,9 +102,17 @@ def look(operator: Operator, at: datetime) -> View:
 
 
 def _print_lines(database: Database, seconds: float, *, once: bool, as_json: bool) -> None:
+    """Print a line each time; while the database is away, say so and go on, but not with *once*."""
+    from mongojobs.core.errors import StoreUnavailableError
+
     while True:
-        view = look(database.operator, database.store.clock.now())
-        click.echo(json.dumps(plain(_document(view)), ensure_ascii=False) if as_json else _line(view))
+        try:
+            view = look(database.operator, database.store.clock.now())
+            click.echo(json.dumps(plain(_document(view)), ensure_ascii=False) if as_json else _line(view))
+        except StoreUnavailableError as error:
+            if once:
+                raise
+            click.echo(f"Error: {error}", err=True)
         if once:
             return
         try:
@@ -158,16 +166,14 @@ class _Screen:
         self._database = database
         self._seconds = seconds
         self._said = ""
+        self._view = self._look()
 
     def run(self) -> None:
+        """Show the view until somebody quits."""
         with _keys_at_once():
             sys.stdout.write(_ENTER)
             try:
-                while True:
-                    self._draw()
-                    key = self._keys(self._seconds)[:1]
-                    if key in ("q", "Q", "\x04"):
-                        return
+                while (key := self._next_keys(self._said)[:1]) not in ("q", "Q", "\x04"):
                     self._act(key)
             except KeyboardInterrupt:
                 return
@@ -175,11 +181,27 @@ class _Screen:
                 sys.stdout.write(_LEAVE)
                 sys.stdout.flush()
 
-    def _draw(self, question: str = "") -> None:
-        view = look(self._database.operator, self._database.store.clock.now())
+    def _look(self) -> View:
+        return look(self._database.operator, self._database.store.clock.now())
+
+    def _next_keys(self, said: str) -> str:
+        """Draw the view, which is renewed from time to time, and return what is typed."""
+        from mongojobs.core.errors import StoreUnavailableError
+
+        while True:
+            self._draw(said)
+            ready, _, _ = select.select([sys.stdin.fileno()], [], [], self._seconds)
+            if ready:
+                return os.read(sys.stdin.fileno(), 64).decode(errors="ignore") or "q"
+            try:
+                self._view = self._look()
+            except StoreUnavailableError as error:
+                said = f"Error: {error}"
+
+    def _draw(self, said: str) -> None:
         width, height = shutil.get_terminal_size()
-        lines = screen_lines(view, self._database.place, width=width, height=height)
-        last = [shortened(printable(question or self._said), width), shortened(KEYS, width)]
+        lines = screen_lines(self._view, self._database.place, width=width, height=height)
+        last = [shortened(printable(said), width), shortened(KEYS, width)]
         drawn = f"{_REST_OF_LINE}\r\n".join([*lines, *last])
         sys.stdout.write(f"{_HOME}{drawn}{_REST_OF_LINE}{_REST_OF_SCREEN}")
         sys.stdout.flush()
@@ -196,7 +218,7 @@ class _Screen:
             case "r" if self._ask("Retry all failed jobs? Type yes: ") == "yes":
                 self._said = self._try(lambda: f"Ready again: {counted(_retry_failed(operator), 'job')}")
             case _:
-                pass
+                self._said = ""
 
     def _try(self, act: Any) -> str:
         from mongojobs.core.errors import MongoJobsError
@@ -210,8 +232,7 @@ class _Screen:
         """Return what is typed up to Enter; nothing after Escape."""
         typed = ""
         while True:
-            self._draw(question + typed)
-            for character in self._keys(self._seconds):
+            for character in self._next_keys(question + typed):
                 match character:
                     case "\r" | "\n":
                         return typed.strip()
@@ -221,11 +242,6 @@ class _Screen:
                         typed = typed[:-1]
                     case _:
                         typed += character if character.isprintable() else ""
-
-    def _keys(self, seconds: float) -> str:
-        """Return what is typed within so many seconds."""
-        ready, _, _ = select.select([sys.stdin.fileno()], [], [], seconds)
-        return os.read(sys.stdin.fileno(), 64).decode(errors="ignore") if ready else ""
 
 
 def _retry_failed(operator: Operator) -> int:

@@ -11,11 +11,16 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 REMEASURE_AFTER_SECONDS = 60.0
 JUMP_SECONDS = 1.0
+SLOW_ANSWER_SECONDS = 0.005
+"""A slower answer says little about when the server read its clock: the first one pays for the connection, and for the
+authentication. It is asked again, and the quicker answer counts."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -113,15 +118,33 @@ class ServerClock:
             return self._mark
 
     def _ask(self, doubted: _Mark | None) -> _Mark:
+        answer = self._answer()
+        if answer is not None and answer.seconds > SLOW_ANSWER_SECONDS:
+            answer = min(answer, self._answer() or answer, key=lambda one: one.seconds)
+        elapsed, wall, primary = self._elapsed(), self._wall(), self._source.primary()
+        if answer is not None:
+            return _Mark(answer.server_seconds + (elapsed - answer.elapsed), elapsed, wall, primary)
+        if doubted is not None:
+            return _Mark(doubted.server_seconds + (elapsed - doubted.elapsed), elapsed, wall, primary)
+        return _Mark(wall, elapsed, wall, primary)
+
+    def _answer(self) -> _Answer | None:
         before = self._elapsed()
         server = self._source.server_time()
-        after, wall, primary = self._elapsed(), self._wall(), self._source.primary()
-        if server is not None:
-            half_way = (after - before) / 2
-            return _Mark((server - _EPOCH).total_seconds() + half_way, after, wall, primary)
-        if doubted is not None:
-            return _Mark(doubted.server_seconds + (after - doubted.elapsed), after, wall, primary)
-        return _Mark(wall, after, wall, primary)
+        after = self._elapsed()
+        if server is None:
+            return None
+        half_way = (after - before) / 2
+        return _Answer((server - _EPOCH).total_seconds() + half_way, after, after - before)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the server's time was when the elapsed time stood so, and how long the question took."""
+
+    server_seconds: float
+    elapsed: float
+    seconds: float
 
 
 class _Mark:

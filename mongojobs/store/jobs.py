@@ -7,7 +7,7 @@ from mongojobs.core.settings import Settings
 from mongojobs.store.base import Quarantined
 from mongojobs.store.clients import Client, ClientTime, jobs_collection
 from mongojobs.store.explaining import Explaining
-from mongojobs.store.filters import Wanted
+from mongojobs.store.filters import EPOCH, Wanted
 from mongojobs.store.inserting import Inserting
 from mongojobs.store.looking import Looking
 from mongojobs.store.queues import Counting
@@ -16,7 +16,7 @@ from mongojobs.store.reserving import WIDEST_SPREAD
 from mongojobs.store.sweeping import Sweeping
 from mongojobs.store.tending import Tending
 
-__all__ = ["WIDEST_SPREAD", "JobStore", "Quarantined", "Rescued", "Wanted", "open_store"]
+__all__ = ["EPOCH", "WIDEST_SPREAD", "JobStore", "Quarantined", "Rescued", "Wanted", "open_store"]
 
 
 class JobStore(Inserting, Looking, Rescuing, Tending, Sweeping, Counting, Explaining):

@@ -102,14 +102,14 @@ class Reserving(Ending):
 
         return sorted(found["_id"] for found in self._using(indexes.READY_BY_QUEUE, look))
 
-    def earliest_run_at(self, wanted: Wanted, *, within: timedelta | None = None) -> datetime | None:
-        """Return when the next job that is wanted but not due yet will be due; None if there is none.
+    def earliest_run_at(self, wanted: Wanted, *, after: datetime, within: timedelta | None = None) -> datetime | None:
+        """Return when the first wanted job that is due later than *after* will be due; None if there is none.
 
-        With *within*, only jobs due so soon count. Jobs of other queues that are due before cost one index key each, so
-        a caller that will ask again anyway should say when.
+        After a ``reserve`` in vain, *after* is a time before it: a job that fell due since is not passed over. With
+        *within*, only jobs due so soon count. Jobs of other queues that are due before cost one index key each, so a
+        caller that will ask again anyway should say when.
         """
-        now = self.clock.now()
-        due: Document = {"$gt": now} if within is None else {"$gt": now, "$lte": now + within}
+        due: Document = {"$gt": after} if within is None else {"$gt": after, "$lte": after + within}
         query = filters.wanted_ready(wanted) | {"run_at": due}
 
         def look(hint: str | None) -> Document | None:

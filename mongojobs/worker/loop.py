@@ -15,7 +15,9 @@ from mongojobs.core.clock import truncate
 from mongojobs.core.job import LONGEST_NAME, JobId
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import (
+    JobsReserved,
     NoMoreJobs,
+    ReserveFailed,
     WorkerStarted,
     WorkerStopped,
     WorkerStopping,
@@ -23,17 +25,20 @@ from mongojobs.core.notices import (
 )
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Payloads
-from mongojobs.store.faults import DatabaseError
+from mongojobs.store.faults import DatabaseError, reason
 from mongojobs.store.jobs import Wanted
 from mongojobs.store.workers import MOST_RUNS_SHOWN, RunningJob, WorkerOrder, WorkerStatus
 from mongojobs.version import __version__
+from mongojobs.worker.background import background_thread
 from mongojobs.worker.connecting import Connecting
 from mongojobs.worker.crew import Connections, Crew
 from mongojobs.worker.holdings import Held
 from mongojobs.worker.memory import peak_bytes
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.outcome import Errored, GivenUp, Outcome, Succeeded
+from mongojobs.worker.pulse import LONGEST_STILLNESS_SECONDS, Pulse
 from mongojobs.worker.shutdown import Shutdown
+from mongojobs.worker.statistics import Statistics
 
 STUCK_EXIT_STATUS = 70
 CALLBACK_PAUSE_SECONDS = 1.0
@@ -61,6 +66,7 @@ class Worker:
     ) -> None:
         self.settings = settings
         self.name = (settings.prefix + (settings.name or _unique_name()))[:LONGEST_NAME]
+        self.pulse = Pulse()
         self._connect = connect
         self._payloads = payloads
         self._lifecycle = lifecycle
@@ -68,7 +74,8 @@ class Worker:
         self._hurry = threading.Event()
         self._quiet = threading.Event()
         self._outage = Outage(lifecycle, self.name)
-        self._connecting = Connecting(connect, self._outage, self._stopping)
+        self._statistics = Statistics(lifecycle, self._outage, worker=self.name)
+        self._connecting = Connecting(self._try_to_connect, self._outage, self._stopping)
         self._crew: Crew | None = None
         self._connections: Connections | None = None
         self._is_stuck = False
@@ -86,6 +93,16 @@ class Worker:
     def is_dismissed(self) -> bool:
         """Whether people have told this very worker to stop, by its document: so it is not to be started again."""
         return "stop" in self._obeyed
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it has been told to stop."""
+        return self._stopping.is_set()
+
+    @property
+    def connections(self) -> Connections | None:
+        """Its ways to the database, once that has answered."""
+        return self._connections
 
     def start(self) -> int:
         """Work until told to stop, and return the exit status of the process: 0, or 70 when a job would not return.
@@ -146,6 +163,7 @@ class Worker:
                 crew.finisher.write_patiently()
                 if result is not None:
                     outcomes.append(result.outcome)
+            crew.statistics.try_to_store()
         except DatabaseError as error:
             crew.outage.failed("working off", error)
         finally:
@@ -154,6 +172,10 @@ class Worker:
             crew.event_loop.close(JOIN_SECONDS)
             connections.close()
         return outcomes
+
+    def _try_to_connect(self) -> Connections:
+        self.pulse.beat()
+        return self._connect()
 
     def _take_one(self, crew: Crew) -> Held | None:
         """Reserve one job and mark it as running here. Raises DatabaseError."""
@@ -168,7 +190,7 @@ class Worker:
         self._connections = connections
         self._crew = crew = self._assemble(connections, on_stuck=self._on_stuck)
         self._lifecycle.notify(WorkerStarted(self.name, _worth_reading(self.settings)))
-        looking = threading.Thread(target=self._work, args=(crew,), name="mongojobs-worker", daemon=True)
+        looking = background_thread(lambda: self._work(crew), "mongojobs-worker")
         shutdown = Shutdown(crew, self._lifecycle, self.settings, worker=self.name, hurry=self._hurry)
         released = 0
         try:
@@ -191,6 +213,7 @@ class Worker:
             self.settings,
             worker=self,
             outage=self._outage,
+            statistics=self._statistics,
             stopping=self._stopping,
             beat=self._beat,
             on_stuck=on_stuck,
@@ -203,6 +226,7 @@ class Worker:
         """
         try:
             while not self._stopping.is_set():
+                self.pulse.beat()
                 self._look(crew)
         finally:
             self.stop()
@@ -225,7 +249,7 @@ class Worker:
             self._wait_for_room(crew)
             return
         was_empty = crew.holdings.is_empty()
-        held = crew.reserve(wanted)
+        held = self._reserve(crew, wanted)
         crew.outage.over(RESERVING)
         if held:
             crew.hand_over(held)
@@ -235,6 +259,17 @@ class Worker:
         else:
             crew.wakeup.in_vain()
             self._idle(crew)
+
+    def _reserve(self, crew: Crew, wanted: int) -> list[Held]:
+        """Reserve up to so many jobs, and tell of it. Raises DatabaseError."""
+        began = time.monotonic()
+        try:
+            held = crew.reserve(wanted)
+        except DatabaseError as error:
+            self._lifecycle.notify(ReserveFailed(self.name, reason(error)))
+            raise
+        self._lifecycle.notify(JobsReserved(self.name, len(held), time.monotonic() - began))
+        return held
 
     def _wait_for_room(self, crew: Crew) -> None:
         def is_over() -> bool:
@@ -246,11 +281,13 @@ class Worker:
     def _idle(self, crew: Crew) -> None:
         """Wait for the next job that comes or falls due, and rescue jobs of others meanwhile."""
         longest, wanted = crew.longest_wait(), crew.choice.now()
-        due = crew.store.earliest_run_at(wanted, within=longest) if wanted else None
+        due = crew.store.earliest_run_at(wanted, after=crew.looked_at, within=longest) if wanted else None
         until = time.monotonic() + longest.total_seconds()
         while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
-            if crew.wakeup.wait(due=due, most=min(left, max(crew.rescuer.seconds_left(), 0.01))):
+            to_rescue = max(crew.rescuer.seconds_left(), 0.01)
+            if crew.wakeup.wait(due=due, most=min(left, to_rescue, LONGEST_STILLNESS_SECONDS)):
                 return
+            self.pulse.beat()
             crew.rescuer.run_if_due()
             if not crew.wakeup.is_listening and wanted and crew.store.has_due(wanted):
                 return

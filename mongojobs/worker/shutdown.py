@@ -71,6 +71,7 @@ class Shutdown:
             *(self._release_started, self._judge_overdue, crew.finisher.flush),
         )
         crew.stop_minding()
+        self._within(self._rest(), "the last statistics", crew.statistics.try_to_store)
         self._join_helpers(self._rest())  # a change stream cannot be closed any more once its client is
         self._within(self._rest(), "leaving", leave)
         have_ended = crew.join(self._rest()) and crew.event_loop.close(self._rest())

@@ -400,12 +400,12 @@ class TestEarliestRunAt:
         times = [START + timedelta(minutes=minutes) for minutes in (9, 3, 5)]
         store.insert_many([a_job(run_at=START), *(a_job(run_at=run_at) for run_at in times)])
 
-        assert store.earliest_run_at(Wanted()) == START + timedelta(minutes=3)
+        assert store.earliest_run_at(Wanted(), after=START) == START + timedelta(minutes=3)
 
     def test_is_none_when_all_are_due(self, store):
         store.insert(a_job(run_at=START))
 
-        assert store.earliest_run_at(Wanted()) is None
+        assert store.earliest_run_at(Wanted(), after=START) is None
 
     def test_counts_only_what_is_wanted(self, store):
         store.insert_many(
@@ -419,12 +419,18 @@ class TestEarliestRunAt:
 
         wanted = Wanted(queues=("default", "mail"), max_priority=5)
 
-        assert store.earliest_run_at(wanted) == START + timedelta(minutes=4)
+        assert store.earliest_run_at(wanted, after=START) == START + timedelta(minutes=4)
+
+    def test_is_in_the_past_when_a_job_fell_due_since(self, store, clock):
+        store.insert(a_job(run_at=START + timedelta(seconds=1)))
+        clock.advance(seconds=5)
+
+        assert store.earliest_run_at(Wanted(), after=START) == START + timedelta(seconds=1)
 
     def test_looks_no_further_than_asked(self, store):
         store.insert(a_job(run_at=LATER))
 
-        assert store.earliest_run_at(Wanted(), within=MINUTE) is None
+        assert store.earliest_run_at(Wanted(), after=START, within=MINUTE) is None
 
 
 class TestClockOfTheStore:

@@ -12,6 +12,7 @@ from mongojobs import Worker
 from mongojobs.app import connections
 from mongojobs.core.job import current_job
 from mongojobs.core.notices import DatabaseAway, JobQuarantined, JobReleased, JobRescued, Warned
+from mongojobs.store.jobs import JobStore
 from mongojobs.store.stream import JobStream
 from tests.support import worker_jobs
 from tests.support.failpoints import WRITE_CONCERN_ERROR, failing
@@ -62,11 +63,16 @@ def is_idle(app):
     return app.store.collection.count_documents({"state": {"$in": ["ready", "running"]}}) == 0
 
 
+def wait_for_a_listener(app):
+    """Wait until the worker idles and listens for new jobs."""
+    eventually(lambda: app.store.collection.database["delayed_jobs_workers"].count_documents({}))
+    threading.Event().wait(0.5)
+
+
 class TestAnIdleWorker:
     def test_starts_a_new_job_long_before_it_would_look_by_itself(self, app):
         with working():
-            eventually(lambda: app.store.collection.database["delayed_jobs_workers"].count_documents({}))
-            threading.Event().wait(0.3)  # it listens by now
+            wait_for_a_listener(app)
             begun = time.monotonic()
             worker_jobs.counts.delay(1)
             eventually(lambda: runs)
@@ -81,6 +87,20 @@ class TestAnIdleWorker:
             eventually(lambda: runs)
 
         assert 0 <= runs[0] - due.timestamp() + 0.001 < 0.5
+
+    def test_starts_a_job_that_falls_due_between_two_of_its_questions(self, app, monkeypatch):
+        ask = JobStore.earliest_run_at
+
+        def ask_late(store, *arguments, **options):
+            threading.Event().wait(0.3)
+            return ask(store, *arguments, **options)
+
+        with working():
+            wait_for_a_listener(app)
+            monkeypatch.setattr(JobStore, "earliest_run_at", ask_late)
+            worker_jobs.counts.options(run_in=0.1).delay(1)
+
+            eventually(lambda: runs)
 
     def test_starts_a_job_that_was_retried_by_a_person(self, app):
         always_fails.options(max_attempts=1).delay()

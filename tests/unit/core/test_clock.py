@@ -104,6 +104,30 @@ class TestServerClock:
 
         assert clock.now() == machine.server
 
+    def test_asks_again_when_the_first_answer_was_slow_as_that_of_a_new_connection_is(self, machine):
+        durations = [0.2, 0.001]
+
+        def answer_at_the_end():
+            machine.passes(durations.pop(0))
+            return machine.server
+
+        machine.server_time = answer_at_the_end
+        clock = ServerClock(machine, elapsed=lambda: machine.elapsed, wall=lambda: machine.wall)
+
+        assert abs(clock.now() - machine.server) <= timedelta(milliseconds=1)
+
+    def test_takes_the_slow_answer_where_the_server_gave_no_other(self, machine):
+        answers = [machine.server, None]
+
+        def answer_once():
+            machine.passes(0.2)
+            return answers.pop(0)
+
+        machine.server_time = answer_once
+        clock = ServerClock(machine, elapsed=lambda: machine.elapsed, wall=lambda: machine.wall)
+
+        assert clock.now() == NOON + timedelta(seconds=0.3)
+
     def test_gives_whole_milliseconds(self, clock, machine):
         clock.now()
         machine.passes(0.0123456)
