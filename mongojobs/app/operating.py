@@ -15,7 +15,7 @@ from mongojobs.app.reasons import Facts, Reason, reasons
 from mongojobs.core.clock import truncate
 from mongojobs.core.errors import FilterError, OptionError, StateError
 from mongojobs.core.job import Job, JobId
-from mongojobs.core.jobfilter import JobFilter, ShownState
+from mongojobs.core.jobfilter import JobFilter, ShownState, Verb
 from mongojobs.payload.calls import Payloads
 from mongojobs.store.failures import FailureGroup
 from mongojobs.store.faults import DatabaseError, is_refused, unavailable
@@ -85,7 +85,7 @@ class Operating:
         """Return how many jobs are in each state, counted up to *most*."""
         return _plainly(lambda: self.store.counts(most=most))
 
-    def count_for(self, verb: str, chosen: JobFilter) -> int:
+    def count_for(self, verb: Verb, chosen: JobFilter) -> int:
         """Return how many jobs a ``retry_all``, or whatever else *verb* is the name of, would find now: exactly.
 
         Raises FilterError.
@@ -153,6 +153,10 @@ class Operating:
         Raises OptionError, FilterError.
         """
         return _checked(lambda: self.store.move_all(chosen, queue=queue, priority=priority, on_progress=on_progress))
+
+    def rescue_all(self, *, on_progress: OnProgress | None = None) -> int:
+        """Take back the jobs whose workers are dead, as any worker does from time to time; return how many."""
+        return _plainly(lambda: self._rescue_all(on_progress))
 
     def pause(self, queue: str, *, until: datetime | None = None, reason: str = "") -> Pause:
         """Let no worker reserve from *queue* until *until*, or until ``resume``; they notice within five seconds.
@@ -234,6 +238,14 @@ class Operating:
                 missing_indexes=self._missing_indexes(),
             ),
         )
+
+    def _rescue_all(self, on_progress: OnProgress | None) -> int:
+        number = 0
+        while rescued := self.store.rescue(by="mongojobs requeue"):
+            number += len(rescued)
+            if on_progress is not None:
+                on_progress(number, number)
+        return number
 
     def _missing_indexes(self) -> list[str]:
         """Return the names of missing indexes; none for somebody who may not look at them."""

@@ -47,13 +47,22 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> None:
     """Print *rows* under the titles of *columns*."""
+    for line in table_lines(columns, rows):
+        click.echo(line)
+
+
+def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> list[str]:
+    """Return *rows* under the titles of *columns*; nothing if there are none."""
+    if not rows:
+        return []
     cells = [[printable(str(value)) for value in row] for row in rows]
     widths = [max(len(line[at]) for line in [[c.title for c in columns], *cells]) for at in range(len(columns))]
     titles = [_padded(column.title, width, column) for column, width in zip(columns, widths, strict=True)]
-    click.echo(click.style("  ".join(titles).rstrip(), bold=True))
+    lines = [click.style("  ".join(titles).rstrip(), bold=True)]
     for row in cells:
         shown = [_cell(text, width, column) for text, width, column in zip(row, widths, columns, strict=True)]
-        click.echo("  ".join(shown).rstrip())
+        lines.append("  ".join(shown).rstrip())
+    return lines
 
 
 def plain(value: Any) -> Any:
@@ -89,14 +98,14 @@ def shortened(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: max(width - 1, 0)]}…"
 
 
-def confirm(question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool, declined: str = "nothing was deleted") -> None:
     """Ask before something is destroyed. Raises Failure when declined, or where nobody can be asked."""
     if yes:
         return
     if not sys.stdin.isatty():
         raise Failure(f"{question} There is no terminal to ask on: add --yes to go ahead", USAGE)
     if not click.confirm(question, err=True):
-        raise Failure("nothing was deleted", NO)
+        raise Failure(declined, NO)
 
 
 def _padded(text: str, width: int, column: Column) -> str:

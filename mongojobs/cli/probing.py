@@ -174,7 +174,7 @@ def _stats(worker: Worker, opened: Opened) -> Answer:
     if connections is None:
         return Answer('{"error": "the database has not answered yet"}\n', ok=False, content_type=JSON)
     operator = Operator(connections.store, opened.app.payloads)
-    database = Database(operator, connections.store, connections.workers, opened.app.link.database, "")
+    database = Database(connections.store, connections.workers, opened.app.link.database, "", operator)
     try:
         with time_limit(QUERY_SECONDS):
             document = status_document(connections.store.report(), connections.workers.alive(), database)

@@ -21,7 +21,9 @@ ShownState = Literal["ready", "scheduled", "running", "failed", "cancelled", "co
 Scalar = str | int | float | bool | datetime | ObjectId | None
 
 SHOWN_STATES: Final[tuple[ShownState, ...]] = get_args(ShownState)
-STARTS_FROM: Final[Mapping[str, tuple[ShownState, ...]]] = {
+Verb = Literal["retry", "cancel", "hasten", "move", "delete"]
+
+STARTS_FROM: Final[Mapping[Verb, tuple[ShownState, ...]]] = {
     "retry": ("failed", "cancelled"),
     "cancel": ("ready", "scheduled"),
     "hasten": ("scheduled",),
@@ -64,7 +66,7 @@ class JobFilter:
             if value is not None:
                 object.__setattr__(self, field, check(field, value))
 
-    def within(self, verb: str) -> list[JobFilter]:
+    def within(self, verb: Verb) -> list[JobFilter]:
         """Return filters for the jobs among these that *verb* can be done with, one for each state.
 
         Raises FilterError where that is nothing.

@@ -6,6 +6,7 @@ from mongojobs.core.clock import Clock, ServerClock
 from mongojobs.core.settings import Settings
 from mongojobs.store.base import Quarantined
 from mongojobs.store.clients import Client, ClientTime, jobs_collection
+from mongojobs.store.explaining import Explaining
 from mongojobs.store.filters import EPOCH, Wanted
 from mongojobs.store.inserting import Inserting
 from mongojobs.store.looking import Looking
@@ -18,7 +19,7 @@ from mongojobs.store.tending import Tending
 __all__ = ["EPOCH", "WIDEST_SPREAD", "JobStore", "Quarantined", "Rescued", "Wanted", "open_store"]
 
 
-class JobStore(Inserting, Looking, Rescuing, Tending, Sweeping, Counting):
+class JobStore(Inserting, Looking, Rescuing, Tending, Sweeping, Counting, Explaining):
     """The jobs in their collection; threads may share it.
 
     The filter of each write names the state that the job leaves and, when that is ``running``, the lock token;

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from mongojobs.core.errors import FilterError
 from mongojobs.core.job import ENDED, READY, RUNNING, Document, Job, State
 from mongojobs.core.jobfilter import SHOWN_STATES, JobFilter, ShownState
 from mongojobs.store import indexes
@@ -39,6 +40,7 @@ from mongojobs.store.sweeping import SWEEP_MILLISECONDS, Sweeping
 PAGE_MILLISECONDS: Final = 5_000
 """How long the server may think about one query of a page."""
 MOST_COUNTED: Final = 10_000
+LONGEST_PAGE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class Looking(Reserving, Sweeping):
         one as *after*. Raises FilterError, DatabaseError.
         """
         selection = newest_first(chosen, now=self.clock.now(), everything=self.anything())
+        if type(limit) is not int or not 1 <= limit <= LONGEST_PAGE:
+            raise FilterError(f"limit must be between 1 and {LONGEST_PAGE}, got {limit!r:.100}")
         start = None if after is None else to_position(after, selection.order)
         edge = self._edge(selection, start)
         found: list[Document] = []

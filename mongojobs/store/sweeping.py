@@ -14,7 +14,7 @@ from typing import Any, Final
 from bson import MinKey
 
 from mongojobs.core.job import READY, RUNNING, STATES, Document, JobId, State
-from mongojobs.core.jobfilter import JobFilter
+from mongojobs.core.jobfilter import JobFilter, Verb
 from mongojobs.store import changes, indexes
 from mongojobs.store.base import StoreBase
 from mongojobs.store.selecting import (
@@ -102,7 +102,7 @@ class Sweeping(StoreBase):
         self,
         chosen: JobFilter,
         change: Callable[[datetime], Document],
-        verb: str,
+        verb: Verb,
         on_progress: OnProgress | None,
     ) -> int:
         update = change(self.clock.now())
@@ -115,7 +115,7 @@ class Sweeping(StoreBase):
     def _delete_batch(self, guard: Document) -> int:
         return self.collection.delete_many(guard, hint=self._by_id()).deleted_count
 
-    def _selections(self, chosen: JobFilter, verb: str) -> Iterator[Selection]:
+    def _selections(self, chosen: JobFilter, verb: Verb) -> Iterator[Selection]:
         """Yield what is chosen among the jobs that *verb* can be done with. Raises FilterError when that is nothing."""
         now = self.clock.now()
         for part in chosen.within(verb):

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mongojobs.core.clock import truncate
-from mongojobs.core.job import LONGEST_NAME
+from mongojobs.core.job import LONGEST_NAME, JobId
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import (
     JobsReserved,
@@ -26,6 +26,7 @@ from mongojobs.core.notices import (
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Payloads
 from mongojobs.store.faults import DatabaseError, reason
+from mongojobs.store.jobs import Wanted
 from mongojobs.store.workers import MOST_RUNS_SHOWN, RunningJob, WorkerOrder, WorkerStatus
 from mongojobs.version import __version__
 from mongojobs.worker.background import background_thread
@@ -89,6 +90,11 @@ class Worker:
         return self.name
 
     @property
+    def is_dismissed(self) -> bool:
+        """Whether people have told this very worker to stop, by its document: so it is not to be started again."""
+        return "stop" in self._obeyed
+
+    @property
     def is_stopping(self) -> bool:
         """Whether it has been told to stop."""
         return self._stopping.is_set()
@@ -131,12 +137,27 @@ class Worker:
 
         An unreachable database ends it with what was done so far. Source: delayed_job.
         """
+        outcomes = self._run_here(limit)
+        successes = sum(isinstance(outcome, Succeeded) for outcome in outcomes)
+        return successes, sum(isinstance(outcome, Errored | GivenUp) for outcome in outcomes)
+
+    def run_one(self, job_id: JobId) -> Outcome | None:
+        """Run this job here, if it is due and no other worker has it, though its queue be paused; None if it is not.
+
+        Raises StoreUnavailableError, ServerTooOldError.
+        """
+        return next(iter(self._run_here(1, only=job_id)), None)
+
+    def _run_here(self, limit: int, *, only: JobId | None = None) -> list[Outcome]:
         outcomes: list[Outcome] = []
         connections = self._connect()
         crew = self._assemble(connections, on_stuck=lambda _held: None)
         try:
             crew.start_minding()
-            crew.rescuer.rescue()
+            if only is None:
+                crew.rescuer.rescue()
+            else:
+                crew.choice.wanted = Wanted(only=only)
             while len(outcomes) < limit and not self._stopping.is_set() and (held := self._take_one(crew)):
                 result = crew.slots.perform(held)
                 crew.finisher.write_patiently()
@@ -150,8 +171,7 @@ class Worker:
             crew.join(JOIN_SECONDS)
             crew.event_loop.close(JOIN_SECONDS)
             connections.close()
-        successes = sum(isinstance(outcome, Succeeded) for outcome in outcomes)
-        return successes, sum(isinstance(outcome, Errored | GivenUp) for outcome in outcomes)
+        return outcomes
 
     def _try_to_connect(self) -> Connections:
         self.pulse.beat()

@@ -116,6 +116,11 @@ class TestAPage:
 
         assert pages(store, 5, state="failed", queue="rare") == [[], [], [rare.id]]
 
+    @pytest.mark.parametrize("limit", [0, -1, 1001, "5", True])
+    def test_is_of_some_length(self, store, limit):
+        with pytest.raises(FilterError, match="limit must be between 1 and 1000"):
+            store.page(JobFilter(), limit=limit)
+
 
 class TestAFilter:
     @pytest.mark.parametrize("chosen", [{"queue": "mail"}, {"name": "a"}, {"queue": "mail", "name": "a"}])

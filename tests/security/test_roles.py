@@ -271,6 +271,30 @@ class TestTheOperator:
         operator.resume("mail")
         eventually((tmp_path / "mail").exists, seconds=20)
 
+    def test_tells_a_worker_to_stop(self, run, work):
+        worker = work("jobsWorker", "--name", "ada", "--heartbeat", "0.2", "--lease", "2")
+        eventually(lambda: "ada" in run("jobsOperator", "workers", "list").output, seconds=20)
+
+        assert run("jobsOperator", "workers", "quiet", "ada").exit_code == 0
+        assert run("jobsOperator", "workers", "stop", "ada").exit_code == 0
+
+        assert worker.wait() == 0
+        assert run("jobsOperator", "workers", "prune").exit_code == 0
+
+    def test_changes_many_jobs(self, run, a_job):
+        chosen = ("--name", a_job.name, "-y")
+        commands = [
+            ("jobs", "move", "--priority", "3", *chosen),
+            ("jobs", "hasten", *chosen),
+            ("jobs", "cancel", *chosen),
+            ("jobs", "retry", *chosen),
+            ("requeue", "--failed", "--stuck", "-y"),
+            ("jobs", "delete", *chosen),
+            ("purge", "-y"),
+        ]
+
+        assert [run("jobsOperator", *command).exit_code for command in commands] == [0] * len(commands)
+
     def test_lets_the_doctor_look_at_everything(self, run, a_job):
         found = json.loads(run("jobsOperator", "doctor", "--json").stdout)["findings"]
 
@@ -283,10 +307,24 @@ class TestTheOperator:
 
 class TestTheReader:
     @pytest.mark.parametrize(
-        "command", [("status",), ("check",), ("jobs", "list"), ("jobs", "list", "--state", "failed")]
+        "command",
+        [
+            ("status",),
+            ("check",),
+            ("jobs", "list"),
+            ("jobs", "list", "--state", "failed"),
+            ("queues", "list"),
+            ("latency",),
+            ("workers", "list"),
+            ("explain",),
+            ("top", "--once"),
+        ],
     )
     def test_sees_all(self, run, a_job, command):
         assert run("jobsReader", *command).exit_code == 0
+
+    def test_is_told_why_a_job_has_not_run(self, run, a_job):
+        assert "No worker is alive" in run("jobsReader", "jobs", "why", str(a_job.id)).output
 
     def test_serves_metrics_of_queues(self, start, uri, a_job):
         metrics = start("metrics", "--port=0", MONGOJOBS_URI=uri("jobsReader"))
@@ -317,7 +355,17 @@ class TestTheReader:
         [not_seen] = [finding for finding in found if finding["kind"] == "not_seen"]
         assert not_seen["text"].startswith("the indexes could not be looked at")
 
-    @pytest.mark.parametrize("command", [("clear", "-y"), ("create-indexes",), ("create-indexes", "--check")])
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ("clear", "-y"),
+            ("create-indexes",),
+            ("create-indexes", "--check"),
+            ("queues", "pause", "mail"),
+            ("workers", "prune"),
+            ("jobs", "cancel", "--all", "-y"),
+        ],
+    )
     def test_changes_nothing(self, run, a_job, command):
         refused = run("jobsReader", *command)
 

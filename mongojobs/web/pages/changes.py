@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 from mongojobs.app import MongoJobs
 from mongojobs.core.errors import StateError
 from mongojobs.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, Job, JobId
-from mongojobs.core.jobfilter import STARTS_FROM, JobFilter
+from mongojobs.core.jobfilter import STARTS_FROM, JobFilter, Verb
 from mongojobs.web.filtering import Search, read_search
 from mongojobs.web.ids import read_key
 from mongojobs.web.pages.jobs import STATES, state_named
@@ -36,7 +36,7 @@ class _LongEnoughError(Exception):
 class Order:
     """What is to be done: the *action*, with which jobs, and for a move, where to."""
 
-    action: str
+    action: Verb
     state: str
     text: str
     keys: tuple[str, ...] = ()
@@ -60,9 +60,7 @@ def change(visit: Visit) -> Page | Response:
 
 
 def _read_order(visit: Visit) -> Order:
-    action = visit.text("action")
-    if action not in STARTS_FROM:
-        raise BadRequest(f"action must be one of: {', '.join(STARTS_FROM)}.")
+    action = read_verb(visit)
     keys = tuple(visit.request.form.getlist("id"))
     if len(keys) > _MOST_SELECTED:
         raise BadRequest("Too many jobs were selected one by one: use a filter.")
@@ -76,6 +74,15 @@ def _read_order(visit: Visit) -> Order:
         rounds=visit.number("rounds", default=0, least=0, most=_MOST_ROUNDS),
         destination=read_destination(visit) if action == "move" else {},
     )
+
+
+def read_verb(visit: Visit) -> Verb:
+    """Return what is to be done. Raises BadRequest."""
+    action = visit.text("action")
+    verb = next((verb for verb in STARTS_FROM if verb == action), None)
+    if verb is None:
+        raise BadRequest(f"action must be one of: {', '.join(STARTS_FROM)}.")
+    return verb
 
 
 def read_destination(visit: Visit) -> dict[str, Any]:
@@ -96,7 +103,7 @@ def _confirm(visit: Visit, order: Order) -> Page:
     return Page("confirm.html", {"order": order, "count": count, "is_going_on": False})
 
 
-def _counted(app: MongoJobs, action: str, chosen: JobFilter) -> str:
+def _counted(app: MongoJobs, action: Verb, chosen: JobFilter) -> str:
     """Return how many of the *chosen* jobs *action* can be done with, as far as they are counted."""
     counts = [app.count(part) for part in chosen.within(action)]
     return f"{sum(count.number for count in counts):,}{'' if all(count.is_exact for count in counts) else '+'}"
@@ -142,8 +149,10 @@ def _sweep(visit: Visit, order: Order) -> Callable[..., int]:
             return app.cancel_all
         case "move":
             return partial(app.move_all, **order.destination)
-        case _:
+        case "delete":
             return app.delete_all
+        case _:
+            assert_never(order.action)
 
 
 def _change_selected(visit: Visit, order: Order) -> Response:
@@ -158,7 +167,7 @@ def _change_selected(visit: Visit, order: Order) -> Response:
     return visit.go("jobs", state=order.state, q=order.text, did=order.action, n=len(changed), left=refused or None)
 
 
-def change_one(visit: Visit, action: str, job_id: JobId, destination: Mapping[str, Any]) -> Job:
+def change_one(visit: Visit, action: Verb, job_id: JobId, destination: Mapping[str, Any]) -> Job:
     """Do *action* with one job and return it. Raises StateError, OptionError."""
     app = visit.app
     match action:
@@ -170,8 +179,10 @@ def change_one(visit: Visit, action: str, job_id: JobId, destination: Mapping[st
             return app.cancel(job_id)
         case "move":
             return app.move(job_id, **destination)
-        case _:
+        case "delete":
             return app.delete(job_id)
+        case _:
+            assert_never(action)
 
 
 def _search(visit: Visit, order: Order) -> Search:

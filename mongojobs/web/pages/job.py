@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from mongojobs.app.reasons import Reason
@@ -15,7 +15,7 @@ from mongojobs.core.job import Job
 from mongojobs.core.jobfilter import STARTS_FROM
 from mongojobs.payload.showing import ShownCall, show_call, show_value
 from mongojobs.web.ids import key_of, read_key
-from mongojobs.web.pages.changes import change_one, read_destination
+from mongojobs.web.pages.changes import change_one, read_destination, read_verb
 from mongojobs.web.pages.jobs import shown_state
 from mongojobs.web.visit import Page, Visit
 
@@ -69,9 +69,7 @@ def show(visit: Visit) -> Page:
 
 def change(visit: Visit) -> Page | Response:
     """Do what the form says with this job."""
-    action, key = visit.text("action"), visit.text("id")
-    if action not in STARTS_FROM:
-        raise BadRequest(f"action must be one of: {', '.join(STARTS_FROM)}.")
+    action, key = read_verb(visit), visit.text("id")
     if action == "delete" and not visit.text("confirmed"):
         return Page("confirm_job.html", {"key": key, "job": visit.app.get(read_key(key))})
     destination = read_destination(visit) if action == "move" else {}
