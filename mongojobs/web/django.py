@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import unquote
 
 from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Request
@@ -71,4 +70,4 @@ def _environ(request: Any, path: str) -> dict[str, Any]:
 
 def _latin(text: str) -> str:
     """Return *text* as WSGI wants it: each byte of it a character."""
-    return unquote(text).encode().decode("latin-1")
+    return text.encode().decode("latin-1")
