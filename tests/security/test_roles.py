@@ -59,8 +59,9 @@ def secured():
 
 @pytest.fixture
 def uri(secured):
-    """The URI of the user with a role; the jobs of earlier tests are gone."""
-    secured.administrator[DATABASE]["delayed_jobs"].delete_many({})
+    """The URI of the user with a role; the jobs of earlier tests are gone, and the workers that they have killed."""
+    for collection in ("delayed_jobs", "delayed_jobs_workers"):
+        secured.administrator[DATABASE][collection].delete_many({})
     return lambda role: secured.uri(role, DATABASE, source=DATABASE)
 
 
