@@ -96,6 +96,15 @@ class JobFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class JobCrashed:
+    """The process that ran a job has ended; *job* is the job as it was before."""
+
+    worker: str
+    job: Job
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobSnoozed:
     """A job asked to be run again *delay* seconds later."""
 
@@ -208,6 +217,7 @@ AboutJob = (
     | JobCompleted
     | JobErrored
     | JobFailed
+    | JobCrashed
     | JobSnoozed
     | JobDiscarded
     | JobReleased

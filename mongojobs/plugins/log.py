@@ -89,7 +89,7 @@ def _text(notice: n.Notice) -> str:  # noqa: C901 - a table, not a decision
             return f"{notice.job} {_about_job(notice)}"
 
 
-def _about_job(notice: n.AboutJob) -> str:  # noqa: C901 - a table, not a decision
+def _about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not a decision
     match notice:
         case n.JobEnqueued():
             return "ENQUEUED"
@@ -101,6 +101,8 @@ def _about_job(notice: n.AboutJob) -> str:  # noqa: C901 - a table, not a decisi
             return f"FAILED ({job.attempts} prior attempts) with {error[:_MESSAGE_BYTES]}"
         case n.JobFailed(reason=reason):
             return f"FAILED permanently because of {reason}"
+        case n.JobCrashed(job=job, error=error):
+            return f"CRASHED, loss {job.losses + 1}: {error[:_MESSAGE_BYTES]}"
         case n.JobSnoozed(delay=delay):
             return f"SNOOZED for {delay:g} s"
         case n.JobDiscarded(reason=reason):
@@ -120,7 +122,9 @@ def _about_job(notice: n.AboutJob) -> str:  # noqa: C901 - a table, not a decisi
 _LEVELS: dict[type, int] = {
     **dict.fromkeys((n.JobEnqueued, n.JobSnoozed), logging.DEBUG),
     **dict.fromkeys((n.JobErrored, n.JobLost, n.JobTimedOut, n.JobReleased, n.JobDiscarded, n.Warned), logging.WARNING),
-    **dict.fromkeys((n.JobFailed, n.JobStuck, n.JobRescued, n.JobQuarantined, n.CallbackRaised), logging.ERROR),
+    **dict.fromkeys(
+        (n.JobFailed, n.JobCrashed, n.JobStuck, n.JobRescued, n.JobQuarantined, n.CallbackRaised), logging.ERROR
+    ),
     n.DatabaseAway: logging.ERROR,
 }
 """The levels that are not INFO."""
@@ -136,6 +140,7 @@ _EVENTS: dict[type, str] = {
     n.JobCompleted: "job.completed",
     n.JobErrored: "job.errored",
     n.JobFailed: "job.failed",
+    n.JobCrashed: "job.crashed",
     n.JobSnoozed: "job.snoozed",
     n.JobDiscarded: "job.discarded",
     n.JobReleased: "job.interrupted",

@@ -27,7 +27,7 @@ from mongojobs.worker.connecting import Connecting
 from mongojobs.worker.crew import Connections, Crew
 from mongojobs.worker.holdings import Held
 from mongojobs.worker.outage import Outage
-from mongojobs.worker.outcome import Errored, GivenUp, Outcome, Succeeded
+from mongojobs.worker.outcome import Crashed, Errored, GivenUp, Outcome, Succeeded
 from mongojobs.worker.shutdown import Shutdown
 
 STUCK_EXIT_STATUS = 70
@@ -128,7 +128,7 @@ class Worker:
             crew.event_loop.close(JOIN_SECONDS)
             connections.close()
         successes = sum(isinstance(outcome, Succeeded) for outcome in outcomes)
-        return successes, sum(isinstance(outcome, Errored | GivenUp) for outcome in outcomes)
+        return successes, sum(isinstance(outcome, Errored | GivenUp | Crashed) for outcome in outcomes)
 
     def _take_one(self, crew: Crew) -> Held | None:
         """Reserve one job and mark it as running here. Raises DatabaseError."""
