@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -84,6 +84,13 @@ def child_commands(told: GlobalOptions, options: WorkOptions, *, processes: int)
         Command([*_own_command(told, options), *_part(number, queues)], _environment(told))
         for number, queues in enumerate(queue_lists)
     ]
+
+
+def child_command(told: GlobalOptions, options: WorkOptions) -> Command:
+    """Return the command that starts a child of this worker, for jobs to run in."""
+    from mongojobs.worker.supervisor import Command
+
+    return Command(_own_command(told, replace(options, command="child", fail_on_error=False)), _environment(told))
 
 
 def restart(told: GlobalOptions, options: WorkOptions, *, processes: int) -> NoReturn:

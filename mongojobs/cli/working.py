@@ -16,7 +16,7 @@ from mongojobs.cli.config import shown_setting
 from mongojobs.cli.failures import NO, Failure, failure
 from mongojobs.cli.opening import Opened, log_level, open_app
 from mongojobs.cli.options import GlobalOptions
-from mongojobs.cli.processes import WorkOptions, restart
+from mongojobs.cli.processes import WorkOptions, child_command, restart
 
 if TYPE_CHECKING:
     from mongojobs.core.lifecycle import Lifecycle
@@ -64,7 +64,7 @@ def work_here(told: GlobalOptions, options: WorkOptions) -> int:
     set_up_worker_logging(opened.settings, options.log_dir)
     _log_origins(opened, is_supervised=supervisor is not None)
     failed = _FailedRuns(opened.app.lifecycle)
-    worker = Worker(app=opened.app, **_numbered(opened.settings, options.number))
+    worker = Worker(app=opened.app, child=child_command(told, options), **_numbered(opened.settings, options.number))
     try:
         with WorkerSignals(worker, supervisor=supervisor):
             departure.is_under_way = True
@@ -78,12 +78,12 @@ def work_here(told: GlobalOptions, options: WorkOptions) -> int:
     return status
 
 
-def set_up_worker_logging(settings: Settings, log_dir: Path | None) -> None:
-    """Log to standard output, or to the file in *log_dir*. Raises Failure."""
+def set_up_worker_logging(settings: Settings, log_dir: Path | None, *, at_once: bool = False) -> None:
+    """Log to standard output, or to the file in *log_dir*; with *at_once* each line by itself. Raises Failure."""
     from mongojobs.plugins.formats import set_up_logging
     from mongojobs.plugins.output import LogHandler
 
-    handler = LogHandler(sys.stdout.buffer if log_dir is None else _open_log(log_dir))
+    handler = LogHandler(sys.stdout.buffer if log_dir is None else _open_log(log_dir), at_once=at_once)
     set_up_logging(handler, level=log_level(settings), form=settings.log_format, environ=os.environ)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what jobs print stands between the log lines of its time
@@ -105,9 +105,9 @@ class _FailedRuns:
         lifecycle.on_notice(self._hear)
 
     def _hear(self, notice: Notice) -> None:
-        from mongojobs.core.notices import JobErrored, JobFailed
+        from mongojobs.core.notices import JobCrashed, JobErrored, JobFailed
 
-        self.count += isinstance(notice, JobErrored | JobFailed)
+        self.count += isinstance(notice, JobErrored | JobCrashed | JobFailed)
 
 
 def _open_log(folder: Path) -> BinaryIO:

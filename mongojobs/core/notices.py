@@ -35,6 +35,23 @@ class WorkerStopped:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerWorn:
+    """A worker begins nothing more, and leaves once its jobs have ended, for a *reason* in its settings."""
+
+    worker: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChildReplaced:
+    """The child process *pid* has ended or is to end for a *reason*, and another takes its place."""
+
+    worker: str
+    pid: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoMoreJobs:
     """A worker that exits on completion found nothing due."""
 
@@ -232,6 +249,8 @@ Notice = (
     | WorkerStarted
     | WorkerStopping
     | WorkerStopped
+    | WorkerWorn
+    | ChildReplaced
     | NoMoreJobs
     | BatchDone
     | JobRescued

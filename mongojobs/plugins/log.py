@@ -59,7 +59,7 @@ def _level(notice: n.Notice) -> int:
             return _LEVELS.get(type(notice), logging.INFO)
 
 
-def _text(notice: n.Notice) -> str:  # noqa: C901 - a table, not a decision
+def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a decision
     match notice:
         case n.WorkerStarted(settings=settings):
             return f"Starting job worker: {settings}"
@@ -67,6 +67,10 @@ def _text(notice: n.Notice) -> str:  # noqa: C901 - a table, not a decision
             return "Exiting..."
         case n.WorkerStopped(released=released):
             return f"Stopped, {released} running job(s) handed back" if released else "Stopped"
+        case n.WorkerWorn(reason=reason):
+            return f"Leaving once the running jobs have ended: {reason}"
+        case n.ChildReplaced(pid=pid, reason=reason):
+            return f"Replacing the child process {pid}: {reason}"
         case n.NoMoreJobs():
             return "No more jobs available. Exiting"
         case n.BatchDone(jobs=jobs, failures=failures, seconds=seconds):
@@ -114,7 +118,7 @@ def _about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not
         case n.JobTimedOut(limit=limit):
             return f"TIMED OUT after its limit of {limit:g} s"
         case n.JobStuck():
-            return "did not return after its time-out: this process ends because of it"
+            return "did not return after its time-out: its process ends because of it"
         case _:
             assert_never(notice)
 
@@ -133,6 +137,8 @@ _EVENTS: dict[type, str] = {
     n.WorkerStarted: "worker.started",
     n.WorkerStopping: "worker.stopping",
     n.WorkerStopped: "worker.stopped",
+    n.WorkerWorn: "worker.worn",
+    n.ChildReplaced: "child.replaced",
     n.NoMoreJobs: "worker.complete",
     n.BatchDone: "worker.batch",
     n.JobEnqueued: "job.enqueued",

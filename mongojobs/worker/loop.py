@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import socket
@@ -17,6 +18,7 @@ from mongojobs.core.notices import (
     WorkerStarted,
     WorkerStopped,
     WorkerStopping,
+    WorkerWorn,
 )
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Payloads
@@ -29,6 +31,8 @@ from mongojobs.worker.holdings import Held
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.outcome import Crashed, Errored, GivenUp, Outcome, Succeeded
 from mongojobs.worker.shutdown import Shutdown
+from mongojobs.worker.supervisor import Command
+from mongojobs.worker.wear import measured, worn_out
 
 STUCK_EXIT_STATUS = 70
 CALLBACK_PAUSE_SECONDS = 1.0
@@ -43,7 +47,7 @@ class Worker:
     """Works off the jobs of one collection, in one process.
 
     ``start`` works until ``stop``; ``work_off`` runs what is due and returns. *connect* opens the connections and
-    raises StoreUnavailableError where that fails.
+    raises StoreUnavailableError where that fails. With *child*, the command that starts one, jobs run in children.
     """
 
     def __init__(
@@ -53,8 +57,12 @@ class Worker:
         payloads: Payloads,
         lifecycle: Lifecycle,
         settings: Settings,
+        child: Command | None = None,
     ) -> None:
         self.settings = settings
+        self._child = child
+        self._runs = itertools.count(1)
+        self._is_worn = False
         self.name = (settings.prefix + (settings.name or _unique_name()))[:LONGEST_NAME]
         self._connect = connect
         self._payloads = payloads
@@ -124,6 +132,7 @@ class Worker:
             crew.outage.failed("working off", error)
         finally:
             crew.stop_minding()
+            crew.runner.close(JOIN_SECONDS)
             crew.join(JOIN_SECONDS)
             crew.event_loop.close(JOIN_SECONDS)
             connections.close()
@@ -169,6 +178,8 @@ class Worker:
             stopping=self._stopping,
             beat=self._beat,
             on_stuck=on_stuck,
+            on_end=self._look_at_wear,
+            child=self._child,
         )
 
     def _work(self, crew: Crew) -> None:
@@ -241,10 +252,33 @@ class Worker:
             self.settings.sleep_delay.total_seconds(),
         )
 
-    def _on_stuck(self, _held: Held) -> None:
+    def _on_stuck(self, held: Held) -> None:
+        if self._crew is not None and self._crew.runner.abort(held):
+            return
         if not self._stopping.is_set():
             self._is_stuck = True
         self.stop()
+
+    def _look_at_wear(self) -> None:
+        """Leave when this process has run or occupies as much as it may, once all that runs has ended."""
+        if self._child is not None:
+            return
+        runs, memory = next(self._runs), measured(self.settings)
+        reason = worn_out(self.settings, runs=runs, memory=memory)
+        if reason and not self._is_worn and not self._stopping.is_set():
+            self._is_worn = True
+            self._lifecycle.notify(WorkerWorn(self.name, reason))
+            self.quiet()
+            self._drain()
+        if self._is_worn and (self._crew is None or not self._crew.holdings.running()):
+            self.stop()
+
+    def _drain(self) -> None:
+        """Begin nothing more, and hand back what waits."""
+        if self._crew is not None:
+            self._crew.holdings.close()
+            self._crew.holdings.return_waiting()
+            self._crew.heartbeat.look()
 
     def _beat(self) -> None:
         """Show that this worker lives. Raises DatabaseError."""
@@ -279,4 +313,5 @@ def _unique_name() -> str:
 
 def _worth_reading(settings: Settings) -> str:
     queues = ",".join(settings.queues) or "all"
-    return f"queues={queues} threads={settings.threads}"
+    executor = "" if settings.executor == "thread" else f" executor={settings.executor}"
+    return f"queues={queues} threads={settings.threads}{executor}"

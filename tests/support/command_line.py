@@ -78,6 +78,16 @@ class Process:
         found = [line.split() for line in listed.stdout.splitlines()]
         return [int(pid) for pid, group, state in found if int(group) == self.pid and not state.startswith("Z")]
 
+    def descendants(self) -> list[int]:
+        """Return the ids of the living processes that it has started, and that those have, whatever their groups."""
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True)
+        found = [line.split() for line in listed.stdout.splitlines()]
+        parents = {int(pid): int(parent) for pid, parent, state in found if not state.startswith("Z")}
+        family = {self.pid}
+        while more := {pid for pid, parent in parents.items() if parent in family} - family:
+            family |= more
+        return sorted(family - {self.pid})
+
     def end(self) -> None:
         """Leave nothing of it behind."""
         if self.group():
