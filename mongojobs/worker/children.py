@@ -88,7 +88,7 @@ class ChildRunner(Runner):
             try:
                 outcome = self._run_in(child, held)
             except OSError:  # it had ended before it had read of the job
-                self._tell_death(child)
+                self._tell_death(child, "while it was idle")
                 continue
             return self._after_death(child, held) if outcome is None else outcome
         return HandedBack()
@@ -112,7 +112,7 @@ class ChildRunner(Runner):
         with self._guard:
             self._running[held.key] = child
         try:
-            child.send(messages.run(held.job, self._clock.now()))
+            child.send(messages.run(held.job, self._clock.now(), held.interruption.raised))
             held.interruption.relay_to(lambda exception: child.tell(messages.interrupt(exception)))
             return self._listen(child, held)
         finally:
@@ -193,7 +193,7 @@ class ChildRunner(Runner):
             except OSError:
                 pass
             if not child.is_ready:
-                self._tell_death(child)
+                self._tell_death(child, "before it was ready")
                 return False
         return child.is_ready
 
@@ -207,11 +207,11 @@ class ChildRunner(Runner):
             child.dismiss()
             self._forget(child)
 
-    def _tell_death(self, child: Child) -> None:
+    def _tell_death(self, child: Child, when: str) -> None:
         """Take note of a child that ended while it ran nothing, which is no job's fault."""
         death = self._bury(child)
         if not self._closing.is_set():
-            self._lifecycle.notify(ChildReplaced(str(self._worker), child.pid, f"it {death.how} while it was idle"))
+            self._lifecycle.notify(ChildReplaced(str(self._worker), child.pid, f"it {death.how} {when}"))
 
     def _bury(self, child: Child, patience: float | None = None) -> Death:
         if self._own.child is child:

@@ -116,6 +116,8 @@ class Inside:
                 self._clock.set(message["now"])
                 held = Held(to_job(message["job"]), expires=float("inf"), is_async=False, stopping=self._stopping)
                 held.started = time.monotonic()
+                if message["exception"] is not None:
+                    held.interruption.interrupt(messages.INTERRUPTIONS[message["exception"]])
                 self._held = held
                 self._jobs.put(held)
             case "interrupt" if self._held is not None:

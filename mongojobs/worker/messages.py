@@ -34,9 +34,10 @@ INTERRUPTIONS: Final[dict[str, type[BaseException]]] = {one.__name__: one for on
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-def run(job: Job, now: datetime) -> Document:
-    """Let the child run *job*; it is *now* by the server's clock."""
-    return {"kind": "run", "job": to_document(job), "now": now}
+def run(job: Job, now: datetime, interrupted: type[BaseException] | None) -> Document:
+    """Let the child run *job*, or judge it where it was *interrupted* already; it is *now* by the server's clock."""
+    exception = interrupted and interrupted.__name__
+    return {"kind": "run", "job": to_document(job), "now": now, "exception": exception}
 
 
 def interrupt(exception: type[BaseException]) -> Document:

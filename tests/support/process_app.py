@@ -47,6 +47,13 @@ def dies(ledger: str, how: str, times: int = 1) -> None:
         DEATHS[how]()
 
 
+@job
+def dies_of_hunger(ledger: str, mib: int) -> None:
+    """Use up much memory, and die as the kernel would have it."""
+    hoard.append(bytearray(b"x") * (mib * 2**20))
+    DEATHS["kill"]()
+
+
 @job(max_run_time=0.5, max_attempts=1)
 def holds_the_interpreter(ledger: str) -> None:
     """Let no other thread of the process run for minutes, as a computation in C does that keeps the lock."""
