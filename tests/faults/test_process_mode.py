@@ -57,11 +57,9 @@ def lives(pid):
 
 
 def tell_all(worker, number, times=1):
-    """Send a signal to the worker and all its children, as some platforms do."""
-    everybody = [worker.pid, *worker.descendants()]
+    """Send a signal to the worker and all its children, perhaps several times."""
     for _ in range(times):
-        for pid in everybody:
-            os.kill(pid, number)
+        worker.send_to_all(number)
         time.sleep(0.1)
 
 

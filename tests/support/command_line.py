@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -67,6 +68,12 @@ class Process:
     def send_to_group(self, number: Signals) -> None:
         """Do as a terminal does at Ctrl-C, and as Heroku does with TERM."""
         os.killpg(self.process.pid, number)
+
+    def send_to_all(self, number: Signals) -> None:
+        """Do as platforms do that send a signal to every process."""
+        for pid in [self.pid, *self.descendants()]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def wait(self, seconds: float = 20) -> int:
         """Return the exit status."""
