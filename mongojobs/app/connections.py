@@ -18,6 +18,7 @@ from mongojobs.store import clients, faults
 from mongojobs.store.clients import Client
 from mongojobs.store.jobs import open_store
 from mongojobs.store.pauses import PauseStore
+from mongojobs.store.stats import StatsStore
 from mongojobs.store.stream import JobStream
 from mongojobs.store.workers import WorkerStore
 from mongojobs.worker.crew import Connections
@@ -129,6 +130,7 @@ def _connections(
         heartbeat_store=heartbeat_store,
         workers=WorkerStore(heartbeat_store.collection, store.clock, settings),
         pauses=PauseStore(store.collection, store.clock),
+        stats=StatsStore(store.collection, store.clock, settings) if settings.stats_retention else None,
         open_stream=(lambda wanted: JobStream(store.collection, wanted)) if has_streams else None,
         close=close_both,
         opened_at=store.clock.now(),  # asks the server, for the last time before somebody waits for the worker

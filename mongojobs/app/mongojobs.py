@@ -16,6 +16,7 @@ from mongojobs.app.connections import Link, find_link, open_connections
 from mongojobs.app.sources import read_file, settings_of
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import OptionError
+from mongojobs.core.figures import STEPS, Stats, Step
 from mongojobs.core.job import Job, JobId
 from mongojobs.core.lifecycle import Lifecycle, Plugin
 from mongojobs.core.notices import Warned
@@ -33,6 +34,7 @@ from mongojobs.store.faults import DatabaseError, unavailable
 from mongojobs.store.indexes import IndexReport, create_indexes
 from mongojobs.store.jobs import JobStore, open_store
 from mongojobs.store.pauses import Pause, PauseStore
+from mongojobs.store.stats import StatsStore
 from mongojobs.worker.crew import Connections
 
 
@@ -156,6 +158,22 @@ class MongoJobs:
         """Let workers reserve from *queue* again; return whether it was paused. Raises StoreUnavailableError."""
         with _plain_errors():
             return self.pauses.resume(queue)
+
+    def stats(self, *, since: datetime | None = None, until: datetime | None = None, by: Step = "minute") -> Stats:
+        """Return what workers did from *since* until *until*, by minute or by hour, for each name and queue.
+
+        Without times it is the last hour, or the last day by hour. Minutes are kept for a day, hours for
+        ``stats_retention``. Raises OptionError for a time without zone, and StoreUnavailableError.
+        """
+        if by not in STEPS:
+            raise OptionError(f'by must be "minute" or "hour", got {by!r:.100}')
+        try:
+            begin, end = (None if moment is None else truncate(moment) for moment in (since, until))
+        except ValueError as error:
+            raise OptionError(str(error)) from None
+        store = StatsStore(self.store.collection, self.store.clock, self.settings)
+        with _plain_errors():
+            return store.read(by=by, since=begin, until=end)
 
     @property
     def pauses(self) -> PauseStore:

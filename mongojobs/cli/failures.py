@@ -12,6 +12,7 @@ USAGE: Final = 2
 NO_APP: Final = 3
 NO_DATABASE: Final = 4
 NO_INDEXES: Final = 5
+CONFLICT: Final = 6
 
 
 class Failure(click.ClickException):

@@ -19,7 +19,13 @@ COMMANDS: Final = {
     "check": "status",
     "jobs": "jobs",
     "clear": "clear",
+    "daemon": "daemon",
+    "health": "health",
+    "doctor": "doctor",
+    "init": "init",
+    "metrics": "metrics",
     "config": "config",
+    "completion": "completion",
     "version": "version",
 }
 """Each command, in the order of the help, and the module it is in."""

@@ -11,6 +11,8 @@ from typing import Any, Final, Self
 
 import click
 
+from mongojobs.cli.completing import complete_queues
+
 ENVIRONMENT_PREFIX: Final = "MONGOJOBS_"
 
 GLOBAL_SETTINGS: Final = {
@@ -25,7 +27,7 @@ GLOBAL_SETTINGS: Final = {
 The explanations are those of ``core.settings``, which is not asked for them: it loads ``bson``.
 """
 
-_FURTHER_SPELLINGS: Final = {"queues": ("-q", "--queue"), "processes": ("-n",), "prefix": ("-p",)}
+_FURTHER_SPELLINGS: Final = {"queues": ("-q", "--queue"), "processes": ("-n", "--number-of-workers"), "prefix": ("-p",)}
 _METAVARS: Final = {
     "queues": "A,B",
     "executor": "thread|process",
@@ -125,6 +127,8 @@ class DurationType(click.ParamType):  # type: ignore[type-arg]  # older ones tak
 
 def own_option(*names: str, text: str, variable: str = "", **options: Any) -> click.Option:
     """Return a flag that is no setting, with the environment *variable* that says the same."""
+    if "--queue" in names:
+        options.setdefault("shell_complete", complete_queues)
     return click.Option(names, help=_help(text, [variable] if variable else []), **options)
 
 
@@ -208,7 +212,9 @@ def _setting_option(name: str) -> click.Option:
     if field.type == "bool":
         return click.Option([f"{_flag(name)}/--no-{name.replace('_', '-')}"], help=text, default=None)
     kind = next((metavar for key, metavar in _METAVARS.items() if key == name or key in str(field.type)), "TEXT")
-    return click.Option([*_FURTHER_SPELLINGS.get(name, ()), _flag(name), name], help=text, metavar=kind)
+    completed = complete_queues if name == "queues" else None
+    spellings = [*_FURTHER_SPELLINGS.get(name, ()), _flag(name), name]
+    return click.Option(spellings, help=text, metavar=kind, shell_complete=completed)
 
 
 def _flag(name: str) -> str:

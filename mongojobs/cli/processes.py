@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -12,12 +13,16 @@ import click
 
 from mongojobs.cli.failures import NO
 from mongojobs.cli.options import ENVIRONMENT_PREFIX, GlobalOptions
+from mongojobs.cli.probing import ProbeOptions
 
 if TYPE_CHECKING:
     from mongojobs.core.settings import Settings
     from mongojobs.worker.supervisor import Command
 
-_OURS_ALONE: Final = ("MONGOJOBS_POOL", "MONGOJOBS_CHDIR")
+_OURS_ALONE: Final = (
+    *("MONGOJOBS_POOL", "MONGOJOBS_CHDIR", "MONGOJOBS_MONITOR", "MONGOJOBS_PIDFILE", "MONGOJOBS_LOG_DIR"),
+    "MONGOJOBS_HEARTBEAT_FILE",
+)
 """Variables that the supervisor has acted on, and the children must not."""
 
 
@@ -47,31 +52,55 @@ class PoolType(click.ParamType):  # type: ignore[type-arg]  # older ones take no
 
 @dataclass(frozen=True, slots=True)
 class WorkOptions:
-    """What ``work`` and ``workoff`` were told; *number* is that of this process among those of its supervisor."""
+    """What ``work`` and ``workoff`` were told.
+
+    *identifier* tells this daemon from others, *number* this process from the others of its supervisor.
+    """
 
     command: str
     flags: dict[str, object]
     pools: tuple[Pool, ...] = ()
     log_dir: Path | None = None
+    heartbeat_file: Path | None = None
+    pidfile: Path | None = None
+    monitor: bool = False
+    identifier: str | None = None
+    probes: ProbeOptions = field(default_factory=ProbeOptions)
     number: int | None = None
     fail_on_error: bool = False
 
 
 def supervise(told: GlobalOptions, options: WorkOptions, settings: Settings) -> int:
     """Run the children until told to stop; return the exit status. Never imports the app."""
+    from mongojobs.cli.announcing import Announcer
     from mongojobs.cli.working import Departure, set_up_worker_logging
     from mongojobs.worker.supervisor import Supervisor
 
     departure = Departure()
     set_up_worker_logging(settings, options.log_dir)
+    announcer = Announcer.taken_from(os.environ)
+    commands = child_commands(told, options, processes=settings.processes)
     supervisor = Supervisor(
-        child_commands(told, options, processes=settings.processes),
+        announcer.share(commands),
         shutdown_timeout=settings.shutdown_timeout,
         final_statuses=_final_statuses(settings, options),
+        beat=announcer.beat,
     )
-    status = supervisor.run()
+    with _heartbeat_of(len(commands), options):
+        status = supervisor.run()
     departure.is_under_way = True
     return status
+
+
+def _heartbeat_of(processes: int, options: WorkOptions) -> AbstractContextManager[object]:
+    """Let the heartbeat file, if there is one, name those of the children meanwhile."""
+    from mongojobs.plugins.heartbeat_file import HeartbeatFile
+
+    if options.heartbeat_file is None:
+        return nullcontext()
+    heartbeat = HeartbeatFile(options.heartbeat_file)
+    heartbeat.refer_to(processes)
+    return heartbeat
 
 
 def child_commands(told: GlobalOptions, options: WorkOptions, *, processes: int) -> list[Command]:
@@ -81,7 +110,7 @@ def child_commands(told: GlobalOptions, options: WorkOptions, *, processes: int)
     pools = options.pools or (Pool(None, processes),)
     queue_lists = [pool.queues for pool in pools for _ in range(pool.processes)]
     return [
-        Command([*_own_command(told, options), *_part(number, queues)], _environment(told))
+        Command([*own_command(told, options), *_part(number, queues)], own_environment(told))
         for number, queues in enumerate(queue_lists)
     ]
 
@@ -90,16 +119,18 @@ def child_command(told: GlobalOptions, options: WorkOptions) -> Command:
     """Return the command that starts a child of this worker, for jobs to run in."""
     from mongojobs.worker.supervisor import Command
 
-    return Command(_own_command(told, replace(options, command="child", fail_on_error=False)), _environment(told))
+    as_child = WorkOptions("child", options.flags, log_dir=options.log_dir)
+    return Command(own_command(told, as_child), own_environment(told))
 
 
 def restart(told: GlobalOptions, options: WorkOptions, *, processes: int) -> NoReturn:
     """Begin again as a supervisor: that the app wants *processes* is known only now that it is imported."""
-    environ = {**_environment(told), f"{ENVIRONMENT_PREFIX}PROCESSES": str(processes)}
-    os.execve(sys.executable, _own_command(told, options), environ)  # noqa: S606 - this very program
+    environ = {**own_environment(told), f"{ENVIRONMENT_PREFIX}PROCESSES": str(processes)}
+    pidfile = [f"--pidfile={options.pidfile}"] if options.pidfile else []
+    os.execve(sys.executable, [*own_command(told, options), *pidfile], environ)  # noqa: S606 - this very program
 
 
-def _own_command(told: GlobalOptions, options: WorkOptions) -> list[str]:
+def own_command(told: GlobalOptions, options: WorkOptions) -> list[str]:
     """Return our own command once more, but for what is each child's own.
 
     With ``-P`` a module in the current folder that is called mongojobs does not take our place.
@@ -113,10 +144,13 @@ def _own_command(told: GlobalOptions, options: WorkOptions) -> list[str]:
         *([f"--app={told.app}"] if told.app else []),
         *(f"--import={module}" for module in told.imports),
         *([f"--config={told.config}"] if told.config else []),
-        *map(_argument, settings.items()),
+        *map(argument, settings.items()),
         options.command,
-        *map(_argument, flags.items()),
+        *map(argument, flags.items()),
         *([f"--log-dir={options.log_dir}"] if options.log_dir else []),
+        *([f"--heartbeat-file={options.heartbeat_file}"] if options.heartbeat_file else []),
+        *([f"--identifier={options.identifier}"] if options.identifier else []),
+        *options.probes.arguments(),
         *(["--fail-on-error"] if options.fail_on_error else []),
     ]
 
@@ -126,14 +160,15 @@ def _part(number: int, queues: str | None) -> list[str]:
     return ["--processes=1", f"--number={number}", *([] if queues is None else [f"--queues={queues}"])]
 
 
-def _argument(flag: tuple[str, object]) -> str:
+def argument(flag: tuple[str, object]) -> str:
+    """Return a flag as one word of a command."""
     name, value = flag[0].replace("_", "-"), flag[1]
     if isinstance(value, bool):
         return f"--{name}" if value else f"--no-{name}"
     return f"--{name}={value}"
 
 
-def _environment(told: GlobalOptions) -> dict[str, str]:
+def own_environment(told: GlobalOptions) -> dict[str, str]:
     """Return the environment of the children; the URI is in it, where others cannot see it."""
     environ = {name: value for name, value in os.environ.items() if name not in _OURS_ALONE}
     if "uri" in told.settings:

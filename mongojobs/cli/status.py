@@ -56,7 +56,7 @@ def status(told: GlobalOptions, /, *, as_json: bool) -> None:
     with open_database(told) as database:
         report, workers = database.store.report(), database.workers.alive()
     if as_json:
-        print_json(_document(report, workers, database))
+        print_json(status_document(report, workers, database))
         return
     click.echo(f"Jobs: {database.place}\n")
     _print_queues(report)
@@ -139,7 +139,8 @@ def _latency(latency: timedelta) -> str:
     return in_words(latency) if latency else NONE
 
 
-def _document(report: Report, workers: list[WorkerStatus], database: Database) -> dict[str, object]:
+def status_document(report: Report, workers: list[WorkerStatus], database: Database) -> dict[str, object]:
+    """Return it as the document that programs read."""
     return {
         "at": report.at,
         "database": database.name,

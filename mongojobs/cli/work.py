@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from mongojobs.cli.health import heartbeat_option
 from mongojobs.cli.opening import app_named, modules_named, resolve_settings
 from mongojobs.cli.options import Command, GlobalOptions, own_option, with_options
+from mongojobs.cli.probing import ProbeOptions, probe_options
 from mongojobs.cli.processes import Pool, PoolType, WorkOptions, supervise
-from mongojobs.cli.working import work_here
+from mongojobs.cli.working import End, work_here
+
+if TYPE_CHECKING:
+    from mongojobs.core.settings import Settings
+
+LEAVING_SECONDS: Final = 10.0
+"""How much longer than its ``shutdown_timeout`` a worker may take to leave, with its supervisor."""
 
 SETTINGS: Final = (
     "queues",
@@ -35,7 +46,44 @@ SETTINGS: Final = (
 )
 
 
-def _options() -> list[click.Option]:
+class IdentifierType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
+    """A name that can be a part of the name of a file."""
+
+    name = "identifier"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return it."""
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", value):
+            self.fail(f"an identifier is made of letters, digits, _, - and ., got {value!r}", param, ctx)
+        return str(value)
+
+
+def identifier_option() -> click.Option:
+    """Return the flag that tells one daemon from others of the same app."""
+    return own_option(
+        *("-i", "--identifier"),
+        text="name of this daemon, if there are several: in its pid file, its log file and its workers' labels",
+        variable="MONGOJOBS_IDENTIFIER",
+        envvar="MONGOJOBS_IDENTIFIER",
+        type=IdentifierType(),
+        metavar="NAME",
+    )
+
+
+def pidfile_option() -> click.Option:
+    """Return the flag that names the pid file."""
+    return own_option(
+        "--pidfile",
+        text="file to hold while working, with the process id in it",
+        variable="MONGOJOBS_PIDFILE",
+        envvar="MONGOJOBS_PIDFILE",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+    )
+
+
+def work_options() -> list[click.Option]:
+    """Return the flags of ``work`` that are no settings."""
     return [
         own_option(
             *("--pool", "pools"),
@@ -54,11 +102,21 @@ def _options() -> list[click.Option]:
             type=click.Path(file_okay=False, path_type=Path),
             metavar="DIR",
         ),
+        own_option(
+            *("-m", "--monitor"),
+            text="a supervisor even for one process, which starts it again when it dies",
+            variable="MONGOJOBS_MONITOR",
+            envvar="MONGOJOBS_MONITOR",
+            is_flag=True,
+        ),
+        identifier_option(),
+        heartbeat_option("file to say in that this worker lives, for `mongojobs health`"),
+        *probe_options(),
         click.Option(["--number"], type=int, hidden=True),
     ]
 
 
-@with_options(*_options())
+@with_options(*work_options(), pidfile_option())
 @click.command(cls=Command, settings=(*SETTINGS, "exit_on_complete"))
 @click.pass_context
 def work(context: click.Context, /, **options: Any) -> None:
@@ -68,11 +126,12 @@ def work(context: click.Context, /, **options: Any) -> None:
     Ctrl-C, and QUIT, hand them back at once. TSTP and USR1 make it reserve nothing more; USR2 prints the stacks of all
     threads.
     """
-    context.exit(_work(context.obj, WorkOptions("work", **options)))
+    work_with(context.obj, options_of("work", options)).leave()
 
 
 @with_options(
-    *_options(),
+    *work_options(),
+    pidfile_option(),
     own_option(
         "--fail-on-error",
         text="exit status 1 if any job failed",
@@ -86,11 +145,26 @@ def work(context: click.Context, /, **options: Any) -> None:
 def workoff(context: click.Context, /, *, flags: dict[str, object], **options: Any) -> None:
     """Work off the jobs that are due, and leave."""
     flags["exit_on_complete"] = True
-    context.exit(_work(context.obj, WorkOptions("workoff", flags=flags, **options)))
+    work_with(context.obj, options_of("workoff", options | {"flags": flags})).leave()
 
 
-def _work(told: GlobalOptions, options: WorkOptions) -> int:
-    """Work in this process, or in several under a supervisor, and return the exit status. Raises Failure."""
+def options_of(command: str, values: dict[str, Any]) -> WorkOptions:
+    """Return what *command* was told, from what click parsed."""
+    probes = ProbeOptions(**{name: values.pop(name) for name in ("probe_port", "probe_host", "probe_max_age")})
+    return WorkOptions(command, probes=probes, **values)
+
+
+def work_with(told: GlobalOptions, options: WorkOptions) -> End:
+    """Work in this process, or in several under a supervisor. Raises Failure."""
+    settings = settings_outside(told, options)
+    with _pid_file(options.pidfile, settings.shutdown_timeout):
+        if options.monitor or options.pools or settings.processes > 1:
+            return End(supervise(told, options, settings))
+        return work_here(told, options)
+
+
+def settings_outside(told: GlobalOptions, options: WorkOptions) -> Settings:
+    """Return the settings as far as they are known without the app. Raises Failure when it cannot be found by them."""
     from mongojobs.core.settings import Settings
 
     if not app_named(told) and not modules_named(told):
@@ -99,10 +173,15 @@ def _work(told: GlobalOptions, options: WorkOptions) -> int:
             " MONGOJOBS_APP, or as app in [tool.mongojobs] of pyproject.toml"
         )
     _refuse_contradictions(options.pools, options.flags)
-    outside = resolve_settings(told, options.flags, Settings())
-    if options.pools or outside.settings.processes > 1:
-        return supervise(told, options, outside.settings)
-    return work_here(told, options)
+    return resolve_settings(told, options.flags, Settings()).settings
+
+
+def _pid_file(path: Path | None, shutdown_timeout: timedelta) -> AbstractContextManager[None]:
+    from mongojobs.cli.pidfile import PidFile
+
+    if path is None:
+        return nullcontext()
+    return PidFile(path).held(patience_seconds=shutdown_timeout.total_seconds() + LEAVING_SECONDS)
 
 
 def _refuse_contradictions(pools: tuple[Pool, ...], flags: dict[str, object]) -> None:

@@ -7,18 +7,22 @@ import logging
 import os
 import signal
 import sys
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
 from types import FrameType
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn
 
 from mongojobs.cli.config import shown_setting
 from mongojobs.cli.failures import NO, Failure, failure
 from mongojobs.cli.opening import Opened, log_level, open_app
 from mongojobs.cli.options import GlobalOptions
+from mongojobs.cli.probing import probes_of
 from mongojobs.cli.processes import WorkOptions, child_command, restart
 
 if TYPE_CHECKING:
+    from mongojobs.app import Worker
     from mongojobs.core.lifecycle import Lifecycle
     from mongojobs.core.notices import Notice
     from mongojobs.core.settings import Settings
@@ -50,9 +54,27 @@ class Departure:
             os._exit(0)
 
 
-def work_here(told: GlobalOptions, options: WorkOptions) -> int:
-    """Work until told to stop, and return the exit status. Raises Failure, ConfigurationError."""
+@dataclass(frozen=True, slots=True)
+class End:
+    """The exit *status* of the process, and whether threads go on that would hold it up."""
+
+    status: int
+    leaves_threads: bool = False
+
+    def leave(self) -> NoReturn:
+        """Leave the process, after the last lines are written."""
+        if self.leaves_threads:
+            logging.shutdown()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(self.status)
+        sys.exit(self.status)
+
+
+def work_here(told: GlobalOptions, options: WorkOptions) -> End:
+    """Work until told to stop. Raises Failure, ConfigurationError."""
     from mongojobs.app import Worker
+    from mongojobs.cli.announcing import Announcer
     from mongojobs.worker.signals import SUPERVISED, WorkerSignals, supervisor_of
 
     departure = Departure()
@@ -64,18 +86,32 @@ def work_here(told: GlobalOptions, options: WorkOptions) -> int:
     set_up_worker_logging(opened.settings, options.log_dir)
     _log_origins(opened, is_supervised=supervisor is not None)
     failed = _FailedRuns(opened.app.lifecycle)
-    worker = Worker(app=opened.app, child=child_command(told, options), **_numbered(opened.settings, options.number))
-    try:
-        with WorkerSignals(worker, supervisor=supervisor):
-            departure.is_under_way = True
-            status = worker.start()
-    except Exception as error:
-        raise _fatal(error) from error
+    announcer = Announcer.taken_from(os.environ)  # before the command of the children is made, who are not to tell
+    worker = Worker(app=opened.app, child=child_command(told, options), **_labelled(opened.settings, options))
+    opened.app.lifecycle.on_notice(announcer.hear)
+    worker.pulse.on_beat(announcer.beat)
+    with probes_of(worker, opened, options.probes, number=options.number), _heartbeat_of(worker, options):
+        try:
+            with WorkerSignals(worker, supervisor=supervisor):
+                departure.is_under_way = True
+                status = worker.start()
+        except Exception as error:
+            raise _fatal(error) from error
     if options.fail_on_error and failed.count and status == 0:
         status = NO
-    if worker.has_stuck_threads:
-        leave_at_once(status)
-    return status
+    return End(status, worker.has_stuck_threads)
+
+
+def _heartbeat_of(worker: Worker, options: WorkOptions) -> AbstractContextManager[object]:
+    """Let the worker write its heartbeat file meanwhile, if it was told to."""
+    from mongojobs.plugins.heartbeat_file import HeartbeatFile, part_of
+
+    if options.heartbeat_file is None:
+        return nullcontext()
+    number, path = options.number, options.heartbeat_file
+    heartbeat = HeartbeatFile(path if number is None else part_of(path, number))
+    worker.pulse.on_beat(heartbeat.beat)
+    return heartbeat
 
 
 def set_up_worker_logging(settings: Settings, log_dir: Path | None, *, at_once: bool = False) -> None:
@@ -87,14 +123,6 @@ def set_up_worker_logging(settings: Settings, log_dir: Path | None, *, at_once: 
     set_up_logging(handler, level=log_level(settings), form=settings.log_format, environ=os.environ)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what jobs print stands between the log lines of its time
-
-
-def leave_at_once(status: int) -> None:
-    """Leave the process although threads of jobs still run: after the last lines are written."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
 
 
 class _FailedRuns:
@@ -135,13 +163,14 @@ def _log_origins(opened: Opened, *, is_supervised: bool) -> None:
             )
 
 
-def _numbered(settings: Settings, number: int | None) -> dict[str, Any]:
-    """Return the name of this worker among those of one supervisor. Source: delayed_job, ``delayed_job.0``, ``.1``."""
-    if number is None:
+def _labelled(settings: Settings, options: WorkOptions) -> dict[str, Any]:
+    """Return the name of this worker among others. Source: delayed_job, ``delayed_job.0``, ``delayed_job.mail``."""
+    parts = [str(part) for part in (options.identifier, options.number) if part is not None]
+    if not parts:
         return {}
     if settings.name is not None:
-        return {"name": f"{settings.name}.{number}"}
-    return {"prefix": f"{settings.prefix}mongojobs.{number} "}
+        return {"name": ".".join([settings.name, *parts])}
+    return {"prefix": f"{settings.prefix}{'.'.join(['mongojobs', *parts])} "}
 
 
 def _fatal(error: Exception) -> Failure:

@@ -144,6 +144,13 @@ class Job:
         """
         object.__setattr__(self, "run", run)
 
+    def carry(self, more: Mapping[str, Any]) -> None:
+        """Add *more* to ``meta``, in place as ``begin`` does: for plugins around the enqueue, before it is stored.
+
+        Values must be such as BSON has, and few.
+        """
+        object.__setattr__(self, "meta", {**(self.meta or {}), **more})
+
 
 _current: ContextVar[Job | None] = ContextVar("mongojobs_current_job", default=None)
 

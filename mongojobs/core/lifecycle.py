@@ -64,7 +64,11 @@ class Lifecycle:
 
     def on_notice(self, listener: Callable[[Notice], None]) -> None:
         """Call *listener* with every notice."""
-        self._listeners.append(listener)
+        self._listeners = [*self._listeners, listener]
+
+    def forget(self, listener: Callable[[Notice], None]) -> None:
+        """Call *listener* no more."""
+        self._listeners = [one for one in self._listeners if one != listener]
 
     def is_watched(self, event: str) -> bool:
         """Whether any callback takes part in *event*."""

@@ -69,6 +69,23 @@ class BatchDone:
 
 
 @dataclass(frozen=True, slots=True)
+class JobsReserved:
+    """A worker has looked for jobs, which took so many *seconds*, and has reserved so many."""
+
+    worker: str
+    jobs: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveFailed:
+    """A worker could not look for jobs; *reason* is one of a few words. It is told each time that it happens."""
+
+    worker: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobEnqueued:
     """A job was stored."""
 
@@ -95,12 +112,13 @@ class JobCompleted:
 
 @dataclass(frozen=True, slots=True)
 class JobErrored:
-    """A run failed; *job* is the job as it was before."""
+    """A run failed; *job* is the job as it was before. It runs again unless it is *given_up*, of which more is told."""
 
     worker: str
     job: Job
     seconds: float
     error: str
+    given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +145,7 @@ class JobSnoozed:
 
     worker: str
     job: Job
+    seconds: float
     delay: float
 
 
@@ -136,6 +155,7 @@ class JobDiscarded:
 
     worker: str
     job: Job
+    seconds: float
     reason: str
 
 
@@ -228,6 +248,9 @@ class Warned:
     message: str
 
 
+RunEnded = JobCompleted | JobErrored | JobFailed | JobDiscarded | JobSnoozed | JobReleased
+"""The notices that tell how a run ended. Of a job that is given up there are two: of its error, and of its failure."""
+
 AboutJob = (
     JobEnqueued
     | JobStarted
@@ -253,6 +276,8 @@ Notice = (
     | ChildReplaced
     | NoMoreJobs
     | BatchDone
+    | JobsReserved
+    | ReserveFailed
     | JobRescued
     | JobQuarantined
     | CallbackRaised

@@ -262,6 +262,10 @@ class Settings:
         timedelta(days=1), _duration(), "how long an ended job whose id the caller chose is kept"
     )
 
+    stats_retention: timedelta = _setting(
+        timedelta(days=14), _duration(zero=True), "how long figures about runs are kept; 0: none are collected"
+    )
+
     queues: tuple[str, ...] = _setting(
         (), _queue_names, "queues to work on, with commas; default: all", "QUEUES", "QUEUE"
     )

@@ -154,6 +154,25 @@ class Payloads:
         except DeserializationError:
             return Outline()
 
+    def problem(self, handler: object) -> str | None:
+        """Return why the code of this process could not run what was stored, as far as that is seen without loading it.
+
+        None where nothing is wrong, and where this process knows no jobs at all.
+        """
+        if self.codec.registry.is_empty:
+            return None
+        try:
+            parts = _parts(handler)
+            if parts["kind"] in ("function", "object"):
+                self._declaration(parts, parts["kind"])
+            else:
+                content = parts["target"].get("v") if isinstance(parts["target"], dict) else None
+                name = content.get("class") if isinstance(content, dict) else parts["target"]
+                method_of(self.codec.find_class(name), parts["method"])
+        except (DeserializationError, NotAJobError) as error:
+            return str(error)
+        return None
+
     def _load(self, parts: Mapping[str, Any], loaded: Loaded) -> Call:
         match parts["kind"]:
             case "function":

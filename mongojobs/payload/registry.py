@@ -131,6 +131,11 @@ class Registry:
             self._by_target[declaration.target] = declaration
         self.learn(declaration.target)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no job was declared in this process."""
+        return not self._jobs
+
     def find(self, name: object) -> Declaration:
         """Return the job that is registered under *name*. Raises UnknownJobError."""
         declaration = self._jobs.get(name) if type(name) is str else None  # Code is one without a hash

@@ -75,6 +75,10 @@ def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a deci
             return "No more jobs available. Exiting"
         case n.BatchDone(jobs=jobs, failures=failures, seconds=seconds):
             return f"{jobs} jobs processed at {jobs / max(seconds, 1e-4):.4f} j/s, {failures} failed"
+        case n.JobsReserved(jobs=jobs, seconds=seconds):
+            return f"reserved {jobs} job(s) in {seconds:.4f}"
+        case n.ReserveFailed(reason=reason):
+            return f"could not reserve: {reason}"
         case n.Warned(message=message):
             return message
         case n.DatabaseAway(doing=doing, error=error):
@@ -124,7 +128,7 @@ def _about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not
 
 
 _LEVELS: dict[type, int] = {
-    **dict.fromkeys((n.JobEnqueued, n.JobSnoozed), logging.DEBUG),
+    **dict.fromkeys((n.JobEnqueued, n.JobSnoozed, n.JobsReserved, n.ReserveFailed), logging.DEBUG),
     **dict.fromkeys((n.JobErrored, n.JobLost, n.JobTimedOut, n.JobReleased, n.JobDiscarded, n.Warned), logging.WARNING),
     **dict.fromkeys(
         (n.JobFailed, n.JobCrashed, n.JobStuck, n.JobRescued, n.JobQuarantined, n.CallbackRaised), logging.ERROR
@@ -141,6 +145,8 @@ _EVENTS: dict[type, str] = {
     n.ChildReplaced: "child.replaced",
     n.NoMoreJobs: "worker.complete",
     n.BatchDone: "worker.batch",
+    n.JobsReserved: "worker.reserved",
+    n.ReserveFailed: "worker.reserve_error",
     n.JobEnqueued: "job.enqueued",
     n.JobStarted: "job.started",
     n.JobCompleted: "job.completed",

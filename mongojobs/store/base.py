@@ -51,6 +51,14 @@ class StoreBase:
         self._without_index: dict[str, float] = {}
         self._warned: set[str] = set()
 
+    def ping(self) -> None:
+        """Have the database answer. Raises DatabaseError."""
+        self._client.admin.command("ping")
+
+    def missing_indexes(self) -> list[str]:
+        """Return the indexes that the last query which asked for them did not find."""
+        return sorted(self._without_index)
+
     def _using(self, index: str, query: Callable[[str | None], T]) -> T:
         """Run *query* with the index of this name as hint; without a hint while the index is missing.
 
@@ -59,10 +67,13 @@ class StoreBase:
         if not self._is_real or self._without_index.get(index, 0.0) > time.monotonic():
             return query(None)
         try:
-            return query(index)
+            found = query(index)
         except OperationFailure as error:
             if not faults.is_missing_index(error):
                 raise
+        else:
+            self._without_index.pop(index, None)
+            return found
         self._without_index[index] = time.monotonic() + _LOOK_FOR_INDEX_AFTER_SECONDS
         self._warn(
             f"the index {index} of the collection {self.collection.name} is missing, and everything is slow without it:"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import re
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 from urllib.parse import unquote
@@ -107,6 +108,12 @@ def session_in_force(client: Client, session: Session | None) -> Session | None:
     if session is not None and session.client is not client:
         raise OptionError(_FOREIGN_SESSION)
     return session
+
+
+def time_limit(seconds: float) -> AbstractContextManager[object]:
+    """Let no call to the database inside take longer than *seconds*, its retries included."""
+    limit: AbstractContextManager[object] = pymongo.timeout(seconds)
+    return limit
 
 
 class ClientTime:

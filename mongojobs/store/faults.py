@@ -103,6 +103,13 @@ def is_duplicate_id_detail(detail: Mapping[str, object]) -> bool:
     return detail.get("code", 11000) == 11000 and detail.get("keyPattern", {"_id": 1}) == {"_id": 1}
 
 
+def reason(error: BaseException) -> str:
+    """Return in one of three words what kind of error it is."""
+    if is_refused(error):
+        return "refused"
+    return "unreachable" if is_passing(error) else "other"
+
+
 def describe(error: BaseException) -> str:
     """Return *error* in one line for people, without documents, URIs or credentials."""
     text = _COMMAND.sub(r"to execute the command \1 on \2", str(error))  # the command itself may quote a job

@@ -19,6 +19,7 @@ from mongojobs.core.job import READY as READY_STATE
 from mongojobs.core.job import RUNNING as RUNNING_STATE
 from mongojobs.core.job import Document
 from mongojobs.store.clients import Jobs, is_real, topology
+from mongojobs.store.stats import STATS_SUFFIX
 from mongojobs.store.workers import WORKERS_SUFFIX
 
 READY: Final = "ready"
@@ -28,6 +29,7 @@ RUNNING: Final = "running"
 ENDED: Final = "ended"
 EXPIRED: Final = "expired"
 ALIVE: Final = "alive"
+KEPT: Final = "kept"
 
 _SHARDED_LIMITS: Final = (
     "no index can keep a job_id unique over several shards; by {queue, _id} it is unique in its queue",
@@ -110,6 +112,13 @@ INDEXES: Final = (
         is_ttl=True,
         suffix=WORKERS_SUFFIX,
         serves="removing what dead workers left in the list of workers",
+    ),
+    Index(
+        name=KEPT,
+        keys=("expire_at",),
+        is_ttl=True,
+        suffix=STATS_SUFFIX,
+        serves="removing figures about runs that were kept long enough",
     ),
 )
 

@@ -16,8 +16,10 @@ from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Payloads
 from mongojobs.store.jobs import EPOCH, JobStore, Wanted
 from mongojobs.store.pauses import PauseStore
+from mongojobs.store.stats import StatsStore
 from mongojobs.store.stream import JobStream
 from mongojobs.store.workers import WorkerStore
+from mongojobs.worker.background import background_thread
 from mongojobs.worker.children import ChildRunner
 from mongojobs.worker.choice import Choice
 from mongojobs.worker.finisher import Finisher
@@ -29,6 +31,7 @@ from mongojobs.worker.reserver import Reserver
 from mongojobs.worker.runner import Runner
 from mongojobs.worker.slots import EventLoop, Slots
 from mongojobs.worker.solitude import Solitude
+from mongojobs.worker.statistics import Statistics
 from mongojobs.worker.supervisor import Command
 from mongojobs.worker.timekeeper import Timekeeper
 from mongojobs.worker.wakeup import Wakeup
@@ -50,6 +53,8 @@ class Connections:
     heartbeat_store: JobStore
     workers: WorkerStore
     pauses: PauseStore
+    stats: StatsStore | None
+    """Where figures about runs go; None where none are wanted."""
     open_stream: Callable[[Wanted], JobStream] | None
     """Opens a change stream; None where the server has none."""
     close: Callable[[], None]
@@ -68,6 +73,7 @@ class Crew:
         *,
         worker: object,
         outage: Outage,
+        statistics: Statistics,
         stopping: threading.Event,
         beat: Callable[[], None],
         on_stuck: Callable[[Held], None],
@@ -90,6 +96,7 @@ class Crew:
         """When the last reserve was about to begin: it found all that was due then."""
         self.store = store
         self.outage = outage
+        self.statistics = statistics
         self.holdings = Holdings(threads=settings.threads, async_concurrency=settings.async_concurrency)
         self.solitude = Solitude(self.holdings, settings.lease.total_seconds())
         wanted = Wanted(queues=settings.queues, min_priority=settings.min_priority, max_priority=settings.max_priority)
@@ -118,13 +125,16 @@ class Crew:
             sleep_delay=settings.sleep_delay.total_seconds(),
         )
         self._threads = [
-            threading.Thread(target=self.heartbeat.run, name="mongojobs-heartbeat", daemon=True),
-            threading.Thread(target=self.timekeeper.run, name="mongojobs-timekeeper", daemon=True),
+            background_thread(self.heartbeat.run, "mongojobs-heartbeat"),
+            background_thread(self.timekeeper.run, "mongojobs-timekeeper"),
         ]
-        self._writer = threading.Thread(target=self.finisher.run, name="mongojobs-finisher", daemon=True)
+        if connections.stats is not None:
+            statistics.begin(connections.stats)
+            self._threads.append(background_thread(statistics.run, "mongojobs-statistics"))
+        self._writer = background_thread(self.finisher.run, "mongojobs-finisher")
 
     def start_minding(self) -> None:
-        """Begin to keep locks alive and time limits."""
+        """Begin to keep locks alive, and time limits, and to store what is counted."""
         for thread in self._threads:
             thread.start()
 
@@ -192,7 +202,8 @@ class Crew:
         return held
 
     def stop_minding(self) -> None:
-        """Let the heartbeat and the timekeeper end."""
+        """Let the heartbeat, the timekeeper and the counting end."""
+        self.statistics.end()
         self.heartbeat.stop()
         self.timekeeper.stop()
 

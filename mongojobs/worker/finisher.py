@@ -292,13 +292,13 @@ def _notices(worker: str, result: Result) -> list[Notice]:
         case Errored(error):
             return [JobErrored(worker, job, seconds, error.error)]
         case GivenUp(error, reason):
-            return [JobErrored(worker, job, seconds, error.error), JobFailed(worker, job, reason)]
+            return [JobErrored(worker, job, seconds, error.error, given_up=True), JobFailed(worker, job, reason)]
         case Crashed(error, reason):
             failed = [JobFailed(worker, job, reason)] if reason else []
             return [JobCrashed(worker, job, error.error), *failed]
         case Snoozed(delay):
-            return [JobSnoozed(worker, job, delay.total_seconds())]
+            return [JobSnoozed(worker, job, seconds, delay.total_seconds())]
         case Discarded(reason):
-            return [JobDiscarded(worker, job, reason)]
+            return [JobDiscarded(worker, job, seconds, reason)]
         case _:
             assert_never(result.outcome)

@@ -15,6 +15,7 @@ from mongojobs.core.clock import elapsed_seconds
 from mongojobs.core.job import Job, JobId
 from mongojobs.payload.calls import Call
 from mongojobs.worker.interruption import Interruption
+from mongojobs.worker.load import STRETCH_SECONDS, Load
 
 Key = tuple[JobId, str | None]
 
@@ -86,8 +87,10 @@ class Holdings:
 
     *threads* and *async_concurrency* say how many jobs of each kind (``is_async``) may run at once.
 
-    A thread that has to be woken costs more than most jobs, so none is for nothing: a slot is woken only by jobs that
-    come, and whoever watches what changes (``wait_until``) only once few jobs are left that wait.
+    A thread that has to be woken costs more than most jobs, so none is for nothing. Whoever watches what changes
+    (``wait_until``) is told only once few jobs are left that wait. Of short jobs that keep the interpreter busy, one
+    slot runs one after the other, and one more stands by: it looks every few milliseconds whether the job that runs is
+    a long one or waits for something outside, begins another one then, and wakes the next to stand by.
     """
 
     def __init__(self, *, threads: int, async_concurrency: int) -> None:
@@ -103,6 +106,9 @@ class Holdings:
         self._interrupted: dict[Key, Held] = {}
         self._returning: dict[Key, Held] = {}
         self._busy = {False: 0, True: 0}
+        self._idle = {False: 0, True: 0}
+        self._has_standby = {False: False, True: False}
+        self._load = Load()
         self._ended_jobs = 0
         self._ended_seconds = 0.0
         self._last_start = {False: time.monotonic(), True: time.monotonic()}
@@ -112,14 +118,15 @@ class Holdings:
     def add(self, held: Iterable[Held]) -> None:
         """Queue jobs for the slots."""
         with self._guard:
+            if not (self._running or self.waiting()):
+                self._load.begin()
             for one in held:
                 waiting = self._waiting[one.is_async]
                 if not waiting:
                     self._waiting_since[one.is_async] = time.monotonic()
                 waiting.append(one)
-            for is_async, waiting in self._waiting.items():
-                if waiting:
-                    self._arrived[is_async].notify(len(waiting))
+            for is_async in (False, True):
+                self._call_one(is_async=is_async)
 
     def take(self, *, is_async: bool) -> Held | None:
         """Wait for a job, mark it as running and return it; None when there will be no more.
@@ -129,8 +136,8 @@ class Holdings:
         waiting = self._waiting[is_async]
         with self._guard:
             while True:
-                while not waiting and not self._closed:
-                    self._arrived[is_async].wait()
+                while not (self._closed or (waiting and self._is_another_of_use(is_async=is_async))):
+                    self._wait_for_work(is_async=is_async)
                 if self._closed:
                     return None
                 held = waiting.popleft()
@@ -294,10 +301,34 @@ class Holdings:
             self._few = few
             return self._changed.wait_for(condition, timeout)
 
+    def _is_another_of_use(self, *, is_async: bool) -> bool:
+        """Whether it is of use to run one more job of the kind beside those that run."""
+        if not self._busy[is_async] or not self._load.is_high():
+            return True
+        return time.monotonic() - self._last_start[is_async] >= STRETCH_SECONDS
+
+    def _wait_for_work(self, *, is_async: bool) -> None:
+        """Wait to be called, or stand by for a moment where jobs wait and nobody else does."""
+        stands_by = bool(self._waiting[is_async]) and not self._has_standby[is_async]
+        if stands_by:
+            self._has_standby[is_async] = True
+        self._idle[is_async] += 1
+        self._arrived[is_async].wait(STRETCH_SECONDS if stands_by else None)
+        self._idle[is_async] -= 1
+        self._has_standby[is_async] = False
+
+    def _call_one(self, *, is_async: bool) -> None:
+        """Wake an idle slot for the jobs that wait, unless one has been called or stands by beside a busy one."""
+        is_watched = self._has_standby[is_async] and self._busy[is_async]
+        if self._waiting[is_async] and self._idle[is_async] and not is_watched:
+            self._has_standby[is_async] = True
+            self._arrived[is_async].notify()
+
     def _start(self, held: Held) -> Held:
         self._last_start[held.is_async] = held.started = time.monotonic()
         self._running[held.key] = held
         self._busy[held.is_async] += 1
+        self._call_one(is_async=held.is_async)
         self._tell(held.is_async)
         return held
 

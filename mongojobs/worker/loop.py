@@ -14,7 +14,9 @@ from typing import Final
 from mongojobs.core.job import LONGEST_NAME
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import (
+    JobsReserved,
     NoMoreJobs,
+    ReserveFailed,
     WorkerStarted,
     WorkerStopped,
     WorkerStopping,
@@ -22,15 +24,18 @@ from mongojobs.core.notices import (
 )
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Payloads
-from mongojobs.store.faults import DatabaseError
+from mongojobs.store.faults import DatabaseError, reason
 from mongojobs.store.workers import WorkerStatus
 from mongojobs.version import __version__
+from mongojobs.worker.background import background_thread
 from mongojobs.worker.connecting import Connecting
 from mongojobs.worker.crew import Connections, Crew
 from mongojobs.worker.holdings import Held
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.outcome import Crashed, Errored, GivenUp, Outcome, Succeeded
+from mongojobs.worker.pulse import LONGEST_STILLNESS_SECONDS, Pulse
 from mongojobs.worker.shutdown import Shutdown
+from mongojobs.worker.statistics import Statistics
 from mongojobs.worker.supervisor import Command
 from mongojobs.worker.wear import measured, worn_out
 
@@ -64,6 +69,7 @@ class Worker:
         self._runs = itertools.count(1)
         self._is_worn = False
         self.name = (settings.prefix + (settings.name or _unique_name()))[:LONGEST_NAME]
+        self.pulse = Pulse()
         self._connect = connect
         self._payloads = payloads
         self._lifecycle = lifecycle
@@ -71,7 +77,8 @@ class Worker:
         self._hurry = threading.Event()
         self._quiet = threading.Event()
         self._outage = Outage(lifecycle, self.name)
-        self._connecting = Connecting(connect, self._outage, self._stopping)
+        self._statistics = Statistics(lifecycle, self._outage, worker=self.name)
+        self._connecting = Connecting(self._try_to_connect, self._outage, self._stopping)
         self._crew: Crew | None = None
         self._connections: Connections | None = None
         self._is_stuck = False
@@ -83,6 +90,16 @@ class Worker:
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it has been told to stop."""
+        return self._stopping.is_set()
+
+    @property
+    def connections(self) -> Connections | None:
+        """Its ways to the database, once that has answered."""
+        return self._connections
 
     def start(self) -> int:
         """Work until told to stop, and return the exit status of the process: 0, or 70 when a job would not return.
@@ -128,6 +145,7 @@ class Worker:
                 crew.finisher.write_patiently()
                 if result is not None:
                     outcomes.append(result.outcome)
+            crew.statistics.try_to_store()
         except DatabaseError as error:
             crew.outage.failed("working off", error)
         finally:
@@ -138,6 +156,10 @@ class Worker:
             connections.close()
         successes = sum(isinstance(outcome, Succeeded) for outcome in outcomes)
         return successes, sum(isinstance(outcome, Errored | GivenUp | Crashed) for outcome in outcomes)
+
+    def _try_to_connect(self) -> Connections:
+        self.pulse.beat()
+        return self._connect()
 
     def _take_one(self, crew: Crew) -> Held | None:
         """Reserve one job and mark it as running here. Raises DatabaseError."""
@@ -152,7 +174,7 @@ class Worker:
         self._connections = connections
         self._crew = crew = self._assemble(connections, on_stuck=self._on_stuck)
         self._lifecycle.notify(WorkerStarted(self.name, _worth_reading(self.settings)))
-        looking = threading.Thread(target=self._work, args=(crew,), name="mongojobs-worker", daemon=True)
+        looking = background_thread(lambda: self._work(crew), "mongojobs-worker")
         shutdown = Shutdown(crew, self._lifecycle, self.settings, worker=self.name, hurry=self._hurry)
         released = 0
         try:
@@ -175,6 +197,7 @@ class Worker:
             self.settings,
             worker=self,
             outage=self._outage,
+            statistics=self._statistics,
             stopping=self._stopping,
             beat=self._beat,
             on_stuck=on_stuck,
@@ -189,6 +212,7 @@ class Worker:
         """
         try:
             while not self._stopping.is_set():
+                self.pulse.beat()
                 self._look(crew)
         finally:
             self.stop()
@@ -211,7 +235,7 @@ class Worker:
             self._wait_for_room(crew)
             return
         was_empty = crew.holdings.is_empty()
-        held = crew.reserve(wanted)
+        held = self._reserve(crew, wanted)
         crew.outage.over(RESERVING)
         if held:
             crew.hand_over(held)
@@ -221,6 +245,17 @@ class Worker:
         else:
             crew.wakeup.in_vain()
             self._idle(crew)
+
+    def _reserve(self, crew: Crew, wanted: int) -> list[Held]:
+        """Reserve up to so many jobs, and tell of it. Raises DatabaseError."""
+        began = time.monotonic()
+        try:
+            held = crew.reserve(wanted)
+        except DatabaseError as error:
+            self._lifecycle.notify(ReserveFailed(self.name, reason(error)))
+            raise
+        self._lifecycle.notify(JobsReserved(self.name, len(held), time.monotonic() - began))
+        return held
 
     def _wait_for_room(self, crew: Crew) -> None:
         def is_over() -> bool:
@@ -235,8 +270,10 @@ class Worker:
         due = crew.store.earliest_run_at(wanted, after=crew.looked_at, within=longest) if wanted else None
         until = time.monotonic() + longest.total_seconds()
         while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
-            if crew.wakeup.wait(due=due, most=min(left, max(crew.rescuer.seconds_left(), 0.01))):
+            to_rescue = max(crew.rescuer.seconds_left(), 0.01)
+            if crew.wakeup.wait(due=due, most=min(left, to_rescue, LONGEST_STILLNESS_SECONDS)):
                 return
+            self.pulse.beat()
             crew.rescuer.run_if_due()
             if not crew.wakeup.is_listening and wanted and crew.store.has_due(wanted):
                 return

@@ -74,6 +74,7 @@ class Shutdown:
         )
         crew.stop_minding()
         crew.runner.close(self._rest())
+        self._within(self._rest(), "the last statistics", crew.statistics.try_to_store)
         self._join_helpers(self._rest())  # a change stream cannot be closed any more once its client is
         self._within(self._rest(), "leaving", leave)
         have_ended = crew.join(self._rest()) and crew.event_loop.close(self._rest())

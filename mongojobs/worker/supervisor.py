@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from signal import Signals
@@ -42,25 +42,32 @@ _PASSED_ON: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What starts a child: its arguments, and the environment it gets."""
+    """What starts a child: its arguments, and the environment and the open *descriptors* it gets."""
 
     arguments: Sequence[str]
     environ: Mapping[str, str] = field(repr=False)
+    descriptors: Sequence[int] = ()
 
 
 class Supervisor:
     """Runs one child for each of *commands* until it is stopped by a signal, or no child is left to run.
 
     A child that ends is started again; but not one that ends with one of *final_statuses*, which says that its work is
-    done. One that ends because of its set-up ends all the others too.
+    done. One that ends because of its set-up ends all the others too. *beat* is called at least every five seconds.
     """
 
     def __init__(
-        self, commands: Sequence[Command], *, shutdown_timeout: timedelta, final_statuses: frozenset[int] = frozenset()
+        self,
+        commands: Sequence[Command],
+        *,
+        shutdown_timeout: timedelta,
+        final_statuses: frozenset[int] = frozenset(),
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._children = [_Child(number, command) for number, command in enumerate(commands)]
         self._kill_after = shutdown_timeout.total_seconds() + KILL_AFTER_SECONDS
         self._final_statuses = final_statuses
+        self._beat = beat
         self._stopping_since: float | None = None
         self._interrupted = False
         self._status = 0
@@ -71,6 +78,7 @@ class Supervisor:
         with Mailbox([*_PASSED_ON, Signals.SIGINT, Signals.SIGCHLD]) as mailbox:
             try:
                 while self._is_busy():
+                    self._beat()
                     self._start_due()
                     for number in mailbox.receive(self._seconds_to_wait()):
                         self._obey(number)
@@ -181,7 +189,9 @@ class _Child:
         environ = {**self._command.environ, SUPERVISED: str(os.getpid())}
         try:
             with held_back(Signals.SIGINT):
-                self._process = subprocess.Popen(self._command.arguments, env=environ)
+                self._process = subprocess.Popen(
+                    self._command.arguments, env=environ, pass_fds=self._command.descriptors
+                )
         except OSError as error:
             logger.error("%s cannot be started: %s", self, error)  # noqa: TRY400 - where it was raised tells nothing
             self.plan_restart()

@@ -16,6 +16,7 @@ from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import Warned
 from mongojobs.store.faults import describe, is_passing
 from mongojobs.store.stream import JobStream
+from mongojobs.worker.background import background_thread
 from mongojobs.worker.outage import delay_after
 
 SHORTEST_POLL_SECONDS = 0.08
@@ -58,7 +59,7 @@ class Wakeup:
         self._busy_turns = 0
         self._was_woken = False
         self._defers = False
-        self._thread = threading.Thread(target=self._listen, name="mongojobs-wakeup", daemon=True)
+        self._thread = background_thread(self._listen, "mongojobs-wakeup")
 
     def start(self) -> None:
         """Begin to listen, where there is a stream to listen to."""

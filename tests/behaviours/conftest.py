@@ -1,6 +1,7 @@
 """An app on a real server, whose clock stands still, and what its jobs did."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from pymongo import MongoClient
@@ -9,8 +10,11 @@ import mongojobs
 from mongojobs import MongoJobs
 from tests.support import sample_jobs
 from tests.support.clock import HeldClock
+from tests.support.command_line import ROOT, SAMPLE_APP, Process
 
 Configure = Callable[..., MongoJobs]
+Environ = dict[str, str]
+Start = Callable[..., Process]
 
 
 @pytest.fixture
@@ -33,6 +37,28 @@ def configure(connection: MongoClient, clock: HeldClock) -> Iterator[Configure]:
 def app(configure: Configure) -> MongoJobs:
     """The default app."""
     return configure()
+
+
+@pytest.fixture
+def environ(mongo_uri: str) -> Environ:
+    """What the processes of the test find in their environment."""
+    return {"SAMPLE_URI": mongo_uri, "MONGOJOBS_APP": SAMPLE_APP, "MONGOJOBS_LEASE": "4", "MONGOJOBS_HEARTBEAT": "1"}
+
+
+@pytest.fixture
+def start(environ: Environ, tmp_path: Path) -> Iterator[Start]:
+    """Starts commands that run beside the test, and ends them with it."""
+    started: list[Process] = []
+
+    def start(*arguments: str, cwd: Path = ROOT, **more: str) -> Process:
+        folder = tmp_path / f"process_{len(started)}"
+        folder.mkdir()
+        started.append(Process(*arguments, folder=folder, environ=environ | more, cwd=cwd))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.end()
 
 
 @pytest.fixture

@@ -61,11 +61,11 @@ class TestACollectionOfItsOwn:
 
         assert connection.get_default_database().jobs_of_ours.count_documents({}) == 1
 
-    def test_has_its_list_of_workers_beside_it(self, other, connection):
+    def test_has_its_list_of_workers_and_its_figures_beside_it(self, other, connection):
         other.create_indexes()
 
         names = set(connection.get_default_database().list_collection_names())
-        assert names == {"other_jobs", "other_jobs_workers"}
+        assert names == {"other_jobs", "other_jobs_workers", "other_jobs_stats"}
 
 
 class TestTheActiveApp:

@@ -16,7 +16,7 @@ import mongojobs
 from mongojobs import Job, MongoJobs
 from mongojobs.cli.main import mongojobs as command_line
 from tests.support import sample_app
-from tests.support.command_line import ROOT, SAMPLE_APP, Process, run, run_without_reader, runner
+from tests.support.command_line import SAMPLE_APP, Process, run, run_without_reader, runner
 from tests.support.failpoints import failing
 from tests.support.waiting import eventually
 
@@ -31,28 +31,6 @@ def app(connection: MongoClient) -> Iterator[MongoJobs]:
     app.create_indexes()
     yield app
     mongojobs.configure()
-
-
-@pytest.fixture
-def environ(mongo_uri: str) -> Environ:
-    """What the processes of the test find in their environment."""
-    return {"SAMPLE_URI": mongo_uri, "MONGOJOBS_APP": SAMPLE_APP, "MONGOJOBS_LEASE": "4", "MONGOJOBS_HEARTBEAT": "1"}
-
-
-@pytest.fixture
-def start(environ: Environ, tmp_path: Path) -> Iterator[Start]:
-    """Starts commands that run beside the test, and ends them with it."""
-    started: list[Process] = []
-
-    def start(*arguments: str, cwd: Path = ROOT, **more: str) -> Process:
-        folder = tmp_path / f"process_{len(started)}"
-        folder.mkdir()
-        started.append(Process(*arguments, folder=folder, environ=environ | more, cwd=cwd))
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.end()
 
 
 @pytest.fixture
@@ -516,7 +494,7 @@ class TestCreateIndexes:
 
         assert ended.exit_code == 0
         assert "reserving the next job of all queues" in ended.stdout
-        assert "Created 7 indexes" in ended.stdout
+        assert "Created 8 indexes" in ended.stdout
         assert "ready" in client.get_default_database()["delayed_jobs"].index_information()
 
     def test_says_at_the_second_run_that_nothing_is_to_do(self, here):
@@ -542,7 +520,7 @@ class TestCreateIndexes:
         ended = here("create-indexes", "--dry-run")
 
         assert ended.exit_code == 0
-        assert "7 indexes missing" in ended.stdout
+        assert "8 indexes missing" in ended.stdout
         assert client.get_default_database().list_collection_names() == []
 
     def test_tells_what_to_do_about_an_index_of_that_name_that_is_another(self, here, client):

@@ -174,6 +174,8 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "count_clear": (nothing, lambda store, _: store.count_clear()),
     "count_clear of queue": (nothing, lambda store, _: store.count_clear(queue="mail", older_than=START)),
     "report": (nothing, lambda store, _: store.report()),
+    "ping": (nothing, lambda store, _: store.ping()),
+    "missing_indexes": (nothing, lambda store, _: store.missing_indexes()),
     "count_queued": (nothing, lambda store, _: store.count_queued("mail", limit=100)),
     "count_late": (nothing, lambda store, _: store.count_late(MINUTE)),
     "count_late of queue": (nothing, lambda store, _: store.count_late(MINUTE, queues=QUEUES[:2])),

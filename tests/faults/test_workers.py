@@ -1,12 +1,14 @@
 """Workers that are killed, stopped, frozen or abused by their jobs; judged from outside by the rig."""
 
 import os
+import random
 import time
 from functools import partial
 from signal import Signals
 
 import pytest
 
+from mongojobs import Settings
 from tests.support.mongod import database_of, with_database
 from tests.support.rig import Proxy
 from tests.support.rig import app as jobs
@@ -58,6 +60,22 @@ class TestAWorkerThatIsKilled:
         verdict = rig.check()
 
         assert verdict.extra_runs <= kills * 2
+
+    @pytest.mark.parametrize("kills", [2, pytest.param(8, marks=slow)])
+    def test_at_a_random_point_of_its_batches_costs_no_more_than_it_held(self, rig, kills, pytestconfig):
+        chance = random.Random(pytestconfig.option.seed)
+        rig.work()
+        for _ in range(kills):
+            victim = rig.work()
+            ends = rig.ledger.ends() + chance.randrange(1, 1500)
+            rig.enqueue_many(jobs.quick, 2000)
+            rig.enqueue_many(jobs.fails_at_first, 50)
+            eventually(lambda ends=ends: rig.ledger.ends() >= ends, seconds=60)
+            rig.kill(victim)
+
+        verdict = rig.check(seconds=180)  # a job that lost several workers waits for minutes
+
+        assert verdict.extra_runs <= kills * 2 * Settings().read_ahead
 
 
 class TestAWorkerThatIsStopped:

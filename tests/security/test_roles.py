@@ -14,12 +14,14 @@ from tests.support.command_line import ROOT
 from tests.support.mongod.secured import PASSWORD, secured_server
 from tests.support.sample_app import append
 from tests.support.waiting import eventually
+from tests.support.web import get, status
 
 DATABASE = "shop_jobs"
 TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 ROLES = [json.loads(found) for found in re.findall(r"^db\.createRole\((\{.*?^\})\)", TEXT, re.DOTALL | re.MULTILINE)]
 NO_STREAM = "jobsWorkerWithoutStream"
 NO_LIST = "jobsWorkerWithoutList"
+NO_STATS = "jobsWorkerWithoutStats"
 REFUSED = "Error: the database refused the operation: not authorized on shop_jobs to execute the command"
 
 
@@ -35,12 +37,17 @@ def without_list(role):
     return {**role, "role": NO_LIST, "privileges": role["privileges"][::2]}
 
 
+def without_stats(role):
+    """Return the role of the worker as it was before there were figures."""
+    return {**role, "role": NO_STATS, "privileges": role["privileges"][:-1]}
+
+
 @pytest.fixture(scope="module")
 def secured():
     """The server, with its indexes and a user for each role, who is called as the role is."""
     with secured_server() as server:
         worker = next(role for role in ROLES if role["role"] == "jobsWorker")
-        for role in (*ROLES, without_stream(worker), without_list(worker)):
+        for role in (*ROLES, without_stream(worker), without_list(worker), without_stats(worker)):
             server.create_role(DATABASE, role)
             server.create_user(DATABASE, role["role"], role["role"])
         operator = MongoJobs(Settings(uri=server.uri("jobsOperator", DATABASE, source=DATABASE)))
@@ -193,7 +200,38 @@ class TestTheWorker:
 
         eventually((tmp_path / "second").exists, seconds=20)
 
-    @pytest.mark.parametrize("command", [("create-indexes",), ("status",)])
+    def test_stores_figures_that_the_reader_sees(self, work, a_job, app, tmp_path):
+        worker = work("jobsWorker")
+        eventually((tmp_path / "ledger").exists, seconds=20)
+        worker.send(Signals.SIGTERM)
+        assert worker.wait() == 0
+
+        assert app("jobsReader").stats().by_name()[a_job.name].outcomes["completed"] >= 1
+        with pytest.raises(StoreUnavailableError, match='find on "delayed_jobs_stats"'):
+            app("jobsWorker").stats()
+
+    def test_tells_its_probes_all_that_they_ask(self, work):
+        worker = work("jobsWorker", "--probe-port=0")
+        worker.says("Probes: http")
+        url = re.search(r"Probes: (\S+) answers", worker.output)[1]
+
+        eventually(lambda: status(f"{url}/readyz") == 200, seconds=20)
+
+        assert [status(f"{url}/{page}") for page in ("livez", "metrics", "stats.json")] == [200, 200, 200]
+
+    def test_without_a_place_for_figures_says_so_once_and_works_on(self, work, a_job, tmp_path):
+        worker = work(NO_STATS)
+        eventually((tmp_path / "ledger").exists, seconds=20)
+
+        worker.send(Signals.SIGTERM)
+
+        assert worker.wait() == 0
+        assert (
+            worker.output.count('not authorized on shop_jobs to execute the command update on "delayed_jobs_stats"')
+            == 1
+        )
+
+    @pytest.mark.parametrize("command", [("create-indexes",), ("create-indexes", "--check")])
     def test_is_no_operator(self, run, command):
         refused = run("jobsWorker", *command)
 
@@ -208,7 +246,7 @@ class TestTheOperator:
         created = run("jobsOperator", "create-indexes")
         checked = run("jobsOperator", "create-indexes", "--check")
 
-        assert "Created 7 indexes" in created.output
+        assert "Created 8 indexes" in created.output
         assert checked.exit_code == 0
 
     def test_retries_cancels_deletes_and_clears(self, run, a_job):
@@ -232,6 +270,11 @@ class TestTheOperator:
         operator.resume("mail")
         eventually((tmp_path / "mail").exists, seconds=20)
 
+    def test_lets_the_doctor_look_at_everything(self, run, a_job):
+        found = json.loads(run("jobsOperator", "doctor", "--json").stdout)["findings"]
+
+        assert [finding for finding in found if finding["kind"] == "not_seen"] == []
+
     def test_enqueues_nothing(self, app):
         with app("jobsOperator").active(), pytest.raises(StoreUnavailableError, match="the command insert on"):
             append.delay("x", "y")
@@ -244,8 +287,20 @@ class TestTheReader:
     def test_sees_all(self, run, a_job, command):
         assert run("jobsReader", *command).exit_code == 0
 
+    def test_serves_metrics_of_queues(self, start, uri, a_job):
+        metrics = start("metrics", "--port=0", MONGOJOBS_URI=uri("jobsReader"))
+        eventually(lambda: "Metrics: http" in metrics.errors, seconds=20)
+
+        assert "mongojobs_queue_jobs" in get(re.search(r"Metrics: (\S+)", metrics.errors)[1]).text
+
     def test_sees_a_job(self, run, a_job):
         assert str(a_job.id) in run("jobsReader", "jobs", "show", str(a_job.id)).output
+
+    def test_is_told_by_the_doctor_what_he_may_not_look_at(self, run, a_job):
+        found = json.loads(run("jobsReader", "doctor", "--json").stdout)["findings"]
+
+        [not_seen] = [finding for finding in found if finding["kind"] == "not_seen"]
+        assert not_seen["text"].startswith("the indexes could not be looked at")
 
     @pytest.mark.parametrize("command", [("clear", "-y"), ("create-indexes",), ("create-indexes", "--check")])
     def test_changes_nothing(self, run, a_job, command):

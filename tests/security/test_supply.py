@@ -59,10 +59,11 @@ class TestTheWheel:
         assert [top for top in tops if top != "mongojobs" and not top.endswith(".dist-info")] == []
 
     def test_holds_every_module_and_the_mark_of_its_types(self, wheel):
-        ours = {str(path.relative_to(ROOT)) for path in (ROOT / "mongojobs").rglob("*.py")}
+        modules = {str(path.relative_to(ROOT)) for path in (ROOT / "mongojobs").rglob("*.py")}
+        templates = {str(path.relative_to(ROOT)) for path in (ROOT / "mongojobs" / "cli" / "templates").iterdir()}
 
         shipped = {name for name in wheel.namelist() if name.startswith("mongojobs/")}
-        assert shipped == ours | {"mongojobs/py.typed"}
+        assert shipped == modules | templates | {"mongojobs/py.typed"}
 
     def test_holds_no_tests(self, wheel):
         assert [name for name in wheel.namelist() if "test_" in name or name.startswith("tests/")] == []

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from mongojobs.plugins.heartbeat_file import HeartbeatFile
 from tests.support.command_line import ROOT, clean_environ
 
 HEAVY = ("bson", "pymongo", "mongoengine", "tests.support.sample_app")
@@ -47,3 +48,9 @@ def test_completion_loads_nothing_heavy(words, shell):
 
 def test_the_help_of_a_command_does_not_load_the_app():
     assert "sample_app" not in loaded_by("work", "--help")
+
+
+def test_health_loads_neither_the_app_nor_the_driver(tmp_path):
+    HeartbeatFile(tmp_path / "alive").beat()
+
+    assert loaded_by("health", f"--heartbeat-file={tmp_path / 'alive'}") == "loaded:"

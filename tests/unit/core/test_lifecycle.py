@@ -25,6 +25,17 @@ def around(log, name):
     return callback
 
 
+class TestListeners:
+    def test_are_told_until_they_are_forgotten(self, lifecycle, log):
+        lifecycle.on_notice(log.append)
+        lifecycle.notify(Warned("w", "first"))
+
+        lifecycle.forget(log.append)
+        lifecycle.notify(Warned("w", "second"))
+
+        assert [notice.message for notice in log] == ["first"]
+
+
 class TestLifecycle:
     @pytest.mark.behaviour("S108")
     def test_before_runs_before_the_body_with_the_arguments(self, lifecycle, log):

@@ -29,6 +29,8 @@ class TestWording:
             (n.WorkerStopping("w1"), "INFO", "[Worker(w1)] Exiting..."),
             (n.NoMoreJobs("w1"), "INFO", "[Worker(w1)] No more jobs available. Exiting"),
             (n.BatchDone("w1", 3, 1, 1.5), "INFO", "[Worker(w1)] 3 jobs processed at 2.0000 j/s, 1 failed"),
+            (n.JobsReserved("w1", 3, 0.00125), "DEBUG", "[Worker(w1)] reserved 3 job(s) in 0.0013"),
+            (n.ReserveFailed("w1", "unreachable"), "DEBUG", "[Worker(w1)] could not reserve: unreachable"),
             (n.JobStarted("w1", JOB, 0.5), "INFO", f"{ABOUT} RUNNING"),
             (n.JobCompleted("w1", JOB, 0.12345), "INFO", f"{ABOUT} COMPLETED after 0.1235"),
             (n.JobErrored("w1", JOB, 1, "E: no"), "WARNING", f"{ABOUT} FAILED (2 prior attempts) with E: no"),
@@ -36,7 +38,7 @@ class TestWording:
             (n.JobCrashed("w1", JOB, "killed by SIGSEGV"), "ERROR", f"{ABOUT} CRASHED, loss 1: killed by SIGSEGV"),
             (n.JobLost("w1", JOB, "its lock"), "WARNING", f"{ABOUT} is not ours any more: its lock was dropped"),
             (n.JobReleased("w1", JOB), "WARNING", f"{ABOUT} HANDED BACK because the worker stops"),
-            (n.JobSnoozed("w1", JOB, 60), "DEBUG", f"{ABOUT} SNOOZED for 60 s"),
+            (n.JobSnoozed("w1", JOB, 1, 60), "DEBUG", f"{ABOUT} SNOOZED for 60 s"),
             (
                 n.JobRescued("w1", 7, "w0", 1, False),
                 "WARNING",

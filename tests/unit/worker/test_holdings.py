@@ -2,7 +2,11 @@
 
 import threading
 
+import pytest
+
+from mongojobs.worker import holdings as holdings_module
 from mongojobs.worker.holdings import Holdings
+from mongojobs.worker.load import STRETCH_SECONDS, Load
 from tests.support.waiting import eventually
 from tests.support.worker_parts import a_held, holdings_of, some_held
 
@@ -83,6 +87,75 @@ class TestTakingAJob:
         [thread.join(5) for thread in threads]
 
         assert len(found) == len(set(found)) == 2000
+
+
+class TestASlotBesideAnother:
+    """With two jobs that wait, of which one slot has begun the first."""
+
+    @pytest.fixture
+    def beside(self, monkeypatch):
+        """Begins the first of two jobs, lets a second slot ask for one, and returns what it gets and when it has."""
+
+        def beside(*, load_is_high):
+            monkeypatch.setattr(Load, "is_high", lambda _: load_is_high)
+            holdings, found = holdings_of(*some_held(2), threads=2), []
+            first = taken(holdings)
+            slot = threading.Thread(target=lambda: found.append(holdings.take(is_async=False)), daemon=True)
+            slot.start()
+            return first, found, slot
+
+        return beside
+
+    def test_begins_at_once_where_the_interpreter_has_time(self, beside):
+        first, found, slot = beside(load_is_high=False)
+
+        slot.join(5)
+
+        assert found
+        assert found[0] is not first
+
+    def test_begins_soon_where_the_other_is_a_long_one(self, beside):
+        first, found, slot = beside(load_is_high=True)
+
+        slot.join(5)
+
+        assert found
+        assert found[0].started - first.started >= STRETCH_SECONDS
+
+    def test_leaves_short_ones_to_the_other_where_the_interpreter_is_busy(self, monkeypatch):
+        monkeypatch.setattr(Load, "is_high", lambda _: True)
+        monkeypatch.setattr(holdings_module, "STRETCH_SECONDS", 3600)
+        holdings, by_the_other = holdings_of(*some_held(500), threads=2), []
+        held = taken(holdings)
+
+        def work_too():
+            while (one := holdings.take(is_async=False)) is not None:
+                by_the_other.append(one)
+                holdings.ended(one)
+
+        slot = threading.Thread(target=work_too, daemon=True)
+        slot.start()
+        while held is not None:
+            holdings.ended(held)
+            held = holdings.take_now()
+        holdings.close()
+        slot.join(5)
+
+        assert len(by_the_other) < 50
+
+    def test_is_joined_by_all_others_when_jobs_wait_for_something_else(self, monkeypatch):
+        monkeypatch.setattr(Load, "is_high", lambda _: False)
+        holdings, everybody = holdings_of(threads=4), threading.Barrier(5)
+
+        def work_together():
+            holdings.take(is_async=False)
+            everybody.wait(5)
+
+        for _ in range(4):
+            threading.Thread(target=work_together, daemon=True).start()
+        holdings.add(some_held(4))
+
+        everybody.wait(5)
 
 
 class TestAJobThatEnded:

@@ -1,0 +1,114 @@
+"""The doctor: looks at everything that jobs depend on, and says what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+from mongojobs.app import circumstances, examination
+from mongojobs.app.connections import Link
+from mongojobs.app.examination import Patient
+from mongojobs.app.findings import Diagnosis, Finding, advice, fault, sorted_findings
+from mongojobs.app.mongojobs import MongoJobs
+from mongojobs.core.clock import Clock, SystemClock
+from mongojobs.core.errors import ConfigurationError, ServerTooOldError, StoreUnavailableError
+from mongojobs.store.clients import time_limit, topology
+from mongojobs.store.faults import DatabaseError, describe, is_refused
+from mongojobs.store.survey import Survey
+from mongojobs.version import __version__
+from mongojobs.worker.crew import Connections
+
+PATIENCE: Final = timedelta(seconds=10)
+"""How long each look at the database may take; the server ends what takes longer."""
+
+
+def examine(
+    app: MongoJobs, environ: Mapping[str, str], *, shows_uri: bool = False, wall: Clock | None = None
+) -> Diagnosis:
+    """Look at *app* and the database of its jobs. Changes nothing, and raises nothing that the database does.
+
+    *shows_uri* says that the URI was given on the command line; *wall* is the clock of this machine.
+    """
+    installed = circumstances.installed_versions()
+    facts = {
+        "mongojobs": __version__,
+        "Python": platform.python_version(),
+        "PyMongo": installed["pymongo"],
+        "MongoEngine": installed["mongoengine"],
+    }
+    findings = [
+        *circumstances.of_versions(installed),
+        *circumstances.of_command_line(shows_uri=shows_uri),
+        *circumstances.of_settings(app.settings),
+        *circumstances.of_environment(app.settings, environ),
+    ]
+    try:
+        link = app.link
+        connections = app.connect_worker(app.settings)
+    except (ConfigurationError, StoreUnavailableError) as error:
+        return Diagnosis(facts, sorted_findings([*findings, _unreachable(error)]))
+    try:
+        facts |= _facts(connections)
+        findings += _examined(_patient(app, link, connections, wall or SystemClock()))
+    finally:
+        connections.close()
+    return Diagnosis(facts, sorted_findings(findings))
+
+
+def _patient(app: MongoJobs, link: Link, connections: Connections, wall: Clock) -> Patient:
+    store, settings = connections.store, app.settings
+    return Patient(
+        store=store,
+        survey=Survey(store.collection, store.clock, settings),
+        workers=connections.workers,
+        pauses=connections.pauses,
+        payloads=app.payloads,
+        app_client=link.client,
+        wall=wall,
+    )
+
+
+def _examined(patient: Patient) -> Iterator[Finding]:
+    for check in examination.CHECKS:
+        try:
+            with time_limit(PATIENCE.total_seconds()):
+                yield from list(check(patient))
+        except DatabaseError as error:
+            yield _not_seen(check.__name__.removeprefix("of_").replace("_", " "), error)
+
+
+def _not_seen(what: str, error: Exception) -> Finding:
+    remedy = (
+        "ask with a user who may: the roles are in docs/security.md"
+        if is_refused(error)
+        else "see whether the database is overloaded, and look again"
+    )
+    return advice("not_seen", f"the {what} could not be looked at: {describe(error)}", remedy)
+
+
+def _unreachable(error: Exception) -> Finding:
+    if isinstance(error, ServerTooOldError):
+        return fault("server_version", str(error), "upgrade the server to MongoDB 6.0 or newer")
+    if isinstance(error, StoreUnavailableError) and error.refused:
+        return fault("connection", str(error), "see that user, password and authSource in the URI are right")
+    if isinstance(error, StoreUnavailableError):
+        return fault(
+            "connection",
+            str(error),
+            "see that the server runs, that the host in the URI is right, and that a firewall or the access list of"
+            " Atlas lets this machine in",
+        )
+    return fault("connection", str(error), "set MONGODB_URI, or connect in the app")
+
+
+def _facts(connections: Connections) -> dict[str, str]:
+    """Return what is known of the server and the workers; what cannot be asked is left out."""
+    facts: dict[str, str] = {}
+    client = connections.store.collection.database.client
+    with suppress(DatabaseError), time_limit(PATIENCE.total_seconds()):
+        facts["MongoDB"] = f"{client.server_info()['version']}, {topology(client)}"
+        facts["workers alive"] = str(len(connections.workers.alive()))
+    return facts

@@ -1,0 +1,202 @@
+"""What can be wrong with the jobs, the workers and the server. Each look is bounded in what it reads and how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from pymongo import ReadPreference
+
+from mongojobs.app.findings import Finding, advice, fault
+from mongojobs.core.clock import Clock
+from mongojobs.core.durations import format_duration
+from mongojobs.payload.calls import Payloads
+from mongojobs.store.clients import Client, topology
+from mongojobs.store.indexes import check_indexes
+from mongojobs.store.jobs import JobStore, Wanted
+from mongojobs.store.pauses import PauseStore
+from mongojobs.store.survey import MOST_JOBS, Kind, Survey
+from mongojobs.store.workers import WorkerStatus, WorkerStore
+from mongojobs.version import __version__
+
+LARGE_BYTES: Final = 100 * 1024
+LONG_PAUSE: Final = timedelta(days=1)
+MOST_SKEW: Final = timedelta(seconds=5)
+_MOST_QUEUES: Final = 100
+_MOST_NAMED: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """All that is looked at: the jobs, who works on them, the app's own client, and the clock of this machine."""
+
+    store: JobStore
+    survey: Survey
+    workers: WorkerStore
+    pauses: PauseStore
+    payloads: Payloads
+    app_client: Client
+    wall: Clock
+
+
+def of_clock(patient: Patient) -> Iterator[Finding]:
+    """Compare the clocks of this machine and the server."""
+    skew = patient.wall.now() - patient.store.clock.now()
+    if abs(skew) >= MOST_SKEW:
+        where = "ahead of" if skew > timedelta(0) else "behind"
+        yield fault(
+            "clock",
+            f"the clock of this machine is {format_duration(abs(skew))} {where} the database's: a run_at that your code"
+            " computes here is off by as much",
+            "let NTP set the clock (timedatectl set-ntp true), or use run_in instead of run_at",
+        )
+
+
+def of_server(patient: Patient) -> Iterator[Finding]:
+    """Look at what kind of server it is."""
+    if topology(patient.store.collection.database.client) == "standalone":
+        yield advice(
+            "standalone",
+            "the server is no replica set: a lost disk loses all jobs, and idle workers must poll",
+            "make it a replica set, of one node at least: start mongod with --replSet and run rs.initiate()",
+        )
+
+
+def of_indexes(patient: Patient) -> Iterator[Finding]:
+    """Compare the indexes with those that are needed."""
+    report = check_indexes(patient.store.collection)
+    missing = report.with_status("missing")
+    if missing:
+        names = ", ".join(one.index.name for one in missing)
+        yield fault("indexes", f"indexes are missing: {names}; all is slow without", "run: mongojobs create-indexes")
+    for different in report.with_status("different"):
+        yield fault("indexes", f"the index {different.index.name} is not the one that is needed", different.remedy)
+    for limit in report.limits:
+        yield advice("sharded", f"the collection is sharded: {limit}", "see docs/sharding.md")
+
+
+def of_app_client(patient: Patient) -> Iterator[Finding]:
+    """Look at the options of the app's own client, by which it enqueues."""
+    options = patient.app_client.options
+    if not options.retry_writes:
+        yield fault(
+            "retry_writes",
+            "the app's client does not retry writes: an enqueue during a failover raises EnqueueUnknownError",
+            "take retryWrites=false out of the URI or of connect()",
+        )
+    if patient.app_client.read_preference != ReadPreference.PRIMARY:
+        yield advice(
+            "read_preference",
+            f"the app's client reads with the preference {patient.app_client.read_preference.name}: a job that runs at"
+            " once may not find what was saved just before its enqueue",
+            "read from the primary in jobs: take readPreference out of the URI or of connect()",
+        )
+
+
+def of_unknown_jobs(patient: Patient) -> Iterator[Finding]:
+    """Look for stored jobs that the code here could not run."""
+    if patient.payloads.codec.registry.is_empty:
+        yield advice(
+            "no_app",
+            "no app is named, so stored jobs were not compared with the code",
+            "name the module that declares the jobs: mongojobs --app shop doctor",
+        )
+        return
+    for state in ("ready", "failed"):
+        unknown = [kind for kind in patient.survey.kinds(state) if patient.payloads.problem(kind.handler)]
+        for kind in unknown[:_MOST_NAMED]:
+            yield fault("unknown_job", *_about_unknown(patient, kind, state))
+
+
+def of_large_jobs(patient: Patient) -> Iterator[Finding]:
+    """Look for payloads that are too large, or large enough to slow everything down."""
+    most = patient.store.settings.max_payload_bytes
+    large = [kind for kind in patient.survey.kinds("ready") if kind.most_bytes > min(LARGE_BYTES, most)]
+    for kind in sorted(large, key=lambda kind: -kind.most_bytes)[:_MOST_NAMED]:
+        text = f"jobs of {kind.name} carry up to {kind.most_bytes:,} bytes (one is {kind.example})"
+        remedy = "store the data in a document or a file, and pass its id to the job"
+        if kind.most_bytes > most:
+            yield fault("large_job", f"{text}, more than max_payload_bytes ({most:,}) allows", remedy)
+        else:
+            yield advice("large_job", text, remedy)
+
+
+def of_abandoned_jobs(patient: Patient) -> Iterator[Finding]:
+    """Look for running jobs whose lock ran out long ago, and that nobody took back."""
+    lease = patient.store.settings.lease
+    number = patient.survey.count_abandoned(lease)
+    if number:
+        most = f"{number} or more" if number == MOST_JOBS else str(number)
+        yield fault(
+            "abandoned_jobs",
+            f"{most} running job(s) lost their worker more than {format_duration(lease)} ago, and none took them back",
+            "start a worker, of whatever queues: mongojobs work; if some run, their log says why they cannot rescue",
+        )
+
+
+def of_waiting_queues(patient: Patient) -> Iterator[Finding]:
+    """Look for queues with jobs that are due, and no worker that listens."""
+    workers, paused = patient.workers.alive(), {pause.queue for pause in patient.pauses.all()}
+    for queue in patient.store.ready_queues()[:_MOST_QUEUES]:
+        if queue in paused or _is_served(queue, workers) or not patient.store.has_due(Wanted(queues=(queue,))):
+            continue
+        who = "none of the workers that are alive listens to it" if workers else "no worker is alive"
+        yield fault(
+            "no_worker",
+            f"jobs of the queue {queue!r} are due, and {who}",
+            f"start one: mongojobs work --queues {queue}",
+        )
+
+
+def of_pauses(patient: Patient) -> Iterator[Finding]:
+    """Look for queues that somebody paused and forgot."""
+    now = patient.store.clock.now()
+    for pause in patient.pauses.all():
+        if pause.until is None and now - pause.since > LONG_PAUSE:
+            since = f"for {(now - pause.since).days} day(s){f' ({pause.reason})' if pause.reason else ''}"
+            yield fault(
+                "long_pause",
+                f"the queue {pause.queue!r} has been paused {since}, without an end",
+                f'resume it, if that was forgotten: mongojobs.default_app().resume("{pause.queue}")',
+            )
+
+
+def of_workers(patient: Patient) -> Iterator[Finding]:
+    """Look whether the workers are of this version."""
+    others = sorted({worker.version for worker in patient.workers.alive()} - {__version__})
+    if others:
+        yield advice(
+            "other_versions",
+            f"workers of the version {', '.join(others)} are alive beside this {__version__}",
+            "none, while a deploy goes on; else restart them",
+        )
+
+
+CHECKS: Final[tuple[Callable[[Patient], Iterable[Finding]], ...]] = (
+    of_clock,
+    of_server,
+    of_indexes,
+    of_app_client,
+    of_unknown_jobs,
+    of_large_jobs,
+    of_abandoned_jobs,
+    of_waiting_queues,
+    of_pauses,
+    of_workers,
+)
+
+
+def _about_unknown(patient: Patient, kind: Kind, state: str) -> tuple[str, str]:
+    text = (
+        f"{kind.jobs} {state} job(s) of {kind.name} cannot be run by this code:"
+        f" {patient.payloads.problem(kind.handler)} (one is {kind.example})"
+    )
+    if state == "ready":
+        return text, "declare it again, perhaps under aliases, or import its module with --import, or delete the jobs"
+    return text, "declare it again and run `mongojobs jobs retry ID`, or delete the jobs"
+
+
+def _is_served(queue: str, workers: Iterable[WorkerStatus]) -> bool:
+    return any(not worker.queues or queue in worker.queues for worker in workers)

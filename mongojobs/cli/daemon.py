@@ -1,0 +1,234 @@
+"""``mongojobs daemon``: workers in the background, as delayed_job's script starts and stops them.
+
+However many processes a daemon has, they hang together under one process with one pid file; so whoever stops it or asks
+for it need not know how many they are.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from signal import Signals
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from mongojobs.cli.failures import CONFLICT, NO, Failure
+from mongojobs.cli.identity import Identity
+from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
+from mongojobs.cli.output import in_words, json_option, print_json
+from mongojobs.cli.pidfile import PidFile
+from mongojobs.cli.processes import WorkOptions
+from mongojobs.cli.work import (
+    LEAVING_SECONDS,
+    SETTINGS,
+    identifier_option,
+    options_of,
+    settings_outside,
+    work_options,
+    work_with,
+)
+
+if TYPE_CHECKING:
+    from mongojobs.cli.pidfile import Seen, State
+
+STATUSES: Final[dict[State, int]] = {"running": 0, "dead": 1, "stopped": 3}
+"""The exit statuses of ``status``. Source: the convention for init scripts."""
+
+DEFAULT_LOG_DIR: Final = Path("log")
+
+_USUAL_PATIENCE_SECONDS: Final = 25.0 + LEAVING_SECONDS
+_KILLED_SECONDS: Final = 5.0
+_POLL_SECONDS: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """A daemon by its identifier, if it has one, and the folder of its pid file."""
+
+    pid_dir: Path
+    identifier: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages, and in the names of its files."""
+        return "mongojobs" if self.identifier is None else f"mongojobs.{self.identifier}"
+
+    @property
+    def pid_file(self) -> PidFile:
+        """The file that it holds while it runs."""
+        return PidFile(self.pid_dir / f"{self.name}.pid")
+
+
+def _pid_dir_option() -> click.Option:
+    return own_option(
+        "--pid-dir",
+        text="folder of the pid file; made if missing; nobody else may be able to write to it",
+        variable="MONGOJOBS_PID_DIR",
+        envvar="MONGOJOBS_PID_DIR",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("tmp/pids"),
+        show_default=True,
+        metavar="DIR",
+    )
+
+
+def _timeout_option(*names: str) -> click.Option:
+    return own_option(
+        *names,
+        text="how long it may take to stop before it is killed; default: its shutdown timeout and 10 s more",
+        type=DurationType(),
+        metavar="DURATION",
+    )
+
+
+def _start_timeout_option() -> click.Option:
+    return own_option(
+        "--start-timeout",
+        text="how long to wait until it works",
+        type=DurationType(),
+        default="60s",
+        show_default=True,
+        metavar="DURATION",
+    )
+
+
+_WORKING: Final = (*SETTINGS, "exit_on_complete")
+
+
+@click.group()
+def daemon() -> None:
+    """Start, stop and watch workers in the background.
+
+    On Heroku, in containers and under systemd use `mongojobs work` instead: they want it in the foreground.
+    """
+
+
+@with_options(_pid_dir_option(), _start_timeout_option(), *work_options())
+@daemon.command(cls=Command, settings=_WORKING)
+@click.pass_obj
+def start(told: GlobalOptions, /, *, pid_dir: Path, start_timeout: timedelta, **options: Any) -> None:
+    """Start workers in the background, and wait until they work.
+
+    Takes the options of `mongojobs work`, and hands them on. The log, and what jobs print, goes to log/mongojobs.log.
+    """
+    daemon = _daemon(pid_dir, options)
+    _start(told, daemon, options_of("work", options), start_timeout)
+
+
+@with_options(_pid_dir_option(), identifier_option(), _timeout_option("--timeout"))
+@daemon.command(cls=Command)
+def stop(*, pid_dir: Path, identifier: str | None, timeout: timedelta | None) -> None:
+    """Stop the workers: running jobs may end within the shutdown timeout, and are handed back after it."""
+    _stop(Daemon(pid_dir, identifier), timeout)
+
+
+@with_options(_pid_dir_option(), _timeout_option("--timeout"), _start_timeout_option(), *work_options())
+@daemon.command(cls=Command, settings=_WORKING)
+@click.pass_obj
+def restart(
+    told: GlobalOptions, /, *, pid_dir: Path, timeout: timedelta | None, start_timeout: timedelta, **options: Any
+) -> None:
+    """Stop the workers, if they run, and start them with the options given now."""
+    daemon, chosen = _daemon(pid_dir, options), options_of("work", options)
+    settings_outside(told, chosen)  # what cannot be started is not stopped either
+    _stop(daemon, timeout)
+    _start(told, daemon, chosen, start_timeout)
+
+
+@with_options(_pid_dir_option(), *work_options())
+@daemon.command(cls=Command, settings=_WORKING)
+@click.pass_obj
+def run(told: GlobalOptions, /, *, pid_dir: Path, **options: Any) -> None:
+    """Work in the foreground, with the pid file of the daemon: the two exclude each other."""
+    path = _daemon(pid_dir, options).pid_file.path
+    work_with(told, options_of("work", options | {"pidfile": path})).leave()
+
+
+@with_options(_pid_dir_option(), identifier_option(), json_option())
+@daemon.command(cls=Command)
+@click.pass_context
+def status(context: click.Context, /, *, pid_dir: Path, identifier: str | None, as_json: bool) -> None:
+    """Tell whether the workers run: exit status 0 if they do, 1 if they died, 3 if they are stopped."""
+    daemon = Daemon(pid_dir, identifier)
+    seen = daemon.pid_file.look()
+    pid = seen.process.pid if seen.process and seen.state == "running" else None
+    if as_json:
+        print_json({"name": daemon.name, "state": seen.state, "pid": pid, "pid_file": str(daemon.pid_file.path)})
+    else:
+        click.echo(_in_words(daemon, seen.state, pid))
+    context.exit(STATUSES[seen.state])
+
+
+def _in_words(daemon: Daemon, state: State, pid: int | None) -> str:
+    match state:
+        case "running":
+            return f"{daemon.name} is running{f' (pid {pid})' if pid else ''}"
+        case "dead":
+            return f"{daemon.name} is dead, and left the pid file {daemon.pid_file.path}: its log tells why"
+        case _:
+            return f"{daemon.name} is stopped"
+
+
+def _daemon(pid_dir: Path, options: dict[str, Any]) -> Daemon:
+    return Daemon(pid_dir, options["identifier"])
+
+
+def _start(told: GlobalOptions, daemon: Daemon, options: WorkOptions, timeout: timedelta) -> None:
+    from mongojobs.cli.launching import launch
+
+    settings_outside(told, options)
+    seen = daemon.pid_file.look()
+    if seen.state == "running":
+        raise Failure(_in_words(daemon, seen.state, seen.process.pid if seen.process else None), CONFLICT)
+    log = (options.log_dir or DEFAULT_LOG_DIR) / f"{daemon.name}.log"
+    options = replace(options, pidfile=daemon.pid_file.path)
+    started = launch(told, options, log=log, seconds=timeout.total_seconds())
+    click.echo(f"{daemon.name} is running (pid {started.pid}); its log: {log}")
+    if started.waits_for:
+        click.echo(f"It waits for the database: {started.waits_for}", err=True)
+
+
+def _stop(daemon: Daemon, timeout: timedelta | None) -> None:
+    """Stop it, and return when it is gone. Nobody gets a signal but the process that holds the pid file."""
+    seen = daemon.pid_file.look()
+    if seen.state != "running":
+        daemon.pid_file.clear()
+        click.echo(f"{daemon.name} is not running")
+        return
+    process = _holder(daemon, seen)
+    patience = timeout.total_seconds() if timeout is not None else seen.patience_seconds or _USUAL_PATIENCE_SECONDS
+    process.send(Signals.SIGTERM)
+    if not _is_gone(daemon, process, patience):
+        click.echo(f"It did not stop within {in_words(timedelta(seconds=patience))}: killing it", err=True)
+        process.send(Signals.SIGKILL)
+        if not _is_gone(daemon, process, _KILLED_SECONDS):
+            raise Failure(f"{daemon.name} (pid {process.pid}) cannot be killed", NO)
+    with suppress(Failure):
+        daemon.pid_file.clear()  # one that was killed, or stopped while it imported the app, has left its file
+    click.echo(f"{daemon.name} is stopped")
+
+
+def _holder(daemon: Daemon, seen: Seen) -> Identity:
+    """Return the process that holds the pid file. Raises Failure when the file names another one."""
+    if seen.process is None or not seen.process.is_there:
+        raise Failure(
+            f"{daemon.pid_file.path} is locked by another process than it names: nothing was stopped", CONFLICT
+        )
+    return seen.process
+
+
+def _is_gone(daemon: Daemon, process: Identity, seconds: float) -> bool:
+    """Wait until the process is gone, or has at least let go of its file, to which another one may be the next."""
+    deadline, pause = time.monotonic() + seconds, threading.Event()
+    while True:
+        seen = daemon.pid_file.look()
+        if seen.state != "running" or (seen.process is not None and seen.process != process):
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        pause.wait(_POLL_SECONDS)

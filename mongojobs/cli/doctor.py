@@ -1,0 +1,75 @@
+"""``mongojobs doctor``: what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from mongojobs.cli.failures import NO
+from mongojobs.cli.opening import Opened, open_app
+from mongojobs.cli.options import Command, GlobalOptions, with_options
+from mongojobs.cli.output import counted, json_option, print_json, printable
+
+if TYPE_CHECKING:
+    from mongojobs.app.findings import Diagnosis, Finding
+
+_COLORS: Final = {"fault": "red", "advice": "yellow"}
+
+
+@with_options(json_option())
+@click.command(cls=Command)
+@click.pass_context
+def doctor(context: click.Context, /, *, as_json: bool) -> None:
+    """Look for what is wrong with the settings, the database, the workers and the stored jobs, and say what to do.
+
+    Changes nothing. Exits with status 1 when something is wrong; advice alone is no fault. With --app it also compares
+    the stored jobs with the code.
+    """
+    from mongojobs.app.doctor import examine
+
+    told: GlobalOptions = context.obj
+    opened = open_app(told)
+    diagnosis = examine(opened.app, os.environ, shows_uri="uri" in told.settings)
+    if as_json:
+        print_json(_document(diagnosis, _place(opened)))
+    else:
+        _print(diagnosis, _place(opened))
+    context.exit(0 if diagnosis.is_healthy else NO)
+
+
+def _place(opened: Opened) -> str | None:
+    from mongojobs.core.errors import ConfigurationError
+
+    try:
+        return opened.place
+    except ConfigurationError:
+        return None
+
+
+def _print(diagnosis: Diagnosis, place: str | None) -> None:
+    click.echo(", ".join(f"{name} {value}" for name, value in diagnosis.facts.items()))
+    click.echo(f"Jobs: {place or 'no connection is configured'}\n")
+    for finding in diagnosis.findings:
+        label = click.style(finding.severity.capitalize(), fg=_COLORS[finding.severity], bold=True)
+        click.echo(f"{label}: {printable(finding.text)}\n  Fix: {printable(finding.remedy)}\n")
+    click.echo(_verdict(diagnosis))
+
+
+def _verdict(diagnosis: Diagnosis) -> str:
+    faults = sum(finding.severity == "fault" for finding in diagnosis.findings)
+    return f"{counted(faults, 'fault')} found" if faults else "Nothing is wrong"
+
+
+def _document(diagnosis: Diagnosis, place: str | None) -> dict[str, object]:
+    return {
+        "healthy": diagnosis.is_healthy,
+        "jobs": place,
+        "facts": diagnosis.facts,
+        "findings": [_finding(finding) for finding in diagnosis.findings],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    return {"kind": finding.kind, "severity": finding.severity, "text": finding.text, "remedy": finding.remedy}

@@ -1,0 +1,191 @@
+"""``mongojobs init``: prints what a platform needs to run the workers of this app."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import PurePosixPath
+from string import Template
+from typing import Final
+
+import click
+
+from mongojobs.cli.opening import app_named, modules_named, resolve_settings
+from mongojobs.cli.options import Command, GlobalOptions, own_option, with_options
+from mongojobs.cli.processes import argument
+
+PLATFORMS: Final = ("procfile", "docker", "compose", "k8s", "systemd", "supervisord", "fly", "render")
+
+LONGEST_GRACE: Final = {"procfile": 30, "fly": 300, "render": 300}
+"""How many seconds a platform grants at most between its wish that the worker stops and its end."""
+
+LEAVING_SECONDS: Final = 5
+"""How much longer than its ``shutdown_timeout`` a worker may take to leave."""
+
+HEARTBEAT_FILE: Final = "/tmp/mongojobs.alive"  # noqa: S108 - in a container of its own
+
+PROBE_PORT: Final = 8788
+
+_SHOWING_LIFE: Final = {
+    "docker": f"--heartbeat-file={HEARTBEAT_FILE}",
+    "compose": f"--heartbeat-file={HEARTBEAT_FILE}",
+    "k8s": f"--probe-port={PROBE_PORT}",
+}
+"""How a worker shows that it lives, where a platform asks."""
+
+_SETTINGS: Final = ("queues", "threads", "processes", "async_concurrency", "shutdown_timeout")
+_VARIABLE_MARKS: Final = {"compose": "$", "k8s": "$("}
+"""What a platform takes for the beginning of a variable, unless another $ stands before it."""
+
+_PLAIN_UNIT_WORD: Final = re.compile(r"[A-Za-z0-9_./:=,@+-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to run, and where."""
+
+    app: list[str]
+    work: list[str]
+    name: str
+    image: str
+    user: str
+    directory: str
+    grace: int
+
+    def values(self) -> dict[str, object]:
+        """Return what the templates may name: each command in the form of each platform."""
+        health = ["mongojobs", "health", f"--heartbeat-file={HEARTBEAT_FILE}"]
+        commands = {
+            "work": ["mongojobs", *self.app, "work", *self.work],
+            "create_indexes": ["mongojobs", *self.app, "create-indexes"],
+            "health": health,
+        }
+        values: dict[str, object] = {
+            "name": self.name,
+            "image": self.image,
+            "user": self.user,
+            "directory": self.directory,
+            "grace": self.grace,
+            "probe_port": PROBE_PORT,
+            "health_test": json.dumps(["CMD", *health]),
+        }
+        for name, words in commands.items():
+            there = [f"{self.directory}/.venv/bin/{words[0]}", *words[1:]]
+            values |= {
+                name: shlex.join(words),
+                f"{name}_text": json.dumps(shlex.join(words)),
+                f"{name}_list": json.dumps(words),
+                f"{name}_unit": " ".join(map(_unit_word, there)),
+                f"{name}_program": shlex.join(there).replace("%", "%%"),
+            }
+        return values
+
+
+class NameType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
+    """What can be a part of the names of files, images and objects of Kubernetes."""
+
+    name = "name"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return it."""
+        if not re.fullmatch(r"[a-z]([a-z0-9-]{0,48}[a-z0-9])?", str(value)):
+            self.fail(f"a name is made of small letters, digits and -, got {value!r}", param, ctx)
+        return str(value)
+
+
+@with_options(
+    own_option("--name", text="what the app is called there; default: its module", type=NameType(), metavar="NAME"),
+    own_option("--image", text="image of the containers; default: NAME:latest", metavar="IMAGE"),
+    own_option("--user", text="user that the workers run as, on a machine of your own; default: NAME", metavar="USER"),
+    own_option(
+        "--directory",
+        text="folder of the app on a machine of your own, with its environment in .venv; default: /srv/NAME",
+        metavar="DIR",
+    ),
+)
+@click.command(cls=Command, settings=_SETTINGS)
+@click.argument("platform", type=click.Choice(PLATFORMS))
+@click.pass_obj
+def init(
+    told: GlobalOptions,
+    /,
+    *,
+    platform: str,
+    flags: dict[str, object],
+    name: str | None,
+    image: str | None,
+    user: str | None,
+    directory: str | None,
+) -> None:
+    """Print the file by which a platform runs the workers: a Procfile, a Dockerfile, a unit of systemd ...
+
+    The options of `mongojobs work` that are given here stand in it.
+    """
+    if platform == "k8s" and "processes" in flags:
+        click.echo("Warning: Kubernetes asks the first process of a pod only: scale by replicas instead", err=True)
+    app, name = _app(told), name or _name(told)
+    words = [argument(flag) for flag in flags.items()]
+    plan = Plan(
+        app=app,
+        work=[*words, *([_SHOWING_LIFE[platform]] if platform in _SHOWING_LIFE else [])],
+        name=name,
+        image=_one_line(image or f"{name}:latest"),
+        user=_one_line(user or name),
+        directory=_one_line(str(PurePosixPath(directory or f"/srv/{name}"))),
+        grace=_grace(told, flags, platform),
+    )
+    template = resources.files("mongojobs.cli").joinpath("templates", platform).read_text(encoding="utf-8")
+    click.echo(Template(template).substitute(_escaped(plan.values(), platform)), nl=False)
+
+
+def _app(told: GlobalOptions) -> list[str]:
+    """Return the words that name the app in the commands; none where the settings of the project do."""
+    if not app_named(told) and not modules_named(told):
+        raise click.UsageError("which app? Name the module that defines the jobs: mongojobs --app shop init PLATFORM")
+    return [*([f"--app={told.app}"] if told.app else []), *(f"--import={module}" for module in told.imports)]
+
+
+def _name(told: GlobalOptions) -> str:
+    module = (app_named(told) or modules_named(told)[0]).partition(":")[0].partition(".")[0]
+    return re.sub(r"[^a-z0-9]+", "-", module.lower()).strip("-") or "app"
+
+
+def _grace(told: GlobalOptions, flags: dict[str, object], platform: str) -> int:
+    """Return how many seconds the platform must grant for a stop."""
+    from mongojobs.core.settings import Settings
+
+    timeout = resolve_settings(told, flags, Settings()).settings.shutdown_timeout
+    grace = int(timeout.total_seconds()) + LEAVING_SECONDS
+    longest = LONGEST_GRACE.get(platform, grace)
+    if grace > longest:
+        click.echo(
+            f"Warning: {platform} grants at most {longest} s for a stop: a --shutdown-timeout of more than"
+            f" {longest - LEAVING_SECONDS} s cannot be kept there",
+            err=True,
+        )
+    return min(grace, longest)
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable() or text != text.strip() or " " in text:
+        raise click.UsageError(f"an image, a user and a folder are single words, got {text!r}")
+    return text
+
+
+def _unit_word(word: str) -> str:
+    """Return *word* as systemd reads it in a command. Source: systemd.service(5), systemd.unit(5)."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return escaped if _PLAIN_UNIT_WORD.fullmatch(word) else f'"{escaped}"'
+
+
+def _escaped(values: dict[str, object], platform: str) -> dict[str, object]:
+    """Return *values* as they stand in a file in which the platform replaces variables."""
+    mark = _VARIABLE_MARKS.get(platform)
+    if mark is None:
+        return values
+    return {
+        name: value.replace(mark, f"${mark}") if isinstance(value, str) else value for name, value in values.items()
+    }

@@ -1,0 +1,94 @@
+"""``mongojobs metrics``: the queues and workers for Prometheus."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from signal import Signals
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from mongojobs.cli.opening import Database, open_database
+from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
+from mongojobs.cli.probing import LOOPBACK, QUERY_SECONDS, exposition, listen
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+    from mongojobs.plugins.probes import Answer, Page
+    from mongojobs.plugins.prometheus_queues import Look
+
+PORT: Final = 9808
+
+
+@with_options(
+    own_option(
+        "--host",
+        text="address to answer on",
+        variable="MONGOJOBS_METRICS_HOST",
+        envvar="MONGOJOBS_METRICS_HOST",
+        default=LOOPBACK,
+        metavar="ADDRESS",
+        show_default=True,
+    ),
+    own_option(
+        "--port",
+        text="port to answer on",
+        variable="MONGOJOBS_METRICS_PORT",
+        envvar="MONGOJOBS_METRICS_PORT",
+        default=PORT,
+        type=click.IntRange(0, 65535),
+        metavar="PORT",
+        show_default=True,
+    ),
+    own_option(
+        "--cache",
+        text="for how long an answer is good, and all who ask get it",
+        default="15s",
+        type=DurationType(),
+        metavar="DURATION",
+        show_default=True,
+    ),
+)
+@click.command(cls=Command)
+@click.pass_obj
+def metrics(told: GlobalOptions, /, *, host: str, port: int, cache: timedelta) -> None:
+    """Serve metrics of all queues and workers on /metrics, until told to stop.
+
+    One process is enough, whatever the number of workers; what a worker itself has done it tells on its own probe port.
+    Needs the extra prometheus.
+    """
+    from mongojobs.plugins.prometheus_queues import QueueMetrics, new_registry
+    from mongojobs.worker.signals import Mailbox
+
+    with open_database(told) as database:
+        registry = new_registry(QueueMetrics(lambda: _look(database), seconds=cache.total_seconds()))
+        pages: dict[str, Page] = {"/metrics": lambda: _answer(registry)}
+        with Mailbox([Signals.SIGTERM, Signals.SIGINT]) as mailbox, listen(pages, host=host, port=port) as server:
+            click.echo(f"Metrics: {server.url}/metrics", err=True)
+            while not mailbox.receive():
+                pass
+
+
+def _answer(registry: CollectorRegistry) -> Answer:
+    from mongojobs.plugins.probes import Answer
+    from mongojobs.store.faults import DatabaseError, describe
+
+    try:
+        return exposition(registry)
+    except DatabaseError as error:
+        return Answer(f"{describe(error)}\n", ok=False)
+
+
+def _look(database: Database) -> Look:
+    from mongojobs.plugins.prometheus_queues import Look
+    from mongojobs.store.clients import time_limit
+    from mongojobs.store.pauses import PauseStore
+
+    store = database.store
+    with time_limit(QUERY_SECONDS):
+        return Look(
+            report=store.report(),
+            paused=[pause.queue for pause in PauseStore(store.collection, store.clock).all()],
+            workers=database.workers.alive(),
+        )

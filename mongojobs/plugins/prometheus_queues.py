@@ -1,0 +1,110 @@
+"""Prometheus metrics of the queues and workers, as the database tells them.
+
+Needs the extra ``prometheus``. One process is enough for all of an app: ``mongojobs metrics``.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from mongojobs.core.extras import missing
+from mongojobs.store.queues import Report
+from mongojobs.store.workers import WorkerStatus
+
+try:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.core import GaugeMetricFamily, Metric
+    from prometheus_client.registry import Collector
+except ImportError:
+    raise missing("prometheus", "QueueMetrics") from None
+
+MOST_QUEUES: Final = 200
+MOST_WORKERS: Final = 1000
+"""How many are told of; the names of queues and workers are labels, of which there must not be any number."""
+_STATES: Final = ("ready", "scheduled", "running", "failed")
+SHARE: Final = 20
+"""Looking may take a twentieth of the time: a long look is not repeated for as many times as long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What the database tells at one moment."""
+
+    report: Report
+    paused: Iterable[str]
+    workers: Iterable[WorkerStatus]
+
+
+class QueueMetrics(Collector):
+    """Tells what *look* has found, at most *seconds* ago; many scrapes at once cost one look.
+
+    What *look* raises goes through: a scrape that fails is seen, and one that tells of yesterday is not.
+    """
+
+    def __init__(self, look: Callable[[], Look], *, seconds: float) -> None:
+        self._look = look
+        self._seconds = seconds
+        self._looking = threading.Lock()
+        self._found: tuple[Metric, ...] = ()
+        self._until = 0.0
+
+    def describe(self) -> Iterable[Metric]:
+        """Return the names without asking the database."""
+        return _families()
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics."""
+        with self._looking:
+            began = time.monotonic()
+            if began >= self._until:
+                self._found = _metrics(self._look())
+                now = time.monotonic()
+                self._until = now + max(self._seconds, SHARE * (now - began))
+            return self._found
+
+
+def new_registry(collector: Collector) -> CollectorRegistry:
+    """Return a registry of *collector* alone."""
+    registry = CollectorRegistry()
+    registry.register(collector)
+    return registry
+
+
+def _families() -> tuple[GaugeMetricFamily, ...]:
+    of_queue, of_worker = ("queue",), ("worker",)
+    return (
+        GaugeMetricFamily("mongojobs_queue_jobs", "Jobs in a queue by state.", labels=("queue", "state")),
+        GaugeMetricFamily("mongojobs_queue_latency_seconds", "How long the oldest due job waits.", labels=of_queue),
+        GaugeMetricFamily("mongojobs_queue_paused", "1 for a paused queue.", labels=of_queue),
+        GaugeMetricFamily("mongojobs_workers", "Worker processes alive.", labels=("state",)),
+        GaugeMetricFamily("mongojobs_worker_threads", "Threads of a worker.", labels=of_worker),
+        GaugeMetricFamily("mongojobs_worker_threads_busy", "Jobs that a worker runs.", labels=of_worker),
+        GaugeMetricFamily(
+            "mongojobs_worker_heartbeat_timestamp_seconds", "When a worker last said that it lives.", labels=of_worker
+        ),
+    )
+
+
+def _metrics(look: Look) -> tuple[GaugeMetricFamily, ...]:
+    families = jobs, latency, paused, workers, threads, busy, heartbeat = _families()
+    fullest = sorted(look.report.queues, key=lambda one: -(one.ready + one.scheduled + one.running))[:MOST_QUEUES]
+    for queue in fullest:
+        for state in _STATES:
+            jobs.add_metric((queue.queue, state), getattr(queue, state))
+        latency.add_metric((queue.queue,), queue.latency.total_seconds())
+    held_back = set(sorted(look.paused)[:MOST_QUEUES])
+    for name in sorted({queue.queue for queue in fullest} | held_back):
+        paused.add_metric((name,), name in held_back)
+    alive = list(look.workers)
+    workers.add_metric(("busy",), sum(worker.busy > 0 for worker in alive))
+    workers.add_metric(("idle",), sum(worker.busy == 0 for worker in alive))
+    for worker in alive[:MOST_WORKERS]:
+        threads.add_metric((worker.name,), worker.threads)
+        busy.add_metric((worker.name,), worker.busy)
+        if worker.heartbeat_at is not None:
+            heartbeat.add_metric((worker.name,), worker.heartbeat_at.timestamp())
+    return families

@@ -1,0 +1,157 @@
+"""What workers did, in a collection beside the jobs: one document a minute, and one an hour, of each worker process.
+
+A document holds totals, not increments, under an ``_id`` that is made once. So it may be written again, after an answer
+that was lost or because more has been counted, and nothing is counted twice. The ``_id`` begins with the time, so that
+its own index finds the documents of a span of time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from pymongo import WriteConcern
+
+from mongojobs.core.clock import Clock
+from mongojobs.core.figures import (
+    MOST_PAIRS,
+    OTHER,
+    OUTCOMES,
+    STEPS,
+    Figures,
+    Row,
+    Stats,
+    Step,
+    Tally,
+    begin_of,
+)
+from mongojobs.core.job import Document
+from mongojobs.core.settings import Settings
+from mongojobs.store.clients import Jobs
+from mongojobs.store.documents import aware
+
+STATS_SUFFIX: Final = "_stats"
+
+MINUTES_KEPT: Final = timedelta(days=1)
+"""How long the documents of minutes are kept at most; those of hours tell of more."""
+USUAL_SPAN: Final[Mapping[Step, timedelta]] = {"minute": timedelta(hours=1), "hour": timedelta(days=1)}
+MOST_READ: Final = 10_000
+"""The most documents that are read at once; more come from a hundred processes in an hour and a half."""
+READ_MILLISECONDS: Final = 5_000
+
+
+class StatsStore:
+    """The collection ``delayed_jobs_stats``: named after that of the *jobs*, and on the same client."""
+
+    def __init__(self, jobs: Jobs, clock: Clock, settings: Settings) -> None:
+        self.collection: Jobs = jobs.database.get_collection(
+            jobs.name + STATS_SUFFIX,
+            codec_options=jobs.codec_options,
+            read_preference=jobs.read_preference,
+            write_concern=WriteConcern(w=1),
+        )
+        self.clock = clock
+        self._retention = settings.stats_retention
+
+    def write(self, step: Step, at: datetime, tally: Tally, *, process: str, worker: str) -> None:
+        """Store the totals of one *process* for the minute or hour that begins *at*, again or for the first time.
+
+        Raises DatabaseError.
+        """
+        retention = min(self._retention, MINUTES_KEPT) if step == "minute" else self._retention
+        document = {
+            "at": at,
+            "worker": worker,
+            "expire_at": at + retention,
+            "jobs": [_entry(name, queue, figures) for (name, queue), figures in tally.pairs.items()],
+        }
+        document_id = f"{_begin_of_id(step, at)} {process}"
+        self.collection.replace_one({"_id": document_id}, document, upsert=True)
+
+    def read(self, *, by: Step, since: datetime | None, until: datetime | None) -> Stats:
+        """Return what was done from *since* (an hour or a day ago) until *until* (now). Raises DatabaseError.
+
+        Of more than ``MOST_READ`` documents the last ones are read.
+        """
+        until = until or self.clock.now()
+        since = begin_of(by, since or until - USUAL_SPAN[by])
+        last = begin_of(by, until - timedelta(milliseconds=1))
+        span = {"$gte": _begin_of_id(by, since), "$lt": _begin_of_id(by, last + STEPS[by])}
+        last_first = self.collection.find({"_id": span}, {"at": 1, "jobs": 1}).sort("_id", -1).limit(MOST_READ + 1)
+        rows = _Rows()
+        for number, document in enumerate(last_first.max_time_ms(READ_MILLISECONDS)):
+            if number == MOST_READ:  # the minute or hour that has been read last may not be complete
+                since = rows.first + STEPS[by]
+                break
+            rows.add(document)
+        return Stats(since=since, until=until, by=by, rows=rows.since(since))
+
+
+class _Rows:
+    """The documents of several processes, added up; of so many pairs of name and queue as one document has."""
+
+    def __init__(self) -> None:
+        self.first: datetime = datetime.max.replace(tzinfo=UTC)
+        """The earliest time of all documents."""
+        self._pairs: set[tuple[str, str]] = set()
+        self._figures: dict[tuple[datetime, str, str], Figures] = {}
+
+    def add(self, document: Document) -> None:
+        """Add what one process wrote, which may be of another version of this library."""
+        at = document.get("at")
+        if not isinstance(at, datetime):
+            return
+        at = aware(at)
+        self.first = min(self.first, at)
+        for entry in document.get("jobs", ()):
+            key = (at, *self._known(str(entry["name"]), str(entry["queue"])))
+            figures = self._figures.get(key)
+            if figures is None:
+                figures = self._figures[key] = Figures()
+            _include(figures, entry)
+
+    def since(self, begin: datetime) -> tuple[Row, ...]:
+        """Return those that are not before *begin*, by time, name and queue."""
+        return tuple(
+            Row(at=at, name=name, queue=queue, figures=figures)
+            for (at, name, queue), figures in sorted(self._figures.items(), key=lambda item: item[0])
+            if at >= begin
+        )
+
+    def _known(self, name: str, queue: str) -> tuple[str, str]:
+        if (name, queue) not in self._pairs:
+            if len(self._pairs) >= MOST_PAIRS:
+                return OTHER, OTHER
+            self._pairs.add((name, queue))
+        return name, queue
+
+
+def _begin_of_id(step: Step, at: datetime) -> str:
+    return f"{step} {at:%Y-%m-%dT%H:%MZ}"
+
+
+def _entry(name: str, queue: str, figures: Figures) -> Document:
+    outcomes = {outcome: count for outcome, count in figures.outcomes.items() if count}
+    durations = {"run": figures.run, "wait": figures.wait}
+    return {"name": name, "queue": queue, **outcomes} | {
+        of: {"counts": _trimmed(those.counts), "seconds": those.seconds, "longest": those.longest}
+        for of, those in durations.items()
+        if any(those.counts)
+    }
+
+
+def _trimmed(counts: Sequence[int]) -> list[int]:
+    """Return *counts* without the zeros at their end."""
+    return list(counts[: max(bucket for bucket, count in enumerate(counts) if count) + 1])
+
+
+def _include(figures: Figures, entry: Mapping[str, Any]) -> None:
+    """Add what one entry of a document tells; there are many of them, so no value is made of each."""
+    for outcome in OUTCOMES:
+        if outcome in entry:
+            figures.outcomes[outcome] += entry[outcome]
+    for durations, stored in ((figures.run, entry.get("run")), (figures.wait, entry.get("wait"))):
+        if stored:
+            counts = stored.get("counts", ())
+            durations.include_counts(counts, seconds=stored["seconds"], longest=stored["longest"])

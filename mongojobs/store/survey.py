@@ -1,0 +1,101 @@
+"""A look at the jobs as a whole, for whoever asks what is wrong: each query reads a bounded number of index keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+from mongojobs.core.job import FAILED, READY, RUNNING, Document, JobId
+from mongojobs.store import indexes
+from mongojobs.store.base import StoreBase
+from mongojobs.store.filters import EPOCH
+
+MOST_JOBS: Final = 1000
+
+_CLASS: Final[Document] = {"$ifNull": ["$handler.target.v.class", "$handler.target"]}
+"""The class of a document's method stands inside of the reference to it, and all others are named by themselves."""
+
+_BYTES: Final[Document] = {"$cond": [{"$eq": [{"$type": "$handler"}, "object"]}, {"$bsonSize": "$handler"}, 0]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """Jobs of one kind: their number, their largest payload and the id of one of them.
+
+    *handler* is their payload as far as it tells which code it is for: without arguments.
+    """
+
+    name: str
+    handler: Document
+    jobs: int
+    most_bytes: int
+    example: JobId
+
+
+class Survey(StoreBase):
+    """The part of the store that looks at many jobs for a doctor's sake; use it under a ``time_limit``."""
+
+    def kinds(self, state: Literal["ready", "failed"]) -> list[Kind]:
+        """Return what kinds the first ready jobs, or the last failed ones, are of. Raises DatabaseError."""
+        if state == READY:
+            return self._kinds({"state": READY, "run_at": {"$gte": EPOCH}}, {"run_at": 1}, indexes.READY_BY_TIME)
+        return self._kinds({"state": FAILED}, {"finished_at": -1}, indexes.ENDED)
+
+    def count_abandoned(self, longer_than: timedelta) -> int:
+        """Return how many running jobs have been without a lock for so long, 1000 at most. Raises DatabaseError.
+
+        Any worker that lives takes them back within a quarter of a lease.
+        """
+        query: Document = {"state": RUNNING, "locked_until": {"$gte": EPOCH, "$lte": self.clock.now() - longer_than}}
+
+        def count(hint: str | None) -> int:
+            options: dict[str, Any] = {} if hint is None else {"hint": hint}
+            return self.collection.count_documents(query, limit=MOST_JOBS, **options)
+
+        return self._using(indexes.RUNNING, count)
+
+    def _kinds(self, query: Document, order: Document, index: str) -> list[Kind]:
+        key: Document = {
+            "name": "$name",
+            "v": "$handler.v",
+            "kind": "$handler.kind",
+            "class": _CLASS,
+            "method": "$handler.method",
+        }
+        sums: Document = {"jobs": {"$sum": 1}, "bytes": {"$max": "$bytes"}, "example": {"$first": "$_id"}}
+        pipeline: list[Document] = [
+            {"$match": query},
+            {"$sort": order},
+            {"$limit": MOST_JOBS},
+            {"$project": {**key, "bytes": _BYTES}},
+            {"$group": {"_id": {name: f"${name}" for name in key}, **sums}},
+        ]
+
+        def look(hint: str | None) -> list[Document]:
+            options: dict[str, Any] = {} if hint is None else {"hint": hint}
+            return list(self.collection.aggregate(pipeline, **options))
+
+        return [_to_kind(found) for found in self._using(index, look)]
+
+
+def _to_kind(found: Document) -> Kind:
+    key = found["_id"]
+    is_method = key.get("kind") == "method"
+    handler: Document = {
+        "v": key.get("v"),
+        "kind": key.get("kind"),
+        "target": {"v": {"class": key.get("class")}} if is_method else key.get("class"),
+        "method": key.get("method"),
+        "args": [],
+        "kwargs": {},
+    }
+    if handler["method"] is None:
+        del handler["method"]
+    return Kind(
+        name=str(key.get("name")),
+        handler=handler,
+        jobs=found["jobs"],
+        most_bytes=found["bytes"],
+        example=found["example"],
+    )

@@ -1,0 +1,109 @@
+"""What workers did, as the app tells it."""
+
+from datetime import timedelta
+from signal import Signals
+
+import pytest
+
+import mongojobs
+from mongojobs import OptionError
+from tests.support import worker_jobs
+from tests.support.clock import START
+from tests.support.command_line import Process
+from tests.support.waiting import eventually
+from tests.support.working import work_off, working
+
+
+@pytest.fixture
+def app(connection):
+    app = mongojobs.configure(retry_jitter=0)
+    app.create_indexes()
+    yield app
+    mongojobs.configure()
+
+
+@pytest.fixture
+def start(tmp_path, mongo_uri):
+    """Starts a worker as a process, and ends it with the test."""
+    environ = {"SAMPLE_URI": mongo_uri, "MONGOJOBS_APP": "tests.support.sample_app"}
+    process = Process("work", folder=tmp_path, environ=environ)
+    yield process
+    process.end()
+
+
+class TestStats:
+    def test_tell_how_runs_ended_for_each_name(self, app):
+        worker_jobs.counts.delay_many([(1,), (2,), (3,)])
+        worker_jobs.fails.options(max_attempts=1).delay(1)
+        worker_jobs.fails.delay(1)
+
+        work_off()
+
+        by_name = app.stats().by_name()
+        assert {name: {outcome: n for outcome, n in one.outcomes.items() if n} for name, one in by_name.items()} == {
+            "tests.support.worker_jobs.counts": {"completed": 3},
+            "tests.support.worker_jobs.fails": {"failed": 1, "retried": 1},
+        }
+
+    def test_tell_how_long_runs_took_and_jobs_waited(self, app):
+        worker_jobs.stays.options(queue="slow").delay("x", 0.2)
+
+        work_off()
+
+        figures = app.stats().by_queue()["slow"]
+        assert 0.2 <= figures.run.percentile(95) < 0.4
+        assert 0 <= figures.wait.percentile(95) < 5
+
+    def test_are_the_same_by_hour(self, app):
+        worker_jobs.counts.delay(1)
+
+        work_off()
+
+        assert app.stats(by="hour").total().runs == 1
+
+    def test_add_up_what_one_worker_did_at_several_times(self, app):
+        worker = mongojobs.Worker(app=app)
+        for number in range(3):
+            worker_jobs.counts.delay(number)
+            worker.work_off()
+
+        assert app.stats(by="hour").total().runs == 3
+
+    def test_are_stored_when_a_worker_stops(self, app):
+        worker_jobs.counts.delay_many([(number,) for number in range(1000)])
+
+        with working():
+            eventually(lambda: app.store.collection.estimated_document_count() == 0)
+
+        assert app.stats().total().runs == 1000
+
+    def test_are_stored_when_a_process_is_terminated(self, app, start, tmp_path):
+        with app.active():
+            from tests.support.sample_app import append_after
+
+            append_after.delay(str(tmp_path / "ledger"), "job", 0.5)
+        eventually((tmp_path / "ledger").exists, seconds=20)
+
+        start.send(Signals.SIGTERM)
+
+        assert start.wait() == 0
+        assert app.stats().total().outcomes["completed"] == 1
+
+    def test_are_not_collected_if_they_are_not_to_be_kept(self, connection):
+        app = mongojobs.configure(stats_retention=0)
+        worker_jobs.counts.delay(1)
+
+        work_off()
+
+        assert app.stats().rows == ()
+        assert "delayed_jobs_stats" not in app.store.collection.database.list_collection_names()
+
+    @pytest.mark.parametrize("span", [{"since": START.replace(tzinfo=None)}, {"by": "day"}])
+    def test_refuse_what_they_cannot_tell(self, app, span):
+        with pytest.raises(OptionError):
+            app.stats(**span)
+
+    def test_of_a_time_long_past_are_empty(self, app):
+        since = app.store.clock.now() - timedelta(days=90)
+
+        assert app.stats(since=since, until=since + timedelta(days=1), by="hour").total().runs == 0
