@@ -13,6 +13,7 @@ from typing import Final
 
 import bson
 from bson import CodecOptions
+from bson.errors import InvalidBSON
 
 from mongojobs.core.job import Document
 
@@ -42,7 +43,7 @@ class Channel:
             self._socket.sendall(data)
 
     def receive(self) -> Document | None:
-        """Return the next message; None when the other end has closed.
+        """Return the next message; None when the other end has closed, or sends what makes no sense.
 
         Raises TimeoutError when none has come in time, and ConnectionResetError when the other end was closed while
         something that we had sent was unread there, where the system tells.
@@ -55,9 +56,12 @@ class Channel:
             if not chunk:
                 return None
             self._received += chunk
-        message = bson.decode(self._received[:size], _OPTIONS)
+        data = self._received[:size]
         del self._received[:size]
-        return message
+        try:
+            return bson.decode(data, _OPTIONS)
+        except InvalidBSON:
+            return None
 
     def shut(self) -> None:
         """Let both ends find the connection closed, also where one is waiting for a message."""

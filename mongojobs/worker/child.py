@@ -50,6 +50,7 @@ class Child:
         self.runs = 0
         self.memory = 0
         """What it occupied at the end of its last run, in bytes; 0 while unknown."""
+        self._was_told = False
         self._ending = threading.Lock()
         self._was_killed = False
         self._death: Death | None = None
@@ -81,20 +82,28 @@ class Child:
         return self._process.pid
 
     def send(self, message: Document) -> None:
-        """Send it a message. Raises OSError when it has ended."""
+        """Send it a job. Raises OSError when it has ended."""
+        self._was_told = False
         self._channel.send(message)
 
     def tell(self, message: Document) -> None:
-        """Send it a message that does not matter once it has ended."""
+        """Send it a message about the job, which does not matter once it has ended."""
+        self._was_told = True
         with suppress(OSError):
             self._channel.send(message)
 
     def receive(self) -> Document | None:
         """Return its next message, or None when there will be none.
 
-        Raises TimeoutError now and then, and ConnectionResetError when it ended before it had read what it was sent.
+        Raises TimeoutError now and then, and ConnectionResetError when it ended before it had read of the job. What it
+        was told later may well be unread: it may have been busy with the job.
         """
-        return self._channel.receive()
+        try:
+            return self._channel.receive()
+        except ConnectionResetError:
+            if self._was_told or self.was_aborted:
+                return None
+            raise
 
     def abort(self) -> None:
         """Kill it, for no fault that is to be told."""
@@ -110,21 +119,19 @@ class Child:
         """Wait until it has ended, kill it if it does not, and return how it ended. May be repeated."""
         deadline = time.monotonic() + patience
         waiting = threading.Event()
-        while not self._has_ended():
+        while (death := self._look()) is None:
             if time.monotonic() >= deadline:
                 self._kill()
-                break
             waiting.wait(_LOOK_SECONDS)
+        return death
+
+    def _look(self) -> Death | None:
         with self._ending:
-            if self._death is None:
-                self._death = self._reap()
+            if self._death is None and (death := self._reap()) is not None:
+                self._death = death
                 self._channel.close()
                 os.close(self._life)
             return self._death
-
-    def _has_ended(self) -> bool:
-        with self._ending:
-            return self._death is not None or self._look(os.WNOHANG) is not None
 
     def _kill(self) -> None:
         with self._ending:
@@ -132,22 +139,19 @@ class Child:
                 self._was_killed = True
                 _kill_group(self.pid)
 
-    def _reap(self) -> Death:
-        """Take note of its end; and end what its job has started, unless it ended in peace."""
-        ended = self._look(0)
-        if ended is None:
+    def _reap(self) -> Death | None:
+        """Take note of its end, if it has ended; and end what its job has started, unless it ended in peace."""
+        try:
+            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+        except ChildProcessError:
             self._process.returncode = 0
             return Death("ended, and somebody else took note of it", "its peak memory is not known")
-        if (ended.si_code, ended.si_status) != (os.CLD_EXITED, 0):
-            _kill_group(self.pid)
-        _, status, usage = os.wait4(self.pid, 0)
+        if not pid:
+            return None
         self._process.returncode = os.waitstatus_to_exitcode(status)
+        if self._process.returncode != 0:
+            _kill_group(self.pid)
         return Death(self._how(self._process.returncode), self._peak(usage))
-
-    def _look(self, options: int) -> os.waitid_result | None:
-        with suppress(ChildProcessError):
-            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | options)
-        return None
 
     def _how(self, status: int) -> str:
         if self._was_killed:

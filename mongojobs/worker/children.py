@@ -86,11 +86,17 @@ class ChildRunner(Runner):
         self._tell_start(held)
         while (child := self._ready_child()) is not None:
             try:
-                outcome = self._run_in(child, held)
+                message = self._run_in(child, held)
             except OSError:  # it had ended before it had read of the job
                 self._tell_death(child, "while it was idle")
                 continue
-            return self._after_death(child, held) if outcome is None else outcome
+            if message is None:
+                return self._after_death(child, held)
+            child.runs += 1
+            child.memory = message["memory"]
+            outcome = messages.outcome_of(message)
+            self._repeat_events(message["events"], outcome, held.job)
+            return outcome
         return HandedBack()
 
     def _ready_child(self) -> Child | None:
@@ -105,8 +111,11 @@ class ChildRunner(Runner):
             self._closing.wait(pause)
         return None
 
-    def _run_in(self, child: Child, held: Held) -> Outcome | None:
-        """Let *child* run the job; None when it ended meanwhile. Raises OSError when it had ended before."""
+    def _run_in(self, child: Child, held: Held) -> Document | None:
+        """Let *child* run the job, and return how it says that went; None when it ended meanwhile.
+
+        Raises OSError when it had ended before.
+        """
         held.started = time.monotonic()  # a child that was still to be started takes nothing from the job's time
         self._limit(held)
         with self._guard:
@@ -120,8 +129,8 @@ class ChildRunner(Runner):
             with self._guard:
                 del self._running[held.key]
 
-    def _listen(self, child: Child, held: Held) -> Outcome | None:
-        """Hear how the run ends, and tell the child meanwhile what its job may want to know."""
+    def _listen(self, child: Child, held: Held) -> Document | None:
+        """Wait for the end of the run, and tell the child meanwhile what its job may want to know."""
         untold = {"stopping": messages.STOPPING, "lost": messages.LOST}
         while True:
             try:
@@ -130,14 +139,8 @@ class ChildRunner(Runner):
                 for name in [name for name in untold if getattr(held, name)]:
                     child.tell(untold.pop(name))
                 continue
-            if message is None:
-                return None
-            if message["kind"] == "outcome":
-                child.runs += 1
-                child.memory = message["memory"]
-                outcome = messages.outcome_of(message)
-                self._repeat_events(message["events"], outcome, held.job)
-                return outcome
+            if message is None or message["kind"] == "outcome":
+                return message
             self._note(message, held)
 
     def _note(self, message: Document, held: Held) -> None:

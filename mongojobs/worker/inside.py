@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from signal import Signals
 from types import FrameType
@@ -84,7 +85,8 @@ class Inside:
     def serve(self) -> None:
         """Run jobs until the worker closes the connection; for the main thread."""
         threading.Thread(target=self._read, name="mongojobs-channel", daemon=True).start()
-        self._channel.send(messages.READY)
+        with suppress(OSError):  # the worker is gone, as the reader will find out
+            self._channel.send(messages.READY)
         while (held := self._jobs.get()) is not None:
             outcome = self._runner.run(held)
             held.interruption.close()

@@ -134,9 +134,13 @@ class Worker:
 
         An unreachable database ends it with what was done so far. Source: delayed_job.
         """
+
+        def abort(held: Held) -> None:
+            crew.runner.abort(held)
+
         outcomes: list[Outcome] = []
         connections = self._connect()
-        crew = self._assemble(connections, on_stuck=lambda _held: None)
+        crew = self._assemble(connections, on_stuck=abort)
         try:
             crew.start_minding()
             crew.rescuer.rescue()

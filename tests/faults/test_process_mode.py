@@ -247,7 +247,7 @@ class TestAWorkerThatIsKilled:
 
         worker.send(Signals.SIGKILL)
         worker.wait()
-        eventually(lambda: not any(map(lives, children)), seconds=1)
+        eventually(lambda: not any(map(lives, children)), seconds=5)  # those that start find out when they have
         start("work", MONGOJOBS_LEASE="2")
         eventually(lambda: len(lines(ledger, "held")) == 2, seconds=20)
 

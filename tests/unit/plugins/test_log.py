@@ -27,6 +27,8 @@ class TestWording:
         [
             (n.WorkerStarted("w1", "queues=all"), "INFO", "[Worker(w1)] Starting job worker: queues=all"),
             (n.WorkerStopping("w1"), "INFO", "[Worker(w1)] Exiting..."),
+            (n.WorkerWorn("w1", "too old"), "INFO", "[Worker(w1)] Leaving once the running jobs have ended: too old"),
+            (n.ChildReplaced("w1", 7, "too old"), "INFO", "[Worker(w1)] Replacing the child process 7: too old"),
             (n.NoMoreJobs("w1"), "INFO", "[Worker(w1)] No more jobs available. Exiting"),
             (n.BatchDone("w1", 3, 1, 1.5), "INFO", "[Worker(w1)] 3 jobs processed at 2.0000 j/s, 1 failed"),
             (n.JobsReserved("w1", 3, 0.00125), "DEBUG", "[Worker(w1)] reserved 3 job(s) in 0.0013"),

@@ -84,6 +84,11 @@ class TestTheEnd:
 
         assert [ends[0].receive(), ends[0].receive()] == [{"last": 1}, None]
 
+    def test_is_what_makes_no_sense_too(self, ends, sockets):
+        sockets[1].send(b"\x08\0\0\0oops")
+
+        assert ends[0].receive() is None
+
     def test_wakes_both_sides(self, ends):
         ends[0].shut()
 

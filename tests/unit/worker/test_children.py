@@ -244,6 +244,20 @@ class TestADeath:
         assert isinstance(outcome, Crashed)
         assert time.monotonic() - begun < 10
 
+    def test_of_a_child_that_had_not_read_all_is_a_crash_all_the_same(self, runner, notes):
+        held = held_call(process_app.holds_the_interpreter, str(notes))
+        run = InAThread(runner, held)
+        eventually(lambda: words(notes) == ["held"])
+        pid = int(notes.read_text().split()[-1])
+        for _ in range(3):
+            held.interruption.interrupt(JobTimeout)
+            threading.Event().wait(0.02)
+
+        os.kill(pid, signal.SIGKILL)
+
+        assert isinstance(run.end(), Crashed)
+        assert words(notes) == ["held"]
+
     def test_on_our_demand_hands_the_job_back(self, runner, notes):
         held = held_call(process_app.holds_the_interpreter, str(notes))
         run = InAThread(runner, held)
