@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         EnqueueError,
         EnqueueUnknownError,
         ExtraMissingError,
+        FilterError,
         Interrupted,
         JobTimeout,
         MongoJobsError,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         UnstorableValueError,
     )
     from mongojobs.core.job import Job, current_job
+    from mongojobs.core.jobfilter import JobFilter
     from mongojobs.core.lifecycle import Lifecycle, Plugin
     from mongojobs.core.settings import Settings
     from mongojobs.enqueuing.asynchronous import handle_asynchronously
@@ -74,8 +76,9 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "Worker",
     "default_app",
     "configure",
-    # Look
+    # Look and operate
     "DelayedJob",
+    "JobFilter",
     # Extend
     "Lifecycle",
     "Plugin",
@@ -90,6 +93,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "EnqueueError",
     "EnqueueUnknownError",
     "ExtraMissingError",
+    "FilterError",
     "MongoJobsError",
     "NewerPayloadError",
     "NotAJobError",
@@ -113,6 +117,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
 _HOMES = {
     "mongojobs.app": ("MongoJobs", "Worker", "configure", "default_app"),
     "mongojobs.core.job": ("Job", "current_job"),
+    "mongojobs.core.jobfilter": ("JobFilter",),
     "mongojobs.core.lifecycle": ("Lifecycle", "Plugin"),
     "mongojobs.core.settings": ("Settings",),
     "mongojobs.enqueuing.asynchronous": ("handle_asynchronously",),

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from mongojobs.app.connections import Link, find_link, open_connections
+from mongojobs.app.operating import Operating, plain_errors
 from mongojobs.app.sources import read_file, settings_of
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import OptionError
 from mongojobs.core.figures import STEPS, Stats, Step
-from mongojobs.core.job import Job, JobId
+from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle, Plugin
 from mongojobs.core.notices import Warned
 from mongojobs.core.settings import Settings, resolve
@@ -30,15 +31,12 @@ from mongojobs.payload.references import DocumentReferences
 from mongojobs.payload.registry import registry
 from mongojobs.plugins.log import LogPlugin
 from mongojobs.store.clients import Client
-from mongojobs.store.faults import DatabaseError, unavailable
-from mongojobs.store.indexes import IndexReport, create_indexes
 from mongojobs.store.jobs import JobStore, open_store
-from mongojobs.store.pauses import Pause, PauseStore
 from mongojobs.store.stats import StatsStore
 from mongojobs.worker.crew import Connections
 
 
-class MongoJobs:
+class MongoJobs(Operating):
     """One app: where its jobs are, how they are handled, and who listens.
 
     *client* is a PyMongo client to use instead of looking for one, *clock* tells the time instead of the server (for
@@ -122,43 +120,6 @@ class MongoJobs:
         """Store *job_object* as ``mongojobs.enqueue`` does, in this app."""
         return self.enqueuer.enqueue(object_call(job_object), Options.of(options))
 
-    def get(self, job_id: JobId) -> Job | None:
-        """Return a job, or None. Raises StoreUnavailableError."""
-        with _plain_errors():
-            return self.store.get(job_id)
-
-    def cancel(self, job_id: JobId) -> Job:
-        """Cancel a job that has not begun. Raises StateError, StoreUnavailableError."""
-        with _plain_errors():
-            return self.store.cancel(job_id)
-
-    def retry(self, job_id: JobId) -> Job:
-        """Let a failed or cancelled job run again, with all its attempts. Raises StateError, StoreUnavailableError."""
-        with _plain_errors():
-            return self.store.retry(job_id)
-
-    def delete(self, job_id: JobId) -> Job:
-        """Delete a job that is not running. Raises StateError, StoreUnavailableError."""
-        with _plain_errors():
-            return self.store.delete(job_id)
-
-    def pause(self, queue: str, *, until: datetime | None = None, reason: str = "") -> Pause:
-        """Let no worker reserve from *queue* until *until*, or until ``resume``; they notice within five seconds.
-
-        Jobs that run go on, and jobs can be enqueued. Raises OptionError for what is no queue's name or a time without
-        zone, and StoreUnavailableError.
-        """
-        try:
-            with _plain_errors():
-                return self.pauses.pause(queue, until=None if until is None else truncate(until), reason=reason)
-        except ValueError as error:
-            raise OptionError(f"cannot pause {queue!r:.100}: {error}") from None
-
-    def resume(self, queue: str) -> bool:
-        """Let workers reserve from *queue* again; return whether it was paused. Raises StoreUnavailableError."""
-        with _plain_errors():
-            return self.pauses.resume(queue)
-
     def stats(self, *, since: datetime | None = None, until: datetime | None = None, by: Step = "minute") -> Stats:
         """Return what workers did from *since* until *until*, by minute or by hour, for each name and queue.
 
@@ -172,18 +133,8 @@ class MongoJobs:
         except ValueError as error:
             raise OptionError(str(error)) from None
         store = StatsStore(self.store.collection, self.store.clock, self.settings)
-        with _plain_errors():
+        with plain_errors():
             return store.read(by=by, since=begin, until=end)
-
-    @property
-    def pauses(self) -> PauseStore:
-        """The queues that are paused."""
-        return PauseStore(self.store.collection, self.store.clock)
-
-    def create_indexes(self) -> IndexReport:
-        """Create the indexes that are missing; to be run at each deploy. Raises StoreUnavailableError."""
-        with _plain_errors():
-            return create_indexes(self.store.collection)
 
     def connect_worker(self, settings: Settings) -> Connections:
         """Open the connections of a worker. Raises StoreUnavailableError, ServerTooOldError."""
@@ -202,15 +153,6 @@ class MongoJobs:
         link = self._link
         if link is not None and link.address is not None and not link.source.startswith("MongoEngine"):
             link.client.close()
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Raise errors of the driver as StoreUnavailableError, without the command, which may quote a job."""
-    try:
-        yield
-    except DatabaseError as error:
-        raise unavailable(error) from error
 
 
 class _Default:

@@ -1,22 +1,22 @@
-"""``mongojobs clear``."""
+"""``mongojobs clear`` and ``mongojobs purge``."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from mongojobs.cli.choosing import progress, sweep, yes_option
 from mongojobs.cli.opening import open_database
 from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
 from mongojobs.cli.output import confirm, counted
 
+if TYPE_CHECKING:
+    from mongojobs.store.sweeping import OnProgress
+
 CLEARABLE: Final = ("ready", "failed", "cancelled", "completed")
-
-
-def yes_option() -> click.Option:
-    """Return the flag of all commands that destroy."""
-    return own_option("-y", "--yes", text="do not ask", is_flag=True)
+ENDED: Final = ("completed", "cancelled", "failed")
 
 
 @with_options(
@@ -61,4 +61,56 @@ def clear(
             click.echo("There are no such jobs to delete.")
             return
         confirm(f"Delete {counted(number, 'job')} for good from {database.place}?", yes=yes)
-        click.echo(f"Deleted {counted(store.clear(**chosen), 'job')}.")
+        with progress(number, "Deleted") as on_progress:
+            deleted = store.clear(**chosen, on_progress=on_progress)
+        click.echo(f"Deleted {counted(deleted, 'job')}.")
+
+
+@with_options(
+    own_option(
+        "--older-than",
+        text="only jobs that ended longer ago than this",
+        default="30d",
+        show_default=True,
+        type=DurationType(),
+        metavar="DURATION",
+    ),
+    own_option(
+        "--state",
+        "states",
+        text="only jobs in this state; may be repeated",
+        type=click.Choice(ENDED),
+        multiple=True,
+    ),
+    own_option("-q", "--queue", text="only jobs of this queue", metavar="NAME"),
+    own_option("--dry-run", text="delete nothing; say how many jobs it would be", is_flag=True),
+    yes_option(),
+)
+@click.command(cls=Command)
+@click.pass_obj
+def purge(
+    told: GlobalOptions,
+    /,
+    *,
+    older_than: timedelta,
+    states: tuple[Any, ...],
+    queue: str | None,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Delete what is left of jobs that ended long ago: completed, cancelled and failed ones.
+
+    Shows how many, and asks. To keep none of them in the first place, see the settings keep_completed and
+    destroy_failed_jobs.
+    """
+    with open_database(told) as database:
+        store = database.store
+        before = store.clock.now() - older_than
+        chosen = [{"queue": queue, "state": state, "older_than": before} for state in states or ENDED]
+
+        def delete(on_progress: OnProgress) -> int:
+            return sum(store.clear(**one, on_progress=on_progress) for one in chosen)
+
+        number = sum(store.count_clear(**one) for one in chosen)
+        question = f"Delete {counted(number, 'job')} for good from {database.place}?"
+        sweep(number, delete, question=question, done="Deleted", yes=yes, dry_run=dry_run)

@@ -1,16 +1,17 @@
-"""``mongojobs jobs list``, ``show``, ``retry``, ``cancel`` and ``delete``."""
+"""``mongojobs jobs``: ``list``, ``show``, ``why``, and what is done with jobs, one by one or many at once."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mongojobs.cli.clear import yes_option
+from mongojobs.cli.choosing import chosen_by, filter_options, is_any_given, sweep, yes_option
 from mongojobs.cli.failures import NO, Failure
 from mongojobs.cli.opening import open_database
 from mongojobs.cli.options import Command, GlobalOptions, own_option, with_options
@@ -33,9 +34,8 @@ from mongojobs.cli.output import (
 
 if TYPE_CHECKING:
     from mongojobs.core.job import Job, JobId
+    from mongojobs.core.jobfilter import Verb
     from mongojobs.store.jobs import JobStore
-
-SHOWN_STATES: Final = ("ready", "running", "failed", "cancelled", "completed")
 
 _COLUMNS: Final = (
     Column("ID"),
@@ -56,37 +56,38 @@ _LISTED: Final = (
 
 @click.group()
 def jobs() -> None:
-    """List, show, retry, cancel and delete jobs."""
+    """Look at jobs, and change them: one by one, or many at once."""
 
 
 @with_options(
-    own_option("--state", text="only jobs in this state", type=click.Choice(SHOWN_STATES)),
-    own_option("-q", "--queue", text="only jobs of this queue", metavar="NAME"),
-    own_option("--name", text="only jobs of exactly this name", metavar="NAME"),
+    *filter_options(),
     own_option(
-        "--limit", text="most jobs to show", type=click.IntRange(min=1), default=50, show_default=True, metavar="N"
+        "--limit", text="most jobs to show", type=click.IntRange(1, 1000), default=50, show_default=True, metavar="N"
     ),
+    own_option("--after", text="go on after a page: its `next` in --json", metavar="MARK"),
     json_option(),
 )
 @jobs.command("list", cls=Command)
 @click.pass_obj
-def list_jobs(
-    told: GlobalOptions, /, *, state: Any, queue: str | None, name: str | None, limit: int, as_json: bool
-) -> None:
-    """List jobs, the newest first."""
+def list_jobs(told: GlobalOptions, /, *, limit: int, after: str | None, as_json: bool, **chosen: Any) -> None:
+    """List jobs, the newest first.
+
+    Ready jobs are due, scheduled ones are due later.
+    """
     with open_database(told) as database:
-        found = database.store.find(state=state, queue=queue, name=name, limit=limit + 1)
         now = database.store.clock.now()
-    shown = found[:limit]
+        page = database.operator.find(chosen_by(chosen, now), limit=limit, after=after)
     if as_json:
-        print_json({"jobs": [_document(job) for job in shown], "more": len(found) > limit})
+        shown = [_document(job) for job in page.jobs]
+        print_json({"jobs": shown, "more": page.next is not None, "next": page.next})
         return
-    if not shown:
+    if page.jobs:
+        _print_list(page.jobs, now)
+    elif page.next is None:
         click.echo("There are no such jobs.")
-        return
-    _print_list(shown, now)
-    if len(found) > limit:
-        click.echo(f"These are the newest {limit}; there are more: --limit N", err=True)
+    if page.next is not None:
+        few = f"These are the newest {limit}" if page.jobs else "None was found among the newest ones"
+        click.echo(f"{few}; there are more: --limit N, or --after {page.next}", err=True)
 
 
 @with_options(json_option())
@@ -96,7 +97,7 @@ def list_jobs(
 def show(told: GlobalOptions, /, *, job_id: str, as_json: bool) -> None:
     """Show all about one job: its arguments too, and its errors with their traces."""
     with open_database(told) as database:
-        job = _look_up(database.store, job_id)
+        job = look_up(database.store, job_id)
         now = database.store.clock.now()
     if as_json:
         print_json({**_document(job), "handler": job.handler, "errors": job.errors, "meta": job.meta})
@@ -104,35 +105,157 @@ def show(told: GlobalOptions, /, *, job_id: str, as_json: bool) -> None:
     _print_job(job, now)
 
 
+@with_options(json_option())
 @jobs.command(cls=Command)
-@click.argument("job_ids", nargs=-1, required=True)
+@click.argument("job_id")
 @click.pass_obj
-def retry(told: GlobalOptions, /, *, job_ids: Sequence[str]) -> None:
-    """Let failed or cancelled jobs run again, with all their attempts before them."""
+def why(told: GlobalOptions, /, *, job_id: str, as_json: bool) -> None:
+    """Say why a job has not run, the most important reason first, and what to do about it.
+
+    Name the app too (--app), so that it is known which jobs there are.
+    """
     with open_database(told) as database:
-        _each(database.store, job_ids, database.store.retry, "Ready again")
+        found = database.operator.why(look_up(database.store, job_id).id)
+    if as_json:
+        print_json({"id": job_id, "reasons": [asdict(reason) for reason in found]})
+        return
+    for reason in found:
+        click.echo(printable(f"{reason.text[0].upper()}{reason.text[1:]}."))
+        click.echo(click.style(printable(f"  -> {reason.remedy}"), bold=True))
 
 
+@with_options(
+    own_option("--pdb", text="when the job raises, look into it with Python's debugger", is_flag=True),
+)
 @jobs.command(cls=Command)
-@click.argument("job_ids", nargs=-1, required=True)
+@click.argument("job_id")
 @click.pass_obj
-def cancel(told: GlobalOptions, /, *, job_ids: Sequence[str]) -> None:
-    """Cancel jobs that have not begun."""
-    with open_database(told) as database:
-        _each(database.store, job_ids, database.store.cancel, "Cancelled")
+def run(told: GlobalOptions, /, *, job_id: str, pdb: bool) -> None:
+    """Run one job here and now, due or not, though its queue be paused.
+
+    Its result counts: it completes, or is tried again later. A failed or cancelled one is retried, with all its
+    attempts before it.
+    """
+    from mongojobs.cli.running import run_here
+
+    run_here(told, job_id, debug=pdb)
 
 
-@with_options(yes_option())
+def _many_options() -> list[click.Option]:
+    return [
+        *filter_options(),
+        own_option("--all", "everything", text="all jobs that this can be done with", is_flag=True),
+        own_option("--dry-run", text="change nothing; say how many jobs it would be", is_flag=True),
+        yes_option(),
+    ]
+
+
+@with_options(*_many_options())
 @jobs.command(cls=Command)
-@click.argument("job_ids", nargs=-1, required=True)
+@click.argument("job_ids", nargs=-1)
 @click.pass_obj
-def delete(told: GlobalOptions, /, *, job_ids: Sequence[str], yes: bool) -> None:
-    """Delete jobs that are not running."""
+def retry(told: GlobalOptions, /, **options: Any) -> None:
+    """Let failed or cancelled jobs run again, with all their attempts before them.
+
+    Name them by their ids, or choose them by flags.
+    """
+    _do(told, "retry", "Ready again:", options)
+
+
+@with_options(*_many_options())
+@jobs.command(cls=Command)
+@click.argument("job_ids", nargs=-1)
+@click.pass_obj
+def cancel(told: GlobalOptions, /, **options: Any) -> None:
+    """Cancel jobs that have not begun.
+
+    Name them by their ids, or choose them by flags.
+    """
+    _do(told, "cancel", "Cancelled", options)
+
+
+@with_options(*_many_options())
+@jobs.command(cls=Command)
+@click.argument("job_ids", nargs=-1)
+@click.pass_obj
+def delete(told: GlobalOptions, /, **options: Any) -> None:
+    """Delete jobs that are not running.
+
+    Name them by their ids, or choose them by flags.
+    """
+    _do(told, "delete", "Deleted", options)
+
+
+@with_options(*_many_options())
+@jobs.command(cls=Command)
+@click.argument("job_ids", nargs=-1)
+@click.pass_obj
+def hasten(told: GlobalOptions, /, **options: Any) -> None:
+    """Let scheduled jobs be due now.
+
+    Name them by their ids, or choose them by flags.
+    """
+    _do(told, "hasten", "Due now:", options)
+
+
+@with_options(
+    own_option("--to-queue", text="the queue they go to", metavar="NAME"),
+    own_option("--priority", text="the priority they get", type=int, metavar="N"),
+    *_many_options(),
+)
+@jobs.command(cls=Command)
+@click.argument("job_ids", nargs=-1)
+@click.pass_obj
+def move(told: GlobalOptions, /, *, to_queue: str | None, priority: int | None, **options: Any) -> None:
+    """Give jobs that have not begun another queue or priority.
+
+    Name them by their ids, or choose them by flags.
+    """
+    if to_queue is None and priority is None:
+        raise click.UsageError("where to? Name --to-queue or --priority")
+    _do(told, "move", "Moved", options, queue=to_queue, priority=priority)
+
+
+def _do(told: GlobalOptions, verb: Verb, done: str, options: dict[str, Any], **to: Any) -> None:
+    """Do *verb* with the jobs that are named or chosen. Raises UsageError, Failure."""
+    job_ids, everything, dry_run, yes = (options.pop(name) for name in ("job_ids", "everything", "dry_run", "yes"))
+    if bool(job_ids) + everything + is_any_given(options) != 1:
+        raise click.UsageError(
+            "which jobs? Name them by their ids, or choose them by --state, --queue, --name, --error, --since or --arg,"
+            " or take --all"
+        )
     with open_database(told) as database:
-        for job in [_look_up(database.store, job_id) for job_id in job_ids]:
-            click.echo(f"{job.id} {printable(job.name)}, {job.state}", err=True)
-        confirm(f"Delete {counted(len(job_ids), 'job')} for good?", yes=yes)
-        _each(database.store, job_ids, database.store.delete, "Deleted")
+        operator = database.operator
+        if not job_ids:
+            chosen = chosen_by(options, database.store.clock.now())
+            number = operator.count_for(verb, chosen)
+            question = f"{verb.capitalize()} {counted(number, 'job')} in {database.place}?"
+            act = getattr(operator, _MANY[verb])
+            sweep(
+                number,
+                lambda on_progress: act(chosen, on_progress=on_progress, **to),
+                question=question,
+                done=done,
+                yes=yes,
+                dry_run=dry_run,
+            )
+            return
+        if verb == "delete":
+            for job in [look_up(database.store, job_id) for job_id in job_ids]:
+                click.echo(f"{job.id} {printable(job.name)}, {job.state}", err=True)
+            confirm(f"Delete {counted(len(job_ids), 'job')} for good?", yes=yes)
+        act_on_one = getattr(operator, _ONE.get(verb, verb))
+        _each(database.store, job_ids, lambda job_id: act_on_one(job_id, **to), done.rstrip(":"))
+
+
+_ONE: Final[dict[Verb, str]] = {"hasten": "run_now"}
+_MANY: Final[dict[Verb, str]] = {
+    "retry": "retry_all",
+    "cancel": "cancel_all",
+    "delete": "delete_all",
+    "hasten": "run_all_now",
+    "move": "move_all",
+}
 
 
 def _each(store: JobStore, job_ids: Sequence[str], act: Callable[[JobId], Job], done: str) -> None:
@@ -142,7 +265,7 @@ def _each(store: JobStore, job_ids: Sequence[str], act: Callable[[JobId], Job], 
     refused = 0
     for job_id in job_ids:
         try:
-            job = act(_look_up(store, job_id).id)
+            job = act(look_up(store, job_id).id)
         except (StateError, Failure) as error:
             refused += 1
             click.echo(f"Error: {error}", err=True)
@@ -152,7 +275,7 @@ def _each(store: JobStore, job_ids: Sequence[str], act: Callable[[JobId], Job], 
         raise click.exceptions.Exit(NO)
 
 
-def _look_up(store: JobStore, text: str) -> Job:
+def look_up(store: JobStore, text: str) -> Job:
     """Return the job whose id *text* is: as ObjectId, as text or as number. Raises Failure."""
     for job_id in _possible_ids(text):
         job = store.get(job_id)

@@ -18,6 +18,7 @@ from mongojobs.cli.options import GlobalOptions
 
 if TYPE_CHECKING:
     from mongojobs.app import MongoJobs
+    from mongojobs.app.operating import Operator
     from mongojobs.core.settings import Resolved, Settings
     from mongojobs.store.jobs import JobStore
     from mongojobs.store.workers import WorkerStore
@@ -45,12 +46,13 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The database of an app: the jobs in it, the workers on it, and its *place*, for people."""
+    """The database of an app: the jobs in it, what can be done with them, and its *place*, for people."""
 
     store: JobStore
     workers: WorkerStore
     name: str
     place: str
+    operator: Operator
 
 
 def open_app(told: GlobalOptions, flags: Mapping[str, object] | None = None) -> Opened:
@@ -68,17 +70,19 @@ def open_app(told: GlobalOptions, flags: Mapping[str, object] | None = None) -> 
 
 
 @contextmanager
-def open_database(told: GlobalOptions) -> Iterator[Database]:
+def open_database(told: GlobalOptions, flags: Mapping[str, object] | None = None) -> Iterator[Database]:
     """Connect to the database of the app, within some seconds. Raises Failure, ConfigurationError, StoreUnavailable."""
+    from mongojobs.app.operating import Operator
     from mongojobs.plugins.formats import set_up_logging
 
-    opened = open_app(told)
+    opened = open_app(told, flags)
     settings, handler = opened.settings, logging.StreamHandler(sys.stderr)
     set_up_logging(handler, level=log_level(settings), form=settings.log_format, environ=os.environ)
     connections = opened.app.connect_worker(opened.settings)
     connections.store.on_warning = lambda message: click.echo(f"Warning: {message}", err=True)
     try:
-        yield Database(connections.store, connections.workers, opened.app.link.database, opened.place)
+        operator = Operator(connections.store, opened.app.payloads)
+        yield Database(connections.store, connections.workers, opened.app.link.database, opened.place, operator)
     finally:
         connections.close()
 
@@ -116,6 +120,15 @@ def modules_named(told: GlobalOptions) -> tuple[str, ...]:
     if not isinstance(modules, list | tuple) or not all(isinstance(module, str) for module in modules):
         raise click.UsageError(f"import in [tool.mongojobs] must be a list of modules, got {named!r}")
     return tuple(module.strip() for name in modules for module in name.split(","))
+
+
+def refuse_without_app(told: GlobalOptions) -> None:
+    """Raise UsageError unless it is known what to import: the command needs to know the app's jobs."""
+    if not app_named(told) and not modules_named(told):
+        raise click.UsageError(
+            "which app? Name the module that defines the jobs, as in `mongojobs --app myapp.jobs ...`, or by"
+            " MONGOJOBS_APP, or as app in [tool.mongojobs] of pyproject.toml"
+        )
 
 
 def _table(told: GlobalOptions) -> Mapping[str, object]:

@@ -7,17 +7,23 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import click
 
 from mongojobs.cli.failures import NO, USAGE, Failure
 from mongojobs.cli.options import own_option
+from mongojobs.core import wording
 
-NONE: Final = "-"
-
-_UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+NONE: Final = wording.NONE
+ago, counted, in_words, iso, printable = (
+    wording.ago,
+    wording.counted,
+    wording.in_words,
+    wording.iso,
+    wording.printable,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +47,22 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> None:
     """Print *rows* under the titles of *columns*."""
+    for line in table_lines(columns, rows):
+        click.echo(line)
+
+
+def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> list[str]:
+    """Return *rows* under the titles of *columns*; nothing if there are none."""
+    if not rows:
+        return []
     cells = [[printable(str(value)) for value in row] for row in rows]
     widths = [max(len(line[at]) for line in [[c.title for c in columns], *cells]) for at in range(len(columns))]
     titles = [_padded(column.title, width, column) for column, width in zip(columns, widths, strict=True)]
-    click.echo(click.style("  ".join(titles).rstrip(), bold=True))
+    lines = [click.style("  ".join(titles).rstrip(), bold=True)]
     for row in cells:
         shown = [_cell(text, width, column) for text, width, column in zip(row, widths, columns, strict=True)]
-        click.echo("  ".join(shown).rstrip())
+        lines.append("  ".join(shown).rstrip())
+    return lines
 
 
 def plain(value: Any) -> Any:
@@ -73,44 +88,6 @@ def plain(value: Any) -> Any:
             return str(value)
 
 
-def iso(moment: datetime) -> str:
-    """Return *moment* as ``2026-11-23T10:00:00.000Z``; a naive one is in UTC, as everything in the database."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def in_words(duration: timedelta) -> str:
-    """Return *duration* in its two largest units: ``850ms``, ``12s``, ``3m 20s``, ``2d 4h``."""
-    seconds = max(duration.total_seconds(), 0.0)
-    if seconds < 1:
-        return f"{seconds * 1000:.0f}ms"
-    if seconds < 10:
-        return f"{seconds:.1f}s"
-    at = next(at for at, (_, size) in enumerate(_UNITS) if seconds >= size)
-    parts = []
-    for unit, size in _UNITS[at : at + 2]:
-        parts.append(f"{int(seconds // size)}{unit}")
-        seconds %= size
-    return " ".join(part for part in parts if not part.startswith("0"))
-
-
-def ago(moment: datetime | None, now: datetime) -> str:
-    """Return how long ago *moment* was, or in how long it will be."""
-    if moment is None:
-        return NONE
-    return f"{in_words(now - moment)} ago" if moment <= now else f"in {in_words(moment - now)}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return ``1 job``, ``1,200 jobs``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's' if not noun.endswith('x') else 'es'}"
-
-
-def printable(text: str) -> str:
-    """Return *text* without line ends and what would command a terminal: jobs may carry texts of strangers."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
-
-
 def printable_lines(text: str) -> list[str]:
     """Return the lines of *text*, each of them printable."""
     return [printable(line.expandtabs(4)) for line in text.splitlines()]
@@ -121,14 +98,14 @@ def shortened(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: max(width - 1, 0)]}…"
 
 
-def confirm(question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool, declined: str = "nothing was deleted") -> None:
     """Ask before something is destroyed. Raises Failure when declined, or where nobody can be asked."""
     if yes:
         return
     if not sys.stdin.isatty():
         raise Failure(f"{question} There is no terminal to ask on: add --yes to go ahead", USAGE)
     if not click.confirm(question, err=True):
-        raise Failure("nothing was deleted", NO)
+        raise Failure(declined, NO)
 
 
 def _padded(text: str, width: int, column: Column) -> str:

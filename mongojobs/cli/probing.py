@@ -162,6 +162,7 @@ def _ready(worker: Worker) -> Answer:
 
 def _stats(worker: Worker, opened: Opened) -> Answer:
     """Return what ``mongojobs status --json`` prints."""
+    from mongojobs.app.operating import Operator
     from mongojobs.cli.opening import Database
     from mongojobs.cli.output import plain
     from mongojobs.cli.status import status_document
@@ -172,7 +173,8 @@ def _stats(worker: Worker, opened: Opened) -> Answer:
     connections = worker.connections
     if connections is None:
         return Answer('{"error": "the database has not answered yet"}\n', ok=False, content_type=JSON)
-    database = Database(connections.store, connections.workers, opened.app.link.database, "")
+    operator = Operator(connections.store, opened.app.payloads)
+    database = Database(connections.store, connections.workers, opened.app.link.database, "", operator)
     try:
         with time_limit(QUERY_SECONDS):
             document = status_document(connections.store.report(), connections.workers.alive(), database)

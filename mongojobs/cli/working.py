@@ -76,6 +76,7 @@ def work_here(told: GlobalOptions, options: WorkOptions) -> End:
     from mongojobs.app import Worker
     from mongojobs.cli.announcing import Announcer
     from mongojobs.worker.signals import SUPERVISED, WorkerSignals, supervisor_of
+    from mongojobs.worker.supervisor import DISMISSED_STATUS
 
     departure = Departure()
     supervisor = supervisor_of(os.environ)
@@ -99,6 +100,8 @@ def work_here(told: GlobalOptions, options: WorkOptions) -> End:
             raise _fatal(error) from error
     if options.fail_on_error and failed.count and status == 0:
         status = NO
+    if worker.is_dismissed and supervisor is not None and status == 0:
+        status = DISMISSED_STATUS
     return End(status, worker.has_stuck_threads)
 
 

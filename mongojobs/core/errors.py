@@ -22,6 +22,7 @@
     |-- PartialEnqueueError           some of many jobs were stored
     |-- StoreUnavailableError         the database could not be reached or refused
     |-- StateError                    the job is in a state that forbids the request
+    |-- FilterError                   a filter of jobs, or a place in a list of them, that cannot be one
     |-- ReadOnlyError                 a write through the read-only ``DelayedJob`` document
     `-- DeserializationError          a stored payload cannot be turned back into a call
         |-- UnknownJobError           no job is registered under the stored name
@@ -152,6 +153,10 @@ class StoreUnavailableError(MongoJobsError):
 
 class StateError(MongoJobsError):
     """The job's state forbids what was asked."""
+
+
+class FilterError(MongoJobsError, ValueError):
+    """A filter of jobs has a bad value, or a list is to go on after what is no place in it."""
 
 
 class ReadOnlyError(MongoJobsError):

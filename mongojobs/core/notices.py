@@ -6,6 +6,7 @@ Durations are in seconds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mongojobs.core.job import Job, JobId
@@ -24,6 +25,14 @@ class WorkerStopping:
     """A worker has been told to stop."""
 
     worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerTold:
+    """People have told a worker, through its document, to be quiet or to stop, as *order* says."""
+
+    worker: str
+    order: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +257,16 @@ class Warned:
     message: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionTaken:
+    """A *user* of the dashboard has changed something: *count* jobs, queues or workers, those that *target* tells."""
+
+    user: str
+    action: str
+    count: int
+    target: Mapping[str, object]
+
+
 RunEnded = JobCompleted | JobErrored | JobFailed | JobDiscarded | JobSnoozed | JobReleased
 """The notices that tell how a run ended. Of a job that is given up there are two: of its error, and of its failure."""
 
@@ -271,6 +290,7 @@ Notice = (
     AboutJob
     | WorkerStarted
     | WorkerStopping
+    | WorkerTold
     | WorkerStopped
     | WorkerWorn
     | ChildReplaced
@@ -284,4 +304,5 @@ Notice = (
     | DatabaseAway
     | DatabaseBack
     | Warned
+    | ActionTaken
 )

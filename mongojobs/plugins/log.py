@@ -65,6 +65,8 @@ def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a deci
             return f"Starting job worker: {settings}"
         case n.WorkerStopping():
             return "Exiting..."
+        case n.WorkerTold(order=order):
+            return f"Told so by `mongojobs workers {order}`: reserving no more jobs"
         case n.WorkerStopped(released=released):
             return f"Stopped, {released} running job(s) handed back" if released else "Stopped"
         case n.WorkerWorn(reason=reason):
@@ -90,6 +92,9 @@ def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a deci
             return f"Job (id={job_id}) was lost by Worker({locked_by}), loss {losses}: {end}"
         case n.JobQuarantined(job_id=job_id, reason=reason):
             return f"Job (id={job_id}) FAILED permanently: {reason}"
+        case n.ActionTaken(user=user, action=action, count=count, target=target):
+            about = ", ".join(f"{key} {value!r:.500}" for key, value in target.items() if value)
+            return f"User {user!r} on the dashboard: {action}, {count} ({about})"
         case n.CallbackRaised(job=job, what=what, trace=trace):
             about = f"{job}: " if job else ""
             return f"{about}Error when running {what}: {trace}"
@@ -165,6 +170,7 @@ _EVENTS: dict[type, str] = {
     n.DatabaseAway: "database.away",
     n.DatabaseBack: "database.back",
     n.Warned: "warning",
+    n.ActionTaken: "dashboard.action",
 }
 """The field ``event`` of each notice."""
 
@@ -183,6 +189,8 @@ def _fields(notice: n.Notice) -> dict[str, Any]:
         fields["run_ms"] = round(notice.seconds * 1000)
     if (error := getattr(notice, "error", None)) is not None:
         fields["error"] = error[:_MESSAGE_BYTES]
+    if isinstance(notice, n.ActionTaken):
+        fields |= {"user": notice.user, "action": notice.action, "count": notice.count}
     if (job_id := getattr(notice, "job_id", None)) is not None:
         fields["job_id"] = str(job_id)
     return fields

@@ -11,6 +11,7 @@ from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
     DuplicateKeyError,
+    ExecutionTimeout,
     OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
@@ -86,6 +87,11 @@ def is_missing_index(error: BaseException) -> bool:
     return isinstance(error, OperationFailure) and error.code == _BAD_VALUE and "hint" in str(error)
 
 
+def is_too_slow(error: BaseException) -> bool:
+    """Whether the server broke off a query that took longer than it was given."""
+    return isinstance(error, ExecutionTimeout)
+
+
 def is_wrong_type(error: BaseException) -> bool:
     """Whether a counter could not be raised because the document holds no number there, or one too large."""
     if not isinstance(error, OperationFailure):
@@ -122,6 +128,8 @@ def describe(error: BaseException) -> str:
 
 def unavailable(error: BaseException) -> StoreUnavailableError:
     """Return *error* as the one that users of the library see."""
+    if is_too_slow(error):
+        return StoreUnavailableError("the database takes too long for this: ask for a state, a queue or a shorter time")
     refused = is_refused(error)
     said = "the database refused the operation" if refused else "the database is not available"
     return StoreUnavailableError(f"{said}: {describe(error)}", refused=refused)

@@ -18,11 +18,15 @@ RESERVE_ORDER: Final = [("priority", 1), ("run_at", 1), ("_id", 1)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which jobs a worker works on: of which queues (none given: all) and priorities (both ends included)."""
+    """Which jobs a worker works on: of which queues (none given: all) and priorities (both ends included).
+
+    With *only*, it is this one.
+    """
 
     queues: tuple[str, ...] = ()
     min_priority: int | None = None
     max_priority: int | None = None
+    only: JobId | None = None
 
 
 def one(job_id: JobId) -> Document:
@@ -45,7 +49,7 @@ def wanted_ready(wanted: Wanted) -> Document:
     }
     if wanted.queues:
         query["queue"] = {"$in": list(wanted.queues)}
-    return query
+    return query if wanted.only is None else query | one(wanted.only)
 
 
 def reservable(wanted: Wanted, *, now: datetime, beside: bool) -> Document:

@@ -6,17 +6,20 @@ from mongojobs.core.clock import Clock, ServerClock
 from mongojobs.core.settings import Settings
 from mongojobs.store.base import Quarantined
 from mongojobs.store.clients import Client, ClientTime, jobs_collection
+from mongojobs.store.explaining import Explaining
 from mongojobs.store.filters import EPOCH, Wanted
 from mongojobs.store.inserting import Inserting
+from mongojobs.store.looking import Looking
 from mongojobs.store.queues import Counting
 from mongojobs.store.rescuing import Rescued, Rescuing
-from mongojobs.store.reserving import WIDEST_SPREAD, Reserving
+from mongojobs.store.reserving import WIDEST_SPREAD
+from mongojobs.store.sweeping import Sweeping
 from mongojobs.store.tending import Tending
 
 __all__ = ["EPOCH", "WIDEST_SPREAD", "JobStore", "Quarantined", "Rescued", "Wanted", "open_store"]
 
 
-class JobStore(Inserting, Reserving, Rescuing, Tending, Counting):
+class JobStore(Inserting, Looking, Rescuing, Tending, Sweeping, Counting, Explaining):
     """The jobs in their collection; threads may share it.
 
     The filter of each write names the state that the job leaves and, when that is ``running``, the lock token;
@@ -41,12 +44,15 @@ class JobStore(Inserting, Reserving, Rescuing, Tending, Counting):
     running, lease over  rescue by any worker                ready, losses+1; later from the  ``rescue``
                                                              2nd on, failed at the cap
     ready                cancel                              cancelled                        ``cancel``
+    ready                a person is in a hurry              ready, due now                   ``hasten``
+    ready                another queue or priority           ready, there                     ``move``
     failed, cancelled    retry by a person                   ready, all counters 0            ``retry``
     any but running      delete, clear                       gone                             ``delete``, ``clear``
     running or ready     damaged fields                      failed, "damaged: ..."           ``quarantine``
     ===================  ==================================  ===============================  ===================
 
-    ``adopt`` belongs to ``reserve``: it finds what a call without an answer has locked.
+    ``adopt`` belongs to ``reserve``: it finds what a call without an answer has locked. What people do with one job
+    they can do with many: ``cancel_all``, ``retry_all``, ``hasten_all``, ``move_all``, ``delete_all``.
     """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from mongojobs.core.job import (
     FAILED,
@@ -54,6 +54,16 @@ class Rescuing(StoreBase):
 
         expired = self._using(indexes.RUNNING, look)
         return [rescued for document in expired if (rescued := self._take_back(document, by=by, now=now))]
+
+    def count_stuck(self) -> int:
+        """Return how many jobs ``rescue`` would take back, one batch after the other. Raises DatabaseError."""
+        query = filters.expired(self.clock.now())
+
+        def count(hint: str | None) -> int:
+            options: dict[str, Any] = {} if hint is None else {"hint": hint}
+            return self.collection.count_documents(query, **options)
+
+        return self._using(indexes.RUNNING, count)
 
     def quarantine(self, *, limit: int = 50) -> list[Quarantined]:
         """Set aside up to *limit* jobs that are ready or running and damaged so that no other query finds them.

@@ -214,6 +214,8 @@ def _lock(*, token: str, by: str, now: datetime, until: datetime) -> Document:
 
 
 def _index_for(wanted: Wanted) -> str:
+    if wanted.only is not None:
+        return "_id_"
     return indexes.READY_BY_QUEUE if wanted.queues else indexes.READY
 
 

@@ -1,19 +1,21 @@
 """The workers that are alive, in a collection beside the jobs: one document a worker, renewed by its heartbeat.
 
-Nothing depends on these documents but what people are shown. A worker that dies leaves its document behind, and the
-server removes it some time after ``expire_at``.
+Nothing depends on these documents but what people are shown, and what they tell a worker: that is written into its
+document, and its heartbeat reads it there when it next says that it is alive. A worker that dies leaves its document
+behind, and the server removes it some time after ``expire_at``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, Literal, get_args
 
-from pymongo import WriteConcern
+from pymongo import ReturnDocument, WriteConcern
 
 from mongojobs.core.clock import Clock
-from mongojobs.core.job import Document
+from mongojobs.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, Document, JobId
 from mongojobs.core.settings import Settings
 from mongojobs.store.clients import Jobs
 from mongojobs.store.documents import aware
@@ -21,9 +23,30 @@ from mongojobs.store.documents import aware
 WORKERS_SUFFIX: Final = "_workers"
 
 
+MOST_RUNS_SHOWN: Final = 20
+
+WorkerOrder = Literal["quiet", "stop"]
+"""What people may tell a worker: to reserve nothing more, or to stop as by TERM."""
+
+WorkerState = Literal["working", "quiet", "stopping"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningJob:
+    """A job that a worker is running, and since when."""
+
+    id: JobId
+    name: str
+    queue: str
+    since: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerStatus:
-    """What a worker process says of itself; *name* is its label, *busy* the number of jobs it is running."""
+    """What a worker process says of itself; *name* is its label, *busy* the number of jobs it is running.
+
+    *running* names the first 20 of those. *memory_bytes* is the most memory that the process has held so far.
+    """
 
     name: str
     host: str
@@ -33,8 +56,19 @@ class WorkerStatus:
     threads: int
     busy: int
     version: str
+    min_priority: int | None = None
+    max_priority: int | None = None
+    state: WorkerState = "working"
+    running: tuple[RunningJob, ...] = ()
+    memory_bytes: int = 0
     heartbeat_at: datetime | None = None
     """When it last said so; set by the store."""
+
+    def listens_to(self, queue: str, priority: int) -> bool:
+        """Whether it takes jobs of *queue* with *priority*."""
+        lowest = LOWEST_PRIORITY if self.min_priority is None else self.min_priority
+        highest = HIGHEST_PRIORITY if self.max_priority is None else self.max_priority
+        return (not self.queues or queue in self.queues) and lowest <= priority <= highest
 
 
 class WorkerStore:
@@ -50,12 +84,42 @@ class WorkerStore:
         self._clock = clock
         self._lease = settings.lease
 
-    def beat(self, status: WorkerStatus) -> None:
-        """Say that the worker is alive: so it counts until its locks would run out too. Raises DatabaseError."""
+    def beat(self, status: WorkerStatus) -> WorkerOrder | None:
+        """Say that the worker is alive, and return what it was told since. Raises DatabaseError.
+
+        It counts as alive until its locks would run out too. What was told a namesake before it counts for nothing.
+        """
         now = self._clock.now()
-        document = asdict(status) | {"heartbeat_at": now, "expire_at": now + self._lease, "queues": list(status.queues)}
+        document = asdict(status) | {"heartbeat_at": now, "expire_at": now + self._lease}
+        document |= {"queues": list(status.queues), "running": document["running"][:MOST_RUNS_SHOWN]}
         name = document.pop("name")
-        self.collection.update_one({"_id": {"$eq": name}}, {"$set": document}, upsert=True)
+        before = self.collection.find_one_and_update(
+            {"_id": {"$eq": name}},
+            {"$set": document},
+            {"order": 1, "order_for": 1},
+            upsert=True,
+            return_document=ReturnDocument.BEFORE,
+        )
+        return _order(before or {}, status.started_at)
+
+    def tell(self, order: WorkerOrder, names: Iterable[str] | None = None) -> list[str]:
+        """Tell living workers what to do, all of them or those called *names*; return the names of those told.
+
+        They hear it at their next heartbeat. Raises DatabaseError.
+        """
+        told = [worker for worker in self.alive() if names is None or worker.name in set(names)]
+        for worker in told:
+            change = {"order": order, "order_for": worker.started_at}
+            self.collection.update_one({"_id": {"$eq": worker.name}}, {"$set": change})
+        return [worker.name for worker in told]
+
+    def dead(self) -> list[WorkerStatus]:
+        """Return the workers that have been silent for a lease and not said goodbye, by name. Raises DatabaseError."""
+        return self._some({"expire_at": {"$lte": self._clock.now()}})
+
+    def prune(self) -> int:
+        """Forget the dead workers now, not when the server does; return how many. Raises DatabaseError."""
+        return self.collection.delete_many({"expire_at": {"$lte": self._clock.now()}}).deleted_count
 
     def remove(self, name: str) -> None:
         """Forget the worker, which has ended. Raises DatabaseError."""
@@ -63,12 +127,21 @@ class WorkerStore:
 
     def alive(self) -> list[WorkerStatus]:
         """Return the workers whose last word is younger than a lease, by name. Raises DatabaseError."""
-        living = {"expire_at": {"$gt": self._clock.now()}}
-        return sorted((_to_status(found) for found in self.collection.find(living)), key=lambda status: status.name)
+        return self._some({"expire_at": {"$gt": self._clock.now()}})
+
+    def _some(self, query: Document) -> list[WorkerStatus]:
+        return sorted((_to_status(found) for found in self.collection.find(query)), key=lambda status: status.name)
+
+
+def _order(before: Document, started_at: datetime) -> WorkerOrder | None:
+    order, meant_for = before.get("order"), before.get("order_for")
+    is_meant = isinstance(meant_for, datetime) and aware(meant_for) == started_at
+    return order if is_meant and order in get_args(WorkerOrder) else None
 
 
 def _to_status(document: Document) -> WorkerStatus:
     """Read what the worker wrote; it may be of another version of this library."""
+    state: WorkerState = document["state"] if document.get("state") in get_args(WorkerState) else "working"
     return WorkerStatus(
         name=str(document["_id"]),
         host=str(document.get("host", "")),
@@ -78,5 +151,17 @@ def _to_status(document: Document) -> WorkerStatus:
         threads=int(document.get("threads", 0)),
         busy=int(document.get("busy", 0)),
         version=str(document.get("version", "")),
+        min_priority=document.get("min_priority"),
+        max_priority=document.get("max_priority"),
+        state=state,
+        running=_running(document.get("running", ())),
+        memory_bytes=int(document.get("memory_bytes", 0)),
         heartbeat_at=aware(document["heartbeat_at"]),
+    )
+
+
+def _running(found: Sequence[Any]) -> tuple[RunningJob, ...]:
+    return tuple(
+        RunningJob(id=one["id"], name=str(one["name"]), queue=str(one["queue"]), since=aware(one["since"]))
+        for one in found
     )

@@ -54,7 +54,7 @@ class Child:
         self._ending = threading.Lock()
         self._was_killed = False
         self._death: Death | None = None
-        self._least_peak = peak_bytes(resource.getrusage(resource.RUSAGE_SELF))
+        self._least_peak = peak_bytes()
         ours, theirs = socket.socketpair()
         life, self._life = os.pipe()
         try:

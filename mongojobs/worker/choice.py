@@ -33,7 +33,12 @@ class Choice:
         self._others: tuple[str, ...] = ()
 
     def now(self) -> Wanted | None:
-        """Return what to ask for now; None when all of it is paused. Raises DatabaseError."""
+        """Return what to ask for now; None when all of it is paused. Raises DatabaseError.
+
+        A single job that somebody has asked for is asked for whether its queue is paused or not.
+        """
+        if self.wanted.only is not None:
+            return self.wanted
         moment = time.monotonic()
         if moment >= self._look_for_pauses:
             self.paused = frozenset(pause.queue for pause in self._pauses.all())

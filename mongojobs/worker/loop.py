@@ -9,9 +9,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Final
 
-from mongojobs.core.job import LONGEST_NAME
+from mongojobs.core.clock import truncate
+from mongojobs.core.job import LONGEST_NAME, JobId
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import (
     JobsReserved,
@@ -20,17 +22,20 @@ from mongojobs.core.notices import (
     WorkerStarted,
     WorkerStopped,
     WorkerStopping,
+    WorkerTold,
     WorkerWorn,
 )
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Payloads
 from mongojobs.store.faults import DatabaseError, reason
-from mongojobs.store.workers import WorkerStatus
+from mongojobs.store.jobs import Wanted
+from mongojobs.store.workers import MOST_RUNS_SHOWN, RunningJob, WorkerOrder, WorkerStatus
 from mongojobs.version import __version__
 from mongojobs.worker.background import background_thread
 from mongojobs.worker.connecting import Connecting
 from mongojobs.worker.crew import Connections, Crew
 from mongojobs.worker.holdings import Held
+from mongojobs.worker.memory import peak_bytes
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.outcome import Crashed, Errored, GivenUp, Outcome, Succeeded
 from mongojobs.worker.pulse import LONGEST_STILLNESS_SECONDS, Pulse
@@ -82,6 +87,7 @@ class Worker:
         self._crew: Crew | None = None
         self._connections: Connections | None = None
         self._is_stuck = False
+        self._obeyed: set[WorkerOrder] = set()
         self.has_stuck_threads = False
         """Whether code of jobs, or a call to a database that hangs, still goes on after ``start`` has returned.
 
@@ -90,6 +96,11 @@ class Worker:
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_dismissed(self) -> bool:
+        """Whether people have told this very worker to stop, by its document: so it is not to be started again."""
+        return "stop" in self._obeyed
 
     @property
     def is_stopping(self) -> bool:
@@ -134,7 +145,18 @@ class Worker:
 
         An unreachable database ends it with what was done so far. Source: delayed_job.
         """
+        outcomes = self._run_here(limit)
+        successes = sum(isinstance(outcome, Succeeded) for outcome in outcomes)
+        return successes, sum(isinstance(outcome, Errored | GivenUp | Crashed) for outcome in outcomes)
 
+    def run_one(self, job_id: JobId) -> Outcome | None:
+        """Run this job here, if it is due and no other worker has it, though its queue be paused; None if it is not.
+
+        Raises StoreUnavailableError, ServerTooOldError.
+        """
+        return next(iter(self._run_here(1, only=job_id)), None)
+
+    def _run_here(self, limit: int, *, only: JobId | None = None) -> list[Outcome]:
         def abort(held: Held) -> None:
             crew.runner.abort(held)
 
@@ -143,7 +165,10 @@ class Worker:
         crew = self._assemble(connections, on_stuck=abort)
         try:
             crew.start_minding()
-            crew.rescuer.rescue()
+            if only is None:
+                crew.rescuer.rescue()
+            else:
+                crew.choice.wanted = Wanted(only=only)
             while len(outcomes) < limit and not self._stopping.is_set() and (held := self._take_one(crew)):
                 result = crew.slots.perform(held)
                 crew.finisher.write_patiently()
@@ -158,8 +183,7 @@ class Worker:
             crew.join(JOIN_SECONDS)
             crew.event_loop.close(JOIN_SECONDS)
             connections.close()
-        successes = sum(isinstance(outcome, Succeeded) for outcome in outcomes)
-        return successes, sum(isinstance(outcome, Errored | GivenUp | Crashed) for outcome in outcomes)
+        return outcomes
 
     def _try_to_connect(self) -> Connections:
         self.pulse.beat()
@@ -322,20 +346,31 @@ class Worker:
             self._crew.heartbeat.look()
 
     def _beat(self) -> None:
-        """Show that this worker lives. Raises DatabaseError."""
+        """Show that this worker lives, and do what people have told it since. Raises DatabaseError."""
         if self._connections is None or self._crew is None:
             return
-        self._connections.workers.beat(
-            WorkerStatus(
-                name=self.name,
-                host=socket.gethostname(),
-                pid=os.getpid(),
-                started_at=self._connections.opened_at,
-                queues=self.settings.queues,
-                threads=self.settings.threads,
-                busy=len(self._crew.holdings.running()),
-                version=__version__,
-            )
+        order = self._connections.workers.beat(self._status(self._connections, self._crew.holdings.running()))
+        if order is not None and order not in self._obeyed:
+            self._obeyed.add(order)
+            self._lifecycle.notify(WorkerTold(self.name, order))
+            self.stop() if order == "stop" else self.quiet()
+
+    def _status(self, connections: Connections, running: list[Held]) -> WorkerStatus:
+        settings, now = self.settings, connections.heartbeat_store.clock.now()
+        return WorkerStatus(
+            name=self.name,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_at=connections.opened_at,
+            queues=settings.queues,
+            min_priority=settings.min_priority,
+            max_priority=settings.max_priority,
+            threads=settings.threads,
+            busy=len(running),
+            state="stopping" if self._stopping.is_set() else "quiet" if self._quiet.is_set() else "working",
+            running=tuple(_shown(held, now) for held in running[:MOST_RUNS_SHOWN]),
+            memory_bytes=peak_bytes(),
+            version=__version__,
         )
 
     def _leave(self, connections: Connections) -> None:
@@ -350,6 +385,12 @@ class Worker:
 def _unique_name() -> str:
     """Return a label that no other worker has: containers share host names and process ids. Source: delayed_job#866."""
     return f"host:{socket.gethostname()} pid:{os.getpid()} id:{secrets.token_hex(3)}"
+
+
+def _shown(held: Held, now: datetime) -> RunningJob:
+    """Return what the list of workers shows of a job that runs *now*."""
+    job, elapsed = held.job, time.monotonic() - (held.started or time.monotonic())
+    return RunningJob(id=job.id, name=job.name, queue=job.queue, since=truncate(now - timedelta(seconds=elapsed)))
 
 
 def _worth_reading(settings: Settings) -> str:

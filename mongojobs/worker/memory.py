@@ -19,11 +19,12 @@ def resident_bytes() -> int:
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
     except (OSError, IndexError, ValueError):
-        return peak_bytes(resource.getrusage(resource.RUSAGE_SELF))
+        return peak_bytes()
 
 
-def peak_bytes(usage: resource.struct_rusage) -> int:
-    """Return the most memory that was ever occupied."""
+def peak_bytes(usage: resource.struct_rusage | None = None) -> int:
+    """Return the most memory that a process has ever occupied: this one, unless the *usage* of another is given."""
+    usage = usage or resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_maxrss * _PEAK_UNIT_BYTES
 
 

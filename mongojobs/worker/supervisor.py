@@ -24,6 +24,9 @@ logger = logging.getLogger("mongojobs")
 SETUP_STATUSES: Final = (2, 3, 4, 5)
 """Exit statuses of a child that would end the same way again: bad usage, no app, no database, no indexes."""
 
+DISMISSED_STATUS: Final = 72
+"""Exit status of a child that people have told to stop, and that is not to be started again."""
+
 KILL_AFTER_SECONDS: Final = 5.0
 """How much longer than their ``shutdown_timeout`` the children may take to leave."""
 
@@ -138,7 +141,10 @@ class Supervisor:
             status = child.end()
             if status is None:
                 continue
-            if status in self._final_statuses:
+            if status == DISMISSED_STATUS:
+                child.is_wanted = False
+                logger.info("%s was told to stop: it is not started again", name)
+            elif status in self._final_statuses:
                 child.is_wanted = False
                 self._status = max(self._status, status)
             elif status in SETUP_STATUSES and self._stopping_since is None:

@@ -15,6 +15,7 @@ import pytest
 from pymongo import MongoClient
 
 from mongojobs.core.job import ErrorText, Job
+from mongojobs.core.jobfilter import SHOWN_STATES, JobFilter
 from mongojobs.core.settings import Settings
 from mongojobs.store.ending import rescheduled
 from mongojobs.store.indexes import create_indexes
@@ -109,10 +110,17 @@ def one_damaged(store: JobStore) -> None:
     store.collection.update_one({"_id": job.id}, {"$set": {"run_at": None}})
 
 
+def some_rare(store: JobStore, **changes) -> None:
+    store.insert_many([a_job(queue="rare", priority=4, **changes) for _ in range(5)])
+
+
 BY_QUEUE = Wanted(queues=("bulk", "mail"))
-LAST_PAGE = a_job(
-    run_at=START - 50.5 * SECOND, finished_at=START - 50.5 * SECOND, locked_until=START + MINUTE, lock_token="token1"
-)
+
+
+def two_pages(store: JobStore, chosen: JobFilter) -> None:
+    first = store.page(chosen)
+    store.page(chosen, after=first.next)
+
 
 CALLS: dict[str, tuple[Callable, Callable]] = {
     "insert": (nothing, lambda store, _: store.insert(a_job())),
@@ -152,20 +160,60 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "release": (held, lambda store, jobs: store.release(jobs, started=False)),
     "release started": (held, lambda store, jobs: store.release(jobs, started=True)),
     "rescue": (one_expired, lambda store, _: store.rescue(by="w")),
+    "count_stuck": (nothing, lambda store, _: store.count_stuck()),
     "quarantine": (nothing, lambda store, _: store.quarantine()),
     "quarantine damaged": (one_damaged, lambda store, _: store.quarantine()),
     "get": (one_ended, lambda store, job: store.get(job.id)),
     "find": (nothing, lambda store, _: store.find()),
-    "find further": (one_ended, lambda store, job: store.find(before=job)),
     "find failed": (nothing, lambda store, _: store.find(state="failed")),
-    "find failed further": (nothing, lambda store, _: store.find(state="failed", before=LAST_PAGE)),
     "find failed of queue": (nothing, lambda store, _: store.find(state="failed", queue="mail")),
     "find failed of name": (nothing, lambda store, _: store.find(state="failed", name="job1")),
     "find ready": (nothing, lambda store, _: store.find(state="ready")),
-    "find ready further": (nothing, lambda store, _: store.find(state="ready", before=LAST_PAGE)),
     "find ready of queue": (nothing, lambda store, _: store.find(state="ready", queue="mail")),
     "find running": (nothing, lambda store, _: store.find(state="running")),
-    "find running further": (nothing, lambda store, _: store.find(state="running", before=LAST_PAGE)),
+    **{
+        f"page of {state}{' ' + field if field else ''}": (
+            nothing,
+            lambda store, _, chosen=chosen: two_pages(store, chosen),
+        )
+        for state in (None, *SHOWN_STATES)
+        for field, value in (("", None), *(() if state is None else (("queue", "mail"),)))
+        for chosen in [JobFilter(state=state, **({field: value} if field else {}))]
+    },
+    "page of failed name": (nothing, lambda store, _: two_pages(store, JobFilter(state="failed", name="job1"))),
+    "page of failed since": (
+        nothing,
+        lambda store, _: two_pages(store, JobFilter(state="failed", since=START - MINUTE)),
+    ),
+    "count": (nothing, lambda store, _: store.count(JobFilter(), most=100_000)),
+    "count exactly": (nothing, lambda store, _: store.count(JobFilter(), most=None)),
+    "count of queue": (nothing, lambda store, _: store.count(JobFilter(queue="mail"), most=100_000)),
+    "count of failed name": (nothing, lambda store, _: store.count(JobFilter(state="failed", name="job1"))),
+    "counts": (nothing, lambda store, _: store.counts()),
+    "known_queues": (nothing, lambda store, _: store.known_queues()),
+    "queue_counts": (nothing, lambda store, _: store.queue_counts(["mail", "bulk"])),
+    "oldest_due": (nothing, lambda store, _: store.oldest_due("mail")),
+    "ahead_of": (nothing, lambda store, _: store.ahead_of(store.find(state="ready", limit=1)[0])),
+    "failures": (nothing, lambda store, _: store.failures(latest=100)),
+    "failures of queue": (nothing, lambda store, _: store.failures(latest=100, queue="mail")),
+    "retry_all": (
+        lambda store: some_rare(store, state="failed", finished_at=START),
+        lambda store, _: store.retry_all(JobFilter(state="failed", queue="rare")),
+    ),
+    "cancel_all": (some_rare, lambda store, _: store.cancel_all(JobFilter(queue="rare"))),
+    "hasten_all": (
+        lambda store: some_rare(store, run_at=START + MINUTE),
+        lambda store, _: store.hasten_all(JobFilter(queue="rare")),
+    ),
+    "move_all": (
+        some_rare,
+        lambda store, _: store.move_all(JobFilter(queue="rare"), queue="mail"),
+    ),
+    "delete_all": (nothing, lambda store, _: store.delete_all(JobFilter(state="completed", queue="bulk"))),
+    "hasten": (lambda store: store.find(state="ready", limit=1)[0], lambda store, job: store.hasten(job.id)),
+    "move": (lambda store: store.find(state="ready", limit=1)[0], lambda store, job: store.move(job.id, priority=4)),
+    "explain_reserve": (nothing, lambda store, _: store.explain_reserve(Wanted())),
+    "anything": (nothing, lambda store, _: store.anything()),
     "cancel": (lambda store: store.find(state="ready", limit=1)[0], lambda store, job: store.cancel(job.id)),
     "retry": (one_ended, lambda store, job: store.retry(job.id)),
     "delete": (one_ended, lambda store, job: store.delete(job.id)),

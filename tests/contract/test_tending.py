@@ -55,31 +55,6 @@ class TestFind:
         assert store.find(queue="mail", name="a") == [wanted]
         assert store.find(state="ready", queue="mail", name="a") == [wanted]
 
-    @pytest.mark.parametrize("state", [None, "failed", "ready"])
-    def test_gives_page_after_page_until_none_is_left(self, store, state):
-        made = {"state": state or "failed", "finished_at": START, "failed_at": START}
-        store.insert_many([a_job(**made, run_at=START + timedelta(seconds=n // 2)) for n in range(7)])
-
-        first = store.find(state=state, limit=3)
-        second = store.find(state=state, limit=3, before=first[-1])
-        third = store.find(state=state, limit=3, before=second[-1])
-
-        assert [len(first), len(second), len(third)] == [3, 3, 1]
-        assert len({job.id for job in (*first, *second, *third)}) == 7
-        assert store.find(state=state, before=third[-1]) == []
-
-    def test_gives_running_jobs_page_after_page(self, server_store, clock):
-        server_store.insert_many([a_job() for _ in range(5)])
-        reserve(server_store, 3)
-        clock.advance(seconds=1)
-        reserve(server_store, 2)
-
-        first = server_store.find(state="running", limit=2)
-        rest = server_store.find(state="running", before=first[-1])
-
-        assert {job.locked_at for job in first} == {clock.now()}
-        assert (len(rest), len({job.id for job in (*first, *rest)})) == (3, 5)
-
 
 class TestCancel:
     def test_of_a_ready_job_keeps_it_as_cancelled(self, store):
@@ -132,6 +107,42 @@ class TestRetry:
 
         with pytest.raises(StateError, match=f"it is {state}: .*{remedy}"):
             store.retry(job.id)
+
+
+class TestHasten:
+    def test_makes_a_scheduled_job_due(self, store):
+        job = a_job(run_at=START + MINUTE)
+        store.insert(job)
+
+        assert store.hasten(job.id).run_at == START
+
+    def test_leaves_a_due_job_where_it_stands(self, store):
+        job = a_job(run_at=START - MINUTE)
+        store.insert(job)
+
+        assert store.hasten(job.id) == job
+
+    def test_of_a_failed_job_is_refused(self, store):
+        store.insert(job := a_failed_job())
+
+        with pytest.raises(StateError, match="it is failed: retry it"):
+            store.hasten(job.id)
+
+
+class TestMove:
+    def test_gives_a_ready_job_another_queue_and_priority(self, store):
+        store.insert(job := a_job())
+
+        moved = store.move(job.id, queue="mail", priority=3)
+
+        assert (moved.queue, moved.priority) == ("mail", 3)
+        assert store.move(job.id, priority=-1).queue == "mail"
+
+    def test_of_a_running_job_is_refused(self, store):
+        held = reserved(store, a_job())
+
+        with pytest.raises(StateError, match=r"cannot move the job .*, it is running"):
+            store.move(held.id, priority=1)
 
 
 class TestDelete:
@@ -192,7 +203,7 @@ class TestClear:
         assert filled.collection.count_documents({"state": "running"}) == 1
 
     def test_deletes_more_than_one_batch(self, server_store, monkeypatch):
-        monkeypatch.setattr("mongojobs.store.tending.CLEARED_AT_ONCE", 2)
+        monkeypatch.setattr("mongojobs.store.sweeping.SWEPT_AT_ONCE", 2)
         server_store.insert_many([a_job() for _ in range(5)])
 
         assert server_store.clear() == 5

@@ -11,6 +11,7 @@ import mongojobs
 from mongojobs import MongoJobs, Settings, StoreUnavailableError
 from tests.support.command_here import run_here
 from tests.support.command_line import ROOT
+from tests.support.dashboard import Visitor
 from tests.support.mongod.secured import PASSWORD, secured_server
 from tests.support.sample_app import append
 from tests.support.waiting import eventually
@@ -189,7 +190,7 @@ class TestTheWorker:
 
     def test_without_a_place_in_the_list_of_workers_says_so_and_even_rescues(self, work, app, a_job, secured, tmp_path):
         worker = work(NO_LIST, "--lease", "2", "--heartbeat", "0.2")
-        worker.says('not authorized on shop_jobs to execute the command update on "delayed_jobs_workers"')
+        worker.says('not authorized on shop_jobs to execute the command findAndModify on "delayed_jobs_workers"')
         eventually((tmp_path / "ledger").exists, seconds=20)
 
         with app("jobsWeb").active():
@@ -270,6 +271,30 @@ class TestTheOperator:
         operator.resume("mail")
         eventually((tmp_path / "mail").exists, seconds=20)
 
+    def test_tells_a_worker_to_stop(self, run, work):
+        worker = work("jobsWorker", "--name", "ada", "--heartbeat", "0.2", "--lease", "2")
+        eventually(lambda: "ada" in run("jobsOperator", "workers", "list").output, seconds=20)
+
+        assert run("jobsOperator", "workers", "quiet", "ada").exit_code == 0
+        assert run("jobsOperator", "workers", "stop", "ada").exit_code == 0
+
+        assert worker.wait() == 0
+        assert run("jobsOperator", "workers", "prune").exit_code == 0
+
+    def test_changes_many_jobs(self, run, a_job):
+        chosen = ("--name", a_job.name, "-y")
+        commands = [
+            ("jobs", "move", "--priority", "3", *chosen),
+            ("jobs", "hasten", *chosen),
+            ("jobs", "cancel", *chosen),
+            ("jobs", "retry", *chosen),
+            ("requeue", "--failed", "--stuck", "-y"),
+            ("jobs", "delete", *chosen),
+            ("purge", "-y"),
+        ]
+
+        assert [run("jobsOperator", *command).exit_code for command in commands] == [0] * len(commands)
+
     def test_lets_the_doctor_look_at_everything(self, run, a_job):
         found = json.loads(run("jobsOperator", "doctor", "--json").stdout)["findings"]
 
@@ -282,10 +307,24 @@ class TestTheOperator:
 
 class TestTheReader:
     @pytest.mark.parametrize(
-        "command", [("status",), ("check",), ("jobs", "list"), ("jobs", "list", "--state", "failed")]
+        "command",
+        [
+            ("status",),
+            ("check",),
+            ("jobs", "list"),
+            ("jobs", "list", "--state", "failed"),
+            ("queues", "list"),
+            ("latency",),
+            ("workers", "list"),
+            ("explain",),
+            ("top", "--once"),
+        ],
     )
     def test_sees_all(self, run, a_job, command):
         assert run("jobsReader", *command).exit_code == 0
+
+    def test_is_told_why_a_job_has_not_run(self, run, a_job):
+        assert "No worker is alive" in run("jobsReader", "jobs", "why", str(a_job.id)).output
 
     def test_serves_metrics_of_queues(self, start, uri, a_job):
         metrics = start("metrics", "--port=0", MONGOJOBS_URI=uri("jobsReader"))
@@ -296,13 +335,37 @@ class TestTheReader:
     def test_sees_a_job(self, run, a_job):
         assert str(a_job.id) in run("jobsReader", "jobs", "show", str(a_job.id)).output
 
+    @pytest.mark.parametrize(
+        "path", ["/", "/jobs", "/jobs?state=ready", "/failures", "/queues", "/workers", "/performance", "/system"]
+    )
+    def test_sees_the_dashboard(self, app, a_job, path):
+        assert Visitor(app("jobsReader")).get(path).status_code == 200
+
+    def test_sees_a_job_on_the_dashboard_and_is_told_that_it_cannot_be_changed(self, app, a_job):
+        visitor = Visitor(app("jobsReader"))
+
+        assert visitor.get(f"/job?id={a_job.id}").status_code == 200
+        refused = visitor.post("/job/change", {"action": "cancel", "id": str(a_job.id)})
+        assert refused.status_code == 503
+        assert "the database refused the operation" in refused.text
+
     def test_is_told_by_the_doctor_what_he_may_not_look_at(self, run, a_job):
         found = json.loads(run("jobsReader", "doctor", "--json").stdout)["findings"]
 
         [not_seen] = [finding for finding in found if finding["kind"] == "not_seen"]
         assert not_seen["text"].startswith("the indexes could not be looked at")
 
-    @pytest.mark.parametrize("command", [("clear", "-y"), ("create-indexes",), ("create-indexes", "--check")])
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ("clear", "-y"),
+            ("create-indexes",),
+            ("create-indexes", "--check"),
+            ("queues", "pause", "mail"),
+            ("workers", "prune"),
+            ("jobs", "cancel", "--all", "-y"),
+        ],
+    )
     def test_changes_nothing(self, run, a_job, command):
         refused = run("jobsReader", *command)
 

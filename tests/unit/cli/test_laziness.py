@@ -33,7 +33,17 @@ def loaded_by(*arguments: str, **environ: str) -> str:
     return ended.stderr.strip()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["version"], ["jobs", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["version"],
+        *([name, "--help"] for name in ("jobs", "queues", "workers", "top", "enqueue", "requeue", "purge", "latency")),
+        *(["jobs", verb, "--help"] for verb in ("list", "retry", "why", "run")),
+    ],
+    ids=" ".join,
+)
 def test_help_and_version_load_nothing_heavy(arguments):
     assert loaded_by(*arguments) == "loaded:"
 

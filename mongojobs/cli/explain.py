@@ -1,0 +1,57 @@
+"""``mongojobs explain``: what a reserve costs on the collection as it is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mongojobs.cli.failures import NO_INDEXES
+from mongojobs.cli.opening import open_database
+from mongojobs.cli.options import Command, with_options
+from mongojobs.cli.output import counted, json_option, print_json
+
+if TYPE_CHECKING:
+    from mongojobs.store.explaining import ReservePlan
+
+
+@with_options(json_option())
+@click.command(cls=Command, settings=("queues", "min_priority", "max_priority"))
+@click.pass_context
+def explain(context: click.Context, /, *, flags: dict[str, Any], as_json: bool) -> None:
+    """Show what a worker's question for the next job costs the database now.
+
+    Asked as a worker with these queues and priorities asks it; nothing is reserved. Exit status 5 if the index is
+    missing.
+    """
+    from mongojobs.store.filters import Wanted
+
+    with open_database(context.obj, flags) as database:
+        settings = database.store.settings
+        wanted = Wanted(queues=settings.queues, min_priority=settings.min_priority, max_priority=settings.max_priority)
+        plan = database.store.explain_reserve(wanted)
+    if as_json:
+        print_json({**asdict(plan), "good": plan.is_good})
+    else:
+        _print(plan)
+    if not plan.is_there:
+        context.exit(NO_INDEXES)
+
+
+def _print(plan: ReservePlan) -> None:
+    how = f"the index {plan.index}" if plan.index else "no index: the server walks through all jobs"
+    click.echo(f"A reserve uses {how}.")
+    click.echo(
+        f"It reads {counted(plan.keys, 'key')} and {counted(plan.documents, 'document')}, in {plan.milliseconds} ms, to"
+        f" find {'a job' if plan.found else 'that no job is due'}."
+    )
+    click.echo(f"Stages: {' <- '.join(plan.stages)}")
+    if not plan.is_there:
+        click.echo(f"The index {plan.wanted_index} is missing: run `mongojobs create-indexes`")
+    elif not plan.is_good:
+        click.echo(
+            f"It should read one document by the index {plan.wanted_index}: run `mongojobs create-indexes --check`"
+        )
+    else:
+        click.echo("All is well: so it stays, however many jobs there are.")

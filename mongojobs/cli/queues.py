@@ -1,0 +1,153 @@
+"""``mongojobs queues``: ``list``, ``pause``, ``resume``; and ``mongojobs latency``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from mongojobs.cli.failures import NO, Failure
+from mongojobs.cli.opening import open_database
+from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
+from mongojobs.cli.output import NONE, Column, ago, in_words, json_option, print_json, print_table, printable
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mongojobs.app.operating import QueueStatus
+    from mongojobs.store.looking import Count
+    from mongojobs.store.pauses import Pause
+
+QUEUE_COLUMNS: Final = (
+    Column("QUEUE"),
+    Column("READY", is_number=True),
+    Column("SCHEDULED", is_number=True),
+    Column("RUNNING", is_number=True),
+    Column("FAILED", is_number=True, is_alarming=True),
+    Column("LATENCY", is_number=True),
+    Column("PAUSED"),
+)
+_LATENCY: Final = (Column("QUEUE"), Column("SECONDS", is_number=True))
+
+
+@click.group()
+def queues() -> None:
+    """Look at queues, pause and resume them."""
+
+
+@with_options(json_option())
+@queues.command("list", cls=Command)
+@click.pass_obj
+def list_queues(told: GlobalOptions, /, *, as_json: bool) -> None:
+    """List the queues that have jobs or are paused.
+
+    Jobs are counted up to 10,000 in each; failed and running ones among the latest 10,000 of all queues.
+    """
+    with open_database(told) as database:
+        found, now = database.operator.queues(), database.store.clock.now()
+    if as_json:
+        print_json({"at": now, "queues": [queue_document(queue) for queue in found]})
+    elif found:
+        print_table(QUEUE_COLUMNS, [queue_row(queue, now) for queue in found])
+    else:
+        click.echo("No queue has jobs, and none is paused.")
+
+
+@with_options(
+    own_option(
+        "--for", "duration", text="how long; default: until it is resumed", type=DurationType(), metavar="DURATION"
+    ),
+    own_option("--reason", text="why, for whoever wonders", default="", metavar="TEXT"),
+)
+@queues.command(cls=Command)
+@click.argument("queue")
+@click.pass_obj
+def pause(told: GlobalOptions, /, *, queue: str, duration: timedelta | None, reason: str) -> None:
+    """Let no worker reserve from QUEUE; what runs goes on, and jobs can be enqueued.
+
+    Workers notice within five seconds.
+    """
+    with open_database(told) as database:
+        now = database.store.clock.now()
+        until = None if duration is None else now + duration
+        paused = database.operator.pause(queue, until=until, reason=reason)
+    click.echo(f"Paused {printable(queue)} {_until(paused, now)}.")
+
+
+@queues.command(cls=Command)
+@click.argument("queue")
+@click.pass_obj
+def resume(told: GlobalOptions, /, *, queue: str) -> None:
+    """Let workers reserve from QUEUE again."""
+    with open_database(told) as database:
+        if not database.operator.resume(queue):
+            raise Failure(f"the queue {printable(queue)} was not paused", NO)
+    click.echo(f"Resumed {printable(queue)}.")
+
+
+@with_options(json_option())
+@click.command(cls=Command)
+@click.argument("queue_names", metavar="[QUEUE]...", nargs=-1)
+@click.pass_obj
+def latency(told: GlobalOptions, /, *, queue_names: tuple[str, ...], as_json: bool) -> None:
+    """Show for how many seconds the longest waiting job of each queue has been due.
+
+    Scheduled jobs do not count before they are due, nor does a paused queue. With one QUEUE it prints the bare number,
+    for scripts.
+    """
+    with open_database(told) as database:
+        found, now = database.operator.latency(), database.store.clock.now()
+    zero = timedelta(0)
+    shown = {name: found.get(name, zero) for name in queue_names} if queue_names else found
+    highest = max(shown.values(), default=zero)
+    if as_json:
+        listed = [{"queue": name, "latency_seconds": one} for name, one in shown.items()]
+        print_json({"at": now, "latency_seconds": highest, "queues": listed})
+    elif len(queue_names) == 1:
+        click.echo(_seconds(highest))
+    else:
+        rows = [(name, _seconds(one)) for name, one in shown.items()]
+        print_table(_LATENCY, [*rows, ("all queues", _seconds(highest))])
+
+
+queues.add_command(latency)
+
+
+def queue_row(queue: QueueStatus, now: datetime) -> tuple[Any, ...]:
+    """Return the cells of a table of queues."""
+    counts = queue.counts
+    return (
+        queue.queue,
+        *(str(count) for count in (counts.ready, counts.scheduled, counts.running, counts.failed)),
+        in_words(queue.latency) if queue.latency else NONE,
+        NONE if queue.pause is None else _paused(queue.pause, now),
+    )
+
+
+def queue_document(queue: QueueStatus) -> dict[str, object]:
+    """Return what ``--json`` says of a queue."""
+    counts, pause = queue.counts, queue.pause
+    return {
+        "queue": queue.queue,
+        **{state: count_document(getattr(counts, state)) for state in ("ready", "scheduled", "running", "failed")},
+        "latency_seconds": queue.latency,
+        "pause": pause and {"since": pause.since, "until": pause.until, "reason": pause.reason},
+    }
+
+
+def count_document(count: Count) -> dict[str, object]:
+    """Return what ``--json`` says of a number that is counted up to some bound."""
+    return {"number": count.number, "exact": count.is_exact}
+
+
+def _paused(pause: Pause, now: datetime) -> str:
+    return f"{ago(pause.since, now)}, {_until(pause, now)}" + (f": {pause.reason}" if pause.reason else "")
+
+
+def _until(pause: Pause, now: datetime) -> str:
+    return "until it is resumed" if pause.until is None else f"for {in_words(pause.until - now)}"
+
+
+def _seconds(duration: timedelta) -> str:
+    return f"{duration.total_seconds():.3f}"

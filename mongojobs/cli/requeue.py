@@ -1,0 +1,66 @@
+"""``mongojobs requeue``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mongojobs.cli.choosing import chosen_by, filter_options, is_any_given, sweep, yes_option
+from mongojobs.cli.opening import Database, open_database
+from mongojobs.cli.options import Command, GlobalOptions, own_option, with_options
+from mongojobs.cli.output import counted
+
+if TYPE_CHECKING:
+    from mongojobs.core.jobfilter import JobFilter
+
+
+@with_options(
+    own_option("--failed", text="failed jobs, with all their attempts before them", is_flag=True),
+    own_option("--stuck", text="jobs of dead workers, whose locks have run out", is_flag=True),
+    *(option for option in filter_options() if option.name != "state"),
+    own_option("--dry-run", text="change nothing; say how many jobs it would be", is_flag=True),
+    yes_option(),
+)
+@click.command(cls=Command)
+@click.pass_obj
+def requeue(told: GlobalOptions, /, *, failed: bool, stuck: bool, dry_run: bool, yes: bool, **chosen: Any) -> None:
+    """Make jobs ready that will not run by themselves.
+
+    Stuck jobs are taken back by any worker that is alive within a minute or so; this does it where there is none. It
+    counts as a loss of the job's worker.
+    """
+    if not (failed or stuck):
+        raise click.UsageError("which jobs? Take --failed or --stuck")
+    if stuck and is_any_given(chosen):
+        raise click.UsageError("--stuck takes back all stuck jobs: it cannot be combined with flags that choose some")
+    with open_database(told) as database:
+        if failed:
+            filters = chosen_by({**chosen, "state": "failed"}, database.store.clock.now())
+            _retry(database, filters, dry_run=dry_run, yes=yes)
+        if stuck:
+            _take_back(database, dry_run=dry_run, yes=yes)
+
+
+def _retry(database: Database, chosen: JobFilter, *, dry_run: bool, yes: bool) -> None:
+    number = database.operator.count_for("retry", chosen)
+    sweep(
+        number,
+        lambda on_progress: database.operator.retry_all(chosen, on_progress=on_progress),
+        question=f"Requeue {counted(number, 'failed job')} in {database.place}?",
+        done="Requeued",
+        yes=yes,
+        dry_run=dry_run,
+    )
+
+
+def _take_back(database: Database, *, dry_run: bool, yes: bool) -> None:
+    number = database.store.count_stuck()
+    sweep(
+        number,
+        lambda on_progress: database.operator.rescue_all(on_progress=on_progress),
+        question=f"Take back {counted(number, 'stuck job')} in {database.place}?",
+        done="Took back",
+        yes=yes,
+        dry_run=dry_run,
+    )

@@ -1,0 +1,262 @@
+"""``mongojobs top``: queues and workers as they change, with keys to act; plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import sys
+import termios
+import threading
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from mongojobs.cli.opening import Database, open_database
+from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
+from mongojobs.cli.output import Column, counted, in_words, iso, json_option, plain, printable, shortened, table_lines
+from mongojobs.cli.queues import QUEUE_COLUMNS, count_document, queue_document, queue_row
+from mongojobs.cli.workers import WORKER_COLUMNS, worker_document, worker_row
+
+if TYPE_CHECKING:
+    from mongojobs.app.operating import Operator, QueueStatus
+    from mongojobs.core.jobfilter import ShownState
+    from mongojobs.store.failures import FailureGroup
+    from mongojobs.store.looking import Count
+    from mongojobs.store.workers import WorkerStatus
+
+KEYS: Final = "p pause a queue   c continue it   r retry failed jobs   q quit"
+MOST_FAILURES: Final = 5
+
+_ENTER: Final = "\x1b[?1049h\x1b[?25l"
+_LEAVE: Final = "\x1b[?25h\x1b[?1049l"
+_HOME: Final = "\x1b[H"
+_REST_OF_LINE: Final = "\x1b[K"
+_REST_OF_SCREEN: Final = "\x1b[J"
+_FAILURES: Final = (
+    Column("FAILED", is_number=True, is_alarming=True),
+    Column("NAME"),
+    Column("ERROR"),
+    Column("PLACE"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What there is to see at a moment."""
+
+    at: datetime
+    counts: dict[ShownState, Count]
+    queues: list[QueueStatus]
+    workers: list[WorkerStatus]
+    failures: list[FailureGroup]
+
+    @property
+    def latency(self) -> timedelta:
+        """The highest latency of all queues."""
+        return max((queue.latency for queue in self.queues), default=timedelta(0))
+
+
+@with_options(
+    own_option(
+        "--interval",
+        text="how often to look",
+        type=DurationType(),
+        default="2s",
+        show_default=True,
+        metavar="DURATION",
+    ),
+    own_option("--once", text="look once, and leave", is_flag=True),
+    json_option(),
+)
+@click.command(cls=Command)
+@click.pass_obj
+def top(told: GlobalOptions, /, *, interval: timedelta, once: bool, as_json: bool) -> None:
+    """Watch queues, workers and failures as they change.
+
+    Keys: p pauses a queue, c continues it, r retries failed jobs, q quits. Where the output is no terminal, a line is
+    printed each time; with --json, one JSON document a line.
+    """
+    with open_database(told) as database:
+        if as_json or once or not (sys.stdout.isatty() and sys.stdin.isatty()):
+            _print_lines(database, interval.total_seconds(), once=once, as_json=as_json)
+        else:
+            _Screen(database, interval.total_seconds()).run()
+
+
+def look(operator: Operator, at: datetime) -> View:
+    """Ask for everything once; each of the questions is bounded."""
+    return View(
+        at=at,
+        counts=operator.counts(),
+        queues=operator.queues(),
+        workers=operator.workers(),
+        failures=operator.failures(latest=500),
+    )
+
+
+def _print_lines(database: Database, seconds: float, *, once: bool, as_json: bool) -> None:
+    """Print a line each time; while the database is away, say so and go on, but not with *once*."""
+    from mongojobs.core.errors import StoreUnavailableError
+
+    while True:
+        try:
+            view = look(database.operator, database.store.clock.now())
+            click.echo(json.dumps(plain(_document(view)), ensure_ascii=False) if as_json else _line(view))
+        except StoreUnavailableError as error:
+            if once:
+                raise
+            click.echo(f"Error: {error}", err=True)
+        if once:
+            return
+        try:
+            threading.Event().wait(seconds)
+        except KeyboardInterrupt:
+            return
+
+
+def _line(view: View) -> str:
+    counts = " ".join(f"{state}={count}" for state, count in view.counts.items())
+    busy, threads = sum(one.busy for one in view.workers), sum(one.threads for one in view.workers)
+    paused = ",".join(queue.queue for queue in view.queues if queue.pause is not None) or "none"
+    latency = f"{view.latency.total_seconds():.3f}"
+    return (
+        f"{iso(view.at)} {counts} latency={latency} workers={len(view.workers)} busy={busy}/{threads} paused={paused}"
+    )
+
+
+def _document(view: View) -> dict[str, Any]:
+    return {
+        "at": view.at,
+        "latency_seconds": view.latency,
+        "counts": {state: count_document(count) for state, count in view.counts.items()},
+        "queues": [queue_document(queue) for queue in view.queues],
+        "workers": [worker_document(worker, is_alive=True) for worker in view.workers],
+        "failures": [
+            {"count": one.count, "name": one.name, "error": one.error, "place": one.place, "last_seen": one.last_seen}
+            for one in view.failures[:MOST_FAILURES]
+        ],
+    }
+
+
+def screen_lines(view: View, place: str, *, width: int, height: int) -> list[str]:
+    """Return what fits on the screen, but for its last two lines, which are for keys and questions."""
+    counts = "  ".join(f"{state} {count}" for state, count in view.counts.items())
+    lines = [f"{iso(view.at)}  {place}", f"{counts}  latency {in_words(view.latency)}", ""]
+    lines += table_lines(QUEUE_COLUMNS, [queue_row(queue, view.at) for queue in view.queues]) or ["No jobs."]
+    lines.append("")
+    lines += table_lines(WORKER_COLUMNS, [worker_row(worker, view.at) for worker in view.workers]) or ["No workers."]
+    if view.failures:
+        lines.append("")
+        rows = [(one.count, one.name, one.error, one.place or "-") for one in view.failures[:MOST_FAILURES]]
+        lines += table_lines(_FAILURES, rows)
+    return [shortened(printable(click.unstyle(line)), width) for line in lines][: max(height - 2, 1)]
+
+
+class _Screen:
+    """The live view: drawn over and over at the same place, on a screen of its own, until q is pressed."""
+
+    def __init__(self, database: Database, seconds: float) -> None:
+        self._database = database
+        self._seconds = seconds
+        self._said = ""
+        self._view = self._look()
+
+    def run(self) -> None:
+        """Show the view until somebody quits."""
+        with _keys_at_once():
+            sys.stdout.write(_ENTER)
+            try:
+                while (key := self._next_keys(self._said)[:1]) not in ("q", "Q", "\x04"):
+                    self._act(key)
+            except KeyboardInterrupt:
+                return
+            finally:
+                sys.stdout.write(_LEAVE)
+                sys.stdout.flush()
+
+    def _look(self) -> View:
+        return look(self._database.operator, self._database.store.clock.now())
+
+    def _next_keys(self, said: str) -> str:
+        """Draw the view, which is renewed from time to time, and return what is typed."""
+        from mongojobs.core.errors import StoreUnavailableError
+
+        while True:
+            self._draw(said)
+            ready, _, _ = select.select([sys.stdin.fileno()], [], [], self._seconds)
+            if ready:
+                return os.read(sys.stdin.fileno(), 64).decode(errors="ignore") or "q"
+            try:
+                self._view = self._look()
+            except StoreUnavailableError as error:
+                said = f"Error: {error}"
+
+    def _draw(self, said: str) -> None:
+        width, height = shutil.get_terminal_size()
+        lines = screen_lines(self._view, self._database.place, width=width, height=height)
+        last = [shortened(printable(said), width), shortened(KEYS, width)]
+        drawn = f"{_REST_OF_LINE}\r\n".join([*lines, *last])
+        sys.stdout.write(f"{_HOME}{drawn}{_REST_OF_LINE}{_REST_OF_SCREEN}")
+        sys.stdout.flush()
+
+    def _act(self, key: str) -> None:
+        operator = self._database.operator
+        match key:
+            case "p" if queue := self._ask("Pause which queue? "):
+                self._said = self._try(lambda: f"Paused {operator.pause(queue, reason='by mongojobs top').queue}")
+            case "c" if queue := self._ask("Continue which queue? "):
+                self._said = self._try(
+                    lambda: f"Resumed {queue}" if operator.resume(queue) else f"The queue {queue} was not paused"
+                )
+            case "r" if self._ask("Retry all failed jobs? Type yes: ") == "yes":
+                self._said = self._try(lambda: f"Ready again: {counted(_retry_failed(operator), 'job')}")
+            case _:
+                self._said = ""
+
+    def _try(self, act: Any) -> str:
+        from mongojobs.core.errors import MongoJobsError
+
+        try:
+            return str(act())
+        except MongoJobsError as error:
+            return f"Error: {error}"
+
+    def _ask(self, question: str) -> str:
+        """Return what is typed up to Enter; nothing after Escape."""
+        typed = ""
+        while True:
+            for character in self._next_keys(question + typed):
+                match character:
+                    case "\r" | "\n":
+                        return typed.strip()
+                    case "\x1b":
+                        return ""
+                    case "\x7f" | "\b":
+                        typed = typed[:-1]
+                    case _:
+                        typed += character if character.isprintable() else ""
+
+
+def _retry_failed(operator: Operator) -> int:
+    from mongojobs.core.jobfilter import JobFilter
+
+    return operator.retry_all(JobFilter(state="failed"))
+
+
+@contextmanager
+def _keys_at_once() -> Iterator[None]:
+    """Get each key when it is pressed, unseen; put the terminal back as it was."""
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    tty.setcbreak(descriptor)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)

@@ -1,0 +1,179 @@
+"""``mongojobs workers``: ``list``, ``show``, ``quiet``, ``stop``, ``prune``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from mongojobs.cli.failures import NO, Failure
+from mongojobs.cli.opening import open_database
+from mongojobs.cli.options import Command, GlobalOptions, own_option, with_options
+from mongojobs.cli.output import NONE, Column, ago, counted, json_option, print_json, print_table, printable
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mongojobs.app.operating import Operator
+    from mongojobs.store.workers import WorkerStatus
+
+WORKER_COLUMNS: Final = (
+    Column("WORKER"),
+    Column("STATE"),
+    Column("QUEUES"),
+    Column("THREADS", is_number=True),
+    Column("BUSY", is_number=True),
+    Column("MEMORY", is_number=True),
+    Column("STARTED"),
+    Column("LAST SEEN"),
+    Column("RUNS"),
+)
+
+
+@click.group()
+def workers() -> None:
+    """Look at workers, and tell them to be quiet or to stop."""
+
+
+@with_options(json_option())
+@workers.command("list", cls=Command)
+@click.pass_obj
+def list_workers(told: GlobalOptions, /, *, as_json: bool) -> None:
+    """List the workers that are alive, and those that died within the last minutes."""
+    with open_database(told) as database:
+        alive, dead = database.operator.workers(), database.operator.dead_workers()
+        now = database.store.clock.now()
+    if as_json:
+        documents = [worker_document(one, is_alive=one in alive) for one in (*alive, *dead)]
+        print_json({"at": now, "workers": documents})
+    elif alive or dead:
+        rows = [worker_row(one, now) for one in alive]
+        print_table(
+            WORKER_COLUMNS, [*rows, *((row[0], "dead", *row[2:]) for row in (worker_row(one, now) for one in dead))]
+        )
+    else:
+        click.echo("No worker is alive: start one with `mongojobs work`")
+
+
+@with_options(json_option())
+@workers.command(cls=Command)
+@click.argument("worker")
+@click.pass_obj
+def show(told: GlobalOptions, /, *, worker: str, as_json: bool) -> None:
+    """Show all about one worker, and what it runs."""
+    with open_database(told) as database:
+        alive, dead = database.operator.workers(), database.operator.dead_workers()
+        now = database.store.clock.now()
+    found = next((one for one in (*alive, *dead) if one.name == worker), None)
+    if found is None:
+        raise Failure(f"no worker {printable(worker)}: see `mongojobs workers list`", NO)
+    if as_json:
+        print_json(worker_document(found, is_alive=found in alive))
+        return
+    _print_worker(found, now, is_alive=found in alive)
+
+
+def _all_option() -> click.Option:
+    return own_option("--all", "everybody", text="all workers that are alive", is_flag=True)
+
+
+@with_options(_all_option())
+@workers.command(cls=Command)
+@click.argument("names", metavar="[WORKER]...", nargs=-1)
+@click.pass_obj
+def quiet(told: GlobalOptions, /, *, names: tuple[str, ...], everybody: bool) -> None:
+    """Tell workers to reserve nothing more, and to end what they run.
+
+    They hear it at their next heartbeat: busy ones within some seconds, idle ones within a quarter of their lease (15
+    seconds by default).
+    """
+    with open_database(told) as database:
+        _tell(database.operator, database.operator.quiet_workers, names, everybody=everybody)
+
+
+@with_options(_all_option())
+@workers.command(cls=Command)
+@click.argument("names", metavar="[WORKER]...", nargs=-1)
+@click.pass_obj
+def stop(told: GlobalOptions, /, *, names: tuple[str, ...], everybody: bool) -> None:
+    """Tell workers to stop, as by TERM.
+
+    They hear it at their next heartbeat, as with quiet. The supervisor of `mongojobs work --processes` does not start
+    them again; a platform may.
+    """
+    with open_database(told) as database:
+        _tell(database.operator, database.operator.stop_workers, names, everybody=everybody)
+
+
+@workers.command(cls=Command)
+@click.pass_obj
+def prune(told: GlobalOptions, /) -> None:
+    """Forget the workers that are dead now, and not some minutes later."""
+    with open_database(told) as database:
+        number = database.operator.prune_workers()
+    click.echo(f"Forgot {counted(number, 'dead worker')}.")
+
+
+def _tell(
+    operator: Operator, tell: Callable[[Iterable[str] | None], list[str]], names: tuple[str, ...], *, everybody: bool
+) -> None:
+    """Tell the workers, and print which ones were told. Raises UsageError, Failure."""
+    if bool(names) == everybody:
+        raise click.UsageError("which workers? Name some, or take --all")
+    told = tell(None if everybody else names)
+    for name in told:
+        click.echo(f"Told {printable(name)}")
+    missing = [name for name in names if name not in told]
+    if missing or not told:
+        alive = ", ".join(printable(one.name) for one in operator.workers()) or "none"
+        what = f"no living worker {', '.join(map(printable, missing))}" if missing else "nobody was told"
+        raise Failure(f"{what}; alive: {alive}", NO)
+
+
+def worker_row(worker: WorkerStatus, now: datetime) -> tuple[Any, ...]:
+    """Return the cells of a table of workers."""
+    return (
+        worker.name,
+        worker.state,
+        ",".join(worker.queues) or "all",
+        worker.threads,
+        worker.busy,
+        _memory(worker),
+        ago(worker.started_at, now),
+        ago(worker.heartbeat_at, max(now, worker.heartbeat_at or now)),
+        ", ".join(f"{one.name} {ago(one.since, now)}" for one in worker.running[:1]) or NONE,
+    )
+
+
+def worker_document(worker: WorkerStatus, *, is_alive: bool) -> dict[str, object]:
+    """Return what ``--json`` says of a worker."""
+    return {**asdict(worker), "alive": is_alive}
+
+
+def _print_worker(worker: WorkerStatus, now: datetime, *, is_alive: bool) -> None:
+    click.echo(click.style(f"Worker {printable(worker.name)}", bold=True))
+    bounds = (worker.min_priority, worker.max_priority)
+    facts = {
+        "state": worker.state if is_alive else "dead",
+        "host": worker.host,
+        "process": worker.pid,
+        "version": worker.version,
+        "queues": ",".join(worker.queues) or "all",
+        "priorities": None if bounds == (None, None) else " to ".join("any" if b is None else str(b) for b in bounds),
+        "threads": worker.threads,
+        "busy": worker.busy,
+        "memory": _memory(worker),
+        "started": ago(worker.started_at, now),
+        "last seen": ago(worker.heartbeat_at, max(now, worker.heartbeat_at or now)),
+    }
+    for name, value in facts.items():
+        if value is not None:
+            click.echo(f"  {name:<13}{printable(str(value))}")
+    for one in worker.running:
+        click.echo(printable(f"  runs         {one.id} {one.name} (queue {one.queue}), begun {ago(one.since, now)}"))
+
+
+def _memory(worker: WorkerStatus) -> str:
+    return f"{worker.memory_bytes / 2**20:.0f}M" if worker.memory_bytes else NONE

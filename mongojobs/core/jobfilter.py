@@ -1,0 +1,147 @@
+"""Which jobs people mean: by state, queue, name, error, age and arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Literal, get_args
+
+from bson import ObjectId
+
+from mongojobs.core.clock import truncate
+from mongojobs.core.errors import FilterError
+from mongojobs.core.job import LONGEST_NAME
+from mongojobs.core.settings import plain_text
+
+ShownState = Literal["ready", "scheduled", "running", "failed", "cancelled", "completed"]
+"""The states as people see them: of the jobs that are stored as ready, those due later are scheduled."""
+
+Scalar = str | int | float | bool | datetime | ObjectId | None
+
+SHOWN_STATES: Final[tuple[ShownState, ...]] = get_args(ShownState)
+Verb = Literal["retry", "cancel", "hasten", "move", "delete"]
+
+STARTS_FROM: Final[Mapping[Verb, tuple[ShownState, ...]]] = {
+    "retry": ("failed", "cancelled"),
+    "cancel": ("ready", "scheduled"),
+    "hasten": ("scheduled",),
+    "move": ("ready", "scheduled"),
+    "delete": ("ready", "scheduled", "failed", "cancelled", "completed"),
+}
+"""What can be done with many jobs, and with jobs in which states."""
+
+LONGEST_ERROR_TEXT: Final = 200
+LONGEST_ARGUMENT: Final = 1000
+MOST_ARGUMENTS: Final = 10
+
+_PATH: Final = re.compile(r"\w[\w-]*(?:\.\w[\w-]*)*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """The jobs that have all of what is given; without anything, all jobs.
+
+    *ready* jobs are due, *scheduled* ones are due later. *error* is a text contained in the last error, whatever its
+    case. *since* and *until* bound when a job was made, the first of them included. *arguments* are pairs, or a
+    mapping, of a place and the value there: ``order_id`` for a keyword argument, ``0`` for the first positional one,
+    ``order.id`` for what is inside of one, ``target`` for the id of the document whose method it is. A document among
+    the arguments is found by its id.
+
+    Values are compared, never interpreted. Raises FilterError for what cannot be one.
+    """
+
+    state: ShownState | None = None
+    queue: str | None = None
+    name: str | None = None
+    error: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    arguments: Sequence[tuple[str, Scalar]] | Mapping[str, Scalar] = ()
+
+    def __post_init__(self) -> None:
+        for field, check in _CHECKS.items():
+            value = getattr(self, field)
+            if value is not None:
+                object.__setattr__(self, field, check(field, value))
+
+    def within(self, verb: Verb) -> list[JobFilter]:
+        """Return filters for the jobs among these that *verb* can be done with, one for each state.
+
+        Raises FilterError where that is nothing.
+        """
+        states = STARTS_FROM[verb]
+        if self.state is not None and self.state not in states:
+            raise FilterError(f"one can {verb} {' and '.join(states)} jobs, but not {self.state} ones")
+        return [replace(self, state=state) for state in states if self.state in (None, state)]
+
+    @property
+    def pairs(self) -> tuple[tuple[str, Scalar], ...]:
+        """The arguments as pairs, whatever they were given as."""
+        return tuple(self.arguments.items() if isinstance(self.arguments, Mapping) else self.arguments)
+
+
+def _state(field: str, value: object) -> str:
+    if value not in SHOWN_STATES:
+        raise _refused(field, f"must be one of {', '.join(SHOWN_STATES)}", value)
+    return plain_text(str(value))
+
+
+def _text(longest: int) -> Any:
+    def check(field: str, value: object) -> str:
+        if not isinstance(value, str) or not 0 < len(value) <= longest or "\0" in value:
+            raise _refused(field, f"must be a text of 1 to {longest} characters", value)
+        return plain_text(value)
+
+    return check
+
+
+def _moment(field: str, value: object) -> datetime:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise _refused(field, "must be a datetime with a time zone", value)
+    return truncate(value)
+
+
+def _arguments(field: str, value: object) -> tuple[tuple[str, Scalar], ...]:
+    pairs = value.items() if isinstance(value, Mapping) else value
+    if isinstance(pairs, str | bytes) or not hasattr(pairs, "__iter__"):
+        raise _refused(field, "must be pairs of a place and a value", value)
+    checked = tuple(_argument(field, pair) for pair in pairs)
+    if len(checked) > MOST_ARGUMENTS:
+        raise _refused(field, f"must be at most {MOST_ARGUMENTS}", len(checked))
+    return checked
+
+
+def _argument(field: str, pair: object) -> tuple[str, Scalar]:
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise _refused(field, "must be pairs of a place and a value", pair)
+    place, value = pair
+    if not isinstance(place, str) or len(place) > LONGEST_NAME or not _PATH.fullmatch(place):
+        raise _refused(field, "must have places such as order_id, 0 or order.id", place)
+    match value:
+        case str() if len(value) <= LONGEST_ARGUMENT:
+            return plain_text(place), plain_text(value)
+        case None | bool() | float() | ObjectId():
+            return plain_text(place), value
+        case int() if -(2**63) <= value < 2**63:
+            return plain_text(place), value
+        case datetime():
+            return plain_text(place), _moment(field, value)
+        case _:
+            raise _refused(field, f"must have texts of at most {LONGEST_ARGUMENT} characters, numbers or ids", value)
+
+
+def _refused(field: str, allowed: str, value: object) -> FilterError:
+    return FilterError(f"{field} of a filter {allowed}, got {value!r:.100}")
+
+
+_CHECKS: Final = {
+    "state": _state,
+    "queue": _text(LONGEST_NAME),
+    "name": _text(LONGEST_NAME),
+    "error": _text(LONGEST_ERROR_TEXT),
+    "since": _moment,
+    "until": _moment,
+    "arguments": _arguments,
+}

@@ -1,0 +1,92 @@
+"""Failed jobs in groups: those that failed in the same way at the same place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from mongojobs.core.job import Document, JobId
+from mongojobs.store.documents import aware
+from mongojobs.store.filters import EPOCH
+
+LOST_WORKERS: Final = "lost workers"
+INTERRUPTED: Final = "interrupted runs"
+DAMAGED: Final = "damaged"
+OTHER: Final = "(other)"
+"""What stands for the name of an exception where a job was given up on without one."""
+
+_EXCEPTION: Final = re.compile(r"([A-Za-z_]\w*)(?:: |$)")
+_PLACE: Final = re.compile(r'^\s*File "([^"\n]{1,500})", line (\d+), in (\S{1,200})', re.MULTILINE)
+_REASONS: Final = (
+    (re.compile(r"given up: \d+ workers? (?:was|were) lost|the worker .* was lost"), LOST_WORKERS),
+    (re.compile(r"given up: its worker was stopped"), INTERRUPTED),
+    (re.compile(r"damaged: "), DAMAGED),
+)
+_LONGEST_MESSAGE: Final = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureGroup:
+    """Failed jobs of one *name* that failed by the same *error* at the same *place*, ``file:line in function``.
+
+    *message* and *last_id* are those of the one that failed last.
+    """
+
+    name: str
+    error: str
+    place: str
+    count: int
+    first_seen: datetime
+    last_seen: datetime
+    message: str
+    last_id: JobId
+
+
+def grouped(documents: Iterable[Document]) -> list[FailureGroup]:
+    """Return the groups of failed jobs, the latest given first; the largest group comes first."""
+    groups: dict[tuple[str, str, str], FailureGroup] = {}
+    for document in documents:
+        one = _alone(document)
+        key = one.name, one.error, one.place
+        there = groups.get(key)
+        groups[key] = one if there is None else replace(there, count=there.count + 1, first_seen=one.first_seen)
+    return sorted(groups.values(), key=lambda group: (-group.count, group.name, group.error, group.place))
+
+
+def _alone(document: Document) -> FailureGroup:
+    """Return the group of one job, whatever its fields are."""
+    text, ended = document.get("last_error"), document.get("finished_at")
+    text = text if isinstance(text, str) else ""
+    moment = aware(ended) if isinstance(ended, datetime) else EPOCH
+    first_line = text.partition("\n")[0]
+    return FailureGroup(
+        name=str(document.get("name", "")),
+        error=_error(first_line),
+        place=_place(text),
+        count=1,
+        first_seen=moment,
+        last_seen=moment,
+        message=first_line[:_LONGEST_MESSAGE],
+        last_id=document["_id"],
+    )
+
+
+def _error(first_line: str) -> str:
+    """Return the name of the exception, or in what other way the job ended."""
+    for pattern, reason in _REASONS:
+        if pattern.match(first_line):
+            return reason
+    found = _EXCEPTION.match(first_line)
+    return found[1] if found else OTHER
+
+
+def _place(text: str) -> str:
+    """Return where the innermost frame of the traceback in *text* was."""
+    found = _PLACE.findall(text)
+    if not found:
+        return ""
+    file, line, function = found[-1]
+    return f"{file}:{line} in {function}"

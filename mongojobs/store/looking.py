@@ -1,0 +1,280 @@
+"""Looking at jobs: ``find``, ``page``, ``count``, ``counts``, ``oldest_due``, ``ahead_of``, ``failures``.
+
+All of them are bounded: a list by its page, a count by a number that nobody needs exactly, all by time. Where they look
+for something rare, they look through so many jobs and say that they have not seen them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from mongojobs.core.errors import FilterError
+from mongojobs.core.job import ENDED, READY, RUNNING, Document, Job, State
+from mongojobs.core.jobfilter import SHOWN_STATES, JobFilter, ShownState
+from mongojobs.store import indexes
+from mongojobs.store.documents import aware, to_shown_job
+from mongojobs.store.failures import FailureGroup, grouped
+from mongojobs.store.filters import EPOCH
+from mongojobs.store.reserving import Reserving
+from mongojobs.store.selecting import (
+    BY_AGE,
+    BY_END,
+    BY_LOCK,
+    BY_TIME,
+    Position,
+    Selection,
+    by_state,
+    merged,
+    newest_first,
+    of_queue_now,
+    ranges,
+    to_position,
+    to_text,
+    until,
+)
+from mongojobs.store.sweeping import SWEEP_MILLISECONDS, Sweeping
+
+PAGE_MILLISECONDS: Final = 5_000
+"""How long the server may think about one query of a page."""
+MOST_COUNTED: Final = 10_000
+LONGEST_PAGE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list, and what to go on after: None at its end.
+
+    It may hold fewer jobs than were asked for, or none, and yet go on: where what is looked for is rare.
+    """
+
+    jobs: tuple[Job, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many jobs there are; if it is not *is_exact*, there are as many at least."""
+
+    number: int
+    is_exact: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.number:,}" if self.is_exact else f"{self.number:,}+"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueCounts:
+    """How many jobs a queue holds; *failed* counts among the latest failed jobs of all queues."""
+
+    queue: str
+    ready: Count
+    scheduled: Count
+    running: Count
+    failed: Count
+    oldest_due: datetime | None
+    """Since when the job has been due that has been for the longest time."""
+
+
+class Looking(Reserving, Sweeping):
+    """The part of the store that shows jobs to people, however many there are; damaged ones as far as possible."""
+
+    def find(
+        self, *, state: State | None = None, queue: str | None = None, name: str | None = None, limit: int = 50
+    ) -> list[Job]:
+        """Return jobs as they are stored, ready ones whether due or not, newest first; 0 is no limit.
+
+        For those who want no pages and no bounds. Raises DatabaseError.
+        """
+        index, order = _ORDERS[state]
+        query: Document = {} if state is None else {"state": state, order[0]: self.anything()}
+        query |= {field: {"$eq": value} for field, value in (("queue", queue), ("name", name)) if value is not None}
+
+        def look(hint: str | None) -> list[Document]:
+            return list(self.collection.find(query, sort=[(field, -1) for field in order], limit=limit, hint=hint))
+
+        return [to_shown_job(found) for found in self._using(index, look)]
+
+    def page(self, chosen: JobFilter, *, limit: int = 50, after: str | None = None) -> Page:
+        """Return jobs, newest first: by when they ended, are due, or were made (those of all states).
+
+        Running ones come in the order of their locks, the freshest first. For the next page pass the *next* of this
+        one as *after*. Raises FilterError, DatabaseError.
+        """
+        selection = newest_first(chosen, now=self.clock.now(), everything=self.anything())
+        if type(limit) is not int or not 1 <= limit <= LONGEST_PAGE:
+            raise FilterError(f"limit must be between 1 and {LONGEST_PAGE}, got {limit!r:.100}")
+        start = None if after is None else to_position(after, selection.order)
+        edge = self._edge(selection, start)
+        found: list[Document] = []
+        for part in ranges(selection.order, start, direction=-1):
+            if len(found) <= limit:
+                query = merged(selection.query, part, _up_to(selection, edge))
+                options: dict[str, Any] = {"sort": selection.sort(-1), "limit": limit + 1 - len(found)}
+                found += self._read(selection.index, query, None, max_time_ms=PAGE_MILLISECONDS, **options)
+        jobs = tuple(map(to_shown_job, found[:limit]))
+        if len(found) > limit:
+            return Page(jobs, to_text(selection.position(found[limit - 1])))
+        return Page(jobs, None if edge is None else to_text(edge))
+
+    def count(self, chosen: JobFilter, *, most: int | None = MOST_COUNTED) -> Count:
+        """Return how many jobs match, up to *most*; None: all of them, however long that takes. Raises DatabaseError.
+
+        An exact count of more than *most* is not made, nor one of what is rare among very many.
+        """
+        total, is_exact = 0, True
+        for selection in by_state(chosen, now=self.clock.now(), everything=self.anything()):
+            found = self._count_some(selection, None if most is None else most - total)
+            total += found.number
+            is_exact = is_exact and found.is_exact
+            if most is not None and total >= most:
+                return Count(total, is_exact=False)
+        return Count(total, is_exact)
+
+    def counts(self, *, most: int = MOST_COUNTED) -> dict[ShownState, Count]:
+        """Return how many jobs are in each state, up to *most* in each. Raises DatabaseError."""
+        return {state: self.count(JobFilter(state=state), most=most) for state in SHOWN_STATES}
+
+    def queue_counts(self, queues: Sequence[str], *, most: int = MOST_COUNTED) -> list[QueueCounts]:
+        """Return how many jobs are in each of *queues*, up to *most*. Raises DatabaseError."""
+        now = self.clock.now()
+        failed = self._latest_by_queue(JobFilter(state="failed"), most)
+        running = self._latest_by_queue(JobFilter(state="running"), most)
+        return [
+            QueueCounts(
+                queue=queue,
+                ready=self._count_in_queue(queue, {"$lte": now}, most),
+                scheduled=self._count_in_queue(queue, {"$gt": now}, most),
+                running=_part(running, queue, most),
+                failed=_part(failed, queue, most),
+                oldest_due=self.oldest_due(queue),
+            )
+            for queue in queues
+        ]
+
+    def known_queues(self, *, most: int = MOST_COUNTED) -> list[str]:
+        """Return the names of queues with ready jobs, and of those of the latest running and failed ones, sorted.
+
+        Raises DatabaseError.
+        """
+        names = set(self.ready_queues())
+        for state in ("running", "failed"):
+            names.update(self._latest_by_queue(JobFilter(state=state), most))
+        return sorted(names)
+
+    def oldest_due(self, queue: str) -> datetime | None:
+        """Return since when the longest waiting job of *queue* has been due; None when none is. Raises DatabaseError.
+
+        It reads one key for each priority that the queue's jobs have, however many they are.
+        """
+        now = self.clock.now()
+        pipeline: list[Document] = [
+            {"$match": {"state": READY, "queue": {"$eq": queue}, "run_at": {"$gte": EPOCH}}},
+            {"$sort": {"queue": 1, "priority": 1, "run_at": 1}},
+            {"$group": {"_id": "$priority", "run_at": {"$first": "$run_at"}}},
+        ]
+        found = [one["run_at"] for one in self._aggregate(pipeline, indexes.READY_BY_QUEUE)]
+        due = [aware(moment) for moment in found if isinstance(moment, datetime) and aware(moment) <= now]
+        return min(due, default=None)
+
+    def ahead_of(self, job: Job, *, most: int = MOST_COUNTED) -> Count:
+        """Return how many due jobs of its queue a worker would take before *job*, up to *most*.
+
+        Raises DatabaseError.
+        """
+        due = of_queue_now(job.queue, due={"$lte": self.clock.now()})
+        more_urgent = {**due, "priority": {"$lt": job.priority}}
+        as_urgent = {**due, "priority": {"$eq": job.priority}, "run_at": {"$lt": job.run_at}}
+        number = 0
+        for query in (more_urgent, as_urgent):
+            number += self._limited(query, indexes.READY_BY_QUEUE, most - number)
+            if number >= most:
+                return Count(number, is_exact=False)
+        return Count(number)
+
+    def failures(self, *, latest: int = 1000, queue: str | None = None) -> list[FailureGroup]:
+        """Return the *latest* failed jobs, grouped by name, error and place, the largest group first.
+
+        Raises DatabaseError.
+        """
+        [selection] = by_state(JobFilter(state="failed", queue=queue), now=self.clock.now(), everything=self.anything())
+        query = merged(selection.query, _up_to(selection, self._edge(selection, None)))
+        options: dict[str, Any] = {"sort": selection.sort(-1), "limit": latest, "max_time_ms": PAGE_MILLISECONDS}
+        fields = dict.fromkeys(("name", "finished_at", "last_error"), 1)
+        return self._using(
+            selection.index, lambda hint: grouped(self.collection.find(query, fields, hint=hint, **options))
+        )
+
+    def _edge(self, selection: Selection, start: Position | None) -> Position | None:
+        """Return where a search that finds little gives up, to be gone on with later; None if it sees all."""
+        most = selection.looked_at
+        if most is None or not self._is_real:
+            return None
+        fields = {"_id": 0, **dict.fromkeys(selection.order, 1)}
+        options: dict[str, Any] = {"sort": selection.sort(-1), "skip": most, "limit": 1}
+        for part in ranges(selection.order, start, direction=-1):
+            query = merged(selection.base, part)
+            found = self._read(selection.index, query, fields, max_time_ms=PAGE_MILLISECONDS, **options)
+            if found:
+                return selection.position(found[0])
+        return None
+
+    def _count_some(self, selection: Selection, most: int | None) -> Count:
+        if most is None:
+            number = self._limited(selection.query, selection.index, None)
+            return Count(number)
+        edge = self._edge(selection, None)
+        number = self._limited(merged(selection.query, _up_to(selection, edge)), selection.index, most)
+        return Count(number, is_exact=edge is None and number < most)
+
+    def _count_in_queue(self, queue: str, due: Document, most: int) -> Count:
+        number = self._limited(of_queue_now(queue, due=due), indexes.READY_BY_QUEUE, most)
+        return Count(number, is_exact=number < most)
+
+    def _limited(self, query: Document, index: str, most: int | None) -> int:
+        """Count what matches *query*, up to *most*."""
+
+        def count(hint: str | None) -> int:
+            options: dict[str, Any] = {} if hint is None else {"hint": hint}
+            options["maxTimeMS"] = SWEEP_MILLISECONDS if most is None else PAGE_MILLISECONDS
+            if most is not None:
+                options["limit"] = most
+            return self.collection.count_documents(query, **options)
+
+        return self._using(index, count)
+
+    def _latest_by_queue(self, chosen: JobFilter, most: int) -> dict[str, int]:
+        """Count the latest *most* jobs of a state by queue."""
+        [selection] = by_state(chosen, now=self.clock.now(), everything=self.anything())
+        pipeline: list[Document] = [
+            {"$match": selection.query},
+            {"$sort": {selection.order[0]: -1}},
+            {"$limit": most},
+            {"$group": {"_id": "$queue", "jobs": {"$sum": 1}}},
+        ]
+        return {str(found["_id"]): found["jobs"] for found in self._aggregate(pipeline, selection.index)}
+
+    def _aggregate(self, pipeline: list[Document], index: str) -> list[Document]:
+        def run(hint: str | None) -> list[Document]:
+            options: dict[str, Any] = {} if hint is None else {"hint": hint}
+            return list(self.collection.aggregate(pipeline, maxTimeMS=PAGE_MILLISECONDS, **options))
+
+        return self._using(index, run)
+
+
+def _up_to(selection: Selection, edge: Position | None) -> Document:
+    return {} if edge is None else until(selection.order, edge, direction=-1)
+
+
+def _part(by_queue: dict[str, int], queue: str, most: int) -> Count:
+    return Count(by_queue.get(queue, 0), is_exact=sum(by_queue.values()) < most)
+
+
+_ORDERS: Final[dict[str | None, tuple[str, tuple[str, ...]]]] = {
+    None: ("_id_", BY_AGE),
+    READY: (indexes.READY_BY_TIME, BY_TIME),
+    RUNNING: (indexes.RUNNING, BY_LOCK),
+    **dict.fromkeys(ENDED, (indexes.ENDED, BY_END)),
+}

@@ -1,0 +1,259 @@
+"""From a filter of people's to queries: for each stored state one, by the index that serves it.
+
+A query has two parts. What *keys* ask for, the server answers from the index; for *rest* it must read the documents, so
+whoever asks for it says how many at most.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, assert_never
+
+import bson
+from bson import ObjectId
+from bson.codec_options import CodecOptions
+from bson.errors import BSONError
+
+from mongojobs.core.errors import FilterError
+from mongojobs.core.job import (
+    CANCELLED,
+    COMPLETED,
+    ENDED,
+    FAILED,
+    HIGHEST_PRIORITY,
+    LOWEST_PRIORITY,
+    READY,
+    RUNNING,
+    Document,
+    Job,
+)
+from mongojobs.core.jobfilter import JobFilter, Scalar, ShownState
+from mongojobs.store import indexes
+from mongojobs.store.filters import EPOCH
+
+BY_AGE: Final = ("_id",)
+BY_TIME: Final = ("run_at", "_id")
+BY_LOCK: Final = ("locked_until", "lock_token", "_id")
+BY_END: Final = ("finished_at", "_id")
+
+KEYS_LOOKED_AT: Final = 50_000
+DOCUMENTS_LOOKED_AT: Final = 10_000
+"""How far a list or a bounded count looks for what is rare: in some tenths of a second, both."""
+
+_CLOCKS_APART: Final = timedelta(minutes=1)
+_LONGEST_PLACE: Final = 2000
+_AWARE: Final[CodecOptions[Document]] = CodecOptions(tz_aware=True)
+
+Position = tuple[Any, ...]
+"""The values of an order's fields in one document."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Jobs of one stored state, or of all, in the *order* of the *index*."""
+
+    index: str
+    order: tuple[str, ...]
+    base: Document
+    """The state, and the bounds of the order's first field: what the index is entered by."""
+    keys: Document
+    """What further is looked up in the index."""
+    rest: Document
+    """What the documents themselves are read for."""
+
+    @property
+    def query(self) -> Document:
+        """Match all of it."""
+        return merged(self.base, self.keys, self.rest)
+
+    @property
+    def looked_at(self) -> int | None:
+        """How many keys a bounded search walks over in vain; None when it finds something at each."""
+        if self.rest:
+            return DOCUMENTS_LOOKED_AT
+        return KEYS_LOOKED_AT if self.keys else None
+
+    def sort(self, direction: int) -> list[tuple[str, int]]:
+        """Return the order, ascending (1) or descending (-1)."""
+        return [(field, direction) for field in self.order]
+
+    def position(self, document: Document) -> Position:
+        """Return the place of *document* in the order."""
+        return tuple(document.get(field) for field in self.order)
+
+    def position_of(self, job: Job) -> Position:
+        """Return the place of *job* in the order."""
+        return tuple(job.id if field == "_id" else getattr(job, field) for field in self.order)
+
+
+def newest_first(chosen: JobFilter, *, now: datetime, everything: Document) -> Selection:
+    """Return the jobs that a list shows, of all states if none is named."""
+    if chosen.state is None:
+        rest = merged(_eq("queue", chosen.queue), _eq("name", chosen.name), _of_documents(chosen))
+        return Selection(index="_id_", order=BY_AGE, base={}, keys={}, rest=rest)
+    return _of_state(chosen, chosen.state, now=now, everything=everything)
+
+
+def by_state(chosen: JobFilter, *, now: datetime, everything: Document) -> Iterator[Selection]:
+    """Yield the jobs of each state that is meant; *everything* matches any value, damaged ones too."""
+    states: tuple[ShownState, ...] = ("ready", "scheduled", RUNNING, FAILED, CANCELLED, COMPLETED)
+    for state in states if chosen.state is None else (chosen.state,):
+        yield _of_state(chosen, state, now=now, everything=everything)
+
+
+def _of_state(chosen: JobFilter, state: ShownState, *, now: datetime, everything: Document) -> Selection:
+    by_queue, by_name, rest = _eq("queue", chosen.queue), _eq("name", chosen.name), _of_documents(chosen)
+    match state:
+        case "ready" | "scheduled":
+            due: Document = {"$lte": now} if state == "ready" else {"$gt": now}
+            base: Document = {"state": READY, "run_at": due}
+            return Selection(
+                index=indexes.READY_BY_TIME, order=BY_TIME, base=base, keys=by_queue, rest=merged(by_name, rest)
+            )
+        case "running":
+            base = {"state": RUNNING, "locked_until": {"$gte": EPOCH}}
+            return Selection(index=indexes.RUNNING, order=BY_LOCK, base=base, keys=by_queue, rest=merged(by_name, rest))
+        case "failed" | "cancelled" | "completed":
+            # What ended before a moment was made before it; so the index helps with an age that it does not hold.
+            ended = everything if chosen.since is None else {"$gte": chosen.since - _CLOCKS_APART}
+            base = {"state": state, "finished_at": ended}
+            return Selection(index=indexes.ENDED, order=BY_END, base=base, keys=merged(by_queue, by_name), rest=rest)
+        case _:
+            assert_never(state)
+
+
+def of_queue_now(queue: str, *, due: Document) -> Document:
+    """Match the ready jobs of *queue* whose ``run_at`` is as *due* says, by the index that begins with the queue."""
+    every = {"$gte": LOWEST_PRIORITY, "$lte": HIGHEST_PRIORITY}
+    return {"state": READY, "queue": {"$eq": queue}, "priority": every, "run_at": due}
+
+
+def not_after(selection: Selection, moment: datetime) -> Document:
+    """Match the jobs that were as *selection* says at *moment* already, lest a walk meets what comes meanwhile."""
+    if selection.base.get("state") in ENDED:
+        return {"finished_at": {"$not": {"$gt": moment}}}
+    return {"created_at": {"$not": {"$gt": moment}}}
+
+
+def ranges(order: Sequence[str], position: Position | None, *, direction: int) -> list[Document]:
+    """Return queries for what comes after *position* when one walks through *order* in *direction*, one after another.
+
+    Each is one stretch of the index: first what shares all fields but the last one with the position, and so on.
+    """
+    if position is None:
+        return [{}]
+    places = list(zip(order, position, strict=True))
+    return [
+        merged(
+            {earlier: {"$eq": there} for earlier, there in places[:at]},
+            _further(*places[at], direction, inclusive=False),
+        )
+        for at in reversed(range(len(places)))
+    ]
+
+
+def until(order: Sequence[str], edge: Position, *, direction: int) -> Document:
+    """Match *edge* and what comes before it when one walks through *order* in *direction*."""
+    before = [
+        *ranges(order, edge, direction=-direction),
+        {field: {"$eq": v} for field, v in zip(order, edge, strict=True)},
+    ]
+    return merged(_further(order[0], edge[0], -direction, inclusive=True), {"$or": before})
+
+
+def _further(field: str, value: object, direction: int, *, inclusive: bool) -> Document:
+    """Match the values of *field* that the index holds after *value*, whatever their type.
+
+    A plain comparison sees only values of its own type: it would lose jobs whose id is a text among those whose id is
+    an ObjectId, and damaged ones without a date. Numbers come before texts, texts before ObjectIds, nothing before all.
+    """
+    equal = "e" if inclusive else ""
+    if direction > 0:
+        if value is None:
+            return {field: {"$gte": EARLIEST}} if not inclusive else {}
+        higher = [{"$gte": least} for kind, least in _LEAST if isinstance(value, kind)]
+        return _any_of(field, [{f"$gt{equal}": value}, *higher])
+    if value is None:
+        return {field: {"$not": {"$gte": EARLIEST}}} if inclusive else {field: {"$in": []}}
+    if isinstance(value, str) and field == "_id":
+        return _any_of(field, [{f"$lt{equal}": value}, {"$lte": float("inf")}])
+    if isinstance(value, int):
+        return {field: {f"$lt{equal}": value}}
+    return {field: {"$not": {"$gt" if inclusive else "$gte": value}}}
+
+
+def _any_of(field: str, conditions: list[Document]) -> Document:
+    queries: list[Document] = [{field: condition} for condition in conditions]
+    return queries[0] if len(queries) == 1 else {"$or": queries}
+
+
+EARLIEST: Final = datetime(1, 1, 1, tzinfo=UTC)
+_LEAST: Final[tuple[tuple[type | tuple[type, ...], object], ...]] = (
+    (int, ""),
+    ((int, str), ObjectId(b"\0" * 12)),
+)
+"""For a value of each type, the least ones of the types that come after it."""
+
+
+def merged(*queries: Document) -> Document:
+    """Match what all *queries* match."""
+    parts = [query for query in queries if query]
+    fields = [field for query in parts for field in query]
+    if len(fields) == len(set(fields)):
+        return {field: value for query in parts for field, value in query.items()}
+    return {"$and": parts}
+
+
+def to_text(position: Position) -> str:
+    """Return *position* as a text that may stand in a URL."""
+    return base64.urlsafe_b64encode(bson.encode({"p": list(position)})).decode().rstrip("=")
+
+
+def to_position(text: object, order: Sequence[str]) -> Position:
+    """Return the position that ``to_text`` made into *text*. Raises FilterError for anything else."""
+    document = _decoded(text) if isinstance(text, str) and len(text) <= _LONGEST_PLACE else {}
+    values = document.get("p")
+    if not isinstance(values, list) or len(values) != len(order) or not all(isinstance(v, _PLACES) for v in values):
+        raise FilterError(f"no list of this kind goes on after {text!r:.100}: give the `next` of the page before")
+    return tuple(values)
+
+
+def _decoded(text: str) -> Document:
+    try:
+        return bson.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), _AWARE)
+    except (ValueError, binascii.Error, BSONError):
+        return {}
+
+
+_PLACES: Final = (ObjectId, str, int, datetime, type(None))
+
+
+def _of_documents(chosen: JobFilter) -> Document:
+    made: Document = {}
+    if chosen.since is not None:
+        made["$gte"] = chosen.since
+    if chosen.until is not None:
+        made["$lt"] = chosen.until
+    error = {} if chosen.error is None else {"last_error": {"$regex": re.escape(chosen.error), "$options": "i"}}
+    arguments = [_argument(place, value) for place, value in chosen.pairs]
+    return merged({"created_at": made} if made else {}, error, {"$and": arguments} if arguments else {})
+
+
+def _argument(place: str, value: Scalar) -> Document:
+    """Match the jobs whose argument at *place* is *value*, or refers to the document with that id."""
+    wanted: Document = {"$eq": value, "$exists": True}
+    if isinstance(value, str) and ObjectId.is_valid(value):
+        wanted = {"$in": [value, ObjectId(value)]}
+    if place == "target":
+        return {"handler.target.v.key.pk": wanted}
+    path = f"handler.args.{place}" if place.split(".", maxsplit=1)[0].isdecimal() else f"handler.kwargs.{place}"
+    return {"$or": [{path: wanted}, {f"{path}.v.key.pk": wanted}]}
+
+
+def _eq(field: str, value: str | None) -> Document:
+    return {} if value is None else {field: {"$eq": value}}

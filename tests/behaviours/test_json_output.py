@@ -1,0 +1,99 @@
+"""What `--json` prints, held to the schemas that programs may rely on: no key more, none less."""
+
+import json
+
+import jsonschema
+import pytest
+
+import mongojobs
+from mongojobs.cli.main import COMMANDS
+from mongojobs.cli.main import mongojobs as command_line
+from tests.support.command_here import run_here
+from tests.support.command_line import ROOT, SAMPLE_APP
+from tests.support.sample_app import always_fails, append
+from tests.support.waiting import eventually
+from tests.support.working import work_off, working
+
+SCHEMAS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "tests" / "schemas").iterdir()}
+
+
+@pytest.fixture
+def app(connection):
+    app = mongojobs.configure(lease=4, heartbeat=0.2)
+    app.create_indexes()
+    yield app
+    mongojobs.configure()
+
+
+@pytest.fixture
+def filled(app, tmp_path):
+    """An app with jobs in several states, a paused queue and a worker; and the id of a failed job."""
+    failed = always_fails.options(meta={"trace": "x"}, tags=["t"]).delay()
+    append.options(job_id=7).delay(str(tmp_path / "ledger"), "done")
+    work_off()
+    append.options(queue="asleep", max_run_time=60).delay("x", "y")
+    append.options(queue="mail", run_in=3600, max_attempts=3).delay("x", "y")
+    app.pause("asleep", reason="why not")
+    with working(name="ada", queues=["mail"], max_priority=4):
+        eventually(app.workers)
+        yield str(failed.id)
+
+
+def printed(*arguments):
+    ended = run_here(*arguments, MONGOJOBS_APP=SAMPLE_APP)
+    return ended.exit_code, json.loads(ended.output)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("jobs", "list"),
+        ("jobs", "list", "--state", "failed", "--limit", "1"),
+        ("jobs", "show", "ID"),
+        ("jobs", "why", "ID"),
+        ("queues", "list"),
+        ("latency",),
+        ("latency", "mail"),
+        ("workers", "list"),
+        ("workers", "show", "ada"),
+        ("explain",),
+        ("enqueue", "tests.support.sample_app.append", "--args", '["x", "y"]', "--in", "60"),
+        ("top", "--once"),
+        ("status",),
+        ("check",),
+        ("config",),
+        ("create-indexes",),
+        ("daemon", "status", "--pid-dir", "FOLDER"),
+        ("doctor",),
+        ("health", "--heartbeat-file", "FILE"),
+    ],
+    ids=" ".join,
+)
+def test_follows_its_schema(filled, command, tmp_path):
+    given = {"ID": filled, "FOLDER": str(tmp_path), "FILE": str(tmp_path / "none")}
+
+    status, document = printed(*(given.get(word, word) for word in command), "--json")
+
+    words = [word for word in command[:2] if word in {*COMMANDS, "list", "show", "why"}]
+    jsonschema.validate(document, SCHEMAS["-".join(words)])
+    assert status in (0, 1, 3)
+
+
+def test_of_every_command_has_a_schema():
+    context = command_line.make_context("mongojobs", ["version"])
+    with_json = set()
+    for name in COMMANDS:
+        command = command_line.get_command(context, name)
+        for path, one in {
+            name: command,
+            **{f"{name}-{n}": c for n, c in getattr(command, "commands", {}).items()},
+        }.items():
+            if any(parameter.name == "as_json" for parameter in one.params):
+                with_json.add(path)
+
+    assert with_json - {"queues-latency"} == set(SCHEMAS)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_schemas_are_schemas(name):
+    jsonschema.Draft202012Validator.check_schema(SCHEMAS[name])

@@ -1,0 +1,299 @@
+"""Looking at jobs, page by page, counted and grouped, on a real server."""
+
+from datetime import timedelta
+
+import pytest
+from bson import ObjectId
+
+from mongojobs.core.errors import FilterError
+from mongojobs.core.jobfilter import JobFilter
+from mongojobs.store import selecting
+from tests.support.clock import START
+from tests.support.jobs import HANDLER, a_job
+from tests.support.stores import reserve
+
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def store(server_store):
+    return server_store
+
+
+def a_failed_job(**changes):
+    return a_job(**{"state": "failed", "failed_at": START, "finished_at": START, "last_error": "boom"} | changes)
+
+
+def with_arguments(*args, **kwargs):
+    return a_job(handler={**HANDLER, "args": list(args), "kwargs": kwargs})
+
+
+def found(store, **chosen):
+    return store.page(JobFilter(**chosen)).jobs
+
+
+def pages(store, limit, **chosen):
+    """Return the ids of page after page, to the end."""
+    page = store.page(JobFilter(**chosen), limit=limit)
+    listed = [[job.id for job in page.jobs]]
+    while page.next is not None and len(listed) < 50:
+        page = store.page(JobFilter(**chosen), limit=limit, after=page.next)
+        listed.append([job.id for job in page.jobs])
+    return listed
+
+
+class TestAPage:
+    def test_tells_due_jobs_from_those_due_later(self, store):
+        due, later = a_job(), a_job(run_at=START + SECOND)
+        store.insert_many([due, later])
+
+        assert found(store, state="ready") == (due,)
+        assert found(store, state="scheduled") == (later,)
+
+    @pytest.mark.parametrize("state", [None, "ready", "scheduled", "running", "failed", "completed", "cancelled"])
+    def test_is_followed_by_others_until_each_job_was_shown_once(self, store, state):
+        moments = [START + (n // 3) * SECOND for n in range(10)]
+        stored = {"scheduled": "ready", None: "failed"}.get(state, state)
+        later = HOUR if state == "scheduled" else -HOUR
+        jobs = [
+            a_job(state=stored, run_at=m + later, finished_at=m, locked_until=m, lock_token=str(n))
+            for n, m in enumerate(moments)
+        ]
+        store.insert_many(jobs)
+
+        listed = pages(store, 3, state=state)
+
+        assert [len(page) for page in listed] == [3, 3, 3, 1]
+        assert {job_id for page in listed for job_id in page} == {job.id for job in jobs}
+
+    @pytest.mark.parametrize("state", [None, "failed"])
+    def test_loses_no_job_among_ids_of_several_types(self, store, state):
+        ids = ["a", "$b", "c", 1, 2**40, -3, ObjectId(), ObjectId(), ObjectId()]
+        store.insert_many([a_failed_job(id=job_id, id_given=True) for job_id in ids])
+
+        listed = pages(store, 2, state=state)
+
+        assert sorted(str(job_id) for page in listed for job_id in page) == sorted(map(str, ids))
+
+    def test_shows_damaged_jobs_once_too(self, store):
+        store.insert_many([a_failed_job(finished_at=START - n * SECOND) for n in range(5)])
+        damaged = [job["_id"] for job in store.collection.find({}, limit=3)]
+        store.collection.update_many({"_id": {"$in": damaged}}, {"$unset": {"finished_at": ""}})
+
+        listed = pages(store, 2, state="failed")
+
+        assert [len(page) for page in listed] == [2, 2, 1]
+        assert len({job_id for page in listed for job_id in page}) == 5
+
+    def test_comes_newest_first(self, store):
+        jobs = [a_failed_job(finished_at=START + n * SECOND) for n in (2, 3, 1)]
+        store.insert_many(jobs)
+
+        assert found(store, state="failed") == (jobs[1], jobs[0], jobs[2])
+
+    @pytest.mark.parametrize("after", ["", "x", "AAAA", "e30", 7, None, {"$ne": 1}, selecting.to_text((1, 2, 3))])
+    def test_goes_on_after_nothing_but_its_own_mark(self, store, after):
+        if after is None:
+            after = selecting.to_text(({"$ne": 1}, 2))
+
+        with pytest.raises(FilterError, match="give the `next` of the page before"):
+            store.page(JobFilter(state="failed"), after=after)
+
+    def test_that_finds_little_gives_up_and_is_gone_on_with(self, store, monkeypatch):
+        monkeypatch.setattr(selecting, "DOCUMENTS_LOOKED_AT", 10)
+        rare = a_failed_job(finished_at=START - HOUR, last_error="something rare")
+        store.insert_many([rare, *(a_failed_job(finished_at=START - n * SECOND) for n in range(25))])
+
+        listed = pages(store, 5, state="failed", error="RARE")
+
+        assert listed == [[], [], [rare.id]]
+
+    def test_that_finds_little_by_keys_alone_gives_up_later(self, store, monkeypatch):
+        monkeypatch.setattr(selecting, "KEYS_LOOKED_AT", 10)
+        rare = a_failed_job(finished_at=START - HOUR, queue="rare")
+        store.insert_many([rare, *(a_failed_job(finished_at=START - n * SECOND) for n in range(25))])
+
+        assert pages(store, 5, state="failed", queue="rare") == [[], [], [rare.id]]
+
+    @pytest.mark.parametrize("limit", [0, -1, 1001, "5", True])
+    def test_is_of_some_length(self, store, limit):
+        with pytest.raises(FilterError, match="limit must be between 1 and 1000"):
+            store.page(JobFilter(), limit=limit)
+
+
+class TestAFilter:
+    @pytest.mark.parametrize("chosen", [{"queue": "mail"}, {"name": "a"}, {"queue": "mail", "name": "a"}])
+    @pytest.mark.parametrize("state", [None, "ready", "failed"])
+    def test_finds_jobs_of_a_queue_and_a_name(self, store, state, chosen):
+        stored = state or "failed"
+        wanted = a_job(state=stored, finished_at=START, queue="mail", name="a")
+        store.insert_many([wanted, a_job(state=stored, finished_at=START, queue="other", name="b")])
+
+        assert found(store, state=state, **chosen) == (wanted,)
+        assert store.count(JobFilter(state=state, **chosen)).number == 1
+
+    @pytest.mark.parametrize(("error", "number"), [("boom", 2), ("BOOM (", 1), (".*", 0), ("^b", 0), ("\\", 0)])
+    def test_finds_a_text_in_the_last_error_and_no_pattern(self, store, error, number):
+        store.insert_many([a_failed_job(last_error="Boom (really)"), a_failed_job(), a_failed_job(last_error=None)])
+
+        assert len(found(store, error=error)) == number
+
+    def test_finds_jobs_by_when_they_were_made(self, store):
+        jobs = [a_failed_job(created_at=START - n * HOUR, finished_at=START) for n in range(4)]
+        store.insert_many(jobs)
+
+        assert found(store, since=START - 2 * HOUR, until=START) == (jobs[2], jobs[1])
+        assert found(store, state="failed", since=START - HOUR) == (jobs[1], jobs[0])
+
+    @pytest.mark.parametrize(
+        ("arguments", "number"),
+        [
+            ({"0": 7}, 1),
+            ({"order_id": 7}, 1),
+            ({"order.id": "x"}, 1),
+            ({"0": "7"}, 0),
+            ([("order_id", 7), ("order.id", "x")], 1),
+            ([("order_id", 7), ("order.id", "y")], 0),
+            ({"order_id": None}, 1),
+            ({"1": True}, 1),
+        ],
+    )
+    def test_finds_jobs_by_arguments(self, store, arguments, number):
+        positional = with_arguments(7, True)
+        named = with_arguments(order_id=7, order={"id": "x"})
+        empty = with_arguments(order_id=None)
+        store.insert_many([positional, named, empty])
+
+        assert len(found(store, arguments=arguments)) == number
+
+    def test_finds_jobs_by_the_id_of_a_document(self, store):
+        group = ObjectId()
+        reference = {"__mj": "document", "v": {"class": "app.Group", "key": {"pk": group}}}
+        by_target = a_job(handler={**HANDLER, "kind": "method", "target": reference, "method": "m"})
+        by_argument = with_arguments(reference)
+        store.insert_many([by_target, by_argument, a_job()])
+
+        assert found(store, arguments={"target": str(group)}) == (by_target,)
+        assert found(store, arguments={"0": group}) == (by_argument,)
+
+
+class TestACount:
+    @pytest.fixture
+    def filled(self, store):
+        ended = [a_failed_job(), a_failed_job(queue="mail"), a_job(state="completed", finished_at=START)]
+        store.insert_many([a_job(), a_job(queue="mail"), a_job(run_at=START + HOUR), *ended])
+        reserve(store, queues=("mail",))
+        return store
+
+    @pytest.mark.parametrize(
+        ("chosen", "number"),
+        [({}, 6), ({"state": "ready"}, 1), ({"state": "scheduled"}, 1), ({"queue": "mail"}, 2), ({"error": "BOOM"}, 2)],
+    )
+    @pytest.mark.parametrize("most", [10, None])
+    def test_is_exact_where_there_are_few(self, filled, chosen, number, most):
+        count = filled.count(JobFilter(**chosen), most=most)
+
+        assert (count.number, count.is_exact, str(count)) == (number, True, str(number))
+
+    def test_stops_where_nobody_needs_to_know_better(self, filled):
+        count = filled.count(JobFilter(), most=4)
+
+        assert (count.number, count.is_exact, str(count)) == (4, False, "4+")
+
+    def test_says_when_it_has_not_seen_all(self, store, monkeypatch):
+        monkeypatch.setattr(selecting, "DOCUMENTS_LOOKED_AT", 10)
+        store.insert_many([a_failed_job(finished_at=START - n * SECOND) for n in range(30)])
+
+        assert not store.count(JobFilter(state="failed", error="rare")).is_exact
+        assert store.count(JobFilter(state="failed", error="boom"), most=None).number == 30
+
+    def test_is_made_of_each_state(self, filled):
+        counts = {state: count.number for state, count in filled.counts().items()}
+
+        assert counts == {"ready": 1, "scheduled": 1, "running": 1, "failed": 2, "cancelled": 0, "completed": 1}
+
+    def test_is_made_of_each_queue(self, filled):
+        assert filled.known_queues() == ["default", "mail"]
+
+        [default, mail] = filled.queue_counts(["default", "mail"])
+
+        assert [count.number for count in (default.ready, default.scheduled, default.running, default.failed)] == [
+            *(1, 1, 0, 1)
+        ]
+        assert [count.number for count in (mail.ready, mail.scheduled, mail.running, mail.failed)] == [0, 0, 1, 1]
+
+
+class TestTheOldestDueJob:
+    def test_is_found_among_all_priorities(self, store):
+        moments = [(0, 3), (5, 9), (9, 1)]
+        store.insert_many([a_job(priority=p, run_at=START - n * SECOND) for p, n in moments])
+
+        assert store.oldest_due("default") == START - 9 * SECOND
+
+    def test_is_none_where_no_job_is_due_or_sound(self, store):
+        store.insert_many([a_job(run_at=START + HOUR), a_job(queue="other")])
+        store.insert(damaged := a_job())
+        store.collection.update_one({"_id": damaged.id}, {"$set": {"run_at": None}})
+
+        assert store.oldest_due("default") is None
+
+
+class TestTheJobsAhead:
+    def test_are_those_that_a_worker_takes_before(self, store):
+        job = a_job(priority=1)
+        before = [a_job(), a_job(priority=1, run_at=START - SECOND)]
+        behind = [a_job(priority=2), a_job(queue="other"), a_job(run_at=START + HOUR), a_failed_job()]
+        store.insert_many([job, *before, *behind])
+
+        assert (store.ahead_of(job).number, store.ahead_of(job, most=1).is_exact) == (2, False)
+
+
+TRACE = 'Traceback (most recent call last):\n  File "/app/{0}.py", line 3, in run\n    {0}()\nValueError: {1}'
+
+
+class TestFailures:
+    def test_are_grouped_by_name_error_and_place(self, store):
+        texts = [f"ValueError: {n}\n{TRACE.format('mail', n)}" for n in range(3)]
+        same = [a_failed_job(last_error=t, finished_at=START - n * SECOND) for n, t in enumerate(texts)]
+        others = [
+            a_failed_job(last_error=f"ValueError: 1\n{TRACE.format('sms', 1)}"),
+            a_failed_job(last_error="KeyError: 1"),
+            a_failed_job(name="another", last_error=texts[0]),
+        ]
+        store.insert_many([*same, *others])
+
+        [largest, *rest] = store.failures()
+
+        assert (largest.count, largest.error, largest.place) == (3, "ValueError", "/app/mail.py:3 in run")
+        assert (largest.first_seen, largest.last_seen) == (START - 2 * SECOND, START)
+        assert (largest.message, largest.last_id) == ("ValueError: 0", same[0].id)
+        assert sorted((group.name, group.error, group.place) for group in rest) == [
+            ("another", "ValueError", "/app/mail.py:3 in run"),
+            ("app.tasks.send_receipt", "KeyError", ""),
+            ("app.tasks.send_receipt", "ValueError", "/app/sms.py:3 in run"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("text", "error"),
+        [
+            ("given up: 5 workers were lost while they held this job (max_losses is 5)", "lost workers"),
+            ("given up: its worker was stopped 30 times before the job ended", "interrupted runs"),
+            ("damaged: run_at is null", "damaged"),
+            ("the moon is full", "(other)"),
+            (None, "(other)"),
+            ({"$odd": 1}, "(other)"),
+            ("MemoryError", "MemoryError"),
+        ],
+    )
+    def test_without_an_exception_are_grouped_by_what_happened(self, store, text, error):
+        store.insert(job := a_failed_job())
+        store.collection.update_one({"_id": job.id}, [{"$set": {"last_error": {"$literal": text}}}])
+
+        assert [group.error for group in store.failures()] == [error]
+
+    def test_are_looked_for_among_the_latest(self, store):
+        store.insert_many([a_failed_job(finished_at=START - n * SECOND, queue=f"q{n % 2}") for n in range(10)])
+
+        assert [group.count for group in store.failures(latest=4)] == [4]
+        assert [group.count for group in store.failures(queue="q1")] == [5]
