@@ -98,10 +98,10 @@ def purge(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Delete what is left of jobs that ended long ago: completed, cancelled and failed ones.
+    """Delete what is left of jobs that ended long ago.
 
-    Shows how many, and asks. To keep none of them in the first place, see the settings keep_completed and
-    destroy_failed_jobs.
+    Of completed, cancelled and failed ones. Shows how many, and asks. To keep none of them in the first place, see the
+    settings keep_completed and destroy_failed_jobs.
     """
     with open_database(told) as database:
         store = database.store

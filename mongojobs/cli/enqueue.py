@@ -79,9 +79,10 @@ def enqueue(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Enqueue the job that the app declares as NAME, such as myapp.jobs.send_receipt.
+    """Enqueue a job of the app by its NAME.
 
-    Of a job class the arguments are what it is made of.
+    That is the one it is declared by, such as myapp.jobs.send_receipt. Of a job class the arguments are what it is made
+    of.
     """
     refuse_without_app(told)
     app = open_app(told).app

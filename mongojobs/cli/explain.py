@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command, settings=("queues", "min_priority", "max_priority"))
 @click.pass_context
 def explain(context: click.Context, /, *, flags: dict[str, Any], as_json: bool) -> None:
-    """Show what a worker's question for the next job costs the database now.
+    """Show what a reserve costs the database now.
 
     Asked as a worker with these queues and priorities asks it; nothing is reserved. Exit status 5 if the index is
     missing.

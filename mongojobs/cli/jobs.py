@@ -56,7 +56,7 @@ _LISTED: Final = (
 
 @click.group()
 def jobs() -> None:
-    """Look at jobs, and change them: one by one, or many at once."""
+    """Look at jobs and change them, one or many."""
 
 
 @with_options(

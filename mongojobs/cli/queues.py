@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from mongojobs.cli.completing import complete_queues
 from mongojobs.cli.failures import NO, Failure
 from mongojobs.cli.opening import open_database
 from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
@@ -61,7 +62,7 @@ def list_queues(told: GlobalOptions, /, *, as_json: bool) -> None:
     own_option("--reason", text="why, for whoever wonders", default="", metavar="TEXT"),
 )
 @queues.command(cls=Command)
-@click.argument("queue")
+@click.argument("queue", shell_complete=complete_queues)
 @click.pass_obj
 def pause(told: GlobalOptions, /, *, queue: str, duration: timedelta | None, reason: str) -> None:
     """Let no worker reserve from QUEUE; what runs goes on, and jobs can be enqueued.
@@ -76,7 +77,7 @@ def pause(told: GlobalOptions, /, *, queue: str, duration: timedelta | None, rea
 
 
 @queues.command(cls=Command)
-@click.argument("queue")
+@click.argument("queue", shell_complete=complete_queues)
 @click.pass_obj
 def resume(told: GlobalOptions, /, *, queue: str) -> None:
     """Let workers reserve from QUEUE again."""
@@ -88,13 +89,13 @@ def resume(told: GlobalOptions, /, *, queue: str) -> None:
 
 @with_options(json_option())
 @click.command(cls=Command)
-@click.argument("queue_names", metavar="[QUEUE]...", nargs=-1)
+@click.argument("queue_names", metavar="[QUEUE]...", nargs=-1, shell_complete=complete_queues)
 @click.pass_obj
 def latency(told: GlobalOptions, /, *, queue_names: tuple[str, ...], as_json: bool) -> None:
-    """Show for how many seconds the longest waiting job of each queue has been due.
+    """Show how long the oldest due job of each queue waits.
 
-    Scheduled jobs do not count before they are due, nor does a paused queue. With one QUEUE it prints the bare number,
-    for scripts.
+    In seconds. Scheduled jobs do not count before they are due, nor does a paused queue. With one QUEUE it prints the
+    bare number, for scripts.
     """
     with open_database(told) as database:
         found, now = database.operator.latency(), database.store.clock.now()

@@ -225,6 +225,8 @@ class Looking(Reserving, Sweeping):
         if most is None:
             number = self._limited(selection.query, selection.index, None)
             return Count(number)
+        if selection.base["state"] == READY and selection.keys and not selection.rest:
+            return self._count_in_queue(selection.keys["queue"]["$eq"], selection.base["run_at"], most)
         edge = self._edge(selection, None)
         number = self._limited(merged(selection.query, _up_to(selection, edge)), selection.index, most)
         return Count(number, is_exact=edge is None and number < most)

@@ -41,9 +41,9 @@ BY_TIME: Final = ("run_at", "_id")
 BY_LOCK: Final = ("locked_until", "lock_token", "_id")
 BY_END: Final = ("finished_at", "_id")
 
-KEYS_LOOKED_AT: Final = 50_000
+KEYS_LOOKED_AT: Final = 20_000
 DOCUMENTS_LOOKED_AT: Final = 10_000
-"""How far a list or a bounded count looks for what is rare: in some tenths of a second, both."""
+"""How far a list or a bounded count looks for what is rare: in a tenth of a second, both."""
 
 _CLOCKS_APART: Final = timedelta(minutes=1)
 _LONGEST_PLACE: Final = 2000

@@ -241,7 +241,7 @@ class TestWorkoff:
     def test_is_not_fooled_by_an_error_of_the_database(self, app, environ, administrator, ledger):
         sample_app.append.delay(str(ledger), "done")
 
-        with failing(administrator, "findAndModify", errorCode=96):
+        with failing(administrator, "findAndModify", appname="mongojobs", errorCode=96):
             ended = run("workoff", environ=environ)
 
         assert "Error while reserving" in ended.stdout

@@ -244,7 +244,7 @@ class TestTheDatabase:
             threading.Event().wait(2)
             asked = list(commands)
 
-        assert {event.command_name for event, _ in asked} >= {"find", "update"}
+        assert {event.command_name for event, _ in asked} >= {"find", "findAndModify"}
         assert [event.command_name for event, is_suppressed in asked if not is_suppressed] == []
 
     def test_has_spans_of_the_queries_of_jobs(self, commands, configure):

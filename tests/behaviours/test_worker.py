@@ -146,7 +146,7 @@ class TestAWorkerThatStarts:
     ):
         remember_one.delay("after all")
 
-        with failing(administrator, "findAndModify", times=3, errorCode=REFUSED):
+        with failing(administrator, "findAndModify", times=3, appname="mongojobs", errorCode=REFUSED):
             assert Worker(exit_on_complete=True).start() == 0
 
         assert recorder.facts("remembered") == ["after all"]
@@ -265,7 +265,7 @@ class TestAWorkerWithoutADatabase:
     def test_ends_a_batch_without_an_exception_when_it_cannot_reserve(self, app, administrator):
         remember_one.delay(1)
 
-        with failing(administrator, "findAndModify", errorCode=REFUSED):
+        with failing(administrator, "findAndModify", appname="mongojobs", errorCode=REFUSED):
             assert work_off() == (0, 0)
 
         assert work_off() == (1, 0)
@@ -274,7 +274,7 @@ class TestAWorkerWithoutADatabase:
     def test_goes_on_after_ten_and_more_errors_in_a_row(self, app, administrator, quick_tries, recorder, caplog):
         remember_one.delay("after all")
 
-        with failing(administrator, "findAndModify", times=12, errorCode=REFUSED), working():
+        with failing(administrator, "findAndModify", times=12, appname="mongojobs", errorCode=REFUSED), working():
             eventually(lambda: recorder.facts("remembered") == ["after all"])
 
         told = [record.getMessage() for record in caplog.records if "Error while reserving" in record.getMessage()]

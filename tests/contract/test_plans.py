@@ -275,6 +275,15 @@ def test_the_size_of_a_queue_is_counted_no_further_than_its_limit(crowd, adminis
     assert count.keys <= 101
 
 
+def test_the_latency_of_a_queue_costs_a_key_for_each_priority(crowd, administrator):
+    _, call = CALLS["oldest_due"]
+    with crowd.watched(administrator):
+        call(crowd.store, None)
+
+    [look] = crowd.plans
+    assert look.keys <= 2 * len(FUTURE_PRIORITIES) + 2
+
+
 IDLE = ["earliest_run_at", "earliest_run_at by queue", "quarantine", "ready_queues", "rescue", "has_due"]
 
 
