@@ -5,20 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from mongojobs.app.mongojobs import MongoJobs, default_app
+from mongojobs.core.errors import SettingsError
 from mongojobs.worker import loop
+from mongojobs.worker.supervisor import Command
 
 
 class Worker(loop.Worker):
     """Works off the jobs of an app: of *app*, or of the default one.
 
     Takes the fields of ``Settings`` for this worker alone: ``Worker(queues="mail", threads=4).start()``. Raises
-    SettingsError.
+    SettingsError. *child* is the command that starts a child for ``executor="process"``; the command line knows it.
     """
 
-    def __init__(self, *, app: MongoJobs | None = None, **settings: Any) -> None:
+    def __init__(self, *, app: MongoJobs | None = None, child: Command | None = None, **settings: Any) -> None:
         owner = app or default_app()
         chosen = owner.settings.changed(**settings)
+        if chosen.executor == "process" and child is None:
+            raise SettingsError(
+                "executor is process, but a worker that is made in Python does not know which module its children are"
+                " to import: start it by `mongojobs --app MODULE work --executor process`, or pass executor='thread'",
+                setting="executor",
+            )
         super().__init__(
+            child=child if chosen.executor == "process" else None,
             connect=lambda: owner.connect_worker(chosen),
             payloads=owner.payloads,
             lifecycle=owner.lifecycle,

@@ -39,6 +39,9 @@ COMMANDS: Final = {
 }
 """Each command, in the order of the help, and the module it is in."""
 
+INTERNAL: Final = {"child": "child"}
+"""What processes of ours start, and people do not; not shown."""
+
 ALIASES: Final = {"jobs:work": "work", "jobs:workoff": "workoff", "jobs:check": "check", "jobs:clear": "clear"}
 """The names of delayed_job's rake tasks; not shown."""
 
@@ -57,9 +60,10 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click passes it
         """Return the command *cmd_name* or None."""
         name = ALIASES.get(cmd_name, cmd_name)
-        if name not in COMMANDS:
+        module_name = COMMANDS.get(name) or INTERNAL.get(name)
+        if module_name is None:
             return None
-        module = importlib.import_module(f"mongojobs.cli.{COMMANDS[name]}")
+        module = importlib.import_module(f"mongojobs.cli.{module_name}")
         command: click.Command = getattr(module, name.replace("-", "_"))
         return command
 

@@ -28,7 +28,14 @@ The explanations are those of ``core.settings``, which is not asked for them: it
 """
 
 _FURTHER_SPELLINGS: Final = {"queues": ("-q", "--queue"), "processes": ("-n", "--number-of-workers"), "prefix": ("-p",)}
-_METAVARS: Final = {"queues": "A,B", "timedelta": "DURATION", "int": "N", "str": "TEXT"}
+_METAVARS: Final = {
+    "queues": "A,B",
+    "executor": "thread|process",
+    "max_memory": "SIZE",
+    "timedelta": "DURATION",
+    "int": "N",
+    "str": "TEXT",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

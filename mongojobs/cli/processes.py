@@ -115,6 +115,14 @@ def child_commands(told: GlobalOptions, options: WorkOptions, *, processes: int)
     ]
 
 
+def child_command(told: GlobalOptions, options: WorkOptions) -> Command:
+    """Return the command that starts a child of this worker, for jobs to run in."""
+    from mongojobs.worker.supervisor import Command
+
+    as_child = WorkOptions("child", options.flags, log_dir=options.log_dir)
+    return Command(own_command(told, as_child), own_environment(told))
+
+
 def restart(told: GlobalOptions, options: WorkOptions, *, processes: int) -> NoReturn:
     """Begin again as a supervisor: that the app wants *processes* is known only now that it is imported."""
     environ = {**own_environment(told), f"{ENVIRONMENT_PREFIX}PROCESSES": str(processes)}

@@ -41,7 +41,7 @@ def run_here(told: GlobalOptions, text: str, *, debug: bool) -> None:
     if debug:
         opened.app.lifecycle.around("invoke_job", _into_debugger)
     limit: dict[str, Any] = {"max_run_time": DEBUGGING} if debug else {}
-    outcome = Worker(app=opened.app, threads=1, **limit).run_one(job.id)
+    outcome = Worker(app=opened.app, threads=1, executor="thread", **limit).run_one(job.id)
     _report(opened.app, job, outcome)
 
 

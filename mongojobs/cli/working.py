@@ -19,7 +19,7 @@ from mongojobs.cli.failures import NO, Failure, failure
 from mongojobs.cli.opening import Opened, log_level, open_app
 from mongojobs.cli.options import GlobalOptions
 from mongojobs.cli.probing import probes_of
-from mongojobs.cli.processes import WorkOptions, restart
+from mongojobs.cli.processes import WorkOptions, child_command, restart
 
 if TYPE_CHECKING:
     from mongojobs.app import Worker
@@ -74,6 +74,7 @@ class End:
 def work_here(told: GlobalOptions, options: WorkOptions) -> End:
     """Work until told to stop. Raises Failure, ConfigurationError."""
     from mongojobs.app import Worker
+    from mongojobs.cli.announcing import Announcer
     from mongojobs.worker.signals import SUPERVISED, WorkerSignals, supervisor_of
     from mongojobs.worker.supervisor import DISMISSED_STATUS
 
@@ -86,8 +87,10 @@ def work_here(told: GlobalOptions, options: WorkOptions) -> End:
     set_up_worker_logging(opened.settings, options.log_dir)
     _log_origins(opened, is_supervised=supervisor is not None)
     failed = _FailedRuns(opened.app.lifecycle)
-    worker = Worker(app=opened.app, **_labelled(opened.settings, options))
-    _announce(worker, opened.app.lifecycle)
+    announcer = Announcer.taken_from(os.environ)  # before the command of the children is made, who are not to tell
+    worker = Worker(app=opened.app, child=child_command(told, options), **_labelled(opened.settings, options))
+    opened.app.lifecycle.on_notice(announcer.hear)
+    worker.pulse.on_beat(announcer.beat)
     with probes_of(worker, opened, options.probes, number=options.number), _heartbeat_of(worker, options):
         try:
             with WorkerSignals(worker, supervisor=supervisor):
@@ -114,21 +117,12 @@ def _heartbeat_of(worker: Worker, options: WorkOptions) -> AbstractContextManage
     return heartbeat
 
 
-def _announce(worker: Worker, lifecycle: Lifecycle) -> None:
-    """Let the worker tell whoever started it that it works."""
-    from mongojobs.cli.announcing import Announcer
-
-    announcer = Announcer.taken_from(os.environ)
-    lifecycle.on_notice(announcer.hear)
-    worker.pulse.on_beat(announcer.beat)
-
-
-def set_up_worker_logging(settings: Settings, log_dir: Path | None) -> None:
-    """Log to standard output, or to the file in *log_dir*. Raises Failure."""
+def set_up_worker_logging(settings: Settings, log_dir: Path | None, *, at_once: bool = False) -> None:
+    """Log to standard output, or to the file in *log_dir*; with *at_once* each line by itself. Raises Failure."""
     from mongojobs.plugins.formats import set_up_logging
     from mongojobs.plugins.output import LogHandler
 
-    handler = LogHandler(sys.stdout.buffer if log_dir is None else _open_log(log_dir))
+    handler = LogHandler(sys.stdout.buffer if log_dir is None else _open_log(log_dir), at_once=at_once)
     set_up_logging(handler, level=log_level(settings), form=settings.log_format, environ=os.environ)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what jobs print stands between the log lines of its time
@@ -142,9 +136,9 @@ class _FailedRuns:
         lifecycle.on_notice(self._hear)
 
     def _hear(self, notice: Notice) -> None:
-        from mongojobs.core.notices import JobErrored, JobFailed
+        from mongojobs.core.notices import JobCrashed, JobErrored, JobFailed
 
-        self.count += isinstance(notice, JobErrored | JobFailed)
+        self.count += isinstance(notice, JobErrored | JobCrashed | JobFailed)
 
 
 def _open_log(folder: Path) -> BinaryIO:

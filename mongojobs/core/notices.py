@@ -44,6 +44,23 @@ class WorkerStopped:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerWorn:
+    """A worker begins nothing more, and leaves once its jobs have ended, for a *reason* in its settings."""
+
+    worker: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChildReplaced:
+    """The child process *pid* has ended or is to end for a *reason*, and another takes its place."""
+
+    worker: str
+    pid: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoMoreJobs:
     """A worker that exits on completion found nothing due."""
 
@@ -120,6 +137,15 @@ class JobFailed:
     worker: str
     job: Job
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobCrashed:
+    """The process that ran a job has ended; *job* is the job as it was before."""
+
+    worker: str
+    job: Job
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +276,7 @@ AboutJob = (
     | JobCompleted
     | JobErrored
     | JobFailed
+    | JobCrashed
     | JobSnoozed
     | JobDiscarded
     | JobReleased
@@ -265,6 +292,8 @@ Notice = (
     | WorkerStopping
     | WorkerTold
     | WorkerStopped
+    | WorkerWorn
+    | ChildReplaced
     | NoMoreJobs
     | BatchDone
     | JobsReserved

@@ -8,6 +8,7 @@ They come from four sources, the first one that names a setting wins: command-li
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,7 +36,10 @@ _LEVELS_BY_OTHER_NAMES: Final = {
     "fatal": "critical",
     "unknown": "critical",
 }
+EXECUTORS: Final = ("thread", "process")
 LOG_FORMATS: Final = ("auto", "text", "logfmt", "json")
+_SIZE: Final = re.compile(r"(?P<number>\d+(?:\.\d+)?) ?(?P<unit>[kmgt]?)(?:i?b)?", re.IGNORECASE)
+_UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 LARGEST_QUEUE: Final = 10_000_000
 """The largest ``max_size`` of a queue; so many jobs are counted at each enqueue when it is nearly full."""
 
@@ -68,6 +72,17 @@ def _duration(*, zero: bool = False) -> Parse:
         return duration
 
     return parse
+
+
+def _size(value: object) -> int:
+    """Return a size of memory in bytes, given as a number or as a text such as ``400M``, ``1.5G``, ``512MiB``."""
+    found = _SIZE.fullmatch(str(value).strip())
+    if found is None or isinstance(value, bool):
+        raise ValueError("must be a size such as 400M or 1G")
+    size = int(float(found["number"]) * _UNITS[found["unit"].upper()])
+    if size < 2**20:
+        raise ValueError("must be 1M or more")
+    return size
 
 
 def _share(value: object) -> float:
@@ -258,6 +273,15 @@ class Settings:
     max_priority: int | None = _setting(None, _PRIORITY, "highest priority number to work on", "MAX_PRIORITY")
     threads: int = _setting(1, _number(1, 1000), "jobs run at once in a process")
     processes: int = _setting(1, _number(1, 1000), "worker processes")
+    executor: str = _setting(
+        "thread", _choice(*EXECUTORS), "what runs a job: a thread of the worker, or a child process of its own"
+    )
+    max_jobs: int | None = _setting(
+        None, _number(1), "jobs after which a worker leaves, or with executor=process a child is replaced"
+    )
+    max_memory: int | None = _setting(
+        None, _size, "memory, such as 400M, above which a worker leaves, or with executor=process a child is replaced"
+    )
     async_concurrency: int = _setting(
         10, _number(1, 10_000), "async def jobs run at once in a process, beside the threads"
     )

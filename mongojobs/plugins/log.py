@@ -69,6 +69,10 @@ def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a deci
             return f"Told so by `mongojobs workers {order}`: reserving no more jobs"
         case n.WorkerStopped(released=released):
             return f"Stopped, {released} running job(s) handed back" if released else "Stopped"
+        case n.WorkerWorn(reason=reason):
+            return f"Leaving once the running jobs have ended: {reason}"
+        case n.ChildReplaced(pid=pid, reason=reason):
+            return f"Replacing the child process {pid}: {reason}"
         case n.NoMoreJobs():
             return "No more jobs available. Exiting"
         case n.BatchDone(jobs=jobs, failures=failures, seconds=seconds):
@@ -98,7 +102,7 @@ def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a deci
             return f"{notice.job} {_about_job(notice)}"
 
 
-def _about_job(notice: n.AboutJob) -> str:  # noqa: C901 - a table, not a decision
+def _about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not a decision
     match notice:
         case n.JobEnqueued():
             return "ENQUEUED"
@@ -110,6 +114,8 @@ def _about_job(notice: n.AboutJob) -> str:  # noqa: C901 - a table, not a decisi
             return f"FAILED ({job.attempts} prior attempts) with {error[:_MESSAGE_BYTES]}"
         case n.JobFailed(reason=reason):
             return f"FAILED permanently because of {reason}"
+        case n.JobCrashed(job=job, error=error):
+            return f"CRASHED, loss {job.losses + 1}: {error[:_MESSAGE_BYTES]}"
         case n.JobSnoozed(delay=delay):
             return f"SNOOZED for {delay:g} s"
         case n.JobDiscarded(reason=reason):
@@ -121,7 +127,7 @@ def _about_job(notice: n.AboutJob) -> str:  # noqa: C901 - a table, not a decisi
         case n.JobTimedOut(limit=limit):
             return f"TIMED OUT after its limit of {limit:g} s"
         case n.JobStuck():
-            return "did not return after its time-out: this process ends because of it"
+            return "did not return after its time-out: its process ends because of it"
         case _:
             assert_never(notice)
 
@@ -129,7 +135,9 @@ def _about_job(notice: n.AboutJob) -> str:  # noqa: C901 - a table, not a decisi
 _LEVELS: dict[type, int] = {
     **dict.fromkeys((n.JobEnqueued, n.JobSnoozed, n.JobsReserved, n.ReserveFailed), logging.DEBUG),
     **dict.fromkeys((n.JobErrored, n.JobLost, n.JobTimedOut, n.JobReleased, n.JobDiscarded, n.Warned), logging.WARNING),
-    **dict.fromkeys((n.JobFailed, n.JobStuck, n.JobRescued, n.JobQuarantined, n.CallbackRaised), logging.ERROR),
+    **dict.fromkeys(
+        (n.JobFailed, n.JobCrashed, n.JobStuck, n.JobRescued, n.JobQuarantined, n.CallbackRaised), logging.ERROR
+    ),
     n.DatabaseAway: logging.ERROR,
 }
 """The levels that are not INFO."""
@@ -138,6 +146,8 @@ _EVENTS: dict[type, str] = {
     n.WorkerStarted: "worker.started",
     n.WorkerStopping: "worker.stopping",
     n.WorkerStopped: "worker.stopped",
+    n.WorkerWorn: "worker.worn",
+    n.ChildReplaced: "child.replaced",
     n.NoMoreJobs: "worker.complete",
     n.BatchDone: "worker.batch",
     n.JobsReserved: "worker.reserved",
@@ -147,6 +157,7 @@ _EVENTS: dict[type, str] = {
     n.JobCompleted: "job.completed",
     n.JobErrored: "job.errored",
     n.JobFailed: "job.failed",
+    n.JobCrashed: "job.crashed",
     n.JobSnoozed: "job.snoozed",
     n.JobDiscarded: "job.discarded",
     n.JobReleased: "job.interrupted",

@@ -18,11 +18,15 @@ MOMENT_SECONDS: Final = 0.02
 
 
 class LogHandler(logging.Handler):
-    """Writes records to *output*, whose reader may go away: then they go nowhere, and the jobs go on."""
+    """Writes records to *output*, whose reader may go away: then they go nowhere, and the jobs go on.
 
-    def __init__(self, output: BinaryIO) -> None:
+    With *at_once* nothing is gathered: for a process that jobs may end without a word.
+    """
+
+    def __init__(self, output: BinaryIO, *, at_once: bool = False) -> None:
         super().__init__()
         self._output = output
+        self._at_once = at_once
         self._written = threading.Event()
         os.register_at_fork(before=self.flush)  # else a child would write what its parent has in the buffer again
         threading.Thread(target=self._flush_in_time, name="mongojobs-log", daemon=True).start()
@@ -36,7 +40,7 @@ class LogHandler(logging.Handler):
         except Exception:  # noqa: BLE001 - as in the standard library: a log that fails stops nobody
             self.handleError(record)
             return
-        if record.levelno >= logging.WARNING:
+        if self._at_once or record.levelno >= logging.WARNING:
             self.flush()
         elif not self._written.is_set():
             self._written.set()

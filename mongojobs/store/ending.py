@@ -1,4 +1,4 @@
-"""Keeping and ending a run: ``renew``, ``finish``, ``reschedule``, ``fail``, ``snooze``, ``discard``, ``release``.
+"""Keeping and ending a run, from ``renew`` and ``finish`` to ``release``.
 
 ``end_all`` does what the single ones do, for many jobs at once.
 
@@ -13,13 +13,14 @@ would leave it counts as ours. Without it, "not as I left it" would be read as "
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from pymongo import UpdateOne
 
 from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, Document, ErrorText, Job
+from mongojobs.core.retry import loss_backoff
 from mongojobs.store.base import UNLOCK, StoreBase, is_held, is_left_as
 from mongojobs.store.documents import KEPT_ERRORS, LONGEST_ERROR, cut, error_entry, last_error
 from mongojobs.store.filters import held, held_groups
@@ -101,6 +102,26 @@ class Ending(StoreBase):
         if destroy:
             ended.change["$set"]["expire_at"] = now + self.settings.job_id_retention
         return self._end(ended, repeated=repeated)
+
+    def crash(self, job: Job, *, error: ErrorText, repeated: bool = False) -> bool:
+        """Take *job* from its process, which has ended, with one loss more; return False if it was not ours any more.
+
+        As a rescue does, but at once: the worker itself lives. The job is ready after a first loss, later with a delay,
+        and failed on the ``max_losses``-th.
+        """
+        now, losses, most = self.clock.now(), job.losses + 1, self.settings.max_losses
+        if losses >= most:
+            error = replace(
+                error, error=f"given up: lost {losses} times (max_losses is {most}); at last, {error.error}"
+            )
+        change = _with_error(job, error, now=now, attempt=job.attempts)
+        if losses >= most:
+            change["$set"] |= {"state": FAILED, "losses": losses, "failed_at": now, "finished_at": now}
+        else:
+            change["$set"] |= {"state": READY, "losses": losses}
+            if (delay := loss_backoff(losses)) > timedelta(0):
+                change["$set"]["run_at"] = now + delay
+        return self._end(Ended(job, change), repeated=repeated)
 
     def snooze(self, job: Job, *, run_at: datetime, repeated: bool = False) -> bool:
         """Make *job* ready again at *run_at*, as it asked; return False if it was not ours any more."""

@@ -36,6 +36,7 @@ class JobStore(Inserting, Looking, Rescuing, Tending, Sweeping, Counting, Explai
     running              success                             deleted, or completed            ``finish``
     running              error, attempts left                ready, later, attempts+1         ``reschedule``
     running              error, none left; or permanent      failed, attempts+1, or deleted   ``fail``
+    running              its process ended, not the worker   as by ``rescue``                 ``crash``
     running              ``Snooze``                          ready, later, snoozes+1          ``snooze``
     running              ``Discard``                         cancelled, with the reason       ``discard``
     running              handed back                         ready; releases+1 if it had      ``release``

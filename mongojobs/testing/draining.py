@@ -77,7 +77,7 @@ class Drainer:
 
     def __init__(self, mode: Mode, queue: str | None) -> None:
         app = mode.app
-        worker = Worker(app=app, name=NAME, prefix="")
+        worker = Worker(app=app, name=NAME, prefix="", executor="thread")
         self._mode = mode
         self._queue = queue
         self._payloads = app.payloads

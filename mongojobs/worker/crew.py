@@ -20,6 +20,7 @@ from mongojobs.store.stats import StatsStore
 from mongojobs.store.stream import JobStream
 from mongojobs.store.workers import WorkerStore
 from mongojobs.worker.background import background_thread
+from mongojobs.worker.children import ChildRunner
 from mongojobs.worker.choice import Choice
 from mongojobs.worker.finisher import Finisher
 from mongojobs.worker.heartbeat import LONG_RUN_SECONDS, Heartbeat
@@ -31,6 +32,7 @@ from mongojobs.worker.runner import Runner
 from mongojobs.worker.slots import EventLoop, Slots
 from mongojobs.worker.solitude import Solitude
 from mongojobs.worker.statistics import Statistics
+from mongojobs.worker.supervisor import Command
 from mongojobs.worker.timekeeper import Timekeeper
 from mongojobs.worker.wakeup import Wakeup
 
@@ -75,9 +77,12 @@ class Crew:
         stopping: threading.Event,
         beat: Callable[[], None],
         on_stuck: Callable[[Held], None],
+        on_end: Callable[[], None],
+        child: Command | None,
     ) -> None:
         name, store = str(worker), connections.store
         self._payloads = payloads
+        self._has_children = child is not None
         self._stopping = stopping
         self._sleep_delay = settings.sleep_delay
         for one in (store, connections.heartbeat_store):
@@ -104,16 +109,13 @@ class Crew:
         )
         self.timekeeper = Timekeeper(self.holdings, lifecycle, settings, worker=name, on_stuck=on_stuck)
         self.event_loop = EventLoop()
-        self.runner = Runner(
-            payloads,
-            settings,
-            lifecycle,
-            store.clock,
-            worker=worker,
-            watch=self.timekeeper.watch,
-            loop=self.event_loop.get,
-        )
-        self.slots = Slots(self.holdings, self.runner, self.finisher, lifecycle, worker=name)
+        runner_parts = (payloads, settings, lifecycle, store.clock)
+        self.runner: Runner
+        if child is None:
+            self.runner = Runner(*runner_parts, worker=worker, watch=self.timekeeper.watch, loop=self.event_loop.get)
+        else:
+            self.runner = ChildRunner(*runner_parts, worker=worker, watch=self.timekeeper.watch, command=child)
+        self.slots = Slots(self.holdings, self.runner, self.finisher, lifecycle, worker=name, on_end=on_end)
         open_stream = connections.open_stream
         self.wakeup = Wakeup(
             None if open_stream is None else lambda: open_stream(wanted),
@@ -145,7 +147,7 @@ class Crew:
     def wants(self) -> int:
         """Return how many jobs to reserve now."""
         self.reserver.observe(*self._measure())
-        if self.solitude.wants_room():
+        if self.solitude.wants_room() or not self.runner.can_run():
             return 0
         room = self._room()
         wanted = self.reserver.wants(room)
@@ -220,6 +222,8 @@ class Crew:
             self.holdings.released(held)
 
     def _is_async(self, job: Job) -> bool:
+        if self._has_children:
+            return False  # a child runs one job at a time, of whatever kind
         try:
             return self._payloads.peek(job.handler).is_async
         except Exception:  # noqa: BLE001 - one odd job must not leave all of its batch locked; its run will tell

@@ -19,6 +19,7 @@ from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import (
     BatchDone,
     JobCompleted,
+    JobCrashed,
     JobDiscarded,
     JobErrored,
     JobFailed,
@@ -31,7 +32,7 @@ from mongojobs.store.faults import DatabaseError, describe, is_about_document, i
 from mongojobs.store.jobs import JobStore
 from mongojobs.worker.holdings import Held, Holdings
 from mongojobs.worker.outage import Outage
-from mongojobs.worker.outcome import Discarded, Ending, Errored, GivenUp, Snoozed, Succeeded
+from mongojobs.worker.outcome import Crashed, Discarded, Ending, Errored, GivenUp, Snoozed, Succeeded
 
 LARGEST_GROUP: Final = 1000
 MOST_REFUSALS: Final = 10
@@ -215,6 +216,8 @@ class Finisher:
                 return store.reschedule(job, error=error, run_at=run_at, repeated=repeated)
             case GivenUp(error, _, destroy):
                 return store.fail(job, error=error, destroy=destroy, repeated=repeated)
+            case Crashed(error, _):
+                return store.crash(job, error=error, repeated=repeated)
             case Snoozed(delay):
                 return store.snooze(job, run_at=store.clock.now() + delay, repeated=repeated)
             case Discarded(reason):
@@ -237,7 +240,7 @@ class Finisher:
 
     def _count(self, result: Result) -> None:
         result.is_settled = True
-        self.batch.count(failed=isinstance(result.outcome, Errored | GivenUp))
+        self.batch.count(failed=isinstance(result.outcome, Errored | GivenUp | Crashed))
 
 
 class Batch:
@@ -290,6 +293,9 @@ def _notices(worker: str, result: Result) -> list[Notice]:
             return [JobErrored(worker, job, seconds, error.error)]
         case GivenUp(error, reason):
             return [JobErrored(worker, job, seconds, error.error, given_up=True), JobFailed(worker, job, reason)]
+        case Crashed(error, reason):
+            failed = [JobFailed(worker, job, reason)] if reason else []
+            return [JobCrashed(worker, job, error.error), *failed]
         case Snoozed(delay):
             return [JobSnoozed(worker, job, seconds, delay.total_seconds())]
         case Discarded(reason):

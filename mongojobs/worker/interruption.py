@@ -30,6 +30,7 @@ class Interruption:
         self._thread: int | None = None
         self._is_over = False
         self._cancel: Callable[[], object] | None = None
+        self._relay: Callable[[type[BaseException]], object] | None = None
         self.raised: type[BaseException] | None = None
         """The first exception that ``interrupt`` was told to raise."""
 
@@ -89,11 +90,20 @@ class Interruption:
                 return False
             if self.raised is None:
                 self.raised = exception
-            if self._cancel is not None:
+            if self._relay is not None:
+                self._relay(exception)
+            elif self._cancel is not None:
                 self._cancel()
             elif self._thread is not None:
                 _raise_in(self._thread, exception)
             return True
+
+    def relay_to(self, relay: Callable[[type[BaseException]], object]) -> None:
+        """Hand exceptions to *relay*, for code that runs elsewhere; now, if one has come already."""
+        with self._lock:
+            self._relay = relay
+            if self.raised is not None:
+                relay(self.raised)
 
     def close(self) -> None:
         """End the reach of ``interrupt``; an exception may hit even here, then the second try is left in peace."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import socket
@@ -22,6 +23,7 @@ from mongojobs.core.notices import (
     WorkerStopped,
     WorkerStopping,
     WorkerTold,
+    WorkerWorn,
 )
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Payloads
@@ -35,10 +37,12 @@ from mongojobs.worker.crew import Connections, Crew
 from mongojobs.worker.holdings import Held
 from mongojobs.worker.memory import peak_bytes
 from mongojobs.worker.outage import Outage
-from mongojobs.worker.outcome import Errored, GivenUp, Outcome, Succeeded
+from mongojobs.worker.outcome import Crashed, Errored, GivenUp, Outcome, Succeeded
 from mongojobs.worker.pulse import LONGEST_STILLNESS_SECONDS, Pulse
 from mongojobs.worker.shutdown import Shutdown
 from mongojobs.worker.statistics import Statistics
+from mongojobs.worker.supervisor import Command
+from mongojobs.worker.wear import measured, worn_out
 
 STUCK_EXIT_STATUS = 70
 CALLBACK_PAUSE_SECONDS = 1.0
@@ -53,7 +57,7 @@ class Worker:
     """Works off the jobs of one collection, in one process.
 
     ``start`` works until ``stop``; ``work_off`` runs what is due and returns. *connect* opens the connections and
-    raises StoreUnavailableError where that fails.
+    raises StoreUnavailableError where that fails. With *child*, the command that starts one, jobs run in children.
     """
 
     def __init__(
@@ -63,8 +67,12 @@ class Worker:
         payloads: Payloads,
         lifecycle: Lifecycle,
         settings: Settings,
+        child: Command | None = None,
     ) -> None:
         self.settings = settings
+        self._child = child
+        self._runs = itertools.count(1)
+        self._is_worn = False
         self.name = (settings.prefix + (settings.name or _unique_name()))[:LONGEST_NAME]
         self.pulse = Pulse()
         self._connect = connect
@@ -139,7 +147,7 @@ class Worker:
         """
         outcomes = self._run_here(limit)
         successes = sum(isinstance(outcome, Succeeded) for outcome in outcomes)
-        return successes, sum(isinstance(outcome, Errored | GivenUp) for outcome in outcomes)
+        return successes, sum(isinstance(outcome, Errored | GivenUp | Crashed) for outcome in outcomes)
 
     def run_one(self, job_id: JobId) -> Outcome | None:
         """Run this job here, if it is due and no other worker has it, though its queue be paused; None if it is not.
@@ -149,9 +157,12 @@ class Worker:
         return next(iter(self._run_here(1, only=job_id)), None)
 
     def _run_here(self, limit: int, *, only: JobId | None = None) -> list[Outcome]:
+        def abort(held: Held) -> None:
+            crew.runner.abort(held)
+
         outcomes: list[Outcome] = []
         connections = self._connect()
-        crew = self._assemble(connections, on_stuck=lambda _held: None)
+        crew = self._assemble(connections, on_stuck=abort)
         try:
             crew.start_minding()
             if only is None:
@@ -168,6 +179,7 @@ class Worker:
             crew.outage.failed("working off", error)
         finally:
             crew.stop_minding()
+            crew.runner.close(JOIN_SECONDS)
             crew.join(JOIN_SECONDS)
             crew.event_loop.close(JOIN_SECONDS)
             connections.close()
@@ -217,6 +229,8 @@ class Worker:
             stopping=self._stopping,
             beat=self._beat,
             on_stuck=on_stuck,
+            on_end=self._look_at_wear,
+            child=self._child,
         )
 
     def _work(self, crew: Crew) -> None:
@@ -303,10 +317,33 @@ class Worker:
             self.settings.sleep_delay.total_seconds(),
         )
 
-    def _on_stuck(self, _held: Held) -> None:
+    def _on_stuck(self, held: Held) -> None:
+        if self._crew is not None and self._crew.runner.abort(held):
+            return
         if not self._stopping.is_set():
             self._is_stuck = True
         self.stop()
+
+    def _look_at_wear(self) -> None:
+        """Leave when this process has run or occupies as much as it may, once all that runs has ended."""
+        if self._child is not None:
+            return
+        runs, memory = next(self._runs), measured(self.settings)
+        reason = worn_out(self.settings, runs=runs, memory=memory)
+        if reason and not self._is_worn and not self._stopping.is_set():
+            self._is_worn = True
+            self._lifecycle.notify(WorkerWorn(self.name, reason))
+            self.quiet()
+            self._drain()
+        if self._is_worn and (self._crew is None or not self._crew.holdings.running()):
+            self.stop()
+
+    def _drain(self) -> None:
+        """Begin nothing more, and hand back what waits."""
+        if self._crew is not None:
+            self._crew.holdings.close()
+            self._crew.holdings.return_waiting()
+            self._crew.heartbeat.look()
 
     def _beat(self) -> None:
         """Show that this worker lives, and do what people have told it since. Raises DatabaseError."""
@@ -358,4 +395,5 @@ def _shown(held: Held, now: datetime) -> RunningJob:
 
 def _worth_reading(settings: Settings) -> str:
     queues = ",".join(settings.queues) or "all"
-    return f"queues={queues} threads={settings.threads}"
+    executor = "" if settings.executor == "thread" else f" executor={settings.executor}"
+    return f"queues={queues} threads={settings.threads}{executor}"

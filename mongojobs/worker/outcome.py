@@ -31,6 +31,17 @@ class GivenUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Crashed:
+    """The process that ran the job has ended, and the worker lives: a loss, no attempt.
+
+    The *reason* is there if the job is given up on.
+    """
+
+    error: ErrorText
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Snoozed:
     """The job asked to be run again after *delay*."""
 
@@ -49,7 +60,7 @@ class HandedBack:
     """The run was interrupted because the worker stops; the release write follows when all have ended."""
 
 
-Ending = Succeeded | Errored | GivenUp | Snoozed | Discarded
+Ending = Succeeded | Errored | GivenUp | Crashed | Snoozed | Discarded
 """How a run came to an end of its own: each has a write of its own."""
 
 Outcome = Ending | HandedBack

@@ -80,15 +80,30 @@ class Runner:
                 return self._judged(MongoJobsError("a plugin around perform did not let the job run"), held)
         return outcomes[0]
 
-    def overdue(self, held: Held) -> Outcome:
-        """Return what becomes of a job whose code does not return after its time-out."""
+    def overdue(self, held: Held, more: str = "") -> Outcome:
+        """Return what becomes of a job whose code does not return after its time-out; there may be *more* to tell."""
         limit = format_duration(held.limit)
-        error = JobTimeout(f"the job ran longer than its max_run_time of {limit}, and the code did not return")
+        error = JobTimeout(f"the job ran longer than its max_run_time of {limit}, and the code did not return{more}")
         with running(held.job):
             return self._judged(error, held)
 
+    def make_ready(self) -> bool:
+        """Wait until the calling thread can run a job; false when it will not be able to any more."""
+        return True
+
+    def can_run(self) -> bool:
+        """Whether it is of use to reserve jobs."""
+        return True
+
+    def abort(self, held: Held) -> bool:  # noqa: ARG002 - only a process can be ended from outside
+        """End the run of *held* against the will of its code; false where that cannot be done."""
+        return False
+
+    def close(self, timeout: float) -> None:
+        """Let go of what is needed to run jobs."""
+
     def _perform(self, held: Held) -> Outcome:
-        self._lifecycle.notify(JobStarted(str(self._worker), held.job, self._waited(held.job)))
+        self._tell_start(held)
         try:
             self._limit(held)
             held.interruption.run(lambda: self._invoke(held))
@@ -115,8 +130,9 @@ class Runner:
         held.limit_to(self._overrides(held.job, held.call).max_run_time())
         self._watch(held)
 
-    def _waited(self, job: Job) -> float:
-        return max((self._clock.now() - job.run_at).total_seconds(), 0.0)
+    def _tell_start(self, held: Held) -> None:
+        waited = max((self._clock.now() - held.job.run_at).total_seconds(), 0.0)
+        self._lifecycle.notify(JobStarted(str(self._worker), held.job, waited))
 
     def _judged(self, error: BaseException, held: Held) -> Outcome:
         """Return what becomes of a job that raised *error*, whatever the app's code does that is asked about it."""

@@ -20,6 +20,8 @@ HAND_BACK_SECONDS: Final = 0.5
 """How long the release of what has not begun may take before the grace goes on without it."""
 UNWIND_SECONDS: Final = 1.0
 """How long interrupted code may take to clean up behind itself."""
+ABORT_SECONDS: Final = 0.3
+"""How long it may take to note the end of processes that were killed."""
 WRITE_SECONDS: Final = 0.8
 """How long the last writes are tried; what they miss is rescued when its lease runs out."""
 AGAIN_SECONDS: Final = 0.1
@@ -71,6 +73,7 @@ class Shutdown:
             *(self._release_started, self._judge_overdue, crew.finisher.flush),
         )
         crew.stop_minding()
+        crew.runner.close(self._rest())
         self._within(self._rest(), "the last statistics", crew.statistics.try_to_store)
         self._join_helpers(self._rest())  # a change stream cannot be closed any more once its client is
         self._within(self._rest(), "leaving", leave)
@@ -99,6 +102,9 @@ class Shutdown:
             self._crew.holdings.wait_until(
                 lambda: all(held.is_stuck for held in self._crew.holdings.running()), UNWIND_SECONDS
             )
+        aborted = [held for held in self._crew.holdings.running() if self._crew.runner.abort(held)]
+        if aborted:
+            self._crew.holdings.wait_until(lambda: not self._crew.holdings.running(), ABORT_SECONDS)
 
     def _release_started(self) -> None:
         """Hand back what was interrupted, and what still runs, in one write."""

@@ -13,7 +13,8 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from signal import Signals
 from types import FrameType, TracebackType
 from typing import Any, Final, Protocol, Self
@@ -152,6 +153,16 @@ def supervisor_of(environ: Mapping[str, str]) -> int | None:
     if not told.isdigit() or told == "0":
         return None
     return int(told) if int(told) > 1 else os.getppid()
+
+
+@contextmanager
+def held_back(*numbers: Signals) -> Iterator[None]:
+    """Hold signals back meanwhile; a process that is started inside holds them back until it asks for them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _wake(_number: int, _frame: FrameType | None) -> None:

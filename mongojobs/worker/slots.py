@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
+from collections.abc import Callable
 
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.worker.finisher import Finisher, Result
@@ -64,9 +65,17 @@ class Slots:
     """
 
     def __init__(
-        self, holdings: Holdings, runner: Runner, finisher: Finisher, lifecycle: Lifecycle, *, worker: str
+        self,
+        holdings: Holdings,
+        runner: Runner,
+        finisher: Finisher,
+        lifecycle: Lifecycle,
+        *,
+        worker: str,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._lifecycle = lifecycle
+        self._on_end = on_end
         self._worker = worker
         self._holdings = holdings
         self._runner = runner
@@ -100,10 +109,11 @@ class Slots:
             return None
         result = Result(held, outcome, time.monotonic() - started)
         self._finisher.submit(result)
+        self._on_end()
         return result
 
     def _work(self, *, is_async: bool) -> None:
-        while (held := self._holdings.take(is_async=is_async)) is not None:
+        while self._runner.make_ready() and (held := self._holdings.take(is_async=is_async)) is not None:
             try:
                 self.perform(held)
             except Exception:  # noqa: BLE001 - a slot that ends is missed until the process does

@@ -11,14 +11,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from signal import Signals
 from typing import Final
 
-from mongojobs.worker.signals import SUPERVISED, Mailbox
+from mongojobs.worker.signals import SUPERVISED, Mailbox, held_back
 
 logger = logging.getLogger("mongojobs")
 
@@ -151,7 +150,7 @@ class Supervisor:
             elif status in SETUP_STATUSES and self._stopping_since is None:
                 self._give_up(name, status)
             elif child.is_wanted:
-                child.plan_restart()
+                child.plan_restart(longest=_FIRST_PAUSE_SECONDS if status == 0 else _LONGEST_PAUSE_SECONDS)
                 logger.warning("%s %s: starting it again", name, _ended_how(status))
 
     def _give_up(self, name: str, status: int) -> None:
@@ -195,7 +194,7 @@ class _Child:
         self._started_at = time.monotonic()
         environ = {**self._command.environ, SUPERVISED: str(os.getpid())}
         try:
-            with _held_back(Signals.SIGINT):
+            with held_back(Signals.SIGINT):
                 self._process = subprocess.Popen(
                     self._command.arguments, env=environ, pass_fds=self._command.descriptors
                 )
@@ -215,28 +214,21 @@ class _Child:
             self._process = None
         return status
 
-    def plan_restart(self) -> None:
-        """Have it started again: at once after a long life, and later and later while it ends soon after each start."""
+    def plan_restart(self, longest: float = _LONGEST_PAUSE_SECONDS) -> None:
+        """Have it started again: at once after a long life, and later and later while it ends soon after each start.
+
+        But after *longest* seconds at the latest: one that left of its own will is awaited.
+        """
         if time.monotonic() - self._started_at >= _LONG_LIFE_SECONDS:
             self._pause = 0.0
-        self.due = time.monotonic() + self._pause
-        self._pause = min(self._pause * 2 or _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
+        self.due = time.monotonic() + min(self._pause, longest)
+        self._pause = min(self._pause * 2 or _FIRST_PAUSE_SECONDS, longest)
 
     def kill(self) -> None:
         """End it without asking, if it is alive."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-
-
-@contextmanager
-def _held_back(number: Signals) -> Iterator[None]:
-    """Hold a signal back meanwhile; a process that is started inside holds it back until it asks for it."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, [number])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
 
 
 def _ended_how(status: int) -> str:

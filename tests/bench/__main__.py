@@ -50,6 +50,7 @@ WORKLOADS: dict[str, Callable[[Ground], dict[str, float]]] = {
     workload.__name__: workload
     for workload in (
         drains.one_worker,
+        drains.executors,
         drains.backlogs,
         drains.sustained,
         drains.contention,

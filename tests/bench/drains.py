@@ -41,6 +41,22 @@ def one_worker(ground: Ground) -> dict[str, float]:
     }
 
 
+def executors(ground: Ground) -> dict[str, float]:
+    """What a job costs in a child process, beside the same in a thread."""
+    size = ground.size(JOBS // 4)
+    shapes = {"1 thread": ("thread", "1"), "1 child": ("process", "1"), "2 children": ("process", "2")}
+    rates = {}
+    for shape, (executor, slots) in shapes.items():
+        ground.clear()
+        ground.fill(nothing, size)
+        rates[shape] = ground.drain("--executor", executor, "--threads", slots)
+    return {
+        **{f"drain, {shape} / 1 thread": rates[shape] / rates["1 thread"] for shape in ("1 child", "2 children")},
+        "ms more for a job in a child": 1000 / rates["1 child"] - 1000 / rates["1 thread"],
+        **{f"jobs/s, {shape}": value for shape, value in rates.items()},
+    }
+
+
 def backlogs(ground: Ground) -> dict[str, float]:
     """The same drain with a thousand jobs and with a million, and with jobs of all kinds about."""
     rates = {}

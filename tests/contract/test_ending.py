@@ -42,9 +42,10 @@ class TestFormerOwner:
             store.fail(former, error=ERROR, destroy=True, repeated=repeated),
             store.snooze(former, run_at=LATER, repeated=repeated),
             store.discard(former, reason="no", repeated=repeated),
+            store.crash(former, error=ERROR, repeated=repeated),
         ]
 
-        assert answers == [False] * 5
+        assert answers == [False] * 6
         assert stored(store, former) == before
 
     @pytest.mark.behaviour("X5", "X6")
@@ -303,6 +304,46 @@ class TestFail:
         assert store.fail(destroyed, error=ERROR, destroy=True, repeated=True)
         assert not store.fail(kept, error=ERROR)
         assert not store.fail(destroyed, error=ERROR, destroy=True)
+
+
+class TestCrash:
+    CRASH = ErrorText(error="killed by signal 11 (SIGSEGV)")
+
+    def test_makes_the_job_ready_at_once_with_the_error_and_counts_a_loss_only(self, store):
+        held = reserved(store, a_job(attempts=2), by="w1")
+
+        assert store.crash(held, error=self.CRASH)
+
+        job = store.get(held.id)
+        assert (job.state, job.losses, job.run_at) == ("ready", 1, START)
+        assert (job.attempts, job.releases, job.snoozes) == (2, 0, 0)
+        assert job.last_error == "killed by signal 11 (SIGSEGV)"
+        assert (job.errors[0]["worker"], job.errors[0]["attempt"]) == ("w1", 2)
+        assert not LOCK & stored(store, held).keys()
+
+    def test_lets_the_job_wait_from_the_second_loss_on(self, store):
+        held = reserved(store, a_job(losses=1))
+
+        store.crash(held, error=self.CRASH)
+
+        assert store.get(held.id).run_at == START + timedelta(seconds=6)
+
+    def test_gives_up_on_the_job_at_max_losses(self, store):
+        held = reserved(store, a_job(losses=2))
+
+        store.crash(held, error=self.CRASH)
+
+        job = store.get(held.id)
+        assert (job.state, job.losses, job.attempts, job.failed_at, job.finished_at) == ("failed", 3, 0, START, START)
+        assert job.last_error.startswith("given up: lost 3 times (max_losses is 3); at last, killed by signal 11")
+
+    def test_repeated_counts_what_was_written_by_the_first_try_as_ours(self, store):
+        held = reserved(store, a_job())
+        store.crash(held, error=self.CRASH)
+
+        assert store.crash(held, error=self.CRASH, repeated=True)
+        assert not store.crash(held, error=self.CRASH)
+        assert store.get(held.id).losses == 1
 
 
 class TestSnooze:

@@ -150,6 +150,7 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "reschedule": (one_held, lambda store, job: store.reschedule(job, error=ERROR, run_at=START + MINUTE)),
     "fail": (one_held, lambda store, job: store.fail(job, error=ERROR)),
     "fail destroying": (one_held, lambda store, job: store.fail(job, error=ERROR, destroy=True)),
+    "crash": (one_held, lambda store, job: store.crash(job, error=ERROR)),
     "snooze": (one_held, lambda store, job: store.snooze(job, run_at=START + MINUTE)),
     "discard": (one_held, lambda store, job: store.discard(job, reason="r")),
     "end_all": (

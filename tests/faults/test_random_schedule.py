@@ -11,6 +11,8 @@ from tests.support.rig import app as jobs
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 SECONDS = 150
+SHAPES = [("--threads", "2"), ("--processes", "2"), ("--executor", "process", "--threads", "2")]
+"""How workers are started."""
 LEASE = 30
 """Longer than any standstill of the three nodes, so that a failover explains no extra run."""
 
@@ -22,7 +24,7 @@ class Schedule:
         self._rig = rig
         self._trio = trio
         self._chance = chance
-        self._workers = [rig.work("--threads", "2"), rig.work("--processes", "2")]
+        self._workers = [rig.work(*SHAPES[0]), rig.work(*SHAPES[2])]
 
     def go_on(self, seconds):
         """Do harm for so long."""
@@ -43,7 +45,7 @@ class Schedule:
         return self._chance.randrange(len(self._workers))
 
     def _replace(self, place):
-        self._workers[place] = self._rig.work(*self._chance.choice([("--threads", "2"), ("--processes", "2")]))
+        self._workers[place] = self._rig.work(*self._chance.choice(SHAPES))
 
     def _kill(self):
         place = self._any_worker()
@@ -57,7 +59,7 @@ class Schedule:
 
     def _stop_all(self):
         place = self._any_worker()
-        self._rig.stop(self._workers[place], times=3, to_group=True, cuts_jobs=True)
+        self._rig.stop(self._workers[place], times=3, to_all=True, cuts_jobs=True)
         self._replace(place)
 
     def _freeze(self):

@@ -18,6 +18,7 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.faults
 
 slow = pytest.mark.slow
+in_both_modes = pytest.mark.parametrize("executor", ["thread", "process"])
 
 
 def short(number):
@@ -33,10 +34,11 @@ def taking(seconds):
 
 
 class TestNoFault:
-    def test_three_workers_run_each_of_ten_thousand_jobs_once(self, rig):
+    @pytest.mark.parametrize("executor", ["thread", pytest.param("process", marks=slow)])
+    def test_three_workers_run_each_of_ten_thousand_jobs_once(self, rig, executor):
         rig.enqueue_many(jobs.quick, 10_000)
         for _ in range(3):
-            rig.work()
+            rig.work(executor=executor)
 
         verdict = rig.check()
 
@@ -44,12 +46,13 @@ class TestNoFault:
 
 
 class TestAWorkerThatIsKilled:
+    @in_both_modes
     @pytest.mark.parametrize("kills", [1, pytest.param(6, marks=slow)])
-    def test_under_load_costs_one_more_run_of_what_it_ran(self, rig, kills):
-        rig.work("--threads", "2")
+    def test_under_load_costs_one_more_run_of_what_it_ran(self, rig, kills, executor):
+        rig.work("--threads", "2", executor=executor)
         with rig.load(short, longer, jobs.fails_at_first.delay, pause_seconds=0.1):
             for _ in range(kills):
-                victim = rig.work("--threads", "2")
+                victim = rig.work("--threads", "2", executor=executor)
                 rig.wait_for_ends(30)
                 rig.kill(victim)
             rig.wait_for_ends(30)
@@ -89,20 +92,22 @@ class TestAWorkerThatIsStopped:
 
         assert verdict.extra_runs == 0
 
-    def test_by_three_signals_to_all_its_processes_costs_nothing(self, rig):
+    @in_both_modes
+    def test_by_three_signals_to_all_its_processes_costs_nothing(self, rig, executor):
         with rig.load(short, pause_seconds=0.02):
-            worker = rig.work("--processes", "2")
+            worker = rig.work("--processes", "2", executor=executor)
             rig.wait_for_ends(20)
-            rig.stop(worker, times=3, to_group=True)
+            rig.stop(worker, times=3, to_all=True)
         rig.work("--threads", "2")
 
         verdict = rig.check()
 
         assert verdict.extra_runs == 0
 
-    def test_during_a_job_longer_than_the_grace_hands_it_back_at_once(self, rig):
+    @in_both_modes
+    def test_during_a_job_longer_than_the_grace_hands_it_back_at_once(self, rig, executor):
         [number] = rig.enqueue(taking(6))
-        worker = rig.work()
+        worker = rig.work(executor=executor)
         rig.wait_for_runs(number)
         rig.stop(worker, cuts_jobs=True)
         handed_back = rig.document(number)
@@ -150,9 +155,10 @@ class TestAWorkerThatIsFrozen:
         assert verdict.extra_runs == 0
 
     @slow
-    def test_beyond_its_lease_costs_one_more_run_of_what_it_ran(self, rig):
-        frozen = rig.work("--threads", "2")
-        rig.work("--threads", "2")
+    @in_both_modes
+    def test_beyond_its_lease_costs_one_more_run_of_what_it_ran(self, rig, executor):
+        frozen = rig.work("--threads", "2", executor=executor)
+        rig.work("--threads", "2", executor=executor)
         with rig.load(short, longer, jobs.fails_at_first.delay, pause_seconds=0.1):
             for _ in range(3):
                 rig.wait_for_ends(20)
@@ -178,12 +184,13 @@ class TestAClock:
 
 class TestAKillerJob:
     @slow
+    @in_both_modes
     @pytest.mark.parametrize("how", ["exit", "segv", "memory"])
-    def test_is_given_up_and_its_neighbours_complete(self, rig_on, mongo_uri, how):
+    def test_is_given_up_and_its_neighbours_complete(self, rig_on, mongo_uri, how, executor):
         rig = rig_on(mongo_uri, lease=1.5, max_losses=3)
         [killer] = rig.enqueue(partial(kill, how))
         rig.enqueue(jobs.quick.delay, 50)
-        rig.work("--processes", "2", "--threads", "2")
+        rig.work("--processes", "2", "--threads", "2", executor=executor)
         eventually(lambda: rig.document(killer)["state"] == "failed" or rig.hurry(killer), seconds=60)
 
         verdict = rig.check()

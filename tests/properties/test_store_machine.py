@@ -109,6 +109,11 @@ class StoreMachine(RuleBasedStateMachine):
             self.kept.remove(job.id)
         self.end(job, ours=self.store.fail(job, error=ERROR, destroy=True))
 
+    @rule(job=held)
+    def crash(self, job: Job) -> None:
+        self.losses[job.id] = self.losses.get(job.id, 0) + self.is_owner(job)
+        self.end(job, ours=self.store.crash(job, error=ERROR))
+
     @rule(job=held, delay=st.integers(0, 90))
     def snooze(self, job: Job, delay: int) -> None:
         self.end(job, ours=self.store.snooze(job, run_at=self.clock.now() + timedelta(seconds=delay)))

@@ -35,24 +35,42 @@ def planted(app, handler, **changes) -> Job:
     return job
 
 
-@pytest.fixture
-def work(mongo_uri):
+def run(*arguments, **environ):
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        env=clean_environ(environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def work_in_threads(uri, report):
+    ended = run("tests.support.audited_worker", SAMPLE_URI=uri, WARM_UP="1")
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout.splitlines()[-1])
+
+
+def work_in_children(uri, report):
+    report.touch()
+    command = ("mongojobs", "-A", "tests.support.audited_app", "workoff", "--executor", "process", "--read-ahead", "20")
+    ended = run(*command, SAMPLE_URI=uri, AUDIT_REPORT=str(report))
+    assert ended.returncode == 0, ended.stderr
+    assert "CRASHED" not in ended.stdout
+    return json.loads(report.read_text())
+
+
+@pytest.fixture(params=[work_in_threads, work_in_children], ids=["threads", "children"])
+def work(mongo_uri, tmp_path, request):
     """Lets an audited worker work off what is there, and returns what it reports."""
 
     def work():
-        environ = {"SAMPLE_URI": mongo_uri, "WARM_UP": "1"}
-        ended = subprocess.run(
-            [sys.executable, "-m", "tests.support.audited_worker"],
-            cwd=ROOT,
-            env=clean_environ(environ),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert ended.returncode == 0, ended.stderr
+        report = request.param(mongo_uri, tmp_path / "report")
         assert not OWNED.exists()
-        return json.loads(ended.stdout.splitlines()[-1])
+        return report
 
     return work
 
@@ -108,6 +126,7 @@ class TestAPlantedValue:
 class TestAPlantedField:
     """Fields beside the handler: names and labels are shown, and never acted upon."""
 
+    @pytest.mark.parametrize("work", [work_in_threads], indirect=True, ids=["threads"])
     @pytest.mark.parametrize(
         "field", ["name", "queue", "locked_by", "last_error", "lock_token", "tags", "errors", "meta"]
     )

@@ -1,20 +1,23 @@
 """A worker that the interpreter itself watches: it works off what is there, and prints what it should not have done.
 
-Before the watch begins it runs honest jobs of each kind, so that all it needs is imported by then.
+Before the watch begins it runs honest jobs of each kind, so that all it needs is imported by then: in a collection of
+their own, since what is to be watched must not be run yet.
 """
 
 import json
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from decimal import Decimal
+from types import FrameType
 from typing import Any
 
 import mongoengine
 from pymongo.uri_parser import parse_uri
 
 import mongojobs
-from mongojobs import Worker, enqueue
+from mongojobs import MongoJobs, Settings, Worker, enqueue
 from tests.support.sample_documents import Band
 from tests.support.sample_jobs import Newsletter, Recipe, cook, fails_once_and_for_all, remember, remember_later
 
@@ -49,8 +52,17 @@ class Watch:
 
 
 def _is_ours(event: str, arguments: tuple[Any, ...]) -> bool:
-    """Whether the driver looks up the database itself."""
+    """Whether the driver looks up the database itself, or a traceback looks where in its source line it is."""
+    if event == "compile":
+        return {"traceback", "ast"} <= set(_callers())
     return event == "socket.getaddrinfo" and tuple(arguments[:2]) in DATABASE
+
+
+def _callers() -> Iterator[str]:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        yield frame.f_globals["__name__"]
+        frame = frame.f_back
 
 
 def _is_source(arguments: tuple[Any, ...]) -> bool:
@@ -59,20 +71,28 @@ def _is_source(arguments: tuple[Any, ...]) -> bool:
     return str(path).endswith(".py") and mode in ("r", "rb")
 
 
-def work() -> None:
+def work(app: MongoJobs) -> None:
     """Run all that is due."""
-    Worker(exit_on_complete=True, read_ahead=20).start()
+    Worker(app=app, exit_on_complete=True, read_ahead=20, executor="thread").start()
 
 
 def warm_up() -> None:
     """Run honest jobs of each kind."""
-    remember.delay(Decimal(1), {1}, (2,), b"x", 2**80, day=mongojobs.default_app().store.clock.now())
-    remember_later.delay(1)
-    cook.delay(Recipe("soup"))
-    enqueue(Newsletter())
-    Band(name="X").save().delay.play()
-    fails_once_and_for_all.delay()
-    work()
+    apart = MongoJobs(Settings(collection=f"warm_up_{os.getpid()}"))
+    apart.create_indexes()
+    with apart.active():
+        remember.delay(Decimal(1), {1}, (2,), b"x", 2**80, day=apart.store.clock.now())
+        remember_later.delay(1)
+        cook.delay(Recipe("soup"))
+        enqueue(Newsletter())
+        Band(name="X").save().delay.play()
+        fails_once_and_for_all.delay()
+    work(apart)
+
+
+def imported() -> list[str]:
+    """Return what only a stored job can have imported."""
+    return [name for name in sys.modules if "unimported" in name]
 
 
 if __name__ == "__main__":
@@ -80,7 +100,8 @@ if __name__ == "__main__":
     socket.getaddrinfo("localhost", 0)
     if os.environ.get("WARM_UP"):
         warm_up()
+    app = mongojobs.default_app()
     watch = Watch()
     sys.addaudithook(watch)
-    work()
-    print(json.dumps({"seen": watch.seen, "imported": [name for name in sys.modules if "unimported" in name]}))
+    work(app)
+    print(json.dumps({"seen": watch.seen, "imported": imported()}))

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -68,6 +69,12 @@ class Process:
         """Do as a terminal does at Ctrl-C, and as Heroku does with TERM."""
         os.killpg(self.process.pid, number)
 
+    def send_to_all(self, number: Signals) -> None:
+        """Do as platforms do that send a signal to every process."""
+        for pid in [self.pid, *self.descendants()]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def wait(self, seconds: float = 20) -> int:
         """Return the exit status."""
         return self.process.wait(seconds)
@@ -77,6 +84,16 @@ class Process:
         listed = subprocess.run(["ps", "-A", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True)
         found = [line.split() for line in listed.stdout.splitlines()]
         return [int(pid) for pid, group, state in found if int(group) == self.pid and not state.startswith("Z")]
+
+    def descendants(self) -> list[int]:
+        """Return the ids of the living processes that it has started, and that those have, whatever their groups."""
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True)
+        found = [line.split() for line in listed.stdout.splitlines()]
+        parents = {int(pid): int(parent) for pid, parent, state in found if not state.startswith("Z")}
+        family = {self.pid}
+        while more := {pid for pid, parent in parents.items() if parent in family} - family:
+            family |= more
+        return sorted(family - {self.pid})
 
     def end(self) -> None:
         """Leave nothing of it behind."""

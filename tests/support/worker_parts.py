@@ -100,6 +100,9 @@ class FakeStore:
     def fail(self, job: Job, **options: Any) -> bool:
         return bool(self._answer("fail", job, options, True))
 
+    def crash(self, job: Job, **options: Any) -> bool:
+        return bool(self._answer("crash", job, options, True))
+
     def snooze(self, job: Job, **options: Any) -> bool:
         return bool(self._answer("snooze", job, options, True))
 

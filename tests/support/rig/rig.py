@@ -92,19 +92,19 @@ class Rig:
     def frozen(self, worker: Process) -> Iterator[None]:
         """Stop *worker* where it stands during the block."""
         pids, begun = self._pids(worker), time.monotonic()
-        worker.send_to_group(Signals.SIGSTOP)
+        worker.send_to_all(Signals.SIGSTOP)
         try:
             yield
         finally:
-            worker.send_to_group(Signals.SIGCONT)
+            worker.send_to_all(Signals.SIGCONT)
             self._note("frozen", pids, begun)
 
-    def stop(self, worker: Process, *, times: int = 1, to_group: bool = False, cuts_jobs: bool = False) -> None:
+    def stop(self, worker: Process, *, times: int = 1, to_all: bool = False, cuts_jobs: bool = False) -> None:
         """Tell *worker* to stop and wait until it has; note as harm only what *cuts_jobs*."""
         pids, begun = self._pids(worker), time.monotonic()
         self._gone.add(worker.pid)
         for _ in range(times):
-            (worker.send_to_group if to_group else worker.send)(Signals.SIGTERM)
+            (worker.send_to_all if to_all else worker.send)(Signals.SIGTERM)
             time.sleep(0.1)
         status = worker.wait(self._grace + 20)
         took = time.monotonic() - begun
@@ -202,7 +202,7 @@ class Rig:
         self._disturbances.append(Disturbance(kind, pids, begun, time.monotonic()))
 
     def _pids(self, worker: Process) -> frozenset[int]:
-        return frozenset(worker.group())
+        return frozenset({*worker.group(), *worker.descendants()})
 
     def _environ(self, uri: str | None, fault: str | None, settings: dict[str, object]) -> dict[str, str]:
         mine = self.app.settings

@@ -39,6 +39,13 @@ class TestHelp:
 
         assert all(name in shown for name in COMMANDS)
         assert "jobs:work" not in shown
+        assert "child" not in shown
+
+    def test_names_what_a_size_and_an_executor_may_be(self):
+        shown = help_of("work")
+
+        assert "--max-memory SIZE" in shown
+        assert "--executor thread|process" in shown
 
     @pytest.mark.parametrize("alias", ["jobs:work", "jobs:workoff", "jobs:check", "jobs:clear"])
     def test_exists_for_the_names_of_the_rake_tasks(self, alias):

@@ -43,6 +43,13 @@ class TestAGoodValue:
             ("keep_completed", "7d", timedelta(days=7)),
             ("keep_completed", None, None),
             ("prefix", "billing ", "billing "),
+            ("executor", "Process", "process"),
+            ("max_jobs", "1000", 1000),
+            ("max_memory", "400M", 400 * 2**20),
+            ("max_memory", "1.5 GiB", 1536 * 2**20),
+            ("max_memory", "524288kb", 512 * 2**20),
+            ("max_memory", 2**20, 2**20),
+            ("max_memory", None, None),
         ],
     )
     def test_is_kept_in_one_form(self, name, given, kept):

@@ -27,6 +27,8 @@ class TestWording:
         [
             (n.WorkerStarted("w1", "queues=all"), "INFO", "[Worker(w1)] Starting job worker: queues=all"),
             (n.WorkerStopping("w1"), "INFO", "[Worker(w1)] Exiting..."),
+            (n.WorkerWorn("w1", "too old"), "INFO", "[Worker(w1)] Leaving once the running jobs have ended: too old"),
+            (n.ChildReplaced("w1", 7, "too old"), "INFO", "[Worker(w1)] Replacing the child process 7: too old"),
             (n.NoMoreJobs("w1"), "INFO", "[Worker(w1)] No more jobs available. Exiting"),
             (n.BatchDone("w1", 3, 1, 1.5), "INFO", "[Worker(w1)] 3 jobs processed at 2.0000 j/s, 1 failed"),
             (n.JobsReserved("w1", 3, 0.00125), "DEBUG", "[Worker(w1)] reserved 3 job(s) in 0.0013"),
@@ -35,6 +37,7 @@ class TestWording:
             (n.JobCompleted("w1", JOB, 0.12345), "INFO", f"{ABOUT} COMPLETED after 0.1235"),
             (n.JobErrored("w1", JOB, 1, "E: no"), "WARNING", f"{ABOUT} FAILED (2 prior attempts) with E: no"),
             (n.JobFailed("w1", JOB, "3 consecutive failures"), "ERROR", "FAILED permanently because of 3 consecutive"),
+            (n.JobCrashed("w1", JOB, "killed by SIGSEGV"), "ERROR", f"{ABOUT} CRASHED, loss 1: killed by SIGSEGV"),
             (n.JobLost("w1", JOB, "its lock"), "WARNING", f"{ABOUT} is not ours any more: its lock was dropped"),
             (n.JobReleased("w1", JOB), "WARNING", f"{ABOUT} HANDED BACK because the worker stops"),
             (n.JobSnoozed("w1", JOB, 1, 60), "DEBUG", f"{ABOUT} SNOOZED for 60 s"),

@@ -5,18 +5,28 @@ import threading
 import pytest
 
 from mongojobs.core.job import ErrorText
-from mongojobs.core.notices import BatchDone, CallbackRaised, DatabaseAway, DatabaseBack, JobCompleted, JobLost
+from mongojobs.core.notices import (
+    BatchDone,
+    CallbackRaised,
+    DatabaseAway,
+    DatabaseBack,
+    JobCompleted,
+    JobCrashed,
+    JobFailed,
+    JobLost,
+)
 from mongojobs.worker import finisher as finisher_module
 from mongojobs.worker import outage as outage_module
 from mongojobs.worker.finisher import Finisher, Result
 from mongojobs.worker.holdings import Holdings
 from mongojobs.worker.outage import Outage
-from mongojobs.worker.outcome import Discarded, Errored, Snoozed, Succeeded
+from mongojobs.worker.outcome import Crashed, Discarded, Errored, Snoozed, Succeeded
 from tests.support.clock import START
 from tests.support.waiting import eventually
 from tests.support.worker_parts import AWAY, REFUSED, UNSTORABLE, FakeStore, Told, a_held, seconds
 
 FAILED = Errored(ErrorText(error="NoLuckError"), START)
+CRASHED = Crashed(ErrorText(error="killed by signal 11"), None)
 
 
 @pytest.fixture
@@ -111,11 +121,11 @@ class TestAGroup:
         assert [len(jobs) for jobs in store.called("finish")] == [1000, 500]
 
     def test_writes_each_kind_of_outcome_in_its_own_way(self, finisher, holdings, store):
-        for outcome in (Succeeded(), FAILED, Snoozed(seconds(1)), Discarded("why")):
+        for outcome in (Succeeded(), FAILED, CRASHED, Snoozed(seconds(1)), Discarded("why")):
             submit(finisher, holdings, outcome)
             finisher.flush()
 
-        assert [name for name, _, _ in store.calls] == ["finish", "reschedule", "snooze", "discard"]
+        assert [name for name, _, _ in store.calls] == ["finish", "reschedule", "crash", "snooze", "discard"]
         assert holdings.is_empty()
 
     def test_writes_all_that_did_not_succeed_in_one_go(self, finisher, holdings, store, told):
@@ -136,6 +146,25 @@ class TestAGroup:
 
         eventually(lambda: sum(done.jobs for done in told.of(BatchDone)) == 2)
         assert sum(done.failures for done in told.of(BatchDone)) == 1
+
+
+class TestACrash:
+    def test_is_told_with_what_became_of_the_process(self, finisher, holdings, told):
+        [crash] = submit(finisher, holdings, CRASHED)
+
+        finisher.flush()
+
+        assert [(notice.job, notice.error) for notice in told.of(JobCrashed)] == [
+            (crash.held.job, "killed by signal 11")
+        ]
+        assert told.of(JobFailed) == []
+
+    def test_too_many_is_told_as_the_end_of_the_job(self, finisher, holdings, told):
+        submit(finisher, holdings, Crashed(ErrorText(error="killed"), "5 lost processes"))
+
+        finisher.flush()
+
+        assert [notice.reason for notice in told.of(JobFailed)] == ["5 lost processes"]
 
 
 class TestAnOutage:

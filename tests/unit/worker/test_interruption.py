@@ -56,6 +56,35 @@ def quick_switches():
     sys.setswitchinterval(before)
 
 
+class TestARelay:
+    """For code that runs elsewhere."""
+
+    def test_gets_what_is_to_be_raised(self):
+        interruption, relayed = Interruption(), []
+        interruption.relay_to(relayed.append)
+
+        was_running = interruption.interrupt(JobTimeout)
+
+        assert was_running
+        assert relayed == [JobTimeout]
+
+    def test_gets_at_once_what_came_before_it(self):
+        interruption, relayed = Interruption(), []
+        interruption.interrupt(Interrupted)
+
+        interruption.relay_to(relayed.append)
+
+        assert relayed == [Interrupted]
+
+    def test_gets_nothing_once_the_run_is_over(self):
+        interruption, relayed = Interruption(), []
+        interruption.relay_to(relayed.append)
+        interruption.close()
+
+        assert not interruption.interrupt(JobTimeout)
+        assert relayed == []
+
+
 class TestAnInterruption:
     def test_is_raised_inside_the_code_that_runs(self):
         interruption, begun = Interruption(), threading.Event()

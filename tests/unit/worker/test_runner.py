@@ -19,6 +19,7 @@ from mongojobs.worker.outcome import Discarded, Errored, GivenUp, HandedBack, Sn
 from mongojobs.worker.runner import Runner
 from mongojobs.worker.slots import EventLoop
 from tests.support import hostile_jobs
+from tests.support.nursery import Nursery
 from tests.support.worker_parts import Told, a_held
 
 PAYLOADS = Payloads(Codec(registry, DocumentReferences()))
@@ -41,9 +42,20 @@ def watched():
     return []
 
 
-@pytest.fixture
-def runner(told, event_loop, watched):
-    return Runner(PAYLOADS, Settings(), told, SystemClock(), worker="worker", watch=watched.append, loop=event_loop.get)
+@pytest.fixture(scope="module")
+def nursery():
+    """The child of all tests that run jobs in one."""
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture(params=["thread", "process"])
+def runner(request, told, event_loop, watched, nursery):
+    parts = {"worker": "worker", "watch": watched.append}
+    if request.param == "thread":
+        return Runner(PAYLOADS, Settings(), told, SystemClock(), loop=event_loop.get, **parts)
+    return nursery.runner(PAYLOADS, Settings(), told, SystemClock(), **parts)
 
 
 def held_call(function, *args, **changes):
@@ -182,7 +194,7 @@ class TestAnInterruptedRun:
         runner.run(held)
 
         assert watched == [held]
-        assert held.deadline == 1090.0
+        assert held.deadline == held.started + 90
 
 
 class TestTheCurrentJob:

@@ -137,3 +137,16 @@ class TestSupervisor:
             pauses.append(round(one.due - one._started_at))
 
         assert pauses == [0, 1, 2, 4, 8, 16, 30]
+
+    def test_waits_for_a_second_at_most_for_one_that_leaves_of_its_own_will(self, child):
+        one = supervisor._Child(0, child(STAY))
+        one._pause = 16.0
+
+        pauses = []
+        for _ in range(3):
+            one.start()
+            one.kill()
+            one.plan_restart(longest=1)
+            pauses.append(round(one.due - one._started_at))
+
+        assert pauses == [1, 1, 1]

@@ -1,0 +1,32 @@
+"""``mongojobs child``: a process that runs jobs for a worker, which alone starts it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mongojobs.cli.opening import open_app
+from mongojobs.cli.options import Command, GlobalOptions, with_options
+from mongojobs.cli.work import SETTINGS
+from mongojobs.cli.working import set_up_worker_logging
+
+
+@with_options(
+    click.Option(["--channel"], type=int, required=True),
+    click.Option(["--life"], type=int, required=True),
+    click.Option(["--log-dir"], type=click.Path(file_okay=False, path_type=Path)),
+)
+@click.command(cls=Command, settings=(*SETTINGS, "exit_on_complete"), hidden=True)
+@click.pass_obj
+def child(told: GlobalOptions, /, *, flags: dict[str, Any], channel: int, life: int, log_dir: Path | None) -> None:
+    """Run the jobs that the worker sends through a socket."""
+    from mongojobs.worker.inside import Inside, end_with_the_worker, leave_signals_to_the_worker
+
+    leave_signals_to_the_worker()
+    end_with_the_worker(life)
+    opened = open_app(told, flags)
+    set_up_worker_logging(opened.settings, log_dir, at_once=True)
+    app = opened.app
+    Inside(channel, app.payloads, opened.settings, app.lifecycle).serve()

@@ -1,0 +1,188 @@
+"""The inside of a child process: it runs the jobs that its worker sends, one after the other, in its main thread."""
+
+from __future__ import annotations
+
+import faulthandler
+import fcntl
+import os
+import queue
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from signal import Signals
+from types import FrameType
+from typing import Final, TypeVar
+
+from mongojobs.core.job import Document, Job
+from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.notices import CallbackRaised, Notice
+from mongojobs.core.settings import Settings
+from mongojobs.payload.calls import Call, Payloads
+from mongojobs.store.documents import to_job
+from mongojobs.worker import messages
+from mongojobs.worker.channel import Channel
+from mongojobs.worker.holdings import Held
+from mongojobs.worker.overrides import Overrides
+from mongojobs.worker.runner import Runner
+from mongojobs.worker.signals import WORKER_SIGNALS
+from mongojobs.worker.slots import EventLoop
+from mongojobs.worker.wear import measured
+
+T = TypeVar("T")
+
+CLOSE_SECONDS: Final = 0.2
+CUT_OFF_STATUS: Final = 74
+"""The exit status of a child that cannot reach its worker. Source: sysexits.h, EX_IOERR."""
+
+
+def end_with_the_worker(life: int) -> None:
+    """Let the kernel end this process when the far end of the pipe *life* closes, whatever code runs here then."""
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGIO])
+    fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
+
+
+def leave_signals_to_the_worker() -> None:
+    """Do nothing at the signals that stop a worker, which platforms send to all processes.
+
+    By a handler, since what is ignored would be ignored in the processes that jobs start too.
+    """
+    for number in WORKER_SIGNALS:
+        signal.signal(number, _do_nothing)
+        signal.siginterrupt(number, False)  # system calls in C code go on
+    faulthandler.register(signal.SIGUSR2, all_threads=True)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [*WORKER_SIGNALS, Signals.SIGUSR2])
+
+
+class Inside:
+    """Serves the worker at the other end of the socket *connection* (a descriptor)."""
+
+    def __init__(self, connection: int, payloads: Payloads, settings: Settings, lifecycle: Lifecycle) -> None:
+        self._channel = Channel(socket.socket(fileno=connection))
+        os.register_at_fork(after_in_child=self._channel.close)  # else a crash here would not be seen at the other end
+        self._settings = settings
+        self._jobs: queue.SimpleQueue[Held | None] = queue.SimpleQueue()
+        self._held: Held | None = None
+        self._stopping = threading.Event()
+        self._clock = _WorkersClock()
+        self._events = _Events(lifecycle, lambda notice: self._channel.send(messages.complaint(notice)))
+        self._event_loop = EventLoop()
+        self._runner = Runner(
+            payloads,
+            settings,
+            self._events,
+            self._clock,
+            worker="",
+            watch=self._tell_limit,
+            loop=self._event_loop.get,
+        )
+
+    def serve(self) -> None:
+        """Run jobs until the worker closes the connection; for the main thread."""
+        threading.Thread(target=self._read, name="mongojobs-channel", daemon=True).start()
+        with suppress(OSError):  # the worker is gone, as the reader will find out
+            self._channel.send(messages.READY)
+        while (held := self._jobs.get()) is not None:
+            outcome = self._runner.run(held)
+            held.interruption.close()
+            self._held = None
+            told = messages.outcome(outcome, self._events.take())
+            try:
+                self._channel.send(told | {"memory": measured(self._settings)})
+            except OSError:
+                os._exit(CUT_OFF_STATUS)  # the worker is gone, or the job has closed all files
+        self._event_loop.close(CLOSE_SECONDS)
+
+    def _read(self) -> None:
+        """Do what the worker says: the body of a thread."""
+        while (message := self._receive()) is not None:
+            self._obey(message)
+        if self._held is not None:
+            os._exit(CUT_OFF_STATUS)  # nobody is there any more who could write its result
+        self._jobs.put(None)
+
+    def _receive(self) -> Document | None:
+        try:
+            return self._channel.receive()
+        except OSError:
+            return None
+
+    def _obey(self, message: Document) -> None:
+        match message["kind"]:
+            case "run":
+                self._clock.set(message["now"])
+                held = Held(to_job(message["job"]), expires=float("inf"), is_async=False, stopping=self._stopping)
+                held.started = time.monotonic()
+                if message["exception"] is not None:
+                    held.interruption.interrupt(messages.INTERRUPTIONS[message["exception"]])
+                self._held = held
+                self._jobs.put(held)
+            case "interrupt" if self._held is not None:
+                self._held.interruption.interrupt(messages.INTERRUPTIONS[message["exception"]])
+            case "lost" if self._held is not None:
+                self._held.is_given_up = True
+            case "stopping":
+                self._stopping.set()
+            case _:
+                pass  # an interruption of a run that has ended
+
+    def _tell_limit(self, held: Held) -> None:
+        """Tell what the job object says of itself, as nobody can ask it once it is deaf; all else the worker knows."""
+        if held.call is not None:
+            self._channel.send(messages.limit(held.limit, self._max_attempts(held.job, held.call)))
+
+    def _max_attempts(self, job: Job, call: Call) -> int | None:
+        try:
+            return Overrides(job, call, call.declaration, self._settings, lambda _name, _error: None).max_attempts()
+        except BaseException:  # noqa: BLE001 - it may raise anything; it is asked again when it matters, and then told
+            return None
+
+
+class _Events(Lifecycle):
+    """The lifecycle of the child: ``invoke_job`` comes up here, all else in the worker, which is told of it."""
+
+    def __init__(self, lifecycle: Lifecycle, complain: Callable[[CallbackRaised], None]) -> None:
+        super().__init__()
+        self._lifecycle = lifecycle
+        self._complain = complain
+        self._seen: list[str] = []
+
+    def run(self, event: str, *arguments: object, body: Callable[[], T]) -> T:
+        if event == "invoke_job":
+            return self._lifecycle.run(event, *arguments, body=body)
+        self._seen.append(event)
+        return body()
+
+    def notify(self, notice: Notice) -> None:
+        if isinstance(notice, CallbackRaised):
+            self._complain(notice)
+
+    def take(self) -> list[str]:
+        """Return which events have come up since the last call."""
+        seen, self._seen = self._seen, []
+        return seen
+
+
+class _WorkersClock:
+    """The server's time as the worker last told it, carried on."""
+
+    def __init__(self) -> None:
+        self.set(datetime.fromtimestamp(0, UTC))
+
+    def set(self, now: datetime) -> None:
+        """It is *now* now."""
+        self._told = now, time.monotonic()
+
+    def now(self) -> datetime:
+        """Return the server's time."""
+        moment, since = self._told
+        return moment + timedelta(milliseconds=int((time.monotonic() - since) * 1000))
+
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """Be a handler, and do nothing."""

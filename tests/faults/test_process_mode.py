@@ -1,0 +1,342 @@
+"""Jobs in child processes: whatever a job does to its process, it does to no other job."""
+
+import os
+import re
+import time
+from pathlib import Path
+from signal import Signals
+
+import pytest
+
+import mongojobs
+from tests.support import process_app
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.faults
+
+PROCESS = ("work", "--executor", "process")
+
+
+@pytest.fixture
+def worker_environ():
+    return {
+        "MONGOJOBS_LEASE": "30",
+        "MONGOJOBS_HEARTBEAT": "0.5",
+        "MONGOJOBS_APP": "tests.support.process_app",
+        "MONGOJOBS_TIMEOUT_GRACE": "0.5",
+        "MONGOJOBS_SHUTDOWN_TIMEOUT": "1",
+    }
+
+
+@pytest.fixture
+def app(connection):
+    """The default app, on the server of all tests; no lock runs out during a test."""
+    app = mongojobs.configure(retry_jitter=0)
+    app.create_indexes()
+    yield app
+    mongojobs.configure()
+
+
+def is_gone(app, job):
+    return app.get(job.id) is None
+
+
+def lines(ledger, beginning=""):
+    return [line for line in ledger.read_text().splitlines() if line.startswith(beginning)]
+
+
+def pid_in(line):
+    return int(re.findall(r"\d+", line)[-1])
+
+
+def lives(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def tell_all(worker, number, times=1):
+    """Send a signal to the worker and all its children, perhaps several times."""
+    for _ in range(times):
+        worker.send_to_all(number)
+        time.sleep(0.1)
+
+
+DEATHS = {
+    "segfault": "was killed by signal 11 (SIGSEGV)",
+    "exit": "ended with exit status 3",
+    "kill": "was killed by signal 9 (SIGKILL, as when memory runs out)",
+    "cut": "ended with exit status 74",
+}
+
+
+class TestAJobThatEndsItsProcess:
+    @pytest.mark.parametrize("how", DEATHS)
+    def test_costs_a_loss_at_once_and_its_neighbours_nothing(self, app, ledger, start, how):
+        neighbour = process_app.takes.delay(str(ledger), "neighbour", 2)
+        worker = start(*PROCESS, "--threads", "2")
+        eventually(lambda: lines(ledger, "neighbour began"), seconds=20)
+
+        killer = process_app.dies.delay(str(ledger), how)
+        eventually(lambda: is_gone(app, killer), seconds=20)
+        eventually(lambda: is_gone(app, neighbour), seconds=20)
+
+        assert lines(ledger, "run with") == ["run with 0 losses", "run with 1 losses"]
+        assert f"CRASHED, loss 1: the process that ran this job {DEATHS[how]}; its peak memory" in worker.output
+        assert len(lines(ledger, "neighbour")) == 2
+        assert worker.process.poll() is None
+
+    def test_is_failed_at_max_losses_with_what_happened(self, app, ledger, start):
+        killer = process_app.dies.delay(str(ledger), "segfault", 99)
+
+        worker = start(*PROCESS, MONGOJOBS_MAX_LOSSES="1")
+        eventually(lambda: app.get(killer.id).has_failed, seconds=20)
+
+        failed = app.get(killer.id)
+        assert (failed.losses, failed.attempts) == (1, 0)
+        assert "given up: lost 1 times (max_losses is 1)" in failed.last_error
+        assert "was killed by signal 11 (SIGSEGV)" in failed.last_error
+        worker.says("FAILED permanently because of 1 lost processes")
+
+
+class TestAChildThatEndsWhileItIsIdle:
+    def test_costs_no_job_anything(self, app, ledger, start):
+        first = process_app.harmless.delay(str(ledger), 1)
+        worker = start(*PROCESS)
+        eventually(lambda: is_gone(app, first), seconds=20)
+        [child] = worker.descendants()
+
+        os.kill(child, Signals.SIGKILL)
+        second = process_app.harmless.delay(str(ledger), 2)
+        eventually(lambda: is_gone(app, second), seconds=20)
+
+        assert "CRASHED" not in worker.output
+        worker.says("while it was idle")
+
+
+class TestAJobThatHoldsTheInterpreterLock:
+    def test_is_killed_after_its_grace_while_others_go_on(self, app, ledger, start):
+        deaf = process_app.holds_the_interpreter.delay(str(ledger))
+        worker = start(*PROCESS, "--threads", "2")
+        eventually(lambda: lines(ledger, "held"), seconds=20)
+        jobs = [process_app.harmless.delay(str(ledger), number) for number in range(5)]
+        eventually(lambda: all(is_gone(app, job) for job in jobs))
+        eventually(lambda: app.get(deaf.id).has_failed, seconds=20)
+
+        failed = app.get(deaf.id)
+        assert (failed.attempts, failed.losses) == (1, 0)
+        text = "ran longer than its max_run_time of 0.5s, and the code did not return: its process was killed; its peak"
+        assert text in failed.last_error
+        assert not lives(pid_in(lines(ledger, "held")[0]))
+        assert worker.process.poll() is None
+
+
+class TestATimeLimit:
+    def test_is_raised_in_the_job_first(self, app, ledger, start):
+        job = process_app.catches.options(max_run_time=0.3, max_attempts=1).delay(str(ledger))
+
+        worker = start(*PROCESS)
+        eventually(lambda: app.get(job.id).has_failed, seconds=20)
+
+        assert lines(ledger) == ["waits", "caught JobTimeout"]
+        assert app.get(job.id).last_error.startswith("JobTimeout: the job ran longer than its max_run_time of 0.3s\n")
+        assert "Replacing the child" not in worker.output
+
+
+class TestAStop:
+    @pytest.mark.parametrize("times", [1, 3])
+    def test_of_all_processes_lets_a_job_end_in_time(self, app, ledger, start, times):
+        job = process_app.takes.delay(str(ledger), "it", 0.8)
+        worker = start(*PROCESS)
+        eventually(lambda: lines(ledger, "it began"), seconds=20)
+
+        tell_all(worker, Signals.SIGTERM, times)
+        status = worker.wait()
+
+        assert status == 0
+        assert lines(ledger, "it ended")
+        assert is_gone(app, job)
+
+    def test_interrupts_and_hands_back_a_job_that_takes_too_long(self, app, ledger, start):
+        job = process_app.catches.delay(str(ledger))
+        worker = start(*PROCESS)
+        eventually(lambda: lines(ledger, "waits"), seconds=20)
+
+        begun = time.monotonic()
+        tell_all(worker, Signals.SIGTERM)
+        status = worker.wait()
+
+        assert status == 0
+        assert time.monotonic() - begun < 1 + 3
+        assert lines(ledger) == ["waits", "caught Interrupted"]
+        back = app.get(job.id)
+        assert (back.state, back.releases, back.losses, back.attempts) == ("ready", 1, 0, 0)
+
+    def test_hands_back_a_job_that_hears_nothing_once_its_process_has_ended(self, app, ledger, start):
+        deaf = process_app.holds_the_interpreter.options(max_run_time=60).delay(str(ledger))
+        worker = start(*PROCESS)
+        eventually(lambda: lines(ledger, "held"), seconds=20)
+        child = pid_in(lines(ledger, "held")[0])
+
+        begun = time.monotonic()
+        tell_all(worker, Signals.SIGTERM)
+        eventually(lambda: app.get(deaf.id).state == "ready")
+        was_alive = lives(child)
+        status = worker.wait()
+
+        assert status == 0
+        assert time.monotonic() - begun < 1 + 3
+        assert not was_alive
+        assert app.get(deaf.id).releases == 1
+
+    def test_while_idle_ends_all_processes_at_once(self, app, ledger, start):
+        job = process_app.harmless.delay(str(ledger), 1)
+        worker = start(*PROCESS, "--threads", "2")
+        eventually(lambda: is_gone(app, job), seconds=20)
+        children = worker.descendants()
+
+        begun = time.monotonic()
+        worker.send(Signals.SIGTERM)
+        status = worker.wait()
+
+        assert status == 0
+        assert time.monotonic() - begun < 3
+        assert not any(map(lives, children))
+
+    def test_that_comes_while_the_children_start_ends_them_too(self, app, ledger, start):
+        worker = start(*PROCESS)
+        worker.says("Starting job worker")
+        eventually(worker.descendants)
+        children = worker.descendants()
+
+        tell_all(worker, Signals.SIGTERM)
+        status = worker.wait()
+
+        assert status == 0
+        assert not any(map(lives, children))
+
+    def test_is_told_to_the_job(self, app, ledger, start):
+        process_app.waits_to_be_told.delay(str(ledger), "stopping")
+        worker = start(*PROCESS)
+        eventually(lambda: lines(ledger, "waits"), seconds=20)
+
+        worker.send(Signals.SIGTERM)
+        worker.wait()
+
+        assert lines(ledger, "told") == ["told: stopping"]
+
+    def test_by_ctrl_c_in_a_terminal_lets_a_job_end_in_time(self, app, ledger, start):
+        process_app.takes.delay(str(ledger), "it", 0.8)
+        worker = start(*PROCESS)
+        eventually(lambda: lines(ledger, "it began"), seconds=20)
+
+        worker.send_to_group(Signals.SIGINT)
+        status = worker.wait()
+
+        assert status == 0
+        assert lines(ledger, "it ended")
+
+
+class TestAWorkerThatIsKilled:
+    def test_leaves_no_process_behind_and_its_job_is_rescued(self, app, ledger, start):
+        job = process_app.holds_the_interpreter.options(max_run_time=60).delay(str(ledger))
+        worker = start(*PROCESS, "--threads", "3", MONGOJOBS_LEASE="2")
+        eventually(lambda: lines(ledger, "held") and len(worker.descendants()) == 3, seconds=20)
+        children = worker.descendants()
+
+        worker.send(Signals.SIGKILL)
+        worker.wait()
+        eventually(lambda: not any(map(lives, children)), seconds=5)  # those that start find out when they have
+        start("work", MONGOJOBS_LEASE="2")
+        eventually(lambda: len(lines(ledger, "held")) == 2, seconds=20)
+
+        assert app.get(job.id).losses == 1
+
+    def test_while_a_job_has_started_others_leaves_what_it_would_leave_itself(self, app, ledger, start):
+        """What a job has started is ended with its process, when the worker lives to do it."""
+        process_app.starts_a_process.options(max_run_time=0.5, max_attempts=1).delay(str(ledger))
+        start(*PROCESS)
+        eventually(lambda: lines(ledger, "started"), seconds=20)
+        started = pid_in(lines(ledger, "started")[0])
+
+        eventually(lambda: not lives(started), seconds=5)
+
+
+class TestALostLock:
+    def test_is_told_to_the_job(self, app, ledger, start):
+        job = process_app.waits_to_be_told.delay(str(ledger), "lost")
+        start(*PROCESS, MONGOJOBS_LEASE="2")
+        eventually(lambda: lines(ledger, "waits"), seconds=20)
+
+        app.store.collection.delete_one({"_id": job.id})
+
+        eventually(lambda: lines(ledger, "told") == ["told: lost"], seconds=5)
+
+
+class TestMaxMemory:
+    def test_lets_a_child_be_replaced_before_it_has_twice_as_much(self, app, ledger, start):
+        process_app.leaks.delay_many([(str(ledger), number, 20) for number in range(16)])
+
+        worker = start(*PROCESS, "--max-memory", "150M")
+        eventually(lambda: app.store.collection.count_documents({}) == 0, seconds=40)
+
+        assert max(pid_in(line.removesuffix(" MiB")) for line in lines(ledger)) < 300
+        assert len({line.split()[2] for line in lines(ledger)}) > 1
+        assert "(max_memory is 150 MiB)" in worker.output
+        assert worker.process.poll() is None
+
+    def test_lets_a_worker_with_threads_leave_before_it_has_twice_as_much(self, app, ledger, start):
+        process_app.leaks.delay_many([(str(ledger), number, 20) for number in range(30)])
+
+        worker = start("work", "--max-memory", "200M")
+        status = worker.wait()
+
+        assert status == 0
+        assert max(pid_in(line.removesuffix(" MiB")) for line in lines(ledger)) < 400
+        left = list(app.store.collection.find())
+        assert len(left) == 30 - len(lines(ledger)) > 0
+        assert {(one["state"], one["attempts"], one["losses"], one["releases"]) for one in left} == {("ready", 0, 0, 0)}
+
+
+class TestMaxJobs:
+    def test_lets_a_child_be_replaced(self, app, ledger, start):
+        process_app.harmless.delay_many([(str(ledger), number) for number in range(7)])
+
+        worker = start(*PROCESS, "--max-jobs", "3")
+        eventually(lambda: app.store.collection.count_documents({}) == 0, seconds=20)
+
+        pids = [pid_in(line) for line in lines(ledger)]
+        assert pids[0:3] == [pids[0]] * 3
+        assert pids[3:6] == [pids[3]] * 3
+        assert len(set(pids)) == 3
+        assert worker.output.count("it has run 3 jobs (max_jobs is 3)") == 2
+
+    def test_lets_a_worker_with_threads_leave(self, app, ledger, start):
+        process_app.harmless.delay_many([(str(ledger), number) for number in range(7)])
+
+        status = start("work", "--max-jobs", "3").wait()
+
+        assert status == 0
+        assert len(lines(ledger)) == 3
+        assert app.store.collection.count_documents({"state": "ready", "releases": 0}) == 4
+
+    def test_lets_a_worker_leave_only_when_all_that_runs_has_ended(self, app, ledger, start):
+        process_app.takes.delay(str(ledger), "long", 2.5)
+        worker = start("work", "--max-jobs", "1", "--threads", "2")
+        eventually(lambda: lines(ledger, "long began"), seconds=20)
+
+        process_app.harmless.delay(str(ledger), 1)
+        status = worker.wait()
+
+        assert status == 0
+        assert lines(ledger, "long ended")
+        assert app.store.collection.count_documents({}) == 0
+
+    def test_lets_a_supervisor_start_a_worker_again(self, app, ledger, start):
+        process_app.harmless.delay_many([(str(ledger), number) for number in range(7)])
+
+        start("work", "--max-jobs", "3", "--processes", "2")
+        eventually(lambda: app.store.collection.count_documents({}) == 0, seconds=20)
+
+        assert len({pid_in(line) for line in lines(ledger)}) >= 3
