@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -159,7 +160,7 @@ def of_pauses(patient: Patient) -> Iterator[Finding]:
             yield fault(
                 "long_pause",
                 f"the queue {pause.queue!r} has been paused {since}, without an end",
-                f'resume it, if that was forgotten: mongojobs.default_app().resume("{pause.queue}")',
+                f"resume it, if that was forgotten: mongojobs queues resume {shlex.quote(pause.queue)}",
             )
 
 

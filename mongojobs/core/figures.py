@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeVar, assert_never
 
 from mongojobs.core.notices import (
     JobCompleted,
+    JobCrashed,
     JobDiscarded,
     JobErrored,
     JobFailed,
@@ -221,7 +222,7 @@ def ending_of(notice: RunEnded) -> tuple[str | None, float | None]:
     match notice:
         case JobCompleted():
             return COMPLETED, notice.seconds
-        case JobErrored():
+        case JobErrored() | JobCrashed():
             return None if notice.given_up else RETRIED, notice.seconds
         case JobFailed():
             return FAILED, None

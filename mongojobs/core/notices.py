@@ -141,11 +141,13 @@ class JobFailed:
 
 @dataclass(frozen=True, slots=True)
 class JobCrashed:
-    """The process that ran a job has ended; *job* is the job as it was before."""
+    """The process of a job has ended; *job* is as it was before. It runs again unless it is *given_up*."""
 
     worker: str
     job: Job
+    seconds: float
     error: str
+    given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +269,7 @@ class ActionTaken:
     target: Mapping[str, object]
 
 
-RunEnded = JobCompleted | JobErrored | JobFailed | JobDiscarded | JobSnoozed | JobReleased
+RunEnded = JobCompleted | JobErrored | JobCrashed | JobFailed | JobDiscarded | JobSnoozed | JobReleased
 """The notices that tell how a run ended. Of a job that is given up there are two: of its error, and of its failure."""
 
 AboutJob = (

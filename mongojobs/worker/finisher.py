@@ -295,7 +295,7 @@ def _notices(worker: str, result: Result) -> list[Notice]:
             return [JobErrored(worker, job, seconds, error.error, given_up=True), JobFailed(worker, job, reason)]
         case Crashed(error, reason):
             failed = [JobFailed(worker, job, reason)] if reason else []
-            return [JobCrashed(worker, job, error.error), *failed]
+            return [JobCrashed(worker, job, seconds, error.error, given_up=bool(failed)), *failed]
         case Snoozed(delay):
             return [JobSnoozed(worker, job, seconds, delay.total_seconds())]
         case Discarded(reason):

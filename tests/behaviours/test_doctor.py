@@ -328,7 +328,7 @@ class TestQueues:
         finding = found(app, "long_pause")
 
         assert "'mail' has been paused for 2 day(s) (the provider is down)" in finding.text
-        assert 'resume("mail")' in finding.remedy
+        assert "mongojobs queues resume mail" in finding.remedy
         assert "no_worker" not in kinds(app)
 
     def test_with_a_short_pause_are_no_fault(self, app):

@@ -37,7 +37,7 @@ class TestWording:
             (n.JobCompleted("w1", JOB, 0.12345), "INFO", f"{ABOUT} COMPLETED after 0.1235"),
             (n.JobErrored("w1", JOB, 1, "E: no"), "WARNING", f"{ABOUT} FAILED (2 prior attempts) with E: no"),
             (n.JobFailed("w1", JOB, "3 consecutive failures"), "ERROR", "FAILED permanently because of 3 consecutive"),
-            (n.JobCrashed("w1", JOB, "killed by SIGSEGV"), "ERROR", f"{ABOUT} CRASHED, loss 1: killed by SIGSEGV"),
+            (n.JobCrashed("w1", JOB, 1, "killed by SIGSEGV"), "ERROR", f"{ABOUT} CRASHED, loss 1: killed by SIGSEGV"),
             (n.JobLost("w1", JOB, "its lock"), "WARNING", f"{ABOUT} is not ours any more: its lock was dropped"),
             (n.JobReleased("w1", JOB), "WARNING", f"{ABOUT} HANDED BACK because the worker stops"),
             (n.JobSnoozed("w1", JOB, 1, 60), "DEBUG", f"{ABOUT} SNOOZED for 60 s"),

@@ -79,6 +79,8 @@ class TestEachOutcome:
         [
             ([n.JobCompleted(WORKER, a_job(), 1)], "completed"),
             ([n.JobErrored(WORKER, a_job(), 1, "E")], "retried"),
+            ([n.JobCrashed(WORKER, a_job(), 1, "E")], "retried"),
+            ([n.JobCrashed(WORKER, a_job(), 1, "E", given_up=True), n.JobFailed(WORKER, a_job(), "R")], "failed"),
             ([n.JobErrored(WORKER, a_job(), 1, "E", given_up=True), n.JobFailed(WORKER, a_job(), "R")], "failed"),
             ([n.JobFailed(WORKER, a_job(), "30 interrupted runs")], "failed"),
             ([n.JobDiscarded(WORKER, a_job(), 1, "R")], "discarded"),
