@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from mongojobs.cli.opening import Opened, app_named, open_app
 from mongojobs.cli.options import Command, GlobalOptions, with_options
-from mongojobs.cli.output import NONE, Column, json_option, print_json, print_table
+from mongojobs.cli.output import Column, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from mongojobs.core.settings import Settings
@@ -41,22 +39,9 @@ def config(told: GlobalOptions, /, *, as_json: bool) -> None:
 
 def shown_setting(settings: Settings, name: str) -> str:
     """Return the value of a setting for people; the URI without its credentials."""
-    from mongojobs.core.durations import format_duration
+    from mongojobs.app.looking import shown_setting
 
-    value = _safe(settings, name)
-    match value:
-        case None | () | "":
-            return NONE
-        case timedelta():
-            return format_duration(value)
-        case tuple():
-            return ",".join(map(str, value))
-        case bool():
-            return str(value).lower()
-        case Mapping():
-            return ", ".join(f"{key}: {_inner(inner)}" for key, inner in value.items()) or NONE
-        case _:
-            return str(value)
+    return shown_setting(settings, name)
 
 
 def _place(opened: Opened) -> str | None:
@@ -69,20 +54,9 @@ def _place(opened: Opened) -> str | None:
 
 
 def _document(opened: Opened) -> dict[str, object]:
+    from mongojobs.app.looking import safe_setting
+
     return {
-        field.name: {"value": _safe(opened.settings, field.name), "from": opened.origins[field.name]}
+        field.name: {"value": safe_setting(opened.settings, field.name), "from": opened.origins[field.name]}
         for field in fields(opened.settings)
     }
-
-
-def _safe(settings: Settings, name: str) -> Any:
-    from mongojobs.store.clients import safe_uri
-
-    value = getattr(settings, name)
-    if name == "uri" and value is not None:
-        return safe_uri(value)
-    return getattr(value, "__qualname__", repr(value)) if callable(value) else value
-
-
-def _inner(attributes: Mapping[str, object]) -> str:
-    return " ".join(f"{key} {value}" for key, value in attributes.items())

@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "doctor": "doctor",
     "init": "init",
     "metrics": "metrics",
+    "web": "web",
     "config": "config",
     "completion": "completion",
     "version": "version",

@@ -6,6 +6,7 @@ Durations are in seconds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mongojobs.core.job import Job, JobId
@@ -230,6 +231,16 @@ class Warned:
     message: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionTaken:
+    """A *user* of the dashboard has changed something: *count* jobs, queues or workers, those that *target* tells."""
+
+    user: str
+    action: str
+    count: int
+    target: Mapping[str, object]
+
+
 RunEnded = JobCompleted | JobErrored | JobFailed | JobDiscarded | JobSnoozed | JobReleased
 """The notices that tell how a run ended. Of a job that is given up there are two: of its error, and of its failure."""
 
@@ -264,4 +275,5 @@ Notice = (
     | DatabaseAway
     | DatabaseBack
     | Warned
+    | ActionTaken
 )

@@ -40,7 +40,7 @@ def cleaner(
 
 def _secrets(handler: Mapping[str, Any], names: Iterable[str], call: Call | None) -> set[str]:
     values = [value for name, value in _arguments(handler, call) if name is None or name in names]
-    texts = {text for value in values for text in _texts(value)}
+    texts = {text for value in values for text in texts_of(value)}
     return {text for text in texts if len(text) >= SHORTEST_SECRET}
 
 
@@ -57,7 +57,7 @@ def _arguments(handler: Mapping[str, Any], call: Call | None) -> Iterator[tuple[
     yield from kwargs.items()
 
 
-def _texts(stored: object) -> Iterator[str]:
+def texts_of(stored: object) -> Iterator[str]:
     """Yield in which forms *stored*, and what is in it, may stand in a text."""
     match stored:
         case str():
@@ -71,11 +71,11 @@ def _texts(stored: object) -> Iterator[str]:
             yield str(stored)
         case list():
             for item in stored:
-                yield from _texts(item)
+                yield from texts_of(item)
         case dict():
             for key, item in stored.items():
                 if key != TAG:
-                    yield from _texts(item)
+                    yield from texts_of(item)
         case _:
             return
 

@@ -88,6 +88,9 @@ def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a deci
             return f"Job (id={job_id}) was lost by Worker({locked_by}), loss {losses}: {end}"
         case n.JobQuarantined(job_id=job_id, reason=reason):
             return f"Job (id={job_id}) FAILED permanently: {reason}"
+        case n.ActionTaken(user=user, action=action, count=count, target=target):
+            about = ", ".join(f"{key} {value!r:.500}" for key, value in target.items() if value)
+            return f"User {user!r} on the dashboard: {action}, {count} ({about})"
         case n.CallbackRaised(job=job, what=what, trace=trace):
             about = f"{job}: " if job else ""
             return f"{about}Error when running {what}: {trace}"
@@ -156,6 +159,7 @@ _EVENTS: dict[type, str] = {
     n.DatabaseAway: "database.away",
     n.DatabaseBack: "database.back",
     n.Warned: "warning",
+    n.ActionTaken: "dashboard.action",
 }
 """The field ``event`` of each notice."""
 
@@ -174,6 +178,8 @@ def _fields(notice: n.Notice) -> dict[str, Any]:
         fields["run_ms"] = round(notice.seconds * 1000)
     if (error := getattr(notice, "error", None)) is not None:
         fields["error"] = error[:_MESSAGE_BYTES]
+    if isinstance(notice, n.ActionTaken):
+        fields |= {"user": notice.user, "action": notice.action, "count": notice.count}
     if (job_id := getattr(notice, "job_id", None)) is not None:
         fields["job_id"] = str(job_id)
     return fields

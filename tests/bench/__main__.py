@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from tests.bench import costs, drains, enqueues, latencies
+from tests.bench import costs, dashboards, drains, enqueues, latencies
 from tests.bench.figures import Figure, gathered, table
 from tests.bench.ground import Ground
 
@@ -43,6 +43,7 @@ FIGURES = {
         Figure("commands/s, idle", "<=", 0.5, 0.3),
         Figure("MiB above the bare app", "<=", 25),
         Figure("ms, mongojobs --help", "<=", 150),
+        Figure("ms, the slowest page of the dashboard, 1M jobs", "<=", 300, 100),
     )
 }
 WORKLOADS: dict[str, Callable[[Ground], dict[str, float]]] = {
@@ -62,6 +63,7 @@ WORKLOADS: dict[str, Callable[[Ground], dict[str, float]]] = {
         latencies.rare,
         costs.idle_cost,
         costs.beginnings,
+        dashboards.dashboard,
     )
 }
 _QUICK = 0.01

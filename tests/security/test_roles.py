@@ -11,6 +11,7 @@ import mongojobs
 from mongojobs import MongoJobs, Settings, StoreUnavailableError
 from tests.support.command_here import run_here
 from tests.support.command_line import ROOT
+from tests.support.dashboard import Visitor
 from tests.support.mongod.secured import PASSWORD, secured_server
 from tests.support.sample_app import append
 from tests.support.waiting import eventually
@@ -335,6 +336,20 @@ class TestTheReader:
 
     def test_sees_a_job(self, run, a_job):
         assert str(a_job.id) in run("jobsReader", "jobs", "show", str(a_job.id)).output
+
+    @pytest.mark.parametrize(
+        "path", ["/", "/jobs", "/jobs?state=ready", "/failures", "/queues", "/workers", "/performance", "/system"]
+    )
+    def test_sees_the_dashboard(self, app, a_job, path):
+        assert Visitor(app("jobsReader")).get(path).status_code == 200
+
+    def test_sees_a_job_on_the_dashboard_and_is_told_that_it_cannot_be_changed(self, app, a_job):
+        visitor = Visitor(app("jobsReader"))
+
+        assert visitor.get(f"/job?id={a_job.id}").status_code == 200
+        refused = visitor.post("/job/change", {"action": "cancel", "id": str(a_job.id)})
+        assert refused.status_code == 503
+        assert "the database refused the operation" in refused.text
 
     def test_is_told_by_the_doctor_what_he_may_not_look_at(self, run, a_job):
         found = json.loads(run("jobsReader", "doctor", "--json").stdout)["findings"]

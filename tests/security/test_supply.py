@@ -60,10 +60,15 @@ class TestTheWheel:
 
     def test_holds_every_module_and_the_mark_of_its_types(self, wheel):
         modules = {str(path.relative_to(ROOT)) for path in (ROOT / "mongojobs").rglob("*.py")}
-        templates = {str(path.relative_to(ROOT)) for path in (ROOT / "mongojobs" / "cli" / "templates").iterdir()}
+        web = ROOT / "mongojobs/web"
+        templates = [
+            *(ROOT / "mongojobs/cli/templates").iterdir(),
+            *web.rglob("templates/*"),
+            *web.rglob("static/**/*.*"),
+        ]
 
         shipped = {name for name in wheel.namelist() if name.startswith("mongojobs/")}
-        assert shipped == modules | templates | {"mongojobs/py.typed"}
+        assert shipped == modules | {str(path.relative_to(ROOT)) for path in templates} | {"mongojobs/py.typed"}
 
     def test_holds_no_tests(self, wheel):
         assert [name for name in wheel.namelist() if "test_" in name or name.startswith("tests/")] == []

@@ -1,0 +1,123 @@
+"""What the dashboard shows beside jobs, queues and workers: what waits, where the jobs are, what server keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from mongojobs.app.mongojobs import MongoJobs
+from mongojobs.app.operating import QueueStatus, plain_errors
+from mongojobs.core.durations import format_duration
+from mongojobs.core.settings import Settings, explanation
+from mongojobs.core.wording import NONE
+from mongojobs.store import clients
+from mongojobs.store.failures import FailureGroup
+from mongojobs.store.server import Server, server
+from mongojobs.store.waiting import Waiting, WaitingJobs
+from mongojobs.store.workers import WorkerStatus
+
+__all__ = [
+    "FailureGroup",
+    "QueueStatus",
+    "Server",
+    "ShownSetting",
+    "Waiting",
+    "WorkerStatus",
+    "now",
+    "place",
+    "safe_setting",
+    "settings_shown",
+    "shown_setting",
+    "what_waits",
+    "where_kept",
+    "within",
+]
+
+
+def now(app: MongoJobs) -> datetime:
+    """Return the database's time."""
+    return app.store.clock.now()
+
+
+@contextmanager
+def within(limit: timedelta) -> Iterator[None]:
+    """Let the database take no longer than *limit* for all that the code inside asks of it."""
+    with clients.time_limit(limit.total_seconds()):
+        yield
+
+
+def place(app: MongoJobs) -> str:
+    """Return where the jobs are, for people: collection, database and hosts, never the credentials."""
+    link = app.link
+    address = clients.safe_uri(link.address) if link.address and "://" in link.address else ""
+    hosts = address.partition("://")[2].partition("/")[0]
+    return f"{app.settings.collection} in {link.database}{f' on {hosts}' if hosts else ''}"
+
+
+def what_waits(app: MongoJobs, *, most: int) -> Waiting:
+    """Return the *most* jobs that have been due for the longest time, by name. Raises StoreUnavailableError."""
+    with plain_errors():
+        store = app.store
+        return WaitingJobs(store.collection, store.clock, store.settings).by_name(most=most)
+
+
+def where_kept(app: MongoJobs) -> Server:
+    """Return what keeps the jobs. Raises StoreUnavailableError."""
+    with plain_errors():
+        return server(app.store.collection)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSetting:
+    """A setting for people: its *value* without credentials, and whether that is the *default*."""
+
+    name: str
+    value: str
+    explanation: str
+    is_default: bool
+
+
+def settings_shown(app: MongoJobs) -> list[ShownSetting]:
+    """Return the settings in force."""
+    return [
+        ShownSetting(
+            name=field.name,
+            value=shown_setting(app.settings, field.name),
+            explanation=explanation(field.name),
+            is_default=getattr(app.settings, field.name) == field.metadata["default"],
+        )
+        for field in fields(app.settings)
+    ]
+
+
+def shown_setting(settings: Settings, name: str) -> str:
+    """Return the value of a setting for people; the URI without its credentials."""
+    value = safe_setting(settings, name)
+    match value:
+        case None | () | "":
+            return NONE
+        case timedelta():
+            return format_duration(value)
+        case tuple():
+            return ",".join(map(str, value))
+        case bool():
+            return str(value).lower()
+        case Mapping():
+            return ", ".join(f"{key}: {_inner(inner)}" for key, inner in value.items()) or NONE
+        case _:
+            return str(value)
+
+
+def safe_setting(settings: Settings, name: str) -> Any:
+    """Return the value of a setting, but of a URI no credentials, and of a function its name."""
+    value = getattr(settings, name)
+    if name == "uri" and value is not None:
+        return clients.safe_uri(value)
+    return getattr(value, "__qualname__", repr(value)) if callable(value) else value
+
+
+def _inner(attributes: Mapping[str, object]) -> str:
+    return " ".join(f"{key} {value}" for key, value in attributes.items())

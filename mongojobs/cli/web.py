@@ -1,0 +1,84 @@
+"""``mongojobs web``: the dashboard as a server of its own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any, Final
+
+import click
+
+from mongojobs.cli.opening import log_level, open_app
+from mongojobs.cli.options import Command, own_option, with_options
+
+DEFAULT_PORT: Final = 8787
+
+_PORTS: Final = ("PORT", "MONGOJOBS_WEB_PORT")
+"""Platforms that say where to listen do it in PORT."""
+
+
+@with_options(
+    own_option(
+        "--host",
+        text="address to listen on",
+        variable="MONGOJOBS_WEB_HOST",
+        envvar="MONGOJOBS_WEB_HOST",
+        default="127.0.0.1",
+        show_default=True,
+    ),
+    own_option(
+        "--port",
+        text="port to listen on; 0: any that is free  [PORT, MONGOJOBS_WEB_PORT]",
+        envvar=list(_PORTS),
+        default=DEFAULT_PORT,
+        show_default=True,
+        type=click.IntRange(0, 65535),
+    ),
+    own_option(
+        "--read-only",
+        text="let nobody change anything",
+        variable="MONGOJOBS_WEB_READ_ONLY",
+        envvar="MONGOJOBS_WEB_READ_ONLY",
+        is_flag=True,
+    ),
+    own_option(
+        "--hide-arguments",
+        text="show no arguments of jobs",
+        variable="MONGOJOBS_WEB_HIDE_ARGUMENTS",
+        envvar="MONGOJOBS_WEB_HIDE_ARGUMENTS",
+        is_flag=True,
+    ),
+    own_option("--insecure", text="listen where others can connect, without credentials", is_flag=True),
+)
+@click.command(cls=Command)
+@click.pass_context
+def web(context: click.Context, /, *, hide_arguments: bool, **options: Any) -> None:
+    """Serve the dashboard.
+
+    On this machine alone it needs no credentials. Elsewhere it wants the name and the password that are in
+    MONGOJOBS_WEB_USER and MONGOJOBS_WEB_PASSWORD. Name the app, so that secret arguments are known and masked.
+    """
+    from mongojobs.plugins.formats import set_up_logging
+    from mongojobs.web import check_extra
+
+    check_extra()
+    from mongojobs.web.serving import Serving, make_server, run
+
+    user, password = (os.environ.get(f"MONGOJOBS_WEB_{name}", "") for name in ("USER", "PASSWORD"))
+    serving = Serving(user=user, password=password, show_arguments=not hide_arguments, **options)
+    opened = open_app(context.obj)
+    settings = opened.settings
+    set_up_logging(
+        logging.StreamHandler(sys.stdout), level=log_level(settings), form=settings.log_format, environ=os.environ
+    )
+    click.echo(f"Jobs: {opened.place}", err=True)
+    server = make_server(opened.app, serving)
+    port = server.effective_port if hasattr(server, "effective_port") else serving.port
+    click.echo(f"Dashboard: http://{serving.host}:{port}/ ({_who(serving.user, serving.read_only)})", err=True)
+    run(server)
+
+
+def _who(user: str, read_only: bool) -> str:  # noqa: FBT001 - two words for one sentence
+    what = "may look" if read_only else "may look and change"
+    return f"{user or 'everybody who can connect'} {what}"

@@ -1,0 +1,58 @@
+"""What keeps the jobs: the server, and how large the collections are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pymongo.errors import OperationFailure
+
+from mongojobs.store.clients import Jobs, is_real, topology
+from mongojobs.store.pauses import QUEUES_SUFFIX
+from mongojobs.store.workers import WORKERS_SUFFIX
+
+_SUFFIXES: Final = ("", WORKERS_SUFFIX, QUEUES_SUFFIX, "_stats")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionSize:
+    """How many documents a collection holds, and how many bytes they and its indexes take on the disk."""
+
+    name: str
+    documents: int
+    data_bytes: int
+    index_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """The *version* and the kind of the server, and the collections that this user may look at."""
+
+    version: str
+    topology: str
+    collections: tuple[CollectionSize, ...]
+
+
+def server(jobs: Jobs) -> Server:
+    """Return what keeps *jobs*. Raises DatabaseError."""
+    client = jobs.database.client
+    sizes = [_size(jobs.database.get_collection(jobs.name + suffix)) for suffix in _SUFFIXES] if is_real(client) else []
+    version = str(client.server_info().get("version", "")) if is_real(client) else "mongomock"
+    return Server(version=version, topology=topology(client), collections=tuple(size for size in sizes if size))
+
+
+def _size(collection: Jobs) -> CollectionSize | None:
+    """Return how large a collection is; None if it is not there, or not to be looked at."""
+    try:
+        found: Mapping[str, Any] = collection.database.command("collStats", collection.name, maxTimeMS=5_000)
+    except OperationFailure:
+        return None
+    if not found.get("count") and not found.get("storageSize"):
+        return None
+    return CollectionSize(
+        name=collection.name,
+        documents=int(found.get("count", 0)),
+        data_bytes=int(found.get("storageSize", 0)),
+        index_bytes=int(found.get("totalIndexSize", 0)),
+    )

@@ -1,0 +1,45 @@
+"""The dashboard: what the jobs, queues and workers do, and what an operator may do with them, as a web application.
+
+It needs the extra ``web``: ``pip install mongojobs[web]``. ``mongojobs web`` serves it alone, and ``wsgi_app`` makes it
+part of the app's own site.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+from mongojobs.core.errors import ExtraMissingError
+
+if TYPE_CHECKING:
+    from mongojobs.web.access import BasicAuth, User
+    from mongojobs.web.dashboard import Dashboard
+    from mongojobs.web.mounting import wsgi_app
+
+__all__ = ["BasicAuth", "Dashboard", "User", "wsgi_app"]
+
+_HOMES = {
+    "BasicAuth": "mongojobs.web.access",
+    "Dashboard": "mongojobs.web.dashboard",
+    "User": "mongojobs.web.access",
+    "wsgi_app": "mongojobs.web.mounting",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import *name* when it is first asked for. Raises ExtraMissingError without the extra."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    check_extra()
+    value: object = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def check_extra() -> None:
+    """Raise ExtraMissingError unless the packages of the extra ``web`` are installed."""
+    missing = [package for package in ("jinja2", "werkzeug") if importlib.util.find_spec(package) is None]
+    if missing:
+        raise ExtraMissingError(
+            f"the dashboard needs {' and '.join(missing)}, which the extra web brings: pip install 'mongojobs[web]'"
+        )

@@ -1,0 +1,74 @@
+"""What charts show: figures over a time, in columns that are neither too many nor too few."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from mongojobs.core.figures import Figures, Stats, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """How far back a chart looks, and how much time each of its columns stands for."""
+
+    label: str
+    span: timedelta
+    step: Step
+    column: timedelta
+
+
+_MINUTE: Final = timedelta(minutes=1)
+_HOUR: Final = timedelta(hours=1)
+
+RANGES: Final[Mapping[str, Range]] = {
+    "1h": Range("1 hour", _HOUR, "minute", _MINUTE),
+    "6h": Range("6 hours", 6 * _HOUR, "minute", 6 * _MINUTE),
+    "24h": Range("1 day", 24 * _HOUR, "hour", _HOUR),
+    "7d": Range("7 days", 168 * _HOUR, "hour", 4 * _HOUR),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What was done from *at* on, until the next column begins."""
+
+    at: datetime
+    figures: Figures
+
+
+def columns(by_time: Mapping[datetime, Figures], width: timedelta) -> tuple[Column, ...]:
+    """Return the figures of minutes or hours in columns of *width*, in their order."""
+    made: dict[datetime, Figures] = {}
+    first: datetime | None = None
+    for at, figures in by_time.items():
+        first = first or at
+        begin = first + (at - first) // width * width
+        made.setdefault(begin, Figures()).include(figures)
+    return tuple(Column(at, figures) for at, figures in made.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What workers did in a range of time, added up in the ways in which pages show it."""
+
+    stats: Stats
+    columns: tuple[Column, ...]
+    total: Figures
+    by_name: Mapping[str, Figures]
+    by_queue: Mapping[str, Figures]
+
+    def columns_of(self, name: str, width: timedelta) -> tuple[Column, ...]:
+        """Return the columns of the jobs called *name* alone."""
+        alone = replace(self.stats, rows=tuple(row for row in self.stats.rows if row.name == name))
+        return columns(alone.by_time(), width)
+
+
+def summary(stats: Stats, width: timedelta) -> Summary:
+    """Add up *stats*, in columns of *width*."""
+    made, total = columns(stats.by_time(), width), Figures()
+    for column in made:
+        total.include(column.figures)
+    return Summary(stats, made, total, stats.by_name(), stats.by_queue())

@@ -1,0 +1,73 @@
+"""For Django, served by WSGI or by ASGI: a view, and who is logged in as staff."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any, Final
+
+from werkzeug.test import run_wsgi_app
+from werkzeug.wrappers import Request
+
+from mongojobs.web.access import Authenticate, User
+from mongojobs.web.mounting import wsgi_app
+
+_REQUEST: Final = "mongojobs.django_request"
+
+
+def staff(request: Request) -> User | None:
+    """Return the user of Django's own login: staff may look, superusers may change."""
+    user = request.environ[_REQUEST].user
+    if not (user.is_authenticated and user.is_active and user.is_staff):
+        return None
+    return User(user.get_username(), role="operator" if user.is_superuser else "viewer")
+
+
+def dashboard(*, auth: Authenticate = staff, **options: Any) -> Callable[..., Any]:
+    """Return a view for ``re_path(r"^jobs/(?P<path>.*)$", ...)``; *options* are those of ``wsgi_app``.
+
+    It is exempt from Django's check for forged requests, since it makes its own.
+    """
+    application = wsgi_app(auth=auth, **options)
+
+    def view(request: Any, path: str = "") -> Any:
+        from django.http import HttpResponse  # noqa: PLC0415 - only here is it needed
+
+        body, status, headers = run_wsgi_app(application, _environ(request, path), buffered=True)
+        response = HttpResponse(b"".join(body), status=int(status.split(" ", 1)[0]))
+        for name, value in headers:
+            if name.lower() == "set-cookie":
+                response.cookies.load(value)
+            else:
+                response.headers[name] = value
+        return response
+
+    view.csrf_exempt = True  # type: ignore[attr-defined]  # as Django's csrf_exempt does
+    return view
+
+
+def _environ(request: Any, path: str) -> dict[str, Any]:
+    """Return what WSGI says of Django's *request*, below wherever the view is mounted."""
+    mounted = request.path[: len(request.path) - len(path)] if path else request.path
+    body = request.body
+    kept = {key: value for key, value in request.META.items() if isinstance(value, str)}
+    return {
+        **kept,
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": _latin(mounted.rstrip("/")),
+        "PATH_INFO": _latin(f"/{path}"),
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.url_scheme": request.scheme,
+        "wsgi.version": (1, 0),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        _REQUEST: request,
+    }
+
+
+def _latin(text: str) -> str:
+    """Return *text* as WSGI wants it: each byte of it a character."""
+    return text.encode().decode("latin-1")

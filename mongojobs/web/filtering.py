@@ -1,0 +1,136 @@
+"""What people type to find jobs: ``queue:mail name:shop.send error:"timed out" arg.user_id:7 since:2h``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from bson import ObjectId
+
+from mongojobs.core.durations import parse_duration
+from mongojobs.core.errors import FilterError
+from mongojobs.core.jobfilter import JobFilter, Scalar, ShownState
+from mongojobs.payload.secrecy import is_secret
+
+_TERM: Final = re.compile(
+    r'(?:(?P<key>[A-Za-z_][\w.-]*):)?(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s"]+))(?=\s|$)|(?P<wrong>\S+)'
+)
+_ARGUMENT: Final = "arg."
+_TEXTS: Final = ("queue", "name", "error")
+_MOMENTS: Final = ("since", "until")
+_HELP: Final = (
+    'use queue:, name:, error:, arg.NAME:, since: or until:, and quotes around spaces, as in error:"timed out"'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One condition, as it was typed, and the text of the others, to take it away."""
+
+    text: str
+    without: str
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What was typed, as a filter; or the *problem* with it."""
+
+    text: str
+    terms: tuple[Term, ...]
+    chosen: JobFilter
+    problem: str = ""
+
+    @property
+    def job_id(self) -> str | None:
+        """The id of a single job, if that is all that was typed."""
+        return self.text if ObjectId.is_valid(self.text) else None
+
+
+def read_search(text: str, *, state: ShownState | None, now: datetime) -> Search:
+    """Return the jobs in *state* that *text* asks for."""
+    matches = list(_TERM.finditer(text))
+    parts = [match[0] for match in matches]
+    terms = tuple(Term(part, " ".join([*parts[:at], *parts[at + 1 :]])) for at, part in enumerate(parts))
+    try:
+        return Search(text, terms, _filter(matches, state, now))
+    except (FilterError, ValueError) as error:
+        return Search(text, terms, JobFilter(state=state), problem=str(error))
+
+
+def term(key: str, value: str) -> str:
+    """Return the condition that *key* is *value*, as people would type it."""
+    if value and re.fullmatch(r"[^\s\"]+", value) and value.isprintable():
+        return f"{key}:{value}"
+    quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{key}:"{quoted}"'
+
+
+def and_also(text: str, key: str, value: str) -> str:
+    """Return *text* with the condition that *key* is *value*, in place of any other of that key."""
+    others = [match[0] for match in _TERM.finditer(text) if match["key"] != key]
+    return " ".join([*others, term(key, value)])
+
+
+def _filter(matches: Sequence[re.Match[str]], state: ShownState | None, now: datetime) -> JobFilter:
+    fields: dict[str, Any] = {}
+    arguments: list[tuple[str, Scalar]] = []
+    for match in matches:
+        key = match["key"] or "name"
+        if match["wrong"] is not None:
+            raise FilterError(f"{match['wrong']!r:.100} cannot be understood: {_HELP}")
+        value = match["plain"] if match["quoted"] is None else re.sub(r"\\(.)", r"\1", match["quoted"])
+        if key.startswith(_ARGUMENT):
+            arguments.append(_argument(key.removeprefix(_ARGUMENT), value, is_quoted=match["quoted"] is not None))
+        elif key in _READ:
+            if key in fields:
+                raise FilterError(f"{key}: stands there twice: a job has one")
+            fields[key] = _READ[key](value, now)
+        else:
+            raise FilterError(f"{key!r:.50} is nothing to look for: {_HELP}")
+    return JobFilter(state=state, arguments=tuple(arguments), **fields)
+
+
+def _argument(place: str, value: str, *, is_quoted: bool) -> tuple[str, Scalar]:
+    """Return a condition on an argument; what is masked cannot be looked for, or it could be guessed."""
+    if any(is_secret(part) for part in place.split(".")):
+        raise FilterError(f"{place!r:.100} is masked, and cannot be looked for")
+    return place, value if is_quoted else _scalar(value)
+
+
+def _scalar(text: str) -> Scalar:
+    """Return the number, truth, null or id that *text* is, else itself."""
+    if ObjectId.is_valid(text):
+        return ObjectId(text)
+    try:
+        value = json.loads(text) if len(text) < 40 else text
+    except ValueError:
+        return text
+    return value if value is None or isinstance(value, bool | int | float | str) else text
+
+
+def _text(value: str, _now: datetime) -> str:
+    return value
+
+
+def _moment(value: str, now: datetime) -> datetime:
+    """Return a time that is given as such, in UTC unless it says otherwise, or as how long ago it was."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        pass
+    else:
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    try:
+        return now - parse_duration(value)
+    except (ValueError, OverflowError):
+        raise FilterError(f"{value!r:.50} is no time: use 90s, 15m, 2h, 7d or 2026-11-25T10:00") from None
+
+
+_READ: Final[dict[str, Callable[[str, datetime], object]]] = {
+    **dict.fromkeys(_TEXTS, _text),
+    **dict.fromkeys(_MOMENTS, _moment),
+}

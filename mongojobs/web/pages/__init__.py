@@ -1,0 +1,1 @@
+"""The pages: each module has the views of one screen."""

@@ -1,0 +1,142 @@
+"""One job: what became of it, with which arguments, and why it has not run yet."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response
+
+from mongojobs.app.reasons import Reason
+from mongojobs.core.job import Job
+from mongojobs.core.jobfilter import STARTS_FROM
+from mongojobs.payload.showing import ShownCall, show_call, show_value
+from mongojobs.web.ids import key_of, read_key
+from mongojobs.web.pages.changes import change_one, read_destination, read_verb
+from mongojobs.web.pages.jobs import shown_state
+from mongojobs.web.visit import Page, Visit
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happened to a job, or will: in what *state* that left it, when, and what it was."""
+
+    state: str
+    at: datetime
+    what: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A failed run."""
+
+    number: object
+    at: datetime | None
+    error: str
+    trace: str
+    worker: str
+
+
+def show(visit: Visit) -> Page:
+    """Show it."""
+    job = visit.app.get(read_key(visit.text("id")))
+    if job is None:
+        raise NotFound("There is no such job: it never was, or it has completed or been deleted.")
+    call, state = show_call(job.handler, visit.app.payloads), shown_state(job, visit)
+    return Page(
+        "job.html",
+        {
+            "job": job,
+            "key": key_of(job.id),
+            "state": state,
+            "call": call if visit.show_arguments else replace(call, arguments=(), document=None),
+            "show_arguments": visit.show_arguments,
+            "meta": show_value(dict(job.meta)) if job.meta and visit.show_arguments else "",
+            "moments": sorted(_moments(job, visit), key=lambda moment: moment.at),
+            "attempts": list(_attempts(job, call)),
+            "last_error": call.clean(job.last_error or ""),
+            "why": _why(job, call, visit),
+            "actions": [action for action, states in STARTS_FROM.items() if state in states],
+            "commands": list(_commands(job, state)),
+            "limit": _most_attempts(job, visit),
+        },
+    )
+
+
+def change(visit: Visit) -> Page | Response:
+    """Do what the form says with this job."""
+    action, key = read_verb(visit), visit.text("id")
+    if action == "delete" and not visit.text("confirmed"):
+        return Page("confirm_job.html", {"key": key, "job": visit.app.get(read_key(key))})
+    destination = read_destination(visit) if action == "move" else {}
+    job = change_one(visit, action, read_key(key), destination)
+    visit.done(action, target={"ids": [str(job.id)], **destination})
+    if action == "delete":
+        return visit.go("jobs", did=action, n=1)
+    return visit.go("job", id=key, did=action, n=1)
+
+
+def _why(job: Job, call: ShownCall, visit: Visit) -> list[Reason]:
+    """Return why *job* has not run, or what it does; of one that has ended, its state says enough."""
+    if job.state not in ("ready", "running"):
+        return []
+    return [replace(reason, text=call.clean(reason.text)) for reason in visit.app.why(job.id)]
+
+
+def _most_attempts(job: Job, visit: Visit) -> int:
+    declaration = visit.app.payloads.peek(dict(job.handler)).declaration
+    declared = declaration.max_attempts if declaration is not None else None
+    return job.max_attempts or declared or visit.app.settings.max_attempts
+
+
+def _moments(job: Job, visit: Visit) -> Iterator[Moment]:
+    if job.created_at is not None:
+        yield Moment("", job.created_at, f"Enqueued in {job.queue}")
+    for attempt in job.errors:
+        if isinstance(at := attempt.get("at"), datetime):
+            yield Moment(
+                "retried", at, f"Attempt {attempt.get('attempt', '?')} failed", str(attempt.get("worker") or "")
+            )
+    if job.state == "ready":
+        is_due = job.run_at <= visit.now
+        yield Moment("ready" if is_due else "scheduled", job.run_at, "Due" if is_due else "Will be due")
+    if job.locked_at is not None:
+        yield Moment("running", job.locked_at, "Running", job.locked_by or "")
+    if job.locked_until is not None:
+        yield Moment("running", job.locked_until, "Its lock runs out, unless it is renewed")
+    if job.finished_at is not None:
+        words = {"failed": "Given up", "cancelled": "Cancelled", "completed": "Completed"}
+        yield Moment(job.state, job.finished_at, words.get(job.state, "Ended"))
+    if job.expire_at is not None:
+        yield Moment("", job.expire_at, "Will be removed")
+
+
+def _attempts(job: Job, call: ShownCall) -> Iterator[Attempt]:
+    """Yield the failed runs, the latest first."""
+    for error in reversed(job.errors):
+        at = error.get("at")
+        yield Attempt(
+            number=error.get("attempt", "?"),
+            at=at if isinstance(at, datetime) else None,
+            error=call.clean(str(error.get("error") or "")),
+            trace=call.clean(str(error.get("trace") or "")),
+            worker=str(error.get("worker") or ""),
+        )
+
+
+def _commands(job: Job, state: str) -> Iterator[str]:
+    """Yield what does the same on the command line."""
+    quoted = shlex.quote(str(job.id))
+    verbs: Mapping[str, tuple[str, ...]] = {
+        "ready": ("show", "why", "cancel"),
+        "scheduled": ("show", "why", "cancel"),
+        "running": ("show", "why"),
+        "failed": ("show", "retry", "delete"),
+        "cancelled": ("show", "retry", "delete"),
+    }
+    for verb in verbs.get(state, ("show",)):
+        yield f"mongojobs jobs {verb} {quoted}"

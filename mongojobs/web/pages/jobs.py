@@ -1,0 +1,70 @@
+"""The list of jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, get_args
+
+from werkzeug.wrappers import Response
+
+from mongojobs.core.job import Job
+from mongojobs.core.jobfilter import STARTS_FROM, ShownState
+from mongojobs.payload.showing import show_call
+from mongojobs.web.filtering import and_also, read_search
+from mongojobs.web.ids import key_of, read_key
+from mongojobs.web.visit import Page, Visit
+
+PAGE_SIZE: Final = 50
+STATES: Final[tuple[str, ...]] = ("", "ready", "scheduled", "running", "failed", "cancelled", "completed")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A job in a list: how it is addressed, and its last error without secrets."""
+
+    job: Job
+    key: str
+    state: str
+    error: str
+
+
+def show(visit: Visit) -> Page | Response:
+    """Show the jobs that match, the newest first."""
+    state, text = visit.choice("state", STATES), visit.text("q")
+    search = read_search(text, state=state_named(state), now=visit.now)
+    app = visit.app
+    if search.job_id is not None and (job := app.get(read_key(search.job_id))) is not None:
+        return visit.go("job", id=key_of(job.id))
+    values: dict[str, object] = {
+        "state": state,
+        "states": STATES,
+        "search": search,
+        "counts": app.counts(),
+        "actions": [action for action, states in STARTS_FROM.items() if not state or state in states],
+        "add": partial(and_also, text),
+        "after": visit.text("after"),
+    }
+    if search.problem:
+        return Page("jobs.html", {**values, "rows": [], "next": None}, status=400)
+    page = app.find(search.chosen, limit=PAGE_SIZE, after=visit.text("after") or None)
+    rows = [row_of(job, visit) for job in page.jobs]
+    return Page("jobs.html", {**values, "rows": rows, "next": page.next})
+
+
+def row_of(job: Job, visit: Visit) -> Row:
+    """Return how a list shows *job*."""
+    error = job.last_error or ""
+    if error:
+        error = show_call(job.handler, visit.app.payloads).clean(error)
+    return Row(job, key_of(job.id), shown_state(job, visit), error)
+
+
+def shown_state(job: Job, visit: Visit) -> str:
+    """Return the state of *job* as people see it."""
+    return "scheduled" if job.state == "ready" and job.run_at > visit.now else job.state
+
+
+def state_named(name: str) -> ShownState | None:
+    """Return the state of this name; None for any."""
+    return next((state for state in get_args(ShownState) if state == name), None)

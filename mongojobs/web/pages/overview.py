@@ -1,0 +1,96 @@
+"""The overview: how things stand, what needs attention, what was done, what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from mongojobs.app.looking import what_waits
+from mongojobs.core.jobfilter import JobFilter
+from mongojobs.core.wording import in_words
+from mongojobs.web.charts import RANGES
+from mongojobs.web.filtering import term
+from mongojobs.web.pages.jobs import row_of
+from mongojobs.web.visit import Page, Visit
+
+if TYPE_CHECKING:
+    from mongojobs.app.looking import QueueStatus, WorkerStatus
+
+MOST_WAITING: Final = 5_000
+QUEUE_MOST_COUNTED: Final = 1_000
+LATE: Final = timedelta(minutes=5)
+SILENT: Final = 0.6
+"""The part of a lease without a word after which a worker is told of; idle ones speak once a quarter of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """Something that somebody should look at: how bad, what, and the page that helps."""
+
+    level: str
+    what: str
+    text: str
+    endpoint: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+def show(visit: Visit) -> Page:
+    """Show it."""
+    app, chosen = visit.app, RANGES[visit.choice("range", tuple(RANGES))]
+    counts = app.counts()
+    queues, workers = app.queues(most=QUEUE_MOST_COUNTED), app.workers()
+    done = visit.summary(chosen)
+    late = sorted((queue for queue in queues if queue.latency), key=lambda queue: -queue.latency)
+    return Page(
+        "overview.html",
+        {
+            "counts": counts,
+            "workers": workers,
+            "threads": sum(worker.threads for worker in workers),
+            "busy": sum(worker.busy for worker in workers),
+            "worst": late[0] if late else None,
+            "late": LATE,
+            "ranges": RANGES,
+            "range": visit.text("range") or next(iter(RANGES)),
+            "columns": done.columns,
+            "total": done.total,
+            "concerns": [
+                *_about_workers(workers, late, visit.now, app.settings.lease * SILENT),
+                *_about_queues(late, queues),
+            ],
+            "waiting": what_waits(app, most=MOST_WAITING),
+            "failed": [row_of(job, visit) for job in app.find(JobFilter(state="failed"), limit=5).jobs],
+        },
+    )
+
+
+def _about_workers(
+    workers: Sequence[WorkerStatus], late: Sequence[QueueStatus], now: datetime, longest_silence: timedelta
+) -> Iterator[Concern]:
+    if not workers and late:
+        yield Concern("bad", "No worker is alive", "and jobs are due: start one with mongojobs work", "workers")
+    takers = [worker for worker in workers if worker.state == "working"]
+    for queue in late if workers else ():
+        if not any(not worker.queues or queue.queue in worker.queues for worker in takers):
+            yield _about_queue("bad", queue, "has due jobs, and no worker takes jobs of it")
+    for worker in workers:
+        if worker.heartbeat_at is not None and (silence := now - worker.heartbeat_at) > longest_silence:
+            yield Concern("warn", f"Worker {worker.name}", f"has been silent for {in_words(silence)}", "workers")
+
+
+def _about_queues(late: Sequence[QueueStatus], queues: Sequence[QueueStatus]) -> Iterator[Concern]:
+    for queue in late:
+        if queue.latency > LATE:
+            yield _about_queue("warn", queue, f"is late: its oldest job has been due for {in_words(queue.latency)}")
+    for queue in queues:
+        if (pause := queue.pause) is not None:
+            until = f"until {pause.until:%Y-%m-%d %H:%M} UTC" if pause.until else "until it is resumed"
+            why = f": {pause.reason}" if pause.reason else ""
+            yield Concern("info", f"Queue {queue.queue}", f"is paused {until}{why}", "queues")
+
+
+def _about_queue(level: str, queue: QueueStatus, text: str) -> Concern:
+    values = {"state": "ready", "q": term("queue", queue.queue)}
+    return Concern(level, f"Queue {queue.queue}", text, "jobs", values)

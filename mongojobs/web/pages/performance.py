@@ -1,0 +1,40 @@
+"""Performance: for each name of a job, how long it runs and waits, and what it costs in all."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mongojobs.web.charts import RANGES
+from mongojobs.web.visit import Page, Visit
+
+SORTS: Final = ("total", "runs", "errors", "p95", "wait", "name")
+MOST_SHOWN: Final = 200
+
+
+def show(visit: Visit) -> Page:
+    """Show the heaviest first."""
+    chosen, name = RANGES[visit.choice("range", tuple(RANGES))], visit.text("name")
+    sort = visit.choice("sort", SORTS)
+    done = visit.summary(chosen)
+    by_name = done.by_name
+    keys = {
+        "total": lambda item: -item[1].run.seconds,
+        "runs": lambda item: -item[1].runs,
+        "errors": lambda item: -item[1].errors,
+        "p95": lambda item: -(item[1].run.percentile(95) or 0),
+        "wait": lambda item: -(item[1].wait.percentile(95) or 0),
+        "name": lambda item: item[0],
+    }
+    rows = sorted(by_name.items(), key=keys[sort])
+    return Page(
+        "performance.html",
+        {
+            "rows": rows[:MOST_SHOWN],
+            "total_seconds": sum(figures.run.seconds for figures in by_name.values()),
+            "ranges": RANGES,
+            "range": visit.text("range") or next(iter(RANGES)),
+            "sort": sort,
+            "name": name,
+            "columns": done.columns_of(name, chosen.column) if name else done.columns,
+        },
+    )

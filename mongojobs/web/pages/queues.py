@@ -1,0 +1,57 @@
+"""The queues: what is in them, how late they are, and pauses."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response
+
+from mongojobs.core.durations import parse_duration
+from mongojobs.web.charts import RANGES
+from mongojobs.web.visit import Page, Visit
+
+DURATIONS: Final = ("", "10m", "30m", "1h", "4h", "1d")
+_LONGEST_REASON: Final = 200
+_LONGEST_PAUSE: Final = timedelta(days=366)
+
+
+def show(visit: Visit) -> Page:
+    """Show them."""
+    done = visit.summary(RANGES["1h"])
+    values = {
+        "queues": visit.app.queues(),
+        "workers": visit.app.workers(),
+        "done": done.by_queue,
+        "minutes": max((done.stats.until - done.stats.since) / timedelta(minutes=1), 1),
+        "durations": DURATIONS,
+    }
+    return Page("queues.html", values)
+
+
+def change(visit: Visit) -> Response:
+    """Pause a queue, or resume it."""
+    action, queue = visit.text("action"), visit.text("queue")
+    if action == "resume":
+        visit.app.resume(queue)
+        visit.done("resume", target={"queue": queue})
+    elif action == "pause":
+        duration, reason = _duration(visit.text("for")), visit.text("reason")[:_LONGEST_REASON]
+        visit.app.pause(queue, until=None if duration is None else visit.now + duration, reason=reason)
+        visit.done("pause", target={"queue": queue, "for": visit.text("for"), "reason": reason})
+    else:
+        raise BadRequest("action must be pause or resume.")
+    return visit.go("queues", did=action, n=1)
+
+
+def _duration(text: str) -> timedelta | None:
+    if not text:
+        return None
+    try:
+        duration = parse_duration(text)
+    except (ValueError, OverflowError):
+        raise BadRequest("for must be a duration such as 10m or 2h.") from None
+    if not timedelta(0) < duration <= _LONGEST_PAUSE:
+        raise BadRequest("A pause lasts for a year at most.")
+    return duration

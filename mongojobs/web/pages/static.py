@@ -1,0 +1,41 @@
+"""The files of the pages themselves: style, scripts, icon."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import PurePosixPath
+from typing import Final
+
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response
+
+from mongojobs.web.visit import Visit
+
+_TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_YEAR_SECONDS: Final = 31_536_000
+
+
+def show(visit: Visit) -> Response:
+    """Return a file; its address changes with it, so that a browser need not ask for it again."""
+    name = str(visit.values["name"])
+    text = _files().get(name)
+    if text is None:
+        raise NotFound("There is no such file.")
+    response = Response(text, mimetype=_TYPES[PurePosixPath(name).suffix])
+    if visit.text("v"):
+        response.headers["Cache-Control"] = f"private, max-age={_YEAR_SECONDS}, immutable"
+    return response
+
+
+@cache
+def _files() -> dict[str, bytes]:
+    """Return all files by their names; there is no other way to any, so no name can lead out of the folder."""
+    folder = files("mongojobs.web") / "static"
+    found = [("", folder), ("vendor/", folder / "vendor")]
+    return {
+        f"{prefix}{file.name}": file.read_bytes()
+        for prefix, place in found
+        for file in place.iterdir()
+        if PurePosixPath(file.name).suffix in _TYPES
+    }

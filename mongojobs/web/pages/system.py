@@ -1,0 +1,19 @@
+"""The system: server, collections, indexes, settings."""
+
+from __future__ import annotations
+
+from mongojobs.app.looking import settings_shown, where_kept
+from mongojobs.core.errors import StoreUnavailableError
+from mongojobs.web.visit import Page, Visit
+
+
+def show(visit: Visit) -> Page:
+    """Show it; a user of the database who may not look at the indexes sees the rest."""
+    try:
+        indexes = visit.app.check_indexes()
+    except StoreUnavailableError as error:
+        if not error.refused:
+            raise
+        indexes = None
+    values = {"server": where_kept(visit.app), "indexes": indexes, "settings": settings_shown(visit.app)}
+    return Page("system.html", values)

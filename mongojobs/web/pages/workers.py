@@ -1,0 +1,35 @@
+"""The workers: who is alive, with what, and since when."""
+
+from __future__ import annotations
+
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response
+
+from mongojobs.web.ids import key_of
+from mongojobs.web.visit import Page, Visit
+
+
+def show(visit: Visit) -> Page:
+    """Show them, and those that died without a word."""
+    return Page(
+        "workers.html",
+        {"workers": visit.app.workers(), "dead": visit.app.dead_workers(), "key_of": key_of},
+    )
+
+
+def change(visit: Visit) -> Response:
+    """Tell workers to be quiet or to stop, or forget the dead ones."""
+    action, names = visit.text("action"), visit.request.form.getlist("name")
+    chosen = None if visit.text("all") else names
+    if chosen == [] and action != "prune":
+        raise BadRequest("No worker was named.")
+    if action == "quiet":
+        count = len(visit.app.quiet_workers(chosen))
+    elif action == "stop":
+        count = len(visit.app.stop_workers(chosen))
+    elif action == "prune":
+        count = visit.app.prune_workers()
+    else:
+        raise BadRequest("action must be quiet, stop or prune.")
+    visit.done(f"{action} workers", count=count, target={"workers": "all" if chosen is None else names})
+    return visit.go("workers", did=f"{action}-workers", n=count)

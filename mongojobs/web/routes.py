@@ -1,0 +1,36 @@
+"""Which address leads to which view."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from werkzeug.routing import Map, Rule
+
+from mongojobs.web.pages import changes, failures, job, jobs, overview, performance, queues, static, system, workers
+from mongojobs.web.visit import View
+
+_LOOK: Final[dict[str, tuple[str, View]]] = {
+    "overview": ("/", overview.show),
+    "jobs": ("/jobs", jobs.show),
+    "job": ("/job", job.show),
+    "failures": ("/failures", failures.show),
+    "queues": ("/queues", queues.show),
+    "workers": ("/workers", workers.show),
+    "performance": ("/performance", performance.show),
+    "system": ("/system", system.show),
+    "static": ("/static/<path:name>", static.show),
+}
+_CHANGE: Final[dict[str, tuple[str, View]]] = {
+    "change_jobs": ("/jobs/change", changes.change),
+    "change_job": ("/job/change", job.change),
+    "change_queue": ("/queues/change", queues.change),
+    "change_workers": ("/workers/change", workers.change),
+}
+
+ROUTES: Final = Map(
+    [
+        *(Rule(path, endpoint=endpoint, methods=["GET"]) for endpoint, (path, _) in _LOOK.items()),
+        *(Rule(path, endpoint=endpoint, methods=["POST"]) for endpoint, (path, _) in _CHANGE.items()),
+    ]
+)
+VIEWS: Final[dict[str, View]] = {endpoint: view for endpoint, (_, view) in (_LOOK | _CHANGE).items()}

@@ -1,0 +1,109 @@
+"""``mongojobs web``: the dashboard as a server of its own."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+from dataclasses import dataclass
+from types import FrameType
+from typing import Final
+
+from waitress.server import BaseWSGIServer, MultiSocketServer, create_server
+
+from mongojobs.app import MongoJobs
+from mongojobs.core.errors import ConfigurationError
+from mongojobs.web.access import Authenticate, BasicAuth, Role, User
+from mongojobs.web.dashboard import Dashboard
+
+THREADS: Final = 8
+_LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """Where to listen, and who may come in: *user* with *password*, or on this machine, without them, everybody."""
+
+    host: str = "127.0.0.1"
+    port: int = 8787
+    user: str = ""
+    password: str = ""
+    read_only: bool = False
+    insecure: bool = False
+    show_arguments: bool = True
+
+    def __post_init__(self) -> None:
+        if bool(self.user) != bool(self.password):
+            raise ConfigurationError("MONGOJOBS_WEB_USER and MONGOJOBS_WEB_PASSWORD go together: set both, or none")
+        if not (self.user or self.is_local or self.insecure):
+            raise ConfigurationError(
+                f"without credentials everybody who reaches {self.host} could see and delete the jobs: set"
+                " MONGOJOBS_WEB_USER and MONGOJOBS_WEB_PASSWORD, or listen on 127.0.0.1, or say --insecure"
+            )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can connect."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def role(self) -> Role:
+        """What those who come in may do."""
+        return "viewer" if self.read_only else "operator"
+
+    @property
+    def auth(self) -> Authenticate:
+        """What says who sent a request."""
+        if not self.user:
+            everybody = User("anybody" if self.insecure and not self.is_local else "local", self.role)
+            return lambda _request: everybody
+        users = {self.user: self.password}
+        return BasicAuth(viewers=users) if self.read_only else BasicAuth(operators=users)
+
+    @property
+    def trusted_hosts(self) -> tuple[str, ...]:
+        """The names that a request may call this server by.
+
+        Without credentials these are the machine's own: else a page of a stranger, whose name he lets point to this
+        machine, could read and change the jobs from inside of the user's browser.
+        """
+        return (*_LOCAL_NAMES, self.host) if self.is_local and not self.user else ()
+
+
+def make_server(app: MongoJobs, serving: Serving) -> BaseWSGIServer | MultiSocketServer:
+    """Return the server, which listens already. Raises ConfigurationError when it cannot."""
+    dashboard = Dashboard(
+        lambda: app,
+        auth=serving.auth,
+        trusted_hosts=serving.trusted_hosts,
+        show_arguments=serving.show_arguments,
+    )
+    try:
+        return create_server(
+            dashboard,
+            host=serving.host,
+            port=serving.port,
+            threads=THREADS,
+            ident="",
+            clear_untrusted_proxy_headers=True,
+        )
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on {serving.host}:{serving.port}: {error.strerror}") from None
+
+
+def run(server: BaseWSGIServer | MultiSocketServer) -> None:
+    """Serve until SIGTERM or SIGINT."""
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
+    try:
+        server.run()
+    finally:
+        server.close()

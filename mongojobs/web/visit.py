@@ -1,0 +1,124 @@
+"""One request to the dashboard, and what a page may ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from werkzeug.exceptions import BadRequest
+from werkzeug.routing import MapAdapter
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Request, Response
+
+from mongojobs.app import MongoJobs
+from mongojobs.app.looking import place
+from mongojobs.core.notices import ActionTaken
+from mongojobs.core.wording import iso
+from mongojobs.web.access import User
+from mongojobs.web.charts import Range, Summary, summary
+from mongojobs.web.memory import Memory
+
+LONGEST_PARAMETER: Final = 1024
+"""In characters; no text that anybody types is longer."""
+
+_LONGEST_MEMORY_SECONDS: Final = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """A request of *user* to the dashboard of *app*; *now* is the database's time."""
+
+    request: Request
+    user: User
+    app: MongoJobs
+    endpoint: str
+    urls: MapAdapter
+    now: datetime
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """What the address itself says."""
+    memory: Memory
+    show_arguments: bool = True
+    on_action: Callable[[ActionTaken], object] | None = None
+
+    @property
+    def here(self) -> str:
+        """The address of this page, wherever the dashboard is mounted."""
+        parts = urlsplit(self.request.url)
+        return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+    @property
+    def place(self) -> str:
+        """Where the jobs are, without credentials."""
+        return place(self.app)
+
+    @property
+    def stamp(self) -> str:
+        """The database's time, for the page's script."""
+        return iso(self.now)
+
+    @property
+    def is_fragment(self) -> bool:
+        """Whether only the part of the page is wanted that changes."""
+        return self.request.headers.get("HX-Request") == "true"
+
+    def summary(self, chosen: Range) -> Summary:
+        """Return what workers did in the last time; they report once a minute, so it need not be read each second."""
+
+        def make() -> Summary:
+            return summary(self.app.stats(by=chosen.step, since=self.now - chosen.span), chosen.column)
+
+        return self.memory.recall(chosen, min(chosen.column.total_seconds() / 6, _LONGEST_MEMORY_SECONDS), make)
+
+    def text(self, name: str) -> str:
+        """Return a parameter of the address or the form. Raises BadRequest for one that is too long."""
+        value = self.request.values.get(name, "").strip()
+        if len(value) > LONGEST_PARAMETER:
+            raise BadRequest(f"{name} is longer than {LONGEST_PARAMETER} characters.")
+        return value
+
+    def choice(self, name: str, allowed: tuple[str, ...]) -> str:
+        """Return a parameter that must be one of *allowed*; the first if it is not there. Raises BadRequest."""
+        value = self.text(name) or allowed[0]
+        if value not in allowed:
+            raise BadRequest(f"{name} must be one of: {', '.join(filter(None, allowed))}.")
+        return value
+
+    def number(self, name: str, *, default: int, least: int, most: int) -> int:
+        """Return a parameter that must be a whole number. Raises BadRequest."""
+        value = self.text(name)
+        if not value:
+            return default
+        digits = value.removeprefix("-")
+        if not (digits.isascii() and digits.isdecimal() and len(digits) < 12 and least <= int(value) <= most):
+            raise BadRequest(f"{name} must be a whole number between {least} and {most}.")
+        return int(value)
+
+    def url(self, endpoint: str, **values: Any) -> str:
+        """Return the address of a page, below wherever the dashboard is mounted."""
+        return self.urls.build(endpoint, {name: value for name, value in values.items() if value not in (None, "")})
+
+    def done(self, action: str, *, count: int = 1, target: Mapping[str, object]) -> None:
+        """Tell the log and ``on_action`` that the user has changed something."""
+        notice = ActionTaken(user=self.user.name, action=action, count=count, target=dict(target))
+        self.app.lifecycle.notify(notice)
+        if self.on_action is not None:
+            self.on_action(notice)
+
+    def go(self, endpoint: str, **values: Any) -> Response:
+        """Send the browser on to another page, after a form."""
+        return redirect(self.url(endpoint, **values), 303, Response)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A template and what it is filled with."""
+
+    template: str
+    values: Mapping[str, object] = field(default_factory=dict)
+    status: int = 200
+
+
+View = Callable[[Visit], Page | Response]

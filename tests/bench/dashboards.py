@@ -1,0 +1,138 @@
+"""How long the pages of the dashboard take, with a million jobs in the collection."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import click
+
+import mongojobs
+from mongojobs.core.figures import Tally
+from mongojobs.core.jobfilter import JobFilter
+from mongojobs.store.stats import StatsStore
+from mongojobs.web.filtering import term
+from tests.bench.app import nothing
+from tests.bench.ground import Ground
+from tests.support.dashboard import Visitor
+
+_TURNS = 5
+_QUEUES = 8
+_NAMES = 40
+_STATES = {
+    "ready": 500_000,
+    "scheduled": 150_000,
+    "failed": 250_000,
+    "completed": 80_000,
+    "cancelled": 19_000,
+    "running": 1_000,
+}
+_TRACE = "\n".join(
+    f'  File "/app/shop/part{n}.py", line {n}, in step\n    call(order, user, amount)' for n in range(20)
+)
+
+
+def dashboard(ground: Ground) -> dict[str, float]:
+    """Open each page, and each kind of list, some times; the slowest of their medians counts."""
+    ground.clear()
+    for state, count in _STATES.items():
+        _fill(ground, state, ground.size(count))
+    _fill_statistics()
+    visitor = Visitor(mongojobs.default_app())
+    medians = {path: _median(visitor, path) for path in _paths()}
+    for path, milliseconds in sorted(medians.items(), key=lambda item: -item[1]):
+        click.echo(f"   {milliseconds:6.0f} ms  {path}", err=True)
+    return {"ms, the slowest page of the dashboard, 1M jobs": max(medians.values())}
+
+
+def _paths() -> Iterator[str]:
+    app = mongojobs.default_app()
+    yield from (
+        "/",
+        "/?range=7d",
+        "/failures",
+        "/failures?queue=queue3",
+        "/queues",
+        "/workers",
+        "/performance?range=24h",
+        "/system",
+    )
+    for state in ("", *_STATES):
+        listed = f"/jobs?state={state}"
+        yield listed
+        yield f"{listed}&q=queue:queue3"
+        yield f"{listed}&q=name:job7"
+        yield f"{listed}&q=name:nowhere"
+        yield f"{listed}&q=arg.0:17"
+        yield f"{listed}&q=since:1h"
+        yield f"{listed}&q=error:nowhere"
+        if after := app.find(JobFilter(state=state or None), limit=500).next:
+            yield f"{listed}&after={after}"
+    yield f"/jobs?state=failed&q={quote(term('error', 'in step'))}"
+    for state in ("ready", "failed", "running"):
+        yield f"/job?id={app.find(JobFilter(state=state), limit=1).jobs[0].id}"
+
+
+def _median(visitor: Visitor, path: str) -> float:
+    times = []
+    for _ in range(_TURNS):
+        begun = time.perf_counter()
+        visitor.text(path)
+        times.append(time.perf_counter() - begun)
+    return statistics.median(times) * 1000
+
+
+def _fill(ground: Ground, state: str, count: int) -> None:
+    """Store jobs of a state, of several names and queues, some earlier and some later."""
+    now = datetime.now(UTC)
+    parts = _NAMES
+    for part in range(parts):
+        at = now - timedelta(minutes=part)
+        ground.fill(
+            nothing, max(count // parts, 1), name=f"job{part}", queue=f"queue{part % _QUEUES}", **_fields(state, at)
+        )
+
+
+def _fields(state: str, at: datetime) -> dict[str, object]:
+    error = f"ValueError: no such order\nTraceback (most recent call last):\n{_TRACE}"
+    errors = [{"at": at, "attempt": 1, "error": "ValueError: no such order", "trace": _TRACE, "worker": "w"}]
+    match state:
+        case "ready":
+            return {"run_at": at}
+        case "scheduled":
+            return {"run_at": at + timedelta(days=1)}
+        case "failed":
+            return {
+                "state": state,
+                "finished_at": at,
+                "failed_at": at,
+                "attempts": 1,
+                "last_error": error,
+                "errors": errors,
+            }
+        case "running":
+            lock = {"locked_at": at, "locked_by": "w", "locked_until": at + timedelta(hours=2), "lock_token": "t"}
+            return {"state": state, **lock}
+        case _:
+            return {"state": state, "finished_at": at, "expire_at": at + timedelta(days=9)}
+
+
+def _fill_statistics() -> None:
+    """Store what ten processes would have written in a day and a week."""
+    store = mongojobs.default_app().store
+    stats = StatsStore(store.collection, store.clock, store.settings)
+    now = store.clock.now().replace(second=0, microsecond=0)
+    tally = Tally()
+    for part in range(_NAMES):
+        figures = tally.of(f"job{part}", f"queue{part % _QUEUES}")
+        figures.outcomes["completed"] = 100
+        for milliseconds in range(0, 2000, 40):
+            figures.run.add(milliseconds / 1000)
+            figures.wait.add(milliseconds / 3000)
+    for process in range(4):
+        for minute in range(360):
+            stats.write("minute", now - timedelta(minutes=minute + 1), tally, process=f"p{process}", worker="w")
+        for hour in range(168):
+            at = now.replace(minute=0) - timedelta(hours=hour + 1)
+            stats.write("hour", at, tally, process=f"p{process}", worker="w")

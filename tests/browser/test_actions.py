@@ -1,0 +1,284 @@
+"""Each action from the button to the database: by mouse, by keyboard, without JavaScript, and with real workers."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from mongojobs import JobFilter
+from tests.support.command_line import Process
+from tests.support.dashboard import a_failed_job
+from tests.support.dashboard_jobs import refuses, send_receipt, waits_for
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def worker(mongo_uri, tmp_path):
+    """A real worker, in a process of its own."""
+    process = Process(
+        *("-A", "tests.support.dashboard_jobs", "work", "--heartbeat", "0.5", "--lease", "4"),
+        folder=tmp_path,
+        environ={"SAMPLE_URI": mongo_uri},
+    )
+    yield process
+    process.end()
+
+
+@pytest.fixture(params=["operator", "without_scripts"])
+def visitor(request):
+    """Somebody with JavaScript, and somebody without."""
+    return request.getfixturevalue(request.param)
+
+
+def states(app):
+    """How many jobs there are in each state."""
+    return {state: count.number for state, count in app.counts().items() if count.number}
+
+
+class TestTheWholeStory:
+    def test_from_a_failure_to_a_retry_with_a_real_worker(self, app, hurried, worker):
+        refuses.delay(7)
+        page = hurried.open("/jobs?state=failed")
+        expect(page.locator("tbody tr")).to_have_count(1, timeout=20_000)
+        expect(page.locator("tbody .error")).to_have_text("ValueError: order 7 was refused")
+
+        page.locator("tbody .name").click()
+        page.get_by_role("button", name="Retry").click()
+
+        expect(page.get_by_role("status").first).to_contain_text("1 job will run again")
+        eventually(lambda: app.find(JobFilter(state="failed")).jobs[0].fence == 2)
+
+    def test_of_a_worker_that_is_made_quiet_and_stopped(self, app, hurried, worker, tmp_path):
+        waits_for.delay(str(tmp_path / "end"))
+        page = hurried.open("/workers")
+        row = page.locator("tbody tr")
+        expect(row).to_contain_text("waits_for", timeout=20_000)
+
+        row.get_by_role("button", name="Quiet").click()
+        expect(page.locator("tbody tr")).to_contain_text("quiet")
+        page.locator("tbody tr").get_by_role("button", name="Stop").click()
+
+        Path(tmp_path / "end").touch()
+        assert worker.wait() == 0
+        expect(page.locator("main")).to_contain_text("No worker is alive")
+        assert states(app) == {}
+
+    def test_of_a_queue_that_is_paused_and_resumed(self, app, hurried, worker):
+        page = hurried.open("/queues")
+        app.pause("mail")
+        expect(page.locator("tbody")).to_contain_text("paused")
+        worker.says("Starting job worker")
+        send_receipt.delay(1)
+        expect(page.locator("[data-label=Ready]")).to_have_text("1")
+
+        page.get_by_role("button", name="Resume").click()
+
+        eventually(lambda: states(app) == {})
+
+
+class TestQueues:
+    def test_are_paused_with_a_reason_and_a_timer(self, app, visitor):
+        send_receipt.delay(1)
+        page = visitor.open("/queues")
+        page.get_by_text("Pause").first.click()
+        page.get_by_label("For").select_option("10m")
+        page.get_by_label("Why").fill("ticket 4711")
+        page.get_by_role("button", name="Pause mail").click()
+
+        expect(page.locator("tbody")).to_contain_text("ticket 4711")
+        [pause] = app.pauses.all()
+        assert (pause.until - pause.since).total_seconds() == pytest.approx(600, abs=5)
+
+    def test_are_resumed(self, app, visitor):
+        app.pause("mail")
+        page = visitor.open("/queues")
+        page.get_by_role("button", name="Resume").click()
+
+        expect(page.get_by_role("status").first).to_contain_text("1 queue resumed")
+        assert app.pauses.all() == []
+
+
+class TestOneJob:
+    def test_is_cancelled(self, app, visitor):
+        job = send_receipt.delay(1)
+        visitor.open(f"/job?id={job.id}").get_by_role("button", name="Cancel").click()
+
+        expect(visitor.page.locator("#job-head .state")).to_have_text("cancelled")
+        assert app.get(job.id).state == "cancelled"
+
+    def test_is_run_now(self, app, visitor):
+        job = send_receipt.options(run_in=3600).delay(1)
+        visitor.open(f"/job?id={job.id}").get_by_role("button", name="Run now").click()
+
+        expect(visitor.page.locator("#job-head .state")).to_have_text("ready")
+        assert app.get(job.id).run_at < job.run_at
+
+    def test_is_moved(self, app, visitor):
+        job = send_receipt.delay(1)
+        page = visitor.open(f"/job?id={job.id}")
+        page.locator("summary", has_text="Move").click()
+        page.get_by_label("Queue").fill("bulk")
+        page.get_by_label("Priority").fill("-5")
+        page.get_by_role("button", name="Move").click()
+
+        expect(page.get_by_role("status").first).to_contain_text("1 job moved")
+        assert (app.get(job.id).queue, app.get(job.id).priority) == ("bulk", -5)
+
+    def test_is_deleted_after_a_question(self, app, visitor):
+        job = send_receipt.delay(1)
+        page = visitor.open(f"/job?id={job.id}")
+        page.get_by_role("button", name="Delete").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Delete this job?")
+        assert app.get(job.id) is not None
+        page.get_by_role("button", name="Delete").click()
+
+        expect(page.get_by_role("status").first).to_contain_text("1 job deleted")
+        assert app.get(job.id) is None
+
+    def test_whose_state_has_changed_meanwhile_is_left_alone(self, app, visitor):
+        job = send_receipt.delay(1)
+        page = visitor.open(f"/job?id={job.id}")
+        app.cancel(job.id)
+        page.locator("#live-switch:visible").click() if page.locator("#live-switch:visible").count() else None
+        page.get_by_role("button", name="Cancel").click()
+
+        expect(page.locator("main")).to_contain_text("cannot cancel the job")
+
+
+class TestSelectedJobs:
+    @pytest.fixture
+    def failed(self, app):
+        jobs = [a_failed_job(name=f"shop.send{n % 2}", queue="mail") for n in range(60)]
+        app.store.insert_many(jobs)
+        return jobs
+
+    def test_are_retried_one_by_one(self, app, visitor, failed):
+        page = visitor.open("/jobs?state=failed")
+        page.locator("input[name=id]").nth(0).check()
+        page.locator("input[name=id]").nth(2).check()
+        page.get_by_role("button", name="Retry").click()
+
+        expect(page.get_by_role("status").first).to_contain_text("2 jobs will run again")
+        assert states(app) == {"ready": 2, "failed": 58}
+
+    def test_of_all_pages_are_exactly_those_that_match(self, app, visitor, failed):
+        page = visitor.open("/jobs?state=failed&q=name:shop.send1")
+        page.locator("#select-matching").check()
+        page.get_by_role("button", name="Retry").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Retry 30 jobs?")
+        page.get_by_role("button", name="Retry 30").click()
+
+        expect(page.get_by_role("status").first).to_contain_text("30 jobs will run again")
+        assert app.count(JobFilter(state="ready", name="shop.send1")).number == 30
+        assert app.count(JobFilter(state="failed", name="shop.send0")).number == 30
+
+    def test_beyond_the_page_are_deleted_too(self, app, visitor, failed):
+        page = visitor.open("/jobs?state=failed")
+        expect(page.locator("tbody tr")).to_have_count(50)
+        page.locator("#select-matching").check()
+        page.get_by_role("button", name="Delete").click()
+        page.get_by_role("button", name="Delete 60").click()
+
+        expect(page.get_by_role("status").first).to_contain_text("60 jobs deleted")
+        assert states(app) == {}
+
+    def test_of_a_group_of_failures_are_retried(self, app, visitor, failed):
+        page = visitor.open("/failures")
+        page.locator("tbody tr").first.get_by_role("button", name="Retry all").click()
+        page.get_by_role("button", name="Retry 30").click()
+
+        expect(page.get_by_role("status").first).to_contain_text("30 jobs will run again")
+        assert states(app) == {"ready": 30, "failed": 30}
+
+    def test_are_moved_hastened_and_cancelled(self, app, visitor):
+        for number in range(3):
+            send_receipt.options(run_in=3600).delay(number)
+        page = visitor.open("/jobs?state=scheduled")
+        page.locator("#select-matching").check()
+        page.locator("summary", has_text="Move").click()
+        page.get_by_label("Queue").fill("bulk")
+        page.get_by_role("button", name="Move").click()
+        page.get_by_role("button", name="Move 3").click()
+        expect(page.get_by_role("status").first).to_contain_text("3 jobs moved")
+        page.locator("#select-matching").check()
+        page.get_by_role("button", name="Run now").click()
+        page.get_by_role("button", name="Run now 3").click()
+        expect(page.get_by_role("status").first).to_contain_text("3 jobs are due now")
+        page.get_by_role("link", name="Ready").click()
+        page.locator("#select-matching").check()
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("button", name="Cancel 3").click()
+
+        expect(page.get_by_role("status").first).to_contain_text("3 jobs cancelled")
+        assert app.count(JobFilter(state="cancelled", queue="bulk")).number == 3
+
+    def test_can_be_all_of_a_page_or_a_row_of_them(self, operator, failed):
+        page = operator.open("/jobs?state=failed")
+        expect(page.get_by_role("button", name="Retry")).to_be_disabled()
+        page.locator("#select-page").check()
+        expect(page.locator("#selection")).to_have_text("50 selected")
+        page.locator("#select-page").uncheck()
+        page.locator("input[name=id]").nth(1).click()
+        page.locator("input[name=id]").nth(4).click(modifiers=["Shift"])
+
+        expect(page.locator("#selection")).to_have_text("4 selected")
+
+    def test_are_chosen_from_page_to_page(self, visitor, failed):
+        page = visitor.open("/jobs?state=failed")
+        page.get_by_role("link", name="Older").click()
+
+        expect(page.locator("tbody tr")).to_have_count(10)
+        page.get_by_role("link", name="Newest").click()
+        expect(page.locator("tbody tr")).to_have_count(50)
+
+
+class TestTheKeyboard:
+    def test_reaches_the_search_and_the_content(self, operator, app):
+        app.store.insert(a_failed_job(name="shop.send"))
+        page = operator.open("/jobs")
+        page.keyboard.press("Tab")
+        expect(page.get_by_text("Skip to the content")).to_be_focused()
+        page.keyboard.press("Enter")
+        page.keyboard.press("/")
+        expect(page.locator("#q")).to_be_focused()
+        page.keyboard.type("name:shop.send")
+        page.keyboard.press("Enter")
+
+        expect(page.get_by_label("Conditions")).to_contain_text("name:shop.send")
+
+    def test_retries_a_job(self, operator, app):
+        job = a_failed_job(name="shop.send")
+        app.store.insert(job)
+        page = operator.open("/jobs?state=failed")
+        page.locator("#select-page").focus()
+        page.keyboard.press("Space")
+        expect(page.locator("#selection")).to_have_text("1 selected")
+        page.get_by_role("button", name="Retry").focus()
+        page.keyboard.press("Enter")
+
+        expect(page.get_by_role("status").first).to_contain_text("1 job will run again")
+        assert app.get(job.id).state == "ready"
+
+    def test_opens_a_menu_and_pauses_a_queue(self, operator, app):
+        send_receipt.delay(1)
+        page = operator.open("/queues")
+        page.locator("summary", has_text="Pause").focus()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        page.keyboard.type("by keyboard")
+        page.keyboard.press("Enter")
+
+        expect(page.locator("tbody")).to_contain_text("by keyboard")
+
+    @pytest.mark.parametrize("path", ["/", "/jobs", "/failures", "/queues", "/workers", "/performance", "/system"])
+    def test_passes_every_control(self, operator, app, path):
+        app.store.insert(a_failed_job())
+        send_receipt.delay(1)
+        page = operator.open(path)
+
+        unreachable = page.evaluate(
+            """() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary")]
+                .filter((one) => one.checkVisibility() && one.tabIndex < 0).map((one) => one.outerHTML)"""
+        )
+        assert unreachable == []
