@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +27,7 @@ MOST_QUEUES: Final = 200
 MOST_WORKERS: Final = 1000
 """How many are told of; the names of queues and workers are labels, of which there must not be any number."""
 _STATES: Final = ("ready", "scheduled", "running", "failed")
+_WORKER_STATES: Final = ("busy", "idle", "quiet", "stopping")
 SHARE: Final = 20
 """Looking may take a twentieth of the time: a long look is not repeated for as many times as long."""
 
@@ -100,11 +102,18 @@ def _metrics(look: Look) -> tuple[GaugeMetricFamily, ...]:
     for name in sorted({queue.queue for queue in fullest} | held_back):
         paused.add_metric((name,), name in held_back)
     alive = list(look.workers)
-    workers.add_metric(("busy",), sum(worker.busy > 0 for worker in alive))
-    workers.add_metric(("idle",), sum(worker.busy == 0 for worker in alive))
+    states = Counter(map(_state, alive))
+    for state in _WORKER_STATES:
+        workers.add_metric((state,), states[state])
     for worker in alive[:MOST_WORKERS]:
         threads.add_metric((worker.name,), worker.threads)
         busy.add_metric((worker.name,), worker.busy)
         if worker.heartbeat_at is not None:
             heartbeat.add_metric((worker.name,), worker.heartbeat_at.timestamp())
     return families
+
+
+def _state(worker: WorkerStatus) -> str:
+    if worker.state != "working":
+        return worker.state
+    return "busy" if worker.busy else "idle"
