@@ -108,7 +108,7 @@ def test_a_job_is_found_by_its_id(watched):
 
 @pytest.mark.parametrize("page", range(3))
 def test_a_further_page_is_as_near_as_the_first(watched, page):
-    after = watched.app.find(limit=50 + 900 * page).next
+    after = watched.app.find(limit=50 + 450 * page).next
 
     plans = [plan for _, plan in watched.open(f"/jobs?after={after}") if plan is not None and "find" in plan.command]
 

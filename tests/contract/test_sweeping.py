@@ -82,6 +82,19 @@ class TestCancelAll:
 
         assert states(store) == {"cancelled": 4, "running": 2}
 
+    def test_leaves_a_job_alone_that_begins_to_run_just_before_the_write(self, store, spy, administrator):
+        store.insert_many([a_job() for _ in range(3)])
+        jobs = administrator[store.collection.database.name][store.collection.name]
+
+        def begin(event):
+            if event.command_name == "update":
+                jobs.update_one({"state": "ready"}, {"$set": {"state": "running"}})
+
+        spy.look = begin
+
+        assert store.cancel_all(JobFilter()) == 2
+        assert states(store) == {"cancelled": 2, "running": 1}
+
     def test_leaves_a_job_alone_that_came_meanwhile(self, store, clock):
         store.insert_many([a_job(run_at=START + HOUR) for _ in range(4)])
 
