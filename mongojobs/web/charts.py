@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Final
 
 from mongojobs.core.figures import Figures, Stats, Step
@@ -50,25 +51,37 @@ def columns(by_time: Mapping[datetime, Figures], width: timedelta) -> tuple[Colu
     return tuple(Column(at, figures) for at, figures in made.items())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Summary:
-    """What workers did in a range of time, added up in the ways in which pages show it."""
+    """What workers did in a range of time, added up in the ways in which pages show it, each when first asked for."""
 
     stats: Stats
-    columns: tuple[Column, ...]
-    total: Figures
-    by_name: Mapping[str, Figures]
-    by_queue: Mapping[str, Figures]
+    width: timedelta
 
-    def columns_of(self, name: str, width: timedelta) -> tuple[Column, ...]:
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """What was done in each column of *width*."""
+        return columns(self.stats.by_time(), self.width)
+
+    @cached_property
+    def total(self) -> Figures:
+        """What was done altogether."""
+        total = Figures()
+        for column in self.columns:
+            total.include(column.figures)
+        return total
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Figures]:
+        """What was done by jobs of each name."""
+        return self.stats.by_name()
+
+    @cached_property
+    def by_queue(self) -> Mapping[str, Figures]:
+        """What was done by jobs of each queue."""
+        return self.stats.by_queue()
+
+    def columns_of(self, name: str) -> tuple[Column, ...]:
         """Return the columns of the jobs called *name* alone."""
         alone = replace(self.stats, rows=tuple(row for row in self.stats.rows if row.name == name))
-        return columns(alone.by_time(), width)
-
-
-def summary(stats: Stats, width: timedelta) -> Summary:
-    """Add up *stats*, in columns of *width*."""
-    made, total = columns(stats.by_time(), width), Figures()
-    for column in made:
-        total.include(column.figures)
-    return Summary(stats, made, total, stats.by_name(), stats.by_queue())
+        return columns(alone.by_time(), self.width)

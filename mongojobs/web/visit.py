@@ -18,7 +18,7 @@ from mongojobs.app.looking import place
 from mongojobs.core.notices import ActionTaken
 from mongojobs.core.wording import iso
 from mongojobs.web.access import User
-from mongojobs.web.charts import Range, Summary, summary
+from mongojobs.web.charts import Range, Summary
 from mongojobs.web.memory import Memory
 
 LONGEST_PARAMETER: Final = 1024
@@ -68,7 +68,7 @@ class Visit:
         """Return what workers did in the last time; they report once a minute, so it need not be read each second."""
 
         def make() -> Summary:
-            return summary(self.app.stats(by=chosen.step, since=self.now - chosen.span), chosen.column)
+            return Summary(self.app.stats(by=chosen.step, since=self.now - chosen.span), chosen.column)
 
         return self.memory.recall(chosen, min(chosen.column.total_seconds() / 6, _LONGEST_MEMORY_SECONDS), make)
 

@@ -40,10 +40,10 @@ def dashboard(ground: Ground) -> dict[str, float]:
         _fill(ground, state, ground.size(count))
     _fill_statistics()
     visitor = Visitor(mongojobs.default_app())
-    medians = {path: _median(visitor, path) for path in _paths()}
-    for path, milliseconds in sorted(medians.items(), key=lambda item: -item[1]):
-        click.echo(f"   {milliseconds:6.0f} ms  {path}", err=True)
-    return {"ms, the slowest page of the dashboard, 1M jobs": max(medians.values())}
+    times = {path: _times(visitor, path) for path in _paths()}
+    for path, found in sorted(times.items(), key=lambda item: -statistics.median(item[1])):
+        click.echo(f"   {statistics.median(found):6.0f} ms, at first {found[0]:6.0f} ms  {path}", err=True)
+    return {"ms, the slowest page of the dashboard, 1M jobs": max(map(statistics.median, times.values()))}
 
 
 def _paths() -> Iterator[str]:
@@ -74,13 +74,14 @@ def _paths() -> Iterator[str]:
         yield f"/job?id={app.find(JobFilter(state=state), limit=1).jobs[0].id}"
 
 
-def _median(visitor: Visitor, path: str) -> float:
+def _times(visitor: Visitor, path: str) -> list[float]:
+    """Return how many milliseconds the page took, each time it was opened."""
     times = []
     for _ in range(_TURNS):
         begun = time.perf_counter()
         visitor.text(path)
-        times.append(time.perf_counter() - begun)
-    return statistics.median(times) * 1000
+        times.append((time.perf_counter() - begun) * 1000)
+    return times
 
 
 def _fill(ground: Ground, state: str, count: int) -> None:

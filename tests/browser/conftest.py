@@ -16,9 +16,12 @@ from tests.support.dashboard import OPERATOR, served
 from tests.support.mongod import Server, with_database
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, shared by all tests; each opens a tab of its own, with nothing stored."""
+    """Chromium; each test opens a tab of its own, with nothing stored.
+
+    Not for the whole session: while it runs there is an event loop in this thread, and so other tests cannot have one.
+    """
     with chromium() as browser:
         yield browser
 

@@ -35,6 +35,6 @@ def show(visit: Visit) -> Page:
             "range": visit.text("range") or next(iter(RANGES)),
             "sort": sort,
             "name": name,
-            "columns": done.columns_of(name, chosen.column) if name else done.columns,
+            "columns": done.columns_of(name) if name else done.columns,
         },
     )

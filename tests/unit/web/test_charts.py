@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from mongojobs.core.figures import Figures, Row, Stats
-from mongojobs.web.charts import RANGES, columns, summary
+from mongojobs.web.charts import RANGES, Summary, columns
 
 START = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -30,7 +30,7 @@ def test_one_name_is_counted_alone_in_all_columns():
     )
     stats = Stats(since=START, until=START + 2 * MINUTE, by="minute", rows=rows)
 
-    assert [column.figures.runs for column in summary(stats, MINUTE).columns_of("a", MINUTE)] == [3, 0]
+    assert [column.figures.runs for column in Summary(stats, MINUTE).columns_of("a")] == [3, 0]
 
 
 def test_no_range_has_more_columns_than_can_be_seen():
@@ -40,7 +40,7 @@ def test_no_range_has_more_columns_than_can_be_seen():
 def test_a_summary_adds_up_all_rows():
     rows = tuple(Row(at=START + n * MINUTE, name="ab"[n % 2], queue="q", figures=some(n)) for n in range(4))
 
-    found = summary(Stats(since=START, until=START + 4 * MINUTE, by="minute", rows=rows), 2 * MINUTE)
+    found = Summary(Stats(since=START, until=START + 4 * MINUTE, by="minute", rows=rows), 2 * MINUTE)
 
     assert found.total.runs == found.by_queue["q"].runs == sum(column.figures.runs for column in found.columns) == 6
     assert {name: figures.runs for name, figures in found.by_name.items()} == {"a": 2, "b": 4}
