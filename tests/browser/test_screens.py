@@ -10,7 +10,7 @@ from mongojobs.store.stats import StatsStore
 from mongojobs.store.workers import RunningJob, WorkerStatus
 from tests.support.browser import tab
 from tests.support.dashboard import a_failed_job, a_running_job
-from tests.support.dashboard_jobs import Group, send_receipt
+from tests.support.dashboard_jobs import Club, send_receipt
 from tests.support.jobs import a_job
 
 LOOKS = ["/", "/jobs", "/jobs?state=failed", "/failures", "/queues", "/workers", "/performance", "/system"]
@@ -36,7 +36,7 @@ def shop(app, failed):
         app.store.insert(one)
     send_receipt.options(run_in=3600).delay(1, password="hidden")
     send_receipt.delay(2)
-    Group(name="a").save().delay.update_users(7)
+    Club(name="a").save().delay.update_users(7)
     app.pause("mail", reason="the provider is down", until=now + timedelta(hours=1))
     run = RunningJob(id=running.id, name=running.name, queue=running.queue, since=now)
     status = WorkerStatus(
@@ -135,10 +135,10 @@ class TestAJob:
         expect(call).not_to_contain_text("hidden")
 
     def test_names_the_document_whose_method_it_is(self, operator, shop):
-        page = operator.open("/jobs?q=name:Group%23update_users")
-        page.get_by_role("link", name="Group#update_users", exact=True).click()
+        page = operator.open("/jobs?q=name:Club%23update_users")
+        page.get_by_role("link", name="Club#update_users", exact=True).click()
 
-        expect(page.get_by_role("region", name="Call")).to_contain_text(f"Group({Group.objects.first().id})")
+        expect(page.get_by_role("region", name="Call")).to_contain_text(f"Club({Club.objects.first().id})")
 
     @pytest.mark.parametrize(
         ("search", "kind", "words"),

@@ -12,7 +12,7 @@ if "SAMPLE_URI" in os.environ:
     mongoengine.connect(host=os.environ["SAMPLE_URI"], uuidRepresentation="standard")
 
 
-class Group(Delayable, mongoengine.Document):
+class Club(Delayable, mongoengine.Document):
     """A document with a method to delay."""
 
     name = mongoengine.StringField()
