@@ -1,6 +1,7 @@
 """What every test may ask for: a real server, a database of its own, MongoEngine connected to it."""
 
 import random
+import signal
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -18,6 +19,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as it is in the background, and so in all that tests start
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.option.seed is None:
         config.option.seed = random.SystemRandom().randrange(10**6)
 
