@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 
 import mongoengine
@@ -17,6 +18,14 @@ def note(ledger: str, text: str) -> None:
     descriptor = os.open(ledger, os.O_WRONLY | os.O_APPEND)
     os.write(descriptor, f"{text}\n".encode())
     os.close(descriptor)
+
+
+def freeze() -> None:
+    """Stop the whole process here, until it is continued.
+
+    A signal to the process would stop the thread that happens to take it first, and this one some time later.
+    """
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 
 @job
@@ -47,7 +56,7 @@ def freezes_its_first_worker(ledger: str) -> None:
     assert running is not None
     note(ledger, f"started with {running.losses} losses")
     if not running.losses:
-        os.kill(os.getpid(), signal.SIGSTOP)
+        freeze()
     note(ledger, f"ended with {running.losses} losses, lost={running.lost}")
 
 
@@ -73,7 +82,7 @@ def freezes_its_first_worker_and(ledger: str, end: str) -> None:
     note(ledger, f"started with {running.losses} losses")
     if running.losses:
         time.sleep(60)
-    os.kill(os.getpid(), signal.SIGSTOP)
+    freeze()
     if end == "fails":
         raise ValueError("too late")
     time.sleep(5)
