@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from mongojobs.cli import status
 from mongojobs.cli.completing import complete_queues
 from mongojobs.cli.failures import NO, Failure
 from mongojobs.cli.opening import open_database
@@ -20,15 +21,7 @@ if TYPE_CHECKING:
     from mongojobs.store.looking import Count
     from mongojobs.store.pauses import Pause
 
-QUEUE_COLUMNS: Final = (
-    Column("QUEUE"),
-    Column("READY", is_number=True),
-    Column("SCHEDULED", is_number=True),
-    Column("RUNNING", is_number=True),
-    Column("FAILED", is_number=True, is_alarming=True),
-    Column("LATENCY", is_number=True),
-    Column("PAUSED"),
-)
+QUEUE_COLUMNS: Final = (*status.QUEUE_COLUMNS, Column("PAUSED"))
 _LATENCY: Final = (Column("QUEUE"), Column("SECONDS", is_number=True))
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mongojobs.store.queues import Report
     from mongojobs.store.workers import WorkerStatus
 
-_QUEUES: Final = (
+QUEUE_COLUMNS: Final = (
     Column("QUEUE"),
     Column("READY", is_number=True),
     Column("SCHEDULED", is_number=True),
@@ -110,7 +110,7 @@ def _print_queues(report: Report) -> None:
         if len(rows) > 1:
             sums = [sum(row[at] for row in rows) for at in range(1, 5)]
             rows.append(("all queues", *sums, _latency(report.latency)))
-        print_table(_QUEUES, rows)
+        print_table(QUEUE_COLUMNS, rows)
     kept = [f"{report.totals[state]:,} {state}" for state in ("completed", "cancelled") if report.totals[state]]
     if kept:
         click.echo(f"Kept: {', '.join(kept)}")
