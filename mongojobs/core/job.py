@@ -144,6 +144,10 @@ class Job:
         """
         object.__setattr__(self, "run", run)
 
+    def end(self) -> None:
+        """Forget the run, now that it is over and its result stored."""
+        object.__setattr__(self, "run", None)
+
     def carry(self, more: Mapping[str, Any]) -> None:
         """Add *more* to ``meta``, in place as ``begin`` does: for plugins around the enqueue, before it is stored.
 

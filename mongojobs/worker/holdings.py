@@ -170,6 +170,7 @@ class Holdings:
         with self._guard:
             for one in held:
                 self._unwritten.pop(one.key, None)
+                self._part(one)
             self._tell()
 
     def lose(self, held: Held) -> bool:
@@ -222,6 +223,7 @@ class Holdings:
             for one in held:
                 self._returning.pop(one.key, None)
                 self._interrupted.pop(one.key, None)
+                self._part(one)
             self._tell()
 
     def wanted_threads(self, *, is_async: bool) -> int:
@@ -331,6 +333,14 @@ class Holdings:
         self._call_one(is_async=held.is_async)
         self._tell(held.is_async)
         return held
+
+    def _part(self, held: Held) -> None:
+        """Let a job forget the run that knows it: two that know each other stay in memory until Python looks for such.
+
+        Code that goes on, since the worker stops and cannot wait for it, may still ask whether its lock is lost.
+        """
+        if held.key not in self._running:
+            held.job.end()
 
     def _tell(self, kind: bool | None = None) -> None:  # noqa: FBT001 - the same as a key of the tables above
         """Let whoever watches look again, unless so many jobs wait (of the *kind* that changed) that it need not."""

@@ -25,6 +25,8 @@ class Interruption:
     one that was raised but not yet taken is withdrawn.
     """
 
+    __slots__ = ("_cancel", "_is_over", "_lock", "_relay", "_thread", "raised")
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._thread: int | None = None

@@ -1,5 +1,6 @@
 """How little a worker asks of a real server, counted in commands and not in seconds; and what paused queues cost."""
 
+import gc
 import threading
 import time
 from collections import Counter
@@ -8,6 +9,7 @@ import pytest
 from pymongo import monitoring
 
 import mongojobs
+from mongojobs.worker.holdings import Held
 from tests.support import worker_jobs
 from tests.support.spy import Spy
 from tests.support.waiting import eventually
@@ -57,6 +59,19 @@ class TestADrain:
 
         assert app.store.collection.count_documents({"attempts": 1}) == 1000
         assert len(sent.sent) <= 300, Counter(sent.names)
+
+    def test_leaves_nothing_in_memory_that_python_has_to_look_for(self, app):
+        worker_jobs.counts.delay_many([(number,) for number in range(1000)])
+        gc.collect()
+
+        gc.disable()
+        try:
+            mongojobs.Worker(exit_on_complete=True).start()
+            left = [one for one in gc.get_objects() if type(one) is Held]
+        finally:
+            gc.enable()
+
+        assert left == []
 
     def test_by_one_worker_goes_by_priority_then_by_age(self, app):
         worker_jobs.counts.options(priority=1).delay_many([(number,) for number in range(1000, 2000)])
