@@ -127,7 +127,7 @@ def of_large_jobs(patient: Patient) -> Iterator[Finding]:
 def of_abandoned_jobs(patient: Patient) -> Iterator[Finding]:
     """Look for running jobs whose lock ran out long ago, and that nobody took back."""
     lease = patient.store.settings.lease
-    number = patient.survey.count_abandoned(lease)
+    number = patient.store.count_stuck(longer_than=lease, most=MOST_JOBS)
     if number:
         most = f"{number} or more" if number == MOST_JOBS else str(number)
         yield fault(

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mongojobs.app.mongojobs import MongoJobs
-from mongojobs.app.operating import QueueStatus, plain_errors
+from mongojobs.app.operating import plain_errors
 from mongojobs.core.durations import format_duration
 from mongojobs.core.settings import Settings, explanation
 from mongojobs.core.wording import NONE
 from mongojobs.store import clients
 from mongojobs.store.failures import FailureGroup
+from mongojobs.store.looking import QueueStatus
 from mongojobs.store.server import Server, server
 from mongojobs.store.waiting import Waiting, WaitingJobs
 from mongojobs.store.workers import WorkerStatus

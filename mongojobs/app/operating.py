@@ -5,7 +5,7 @@ All of it raises StoreUnavailableError where the database cannot be reached, ref
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from mongojobs.store.failures import FailureGroup
 from mongojobs.store.faults import DatabaseError, is_refused, unavailable
 from mongojobs.store.indexes import IndexReport, check_indexes, create_indexes
 from mongojobs.store.jobs import JobStore
-from mongojobs.store.looking import MOST_COUNTED, Count, Page, QueueCounts
+from mongojobs.store.looking import MOST_COUNTED, Count, Page, QueueStatus
 from mongojobs.store.pauses import Pause, PauseStore
 from mongojobs.store.sweeping import OnProgress
 from mongojobs.store.workers import WorkerStatus, WorkerStore
@@ -33,17 +33,21 @@ ALL = JobFilter()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueueStatus:
-    """A queue: what is in it, its *latency*, and its *pause*, if it is paused.
+class Report:
+    """The queues that have jobs or are paused, by name; how many jobs are in each state; and when that was."""
 
-    The latency is how long the job has been due that has waited for the longest time: zero if none is due, and in a
-    paused queue.
-    """
+    queues: Sequence[QueueStatus]
+    counts: Mapping[ShownState, Count]
+    at: datetime
 
-    queue: str
-    counts: QueueCounts
-    latency: timedelta
-    pause: Pause | None
+    @property
+    def latency(self) -> timedelta:
+        """The highest latency of all queues."""
+        return max((queue.latency for queue in self.queues), default=NO_WAIT)
+
+    def in_queues(self, state: ShownState) -> Count:
+        """Return how many jobs in *state* were counted in all *queues* together."""
+        return sum((queue.counts.of(state) for queue in self.queues), Count(0))
 
 
 class Operating:
@@ -177,6 +181,12 @@ class Operating:
     def queues(self, *, most: int = MOST_COUNTED) -> list[QueueStatus]:
         """Return the queues that have jobs or are paused, by name, with at most *most* counted in each."""
         return _plainly(lambda: self._queues(most))
+
+    def report(self, *, most: int = MOST_COUNTED) -> Report:
+        """Return all queues and how many jobs are in each state, with at most *most* counted of each."""
+        return _plainly(
+            lambda: Report(queues=self._queues(most), counts=self.store.counts(most=most), at=self.store.clock.now())
+        )
 
     def latency(self) -> dict[str, timedelta]:
         """Return the latency of each queue that has ready jobs, by name.

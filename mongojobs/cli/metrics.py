@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mongojobs.plugins.prometheus_queues import Look
 
 PORT: Final = 9808
+MOST_COUNTED: Final = 100_000
+"""Up to how many jobs are counted in each state of a queue: that takes the server some 50 ms."""
 
 
 @with_options(
@@ -83,12 +85,6 @@ def _answer(registry: CollectorRegistry) -> Answer:
 def _look(database: Database) -> Look:
     from mongojobs.plugins.prometheus_queues import Look
     from mongojobs.store.clients import time_limit
-    from mongojobs.store.pauses import PauseStore
 
-    store = database.store
     with time_limit(QUERY_SECONDS):
-        return Look(
-            report=store.report(),
-            paused=[pause.queue for pause in PauseStore(store.collection, store.clock).all()],
-            workers=database.workers.alive(),
-        )
+        return Look(queues=database.operator.queues(most=MOST_COUNTED), workers=database.workers.alive())

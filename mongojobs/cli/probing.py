@@ -177,7 +177,7 @@ def _stats(worker: Worker, opened: Opened) -> Answer:
     database = Database(connections.store, connections.workers, opened.app.link.database, "", operator)
     try:
         with time_limit(QUERY_SECONDS):
-            document = status_document(connections.store.report(), connections.workers.alive(), database)
+            document = status_document(database.operator.report(), connections.workers.alive(), database)
     except DatabaseError as error:
         return Answer(json.dumps({"error": describe(error)}) + "\n", ok=False, content_type=JSON)
     return Answer(json.dumps(plain(document), indent=2, ensure_ascii=False) + "\n", content_type=JSON)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mongojobs.cli import status
 from mongojobs.cli.completing import complete_queues
 from mongojobs.cli.failures import NO, Failure
 from mongojobs.cli.opening import open_database
@@ -17,11 +16,20 @@ from mongojobs.cli.output import NONE, Column, ago, in_words, json_option, print
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mongojobs.app.operating import QueueStatus
-    from mongojobs.store.looking import Count
+    from mongojobs.core.jobfilter import ShownState
+    from mongojobs.store.looking import Count, QueueStatus
     from mongojobs.store.pauses import Pause
 
-QUEUE_COLUMNS: Final = (*status.QUEUE_COLUMNS, Column("PAUSED"))
+QUEUE_STATES: Final[tuple[ShownState, ...]] = ("ready", "scheduled", "running", "failed")
+QUEUE_COLUMNS: Final = (
+    Column("QUEUE"),
+    Column("READY", is_number=True),
+    Column("SCHEDULED", is_number=True),
+    Column("RUNNING", is_number=True),
+    Column("FAILED", is_number=True, is_alarming=True),
+    Column("LATENCY", is_number=True),
+    Column("PAUSED"),
+)
 _LATENCY: Final = (Column("QUEUE"), Column("SECONDS", is_number=True))
 
 
@@ -113,7 +121,7 @@ def queue_row(queue: QueueStatus, now: datetime) -> tuple[Any, ...]:
     counts = queue.counts
     return (
         queue.queue,
-        *(str(count) for count in (counts.ready, counts.scheduled, counts.running, counts.failed)),
+        *(str(counts.of(state)) for state in QUEUE_STATES),
         in_words(queue.latency) if queue.latency else NONE,
         NONE if queue.pause is None else _paused(queue.pause, now),
     )
@@ -124,7 +132,7 @@ def queue_document(queue: QueueStatus) -> dict[str, object]:
     counts, pause = queue.counts, queue.pause
     return {
         "queue": queue.queue,
-        **{state: count_document(getattr(counts, state)) for state in ("ready", "scheduled", "running", "failed")},
+        **{state: count_document(counts.of(state)) for state in QUEUE_STATES},
         "latency_seconds": queue.latency,
         "pause": pause and {"since": pause.since, "until": pause.until, "reason": pause.reason},
     }

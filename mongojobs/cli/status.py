@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,25 +15,18 @@ from mongojobs.cli.output import (
     NONE,
     Column,
     ago,
-    counted,
     in_words,
     json_option,
     print_json,
     print_table,
 )
+from mongojobs.cli.queues import QUEUE_COLUMNS, QUEUE_STATES, queue_row
 
 if TYPE_CHECKING:
-    from mongojobs.store.queues import Report
+    from mongojobs.app.operating import Report
+    from mongojobs.store.looking import Count
     from mongojobs.store.workers import WorkerStatus
 
-QUEUE_COLUMNS: Final = (
-    Column("QUEUE"),
-    Column("READY", is_number=True),
-    Column("SCHEDULED", is_number=True),
-    Column("RUNNING", is_number=True),
-    Column("FAILED", is_number=True, is_alarming=True),
-    Column("LATENCY", is_number=True),
-)
 _WORKERS: Final = (
     Column("WORKER"),
     Column("QUEUES"),
@@ -51,10 +44,11 @@ def status(told: GlobalOptions, /, *, as_json: bool) -> None:
     """Show the queues and the workers alive.
 
     Ready jobs are due and wait for a worker, scheduled ones are due later. The latency of a queue is how long its
-    oldest ready job has been waiting.
+    oldest ready job has been waiting, unless the queue is paused. Jobs are counted up to 10,000 in each; running and
+    failed ones among the latest 10,000 of all queues.
     """
     with open_database(told) as database:
-        report, workers = database.store.report(), database.workers.alive()
+        report, workers = database.operator.report(), database.workers.alive()
     if as_json:
         print_json(status_document(report, workers, database))
         return
@@ -89,29 +83,26 @@ def check(context: click.Context, /, *, max_age: timedelta, queues: tuple[str, .
     """
     names = [name.strip() for listed in queues for name in listed.split(",")]
     with open_database(context.obj) as database:
-        late = database.store.count_late(max_age, queues=names)
+        late: Count = database.store.count_late(max_age, queues=names)
     if as_json:
-        print_json({"late": late, "max_age_seconds": max_age, "queues": names or None})
-    elif late:
-        click.echo(f"{counted(late, 'job')} waiting for more than {in_words(max_age)}")
+        print_json({"late": late.number, "max_age_seconds": max_age, "queues": names or None})
+    elif late.number:
+        click.echo(f"{late} job{'s' if late.number > 1 else ''} waiting for more than {in_words(max_age)}")
     else:
         click.echo(f"No job has been waiting for more than {in_words(max_age)}")
-    context.exit(NO if late else 0)
+    context.exit(NO if late.number else 0)
 
 
 def _print_queues(report: Report) -> None:
     if not report.queues:
         click.echo("No jobs are waiting, running or failed.")
     else:
-        rows: list[tuple[Any, ...]] = [
-            (queue.queue, queue.ready, queue.scheduled, queue.running, queue.failed, _latency(queue.latency))
-            for queue in report.queues
-        ]
+        rows = [queue_row(queue, report.at) for queue in report.queues]
         if len(rows) > 1:
-            sums = [sum(row[at] for row in rows) for at in range(1, 5)]
-            rows.append(("all queues", *sums, _latency(report.latency)))
+            sums = [str(report.in_queues(state)) for state in QUEUE_STATES]
+            rows.append(("all queues", *sums, in_words(report.latency) if report.latency else NONE, NONE))
         print_table(QUEUE_COLUMNS, rows)
-    kept = [f"{report.totals[state]:,} {state}" for state in ("completed", "cancelled") if report.totals[state]]
+    kept = [f"{report.counts[state]} {state}" for state in ("completed", "cancelled") if report.counts[state].number]
     if kept:
         click.echo(f"Kept: {', '.join(kept)}")
 
@@ -135,12 +126,9 @@ def _print_workers(workers: list[WorkerStatus], now: datetime) -> None:
     print_table(_WORKERS, rows)
 
 
-def _latency(latency: timedelta) -> str:
-    return in_words(latency) if latency else NONE
-
-
 def status_document(report: Report, workers: list[WorkerStatus], database: Database) -> dict[str, object]:
     """Return it as the document that programs read."""
+    counts = {state: count.number for state, count in report.counts.items()}
     return {
         "at": report.at,
         "database": database.name,
@@ -149,14 +137,11 @@ def status_document(report: Report, workers: list[WorkerStatus], database: Datab
         "queues": [
             {
                 "queue": queue.queue,
-                "ready": queue.ready,
-                "scheduled": queue.scheduled,
-                "running": queue.running,
-                "failed": queue.failed,
+                **{state: queue.counts.of(state).number for state in QUEUE_STATES},
                 "latency_seconds": queue.latency,
             }
             for queue in report.queues
         ],
-        "totals": report.totals,
+        "totals": {"ready": counts.pop("scheduled") + counts.pop("ready"), **counts},
         "workers": [asdict(worker) for worker in workers],
     }

@@ -13,7 +13,7 @@ import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -25,10 +25,8 @@ from mongojobs.cli.queues import QUEUE_COLUMNS, count_document, queue_document, 
 from mongojobs.cli.workers import WORKER_COLUMNS, worker_document, worker_row
 
 if TYPE_CHECKING:
-    from mongojobs.app.operating import Operator, QueueStatus
-    from mongojobs.core.jobfilter import ShownState
+    from mongojobs.app.operating import Operator, Report
     from mongojobs.store.failures import FailureGroup
-    from mongojobs.store.looking import Count
     from mongojobs.store.workers import WorkerStatus
 
 KEYS: Final = "p pause a queue   c continue it   r retry failed jobs   q quit"
@@ -51,16 +49,9 @@ _FAILURES: Final = (
 class View:
     """What there is to see at a moment."""
 
-    at: datetime
-    counts: dict[ShownState, Count]
-    queues: list[QueueStatus]
+    report: Report
     workers: list[WorkerStatus]
     failures: list[FailureGroup]
-
-    @property
-    def latency(self) -> timedelta:
-        """The highest latency of all queues."""
-        return max((queue.latency for queue in self.queues), default=timedelta(0))
 
 
 @with_options(
@@ -90,15 +81,9 @@ def top(told: GlobalOptions, /, *, interval: timedelta, once: bool, as_json: boo
             _Screen(database, interval.total_seconds()).run()
 
 
-def look(operator: Operator, at: datetime) -> View:
+def look(operator: Operator) -> View:
     """Ask for everything once; each of the questions is bounded."""
-    return View(
-        at=at,
-        counts=operator.counts(),
-        queues=operator.queues(),
-        workers=operator.workers(),
-        failures=operator.failures(latest=500),
-    )
+    return View(report=operator.report(), workers=operator.workers(), failures=operator.failures(latest=500))
 
 
 def _print_lines(database: Database, seconds: float, *, once: bool, as_json: bool) -> None:
@@ -107,7 +92,7 @@ def _print_lines(database: Database, seconds: float, *, once: bool, as_json: boo
 
     while True:
         try:
-            view = look(database.operator, database.store.clock.now())
+            view = look(database.operator)
             click.echo(json.dumps(plain(_document(view)), ensure_ascii=False) if as_json else _line(view))
         except StoreUnavailableError as error:
             if once:
@@ -122,21 +107,23 @@ def _print_lines(database: Database, seconds: float, *, once: bool, as_json: boo
 
 
 def _line(view: View) -> str:
-    counts = " ".join(f"{state}={count}" for state, count in view.counts.items())
+    report = view.report
+    counts = " ".join(f"{state}={count}" for state, count in report.counts.items())
     busy, threads = sum(one.busy for one in view.workers), sum(one.threads for one in view.workers)
-    paused = ",".join(queue.queue for queue in view.queues if queue.pause is not None) or "none"
-    latency = f"{view.latency.total_seconds():.3f}"
+    paused = ",".join(queue.queue for queue in report.queues if queue.pause is not None) or "none"
+    latency = f"{report.latency.total_seconds():.3f}"
     return (
-        f"{iso(view.at)} {counts} latency={latency} workers={len(view.workers)} busy={busy}/{threads} paused={paused}"
+        f"{iso(report.at)} {counts} latency={latency} workers={len(view.workers)} busy={busy}/{threads} paused={paused}"
     )
 
 
 def _document(view: View) -> dict[str, Any]:
+    report = view.report
     return {
-        "at": view.at,
-        "latency_seconds": view.latency,
-        "counts": {state: count_document(count) for state, count in view.counts.items()},
-        "queues": [queue_document(queue) for queue in view.queues],
+        "at": report.at,
+        "latency_seconds": report.latency,
+        "counts": {state: count_document(count) for state, count in report.counts.items()},
+        "queues": [queue_document(queue) for queue in report.queues],
         "workers": [worker_document(worker, is_alive=True) for worker in view.workers],
         "failures": [
             {"count": one.count, "name": one.name, "error": one.error, "place": one.place, "last_seen": one.last_seen}
@@ -147,11 +134,12 @@ def _document(view: View) -> dict[str, Any]:
 
 def screen_lines(view: View, place: str, *, width: int, height: int) -> list[str]:
     """Return what fits on the screen, but for its last two lines, which are for keys and questions."""
-    counts = "  ".join(f"{state} {count}" for state, count in view.counts.items())
-    lines = [f"{iso(view.at)}  {place}", f"{counts}  latency {in_words(view.latency)}", ""]
-    lines += table_lines(QUEUE_COLUMNS, [queue_row(queue, view.at) for queue in view.queues]) or ["No jobs."]
+    report = view.report
+    counts = "  ".join(f"{state} {count}" for state, count in report.counts.items())
+    lines = [f"{iso(report.at)}  {place}", f"{counts}  latency {in_words(report.latency)}", ""]
+    lines += table_lines(QUEUE_COLUMNS, [queue_row(queue, report.at) for queue in report.queues]) or ["No jobs."]
     lines.append("")
-    lines += table_lines(WORKER_COLUMNS, [worker_row(worker, view.at) for worker in view.workers]) or ["No workers."]
+    lines += table_lines(WORKER_COLUMNS, [worker_row(worker, report.at) for worker in view.workers]) or ["No workers."]
     if view.failures:
         lines.append("")
         rows = [(one.count, one.name, one.error, one.place or "-") for one in view.failures[:MOST_FAILURES]]
@@ -182,7 +170,7 @@ class _Screen:
                 sys.stdout.flush()
 
     def _look(self) -> View:
-        return look(self._database.operator, self._database.store.clock.now())
+        return look(self._database.operator)
 
     def _next_keys(self, said: str) -> str:
         """Draw the view, which is renewed from time to time, and return what is typed."""

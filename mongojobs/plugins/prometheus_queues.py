@@ -8,12 +8,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from mongojobs.core.extras import missing
-from mongojobs.store.queues import Report
+from mongojobs.core.jobfilter import ShownState
+from mongojobs.store.looking import QueueStatus
 from mongojobs.store.workers import WorkerStatus
 
 try:
@@ -26,7 +27,7 @@ except ImportError:
 MOST_QUEUES: Final = 200
 MOST_WORKERS: Final = 1000
 """How many are told of; the names of queues and workers are labels, of which there must not be any number."""
-_STATES: Final = ("ready", "scheduled", "running", "failed")
+_STATES: Final[tuple[ShownState, ...]] = ("ready", "scheduled", "running", "failed")
 _WORKER_STATES: Final = ("busy", "idle", "quiet", "stopping")
 SHARE: Final = 20
 """Looking may take a twentieth of the time: a long look is not repeated for as many times as long."""
@@ -36,8 +37,7 @@ SHARE: Final = 20
 class Look:
     """What the database tells at one moment."""
 
-    report: Report
-    paused: Iterable[str]
+    queues: Sequence[QueueStatus]
     workers: Iterable[WorkerStatus]
 
 
@@ -93,18 +93,15 @@ def _families() -> tuple[GaugeMetricFamily, ...]:
 
 def _metrics(look: Look) -> tuple[GaugeMetricFamily, ...]:
     families = jobs, latency, paused, workers, threads, busy, heartbeat = _families()
-    fullest = sorted(look.report.queues, key=lambda one: -(one.ready + one.scheduled + one.running))[:MOST_QUEUES]
-    for queue in fullest:
+    for queue in sorted(look.queues, key=_fullness)[:MOST_QUEUES]:
         for state in _STATES:
-            jobs.add_metric((queue.queue, state), getattr(queue, state))
+            jobs.add_metric((queue.queue, state), queue.counts.of(state).number)
         latency.add_metric((queue.queue,), queue.latency.total_seconds())
-    held_back = set(sorted(look.paused)[:MOST_QUEUES])
-    for name in sorted({queue.queue for queue in fullest} | held_back):
-        paused.add_metric((name,), name in held_back)
+        paused.add_metric((queue.queue,), queue.pause is not None)
     alive = list(look.workers)
-    states = Counter(map(_state, alive))
-    for state in _WORKER_STATES:
-        workers.add_metric((state,), states[state])
+    doing = Counter(map(_doing, alive))
+    for what in _WORKER_STATES:
+        workers.add_metric((what,), doing[what])
     for worker in alive[:MOST_WORKERS]:
         threads.add_metric((worker.name,), worker.threads)
         busy.add_metric((worker.name,), worker.busy)
@@ -113,7 +110,13 @@ def _metrics(look: Look) -> tuple[GaugeMetricFamily, ...]:
     return families
 
 
-def _state(worker: WorkerStatus) -> str:
+def _fullness(queue: QueueStatus) -> tuple[bool, int]:
+    """Put the fullest queue first, but before all those that are paused."""
+    counts = queue.counts
+    return queue.pause is None, -(counts.ready.number + counts.scheduled.number + counts.running.number)
+
+
+def _doing(worker: WorkerStatus) -> str:
     if worker.state != "working":
         return worker.state
     return "busy" if worker.busy else "idle"

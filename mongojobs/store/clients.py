@@ -74,6 +74,16 @@ def jobs_collection(client: Client, settings: Settings, database: str) -> Jobs:
     )
 
 
+def beside(jobs: Jobs, suffix: str, *, write_concern: WriteConcern | None = None) -> Jobs:
+    """Return the collection that is named after that of the *jobs*, and treated as it unless told otherwise."""
+    return jobs.database.get_collection(
+        jobs.name + suffix,
+        codec_options=jobs.codec_options,
+        read_preference=jobs.read_preference,
+        write_concern=write_concern or jobs.write_concern,
+    )
+
+
 def enqueue_handle(jobs: Jobs, settings: Settings) -> Jobs:
     """Return *jobs* for enqueueing: it waits for other nodes no longer than ``enqueue_timeout``."""
     milliseconds = int(settings.enqueue_timeout.total_seconds() * 1000)

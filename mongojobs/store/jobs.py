@@ -10,7 +10,6 @@ from mongojobs.store.explaining import Explaining
 from mongojobs.store.filters import EPOCH, Wanted
 from mongojobs.store.inserting import Inserting
 from mongojobs.store.looking import Looking
-from mongojobs.store.queues import Counting
 from mongojobs.store.rescuing import Rescued, Rescuing
 from mongojobs.store.reserving import WIDEST_SPREAD
 from mongojobs.store.sweeping import Sweeping
@@ -19,7 +18,7 @@ from mongojobs.store.tending import Tending
 __all__ = ["EPOCH", "WIDEST_SPREAD", "JobStore", "Quarantined", "Rescued", "Wanted", "open_store"]
 
 
-class JobStore(Inserting, Looking, Rescuing, Tending, Sweeping, Counting, Explaining):
+class JobStore(Inserting, Looking, Rescuing, Tending, Sweeping, Explaining):
     """The jobs in their collection; threads may share it.
 
     The filter of each write names the state that the job leaves and, when that is ``running``, the lock token;

@@ -1,4 +1,4 @@
-"""Looking at jobs: ``find``, ``page``, ``count``, ``counts``, ``oldest_due``, ``ahead_of``, ``failures``.
+"""Looking at jobs: ``find``, ``page``, ``count`` and its kin, ``oldest_due``, ``ahead_of``, ``failures``.
 
 All of them are bounded: a list by its page, a count by a number that nobody needs exactly, all by time. Where they look
 for something rare, they look through so many jobs and say that they have not seen them all.
@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from mongojobs.core.errors import FilterError
 from mongojobs.core.job import ENDED, READY, RUNNING, Document, Job, State
 from mongojobs.core.jobfilter import SHOWN_STATES, JobFilter, ShownState
+from mongojobs.core.settings import plain_text
 from mongojobs.store import indexes
 from mongojobs.store.documents import aware, to_shown_job
 from mongojobs.store.failures import FailureGroup, grouped
 from mongojobs.store.filters import EPOCH
+from mongojobs.store.pauses import Pause
 from mongojobs.store.reserving import Reserving
 from mongojobs.store.selecting import (
     BY_AGE,
@@ -61,6 +63,9 @@ class Count:
     number: int
     is_exact: bool = True
 
+    def __add__(self, other: Count) -> Count:
+        return Count(self.number + other.number, self.is_exact and other.is_exact)
+
     def __str__(self) -> str:
         return f"{self.number:,}" if self.is_exact else f"{self.number:,}+"
 
@@ -76,6 +81,25 @@ class QueueCounts:
     failed: Count
     oldest_due: datetime | None
     """Since when the job has been due that has been for the longest time."""
+
+    def of(self, state: ShownState) -> Count:
+        """Return how many are in *state*: one of those that are counted for a queue."""
+        counted: Count = getattr(self, state)
+        return counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueStatus:
+    """A queue: what is in it, its *latency*, and its *pause*, if it is paused.
+
+    The latency is how long the job has been due that has waited for the longest time: zero if none is due, and in a
+    paused queue.
+    """
+
+    queue: str
+    counts: QueueCounts
+    latency: timedelta
+    pause: Pause | None
 
 
 class Looking(Reserving, Sweeping):
@@ -153,6 +177,22 @@ class Looking(Reserving, Sweeping):
             )
             for queue in queues
         ]
+
+    def count_queued(self, queue: str, *, limit: int) -> int:
+        """Return how many jobs of *queue* are ready, those of the future too; at most *limit*. Raises DatabaseError."""
+        return self._limited({"state": READY, "queue": {"$eq": queue}}, indexes.READY_BY_QUEUE, limit)
+
+    def count_late(self, max_age: timedelta, *, queues: Sequence[str] = (), most: int = MOST_COUNTED) -> Count:
+        """Return how many jobs have been due for more than *max_age* and still wait, up to *most*.
+
+        The age counts from ``run_at``, so that jobs of the future are never late. Source: delayed_job, ``jobs:check``,
+        which counts from when a job was made. Raises DatabaseError.
+        """
+        query: Document = {"state": READY, "run_at": {"$gte": EPOCH, "$lt": self.clock.now() - max_age}}
+        if queues:
+            query["queue"] = {"$in": list(map(plain_text, queues))}  # in a list a pattern would be one
+        number = self._limited(query, indexes.READY_BY_TIME, most)
+        return Count(number, is_exact=number < most)
 
     def known_queues(self, *, most: int = MOST_COUNTED) -> list[str]:
         """Return the names of queues with ready jobs, and of those of the latest running and failed ones, sorted.

@@ -9,7 +9,7 @@ from typing import Final
 from mongojobs.core.clock import Clock
 from mongojobs.core.job import Document
 from mongojobs.core.settings import queue_name
-from mongojobs.store.clients import Jobs
+from mongojobs.store.clients import Jobs, beside
 from mongojobs.store.documents import aware
 from mongojobs.store.filters import EPOCH
 
@@ -30,12 +30,7 @@ class PauseStore:
     """The collection ``delayed_jobs_queues``: named after that of the *jobs*, and on the same client."""
 
     def __init__(self, jobs: Jobs, clock: Clock) -> None:
-        self.collection: Jobs = jobs.database.get_collection(
-            jobs.name + QUEUES_SUFFIX,
-            codec_options=jobs.codec_options,
-            read_preference=jobs.read_preference,
-            write_concern=jobs.write_concern,
-        )
+        self.collection: Jobs = beside(jobs, QUEUES_SUFFIX)
         self._clock = clock
 
     def pause(self, queue: str, *, until: datetime | None = None, reason: str = "") -> Pause:

@@ -55,12 +55,15 @@ class Rescuing(StoreBase):
         expired = self._using(indexes.RUNNING, look)
         return [rescued for document in expired if (rescued := self._take_back(document, by=by, now=now))]
 
-    def count_stuck(self) -> int:
-        """Return how many jobs ``rescue`` would take back, one batch after the other. Raises DatabaseError."""
-        query = filters.expired(self.clock.now())
+    def count_stuck(self, *, longer_than: timedelta = timedelta(0), most: int = 0) -> int:
+        """Return how many jobs ``rescue`` would take back, one batch after the other; up to *most*, if that is not 0.
+
+        With *longer_than*, of those only whose lock ran out so long ago. Raises DatabaseError.
+        """
+        query = filters.expired(self.clock.now() - longer_than)
 
         def count(hint: str | None) -> int:
-            options: dict[str, Any] = {} if hint is None else {"hint": hint}
+            options: dict[str, Any] = ({} if hint is None else {"hint": hint}) | ({"limit": most} if most else {})
             return self.collection.count_documents(query, **options)
 
         return self._using(indexes.RUNNING, count)

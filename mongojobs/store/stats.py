@@ -28,7 +28,7 @@ from mongojobs.core.figures import (
 )
 from mongojobs.core.job import Document
 from mongojobs.core.settings import Settings
-from mongojobs.store.clients import Jobs
+from mongojobs.store.clients import Jobs, beside
 from mongojobs.store.documents import aware
 
 STATS_SUFFIX: Final = "_stats"
@@ -45,12 +45,7 @@ class StatsStore:
     """The collection ``delayed_jobs_stats``: named after that of the *jobs*, and on the same client."""
 
     def __init__(self, jobs: Jobs, clock: Clock, settings: Settings) -> None:
-        self.collection: Jobs = jobs.database.get_collection(
-            jobs.name + STATS_SUFFIX,
-            codec_options=jobs.codec_options,
-            read_preference=jobs.read_preference,
-            write_concern=WriteConcern(w=1),
-        )
+        self.collection: Jobs = beside(jobs, STATS_SUFFIX, write_concern=WriteConcern(w=1))
         self.clock = clock
         self._retention = settings.stats_retention
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final, Literal
 
-from mongojobs.core.job import FAILED, READY, RUNNING, Document, JobId
+from mongojobs.core.job import FAILED, READY, Document, JobId
 from mongojobs.store import indexes
 from mongojobs.store.base import StoreBase
 from mongojobs.store.filters import EPOCH
@@ -41,19 +40,6 @@ class Survey(StoreBase):
         if state == READY:
             return self._kinds({"state": READY, "run_at": {"$gte": EPOCH}}, {"run_at": 1}, indexes.READY_BY_TIME)
         return self._kinds({"state": FAILED}, {"finished_at": -1}, indexes.ENDED)
-
-    def count_abandoned(self, longer_than: timedelta) -> int:
-        """Return how many running jobs have been without a lock for so long, 1000 at most. Raises DatabaseError.
-
-        Any worker that lives takes them back within a quarter of a lease.
-        """
-        query: Document = {"state": RUNNING, "locked_until": {"$gte": EPOCH, "$lte": self.clock.now() - longer_than}}
-
-        def count(hint: str | None) -> int:
-            options: dict[str, Any] = {} if hint is None else {"hint": hint}
-            return self.collection.count_documents(query, limit=MOST_JOBS, **options)
-
-        return self._using(indexes.RUNNING, count)
 
     def _kinds(self, query: Document, order: Document, index: str) -> list[Kind]:
         key: Document = {

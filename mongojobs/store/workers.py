@@ -17,7 +17,7 @@ from pymongo import ReturnDocument, WriteConcern
 from mongojobs.core.clock import Clock
 from mongojobs.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, Document, JobId
 from mongojobs.core.settings import Settings
-from mongojobs.store.clients import Jobs
+from mongojobs.store.clients import Jobs, beside
 from mongojobs.store.documents import aware
 
 WORKERS_SUFFIX: Final = "_workers"
@@ -75,12 +75,7 @@ class WorkerStore:
     """The collection ``delayed_jobs_workers``: named after that of the *jobs*, and on the same client."""
 
     def __init__(self, jobs: Jobs, clock: Clock, settings: Settings) -> None:
-        self.collection: Jobs = jobs.database.get_collection(
-            jobs.name + WORKERS_SUFFIX,
-            codec_options=jobs.codec_options,
-            read_preference=jobs.read_preference,
-            write_concern=WriteConcern(w=1),
-        )
+        self.collection: Jobs = beside(jobs, WORKERS_SUFFIX, write_concern=WriteConcern(w=1))
         self._clock = clock
         self._lease = settings.lease
 

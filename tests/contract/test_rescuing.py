@@ -12,6 +12,19 @@ from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, reserve, reserved, stored
 
 
+class TestCountStuck:
+    def test_counts_what_a_rescue_would_take_back(self, store, clock):
+        for _ in range(3):
+            reserved(store, a_job())
+        clock.advance(minutes=3)
+        reserved(store, a_job())
+
+        assert store.count_stuck() == 3
+        assert store.count_stuck(most=2) == 2
+        assert store.count_stuck(longer_than=2 * MINUTE) == 3
+        assert store.count_stuck(longer_than=2 * MINUTE + timedelta(seconds=1)) == 0
+
+
 class TestRescue:
     @pytest.mark.behaviour("S37", "S48")
     def test_frees_a_job_whose_lease_is_over_whoever_held_it(self, store, clock):

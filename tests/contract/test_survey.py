@@ -54,17 +54,3 @@ class TestSurvey:
         [plan] = plans
         assert not {"COLLSCAN", "SORT"} & set(plan.stages)
         assert (plan.keys, plan.documents) == (surveys.MOST_JOBS, surveys.MOST_JOBS)
-
-    def test_counts_no_more_than_a_thousand_abandoned_jobs(self, watched):
-        survey, plans = watched
-        plans.clear()
-
-        assert survey.count_abandoned(timedelta(minutes=1)) == surveys.MOST_JOBS
-        [plan] = plans
-        assert plan.keys <= surveys.MOST_JOBS + 1
-        assert plan.documents == 0
-
-    def test_counts_no_job_that_may_still_be_taken_back(self, watched):
-        survey, _ = watched
-
-        assert survey.count_abandoned(timedelta(hours=2)) == 0

@@ -169,7 +169,7 @@ class TestAText:
         remember_one.options(queue=name).delay_many([(1,), (2,)])
 
         assert Worker(queues=[name]).work_off(1) == (1, 0)
-        assert [queue.queue for queue in app.store.report().queues] == [name]
+        assert [queue.queue for queue in app.queues()] == [name]
         assert app.store.clear(queue=name) == 1
 
     @pytest.mark.parametrize("text", ["$secret", "$$ROOT"])

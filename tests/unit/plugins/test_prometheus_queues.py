@@ -5,14 +5,17 @@ from datetime import timedelta
 import pytest
 
 from mongojobs.plugins.prometheus_queues import MOST_QUEUES, Look, QueueMetrics, new_registry
-from mongojobs.store.queues import QueueReport, Report
+from mongojobs.store.looking import Count, QueueCounts, QueueStatus
+from mongojobs.store.pauses import Pause
 from mongojobs.store.workers import WorkerStatus
 from tests.support.clock import START
 from tests.support.waiting import eventually
 
 
-def a_queue(name, ready=1):
-    return QueueReport(queue=name, ready=ready, scheduled=0, running=0, failed=0, latency=timedelta(seconds=ready))
+def a_queue(name, ready=1, pause=None):
+    none = Count(0)
+    counts = QueueCounts(queue=name, ready=Count(ready), scheduled=none, running=none, failed=none, oldest_due=None)
+    return QueueStatus(queue=name, counts=counts, latency=timedelta(seconds=ready), pause=pause)
 
 
 def a_worker(name, **more):
@@ -20,8 +23,8 @@ def a_worker(name, **more):
     return WorkerStatus(name=name, **known | more)
 
 
-def a_look(*queues, workers=(), paused=()):
-    return Look(report=Report(queues=queues, totals={}, at=START), paused=paused, workers=workers)
+def a_look(*queues, workers=()):
+    return Look(queues=queues, workers=workers)
 
 
 def registry_of(look, seconds=60):
@@ -57,8 +60,10 @@ class TestQueues:
         assert len(shown) == MOST_QUEUES
         assert "q499" in shown
 
-    def test_that_are_paused_are_shown_without_jobs_too(self):
-        registry = registry_of(lambda: a_look(paused=["held"]))
+    def test_that_are_paused_are_shown_before_fuller_ones(self):
+        full = [a_queue(f"q{number}") for number in range(MOST_QUEUES)]
+        held = a_queue("held", 0, Pause(queue="held", since=START, until=None, reason=""))
+        registry = registry_of(lambda: a_look(*full, held))
 
         assert registry.get_sample_value("mongojobs_queue_paused", {"queue": "held"}) == 1
 
