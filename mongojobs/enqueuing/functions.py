@@ -65,7 +65,7 @@ class Delayer(Generic[P]):
 
         Raises EnqueueError (nothing stored) or PartialEnqueueError (some stored).
         """
-        made = [function_call(self._declaration, _arguments(call), {}) for call in calls]
+        made = (function_call(self._declaration, _arguments(call), {}) for call in calls)
         return current.enqueuer().enqueue_many(made, self._options)
 
     async def adelay(self, *args: P.args, **kwargs: P.kwargs) -> Job:
