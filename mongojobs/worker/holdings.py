@@ -90,7 +90,7 @@ class Holdings:
     A thread that has to be woken costs more than most jobs, so none is for nothing. Whoever watches what changes
     (``wait_until``) is told only once few jobs are left that wait. Of short jobs that keep the interpreter busy, one
     slot runs one after the other, and one more stands by: it looks every few milliseconds whether the job that runs is
-    a long one or waits for something outside, begins another one then, and wakes the next to stand by.
+    a long one, or whether the ``Load`` has use for more, begins another one then, and wakes the next to stand by.
     """
 
     def __init__(self, *, threads: int, async_concurrency: int) -> None:
@@ -305,7 +305,8 @@ class Holdings:
 
     def _is_another_of_use(self, *, is_async: bool) -> bool:
         """Whether it is of use to run one more job of the kind beside those that run."""
-        if not self._busy[is_async] or not self._load.is_high():
+        busy = self._busy[is_async]
+        if not busy or self._load.has_use_for(busy + 1):
             return True
         return time.monotonic() - self._last_start[is_async] >= STRETCH_SECONDS
 

@@ -97,7 +97,7 @@ class TestASlotBesideAnother:
         """Begins the first of two jobs, lets a second slot ask for one, and returns what it gets and when it has."""
 
         def beside(*, load_is_high):
-            monkeypatch.setattr(Load, "is_high", lambda _: load_is_high)
+            monkeypatch.setattr(Load, "has_use_for", lambda *_: not load_is_high)
             holdings, found = holdings_of(*some_held(2), threads=2), []
             first = taken(holdings)
             slot = threading.Thread(target=lambda: found.append(holdings.take(is_async=False)), daemon=True)
@@ -123,7 +123,7 @@ class TestASlotBesideAnother:
         assert found[0].started - first.started >= STRETCH_SECONDS
 
     def test_leaves_short_ones_to_the_other_where_the_interpreter_is_busy(self, monkeypatch):
-        monkeypatch.setattr(Load, "is_high", lambda _: True)
+        monkeypatch.setattr(Load, "has_use_for", lambda *_: False)
         monkeypatch.setattr(holdings_module, "STRETCH_SECONDS", 3600)
         holdings, by_the_other = holdings_of(*some_held(500), threads=2), []
         held = taken(holdings)
@@ -144,7 +144,7 @@ class TestASlotBesideAnother:
         assert len(by_the_other) < 50
 
     def test_is_joined_by_all_others_when_jobs_wait_for_something_else(self, monkeypatch):
-        monkeypatch.setattr(Load, "is_high", lambda _: False)
+        monkeypatch.setattr(Load, "has_use_for", lambda *_: True)
         holdings, everybody = holdings_of(threads=4), threading.Barrier(5)
 
         def work_together():
