@@ -84,8 +84,9 @@ class Enqueuer:
     def enqueue_many(self, calls: Iterable[Call], options: Options) -> list[Job]:
         """Store *calls*, which share the *options*, in one round trip, and return the jobs.
 
-        No call is kept once its job is made, which spares Python's collector half of its work. The ``enqueue`` event surrounds each hook; the one write follows. Raises EnqueueError (nothing stored),
-        PartialEnqueueError (some stored).
+        No call is kept once its job is made, which spares Python's collector half of its work. The ``enqueue`` event
+        surrounds each hook; the one write follows. Raises EnqueueError (nothing stored), PartialEnqueueError (some
+        stored).
         """
         if options.job_id is not None:
             raise OptionError(f"job_id names one job, and delay_many stores several, got {options.job_id!r}")
