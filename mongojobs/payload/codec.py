@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from mongojobs.core.errors import DamagedPayloadError
@@ -33,6 +34,20 @@ class Codec:
             return self._encoder.encode(value)
         except RefusedError as refused:
             raise refused.at(where) from None
+
+    def encode_all(self, values: Iterable[object], names: Callable[[int], Sequence[str]]) -> list[Any]:
+        """Return *values* as BSON can hold them; *names* is asked for those of the first so many when one is refused.
+
+        Raises as ``encode`` does.
+        """
+        encode = self._encoder.encode
+        stored: list[Any] = []
+        try:
+            for value in values:
+                stored.append(encode(value))  # noqa: PERF401 - its length tells which one was refused
+        except RefusedError as refused:
+            raise refused.at(names(len(stored) + 1)[-1]) from None
+        return stored
 
     def decode(self, stored: object, loaded: Loaded | None = None) -> object:
         """Return the value that was stored; *loaded* is shared by the values of one payload.

@@ -2,7 +2,7 @@ import asyncio
 
 import bson
 import pytest
-from bson import Code
+from bson import Code, ObjectId
 from bson.codec_options import CodecOptions
 
 from mongojobs.core.errors import (
@@ -14,6 +14,7 @@ from mongojobs.core.errors import (
     UnknownJobError,
     UnstorableValueError,
 )
+from mongojobs.payload import calls
 from mongojobs.payload.calls import Outline, Payloads, function_call, method_call, object_call
 from mongojobs.payload.codec import Codec
 from mongojobs.payload.kinds import ClassMethodCall, MethodCall, ObjectCall
@@ -401,8 +402,9 @@ class TestSize:
 
         assert (caught.value.limit, caught.value.size > 2**20) == (2**20, True)
 
-    def test_is_exact(self, registry, payloads):
-        call = function_call(registry.of(renamed), ("x",))
+    @pytest.mark.parametrize("args", [("x",), (5,), (None,)])
+    def test_is_exact(self, registry, payloads, args):
+        call = function_call(registry.of(renamed), args)
         size = len(bson.encode(payloads.dump(call)))
 
         assert Payloads(payloads.codec, size).dump(call)
@@ -412,6 +414,15 @@ class TestSize:
     def test_names_the_target_when_there_are_no_arguments(self, registry, payloads):
         with pytest.raises(PayloadTooLargeError, match="the most by its target"):
             Payloads(payloads.codec, 1).dump(method_call(Group, "rebuild"))
+
+    def test_is_not_measured_where_it_cannot_be_large(self, payloads):
+        few = {"v": 1, "kind": "function", "target": "\U0001f600" * 1000, "args": [ObjectId()] * 49, "kwargs": {}}
+
+        assert calls._is_surely_small(few)
+        assert len(bson.encode(few)) < calls._FEW_BYTES
+        assert not calls._is_surely_small(few | {"args": ["x"]})
+        assert not calls._is_surely_small(few | {"kwargs": {"x": 1}})
+        assert not calls._is_surely_small(few | {"kind": "method"})
 
 
 DAMAGED = [
