@@ -14,6 +14,9 @@ from mongojobs.worker.choice import Choice
 READ_AHEAD_SECONDS = 0.25
 """No more is reserved than runs in about this time, so that a lost worker or a long job holds up little."""
 
+LONGEST_LOOK = 1000
+"""From how many of the first jobs a batch is picked at most: to look at more costs all workers more than it helps."""
+
 _SECONDS_AT_FIRST = 0.5
 _WEIGHT = 0.2
 
@@ -73,6 +76,7 @@ class Reserver:
         wanted = self._choice.now()
         if wanted is None:
             return [], 0.0
+        limit = min(limit, LONGEST_LOOK // self._spread)
         sent = elapsed_seconds()
         token = self._unanswered = secrets.token_hex(12)
         jobs = self._store.reserve(
