@@ -97,6 +97,26 @@ class TestTheSizeOfABatch:
         assert reserver.ahead() == 200
 
 
+class TestWorkersThatMeet:
+    def test_pick_from_more_jobs_the_more_often_others_are_quicker_and_from_a_thousand_at_most(self, store):
+        reserver = reserver_of(store, read_ahead=1000)
+        for _ in range(5):
+            store.on("reserve", [a_job()])  # of as many as 500, others were quicker with all but one
+            reserver.reserve(500, beside=False)
+
+        asked = [(options["limit"], options["spread"]) for options in store.options("reserve")]
+
+        assert asked == [(500, 1), (500, 2), (250, 4), (125, 8), (125, 8)]
+
+    def test_pick_from_fewer_again_after_a_full_batch(self, store):
+        reserver = reserver_of(store, read_ahead=1000)
+        store.on("reserve", [a_job()], [a_job(), a_job()], [])
+        for limit in (10, 2, 10):
+            reserver.reserve(limit, beside=False)
+
+        assert [options["spread"] for options in store.options("reserve")] == [1, 2, 1]
+
+
 class TestALostAnswer:
     def test_is_made_up_for_before_the_next_reserve(self, store):
         reserver, job = reserver_of(store), a_job()
