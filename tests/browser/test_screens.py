@@ -76,6 +76,20 @@ class TestEveryScreen:
 
         assert {path: faults for path, faults in found.items() if faults} == {}
 
+    @pytest.mark.parametrize("path", ["/queues", "/jobs", "/job"])
+    def test_has_menus_that_fit_on_a_phone(self, browser, address, shop, path):
+        due = a_job(queue="video", run_at=shop.store.clock.now())
+        shop.store.insert(due)
+        with tab(browser, address, **LOOKED_AT["phone"]) as opened:
+            page = opened.open(f"{path}?id={due.id}")
+            menus = page.locator("details.menu > summary").all()
+            for menu in menus:
+                menu.click()
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+                menu.click()
+
+        assert menus
+
     def test_would_be_caught_breaking_its_policy(self, operator, shop):
         page = operator.open("/")
         page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">x</p>')")

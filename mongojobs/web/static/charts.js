@@ -55,7 +55,7 @@ window.mongojobsCharts = (() => {
     const plot = new uPlot({
       width: Math.max(place.clientWidth, 200),
       height: Number(figure.dataset.height || 190),
-      padding: [10, 4, 0, 0],
+      padding: [10, 18, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { show: !isStacked } },
       scales: { x: { time: true }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
