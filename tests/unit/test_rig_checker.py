@@ -88,6 +88,13 @@ class TestTheJudge:
 
         assert guarantees(*runs, disturbances=[harm("killed", 11)]) == expected
 
+    def test_excuses_a_job_that_ran_while_its_process_died_by_another_one(self):
+        killer = Run("b", 1, 1, 0, 2, 10.0, "died", 10.1)
+        beside, again = a_run(1, started=10.2, seconds=0.1), a_run(2, started=14)
+
+        found = guarantees(killer, beside, again, enqueued={"a": Enqueued(1), "b": Enqueued(2)})
+        assert "I4" not in found
+
     def test_finds_a_job_that_lost_more_workers_than_it_may(self):
         runs = [a_run(fence, started=10.0 * fence, outcome="died") for fence in range(1, 5)]
         failed = {"state": "failed", "losses": 4, "last_error": "given up: lost"}

@@ -15,6 +15,9 @@ Harm = Literal["killed", "frozen", "stopped", "outage", "taken back"]
 SLACK_SECONDS = 4.0
 """What the machine of the tests may be late by."""
 
+DYING_SECONDS = 1.0
+"""How long a process may take to end after one of its jobs has noted that it ends it."""
+
 
 LONGEST_BACKOFF_SECONDS = 10.0
 """How long after an outage a worker may notice that it is over."""
@@ -131,10 +134,13 @@ def judge(evidence: Evidence) -> Verdict:
 
 
 def _deaths_by_jobs(runs: Sequence[Run]) -> Iterator[Disturbance]:
-    """Yield the deaths of processes by one of their own jobs, which harm the jobs beside it."""
+    """Yield the deaths of processes by one of their own jobs, which harm the jobs beside it.
+
+    The job notes it before it does it, so that another one may begin, and even end, in between.
+    """
     for run in runs:
         if run.outcome == "died" and run.ended is not None:
-            yield Disturbance("killed", frozenset([run.pid]), run.ended, run.ended)
+            yield Disturbance("killed", frozenset([run.pid]), run.ended, run.ended + DYING_SECONDS)
 
 
 def _lost(evidence: Evidence) -> Iterator[str]:
@@ -289,7 +295,7 @@ def _death(run: Run, disturbances: Sequence[Disturbance]) -> float | None:
     """Return when the process of *run* died, if it did."""
     if run.outcome == "died":
         return run.ended
-    deaths = (one.begun for one in disturbances if one.kind == "killed" and one.concerns(run))
+    deaths = (one.ended for one in disturbances if one.kind == "killed" and one.concerns(run))
     return next((death for death in deaths if death >= run.started), None)
 
 
