@@ -73,13 +73,13 @@ def metrics(told: GlobalOptions, /, *, host: str, port: int, cache: timedelta) -
 
 
 def _answer(registry: CollectorRegistry) -> Answer:
+    from mongojobs.core.errors import StoreUnavailableError
     from mongojobs.plugins.probes import Answer
-    from mongojobs.store.faults import DatabaseError, describe
 
     try:
         return exposition(registry)
-    except DatabaseError as error:
-        return Answer(f"{describe(error)}\n", ok=False)
+    except StoreUnavailableError as error:
+        return Answer(f"{error}\n", ok=False)
 
 
 def _look(database: Database) -> Look:
@@ -87,4 +87,4 @@ def _look(database: Database) -> Look:
     from mongojobs.store.clients import time_limit
 
     with time_limit(QUERY_SECONDS):
-        return Look(queues=database.operator.queues(most=MOST_COUNTED), workers=database.workers.alive())
+        return Look(queues=database.operator.queues(most=MOST_COUNTED), workers=database.operator.workers())

@@ -166,9 +166,9 @@ def _stats(worker: Worker, opened: Opened) -> Answer:
     from mongojobs.cli.opening import Database
     from mongojobs.cli.output import plain
     from mongojobs.cli.status import status_document
+    from mongojobs.core.errors import StoreUnavailableError
     from mongojobs.plugins.probes import JSON, Answer
     from mongojobs.store.clients import time_limit
-    from mongojobs.store.faults import DatabaseError, describe
 
     connections = worker.connections
     if connections is None:
@@ -177,7 +177,7 @@ def _stats(worker: Worker, opened: Opened) -> Answer:
     database = Database(connections.store, connections.workers, opened.app.link.database, "", operator)
     try:
         with time_limit(QUERY_SECONDS):
-            document = status_document(database.operator.report(), connections.workers.alive(), database)
-    except DatabaseError as error:
-        return Answer(json.dumps({"error": describe(error)}) + "\n", ok=False, content_type=JSON)
+            document = status_document(operator.report(), operator.workers(), database)
+    except StoreUnavailableError as error:
+        return Answer(json.dumps({"error": str(error)}) + "\n", ok=False, content_type=JSON)
     return Answer(json.dumps(plain(document), indent=2, ensure_ascii=False) + "\n", content_type=JSON)

@@ -87,7 +87,8 @@ class TestAWorker:
 class TestMetrics:
     def test_tell_of_queues_and_workers(self, app, start, tmp_path):
         sample_app.append.options(queue="mail", run_in=3600).delay("x", "y")
-        sample_app.append.options(queue="held").delay("x", "y")
+        for queue in ("held", "late"):
+            sample_app.append.options(queue=queue).delay("x", "y")
         app.pause("held")
         start("work", "--name=ada", "--queues=other")
         eventually(lambda: app.store.collection.database["delayed_jobs_workers"].find_one({"_id": "ada"}), seconds=20)
@@ -97,7 +98,8 @@ class TestMetrics:
 
         assert value(answer.text, "mongojobs_queue_jobs", queue="mail", state="scheduled") == 1
         assert value(answer.text, "mongojobs_queue_jobs", queue="held", state="ready") == 1
-        assert value(answer.text, "mongojobs_queue_latency_seconds", queue="held") > 0
+        assert value(answer.text, "mongojobs_queue_latency_seconds", queue="late") > 0
+        assert value(answer.text, "mongojobs_queue_latency_seconds", queue="held") == 0
         assert value(answer.text, "mongojobs_queue_paused", queue="held") == 1
         assert value(answer.text, "mongojobs_queue_paused", queue="mail") == 0
         assert value(answer.text, "mongojobs_workers", state="idle") == 1

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from mongojobs.cli import metrics
+from mongojobs.core.errors import StoreUnavailableError
 from mongojobs.plugins.prometheus_queues import MOST_QUEUES, Look, QueueMetrics, new_registry
 from mongojobs.store.looking import Count, QueueCounts, QueueStatus
 from mongojobs.store.pauses import Pause
@@ -83,6 +85,14 @@ class TestTheDatabase:
         metrics = QueueMetrics(lambda: looks.append(1) or a_look(), seconds=0)
 
         eventually(lambda: metrics.collect() and len(looks) == 2)
+
+    def test_that_does_not_answer_is_told_to_the_scraper(self):
+        def away():
+            raise StoreUnavailableError("the database does not answer")
+
+        answer = metrics._answer(registry_of(away))
+
+        assert (answer.body, answer.ok) == ("the database does not answer\n", False)
 
     def test_that_is_away_makes_the_scrape_fail(self):
         def away():
