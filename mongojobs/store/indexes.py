@@ -18,7 +18,7 @@ from mongojobs.core.job import ENDED as ENDED_STATES
 from mongojobs.core.job import READY as READY_STATE
 from mongojobs.core.job import RUNNING as RUNNING_STATE
 from mongojobs.core.job import Document
-from mongojobs.store.clients import Jobs, is_real, topology
+from mongojobs.store.clients import Jobs, beside, is_real, topology
 from mongojobs.store.stats import STATS_SUFFIX
 from mongojobs.store.workers import WORKERS_SUFFIX
 
@@ -175,9 +175,7 @@ def _wanted(jobs: Jobs) -> Iterable[Index]:
 
 
 def _collection(jobs: Jobs, suffix: str) -> Jobs:
-    if not suffix:
-        return jobs
-    return jobs.database.get_collection(jobs.name + suffix, write_concern=jobs.write_concern)
+    return beside(jobs, suffix) if suffix else jobs
 
 
 def _is_sharded(jobs: Jobs) -> bool:

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from pymongo.errors import OperationFailure
 
-from mongojobs.store.clients import Jobs, is_real, topology
+from mongojobs.store.clients import Jobs, beside, is_real, topology
 from mongojobs.store.pauses import QUEUES_SUFFIX
+from mongojobs.store.stats import STATS_SUFFIX
 from mongojobs.store.workers import WORKERS_SUFFIX
 
-_SUFFIXES: Final = ("", WORKERS_SUFFIX, QUEUES_SUFFIX, "_stats")
+_SUFFIXES: Final = ("", WORKERS_SUFFIX, QUEUES_SUFFIX, STATS_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class Server:
 def server(jobs: Jobs) -> Server:
     """Return what keeps *jobs*. Raises DatabaseError."""
     client = jobs.database.client
-    sizes = [_size(jobs.database.get_collection(jobs.name + suffix)) for suffix in _SUFFIXES] if is_real(client) else []
+    sizes = [_size(beside(jobs, suffix)) for suffix in _SUFFIXES] if is_real(client) else []
     version = str(client.server_info().get("version", "")) if is_real(client) else "mongomock"
     return Server(version=version, topology=topology(client), collections=tuple(size for size in sizes if size))
 
