@@ -76,7 +76,8 @@ class Reserver:
         wanted = self._choice.now()
         if wanted is None:
             return [], 0.0
-        limit = min(limit, LONGEST_LOOK // self._spread)
+        if self._spread > 1:
+            limit = min(limit, LONGEST_LOOK // self._spread)
         sent = elapsed_seconds()
         token = self._unanswered = secrets.token_hex(12)
         jobs = self._store.reserve(

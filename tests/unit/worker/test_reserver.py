@@ -108,6 +108,14 @@ class TestWorkersThatMeet:
 
         assert asked == [(500, 1), (500, 2), (250, 4), (125, 8), (125, 8)]
 
+    def test_alone_takes_as_many_as_it_wants(self, store):
+        reserver = reserver_of(store, read_ahead=5000)
+        store.on("reserve", [a_job()])
+
+        reserver.reserve(5000, beside=False)
+
+        assert [options["limit"] for options in store.options("reserve")] == [5000]
+
     def test_pick_from_fewer_again_after_a_full_batch(self, store):
         reserver = reserver_of(store, read_ahead=1000)
         store.on("reserve", [a_job()], [a_job(), a_job()], [])
