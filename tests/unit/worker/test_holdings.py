@@ -79,6 +79,7 @@ class TestTakingAJob:
         def take_all():
             while (one := holdings.take(is_async=False)) is not None:
                 found.append(one)
+                holdings.ended(one)
 
         threads = [threading.Thread(target=take_all) for _ in range(8)]
         list(map(threading.Thread.start, threads))
