@@ -120,21 +120,31 @@ class MongoJobs(Operating):
         """Store *job_object* as ``mongojobs.enqueue`` does, in this app."""
         return self.enqueuer.enqueue(object_call(job_object), Options.of(options))
 
-    def stats(self, *, since: datetime | None = None, until: datetime | None = None, by: Step = "minute") -> Stats:
-        """Return what workers did from *since* until *until*, by minute or by hour, for each name and queue.
+    def stats(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        by: Step = "minute",
+        name: str | None = None,
+        apart: bool = True,
+    ) -> Stats:
+        """Return what workers did from *since* until *until*, by minute, hour or day, for each name and queue.
 
-        Without times it is the last hour, or the last day by hour. Minutes are kept for a day, hours for
-        ``stats_retention``. Raises OptionError for a time without zone, and StoreUnavailableError.
+        With a *name* it is of its jobs alone; not *apart*, it is of all jobs together, which is far less to read.
+        Without times it is the last hour by minute, the last day by hour, the last week by day. Minutes are kept for a
+        day, hours and days for ``stats_retention``. Raises OptionError for a time without zone, and
+        StoreUnavailableError.
         """
         if by not in STEPS:
-            raise OptionError(f'by must be "minute" or "hour", got {by!r:.100}')
+            raise OptionError(f"by must be one of {', '.join(STEPS)}, got {by!r:.100}")
         try:
             begin, end = (None if moment is None else truncate(moment) for moment in (since, until))
         except ValueError as error:
             raise OptionError(str(error)) from None
         store = StatsStore(self.store.collection, self.store.clock, self.settings)
         with plain_errors():
-            return store.read(by=by, since=begin, until=end)
+            return store.read(by=by, since=begin, until=end, name=name, apart=apart)
 
     def connect_worker(self, settings: Settings) -> Connections:
         """Open the connections of a worker. Raises StoreUnavailableError, ServerTooOldError."""

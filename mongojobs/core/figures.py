@@ -6,9 +6,10 @@ They can be added up, over processes, minutes, names and queues, and never take 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Final, Literal, TypeVar, assert_never
 
 from mongojobs.core.notices import (
@@ -37,13 +38,23 @@ MOST_PAIRS: Final = 200
 """How many pairs of name and queue are told apart; names may be made by the app for each job."""
 OTHER: Final = "(other)"
 """The name, and the queue, under which all further ones are counted."""
+ALL: Final = "(all)"
+"""The name, and the queue, of figures that are not told apart by them."""
 
 BUCKETS: Final = 120
 """How many buckets a histogram has: what takes more than three weeks shares the last one."""
 
-Step = Literal["minute", "hour"]
-STEPS: Final[Mapping[Step, timedelta]] = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
-"""The lengths of time for which figures are kept."""
+Step = Literal["minute", "hour", "day"]
+STEPS: Final[Mapping[Step, timedelta]] = {
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+}
+"""The lengths of time for which figures are kept, the shortest first; days are those of UTC."""
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MOMENT: Final = timedelta(microseconds=1)
 
 
 class Durations:
@@ -138,6 +149,14 @@ class Figures:
         self.run.include(others.run)
         self.wait.include(others.wait)
 
+    @classmethod
+    def sum(cls, some: Iterable[Figures]) -> Figures:
+        """Return *some* figures added up."""
+        total = cls()
+        for figures in some:
+            total.include(figures)
+        return total
+
 
 class Tally:
     """Figures for each pair of name and queue; for the first ``MOST_PAIRS`` of them, and all others together."""
@@ -163,7 +182,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """The *figures* of the jobs of one name in one queue, for the minute or hour that begins *at* this time."""
+    """The *figures* of the jobs of one name in one queue, in what begins *at* this time: a minute, hour or day."""
 
     at: datetime
     name: str
@@ -173,7 +192,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """What workers did from *since* until *until*, in rows *by* minute or hour.
+    """What workers did from *since* until *until*, in rows *by* minute, hour or day.
 
     *since* is later than was asked for where there is too much to read. A minute is known once it is over. Nothing is
     known of jobs that were given up on without a run, as those of lost workers are.
@@ -186,13 +205,10 @@ class Stats:
 
     def total(self) -> Figures:
         """Return the figures of all rows together."""
-        total = Figures()
-        for row in self.rows:
-            total.include(row.figures)
-        return total
+        return Figures.sum(row.figures for row in self.rows)
 
     def by_time(self) -> dict[datetime, Figures]:
-        """Return the figures of each minute or hour, in their order; those without runs too."""
+        """Return the figures of each minute, hour or day, in their order; those without runs too."""
         step, times, at = STEPS[self.by], [], self.since
         while at < self.until:
             times.append(at)
@@ -237,9 +253,26 @@ def ending_of(notice: RunEnded) -> tuple[str | None, float | None]:
 
 
 def begin_of(step: Step, moment: datetime) -> datetime:
-    """Return the beginning of the minute or hour that *moment* is in."""
-    minute = moment.replace(second=0, microsecond=0)
-    return minute if step == "minute" else minute.replace(minute=0)
+    """Return the beginning of the minute, hour or day that *moment* is in."""
+    return moment - (moment - _EPOCH) % STEPS[step]
+
+
+def coarsest(since: datetime, now: datetime, *, finest: Step) -> Iterator[tuple[Step, datetime, datetime]]:
+    """Yield the times that make up that from *since* until *now*, in steps as long as they can be.
+
+    From 22:58 on the day before these are two minutes, an hour, and what there is of today.
+    """
+    steps = list(STEPS)[list(STEPS).index(finest) :]
+    begin = begin_of(finest, since)
+    for step, longer in pairwise(steps):
+        end = begin_of(longer, begin + STEPS[longer] - _MOMENT)
+        if end >= now:
+            yield step, begin, now
+            return
+        if begin < end:
+            yield step, begin, end
+        begin = end
+    yield steps[-1], begin, now
 
 
 def _milliseconds(bucket: int) -> int:

@@ -1,8 +1,9 @@
-"""What workers did, in a collection beside the jobs: one document a minute, and one an hour, of each worker process.
+"""What workers did, in a collection beside the jobs: one document a minute, an hour and a day, of each worker process.
 
 A document holds totals, not increments, under an ``_id`` that is made once. So it may be written again, after an answer
 that was lost or because more has been counted, and nothing is counted twice. The ``_id`` begins with the time, so that
-its own index finds the documents of a span of time.
+its own index finds the documents of a span of time. Histograms of many jobs take long to read: those of all jobs
+together stand apart, and the server passes on no others than were asked for.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from pymongo import WriteConcern
+from pymongo import DESCENDING, WriteConcern
 
 from mongojobs.core.clock import Clock
 from mongojobs.core.figures import (
+    ALL,
     MOST_PAIRS,
     OTHER,
     OUTCOMES,
@@ -34,8 +36,12 @@ from mongojobs.store.documents import aware
 STATS_SUFFIX: Final = "_stats"
 
 MINUTES_KEPT: Final = timedelta(days=1)
-"""How long the documents of minutes are kept at most; those of hours tell of more."""
-USUAL_SPAN: Final[Mapping[Step, timedelta]] = {"minute": timedelta(hours=1), "hour": timedelta(days=1)}
+"""How long the documents of minutes are kept at most; those of hours and days tell of more."""
+USUAL_SPAN: Final[Mapping[Step, timedelta]] = {
+    "minute": timedelta(hours=1),
+    "hour": timedelta(days=1),
+    "day": timedelta(days=7),
+}
 MOST_READ: Final = 10_000
 """The most documents that are read at once; more come from a hundred processes in an hour and a half."""
 READ_MILLISECONDS: Final = 5_000
@@ -58,25 +64,36 @@ class StatsStore:
         document = {
             "at": at,
             "worker": worker,
-            "expire_at": at + retention,
+            "expire_at": at + STEPS[step] + retention,
             "jobs": [_entry(name, queue, figures) for (name, queue), figures in tally.pairs.items()],
+            "all": [_entry(ALL, ALL, Figures.sum(tally.pairs.values()))],
         }
         document_id = f"{_begin_of_id(step, at)} {process}"
         self.collection.replace_one({"_id": document_id}, document, upsert=True)
 
-    def read(self, *, by: Step, since: datetime | None, until: datetime | None) -> Stats:
-        """Return what was done from *since* (an hour or a day ago) until *until* (now). Raises DatabaseError.
+    def read(
+        self, *, by: Step, since: datetime | None, until: datetime | None, name: str | None = None, apart: bool = True
+    ) -> Stats:
+        """Return what was done from *since* (an hour, a day or a week ago) until *until* (now). Raises DatabaseError.
 
-        Of more than ``MOST_READ`` documents the last ones are read.
+        It is of the jobs called *name*, or of all jobs; not *apart*: of all together. Of more than ``MOST_READ``
+        documents the last ones are read.
         """
         until = until or self.clock.now()
         since = begin_of(by, since or until - USUAL_SPAN[by])
         last = begin_of(by, until - timedelta(milliseconds=1))
-        span = {"$gte": _begin_of_id(by, since), "$lt": _begin_of_id(by, last + STEPS[by])}
-        last_first = self.collection.find({"_id": span}, {"at": 1, "jobs": 1}).sort("_id", -1).limit(MOST_READ + 1)
+        last_first = self.collection.aggregate(
+            [
+                {"$match": {"_id": {"$gte": _begin_of_id(by, since), "$lt": _begin_of_id(by, last + STEPS[by])}}},
+                {"$sort": {"_id": DESCENDING}},
+                {"$limit": MOST_READ + 1},
+                {"$project": {"at": 1, "jobs": _called(name) if name is not None else "$jobs" if apart else "$all"}},
+            ],
+            maxTimeMS=READ_MILLISECONDS,
+        )
         rows = _Rows()
-        for number, document in enumerate(last_first.max_time_ms(READ_MILLISECONDS)):
-            if number == MOST_READ:  # the minute or hour that has been read last may not be complete
+        for number, document in enumerate(last_first):
+            if number == MOST_READ:  # what has been read last may not be complete
                 since = rows.first + STEPS[by]
                 break
             rows.add(document)
@@ -99,7 +116,7 @@ class _Rows:
             return
         at = aware(at)
         self.first = min(self.first, at)
-        for entry in document.get("jobs", ()):
+        for entry in document.get("jobs") or ():
             key = (at, *self._known(str(entry["name"]), str(entry["queue"])))
             figures = self._figures.get(key)
             if figures is None:
@@ -124,6 +141,11 @@ class _Rows:
 
 def _begin_of_id(step: Step, at: datetime) -> str:
     return f"{step} {at:%Y-%m-%dT%H:%MZ}"
+
+
+def _called(name: str) -> Document:
+    """Return the expression for the entries of the jobs of one *name*."""
+    return {"$filter": {"input": "$jobs", "as": "job", "cond": {"$eq": ["$$job.name", {"$literal": name}]}}}
 
 
 def _entry(name: str, queue: str, figures: Figures) -> Document:

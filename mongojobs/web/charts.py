@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
@@ -53,35 +53,29 @@ def columns(by_time: Mapping[datetime, Figures], width: timedelta) -> tuple[Colu
 
 @dataclass(frozen=True)
 class Summary:
-    """What workers did in a range of time, added up in the ways in which pages show it, each when first asked for."""
+    """What workers did in *parts* of a time, added up for each name and each queue when first asked for."""
 
-    stats: Stats
-    width: timedelta
+    parts: tuple[Stats, ...]
 
-    @cached_property
-    def columns(self) -> tuple[Column, ...]:
-        """What was done in each column of *width*."""
-        return columns(self.stats.by_time(), self.width)
-
-    @cached_property
-    def total(self) -> Figures:
-        """What was done altogether."""
-        total = Figures()
-        for column in self.columns:
-            total.include(column.figures)
-        return total
+    @property
+    def span(self) -> timedelta:
+        """How much time it is of."""
+        return sum((part.until - part.since for part in self.parts), timedelta())
 
     @cached_property
     def by_name(self) -> Mapping[str, Figures]:
         """What was done by jobs of each name."""
-        return self.stats.by_name()
+        return _added_up(part.by_name() for part in self.parts)
 
     @cached_property
     def by_queue(self) -> Mapping[str, Figures]:
         """What was done by jobs of each queue."""
-        return self.stats.by_queue()
+        return _added_up(part.by_queue() for part in self.parts)
 
-    def columns_of(self, name: str) -> tuple[Column, ...]:
-        """Return the columns of the jobs called *name* alone."""
-        alone = replace(self.stats, rows=tuple(row for row in self.stats.rows if row.name == name))
-        return columns(alone.by_time(), self.width)
+
+def _added_up(parts: Iterable[Mapping[str, Figures]]) -> Mapping[str, Figures]:
+    total: dict[str, Figures] = {}
+    for part in parts:
+        for key, figures in part.items():
+            total.setdefault(key, Figures()).include(figures)
+    return total

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from werkzeug.exceptions import BadRequest
@@ -15,11 +15,14 @@ from werkzeug.wrappers import Request, Response
 
 from mongojobs.app import MongoJobs
 from mongojobs.app.looking import place
+from mongojobs.core.figures import coarsest
 from mongojobs.core.notices import ActionTaken
 from mongojobs.core.wording import iso
 from mongojobs.web.access import User
-from mongojobs.web.charts import Range, Summary
+from mongojobs.web.charts import Column, Range, Summary, columns
 from mongojobs.web.memory import Memory
+
+T = TypeVar("T")
 
 LONGEST_PARAMETER: Final = 1024
 """In characters; no text that anybody types is longer."""
@@ -64,13 +67,30 @@ class Visit:
         """Whether only the part of the page is wanted that changes."""
         return self.request.headers.get("HX-Request") == "true"
 
+    def columns(self, chosen: Range, name: str | None = None) -> tuple[Column, ...]:
+        """Return what became of all jobs, or of those called *name*, in each part of the last time.
+
+        As for ``summary``: workers report once a minute, so what has been read is kept for a while.
+        """
+
+        def make() -> tuple[Column, ...]:
+            stats = self.app.stats(by=chosen.step, since=self.now - chosen.span, name=name, apart=False)
+            return columns(stats.by_time(), chosen.column)
+
+        return make() if name else self._recall("columns", chosen, make)
+
     def summary(self, chosen: Range) -> Summary:
-        """Return what workers did in the last time; they report once a minute, so it need not be read each second."""
+        """Return what became of the jobs of each name and queue in the last time."""
 
         def make() -> Summary:
-            return Summary(self.app.stats(by=chosen.step, since=self.now - chosen.span), chosen.column)
+            times = coarsest(self.now - chosen.span, self.now, finest=chosen.step)
+            return Summary(tuple(self.app.stats(by=step, since=since, until=until) for step, since, until in times))
 
-        return self.memory.recall(chosen, min(chosen.column.total_seconds() / 6, _LONGEST_MEMORY_SECONDS), make)
+        return self._recall("summary", chosen, make)
+
+    def _recall(self, what: str, chosen: Range, make: Callable[[], T]) -> T:
+        seconds = min(chosen.column.total_seconds() / 6, _LONGEST_MEMORY_SECONDS)
+        return self.memory.recall((what, chosen), seconds, make)
 
     def text(self, name: str) -> str:
         """Return a parameter of the address or the form. Raises BadRequest for one that is too long."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from mongojobs.core.figures import STEPS, Step, Tally, begin_of, ending_of
@@ -16,7 +16,7 @@ from mongojobs.worker.outage import Outage
 
 STORING: Final = "storing statistics"
 MOST_UNSENT: Final = 30
-"""How many past totals are kept while the database does not take them; then the oldest go, minutes before hours."""
+"""How many past totals are kept while the database does not take them; then the oldest go, those of minutes first."""
 AGAIN_SECONDS: Final = 60.0
 
 Period = tuple[Step, datetime]
@@ -25,8 +25,8 @@ Period = tuple[Step, datetime]
 class Statistics:
     """Counts what is told of the jobs of *worker* from ``begin`` to ``end``.
 
-    What has come since the last look is counted apart, and then added to the minute and the hour that it belongs to.
-    Their totals are written until the database has taken them.
+    What has come since the last look is counted apart, and then added to the minute, the hour and the day that it
+    belongs to. Their totals are written until the database has taken them.
     """
 
     def __init__(self, lifecycle: Lifecycle, outage: Outage, *, worker: str) -> None:
@@ -96,7 +96,7 @@ class Statistics:
             return AGAIN_SECONDS
 
     def _gather(self, now: datetime) -> None:
-        """Add what is fresh to the totals of its minute and hour, and forget past ones that are stored or too many."""
+        """Add what is fresh to the totals of its time, and forget past ones that are stored or too many."""
         with self._counting:
             fresh, self._fresh = self._fresh, Tally()
         if fresh.pairs:
@@ -118,6 +118,6 @@ class Statistics:
         return max((next_minute - self._stats.clock.now()).total_seconds(), 0.0)
 
 
-def _worth(period: Period) -> tuple[bool, datetime]:
+def _worth(period: Period) -> tuple[timedelta, datetime]:
     step, at = period
-    return step == "hour", at
+    return STEPS[step], at

@@ -54,12 +54,23 @@ class TestStats:
         assert 0.2 <= figures.run.percentile(95) < 0.4
         assert 0 <= figures.wait.percentile(95) < 5
 
-    def test_are_the_same_by_hour(self, app):
+    @pytest.mark.parametrize("by", ["minute", "hour", "day"])
+    def test_are_the_same_by_minute_hour_and_day(self, app, by):
         worker_jobs.counts.delay(1)
 
         work_off()
 
-        assert app.stats(by="hour").total().runs == 1
+        assert app.stats(by=by).total().runs == 1
+
+    def test_can_be_of_one_name_alone_and_of_all_together(self, app):
+        worker_jobs.counts.delay_many([(1,), (2,)])
+        worker_jobs.fails.delay(1)
+
+        work_off()
+
+        assert set(app.stats(name="tests.support.worker_jobs.counts").by_name()) == {"tests.support.worker_jobs.counts"}
+        [together] = app.stats(by="hour", apart=False).rows
+        assert (together.figures.outcomes["completed"], together.figures.outcomes["retried"]) == (2, 1)
 
     def test_add_up_what_one_worker_did_at_several_times(self, app):
         worker = mongojobs.Worker(app=app)
@@ -98,7 +109,7 @@ class TestStats:
         assert app.stats().rows == ()
         assert "delayed_jobs_stats" not in app.store.collection.database.list_collection_names()
 
-    @pytest.mark.parametrize("span", [{"since": START.replace(tzinfo=None)}, {"by": "day"}])
+    @pytest.mark.parametrize("span", [{"since": START.replace(tzinfo=None)}, {"by": "week"}])
     def test_refuse_what_they_cannot_tell(self, app, span):
         with pytest.raises(OptionError):
             app.stats(**span)

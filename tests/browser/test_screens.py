@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
-from mongojobs.core.figures import Tally
+from mongojobs.core.figures import STEPS, Tally, begin_of
 from mongojobs.store.stats import StatsStore
 from mongojobs.store.workers import RunningJob, WorkerStatus
 from tests.support.browser import tab
@@ -58,9 +58,9 @@ def shop(app, failed):
     for seconds in (0.1, 0.2, 3):
         figures.run.add(seconds)
         figures.wait.add(seconds / 2)
-    minute = now.replace(second=0, microsecond=0) - timedelta(minutes=3)
     stats = StatsStore(app.store.collection, app.store.clock, app.settings)
-    stats.write("minute", minute, tally, process="p", worker="web.1")
+    for step in STEPS:
+        stats.write(step, begin_of(step, now - timedelta(minutes=3)), tally, process="p", worker="web.1")
     return app
 
 

@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from mongojobs.core.figures import MOST_PAIRS, OTHER, Tally
+from mongojobs.core.figures import ALL, MOST_PAIRS, OTHER, STEPS, Tally
 from mongojobs.core.settings import Settings
 from mongojobs.store import stats as stats_module
 from mongojobs.store.indexes import create_indexes
 from mongojobs.store.stats import StatsStore
 from tests.support.clock import START
+from tests.support.plans import explain
 from tests.support.waiting import eventually
 
 MINUTE = timedelta(minutes=1)
@@ -95,6 +96,36 @@ class TestReading:
 
         assert read(stats, by="hour").total().runs == 2
 
+    def test_by_day_reads_the_documents_of_days(self, stats):
+        midnight = START.replace(hour=0)
+        write(stats, START)
+        write(stats, midnight, a_tally(seconds=(1, 2)), step="day")
+
+        span = read(stats, by="day", until=START + HOUR)
+
+        assert (span.total().runs, list(span.by_time())) == (2, [midnight])
+
+    def test_of_one_name_is_of_no_other(self, stats):
+        tally = a_tally("send", "mail")
+        tally.include(a_tally("send", "bulk", seconds=(1, 1)))
+        tally.include(a_tally("$send", "bulk"))
+        write(stats, START, tally)
+
+        assert read(stats, name="send").by_queue()["bulk"].runs == 2
+        assert [row.name for row in read(stats, name="$send").rows] == ["$send"]
+        assert read(stats, name="$name").rows == ()
+
+    def test_of_all_together_has_a_row_for_each_time(self, stats):
+        tally = a_tally("send", "mail", seconds=(1, 3))
+        tally.include(a_tally("pack", "bulk", seconds=(2,)))
+        for process in ("p1", "p2"):
+            write(stats, START, tally, process=process)
+
+        [row] = read(stats, apart=False).rows
+
+        assert (row.at, row.name, row.queue, row.figures.runs) == (START, ALL, ALL, 6)
+        assert (row.figures.run.counts, row.figures.wait.count) == (read(stats).total().run.counts, 6)
+
     def test_without_times_is_of_the_last_hour(self, stats, clock):
         clock.advance(hours=3)
 
@@ -127,24 +158,24 @@ class TestReading:
 
     def test_reads_what_another_version_wrote(self, stats):
         write(stats, START)
-        stats.collection.update_one({}, {"$set": {"new": 1, "jobs.0.exploded": 7}, "$unset": {"jobs.0.wait": ""}})
+        stats.collection.update_one(
+            {}, {"$set": {"new": 1, "jobs.0.exploded": 7}, "$unset": {"jobs.0.wait": "", "all": ""}}
+        )
 
         assert read(stats).total().runs == 1
+        assert read(stats, apart=False).total().runs == 0
 
 
 class TestTheServer:
-    def test_finds_a_span_of_time_by_the_index_of_ids(self, server_stats, spy):
+    def test_finds_a_span_of_time_by_the_index_of_ids(self, server_stats, spy, administrator):
         for minute in range(100):
             write(server_stats, START + minute * MINUTE)
 
         read(server_stats, since=START + 90 * MINUTE, until=START + 95 * MINUTE)
 
-        find = spy.sent[-1].command
-        plan = server_stats.collection.database.command(
-            "explain", {key: find[key] for key in ("find", "filter", "sort", "limit")}, verbosity="executionStats"
-        )
-        assert plan["executionStats"]["totalKeysExamined"] <= 7
-        assert find["maxTimeMS"] == stats_module.READ_MILLISECONDS
+        asked = spy.sent[-1]
+        assert explain(administrator, asked).keys <= 7
+        assert asked.command["maxTimeMS"] == stats_module.READ_MILLISECONDS
 
     def test_takes_any_name(self, server_stats):
         write(server_stats, START, a_tally("$where.a\x7f ü", "a.b$c"))
@@ -153,13 +184,13 @@ class TestTheServer:
 
         assert (row.name, row.queue) == ("$where.a\x7f ü", "a.b$c")
 
-    def test_keeps_minutes_for_a_day_and_hours_for_as_long_as_is_set(self, server_stats):
-        write(server_stats, START)
-        write(server_stats, START, step="hour")
+    def test_keeps_minutes_for_a_day_and_others_for_as_long_as_is_set(self, server_stats):
+        for step in STEPS:
+            write(server_stats, START, step=step)
 
         kept = sorted(found["expire_at"] - START for found in server_stats.collection.find())
 
-        assert kept == [timedelta(days=1), timedelta(days=14)]
+        assert kept == [timedelta(days=1, minutes=1), timedelta(days=14, hours=1), timedelta(days=15)]
 
     def test_keeps_minutes_no_longer_than_hours(self, server_store, clock):
         stats = StatsStore(server_store.collection, clock, Settings(stats_retention="2h"))
@@ -167,7 +198,7 @@ class TestTheServer:
 
         [found] = stats.collection.find()
 
-        assert found["expire_at"] == START + 2 * HOUR
+        assert found["expire_at"] == START + MINUTE + 2 * HOUR
 
 
 class TestExpiry:

@@ -209,7 +209,7 @@ class TestTheWorker:
         assert worker.wait() == 0
 
         assert app("jobsReader").stats().by_name()[a_job.name].outcomes["completed"] >= 1
-        with pytest.raises(StoreUnavailableError, match='find on "delayed_jobs_stats"'):
+        with pytest.raises(StoreUnavailableError, match='aggregate on "delayed_jobs_stats"'):
             app("jobsWorker").stats()
 
     def test_tells_its_probes_all_that_they_ask(self, work):

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from mongojobs.app.looking import what_waits
+from mongojobs.core.figures import Figures
 from mongojobs.core.jobfilter import JobFilter
 from mongojobs.core.wording import in_words
 from mongojobs.web.charts import RANGES
@@ -41,7 +42,7 @@ def show(visit: Visit) -> Page:
     app, chosen = visit.app, RANGES[visit.choice("range", tuple(RANGES))]
     counts = app.counts()
     queues, workers = app.queues(most=QUEUE_MOST_COUNTED), app.workers()
-    done = visit.summary(chosen)
+    columns = visit.columns(chosen)
     late = sorted((queue for queue in queues if queue.latency), key=lambda queue: -queue.latency)
     return Page(
         "overview.html",
@@ -54,8 +55,8 @@ def show(visit: Visit) -> Page:
             "late": LATE,
             "ranges": RANGES,
             "range": visit.text("range") or next(iter(RANGES)),
-            "columns": done.columns,
-            "total": done.total,
+            "columns": columns,
+            "total": Figures.sum(column.figures for column in columns),
             "concerns": [
                 *_about_workers(workers, late, visit.now, app.settings.lease * SILENT),
                 *_about_queues(late, queues),

@@ -15,8 +15,7 @@ def show(visit: Visit) -> Page:
     """Show the heaviest first."""
     chosen, name = RANGES[visit.choice("range", tuple(RANGES))], visit.text("name")
     sort = visit.choice("sort", SORTS)
-    done = visit.summary(chosen)
-    by_name = done.by_name
+    by_name = visit.summary(chosen).by_name
     keys = {
         "total": lambda item: -item[1].run.seconds,
         "runs": lambda item: -item[1].runs,
@@ -35,6 +34,6 @@ def show(visit: Visit) -> Page:
             "range": visit.text("range") or next(iter(RANGES)),
             "sort": sort,
             "name": name,
-            "columns": done.columns_of(name) if name else done.columns,
+            "columns": visit.columns(chosen, name),
         },
     )

@@ -24,7 +24,7 @@ def show(visit: Visit) -> Page:
         "queues": visit.app.queues(),
         "workers": visit.app.workers(),
         "done": done.by_queue,
-        "minutes": max((done.stats.until - done.stats.since) / timedelta(minutes=1), 1),
+        "minutes": max(done.span / timedelta(minutes=1), 1),
         "durations": DURATIONS,
     }
     return Page("queues.html", values)

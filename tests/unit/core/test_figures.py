@@ -1,14 +1,19 @@
 """Figures about runs: histograms, their percentiles, and sums over names, queues and times."""
 
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mongojobs.core.figures import BUCKETS, MOST_PAIRS, OTHER, Durations, Figures, Row, Stats, Tally, begin_of
+from mongojobs.core.figures import BUCKETS, MOST_PAIRS, OTHER, Durations, Figures, Row, Stats, Tally, begin_of, coarsest
 from tests.support.clock import START
 
 MINUTE = timedelta(minutes=1)
+
+
+def moment(text):
+    """Return a day and a time of some month."""
+    return datetime.strptime(text, "%d %H:%M").replace(year=2026, month=11, tzinfo=UTC)
 
 
 def durations(*seconds):
@@ -115,6 +120,28 @@ class TestStats:
         assert runs == {START: 4, START + MINUTE: 0, START + 2 * MINUTE: 3}
 
 
-@pytest.mark.parametrize(("step", "begin"), [("minute", START + 7 * MINUTE), ("hour", START)])
-def test_a_moment_belongs_to_the_minute_and_the_hour_it_is_in(step, begin):
+@pytest.mark.parametrize(
+    ("step", "begin"), [("minute", START + 7 * MINUTE), ("hour", START), ("day", START.replace(hour=0))]
+)
+def test_a_moment_belongs_to_the_minute_the_hour_and_the_day_it_is_in(step, begin):
     assert begin_of(step, START + 7 * MINUTE + timedelta(seconds=59, milliseconds=999)) == begin
+
+
+class TestTheCoarsestTimes:
+    @pytest.mark.parametrize(
+        ("since", "now", "finest", "expected"),
+        [
+            ("20 22:58", "21 03:30", "minute", ["minute 20 22:58", "hour 20 23:00", "day 21 00:00"]),
+            ("20 14:20", "20 15:20", "minute", ["minute 20 14:20", "hour 20 15:00"]),
+            ("20 14:00", "20 15:00", "minute", ["hour 20 14:00"]),
+            ("20 14:20", "20 14:50", "minute", ["minute 20 14:20"]),
+            ("19 23:10", "20 00:10", "minute", ["minute 19 23:10", "day 20 00:00"]),
+            ("13 14:20", "20 14:20", "hour", ["hour 13 14:00", "day 14 00:00"]),
+            ("13 00:00", "20 00:00", "hour", ["day 13 00:00"]),
+        ],
+    )
+    def test_are_as_long_as_they_can_be(self, since, now, finest, expected):
+        made = list(coarsest(moment(since), moment(now), finest=finest))
+
+        assert [f"{step} {begin:%d %H:%M}" for step, begin, _ in made] == expected
+        assert [end for _, _, end in made] == [*(begin for _, begin, _ in made[1:]), moment(now)]

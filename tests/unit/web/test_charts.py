@@ -2,11 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
-from mongojobs.core.figures import Figures, Row, Stats
+from mongojobs.core.figures import STEPS, Figures, Row, Stats, Step
 from mongojobs.web.charts import RANGES, Summary, columns
 
 START = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+def a_part(by: Step, since: datetime, rows: list[Row]) -> Stats:
+    return Stats(since=since, until=since + STEPS[by], by=by, rows=tuple(rows))
 
 
 def some(runs: int) -> Figures:
@@ -23,24 +27,16 @@ def test_columns_add_up_minutes():
     assert [(column.at, column.figures.runs) for column in made] == [(START, 15), (START + 6 * MINUTE, 51)]
 
 
-def test_one_name_is_counted_alone_in_all_columns():
-    rows = (
-        Row(at=START, name="a", queue="q", figures=some(3)),
-        Row(at=START + MINUTE, name="b", queue="q", figures=some(5)),
-    )
-    stats = Stats(since=START, until=START + 2 * MINUTE, by="minute", rows=rows)
-
-    assert [column.figures.runs for column in Summary(stats, MINUTE).columns_of("a")] == [3, 0]
-
-
 def test_no_range_has_more_columns_than_can_be_seen():
     assert {key: one.span // one.column <= 60 for key, one in RANGES.items()} == dict.fromkeys(RANGES, True)
 
 
-def test_a_summary_adds_up_all_rows():
-    rows = tuple(Row(at=START + n * MINUTE, name="ab"[n % 2], queue="q", figures=some(n)) for n in range(4))
+def test_a_summary_adds_up_all_parts():
+    hour = a_part("hour", START, [Row(at=START, name=name, queue="q", figures=some(2)) for name in "ab"])
+    minutes = a_part("minute", START + HOUR, [Row(at=START + HOUR, name="b", queue="r", figures=some(3))])
 
-    found = Summary(Stats(since=START, until=START + 4 * MINUTE, by="minute", rows=rows), 2 * MINUTE)
+    found = Summary((hour, minutes))
 
-    assert found.total.runs == found.by_queue["q"].runs == sum(column.figures.runs for column in found.columns) == 6
-    assert {name: figures.runs for name, figures in found.by_name.items()} == {"a": 2, "b": 4}
+    assert {name: figures.runs for name, figures in found.by_name.items()} == {"a": 2, "b": 5}
+    assert {queue: figures.runs for queue, figures in found.by_queue.items()} == {"q": 4, "r": 3}
+    assert found.span == HOUR + MINUTE

@@ -1,4 +1,4 @@
-"""Counting what becomes of jobs: per minute and per hour, stored until the database has taken it."""
+"""Counting what becomes of jobs: per minute, hour and day, stored until the database has taken it."""
 
 import threading
 from datetime import timedelta
@@ -18,7 +18,7 @@ WORKER = "w1"
 
 
 class FakeStats:
-    """Keeps the last totals that were written for each minute and hour; raises `error` instead while there is one."""
+    """Keeps the last totals that were written for each time; raises `error` instead while there is one."""
 
     def __init__(self):
         self.clock = HeldClock()
@@ -35,7 +35,7 @@ class FakeStats:
         self.documents[step, at] = {pair: dict(figures.outcomes) for pair, figures in tally.pairs.items()}
 
     def runs(self, step):
-        """Return how many runs are stored for each minute or hour."""
+        """Return how many runs are stored for each minute, hour or day."""
         return {
             at: sum(sum(outcomes.values()) for outcomes in pairs.values())
             for (of, at), pairs in self.documents.items()
@@ -109,7 +109,7 @@ class TestEachOutcome:
 
 
 class TestStoring:
-    def test_writes_the_totals_of_the_minute_and_of_the_hour(self, statistics, stats, completes):
+    def test_writes_the_totals_of_the_minute_the_hour_and_the_day(self, statistics, stats, completes):
         completes(3)
         statistics.store()
         stats.clock.advance(minutes=1)
@@ -119,6 +119,7 @@ class TestStoring:
 
         assert stats.runs("minute") == {START: 3, stats.clock.now(): 2}
         assert stats.runs("hour") == {START: 5}
+        assert stats.runs("day") == {START.replace(hour=0): 5}
         assert len(stats.processes) == 1
 
     def test_again_within_a_minute_writes_all_of_that_minute(self, statistics, stats, completes):
@@ -154,7 +155,7 @@ class TestStoring:
         assert list(stats.runs("minute").values()) == [2, 2, 2]
         assert stats.runs("hour") == {START: 6}
 
-    def test_of_a_very_long_outage_keeps_the_hours_and_the_last_minutes(self, statistics, stats, completes):
+    def test_of_a_very_long_outage_keeps_days_and_hours_and_the_last_minutes(self, statistics, stats, completes):
         stats.error = AWAY
         for _ in range(200):
             completes()
@@ -163,8 +164,8 @@ class TestStoring:
         stats.error = None
         statistics.store()
 
-        assert len(stats.documents) <= MOST_UNSENT + 2
-        assert sum(stats.runs("hour").values()) == 200
+        assert len(stats.documents) <= MOST_UNSENT + 3
+        assert sum(stats.runs("hour").values()) == sum(stats.runs("day").values()) == 200
         assert min(stats.runs("minute")) >= stats.clock.now() - timedelta(minutes=MOST_UNSENT)
 
     def test_keeps_nothing_of_what_is_stored_and_past(self, statistics, stats, completes):
@@ -173,7 +174,7 @@ class TestStoring:
             statistics.store()
             stats.clock.advance(minutes=1)
 
-        assert len(statistics._totals) <= 3
+        assert len(statistics._totals) <= 4
 
 
 class TestAnOutage:
