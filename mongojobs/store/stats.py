@@ -56,7 +56,7 @@ class StatsStore:
         self._retention = settings.stats_retention
 
     def write(self, step: Step, at: datetime, tally: Tally, *, process: str, worker: str) -> None:
-        """Store the totals of one *process* for the minute or hour that begins *at*, again or for the first time.
+        """Store the totals of one *process* for the minute, hour or day that begins *at*, again or for the first time.
 
         Raises DatabaseError.
         """
