@@ -133,11 +133,10 @@ class MongoJobs(Operating):
 
         With a *name* it is of its jobs alone; not *apart*, it is of all jobs together, which is far less to read.
         Without times it is the last hour by minute, the last day by hour, the last week by day. Minutes are kept for a
-        day, hours and days for ``stats_retention``. Raises OptionError for a time without zone, and
-        StoreUnavailableError.
+        day, hours and days for ``stats_retention``. Raises OptionError for a time without zone or a *name* that is not
+        apart, and StoreUnavailableError.
         """
-        if by not in STEPS:
-            raise OptionError(f"by must be one of {', '.join(STEPS)}, got {by!r:.100}")
+        _check_choice(by, name, apart=apart)
         try:
             begin, end = (None if moment is None else truncate(moment) for moment in (since, until))
         except ValueError as error:
@@ -163,6 +162,15 @@ class MongoJobs(Operating):
         link = self._link
         if link is not None and link.address is not None and not link.source.startswith("MongoEngine"):
             link.client.close()
+
+
+def _check_choice(by: object, name: object, *, apart: bool) -> None:
+    if by not in STEPS:
+        raise OptionError(f"by must be one of {', '.join(STEPS)}, got {by!r:.100}")
+    if name is not None and not isinstance(name, str):
+        raise OptionError(f"name must be the name of jobs, got {name!r:.100}")
+    if name is not None and not apart:
+        raise OptionError(f"apart=False is of all jobs together: leave it out, or the name {name!r:.100}")
 
 
 class _Default:

@@ -44,11 +44,13 @@ class TimeSource(Protocol):
         ...
 
 
-def truncate(moment: datetime) -> datetime:
+def truncate(moment: object) -> datetime:
     """Return *moment* in UTC, cut to the whole milliseconds that BSON keeps.
 
-    Raises ValueError for a naive time: it could mean any zone.
+    Raises ValueError for what is no datetime, and for a naive one: it could mean any zone.
     """
+    if not isinstance(moment, datetime):
+        raise ValueError(f"a time must be a datetime with a zone, got {moment!r:.100}")
     if moment.tzinfo is None:
         raise ValueError(f"a time must carry its zone, got the naive {moment!r}: use datetime.now(UTC)")
     moment = moment.astimezone(UTC)

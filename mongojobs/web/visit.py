@@ -74,10 +74,10 @@ class Visit:
         """
 
         def make() -> tuple[Column, ...]:
-            stats = self.app.stats(by=chosen.step, since=self.now - chosen.span, name=name, apart=False)
+            stats = self.app.stats(by=chosen.step, since=self.now - chosen.span, name=name, apart=name is not None)
             return columns(stats.by_time(), chosen.column)
 
-        return make() if name else self._recall("columns", chosen, make)
+        return self._recall("columns", chosen, make) if name is None else make()
 
     def summary(self, chosen: Range) -> Summary:
         """Return what became of the jobs of each name and queue in the last time."""

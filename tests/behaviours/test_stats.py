@@ -109,10 +109,19 @@ class TestStats:
         assert app.stats().rows == ()
         assert "delayed_jobs_stats" not in app.store.collection.database.list_collection_names()
 
-    @pytest.mark.parametrize("span", [{"since": START.replace(tzinfo=None)}, {"by": "week"}])
-    def test_refuse_what_they_cannot_tell(self, app, span):
-        with pytest.raises(OptionError):
-            app.stats(**span)
+    @pytest.mark.parametrize(
+        ("wanted", "message"),
+        [
+            ({"since": START.replace(tzinfo=None)}, "must carry its zone"),
+            ({"until": 5}, "must be a datetime with a zone, got 5"),
+            ({"by": "week"}, "must be one of minute, hour, day, got 'week'"),
+            ({"name": 5}, "must be the name of jobs, got 5"),
+            ({"name": "mail", "apart": False}, "leave it out, or the name 'mail'"),
+        ],
+    )
+    def test_refuse_what_they_cannot_tell(self, app, wanted, message):
+        with pytest.raises(OptionError, match=message):
+            app.stats(**wanted)
 
     def test_of_a_time_long_past_are_empty(self, app):
         since = app.store.clock.now() - timedelta(days=90)

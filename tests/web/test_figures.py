@@ -40,10 +40,11 @@ def test_names_and_charts_tell_the_same_of_each_range(operator, now, completed, 
     begin = begin_of(chosen.step, now - chosen.span)
     expected = sum(now - timedelta(hours=hours) >= begin for hours in HOURS_AGO)
 
-    overview = operator.text(f"/?range={span}")
     performance = operator.text(f"/performance?range={span}")
+    overview = operator.text(f"/?range={span}")
 
     assert f"{expected} completed" in overview
+    assert charted(performance) == charted(overview) == expected
     assert sum(map(int, re.findall(r'data-label="Runs" class="number">(\d+)<', performance))) == expected
 
 
@@ -55,6 +56,11 @@ def test_one_name_has_a_chart_of_its_own(operator, now, completed, span):
 
     page = operator.text(f"/performance?range={span}&name=job1")
 
+    assert charted(page) == expected
+
+
+def charted(page):
+    """Return how many completed jobs the chart of runs tells of."""
     runs = page.partition("Runs by time")[2].partition("</table>")[0]
-    completed_in_columns = re.findall(r'</td><td class="number" data-value="(\d+)">', runs)[::4]
-    assert sum(map(int, completed_in_columns)) == expected
+    columns = re.findall(r'</td><td class="number" data-value="(\d+)">', runs)
+    return sum(map(int, columns[::4]))

@@ -13,7 +13,7 @@ MOST_SHOWN: Final = 200
 
 def show(visit: Visit) -> Page:
     """Show the heaviest first."""
-    chosen, name = RANGES[visit.choice("range", tuple(RANGES))], visit.text("name")
+    chosen, name = RANGES[visit.choice("range", tuple(RANGES))], visit.text("name") or None
     sort = visit.choice("sort", SORTS)
     by_name = visit.summary(chosen).by_name
     keys = {

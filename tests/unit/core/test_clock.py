@@ -145,3 +145,7 @@ class TestTruncate:
     def test_refuses_a_naive_time(self):
         with pytest.raises(ValueError, match=r"must carry its zone.*datetime\.now\(UTC\)"):
             truncate(NOON.replace(tzinfo=None))
+
+    def test_refuses_what_is_no_time(self):
+        with pytest.raises(ValueError, match=r"must be a datetime with a zone, got '2030-01-01'"):
+            truncate("2030-01-01")
