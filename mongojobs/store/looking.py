@@ -146,16 +146,16 @@ class Looking(Reserving, Sweeping):
     def count(self, chosen: JobFilter, *, most: int | None = MOST_COUNTED) -> Count:
         """Return how many jobs match, up to *most*; None: all of them, however long that takes. Raises DatabaseError.
 
-        An exact count of more than *most* is not made, nor one of what is rare among very many.
+        An exact count of more than *most* is not made, nor one of what is rare among very many. Raises FilterError.
         """
-        total, is_exact = 0, True
+        if most is not None:
+            _check_bound("most", most)
+        total = Count(0)
         for selection in by_state(chosen, now=self.clock.now(), everything=self.anything()):
-            found = self._count_some(selection, None if most is None else most - total)
-            total += found.number
-            is_exact = is_exact and found.is_exact
-            if most is not None and total >= most:
-                return Count(total, is_exact=False)
-        return Count(total, is_exact)
+            total += self._count_some(selection, None if most is None else most - total.number)
+            if most is not None and total.number >= most:
+                break
+        return total
 
     def counts(self, *, most: int = MOST_COUNTED) -> dict[ShownState, Count]:
         """Return how many jobs are in each state, up to *most* in each. Raises DatabaseError."""
@@ -180,7 +180,7 @@ class Looking(Reserving, Sweeping):
 
     def count_queued(self, queue: str, *, limit: int) -> int:
         """Return how many jobs of *queue* are ready, those of the future too; at most *limit*. Raises DatabaseError."""
-        return self._limited({"state": READY, "queue": {"$eq": queue}}, indexes.READY_BY_QUEUE, limit)
+        return self._limited({"state": READY, "queue": {"$eq": queue}}, indexes.READY_BY_QUEUE, limit).number
 
     def count_late(self, max_age: timedelta, *, queues: Sequence[str] = (), most: int = MOST_COUNTED) -> Count:
         """Return how many jobs have been due for more than *max_age* and still wait, up to *most*.
@@ -191,8 +191,7 @@ class Looking(Reserving, Sweeping):
         query: Document = {"state": READY, "run_at": {"$gte": EPOCH, "$lt": self.clock.now() - max_age}}
         if queues:
             query["queue"] = {"$in": list(map(plain_text, queues))}  # in a list a pattern would be one
-        number = self._limited(query, indexes.READY_BY_TIME, most)
-        return Count(number, is_exact=number < most)
+        return self._limited(query, indexes.READY_BY_TIME, most)
 
     def known_queues(self, *, most: int = MOST_COUNTED) -> list[str]:
         """Return the names of queues with ready jobs, and of those of the latest running and failed ones, sorted.
@@ -227,18 +226,17 @@ class Looking(Reserving, Sweeping):
         due = of_queue_now(job.queue, due={"$lte": self.clock.now()})
         more_urgent = {**due, "priority": {"$lt": job.priority}}
         as_urgent = {**due, "priority": {"$eq": job.priority}, "run_at": {"$lt": job.run_at}}
-        number = 0
-        for query in (more_urgent, as_urgent):
-            number += self._limited(query, indexes.READY_BY_QUEUE, most - number)
-            if number >= most:
-                return Count(number, is_exact=False)
-        return Count(number)
+        count = self._limited(more_urgent, indexes.READY_BY_QUEUE, most)
+        if not count.is_exact:
+            return count
+        return count + self._limited(as_urgent, indexes.READY_BY_QUEUE, most - count.number)
 
     def failures(self, *, latest: int = 1000, queue: str | None = None) -> list[FailureGroup]:
         """Return the *latest* failed jobs, grouped by name, error and place, the largest group first.
 
-        Raises DatabaseError.
+        Raises FilterError, DatabaseError.
         """
+        _check_bound("latest", latest)
         [selection] = by_state(JobFilter(state="failed", queue=queue), now=self.clock.now(), everything=self.anything())
         query = merged(selection.query, _up_to(selection, self._edge(selection, None)))
         options: dict[str, Any] = {"sort": selection.sort(-1), "limit": latest, "max_time_ms": PAGE_MILLISECONDS}
@@ -263,19 +261,17 @@ class Looking(Reserving, Sweeping):
 
     def _count_some(self, selection: Selection, most: int | None) -> Count:
         if most is None:
-            number = self._limited(selection.query, selection.index, None)
-            return Count(number)
+            return self._limited(selection.query, selection.index, None)
         if selection.base["state"] == READY and selection.keys and not selection.rest:
             return self._count_in_queue(selection.keys["queue"]["$eq"], selection.base["run_at"], most)
         edge = self._edge(selection, None)
-        number = self._limited(merged(selection.query, _up_to(selection, edge)), selection.index, most)
-        return Count(number, is_exact=edge is None and number < most)
+        found = self._limited(merged(selection.query, _up_to(selection, edge)), selection.index, most)
+        return found if edge is None else Count(found.number, is_exact=False)
 
     def _count_in_queue(self, queue: str, due: Document, most: int) -> Count:
-        number = self._limited(of_queue_now(queue, due=due), indexes.READY_BY_QUEUE, most)
-        return Count(number, is_exact=number < most)
+        return self._limited(of_queue_now(queue, due=due), indexes.READY_BY_QUEUE, most)
 
-    def _limited(self, query: Document, index: str, most: int | None) -> int:
+    def _limited(self, query: Document, index: str, most: int | None) -> Count:
         """Count what matches *query*, up to *most*."""
 
         def count(hint: str | None) -> int:
@@ -285,10 +281,12 @@ class Looking(Reserving, Sweeping):
                 options["limit"] = most
             return self.collection.count_documents(query, **options)
 
-        return self._using(index, count)
+        number = self._using(index, count)
+        return Count(number, is_exact=most is None or number < most)
 
     def _latest_by_queue(self, chosen: JobFilter, most: int) -> dict[str, int]:
-        """Count the latest *most* jobs of a state by queue."""
+        """Count the latest *most* jobs of a state by queue. Raises FilterError."""
+        _check_bound("most", most)
         [selection] = by_state(chosen, now=self.clock.now(), everything=self.anything())
         pipeline: list[Document] = [
             {"$match": selection.query},
@@ -304,6 +302,11 @@ class Looking(Reserving, Sweeping):
             return list(self.collection.aggregate(pipeline, maxTimeMS=PAGE_MILLISECONDS, **options))
 
         return self._using(index, run)
+
+
+def _check_bound(name: str, bound: object) -> None:
+    if type(bound) is not int or bound < 1:
+        raise FilterError(f"{name} must be a whole number of at least 1, got {bound!r:.100}")
 
 
 def _up_to(selection: Selection, edge: Position | None) -> Document:

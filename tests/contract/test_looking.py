@@ -224,6 +224,23 @@ class TestACount:
         assert [count.number for count in (mail.ready, mail.scheduled, mail.running, mail.failed)] == [0, 0, 1, 1]
 
 
+class TestABound:
+    @pytest.mark.parametrize("bound", [0, -1, "5", 2.5, True])
+    @pytest.mark.parametrize(
+        "look",
+        [
+            lambda store, bound: store.count(JobFilter(), most=bound),
+            lambda store, bound: store.counts(most=bound),
+            lambda store, bound: store.queue_counts(["mail"], most=bound),
+            lambda store, bound: store.failures(latest=bound),
+        ],
+        ids=["count", "counts", "queue_counts", "failures"],
+    )
+    def test_is_of_some_size(self, store, look, bound):
+        with pytest.raises(FilterError, match=f"must be a whole number of at least 1, got {bound!r}"):
+            look(store, bound)
+
+
 class TestTheOldestDueJob:
     def test_is_found_among_all_priorities(self, store):
         moments = [(0, 3), (5, 9), (9, 1)]

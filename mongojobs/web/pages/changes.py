@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import partial
+from functools import partial, reduce
 from time import monotonic
 from typing import Any, Final, assert_never
 
@@ -105,8 +106,7 @@ def _confirm(visit: Visit, order: Order) -> Page:
 
 def _counted(app: MongoJobs, action: Verb, chosen: JobFilter) -> str:
     """Return how many of the *chosen* jobs *action* can be done with, as far as they are counted."""
-    counts = [app.count(part) for part in chosen.within(action)]
-    return f"{sum(count.number for count in counts):,}{'' if all(count.is_exact for count in counts) else '+'}"
+    return str(reduce(operator.add, map(app.count, chosen.within(action))))
 
 
 def _change_matching(visit: Visit, order: Order) -> Page | Response:
