@@ -47,13 +47,16 @@ class TimeSource(Protocol):
 def truncate(moment: object) -> datetime:
     """Return *moment* in UTC, cut to the whole milliseconds that BSON keeps.
 
-    Raises ValueError for what is no datetime, and for a naive one: it could mean any zone.
+    Raises ValueError for what is no datetime, is naive and could mean any zone, or is in a year that UTC does not have.
     """
     if not isinstance(moment, datetime):
         raise ValueError(f"a time must be a datetime with a zone, got {moment!r:.100}")
     if moment.tzinfo is None:
         raise ValueError(f"a time must carry its zone, got the naive {moment!r}: use datetime.now(UTC)")
-    moment = moment.astimezone(UTC)
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"a time must be between the years 1 and 9999 in UTC, got {moment!r}") from None
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 

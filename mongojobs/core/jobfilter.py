@@ -98,9 +98,10 @@ def _text(longest: int) -> Any:
 
 
 def _moment(field: str, value: object) -> datetime:
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        raise _refused(field, "must be a datetime with a time zone", value)
-    return truncate(value)
+    try:
+        return truncate(value)
+    except ValueError:
+        raise _refused(field, "must be a datetime with a time zone", value) from None
 
 
 def _arguments(field: str, value: object) -> tuple[tuple[str, Scalar], ...]:

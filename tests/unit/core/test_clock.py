@@ -146,6 +146,10 @@ class TestTruncate:
         with pytest.raises(ValueError, match=r"must carry its zone.*datetime\.now\(UTC\)"):
             truncate(NOON.replace(tzinfo=None))
 
+    def test_refuses_a_year_that_utc_does_not_have(self):
+        with pytest.raises(ValueError, match="must be between the years 1 and 9999 in UTC"):
+            truncate(datetime.max.replace(tzinfo=timezone(timedelta(hours=-5))))
+
     def test_refuses_what_is_no_time(self):
         with pytest.raises(ValueError, match=r"must be a datetime with a zone, got '2030-01-01'"):
             truncate("2030-01-01")
