@@ -20,6 +20,18 @@ LOOKED_AT = {
     "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True},
 }
 
+COLUMN_WIDTHS = """() => {
+  const canvas = document.querySelector("figure canvas");
+  const pixels = canvas.getContext("2d").getImageData(0, canvas.height / 2, canvas.width, 1).data;
+  const widths = [0];
+  for (let at = 0; at < pixels.length; at += 4) {
+    if (pixels[at + 1] > pixels[at] + 30 && pixels[at + 3] > 200) widths[widths.length - 1] += 1;
+    else if (widths.at(-1)) widths.push(0);
+  }
+  return widths.filter((width) => width);
+}"""
+"""How wide the green columns of the chart are, from left to right, in pixels."""
+
 
 @pytest.fixture
 def failed():
@@ -118,6 +130,21 @@ class TestTheOverview:
         expect(page.locator("figure canvas")).to_be_visible()
         page.get_by_text("As a table").click()
         expect(page.get_by_role("region", name="Runs by time")).to_contain_text("40")
+
+    def test_draws_the_first_column_and_the_last_as_wide_as_the_others(self, operator, app):
+        tally, now = Tally(), app.store.clock.now()
+        tally.of("shop.send", "mail").outcomes["completed"] = 40
+        stats = StatsStore(app.store.collection, app.store.clock, app.settings)
+        for minutes in range(62):
+            at = begin_of("minute", now - timedelta(minutes=minutes))
+            stats.write("minute", at, tally, process="p", worker="web.1")
+
+        page = operator.open("/")
+        page.locator("figure canvas").wait_for()
+        widths = page.evaluate(COLUMN_WIDTHS)
+
+        assert len(widths) >= 60
+        assert max(widths) - min(widths) <= 2
 
     def test_leads_to_the_jobs_behind_a_number(self, operator, shop):
         page = operator.open("/")

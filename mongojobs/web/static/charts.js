@@ -38,6 +38,8 @@ window.mongojobsCharts = (() => {
     const shown = isStacked ? [...order].reverse() : order;
     const table = stacked(data.values);
     const columns = shown.map((at) => (isStacked ? table : data.values)[at]);
+    // Columns stand about their times: without half a column of room the first and the last would be cut.
+    const margin = isStacked && data.times.length > 1 ? (data.times[1] - data.times[0]) / 2 : 0;
     const legend = document.createElement("p");
     legend.className = "readout";
     legend.setAttribute("aria-hidden", "true");
@@ -55,10 +57,10 @@ window.mongojobsCharts = (() => {
     const plot = new uPlot({
       width: Math.max(place.clientWidth, 200),
       height: Number(figure.dataset.height || 190),
-      padding: [10, 18, 0, 0],
+      padding: [10, 26, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { show: !isStacked } },
-      scales: { x: { time: true }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
+      scales: { x: { time: true, range: (_, first, last) => [first - margin, last + margin] }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
       axes: [{ ...axis, size: 30, space: 64, grid: { show: false }, values: (_, ticks) => ticks.map(moment) }, { ...axis, size: 58, space: 34, values: (_, ticks) => ticks.map((tick) => form(tick)) }],
       series: [{}, ...shown.map((at) => {
         const stroke = color(data.series[at].color);
