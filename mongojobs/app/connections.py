@@ -69,7 +69,7 @@ class Link:
 def find_link(settings: Settings, environ: Mapping[str, str], client: Client | None = None) -> Link:
     """Return the way to the jobs: *client*, the setting ``uri``, MongoEngine's connection, or a platform's variable.
 
-    Raises ConnectionMissingError when there is none, ConfigurationError when it names no database.
+    Raises ConnectionMissingError when there is none, ConfigurationError when it is malformed or names no database.
     """
     if client is not None:
         return Link(client, _database(settings, _default_database(client), "the client that was given"), "client")
@@ -138,8 +138,16 @@ def _connections(
 
 
 def _of_uri(settings: Settings, uri: str, source: str) -> Link:
-    database = _database(settings, clients.database_name(uri), f"the MongoDB URI in {source}")
-    return Link(clients.open_client(uri), database, source, address=uri)
+    try:
+        client = clients.open_client(uri)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{source}: {error}") from None
+    try:
+        database = _database(settings, clients.database_name(uri), f"the MongoDB URI in {source}")
+    except ConfigurationError:
+        client.close()
+        raise
+    return Link(client, database, source, address=uri)
 
 
 def _of_alias(settings: Settings) -> Link:

@@ -134,6 +134,13 @@ class TestTheDefaultApp:
         with pytest.raises(ConfigurationError, match="names no database: append it"):
             app.store  # noqa: B018 - opens it
 
+    @pytest.mark.parametrize("uri", ["localhost/shop", "mongodb:/localhost/shop", "mongodb://localhost:port/shop"])
+    def test_says_that_a_uri_is_malformed_and_where_it_stands(self, uri):
+        app = MongoJobs(Settings(uri=uri))
+
+        with pytest.raises(ConfigurationError, match=r"^uri: the MongoDB URI \(malformed\) cannot be used"):
+            app.store  # noqa: B018 - opens it
+
 
 class TestEnqueueing:
     def test_works_in_many_threads_at_once(self, app):
