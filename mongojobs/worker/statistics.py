@@ -96,7 +96,12 @@ class Statistics:
             return AGAIN_SECONDS
 
     def _gather(self, now: datetime) -> None:
-        """Add what is fresh to the totals of its time, and forget past ones that are stored or too many."""
+        """Add what is fresh to the totals of its time, and forget past ones that are stored or too many.
+
+        Where the clock goes back, as that of another primary may, time stands still: what is forgotten must not be
+        written again.
+        """
+        now = max(now, self._since or now)
         with self._counting:
             fresh, self._fresh = self._fresh, Tally()
         if fresh.pairs:
@@ -115,7 +120,7 @@ class Statistics:
         if self._stats is None or self._since is None:
             return AGAIN_SECONDS
         next_minute = begin_of("minute", self._since) + STEPS["minute"]
-        return max((next_minute - self._stats.clock.now()).total_seconds(), 0.0)
+        return min(max((next_minute - self._stats.clock.now()).total_seconds(), 0.0), AGAIN_SECONDS)
 
 
 def _worth(period: Period) -> tuple[timedelta, datetime]:

@@ -143,6 +143,16 @@ class TestStoring:
 
         assert stats.runs("minute") == {START: 3}
 
+    def test_keeps_what_is_stored_of_a_day_when_the_clock_goes_back_behind_its_end(self, statistics, stats, completes):
+        midnight = START.replace(hour=0, minute=0) + timedelta(days=1)
+        completes(1000)
+        for minutes in (0, 1, -3, -2):
+            stats.clock.advance(seconds=(midnight + timedelta(minutes=minutes) - stats.clock.now()).total_seconds())
+            statistics.store()
+            completes()
+
+        assert stats.runs("day") == {midnight - timedelta(days=1): 1000, midnight: 3}
+
     def test_after_an_outage_makes_up_for_all_of_it(self, statistics, stats, completes):
         stats.error = AWAY
         for _ in range(3):
