@@ -133,14 +133,16 @@ class MongoJobs(Operating):
 
         With a *name* it is of its jobs alone; not *apart*, it is of all jobs together, which is far less to read.
         Without times it is the last hour by minute, the last day by hour, the last week by day. Minutes are kept for a
-        day, hours and days for ``stats_retention``. Raises OptionError for a time without zone or a *name* that is not
-        apart, and StoreUnavailableError.
+        day, hours and days for ``stats_retention``. Raises OptionError for a time without zone, a *since* after
+        *until* or a *name* that is not apart, and StoreUnavailableError.
         """
         _check_choice(by, name, apart=apart)
         try:
             begin, end = (None if moment is None else truncate(moment) for moment in (since, until))
         except ValueError as error:
             raise OptionError(str(error)) from None
+        if begin and end and begin > end:
+            raise OptionError(f"since must not be later than until, got {since!r} and {until!r}")
         store = StatsStore(self.store.collection, self.store.clock, self.settings)
         with plain_errors():
             return store.read(by=by, since=begin, until=end, name=name, apart=apart)
@@ -164,10 +166,12 @@ class MongoJobs(Operating):
             link.client.close()
 
 
-def _check_choice(by: object, name: object, *, apart: bool) -> None:
-    if by not in STEPS:
+def _check_choice(by: object, name: object, *, apart: object) -> None:
+    if not isinstance(by, str) or by not in STEPS:
         raise OptionError(f"by must be one of {', '.join(STEPS)}, got {by!r:.100}")
-    if name is not None and not isinstance(name, str):
+    if type(apart) is not bool:
+        raise OptionError(f"apart must be True or False, got {apart!r:.100}")
+    if name is not None and not (isinstance(name, str) and name):
         raise OptionError(f"name must be the name of jobs, got {name!r:.100}")
     if name is not None and not apart:
         raise OptionError(f"apart=False is of all jobs together: leave it out, or the name {name!r:.100}")

@@ -94,7 +94,7 @@ class StatsStore:
         rows = _Rows()
         for number, document in enumerate(last_first):
             if number == MOST_READ:  # what has been read last may not be complete
-                since = rows.first + STEPS[by]
+                since = min(rows.first + STEPS[by], until)
                 break
             rows.add(document)
         return Stats(since=since, until=until, by=by, rows=rows.since(since))

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Request, Response
 
 from mongojobs.app import MongoJobs
 from mongojobs.app.looking import place
-from mongojobs.core.figures import coarsest
+from mongojobs.core.figures import begin_of, coarsest
 from mongojobs.core.notices import ActionTaken
 from mongojobs.core.wording import iso
 from mongojobs.web.access import User
@@ -27,7 +27,7 @@ T = TypeVar("T")
 LONGEST_PARAMETER: Final = 1024
 """In characters; no text that anybody types is longer."""
 
-_LONGEST_MEMORY_SECONDS: Final = 600.0
+_LONGEST_MEMORY_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,23 +70,35 @@ class Visit:
     def columns(self, chosen: Range, name: str | None = None) -> tuple[Column, ...]:
         """Return what became of all jobs, or of those called *name*, in each part of the last time.
 
-        As for ``summary``: workers report once a minute, so what has been read is kept for a while.
+        As for ``summary``: workers report once a minute, so what has been read of all is kept for as long at most.
         """
 
         def make() -> tuple[Column, ...]:
-            stats = self.app.stats(by=chosen.step, since=self.now - chosen.span, name=name, apart=name is not None)
+            stats = self.app.stats(by=chosen.step, since=self._begin(chosen), name=name, apart=name is not None)
             return columns(stats.by_time(), chosen.column)
 
         return self._recall("columns", chosen, make) if name is None else make()
 
     def summary(self, chosen: Range) -> Summary:
-        """Return what became of the jobs of each name and queue in the last time."""
+        """Return what became of the jobs of each name and queue in the last time.
+
+        Where there is too much to read of some part, it is what the chart shows: the last of it, step by step.
+        """
 
         def make() -> Summary:
-            times = coarsest(self.now - chosen.span, self.now, finest=chosen.step)
-            return Summary(tuple(self.app.stats(by=step, since=since, until=until) for step, since, until in times))
+            begin, step = self._begin(chosen), chosen.step
+            times = list(coarsest(begin, self.now, finest=step))
+            parts = tuple(self.app.stats(by=by, since=since, until=until) for by, since, until in times)
+            if all(part.since == since for part, (_, since, _) in zip(parts, times, strict=True)):
+                return Summary(parts)
+            return Summary((self.app.stats(by=step, since=begin, until=self.now),))
 
         return self._recall("summary", chosen, make)
+
+    def _begin(self, chosen: Range) -> datetime:
+        """Return when *chosen* begins; not before figures are kept, since those of days stay longer than others."""
+        kept = self.app.settings.stats_retention
+        return begin_of(chosen.step, self.now - (min(chosen.span, kept) if kept else chosen.span))
 
     def _recall(self, what: str, chosen: Range, make: Callable[[], T]) -> T:
         seconds = min(chosen.column.total_seconds() / 6, _LONGEST_MEMORY_SECONDS)

@@ -115,7 +115,11 @@ class TestStats:
             ({"since": START.replace(tzinfo=None)}, "must carry its zone"),
             ({"until": 5}, "must be a datetime with a zone, got 5"),
             ({"by": "week"}, "must be one of minute, hour, day, got 'week'"),
+            ({"by": ["hour"]}, "must be one of minute, hour, day, got"),
+            ({"since": START + timedelta(days=1), "until": START}, "since must not be later than until"),
+            ({"apart": "no"}, "must be True or False, got 'no'"),
             ({"name": 5}, "must be the name of jobs, got 5"),
+            ({"name": ""}, "must be the name of jobs, got ''"),
             ({"name": "mail", "apart": False}, "leave it out, or the name 'mail'"),
         ],
     )

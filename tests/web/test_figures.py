@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+import mongojobs
 from mongojobs.core.figures import STEPS, Tally, begin_of
 from mongojobs.store.stats import StatsStore
 from mongojobs.web.charts import RANGES
+from tests.support.dashboard import Visitor
 
 HOURS_AGO = (0, 0.1, 0.6, 0.9, 1.5, 3, 5.2, 5.9, 7, 13, 23, 26, 49, 75, 120, 166, 170)
 """When a job was completed; another one each time."""
@@ -45,7 +47,7 @@ def test_names_and_charts_tell_the_same_of_each_range(operator, now, completed, 
 
     assert f"{expected} completed" in overview
     assert charted(performance) == charted(overview) == expected
-    assert sum(map(int, re.findall(r'data-label="Runs" class="number">(\d+)<', performance))) == expected
+    assert sum(named(performance)) == expected
 
 
 @pytest.mark.parametrize("span", RANGES)
@@ -57,6 +59,68 @@ def test_one_name_has_a_chart_of_its_own(operator, now, completed, span):
     page = operator.text(f"/performance?range={span}&name=job1")
 
     assert charted(page) == expected
+
+
+def test_each_name_keeps_a_chart_of_its_own_beside_that_of_all(operator, completed):
+    found = [charted(operator.text(f"/performance?range=7d{name}")) for name in ("", "&name=job0", "&name=job1", "")]
+
+    assert found == [16, 6, 5, 16]
+
+
+def test_long_times_are_read_by_days_and_the_chart_of_all_together(app, completed, monkeypatch):
+    asked = []
+    read = StatsStore.read
+
+    def note(store, **question):
+        asked.append((question["by"], question["apart"]))
+        return read(store, **question)
+
+    monkeypatch.setattr(StatsStore, "read", note)
+    Visitor(app).text("/performance?range=7d")
+
+    assert ("day", True) in asked
+    assert [apart for by, apart in asked if by == "hour"].count(False) == 1
+
+
+def test_names_of_which_there_are_too_many_to_read_are_told_as_the_chart_is(app, now, completed, monkeypatch):
+    tally = Tally()
+    tally.of("job0", "mail").outcomes["completed"] = 1
+    stats = StatsStore(app.store.collection, app.store.clock, app.settings)
+    for process in range(11):
+        stats.write("day", begin_of("day", now), tally, process=f"another{process}", worker="w")
+    monkeypatch.setattr("mongojobs.store.stats.MOST_READ", 10)
+
+    page = Visitor(app).text("/performance?range=24h")
+
+    assert sum(named(page)) == charted(page) > 0
+
+
+@pytest.mark.parametrize("span", RANGES)
+def test_names_and_charts_tell_the_same_where_little_is_kept(app, completed, span):
+    mongojobs.configure(stats_retention="2h")
+
+    page = Visitor(app).text(f"/performance?range={span}")
+
+    assert sum(named(page)) == charted(page) > 0
+
+
+def test_what_is_told_of_many_others_together_leads_nowhere(app, now):
+    tally = Tally()
+    for number in range(202):
+        tally.of(f"job{number}", "mail").outcomes["completed"] = 1
+    stats = StatsStore(app.store.collection, app.store.clock, app.settings)
+    for step in STEPS:
+        stats.write(step, begin_of(step, now), tally, process="p", worker="w")
+
+    page = Visitor(app).text("/performance?range=24h&sort=runs")
+
+    assert "<bdi>(other)</bdi>" in page
+    assert not re.search(r"name=[^&\"]*other", page)
+
+
+def named(page):
+    """Return how many runs each name has in the table."""
+    return list(map(int, re.findall(r'data-label="Runs" class="number">(\d+)<', page)))
 
 
 def charted(page):

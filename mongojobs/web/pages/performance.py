@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from mongojobs.core.figures import OTHER
 from mongojobs.web.charts import RANGES
 from mongojobs.web.visit import Page, Visit
 
@@ -34,6 +35,7 @@ def show(visit: Visit) -> Page:
             "range": visit.text("range") or next(iter(RANGES)),
             "sort": sort,
             "name": name,
+            "other": OTHER,
             "columns": visit.columns(chosen, name),
         },
     )
