@@ -19,7 +19,7 @@ MOST_UNSENT: Final = 30
 """How many past totals are kept while the database does not take them; then the oldest go, those of minutes first."""
 AGAIN_SECONDS: Final = 60.0
 
-Period = tuple[Step, datetime]
+Period = tuple[Step, datetime, str]
 
 
 class Statistics:
@@ -46,7 +46,8 @@ class Statistics:
 
     def begin(self, stats: StatsStore) -> None:
         """Count from now on, to be stored in *stats*."""
-        self._stats, self._since = stats, stats.clock.now()
+        self._stats = stats
+        self._turn_to(stats.clock.now())
         self._stopped.clear()
         self._lifecycle.on_notice(self.hear)
 
@@ -78,9 +79,10 @@ class Statistics:
             return
         with self._storing:
             self._gather(self._stats.clock.now())
-            for step, at in sorted(self._unsent):
-                self._stats.write(step, at, self._totals[step, at], process=self._process, worker=self._worker)
-                self._unsent.remove((step, at))
+            for period in sorted(self._unsent):
+                step, at, process = period
+                self._stats.write(step, at, self._totals[period], process=process, worker=self._worker)
+                self._unsent.remove(period)
 
     def try_to_store(self) -> float:
         """Store all that the database takes, and return how many seconds to wait until the next time."""
@@ -96,25 +98,29 @@ class Statistics:
             return AGAIN_SECONDS
 
     def _gather(self, now: datetime) -> None:
-        """Add what is fresh to the totals of its time, and forget past ones that are stored or too many.
-
-        Where the clock goes back, as that of another primary may, time stands still: what is forgotten must not be
-        written again.
-        """
-        now = max(now, self._since or now)
+        """Add what is fresh to the totals of its time, and forget past ones that are stored or too many."""
         with self._counting:
             fresh, self._fresh = self._fresh, Tally()
         if fresh.pairs:
             for step in STEPS:
-                period = step, begin_of(step, self._since or now)
+                period = step, begin_of(step, self._since or now), self._process
                 self._totals.setdefault(period, Tally()).include(fresh)
                 self._unsent.add(period)
-        self._since = now
-        current = {(step, begin_of(step, now)) for step in STEPS}
+        self._turn_to(now)
+        current = {(step, begin_of(step, now), self._process) for step in STEPS}
         past = sorted(self._unsent - current, key=_worth)
         self._unsent.difference_update(past[:-MOST_UNSENT])
         kept = self._unsent | current
         self._totals = {period: tally for period, tally in self._totals.items() if period in kept}
+
+    def _turn_to(self, now: datetime) -> None:
+        """Count from *now* on; under another name where the clock has gone back, as that of another primary may.
+
+        So totals that are forgotten are not written again with less.
+        """
+        if self._since is not None and now < begin_of("minute", self._since):
+            self._process = secrets.token_hex(6)
+        self._since = now
 
     def _seconds_to_next_minute(self) -> float:
         if self._stats is None or self._since is None:
@@ -124,5 +130,5 @@ class Statistics:
 
 
 def _worth(period: Period) -> tuple[timedelta, datetime]:
-    step, at = period
+    step, at, _ = period
     return STEPS[step], at

@@ -1,6 +1,7 @@
 """Counting what becomes of jobs: per minute, hour and day, stored until the database has taken it."""
 
 import threading
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -32,15 +33,15 @@ class FakeStats:
         if self.error is not None:
             raise self.error
         self.processes.add(process)
-        self.documents[step, at] = {pair: dict(figures.outcomes) for pair, figures in tally.pairs.items()}
+        self.documents[step, at, process] = {pair: dict(figures.outcomes) for pair, figures in tally.pairs.items()}
 
     def runs(self, step):
         """Return how many runs are stored for each minute, hour or day."""
-        return {
-            at: sum(sum(outcomes.values()) for outcomes in pairs.values())
-            for (of, at), pairs in self.documents.items()
-            if of == step
-        }
+        runs = Counter()
+        for (of, at, _), pairs in self.documents.items():
+            if of == step:
+                runs[at] += sum(sum(outcomes.values()) for outcomes in pairs.values())
+        return dict(runs)
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ class TestEachOutcome:
             told.notify(notice)
         statistics.store()
 
-        [pairs] = (document for (step, _), document in stats.documents.items() if step == "minute")
+        [pairs] = (document for (step, *_), document in stats.documents.items() if step == "minute")
         [outcomes] = pairs.values()
         assert {name: count for name, count in outcomes.items() if count} == {outcome: 1}
 
@@ -151,7 +152,8 @@ class TestStoring:
             statistics.store()
             completes()
 
-        assert stats.runs("day") == {midnight - timedelta(days=1): 1000, midnight: 3}
+        assert stats.runs("day") == {midnight - timedelta(days=1): 1001, midnight: 2}
+        assert len(stats.processes) == 2
 
     def test_after_an_outage_makes_up_for_all_of_it(self, statistics, stats, completes):
         stats.error = AWAY
