@@ -32,7 +32,6 @@ from mongojobs.payload.registry import registry
 from mongojobs.plugins.log import LogPlugin
 from mongojobs.store.clients import Client
 from mongojobs.store.jobs import JobStore, open_store
-from mongojobs.store.stats import StatsStore
 from mongojobs.worker.crew import Connections
 
 
@@ -143,7 +142,7 @@ class MongoJobs(Operating):
             raise OptionError(str(error)) from None
         if begin and end and begin > end:
             raise OptionError(f"since must not be later than until, got {since!r} and {until!r}")
-        store = StatsStore(self.store.collection, self.store.clock, self.settings)
+        store = self.stats_store
         with plain_errors():
             return store.read(by=by, since=begin, until=end, name=name, apart=apart)
 

@@ -23,6 +23,7 @@ from mongojobs.store.indexes import IndexReport, check_indexes, create_indexes
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.looking import MOST_COUNTED, Count, Page, QueueStatus
 from mongojobs.store.pauses import Pause, PauseStore
+from mongojobs.store.stats import StatsStore
 from mongojobs.store.sweeping import OnProgress
 from mongojobs.store.workers import WorkerStatus, WorkerStore
 
@@ -72,6 +73,11 @@ class Operating:
     def worker_store(self) -> WorkerStore:
         """The list of workers."""
         return WorkerStore(self.store.collection, self.store.clock, self.store.settings)
+
+    @property
+    def stats_store(self) -> StatsStore:
+        """The figures of what workers did."""
+        return StatsStore(self.store.collection, self.store.clock, self.store.settings)
 
     def get(self, job_id: JobId) -> Job | None:
         """Return a job, or None."""

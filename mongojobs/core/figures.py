@@ -52,7 +52,6 @@ STEPS: Final[Mapping[Step, timedelta]] = {
 }
 """The lengths of time for which figures are kept, the shortest first; days are those of UTC."""
 
-
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENT: Final = timedelta(microseconds=1)
 

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Request, Response
 
 from mongojobs.app import MongoJobs
 from mongojobs.app.looking import place
-from mongojobs.core.figures import begin_of, coarsest
+from mongojobs.core.figures import coarsest
 from mongojobs.core.notices import ActionTaken
 from mongojobs.core.wording import iso
 from mongojobs.web.access import User
@@ -98,7 +98,7 @@ class Visit:
     def _begin(self, chosen: Range) -> datetime:
         """Return when *chosen* begins; not before figures are kept, since those of days stay longer than others."""
         kept = self.app.settings.stats_retention
-        return begin_of(chosen.step, self.now - (min(chosen.span, kept) if kept else chosen.span))
+        return self.now - min(chosen.span, kept or chosen.span)
 
     def _recall(self, what: str, chosen: Range, make: Callable[[], T]) -> T:
         seconds = min(chosen.column.total_seconds() / 6, _LONGEST_MEMORY_SECONDS)

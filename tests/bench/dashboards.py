@@ -11,7 +11,6 @@ import click
 import mongojobs
 from mongojobs.core.figures import STEPS, Step, Tally, begin_of
 from mongojobs.core.jobfilter import JobFilter
-from mongojobs.store.stats import StatsStore
 from mongojobs.web.charts import RANGES
 from mongojobs.web.filtering import term
 from tests.bench.app import nothing
@@ -29,7 +28,7 @@ _STATES = {
     "cancelled": 19_000,
     "running": 1_000,
 }
-_PERIODS: dict[Step, int] = {"minute": 6 * 60, "hour": 7 * 24, "day": 8}
+_PERIODS: dict[Step, int] = {"minute": 6 * 60 + 1, "hour": 7 * 24 + 1, "day": 8}
 """As many as the longest range of the dashboard with this step has."""
 _TRACE = "\n".join(
     f'  File "/app/shop/part{n}.py", line {n}, in step\n    call(order, user, amount)' for n in range(20)
@@ -122,9 +121,8 @@ def _fields(state: str, at: datetime) -> dict[str, object]:
 
 def _fill_statistics() -> None:
     """Store what four processes would have written in a week."""
-    store = mongojobs.default_app().store
-    stats = StatsStore(store.collection, store.clock, store.settings)
-    now = store.clock.now()
+    stats = mongojobs.default_app().stats_store
+    now = stats.clock.now()
     tally = Tally()
     for part in range(_NAMES):
         figures = tally.of(f"job{part}", f"queue{part % _QUEUES}")

@@ -6,7 +6,6 @@ import pytest
 from playwright.sync_api import expect
 
 from mongojobs.core.figures import STEPS, Tally, begin_of
-from mongojobs.store.stats import StatsStore
 from mongojobs.store.workers import RunningJob, WorkerStatus
 from tests.support.browser import tab
 from tests.support.dashboard import a_failed_job, a_running_job
@@ -70,7 +69,7 @@ def shop(app, failed):
     for seconds in (0.1, 0.2, 3):
         figures.run.add(seconds)
         figures.wait.add(seconds / 2)
-    stats = StatsStore(app.store.collection, app.store.clock, app.settings)
+    stats = app.stats_store
     for step in STEPS:
         stats.write(step, begin_of(step, now - timedelta(minutes=3)), tally, process="p", worker="web.1")
     return app
@@ -134,7 +133,7 @@ class TestTheOverview:
     def test_draws_the_first_column_and_the_last_as_wide_as_the_others(self, operator, app):
         tally, now = Tally(), app.store.clock.now()
         tally.of("shop.send", "mail").outcomes["completed"] = 40
-        stats = StatsStore(app.store.collection, app.store.clock, app.settings)
+        stats = app.stats_store
         for minutes in range(62):
             at = begin_of("minute", now - timedelta(minutes=minutes))
             stats.write("minute", at, tally, process="p", worker="web.1")

@@ -10,10 +10,18 @@ import mongojobs
 from mongojobs.core.figures import STEPS, Tally, begin_of
 from mongojobs.store.stats import StatsStore
 from mongojobs.web.charts import RANGES
+from tests.support.clock import START, HeldClock
 from tests.support.dashboard import Visitor
 
 HOURS_AGO = (0, 0.1, 0.6, 0.9, 1.5, 3, 5.2, 5.9, 7, 13, 23, 26, 49, 75, 120, 166, 170)
 """When a job was completed; another one each time."""
+
+
+@pytest.fixture
+def app(connection):
+    """The default app, in the middle of a day, an hour and a minute."""
+    yield mongojobs.configure(clock=HeldClock(START + timedelta(minutes=20, seconds=30)))
+    mongojobs.configure()
 
 
 @pytest.fixture
@@ -31,16 +39,13 @@ def completed(app, now):
             figures = tallies[period].of(f"job{number % 3}", "mail")
             figures.outcomes["completed"] += 1
             figures.run.add(1)
-    stats = StatsStore(app.store.collection, app.store.clock, app.settings)
     for (step, at), tally in tallies.items():
-        stats.write(step, at, tally, process="p", worker="w")
+        app.stats_store.write(step, at, tally, process="p", worker="w")
 
 
 @pytest.mark.parametrize("span", RANGES)
 def test_names_and_charts_tell_the_same_of_each_range(operator, now, completed, span):
-    chosen = RANGES[span]
-    begin = begin_of(chosen.step, now - chosen.span)
-    expected = sum(now - timedelta(hours=hours) >= begin for hours in HOURS_AGO)
+    expected = completed_in(span, now, HOURS_AGO)
 
     performance = operator.text(f"/performance?range={span}")
     overview = operator.text(f"/?range={span}")
@@ -52,13 +57,9 @@ def test_names_and_charts_tell_the_same_of_each_range(operator, now, completed, 
 
 @pytest.mark.parametrize("span", RANGES)
 def test_one_name_has_a_chart_of_its_own(operator, now, completed, span):
-    chosen = RANGES[span]
-    begin = begin_of(chosen.step, now - chosen.span)
-    expected = sum(now - timedelta(hours=hours) >= begin for hours in HOURS_AGO[1::3])
-
     page = operator.text(f"/performance?range={span}&name=job1")
 
-    assert charted(page) == expected
+    assert charted(page) == completed_in(span, now, HOURS_AGO[1::3])
 
 
 def test_each_name_keeps_a_chart_of_its_own_beside_that_of_all(operator, completed):
@@ -85,9 +86,8 @@ def test_long_times_are_read_by_days_and_the_chart_of_all_together(app, complete
 def test_names_of_which_there_are_too_many_to_read_are_told_as_the_chart_is(app, now, completed, monkeypatch):
     tally = Tally()
     tally.of("job0", "mail").outcomes["completed"] = 1
-    stats = StatsStore(app.store.collection, app.store.clock, app.settings)
     for process in range(11):
-        stats.write("day", begin_of("day", now), tally, process=f"another{process}", worker="w")
+        app.stats_store.write("day", begin_of("day", now), tally, process=f"another{process}", worker="w")
     monkeypatch.setattr("mongojobs.store.stats.MOST_READ", 10)
 
     page = Visitor(app).text("/performance?range=24h")
@@ -98,8 +98,8 @@ def test_names_of_which_there_are_too_many_to_read_are_told_as_the_chart_is(app,
 @pytest.mark.parametrize("span", RANGES)
 def test_names_and_charts_tell_the_same_where_little_is_kept(app, now, completed, span):
     kept = timedelta(hours=2)
-    mongojobs.configure(stats_retention=kept)
-    stats = StatsStore(app.store.collection, app.store.clock, app.settings).collection
+    app = mongojobs.configure(stats_retention=kept, clock=app.store.clock)
+    stats = app.stats_store.collection
     for step, length in STEPS.items():  # as the server removes them
         stats.delete_many({"_id": {"$regex": f"^{step} "}, "at": {"$lt": now - length - kept}})
 
@@ -112,14 +112,20 @@ def test_what_is_told_of_many_others_together_leads_nowhere(app, now):
     tally = Tally()
     for number in range(202):
         tally.of(f"job{number}", "mail").outcomes["completed"] = 1
-    stats = StatsStore(app.store.collection, app.store.clock, app.settings)
     for step in STEPS:
-        stats.write(step, begin_of(step, now), tally, process="p", worker="w")
+        app.stats_store.write(step, begin_of(step, now), tally, process="p", worker="w")
 
     page = Visitor(app).text("/performance?range=24h&sort=runs")
 
     assert "<bdi>(other)</bdi>" in page
     assert not re.search(r"name=[^&\"]*other", page)
+
+
+def completed_in(span, now, hours_ago):
+    """Return how many of the jobs that were completed so long ago are in the range called *span*."""
+    chosen = RANGES[span]
+    begin = begin_of(chosen.step, now - chosen.span)
+    return sum(now - timedelta(hours=hours) >= begin for hours in hours_ago)
 
 
 def named(page):
