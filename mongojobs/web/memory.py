@@ -5,26 +5,36 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
+MOST_KEPT: Final = 32
+
+
+class _Answer:
+    """What was made at a time, if it has been; whoever makes it holds the lock."""
+
+    def __init__(self) -> None:
+        self.making = threading.Lock()
+        self.made: tuple[float, Any] | None = None
+
 
 class Memory:
-    """Answers by their keys, of which there are few."""
+    """Answers by their keys: the ``MOST_KEPT`` that were asked for last."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._making: dict[Hashable, threading.Lock] = {}
-        self._kept: dict[Hashable, tuple[float, Any]] = {}
+        self._answers: dict[Hashable, _Answer] = {}
 
     def recall(self, key: Hashable, seconds: float, make: Callable[[], T]) -> T:
         """Return the answer for *key* that is younger than *seconds*, else what *make* returns."""
         with self._lock:
-            making = self._making.setdefault(key, threading.Lock())
-        with making:
-            kept = self._kept.get(key)
-            if kept is None or time.monotonic() - kept[0] > seconds:
-                kept = self._kept[key] = time.monotonic(), make()
-            answer: T = kept[1]
-            return answer
+            answer = self._answers[key] = self._answers.pop(key, _Answer())
+            if len(self._answers) > MOST_KEPT:
+                del self._answers[next(iter(self._answers))]
+        with answer.making:
+            if answer.made is None or time.monotonic() - answer.made[0] > seconds:
+                answer.made = time.monotonic(), make()
+            value: T = answer.made[1]
+            return value

@@ -70,14 +70,14 @@ class Visit:
     def columns(self, chosen: Range, name: str | None = None) -> tuple[Column, ...]:
         """Return what became of all jobs, or of those called *name*, in each part of the last time.
 
-        As for ``summary``: workers report once a minute, so what has been read of all is kept for as long at most.
+        As for ``summary``: workers report once a minute, so what has been read is kept for as long at most.
         """
 
         def make() -> tuple[Column, ...]:
             stats = self.app.stats(by=chosen.step, since=self._begin(chosen), name=name, apart=name is not None)
             return columns(stats.by_time(), chosen.column)
 
-        return self._recall("columns", chosen, make) if name is None else make()
+        return self._recall(("columns", name), chosen, make)
 
     def summary(self, chosen: Range) -> Summary:
         """Return what became of the jobs of each name and queue in the last time.
@@ -93,16 +93,16 @@ class Visit:
                 return Summary(parts)
             return Summary((self.app.stats(by=step, since=begin, until=self.now),))
 
-        return self._recall("summary", chosen, make)
+        return self._recall(("summary",), chosen, make)
 
     def _begin(self, chosen: Range) -> datetime:
         """Return when *chosen* begins; not before figures are kept, since those of days stay longer than others."""
         kept = self.app.settings.stats_retention
         return self.now - min(chosen.span, kept or chosen.span)
 
-    def _recall(self, what: str, chosen: Range, make: Callable[[], T]) -> T:
+    def _recall(self, what: tuple[str | None, ...], chosen: Range, make: Callable[[], T]) -> T:
         seconds = min(chosen.column.total_seconds() / 6, _LONGEST_MEMORY_SECONDS)
-        return self.memory.recall((what, chosen), seconds, make)
+        return self.memory.recall((chosen, *what), seconds, make)
 
     def text(self, name: str) -> str:
         """Return a parameter of the address or the form. Raises BadRequest for one that is too long."""

@@ -68,15 +68,28 @@ def test_each_name_keeps_a_chart_of_its_own_beside_that_of_all(operator, complet
     assert found == [16, 6, 5, 16]
 
 
-def test_long_times_are_read_by_days_and_the_chart_of_all_together(app, completed, monkeypatch):
-    asked = []
-    read = StatsStore.read
+@pytest.fixture
+def asked(monkeypatch):
+    """The steps of the figures that are read, and whether apart."""
+    asked, read = [], StatsStore.read
 
     def note(store, **question):
         asked.append((question["by"], question["apart"]))
         return read(store, **question)
 
     monkeypatch.setattr(StatsStore, "read", note)
+    return asked
+
+
+def test_what_a_page_has_just_read_it_does_not_read_again(operator, asked):
+    operator.text("/performance?range=7d&name=job0")
+    before = list(asked)
+    operator.text("/performance?range=7d&name=job0")
+
+    assert asked == before != []
+
+
+def test_long_times_are_read_by_days_and_the_chart_of_all_together(app, completed, asked):
     Visitor(app).text("/performance?range=7d")
 
     assert ("day", True) in asked

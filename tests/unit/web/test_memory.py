@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from mongojobs.web.memory import Memory
+from mongojobs.web.memory import MOST_KEPT, Memory
 from tests.support.waiting import eventually
 
 
@@ -45,6 +45,14 @@ class TestMemory:
         [thread.join() for thread in threads]
 
         assert (answers, asked) == (["answer"] * 4, [1])
+
+    def test_keeps_no_more_than_the_last_answers(self):
+        memory, asked = Memory(), []
+
+        for key in (*range(MOST_KEPT), 0, MOST_KEPT, 0, 1):
+            memory.recall(key, 60, lambda key=key: asked.append(key))
+
+        assert asked == [*range(MOST_KEPT), MOST_KEPT, 1]
 
     def test_forgets_what_failed(self):
         memory = Memory()
