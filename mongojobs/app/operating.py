@@ -84,7 +84,10 @@ class Operating:
         return _plainly(lambda: self.store.get(job_id))
 
     def find(self, chosen: JobFilter = ALL, *, limit: int = 50, after: str | None = None) -> Page:
-        """Return a page of jobs, newest first; the next one is ``find(..., after=page.next)``. Raises FilterError."""
+        """Return a page of jobs, newest first, scheduled ones soonest first. Raises FilterError.
+
+        The next one is ``find(..., after=page.next)``.
+        """
         return _plainly(lambda: self.store.page(chosen, limit=limit, after=after))
 
     def count(self, chosen: JobFilter = ALL, *, most: int | None = MOST_COUNTED) -> Count:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mongojobs.store.sweeping import OnProgress
 
 STATES: Final = ("ready", "scheduled", "running", "failed", "cancelled", "completed")
-FIELDS: Final = ("state", "queue", "name", "error", "since", "until", "arguments")
+FIELDS: Final = ("state", "queue", "name", "priority", "tag", "worker", "error", "since", "until", "arguments")
 
 
 class MomentType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
@@ -80,6 +80,11 @@ def filter_options() -> list[click.Option]:
         own_option("--state", text="only jobs in this state", type=click.Choice(STATES)),
         own_option("-q", "--queue", text="only jobs of this queue", metavar="NAME"),
         own_option("--name", text="only jobs of exactly this name", metavar="NAME"),
+        own_option(
+            "--priority", text="only jobs of this priority", type=click.IntRange(-(2**31), 2**31 - 1), metavar="N"
+        ),
+        own_option("--tag", text="only jobs with this tag", metavar="TAG"),
+        own_option("--worker", text="only jobs that this worker runs, or ran", metavar="NAME"),
         own_option("--error", text="only jobs with this text in their last error", metavar="TEXT"),
         own_option("--since", text="only jobs made since then: 2h ago, or a time", type=MomentType(), metavar="WHEN"),
         own_option("--until", text="only jobs made before then", type=MomentType(), metavar="WHEN"),

@@ -70,7 +70,7 @@ def jobs() -> None:
 @jobs.command("list", cls=Command)
 @click.pass_obj
 def list_jobs(told: GlobalOptions, /, *, limit: int, after: str | None, as_json: bool, **chosen: Any) -> None:
-    """List jobs, the newest first.
+    """List jobs, the newest first, scheduled ones the soonest first.
 
     Ready jobs are due, scheduled ones are due later.
     """
@@ -86,7 +86,8 @@ def list_jobs(told: GlobalOptions, /, *, limit: int, after: str | None, as_json:
     elif page.next is None:
         click.echo("There are no such jobs.")
     if page.next is not None:
-        few = f"These are the newest {limit}" if page.jobs else "None was found among the newest ones"
+        first = "soonest" if chosen["state"] == "scheduled" else "newest"
+        few = f"These are the {first} {limit}" if page.jobs else f"None was found among the {first} ones"
         click.echo(f"{few}; there are more: --limit N, or --after {page.next}", err=True)
 
 
@@ -201,7 +202,7 @@ def hasten(told: GlobalOptions, /, **options: Any) -> None:
 @with_options(
     own_option("--to-queue", text="the queue they go to", metavar="NAME"),
     own_option("--priority", text="the priority they get", type=int, metavar="N"),
-    *_many_options(),
+    *(option for option in _many_options() if option.name != "priority"),
 )
 @jobs.command(cls=Command)
 @click.argument("job_ids", nargs=-1)
@@ -221,7 +222,7 @@ def _do(told: GlobalOptions, verb: Verb, done: str, options: dict[str, Any], **t
     job_ids, everything, dry_run, yes = (options.pop(name) for name in ("job_ids", "everything", "dry_run", "yes"))
     if bool(job_ids) + everything + is_any_given(options) != 1:
         raise click.UsageError(
-            "which jobs? Name them by their ids, or choose them by --state, --queue, --name, --error, --since or --arg,"
+            "which jobs? Name them by their ids, or choose them by --state, --queue, --name, --tag and the like,"
             " or take --all"
         )
     with open_database(told) as database:

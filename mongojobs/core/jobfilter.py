@@ -1,4 +1,4 @@
-"""Which jobs people mean: by state, queue, name, error, age and arguments."""
+"""Which jobs people mean: by state, queue, name, priority, tag, worker, error, age and arguments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bson import ObjectId
 
 from mongojobs.core.clock import truncate
 from mongojobs.core.errors import FilterError
-from mongojobs.core.job import LONGEST_NAME
+from mongojobs.core.job import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
 from mongojobs.core.settings import plain_text
 
 ShownState = Literal["ready", "scheduled", "running", "failed", "cancelled", "completed"]
@@ -35,6 +35,7 @@ STARTS_FROM: Final[Mapping[Verb, tuple[ShownState, ...]]] = {
 LONGEST_ERROR_TEXT: Final = 200
 LONGEST_ARGUMENT: Final = 1000
 MOST_ARGUMENTS: Final = 10
+MOST_WORDS: Final = 5
 
 _PATH: Final = re.compile(r"\w[\w-]*(?:\.\w[\w-]*)*")
 
@@ -43,11 +44,12 @@ _PATH: Final = re.compile(r"\w[\w-]*(?:\.\w[\w-]*)*")
 class JobFilter:
     """The jobs that have all of what is given; without anything, all jobs.
 
-    *ready* jobs are due, *scheduled* ones are due later. *error* is a text contained in the last error, whatever its
-    case. *since* and *until* bound when a job was made, the first of them included. *arguments* are pairs, or a
-    mapping, of a place and the value there: ``order_id`` for a keyword argument, ``0`` for the first positional one,
-    ``order.id`` for what is inside of one, ``target`` for the id of the document whose method it is. A document among
-    the arguments is found by its id.
+    *ready* jobs are due, *scheduled* ones are due later. *words* are texts that are all contained in the name, and
+    *error* is one contained in the last error, whatever their case. *worker* is the name of the worker that runs the
+    job, or ran it in vain, or to its end. *since* and *until* bound when a job was made, the first of them included.
+    *arguments* are pairs, or a mapping, of a place and the value there: ``order_id`` for a keyword argument, ``0`` for
+    the first positional one, ``order.id`` for what is inside of one, ``target`` for the id of the document whose method
+    it is. A document among the arguments is found by its id.
 
     Values are compared, never interpreted. Raises FilterError for what cannot be one.
     """
@@ -55,6 +57,10 @@ class JobFilter:
     state: ShownState | None = None
     queue: str | None = None
     name: str | None = None
+    words: Sequence[str] = ()
+    priority: int | None = None
+    tag: str | None = None
+    worker: str | None = None
     error: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -95,6 +101,21 @@ def _text(longest: int) -> Any:
         return plain_text(value)
 
     return check
+
+
+def _words(field: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
+        raise _refused(field, "must be a list of texts", value)
+    words = tuple(_text(LONGEST_NAME)(field, word) for word in value)
+    if len(words) > MOST_WORDS:
+        raise _refused(field, f"must be at most {MOST_WORDS}", len(words))
+    return words
+
+
+def _priority(field: str, value: object) -> int:
+    if type(value) is not int or not LOWEST_PRIORITY <= value <= HIGHEST_PRIORITY:
+        raise _refused(field, f"must be a whole number between {LOWEST_PRIORITY} and {HIGHEST_PRIORITY}", value)
+    return value
 
 
 def _moment(field: str, value: object) -> datetime:
@@ -141,6 +162,10 @@ _CHECKS: Final = {
     "state": _state,
     "queue": _text(LONGEST_NAME),
     "name": _text(LONGEST_NAME),
+    "words": _words,
+    "priority": _priority,
+    "tag": _text(LONGEST_NAME),
+    "worker": _text(LONGEST_NAME),
     "error": _text(LONGEST_ERROR_TEXT),
     "since": _moment,
     "until": _moment,

@@ -28,9 +28,9 @@ from mongojobs.store.selecting import (
     BY_TIME,
     Position,
     Selection,
+    as_listed,
     by_state,
     merged,
-    newest_first,
     of_queue_now,
     ranges,
     to_position,
@@ -124,19 +124,19 @@ class Looking(Reserving, Sweeping):
     def page(self, chosen: JobFilter, *, limit: int = 50, after: str | None = None) -> Page:
         """Return jobs, newest first: by when they ended, are due, or were made (those of all states).
 
-        Running ones come in the order of their locks, the freshest first. For the next page pass the *next* of this
-        one as *after*. Raises FilterError, DatabaseError.
+        Of scheduled ones the soonest come first. Running ones come in the order of their locks, the freshest first. For
+        the next page pass the *next* of this one as *after*. Raises FilterError, DatabaseError.
         """
-        selection = newest_first(chosen, now=self.clock.now(), everything=self.anything())
+        selection = as_listed(chosen, now=self.clock.now(), everything=self.anything())
         if type(limit) is not int or not 1 <= limit <= LONGEST_PAGE:
             raise FilterError(f"limit must be between 1 and {LONGEST_PAGE}, got {limit!r:.100}")
         start = None if after is None else to_position(after, selection.order)
         edge = self._edge(selection, start)
         found: list[Document] = []
-        for part in ranges(selection.order, start, direction=-1):
+        for part in ranges(selection.order, start, direction=selection.direction):
             if len(found) <= limit:
                 query = merged(selection.query, part, _up_to(selection, edge))
-                options: dict[str, Any] = {"sort": selection.sort(-1), "limit": limit + 1 - len(found)}
+                options: dict[str, Any] = {"sort": selection.sort(selection.direction), "limit": limit + 1 - len(found)}
                 found += self._read(selection.index, query, None, max_time_ms=PAGE_MILLISECONDS, **options)
         jobs = tuple(map(to_shown_job, found[:limit]))
         if len(found) > limit:
@@ -251,8 +251,8 @@ class Looking(Reserving, Sweeping):
         if most is None or not self._is_real:
             return None
         fields = {"_id": 0, **dict.fromkeys(selection.order, 1)}
-        options: dict[str, Any] = {"sort": selection.sort(-1), "skip": most, "limit": 1}
-        for part in ranges(selection.order, start, direction=-1):
+        options: dict[str, Any] = {"sort": selection.sort(selection.direction), "skip": most, "limit": 1}
+        for part in ranges(selection.order, start, direction=selection.direction):
             query = merged(selection.base, part)
             found = self._read(selection.index, query, fields, max_time_ms=PAGE_MILLISECONDS, **options)
             if found:
@@ -310,7 +310,7 @@ def _check_bound(name: str, bound: object) -> None:
 
 
 def _up_to(selection: Selection, edge: Position | None) -> Document:
-    return {} if edge is None else until(selection.order, edge, direction=-1)
+    return {} if edge is None else until(selection.order, edge, direction=selection.direction)
 
 
 def _part(by_queue: dict[str, int], queue: str, most: int) -> Count:

@@ -65,6 +65,8 @@ class Selection:
     """What further is looked up in the index."""
     rest: Document
     """What the documents themselves are read for."""
+    direction: int = -1
+    """How a list walks through the order: ascending (1) or descending (-1)."""
 
     @property
     def query(self) -> Document:
@@ -91,10 +93,12 @@ class Selection:
         return tuple(job.id if field == "_id" else getattr(job, field) for field in self.order)
 
 
-def newest_first(chosen: JobFilter, *, now: datetime, everything: Document) -> Selection:
+def as_listed(chosen: JobFilter, *, now: datetime, everything: Document) -> Selection:
     """Return the jobs that a list shows, of all states if none is named."""
     if chosen.state is None:
-        rest = merged(_eq("queue", chosen.queue), _eq("name", chosen.name), _of_documents(chosen))
+        rest = merged(
+            _eq("queue", chosen.queue), _eq("priority", chosen.priority), _of_name(chosen), _of_documents(chosen)
+        )
         return Selection(index="_id_", order=BY_AGE, base={}, keys={}, rest=rest)
     return _of_state(chosen, chosen.state, now=now, everything=everything)
 
@@ -107,22 +111,29 @@ def by_state(chosen: JobFilter, *, now: datetime, everything: Document) -> Itera
 
 
 def _of_state(chosen: JobFilter, state: ShownState, *, now: datetime, everything: Document) -> Selection:
-    by_queue, by_name, rest = _eq("queue", chosen.queue), _eq("name", chosen.name), _of_documents(chosen)
+    by_queue, by_priority = _eq("queue", chosen.queue), _eq("priority", chosen.priority)
+    by_name, rest = _of_name(chosen), _of_documents(chosen)
     match state:
         case "ready" | "scheduled":
             due: Document = {"$lte": now} if state == "ready" else {"$gt": now}
+            direction = -1 if state == "ready" else 1
             base: Document = {"state": READY, "run_at": due}
-            return Selection(
-                index=indexes.READY_BY_TIME, order=BY_TIME, base=base, keys=by_queue, rest=merged(by_name, rest)
-            )
+            index, keys = indexes.READY_BY_TIME, by_queue
+            if by_priority:  # of one priority, the indexes of the reserve are in the order of time too
+                index = indexes.READY_BY_QUEUE if by_queue else indexes.READY
+                base, keys = {**base, **by_queue, **by_priority}, {}
+            rest = merged(by_name, rest)
+            return Selection(index=index, order=BY_TIME, base=base, keys=keys, rest=rest, direction=direction)
         case "running":
             base = {"state": RUNNING, "locked_until": {"$gte": EPOCH}}
-            return Selection(index=indexes.RUNNING, order=BY_LOCK, base=base, keys=by_queue, rest=merged(by_name, rest))
+            rest = merged(by_name, by_priority, rest)
+            return Selection(index=indexes.RUNNING, order=BY_LOCK, base=base, keys=by_queue, rest=rest)
         case "failed" | "cancelled" | "completed":
             # What ended before a moment was made before it; so the index helps with an age that it does not hold.
             ended = everything if chosen.since is None else {"$gte": chosen.since - _CLOCKS_APART}
             base = {"state": state, "finished_at": ended}
-            return Selection(index=indexes.ENDED, order=BY_END, base=base, keys=merged(by_queue, by_name), rest=rest)
+            keys, rest = merged(by_queue, by_name), merged(by_priority, rest)
+            return Selection(index=indexes.ENDED, order=BY_END, base=base, keys=keys, rest=rest)
         case _:
             assert_never(state)
 
@@ -239,9 +250,28 @@ def _of_documents(chosen: JobFilter) -> Document:
         made["$gte"] = chosen.since
     if chosen.until is not None:
         made["$lt"] = chosen.until
-    error = {} if chosen.error is None else {"last_error": {"$regex": re.escape(chosen.error), "$options": "i"}}
+    error = {} if chosen.error is None else {"last_error": _containing(chosen.error)}
     arguments = [_argument(place, value) for place, value in chosen.pairs]
-    return merged({"created_at": made} if made else {}, error, {"$and": arguments} if arguments else {})
+    return merged(
+        {"created_at": made} if made else {},
+        _eq("tags", chosen.tag),
+        {} if chosen.worker is None else {"$or": [_eq(field, chosen.worker) for field in _WORKERS]},
+        error,
+        {"$and": arguments} if arguments else {},
+    )
+
+
+_WORKERS: Final = ("locked_by", "errors.worker")
+"""Where a job says who runs it, and who ran it."""
+
+
+def _of_name(chosen: JobFilter) -> Document:
+    return merged(_eq("name", chosen.name), *({"name": _containing(word)} for word in chosen.words))
+
+
+def _containing(text: str) -> Document:
+    """Match texts that contain *text*, whatever their case: its own signs mean nothing to the server."""
+    return {"$regex": re.escape(text), "$options": "i"}
 
 
 def _argument(place: str, value: Scalar) -> Document:
@@ -255,5 +285,5 @@ def _argument(place: str, value: Scalar) -> Document:
     return {"$or": [{path: wanted}, {f"{path}.v.key.pk": wanted}]}
 
 
-def _eq(field: str, value: str | None) -> Document:
+def _eq(field: str, value: str | int | None) -> Document:
     return {} if value is None else {field: {"$eq": value}}

@@ -1,4 +1,4 @@
-"""What people type to find jobs: ``queue:mail name:shop.send error:"timed out" arg.user_id:7 since:2h``."""
+"""What people type to find jobs: ``receipt queue:mail tag:vip error:"timed out" arg.user_id:7 since:2h``."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ _TERM: Final = re.compile(
     r'(?:(?P<key>[A-Za-z_][\w.-]*):)?(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s"]+))(?=\s|$)|(?P<wrong>\S+)'
 )
 _ARGUMENT: Final = "arg."
-_TEXTS: Final = ("queue", "name", "error")
+_TEXTS: Final = ("queue", "name", "tag", "worker", "error")
 _MOMENTS: Final = ("since", "until")
 _HELP: Final = (
-    'use queue:, name:, error:, arg.NAME:, since: or until:, and quotes around spaces, as in error:"timed out"'
+    "use a part of a name, or queue:, name:, tag:, priority:, worker:, error:, arg.NAME:, since: or until:, and"
+    ' quotes around spaces, as in error:"timed out"'
 )
 
 
@@ -78,12 +79,15 @@ def and_also(text: str, key: str, value: str) -> str:
 def _filter(matches: Sequence[re.Match[str]], state: ShownState | None, now: datetime) -> JobFilter:
     fields: dict[str, Any] = {}
     arguments: list[tuple[str, Scalar]] = []
+    words: list[str] = []
     for match in matches:
-        key = match["key"] or "name"
+        key = match["key"]
         if match["wrong"] is not None:
             raise FilterError(f"{match['wrong']!r:.100} cannot be understood: {_HELP}")
         value = match["plain"] if match["quoted"] is None else re.sub(r"\\(.)", r"\1", match["quoted"])
-        if key.startswith(_ARGUMENT):
+        if key is None:
+            words.append(value)
+        elif key.startswith(_ARGUMENT):
             arguments.append(_argument(key.removeprefix(_ARGUMENT), value, is_quoted=match["quoted"] is not None))
         elif key in _READ:
             if key in fields:
@@ -91,7 +95,7 @@ def _filter(matches: Sequence[re.Match[str]], state: ShownState | None, now: dat
             fields[key] = _READ[key](value, now)
         else:
             raise FilterError(f"{key!r:.50} is nothing to look for: {_HELP}")
-    return JobFilter(state=state, arguments=tuple(arguments), **fields)
+    return JobFilter(state=state, words=words, arguments=tuple(arguments), **fields)
 
 
 def _argument(place: str, value: str, *, is_quoted: bool) -> tuple[str, Scalar]:
@@ -116,6 +120,12 @@ def _text(value: str, _now: datetime) -> str:
     return value
 
 
+def _number(value: str, _now: datetime) -> int:
+    if not re.fullmatch(r"-?[0-9]{1,10}", value):
+        raise FilterError(f"{value!r:.50} is no priority: that is a whole number, as in priority:5")
+    return int(value)
+
+
 def _moment(value: str, now: datetime) -> datetime:
     """Return a time that is given as such, in UTC unless it says otherwise, or as how long ago it was."""
     try:
@@ -132,5 +142,6 @@ def _moment(value: str, now: datetime) -> datetime:
 
 _READ: Final[dict[str, Callable[[str, datetime], object]]] = {
     **dict.fromkeys(_TEXTS, _text),
+    "priority": _number,
     **dict.fromkeys(_MOMENTS, _moment),
 }

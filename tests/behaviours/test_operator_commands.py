@@ -193,6 +193,30 @@ class TestManyJobs:
 
         assert [job.id for job in app.store.find(state="cancelled")] == [wanted.id]
 
+    def test_are_cancelled_by_tag_and_priority(self, app, here):
+        wanted = append.options(run_in=60, tags=["vip"], priority=5).delay("x", "y")
+        append.options(run_in=60, tags=["vip"]).delay("x", "y")
+        append.options(run_in=60, priority=5).delay("x", "y")
+
+        here("jobs", "cancel", "--tag", "vip", "--priority", "5", "--yes")
+
+        assert [job.id for job in app.store.find(state="cancelled")] == [wanted.id]
+
+    def test_are_listed_by_the_worker_that_ran_them_in_vain(self, app, here):
+        failed_jobs(1)
+        [failed] = app.store.find(state="failed")
+        worker = failed.errors[0]["worker"]
+
+        assert str(failed.id) in here("jobs", "list", "--worker", worker).output
+        assert "no such jobs" in here("jobs", "list", "--worker", "other").output
+
+    def test_are_moved_to_a_priority(self, app, here):
+        moved = append.delay("x", "y")
+
+        here("jobs", "move", "--name", moved.name, "--priority", "-5", "--yes")
+
+        assert app.get(moved.id).priority == -5
+
     def test_are_deleted_by_age_and_name(self, app, here):
         old = append.delay("x", "y")
         app.store.collection.update_one({"_id": old.id}, {"$set": {"created_at": datetime(2020, 1, 1, tzinfo=UTC)}})

@@ -1,5 +1,6 @@
 """Looking at jobs, page by page, counted and grouped, on a real server."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -92,6 +93,19 @@ class TestAPage:
 
         assert found(store, state="failed") == (jobs[1], jobs[0], jobs[2])
 
+    def test_of_scheduled_jobs_comes_soonest_first(self, store):
+        jobs = [a_job(run_at=START + n * HOUR) for n in (2, 3, 1)]
+        store.insert_many(jobs)
+
+        assert pages(store, 2, state="scheduled") == [[jobs[2].id, jobs[0].id], [jobs[1].id]]
+
+    def test_of_scheduled_jobs_that_finds_little_is_gone_on_with_too(self, store, monkeypatch):
+        monkeypatch.setattr(selecting, "KEYS_LOOKED_AT", 10)
+        rare = a_job(run_at=START + 30 * HOUR, queue="rare")
+        store.insert_many([rare, *(a_job(run_at=START + (n + 1) * HOUR) for n in range(25))])
+
+        assert pages(store, 5, state="scheduled", queue="rare") == [[], [], [rare.id]]
+
     @pytest.mark.parametrize("after", ["", "x", "AAAA", "e30", 7, None, {"$ne": 1}, selecting.to_text((1, 2, 3))])
     def test_goes_on_after_nothing_but_its_own_mark(self, store, after):
         if after is None:
@@ -138,6 +152,54 @@ class TestAFilter:
         store.insert_many([a_failed_job(last_error="Boom (really)"), a_failed_job(), a_failed_job(last_error=None)])
 
         assert len(found(store, error=error)) == number
+
+    @pytest.mark.parametrize(
+        ("words", "number"), [(["SEND"], 2), (["send", "late"], 1), (["s.nd"], 0), (["^shop"], 0), (["$"], 0)]
+    )
+    @pytest.mark.parametrize("state", [None, "ready", "failed"])
+    def test_finds_parts_of_a_name_and_no_pattern(self, store, state, words, number):
+        stored = {"state": state or "failed", "finished_at": START}
+        names = ("shop.send", "shop.send_later", "shop.report")
+        store.insert_many([a_job(name=name, **stored) for name in names])
+
+        assert len(found(store, state=state, words=words)) == number
+        assert store.count(JobFilter(state=state, words=words)).number == number
+
+    @pytest.mark.parametrize("chosen", [{"priority": 5}, {"priority": 5, "queue": "mail"}, {"tag": "vip"}])
+    @pytest.mark.parametrize("state", [None, "ready", "running", "failed"])
+    def test_finds_jobs_of_a_priority_and_a_tag(self, store, state, chosen):
+        shared = {"state": state or "failed", "finished_at": START, "locked_until": START, "queue": "mail"}
+        wanted = a_job(**shared, priority=5, tags=("a", "vip"))
+        store.insert_many([wanted, a_job(**shared, priority=4, tags=("vips",))])
+
+        assert found(store, state=state, **chosen) == (wanted,)
+        assert store.count(JobFilter(state=state, **chosen)).number == 1
+
+    def test_finds_jobs_by_the_worker_that_runs_them_or_ran_them_in_vain(self, store):
+        running = a_job(state="running", locked_until=START, locked_by="web.1")
+        ran = a_failed_job(errors=({"worker": "web.1", "error": "boom"}, {"worker": "web.2", "error": "boom"}))
+        store.insert_many([running, ran, a_failed_job(), a_job(state="running", locked_by="web.11")])
+
+        assert {job.id for job in found(store, worker="web.1")} == {running.id, ran.id}
+
+    @pytest.mark.parametrize(
+        "chosen",
+        [
+            {"priority": "5"},
+            {"priority": True},
+            {"priority": 2**31},
+            {"tag": ""},
+            {"tag": {"$ne": 1}},
+            {"worker": re.compile("x")},
+            {"words": "send"},
+            {"words": [""]},
+            {"words": ["x"] * 6},
+            {"words": [{"$ne": 1}]},
+        ],
+    )
+    def test_is_made_of_plain_values(self, chosen):
+        with pytest.raises(FilterError, match=f"^{next(iter(chosen))} of a filter must be"):
+            JobFilter(**chosen)
 
     def test_finds_jobs_by_when_they_were_made(self, store):
         jobs = [a_failed_job(created_at=START - n * HOUR, finished_at=START) for n in range(4)]

@@ -25,8 +25,13 @@ class TestASearch:
         assert found.since == NOW - timedelta(hours=2)
         assert found.until == datetime(2026, 11, 25, 13, tzinfo=UTC)
 
-    def test_takes_a_bare_word_for_a_name(self):
-        assert chosen("Group#update_users").name == "Group#update_users"
+    def test_takes_bare_words_for_parts_of_a_name(self):
+        assert chosen('Group#update users "a b"').words == ("Group#update", "users", "a b")
+
+    def test_knows_tags_priorities_and_workers(self):
+        found = chosen("tag:vip priority:-5 worker:web.1")
+
+        assert (found.tag, found.priority, found.worker) == ("vip", -5, "web.1")
 
     def test_of_nothing_is_all_jobs(self):
         assert chosen("   ").name is None
@@ -62,6 +67,9 @@ class TestASearch:
             ("since:yesterday", "is no time"),
             ("arg.password:x", "is masked"),
             ("arg.user.api_key:x", "is masked"),
+            ("priority:high", "is no priority"),
+            ("priority:9999999999", "must be a whole number between"),
+            ("a b c d e f", "words of a filter must be at most 5"),
             ("name:" + "x" * 300, "must be a text of 1 to 256"),
         ],
     )
