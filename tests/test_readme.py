@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -30,12 +30,12 @@ def folder(tmp_path):
 
 @pytest.fixture
 def run(folder, mongo_uri):
-    def run(command):
-        environment = {
-            **os.environ,
-            "MONGODB_URI": mongo_uri,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        }
+    """Runs a command in the folder; MONGODB_URI is that of the test's database, unless another is given, or none."""
+
+    def run(command, uri=mongo_uri):
+        environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        environment.pop("MONGODB_URI", None)
+        environment |= {"MONGODB_URI": uri} if uri else {}
         return subprocess.run(
             command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=True
         ).stdout
@@ -68,7 +68,7 @@ class TestReadme:
         assert client.get_default_database()["user"].find_one()["level"] == 7
 
     def test_tour_of_enqueueing_stores_its_jobs(self, run, client):
-        run("python -c 'import tour'")
+        run("python tour.py")
 
         names = [job["name"] for job in client.get_default_database()["delayed_jobs"].find()]
         assert sorted(set(names)) == [
@@ -77,11 +77,19 @@ class TestReadme:
             "Page#reindex",
             "Page.rebuild_all",
             "Parcel#send",
-            "tour.resize",
+            "pages.resize",
         ]
 
-    def test_example_of_a_users_test_passes(self, run):
-        assert "2 passed" in run("python -m pytest -q test_shop.py")
+    def test_jobs_of_the_tour_run(self, run, client):
+        run("python tour.py")
+
+        log = run("mongojobs -A pages workoff 2>&1")
+
+        assert "0 failed" in log
+        assert client.get_default_database()["delayed_jobs"].count_documents({"run_at": {"$lte": datetime.now(UTC)}}) == 0
+
+    def test_example_of_a_users_test_passes_without_a_database(self, run):
+        assert "2 passed" in run("python -m pytest -q test_shop.py", uri=None)
 
     def test_settings_table_is_up_to_date(self):
         assert SETTINGS.search(README)[0] == settings_table()

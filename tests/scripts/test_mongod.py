@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pymongo import MongoClient
 
-from tests.support.mongod import MongodError, Server, binaries, with_database
+from tests.support.mongod import MongodError, Server, binaries, database_of, with_database
 from tests.support.mongod.processes import command_line
 from tests.support.waiting import eventually
 
@@ -92,6 +92,7 @@ class TestStart:
 
         assert answer["isWritablePrimary"]
         assert asked == uri
+        assert database_of(uri) == "mongojobs"
         assert stopped.returncode == 0
         assert folders_of_servers(tmp_path) == []
 

@@ -13,6 +13,7 @@ from tests.support.mongod.steps import say
 from tests.support.mongod.uri import with_database
 
 DATABASE = "mongojobs"
+"""The one that printed URIs name: commands refuse a URI without a database."""
 
 
 def main() -> int:
@@ -39,7 +40,7 @@ def _start(arguments: Namespace) -> int:
             say("A server runs already")
         else:
             running = _start_detached(arguments)
-    print(running.uri)
+    print(with_database(running.uri, DATABASE))
     say("Stop it with: scripts/mongod stop")
     return 0
 
@@ -70,7 +71,7 @@ def _uri(_arguments: Namespace) -> int:
     if given:
         print(given)
     elif running:
-        print(running.uri)
+        print(with_database(running.uri, DATABASE))
     else:
         raise MongodError("No server runs: start one with scripts/mongod start.")
     return 0

@@ -13,7 +13,7 @@ MINUTE = timedelta(minutes=1)
 
 def moment(text):
     """Return a day and a time of some month."""
-    return datetime.strptime(text, "%d %H:%M").replace(year=2026, month=11, tzinfo=UTC)
+    return datetime.strptime(f"2026-11-{text}", "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
 
 
 def durations(*seconds):
