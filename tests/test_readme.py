@@ -86,7 +86,9 @@ class TestReadme:
         log = run("mongojobs -A pages workoff 2>&1")
 
         assert "0 failed" in log
-        assert client.get_default_database()["delayed_jobs"].count_documents({"run_at": {"$lte": datetime.now(UTC)}}) == 0
+        assert (
+            client.get_default_database()["delayed_jobs"].count_documents({"run_at": {"$lte": datetime.now(UTC)}}) == 0
+        )
 
     def test_example_of_a_users_test_passes_without_a_database(self, run):
         assert "2 passed" in run("python -m pytest -q test_shop.py", uri=None)

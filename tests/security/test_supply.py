@@ -1,5 +1,7 @@
 """What is shipped and what an import does (S21), and that nothing is stored of what jobs return (S18)."""
 
+import email
+import email.policy
 import re
 import subprocess
 import sys
@@ -39,6 +41,16 @@ def wheel(tmp_path_factory):
         yield archive
 
 
+def metadata_of(wheel):
+    """What an index shows of the package."""
+    [name] = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    return email.message_from_bytes(wheel.read(name), policy=email.policy.default)
+
+
+def path_in_repository(link):
+    return re.sub(r"^https://[\w.]+/mongojobs/mongojobs/(blob/)?main/", "", link)
+
+
 class TestImporting:
     def test_every_module_touches_no_network_and_starts_nothing(self):
         ended = subprocess.run(
@@ -69,6 +81,19 @@ class TestTheWheel:
 
         shipped = {name for name in wheel.namelist() if name.startswith("mongojobs/")}
         assert shipped == modules | {str(path.relative_to(ROOT)) for path in templates} | {"mongojobs/py.typed"}
+
+    def test_tells_where_the_project_lives(self, wheel):
+        described = metadata_of(wheel)
+
+        labels = {url.partition(",")[0] for url in described.get_all("Project-URL")}
+        assert labels == {"Homepage", "Documentation", "Changelog", "Source", "Issues"}
+
+    def test_describes_itself_by_links_that_lead_somewhere_from_anywhere(self, wheel):
+        links = re.findall(r"\]\(([^)]+)\)", metadata_of(wheel).get_payload())
+
+        assert len(links) > 8
+        assert [link for link in links if not link.startswith("https://")] == []
+        assert [path for path in map(path_in_repository, links) if not (ROOT / path).is_file()] == []
 
     def test_holds_no_tests(self, wheel):
         assert [name for name in wheel.namelist() if "test_" in name or name.startswith("tests/")] == []
