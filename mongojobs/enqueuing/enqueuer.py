@@ -13,13 +13,14 @@ from bson.codec_options import CodecOptions
 
 from mongojobs.core.clock import Clock, SystemClock
 from mongojobs.core.errors import OptionError, QueueFullError
-from mongojobs.core.job import LONGEST_NAME, Job, JobId, running
+from mongojobs.core.job import LONGEST_NAME, Document, Job, JobId, running
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobEnqueued
 from mongojobs.core.settings import Settings, queue_name
 from mongojobs.enqueuing.options import Options
 from mongojobs.payload.calls import Call, Payloads
 from mongojobs.payload.invoking import call_hook, invoke, run_to_end
+from mongojobs.payload.places import asking_within
 from mongojobs.store.faults import DatabaseError, unavailable
 
 _AS_STORED: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
@@ -156,18 +157,27 @@ class Enqueuer:
     def _fields(self, call: Call, options: Options) -> dict[str, Any]:
         """Return the fields of a job but for its dates: all that can be refused, which needs no database."""
         queue = self._queue(call, options)
+        handler, meta = self._encoded(call, options)
         return {
             "id": ObjectId() if options.job_id is None else options.job_id,
             "id_given": options.job_id is not None,
             "name": call.name[:LONGEST_NAME],
             "queue": queue,
             "priority": self._priority(call, options, queue),
-            "handler": self._payloads.dump(call),
+            "handler": handler,
             "max_attempts": options.max_attempts,
             "max_run_time": options.max_run_time,
             "tags": options.tags,
-            "meta": self._meta(options),
+            "meta": meta,
         }
+
+    def _encoded(self, call: Call, options: Options) -> tuple[Document, Mapping[str, Any] | None]:
+        """Return handler and meta; a document of which it is in doubt whether it is saved is asked for."""
+        try:
+            with asking_within(options.session):
+                return self._payloads.dump(call), self._meta(options)
+        except DatabaseError as error:
+            raise unavailable(error) from error
 
     def _now(self) -> datetime:
         """Return the server's time, or this machine's where jobs are never stored and there may be no server."""

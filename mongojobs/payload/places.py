@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +16,20 @@ Allowed = Collection[str] | Callable[[str], bool]
 
 _DATABASE = re.compile(r'[^ /\\."$\0]{1,63}')
 _COLLECTION = re.compile(r"(?!system\.)[^.$\0](?:[^$\0]{0,253}[^.$\0])?")
+
+
+asking_session: ContextVar[Any] = ContextVar("mongojobs_asking_session", default=None)
+"""The caller's session while his documents are looked for: what its transaction wrote, nobody else sees."""
+
+
+@contextmanager
+def asking_within(session: Any) -> Iterator[None]:
+    """Let the code inside look for documents within *session*, if it is not None."""
+    token = asking_session.set(session)
+    try:
+        yield
+    finally:
+        asking_session.reset(token)
 
 
 @dataclass(frozen=True, slots=True)

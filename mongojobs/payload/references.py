@@ -8,6 +8,7 @@ and the key. It is followed with a plain ``find_one`` on the primary: custom man
 from __future__ import annotations
 
 import functools
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import bson
 import mongoengine
 from bson import DBRef
+from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from mongoengine import connection
 from mongoengine.base import BaseDict, BaseDocument, BaseList, LazyReference
@@ -24,7 +26,7 @@ from mongoengine.queryset.base import BaseQuerySet
 from mongojobs.core.errors import DamagedPayloadError, DeserializationError, DocumentGoneError, UnknownJobError
 from mongojobs.payload.decoding import Loaded
 from mongojobs.payload.encoding import tagged
-from mongojobs.payload.places import Allowed, Home, Place, Switched
+from mongojobs.payload.places import Allowed, Home, Place, Switched, asking_session
 from mongojobs.payload.refusal import RefusedError, reachable
 from mongojobs.payload.registry import full_name
 
@@ -111,17 +113,17 @@ class DocumentReferences:
         name = self._stored_name(cls)
         if cls._meta.get("abstract"):
             raise RefusedError(f"is of the abstract class {name}, which has no collection: pass one of a subclass")
-        if not _is_saved(document):
-            raise RefusedError(
-                f"is a {cls.__name__} that is not in the database, so no worker could load it: save() it first",
-                unsaved=True,
-            )
-        _warn_of_changes(document)
+        if document.pk is None or not _is_connected(document):
+            raise _unsaved(cls)
         place = self._place_of(document)
         refusal = self._refusal(cls, place)
         if refusal is not None:
             raise RefusedError(refusal)
-        return tagged("document", {"class": name, **place.as_dict(), "key": inner(_object_key(document))})
+        key, changed = _object_key(document), sorted(document._get_changed_fields())
+        if changed or not _is_surely_saved(document):
+            changed = _still_changed(document, _query(cls, key), changed)
+        _warn_of_changes(document, changed)
+        return tagged("document", {"class": name, **place.as_dict(), "key": inner(key)})
 
     def _store_embedded(self, embedded: Any, inner: Inner) -> object:
         cls = type(embedded)
@@ -238,20 +240,66 @@ def _is_registered(alias: str) -> bool:
     return alias in connection._connection_settings
 
 
-def _is_saved(document: Any) -> bool:
-    """Return whether *document* was ever loaded or saved.
+def _unsaved(cls: type) -> RefusedError:
+    return RefusedError(
+        f"is a {cls.__name__} that is not in the database, so no worker could load it: save() it first", unsaved=True
+    )
 
-    ``_created`` alone does not tell: MongoEngine resets it when the key of a new document is assigned. Only documents
-    that came from the database or went there have ``_changed_fields``.
+
+def _is_connected(document: Any) -> bool:
+    """Return whether there is a connection to where *document* belongs: without one, nothing can have been saved."""
+    alias = document._meta.get("db_alias", connection.DEFAULT_CONNECTION_NAME)
+    return "_get_db" in vars(document) or _is_registered(alias)
+
+
+def _is_surely_saved(document: Any) -> bool:
+    """Return whether the flags of *document* leave no doubt that it came from the database or went there.
+
+    They are wrong while its ``post_save`` is sent, after ``insert(load_bulk=False)``, when its key was assigned, and
+    when ``switch_db`` or ``switch_collection`` has turned it to another place since.
     """
-    return not document._created and hasattr(document, "_changed_fields") and document.pk is not None
+    is_turned = "_get_collection" in vars(document) and not isinstance(document._get_collection, _Fixed)
+    return not document._created and hasattr(document, "_changed_fields") and not is_turned
 
 
-def _warn_of_changes(document: Any) -> None:
-    changed = document._get_changed_fields()
+def _still_changed(document: Any, query: dict[str, object], changed: list[str]) -> list[str]:
+    """Return in what *document* differs from the database: of the fields *changed*, or, if none, of all it has.
+
+    MongoEngine clears its notes of changes after its signals only. Raises RefusedError where there is no such document.
+    """
+    collection = document._get_collection().with_options(read_preference=connection.READ_PREFERENCE)
+    stored = collection.find_one(query, session=_session_of(collection))
+    if stored is None:
+        raise _unsaved(type(document))
+    try:
+        options = CodecOptions(*collection.codec_options)  # mongomock's are a tuple of its own
+        own = bson.decode(bson.encode(document.to_mongo(), codec_options=options), options)
+    except (BSONError, *_UNLOADABLE):  # what cannot be stored is not stored
+        return changed
+    doubtful = changed or sorted(own)
+    return [name for name in doubtful if not _is_same(*(d.get(name.partition(".")[0]) for d in (own, stored)))]
+
+
+def _session_of(collection: Any) -> Any:
+    """Return the session of the caller's transaction, if it is one of the same client: others see nothing of it yet."""
+    session = asking_session.get() or _odm_session()
+    return session if session is not None and session.client is collection.database.client else None
+
+
+def _odm_session() -> Any:
+    """Return the session of MongoEngine's ``run_in_transaction``, which older versions do not have."""
+    sessions = sys.modules.get("mongoengine.sessions")
+    return sessions._get_session() if sessions is not None else None
+
+
+def _is_same(own: object, stored: object) -> bool:
+    return own == stored or bson.encode({"": own}) == bson.encode({"": stored})  # which knows that NaN is NaN
+
+
+def _warn_of_changes(document: Any, changed: list[str]) -> None:
     if changed:
         warnings.warn(
-            f"{type(document).__name__} {document.pk} has unsaved changes in {', '.join(sorted(changed))}:"
+            f"{type(document).__name__} {document.pk} has unsaved changes in {', '.join(changed)}:"
             f" the job will see what is in the database, so save() first",
             UnsavedChangesWarning,
             stacklevel=2,
@@ -289,9 +337,19 @@ def _from_son(cls: Any, son: dict[str, object]) -> Any:
         raise DeserializationError(f"what is stored of a {cls.__name__} does not fit the class: {error}") from error
 
 
+class _Fixed:
+    """What ``_get_collection`` of a document is that was loaded from *collection*."""
+
+    def __init__(self, collection: Any) -> None:
+        self._collection = collection
+
+    def __call__(self) -> Any:
+        return self._collection
+
+
 def _bound(document: Any, collection: Any) -> Any:
     """Tie *document* to the collection it came from: ``save()`` goes there, whatever its class is switched to."""
-    document._get_collection = lambda: collection
+    document._get_collection = _Fixed(collection)
     document._get_db = lambda: collection.database
     document._collection = collection
     return document

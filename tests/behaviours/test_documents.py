@@ -1,9 +1,15 @@
 """MongoEngine's documents in payloads: as targets, as arguments, inside job objects."""
 
-import pytest
+from datetime import UTC, datetime
 
-from mongojobs import UnsavedDocumentError, enqueue
-from tests.support.sample_documents import Band, Roadie
+import pytest
+from bson import ObjectId
+from mongoengine import signals
+
+from mongojobs import StoreUnavailableError, UnsavedDocumentError, enqueue
+from mongojobs.payload.references import UnsavedChangesWarning
+from tests.support.failpoints import failing
+from tests.support.sample_documents import Band, City, Roadie
 from tests.support.sample_jobs import (
     Newsletter,
     forgets_what_is_gone,
@@ -131,6 +137,158 @@ class TestAChangedDocument:
         first, second = recorder.facts("remembered")
         assert (first.name, second.name) == ("Abba", "changed between the runs")
         assert first is not second
+
+
+@pytest.fixture
+def in_signal():
+    """Does something when MongoEngine sends a signal about a class, until the test is over."""
+    connected = []
+
+    def in_signal(signal, sender, act):
+        def receiver(_sender, document=None, documents=None, **_more):
+            for one in [document] if documents is None else documents:
+                act(one)
+
+        signal.connect(receiver, sender=sender)
+        connected.append((signal, receiver, sender))
+
+    yield in_signal
+    for signal, receiver, sender in connected:
+        signal.disconnect(receiver, sender=sender)
+
+
+class TestADocumentWhoseFlagsAreWrong:
+    """MongoEngine resets what a document knows of itself after its signals only, or not at all."""
+
+    def test_may_be_delayed_in_post_save_when_it_is_new(self, in_signal, app, recorder):
+        in_signal(signals.post_save, Band, lambda band: band.delay.play("SOS"))
+
+        Band(name="Abba").save()
+
+        assert work_off() == (1, 0)
+        assert recorder.facts("played") == [("Abba", ("SOS",), False)]
+
+    def test_may_be_delayed_in_post_save_with_a_key_of_its_own(self, in_signal, app, recorder):
+        in_signal(signals.post_save, City, remember_one.delay)
+
+        City(code="ams", name="Amsterdam", founded=datetime(1275, 10, 27, 1, 2, 3, 456789, tzinfo=UTC)).save()
+
+        assert work_off() == (1, 0)
+
+    def test_is_not_warned_of_in_post_save_after_a_change(self, in_signal, band, recorder):
+        in_signal(signals.post_save, Band, lambda band: band.delay.play())
+        band.name = "Abba reunited"
+
+        band.save()
+
+        work_off()
+        assert recorder.facts("played") == [("Abba reunited", (), False)]
+
+    def test_is_warned_of_in_pre_save_before_a_change(self, in_signal, band):
+        in_signal(signals.pre_save, Band, lambda band: band.delay.play())
+        band.name = "Abba reunited"
+
+        with pytest.warns(UnsavedChangesWarning, match="unsaved changes in name"):
+            band.save()
+
+    def test_is_not_warned_of_once_another_has_saved_the_same(self, band, app):
+        band.name = "Abba reunited"
+        Band.objects(id=band.id).update(name="Abba reunited")
+
+        band.delay.play()
+
+        assert work_off() == (1, 0)
+
+    @pytest.mark.parametrize("load_bulk", [True, False])
+    def test_may_be_delayed_in_post_bulk_insert(self, in_signal, app, recorder, load_bulk):
+        in_signal(signals.post_bulk_insert, Band, lambda band: band.delay.play())
+
+        Band.objects.insert([Band(name="Abba"), Band(name="Blur")], load_bulk=load_bulk)
+
+        assert work_off() == (2, 0)
+        assert sorted(name for name, *_ in recorder.facts("played")) == ["Abba", "Blur"]
+
+    @pytest.mark.parametrize("load_bulk", [True, False])
+    def test_may_be_delayed_after_a_bulk_insert(self, app, load_bulk):
+        bands = [Band(name="Abba"), Band(name="Blur")]
+        Band.objects.insert(bands, load_bulk=load_bulk)
+
+        remember_one.delay_many([(band,) for band in bands])
+
+        assert work_off() == (2, 0)
+
+    def test_may_be_delayed_after_an_update_that_inserted_it(self, app, recorder):
+        band = Band(id=ObjectId(), name="Abba")
+        band.update(set__name="Abba", upsert=True)
+
+        with pytest.warns(UnsavedChangesWarning, match="unsaved changes in calls, size"):
+            band.delay.play()
+
+        assert work_off() == (1, 0)
+
+    def test_may_be_delayed_in_the_post_save_of_a_cascade(self, in_signal, band, app, recorder):
+        roadie = Roadie(name="Joe", band=band).save()
+        in_signal(signals.post_save, Band, lambda band: band.delay.play())
+        roadie.band.name = "Abba reunited"
+
+        roadie.save(cascade=True)
+
+        assert work_off() == (1, 0)
+
+    def test_may_be_delayed_if_another_process_has_stored_it(self, app):
+        stored = {"_id": ObjectId(), "_cls": "Band", "name": "Abba", "size": 4, "calls": 0}
+        Band._get_collection().insert_one(stored)
+
+        Band._from_son(dict(stored), created=True).delay.play()
+
+        assert work_off() == (1, 0)
+
+    def test_is_refused_if_its_key_was_changed_to_one_that_is_not_there(self, band, app):
+        band.id = ObjectId()
+
+        with pytest.raises(UnsavedDocumentError):
+            band.delay.play()
+
+    def test_is_refused_if_it_was_turned_to_a_collection_without_it(self, configure, band):
+        configure(switched_collections=["old_bands"])
+        band.switch_collection("old_bands")
+
+        with pytest.raises(UnsavedDocumentError):
+            band.delay.play()
+
+    def test_may_be_delayed_from_a_collection_that_it_was_saved_to(self, configure, band, recorder):
+        configure(switched_collections=["old_bands"])
+        band.switch_collection("old_bands", keep_created=False)
+        band.save()
+
+        band.delay.play()
+
+        assert work_off() == (1, 0)
+
+    def test_is_looked_for_within_the_session_of_the_enqueue(self, connection, app):
+        band = Band(id=ObjectId(), name="Abba")
+        Band._get_collection().insert_one({"_id": ObjectId()})
+        app.create_indexes()
+        with connection.start_session() as session, session.start_transaction():
+            Band._get_collection().insert_one(band.to_mongo(), session=session)
+            band.delay(session=session).play()
+
+        assert work_off() == (1, 0)
+
+    def test_is_refused_if_only_a_transaction_of_others_has_it(self, connection, app):
+        band = Band(id=ObjectId(), name="Abba")
+        Band._get_collection().insert_one({"_id": ObjectId()})
+        with connection.start_session() as session, session.start_transaction():
+            Band._get_collection().insert_one(band.to_mongo(), session=session)
+
+            with pytest.raises(UnsavedDocumentError):
+                band.delay.play()
+
+    def test_is_told_as_unavailable_where_the_database_is_away(self, app, connection):
+        Band._get_collection()
+        band = Band(id=ObjectId(), name="Abba")
+        with failing(connection, "find", errorCode=13), pytest.raises(StoreUnavailableError):
+            band.delay.play()
 
 
 class TestADocument:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mongoengine import Document, IntField, ReferenceField, StringField
+from mongoengine import DateTimeField, Document, IntField, ReferenceField, StringField
 
 from mongojobs import Delayable, handle_asynchronously
 from tests.support.sample_jobs import NoLuckError, recorder
@@ -140,6 +140,14 @@ class Coincidence(Delayable, Document):
     def quarrel(self) -> None:
         recorder.note("quarrelled")
         raise NoLuckError("by chance")
+
+
+class City(Document):
+    """Has a key of its own, and a time that the database keeps less exactly."""
+
+    code = StringField(primary_key=True)
+    name = StringField()
+    founded = DateTimeField()
 
 
 class Roadie(Document):
