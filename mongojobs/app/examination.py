@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -13,6 +13,7 @@ from pymongo import ReadPreference
 from mongojobs.app.findings import Finding, advice, fault
 from mongojobs.core.clock import Clock
 from mongojobs.core.durations import format_duration
+from mongojobs.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.payload.calls import Payloads
 from mongojobs.store.clients import Client, topology
 from mongojobs.store.indexes import check_indexes
@@ -27,6 +28,16 @@ LONG_PAUSE: Final = timedelta(days=1)
 MOST_SKEW: Final = timedelta(seconds=5)
 _MOST_QUEUES: Final = 100
 _MOST_NAMED: Final = 5
+
+_CANNOT_HOLD_JOBS: Final = {
+    "capped": "capped: the oldest jobs are overwritten without a word when it is full, and none can be deleted",
+    "timeseries": "a time series: its documents can hardly be changed, and a job is changed at each step of its life",
+    "view": "a view: it shows what other collections hold, and nothing can be stored in it",
+}
+_HARMFUL_OPTIONS: Final = {
+    "expireAfterSeconds": "lets the server delete jobs that have not run: it is a TTL index",
+    "unique": "lets the server refuse jobs: it is unique",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +89,27 @@ def of_indexes(patient: Patient) -> Iterator[Finding]:
         yield advice("sharded", f"the collection is sharded: {limit}", "see docs/sharding.md")
 
 
+def of_collection(patient: Patient) -> Iterator[Finding]:
+    """Look at what the collection of the jobs is, and at indexes of others that delete or refuse jobs."""
+    name = patient.store.collection.name
+    kind = patient.survey.collection_type()
+    if kind != "collection":
+        yield fault(
+            "collection_type",
+            f"the collection {name} is {_CANNOT_HOLD_JOBS.get(kind, kind)}",
+            "name another one in the setting collection, and run: mongojobs create-indexes",
+        )
+        return
+    for index in patient.survey.foreign_indexes():
+        for option, harm in _HARMFUL_OPTIONS.items():
+            if option in index:
+                yield fault(
+                    "foreign_index",
+                    f"the index {index['name']} of the collection {name} {harm}",
+                    f'drop it: db.{name}.dropIndex("{index["name"]}")',
+                )
+
+
 def of_app_client(patient: Patient) -> Iterator[Finding]:
     """Look at the options of the app's own client, by which it enqueues."""
     options = patient.app_client.options
@@ -111,6 +143,17 @@ def of_unknown_jobs(patient: Patient) -> Iterator[Finding]:
             yield fault("unknown_job", *_about_unknown(patient, kind, state))
 
 
+def of_odd_states(patient: Patient) -> Iterator[Finding]:
+    """Look for jobs in states that this version does not know: no worker takes them, and no list shows them."""
+    for odd in patient.survey.odd_states()[:_MOST_NAMED]:
+        yield fault(
+            "odd_state",
+            f"{odd.jobs} job(s) are in the unknown state {odd.state!r:.100} and will never run (one is {odd.example})",
+            f"look at it: mongojobs jobs show {odd.example}; unless a newer mongojobs put it there, enqueue it again,"
+            f" and then: mongojobs jobs delete {odd.example}",
+        )
+
+
 def of_large_jobs(patient: Patient) -> Iterator[Finding]:
     """Look for payloads that are too large, or large enough to slow everything down."""
     most = patient.store.settings.max_payload_bytes
@@ -141,14 +184,14 @@ def of_waiting_queues(patient: Patient) -> Iterator[Finding]:
     """Look for queues with jobs that are due, and no worker that listens."""
     workers, paused = patient.workers.alive(), {pause.queue for pause in patient.pauses.all()}
     for queue in patient.store.ready_queues()[:_MOST_QUEUES]:
-        if queue in paused or _is_served(queue, workers) or not patient.store.has_due(Wanted(queues=(queue,))):
-            continue
-        who = "none of the workers that are alive listens to it" if workers else "no worker is alive"
-        yield fault(
-            "no_worker",
-            f"jobs of the queue {queue!r} are due, and {who}",
-            f"start one: mongojobs work --queues {queue}",
-        )
+        listening = [worker for worker in workers if worker.listens_to_queue(queue)]
+        unserved = _unserved(queue, [worker for worker in listening if worker.state == "working"])
+        if queue not in paused and any(patient.store.has_due(wanted) for wanted in unserved):
+            yield fault(
+                "no_worker",
+                f"jobs of the queue {queue!r} are due, and {_who_is_missing(workers, listening)}",
+                f"start one: mongojobs work --queues {shlex.quote(queue)}",
+            )
 
 
 def of_pauses(patient: Patient) -> Iterator[Finding]:
@@ -179,8 +222,10 @@ CHECKS: Final[tuple[Callable[[Patient], Iterable[Finding]], ...]] = (
     of_clock,
     of_server,
     of_indexes,
+    of_collection,
     of_app_client,
     of_unknown_jobs,
+    of_odd_states,
     of_large_jobs,
     of_abandoned_jobs,
     of_waiting_queues,
@@ -199,5 +244,22 @@ def _about_unknown(patient: Patient, kind: Kind, state: str) -> tuple[str, str]:
     return text, "declare it again and run `mongojobs jobs retry ID`, or delete the jobs"
 
 
-def _is_served(queue: str, workers: Iterable[WorkerStatus]) -> bool:
-    return any(not worker.queues or queue in worker.queues for worker in workers)
+def _unserved(queue: str, workers: Iterable[WorkerStatus]) -> Iterator[Wanted]:
+    """Return what of *queue* none of *workers* takes: ranges of priorities."""
+    free = LOWEST_PRIORITY
+    for lowest, highest in sorted(worker.priorities for worker in workers):
+        if lowest > free:
+            yield Wanted(queues=(queue,), min_priority=free, max_priority=lowest - 1)
+        free = max(free, highest + 1)
+    if free <= HIGHEST_PRIORITY:
+        yield Wanted(queues=(queue,), min_priority=free)
+
+
+def _who_is_missing(workers: Sequence[WorkerStatus], listening: Sequence[WorkerStatus]) -> str:
+    if not workers:
+        return "no worker is alive"
+    if not listening:
+        return "none of the workers that are alive listens to it"
+    if all(worker.state != "working" for worker in listening):
+        return "all workers that listen to it are quiet or stopping"
+    return "none of the workers that listen to it takes their priority"

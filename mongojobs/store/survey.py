@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from mongojobs.core.job import FAILED, READY, Document, JobId
+from mongojobs.core.job import FAILED, READY, STATES, Document, JobId
 from mongojobs.store import indexes
 from mongojobs.store.base import StoreBase
 from mongojobs.store.filters import EPOCH
 
 MOST_JOBS: Final = 1000
+MOST_OF_AN_AGE: Final = 10_000
+"""So many of the oldest and of the newest jobs are looked at for what no index knows."""
 
 _CLASS: Final[Document] = {"$ifNull": ["$handler.target.v.class", "$handler.target"]}
 """The class of a document's method stands inside of the reference to it, and all others are named by themselves."""
@@ -32,6 +35,15 @@ class Kind:
     example: JobId
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OddState:
+    """A state that is none: no query of a worker or a list finds the *jobs* that are in it."""
+
+    state: object
+    jobs: int
+    example: JobId
+
+
 class Survey(StoreBase):
     """The part of the store that looks at many jobs for a doctor's sake; use it under a ``time_limit``."""
 
@@ -40,6 +52,31 @@ class Survey(StoreBase):
         if state == READY:
             return self._kinds({"state": READY, "run_at": {"$gte": EPOCH}}, {"run_at": 1}, indexes.READY_BY_TIME)
         return self._kinds({"state": FAILED}, {"finished_at": -1}, indexes.ENDED)
+
+    def odd_states(self) -> list[OddState]:
+        """Return the unknown states among the 10,000 oldest and the 10,000 newest jobs. Raises DatabaseError."""
+        found: dict[JobId, object] = {}
+        for direction in (1, -1):
+            pipeline: list[Document] = [
+                {"$sort": {"_id": direction}},
+                {"$limit": MOST_OF_AN_AGE},
+                {"$match": {"state": {"$nin": list(STATES)}}},
+                {"$project": {"state": 1}},
+            ]
+            found |= {one["_id"]: one.get("state") for one in self.collection.aggregate(pipeline)}
+        examples = {repr(state): (state, job_id) for job_id, state in found.items()}
+        jobs = Counter(map(repr, found.values()))
+        return [OddState(state=state, jobs=jobs[text], example=job_id) for text, (state, job_id) in examples.items()]
+
+    def collection_type(self) -> str:
+        """Return ``collection``, or ``capped``, ``timeseries`` or ``view``. Raises DatabaseError."""
+        made = next(self.collection.database.list_collections(filter={"name": self.collection.name}), {})
+        return "capped" if made.get("options", {}).get("capped") else str(made.get("type", "collection"))
+
+    def foreign_indexes(self) -> list[Document]:
+        """Return the indexes of the jobs that are none of ours, as the server lists them. Raises DatabaseError."""
+        ours = {"_id_", *(index.name for index in indexes.INDEXES if not index.suffix)}
+        return [dict(found) for found in self.collection.list_indexes() if found["name"] not in ours]
 
     def _kinds(self, query: Document, order: Document, index: str) -> list[Kind]:
         key: Document = {

@@ -64,11 +64,20 @@ class WorkerStatus:
     heartbeat_at: datetime | None = None
     """When it last said so; set by the store."""
 
+    @property
+    def priorities(self) -> tuple[int, int]:
+        """The lowest and the highest priority of the jobs that it takes."""
+        lowest = LOWEST_PRIORITY if self.min_priority is None else self.min_priority
+        return lowest, HIGHEST_PRIORITY if self.max_priority is None else self.max_priority
+
+    def listens_to_queue(self, queue: str) -> bool:
+        """Whether it takes jobs of *queue*, of some priority."""
+        return not self.queues or queue in self.queues
+
     def listens_to(self, queue: str, priority: int) -> bool:
         """Whether it takes jobs of *queue* with *priority*."""
-        lowest = LOWEST_PRIORITY if self.min_priority is None else self.min_priority
-        highest = HIGHEST_PRIORITY if self.max_priority is None else self.max_priority
-        return (not self.queues or queue in self.queues) and lowest <= priority <= highest
+        lowest, highest = self.priorities
+        return self.listens_to_queue(queue) and lowest <= priority <= highest
 
 
 class WorkerStore:

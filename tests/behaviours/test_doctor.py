@@ -43,9 +43,10 @@ def app(configure):
     return configure()
 
 
-def a_worker(app, *queues, version=__version__):
+def a_worker(app, *queues, **changes):
     """Let a worker be alive that listens to *queues*, or to all."""
-    status = WorkerStatus(name="w", host="h", pid=1, started_at=NOW, queues=queues, threads=1, busy=0, version=version)
+    values = {"name": "w", "host": "h", "pid": 1, "started_at": NOW, "threads": 1, "busy": 0, "version": __version__}
+    status = WorkerStatus(**values | {"queues": queues} | changes)
     WorkerStore(app.store.collection, app.store.clock, app.settings).beat(status)
 
 
@@ -201,6 +202,48 @@ class TestTheServer:
         assert 'dropIndex("ready")' in found(app, "indexes").remedy
 
 
+class TestTheCollection:
+    @pytest.fixture
+    def in_collection(self, connection, mongo_uri):
+        """An app whose jobs are in a collection that others have made."""
+        app = MongoJobs(Settings(uri=mongo_uri, collection="made_by_others"))
+        yield app
+        app.close()
+
+    @pytest.mark.parametrize(
+        ("options", "harm"),
+        [
+            ({"capped": True, "size": 4096}, "overwritten"),
+            ({"timeseries": {"timeField": "run_at"}}, "hardly be changed"),
+            ({"viewOn": "delayed_jobs", "pipeline": []}, "nothing can be stored"),
+        ],
+    )
+    def test_that_cannot_hold_jobs(self, in_collection, client, options, harm):
+        client.get_default_database().create_collection("made_by_others", **options)
+
+        finding = found(in_collection, "collection_type")
+
+        assert finding.severity == "fault"
+        assert harm in finding.text
+        assert "the setting collection" in finding.remedy
+
+    @pytest.mark.parametrize(
+        ("options", "harm"), [({"expireAfterSeconds": 3600}, "delete jobs"), ({"unique": True}, "refuse jobs")]
+    )
+    def test_with_an_index_that_loses_jobs(self, app, options, harm):
+        app.store.collection.create_index("created_at", name="house_keeping", **options)
+
+        finding = found(app, "foreign_index")
+
+        assert harm in finding.text
+        assert finding.remedy == 'drop it: db.delayed_jobs.dropIndex("house_keeping")'
+
+    def test_with_a_harmless_index_of_somebody(self, app):
+        app.store.collection.create_index("tags")
+
+        assert kinds(app) == []
+
+
 class TestTheClientOfTheApp:
     @pytest.fixture
     def app_with(self, mongo_uri):
@@ -285,6 +328,21 @@ class TestStoredJobs:
         assert finding.severity == "fault"
         assert "more than max_payload_bytes (1,000) allows" in finding.text
 
+    @pytest.mark.parametrize(
+        "change", [{"$set": {"state": "blocked"}}, {"$unset": {"state": ""}}, {"$set": {"state": 7}}]
+    )
+    def test_in_a_state_that_is_none(self, app, change):
+        job = sample_jobs.remember.delay(1)
+        app.store.collection.update_one({"_id": job.id}, change)
+
+        finding = found(app, "odd_state")
+
+        assert finding.severity == "fault"
+        assert "1 job(s) are in the unknown state" in finding.text
+        assert f"mongojobs jobs show {job.id}" in finding.remedy
+        assert run_here("jobs", "show", str(job.id)).exit_code == 0
+        assert run_here("jobs", "delete", str(job.id), "--yes").exit_code == 0
+
     def test_whose_worker_died_and_that_nobody_took_back(self, app):
         locked = {"state": "running", "locked_by": "dead", "lock_token": "t", "locked_at": NOW - HOUR}
         a_due_job(app, **locked, locked_until=NOW - HOUR)
@@ -313,6 +371,33 @@ class TestQueues:
         a_worker(app, "slow")
 
         assert "'mail' are due, and none of the workers that are alive listens" in found(app, "no_worker").text
+
+    def test_whose_only_worker_is_quiet(self, app):
+        sample_jobs.remember.delay()
+        a_worker(app, state="quiet")
+
+        assert "all workers that listen to it are quiet or stopping" in found(app, "no_worker").text
+
+    def test_whose_quiet_worker_has_another_beside_it(self, app):
+        sample_jobs.remember.delay()
+        a_worker(app, state="quiet")
+        a_worker(app, name="another")
+
+        assert kinds(app) == []
+
+    def test_with_a_priority_that_no_worker_takes(self, app):
+        sample_jobs.remember.options(priority=7).delay()
+        a_worker(app, max_priority=5)
+        a_worker(app, name="another", min_priority=8)
+
+        assert "none of the workers that listen to it takes their priority" in found(app, "no_worker").text
+
+    def test_whose_workers_take_all_priorities_together(self, app):
+        sample_jobs.remember.options(priority=7).delay()
+        a_worker(app, max_priority=5)
+        a_worker(app, name="another", min_priority=6)
+
+        assert kinds(app) == []
 
     def test_with_scheduled_jobs_only_need_no_worker_yet(self, app):
         sample_jobs.remember.options(run_in=HOUR).delay()
