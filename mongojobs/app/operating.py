@@ -5,6 +5,7 @@ All of it raises StoreUnavailableError where the database cannot be reached, ref
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -197,6 +198,10 @@ class Operating:
             lambda: Report(queues=self._queues(most), counts=self.store.counts(most=most), at=self.store.clock.now())
         )
 
+    def queue_names(self) -> list[str]:
+        """Return the names of queues that have jobs, or that a living worker names, sorted."""
+        return _plainly(lambda: sorted({*self.store.known_queues(), *self._worked_on()}))
+
     def latency(self) -> dict[str, timedelta]:
         """Return the latency of each queue that has ready jobs, by name.
 
@@ -206,8 +211,8 @@ class Operating:
         return _plainly(self._latency)
 
     def workers(self) -> list[WorkerStatus]:
-        """Return the workers that are alive, by name."""
-        return _plainly(self.worker_store.alive)
+        """Return the workers that are alive, by name, as busy as the jobs say that they hold now."""
+        return _plainly(self._workers)
 
     def dead_workers(self) -> list[WorkerStatus]:
         """Return the workers that have been silent for a lease, while the server has not forgotten them yet."""
@@ -251,12 +256,19 @@ class Operating:
             Facts(
                 now=self.store.clock.now(),
                 pause=pauses.get(job.queue),
-                workers=self.worker_store.alive(),
+                workers=self._workers(),
                 ahead=self.store.ahead_of(job) if waits else Count(0),
                 problem=self.payloads.problem(job.handler),
                 missing_indexes=self._missing_indexes(),
             ),
         )
+
+    def _workers(self) -> list[WorkerStatus]:
+        held = self.store.held_by_worker()
+        return [worker.holding(held.get(worker.name, 0)) for worker in self.worker_store.alive()]
+
+    def _worked_on(self) -> Iterator[str]:
+        return itertools.chain.from_iterable(worker.queues for worker in self.worker_store.alive())
 
     def _rescue_all(self, on_progress: OnProgress | None) -> int:
         number = 0

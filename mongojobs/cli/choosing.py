@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ from mongojobs.cli.options import own_option
 from mongojobs.cli.output import confirm, counted
 
 if TYPE_CHECKING:
+    from mongojobs.app.operating import Operator
     from mongojobs.core.jobfilter import JobFilter
     from mongojobs.store.sweeping import OnProgress
 
@@ -126,6 +128,14 @@ def sweep(number: int, act: Callable[[OnProgress], int], *, question: str, done:
     with progress(number, done) as on_progress:
         changed = act(on_progress)
     click.echo(f"{done} {counted(changed, 'job')}.")
+
+
+def tell_of_running(operator: Operator, chosen: JobFilter) -> None:
+    """Say how many of the *chosen* jobs are running, where nothing is done with such."""
+    running = operator.count(replace(chosen, state="running"))
+    if running.number:
+        what = "matching job is running, and was" if running.number == 1 else "matching jobs are running, and were"
+        click.echo(f"{running} {what} left alone.", err=True)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mongojobs.cli.choosing import progress, sweep, yes_option
+from mongojobs.cli.choosing import progress, sweep, tell_of_running, yes_option
 from mongojobs.cli.opening import open_database
 from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
 from mongojobs.cli.output import confirm, counted
@@ -47,6 +47,8 @@ def clear(
 
     Shows how many, and asks.
     """
+    from mongojobs.core.jobfilter import JobFilter
+
     if failed_only and state not in (None, "failed"):
         raise click.UsageError(f"--failed-only and --state {state} exclude each other")
     with open_database(told) as database:
@@ -57,6 +59,8 @@ def clear(
             "older_than": None if older_than is None else store.clock.now() - older_than,
         }
         number = store.count_clear(**chosen)
+        if chosen["state"] is None and older_than is None:
+            tell_of_running(database.operator, JobFilter(queue=queue))
         if number == 0:
             click.echo("There are no such jobs to delete.")
             return

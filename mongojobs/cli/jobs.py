@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mongojobs.cli.choosing import chosen_by, filter_options, is_any_given, sweep, yes_option
+from mongojobs.cli.choosing import chosen_by, filter_options, is_any_given, sweep, tell_of_running, yes_option
 from mongojobs.cli.failures import NO, Failure
 from mongojobs.cli.opening import open_database
 from mongojobs.cli.options import Command, GlobalOptions, own_option, with_options
@@ -240,6 +240,8 @@ def _do(told: GlobalOptions, verb: Verb, done: str, options: dict[str, Any], **t
                 yes=yes,
                 dry_run=dry_run,
             )
+            if chosen.state is None and verb in _MISSED_BY_RUNNING:
+                tell_of_running(operator, chosen)
             return
         if verb == "delete":
             for job in [look_up(database.store, job_id) for job_id in job_ids]:
@@ -257,6 +259,10 @@ _MANY: Final[dict[Verb, str]] = {
     "hasten": "run_all_now",
     "move": "move_all",
 }
+
+
+_MISSED_BY_RUNNING: Final[tuple[Verb, ...]] = ("cancel", "delete", "move")
+"""Somebody who wants this of all jobs of a kind may well want it of those that run."""
 
 
 def _each(store: JobStore, job_ids: Sequence[str], act: Callable[[JobId], Job], done: str) -> None:

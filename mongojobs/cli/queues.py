@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,7 @@ from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_opti
 from mongojobs.cli.output import NONE, Column, ago, in_words, json_option, print_json, print_table, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from mongojobs.core.jobfilter import ShownState
@@ -74,7 +76,10 @@ def pause(told: GlobalOptions, /, *, queue: str, duration: timedelta | None, rea
         now = database.store.clock.now()
         until = None if duration is None else now + duration
         paused = database.operator.pause(queue, until=until, reason=reason)
+        names = database.operator.queue_names()
     click.echo(f"Paused {printable(queue)} {_until(paused, now)}.")
+    if paused.queue not in names:
+        click.echo(unknown_queue(paused.queue, names), err=True)
 
 
 @queues.command(cls=Command)
@@ -114,6 +119,12 @@ def latency(told: GlobalOptions, /, *, queue_names: tuple[str, ...], as_json: bo
 
 
 queues.add_command(latency)
+
+
+def unknown_queue(queue: str, names: Sequence[str]) -> str:
+    """Return the sentence that *queue* is none of the *names* that are known, with the one it is most like."""
+    nearest = "".join(f"; did you mean {printable(name)}?" for name in difflib.get_close_matches(queue, names, n=1))
+    return f"Mind: no job or worker names a queue {printable(queue)} now{nearest}"
 
 
 def queue_row(queue: QueueStatus, now: datetime) -> tuple[Any, ...]:

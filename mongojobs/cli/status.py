@@ -48,7 +48,7 @@ def status(told: GlobalOptions, /, *, as_json: bool) -> None:
     failed ones among the latest 10,000 of all queues.
     """
     with open_database(told) as database:
-        report, workers = database.operator.report(), database.workers.alive()
+        report, workers = database.operator.report(), database.operator.workers()
     if as_json:
         print_json(status_document(report, workers, database))
         return

@@ -21,7 +21,7 @@ import click
 from mongojobs.cli.opening import Database, open_database
 from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
 from mongojobs.cli.output import Column, counted, in_words, iso, json_option, plain, printable, shortened, table_lines
-from mongojobs.cli.queues import QUEUE_COLUMNS, count_document, queue_document, queue_row
+from mongojobs.cli.queues import QUEUE_COLUMNS, count_document, queue_document, queue_row, unknown_queue
 from mongojobs.cli.workers import WORKER_COLUMNS, worker_document, worker_row
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ class _Screen:
         operator = self._database.operator
         match key:
             case "p" if queue := self._ask("Pause which queue? "):
-                self._said = self._try(lambda: f"Paused {operator.pause(queue, reason='by mongojobs top').queue}")
+                self._said = self._try(lambda: _pause(operator, queue))
             case "c" if queue := self._ask("Continue which queue? "):
                 self._said = self._try(
                     lambda: f"Resumed {queue}" if operator.resume(queue) else f"The queue {queue} was not paused"
@@ -230,6 +230,12 @@ class _Screen:
                         typed = typed[:-1]
                     case _:
                         typed += character if character.isprintable() else ""
+
+
+def _pause(operator: Operator, queue: str) -> str:
+    paused = operator.pause(queue, reason="by mongojobs top").queue
+    names = operator.queue_names()
+    return f"Paused {paused}" if paused in names else f"Paused {paused}. {unknown_queue(paused, names)}"
 
 
 def _retry_failed(operator: Operator) -> int:

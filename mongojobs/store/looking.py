@@ -164,8 +164,8 @@ class Looking(Reserving, Sweeping):
     def queue_counts(self, queues: Sequence[str], *, most: int = MOST_COUNTED) -> list[QueueCounts]:
         """Return how many jobs are in each of *queues*, up to *most*. Raises DatabaseError."""
         now = self.clock.now()
-        failed = self._latest_by_queue(JobFilter(state="failed"), most)
-        running = self._latest_by_queue(JobFilter(state="running"), most)
+        failed = self._latest_by("queue", JobFilter(state="failed"), most)
+        running = self._latest_by("queue", JobFilter(state="running"), most)
         return [
             QueueCounts(
                 queue=queue,
@@ -200,8 +200,15 @@ class Looking(Reserving, Sweeping):
         """
         names = set(self.ready_queues())
         for state in ("running", "failed"):
-            names.update(self._latest_by_queue(JobFilter(state=state), most))
+            names.update(self._latest_by("queue", JobFilter(state=state), most))
         return sorted(names)
+
+    def held_by_worker(self, *, most: int = MOST_COUNTED) -> dict[str, int]:
+        """Return how many jobs each worker holds, by its name, among the *most* freshest locks.
+
+        Raises DatabaseError.
+        """
+        return self._latest_by("locked_by", JobFilter(state="running"), most)
 
     def oldest_due(self, queue: str) -> datetime | None:
         """Return since when the longest waiting job of *queue* has been due; None when none is. Raises DatabaseError.
@@ -284,15 +291,15 @@ class Looking(Reserving, Sweeping):
         number = self._using(index, count)
         return Count(number, is_exact=most is None or number < most)
 
-    def _latest_by_queue(self, chosen: JobFilter, most: int) -> dict[str, int]:
-        """Count the latest *most* jobs of a state by queue. Raises FilterError."""
+    def _latest_by(self, field: str, chosen: JobFilter, most: int) -> dict[str, int]:
+        """Count the latest *most* jobs of a state by *field*. Raises FilterError."""
         _check_bound("most", most)
         [selection] = by_state(chosen, now=self.clock.now(), everything=self.anything())
         pipeline: list[Document] = [
             {"$match": selection.query},
             {"$sort": {selection.order[0]: -1}},
             {"$limit": most},
-            {"$group": {"_id": "$queue", "jobs": {"$sum": 1}}},
+            {"$group": {"_id": f"${field}", "jobs": {"$sum": 1}}},
         ]
         return {str(found["_id"]): found["jobs"] for found in self._aggregate(pipeline, selection.index)}
 

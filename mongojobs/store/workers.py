@@ -8,7 +8,7 @@ behind, and the server removes it some time after ``expire_at``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
@@ -63,6 +63,13 @@ class WorkerStatus:
     memory_bytes: int = 0
     heartbeat_at: datetime | None = None
     """When it last said so; set by the store."""
+
+    def holding(self, jobs: int) -> WorkerStatus:
+        """Return it as busy as it must be since it holds so many *jobs* now, whatever its last heartbeat said.
+
+        A worker also holds jobs that wait for one of its threads.
+        """
+        return replace(self, busy=min(max(self.busy, min(jobs, self.threads)), jobs))
 
     @property
     def priorities(self) -> tuple[int, int]:

@@ -16,6 +16,7 @@ import pytest
 import mongojobs
 from mongojobs import job
 from mongojobs.cli.main import mongojobs as command_line
+from mongojobs.store.jobs import Wanted
 from tests.support.clock import START
 from tests.support.command_line import ROOT, SAMPLE_APP, Process, clean_environ, run, runner
 from tests.support.jobs import a_job
@@ -101,6 +102,20 @@ class TestQueues:
 
         assert (ended.exit_code, ended.stderr) == (1, "Error: the queue mail was not paused\n")
 
+    def test_that_nobody_knows_are_paused_with_a_word_about_that(self, app, here):
+        append.options(queue="mail").delay("x", "y")
+
+        ended = here("queues", "pause", "mial")
+
+        assert ended.output.startswith("Paused mial until it is resumed.\n")
+        assert "no job or worker names a queue mial now; did you mean mail?" in ended.stderr
+
+    def test_that_a_worker_names_are_known(self, app, here):
+        with working(name="ada", queues=["mail"]):
+            eventually(app.workers)
+
+            assert here("queues", "pause", "mail").stderr == ""
+
     def test_are_not_paused_by_what_is_no_name(self, here):
         assert "cannot pause 'a,b'" in here("queues", "pause", "a,b").stderr
 
@@ -123,6 +138,21 @@ class TestWorkers:
         assert "priorities   any to 4" in shown
         assert here("workers", "show", "ada").stderr == "Error: no worker ada: see `mongojobs workers list`\n"
         assert "No worker is alive" in here("workers", "list").output
+
+    def test_are_as_busy_as_their_running_jobs_say(self, app, here):
+        """What a worker said of itself at its last heartbeat is older than the jobs that it holds."""
+        append.delay_many([("x", "y")] * 3)
+        with working(name="ada", threads=2, queues=["none"]):
+            eventually(app.workers)
+            app.store.reserve(Wanted(), token="t", by="ada", lease=timedelta(minutes=1), limit=3)
+
+            [worker] = app.workers()
+            status, top = here("status").output, here("top", "--once").output
+
+        assert worker.busy == 2
+        assert re.search(r"^ada +none +2 +2 ", status, re.MULTILINE)
+        assert "running=3" in top
+        assert "busy=2/2" in top
 
     def test_are_told_to_be_quiet_by_name(self, app, here):
         with working(name="ada"), working(name="bob"):
@@ -227,6 +257,33 @@ class TestManyJobs:
         assert ended.output == "Deleted 1 job.\n"
         assert app.get(old.id) is None
         assert here("jobs", "delete", "--since", "1h", "--dry-run").output.startswith("It would be 1 job;")
+
+    @pytest.mark.parametrize(
+        ("command", "said"),
+        [
+            (("jobs", "delete", "--queue", "default"), "1 matching job is running, and was left alone."),
+            (("jobs", "cancel", "--all"), "1 matching job is running, and was left alone."),
+            (("jobs", "move", "--all", "--to-queue", "mail"), "1 matching job is running, and was left alone."),
+            (("clear",), "1 matching job is running, and was left alone."),
+            (("clear", "--queue", "default"), "1 matching job is running, and was left alone."),
+        ],
+    )
+    def test_that_run_are_left_alone_and_told_of(self, app, here, command, said):
+        running = append.delay("x", "y")
+        app.store.reserve(Wanted(), token="t", by="w", lease=timedelta(minutes=1))
+
+        ended = here(*command, "--yes")
+
+        assert said in ended.stderr
+        assert app.get(running.id).state == "running"
+
+    def test_that_run_are_not_told_of_where_others_are_meant(self, app, here):
+        append.delay("x", "y")
+        app.store.reserve(Wanted(), token="t", by="w", lease=timedelta(minutes=1))
+
+        assert here("jobs", "delete", "--state", "ready", "--yes").stderr == ""
+        assert here("jobs", "delete", "--queue", "mail", "--yes").stderr == ""
+        assert here("clear", "--state", "failed", "--yes").stderr == ""
 
     def test_are_hastened_and_moved(self, app, here):
         made = append.options(run_in=3600).delay("x", "y")

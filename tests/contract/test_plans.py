@@ -192,6 +192,7 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "count of failed name": (nothing, lambda store, _: store.count(JobFilter(state="failed", name="job1"))),
     "counts": (nothing, lambda store, _: store.counts()),
     "known_queues": (nothing, lambda store, _: store.known_queues()),
+    "held_by_worker": (nothing, lambda store, _: store.held_by_worker()),
     "queue_counts": (nothing, lambda store, _: store.queue_counts(["mail", "bulk"])),
     "oldest_due": (nothing, lambda store, _: store.oldest_due("mail")),
     "ahead_of": (nothing, lambda store, _: store.ahead_of(store.find(state="ready", limit=1)[0])),
