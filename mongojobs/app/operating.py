@@ -15,9 +15,11 @@ from typing import TypeVar
 from mongojobs.app.reasons import Facts, Reason, reasons
 from mongojobs.core.clock import truncate
 from mongojobs.core.errors import FilterError, OptionError, StateError
-from mongojobs.core.job import Job, JobId
+from mongojobs.core.job import LONGEST_NAME, Job, JobId
 from mongojobs.core.jobfilter import JobFilter, ShownState, Verb
+from mongojobs.core.settings import plain_text
 from mongojobs.payload.calls import Payloads
+from mongojobs.store.documents import cut
 from mongojobs.store.failures import FailureGroup
 from mongojobs.store.faults import DatabaseError, is_refused, unavailable
 from mongojobs.store.indexes import IndexReport, check_indexes, create_indexes
@@ -118,9 +120,12 @@ class Operating:
         """Cancel a job that has not begun. Raises StateError."""
         return _plainly(lambda: self.store.cancel(job_id))
 
-    def retry(self, job_id: JobId) -> Job:
-        """Let a failed or cancelled job run again, with all its attempts. Raises StateError."""
-        return _plainly(lambda: self.store.retry(job_id))
+    def retry(self, job_id: JobId, *, by: str | None = None) -> Job:
+        """Let a failed or cancelled job run again, with all its attempts. Raises StateError.
+
+        *by* is who wants it, which is kept with the job.
+        """
+        return _plainly(lambda: self.store.retry(job_id, by=_person(by)))
 
     def delete(self, job_id: JobId) -> Job:
         """Delete a job that is not running. Raises StateError."""
@@ -142,9 +147,9 @@ class Operating:
         """
         return _plainly(lambda: self.store.cancel_all(chosen, on_progress=on_progress))
 
-    def retry_all(self, chosen: JobFilter, *, on_progress: OnProgress | None = None) -> int:
+    def retry_all(self, chosen: JobFilter, *, by: str | None = None, on_progress: OnProgress | None = None) -> int:
         """Let the failed and cancelled jobs that match run again; return how many. Raises FilterError."""
-        return _plainly(lambda: self.store.retry_all(chosen, on_progress=on_progress))
+        return _plainly(lambda: self.store.retry_all(chosen, by=_person(by), on_progress=on_progress))
 
     def delete_all(self, chosen: JobFilter, *, on_progress: OnProgress | None = None) -> int:
         """Delete the jobs that match and do not run; return how many. Raises FilterError."""
@@ -348,6 +353,14 @@ def _checked(ask: Callable[[], T]) -> T:
         raise
     except ValueError as error:
         raise OptionError(str(error)) from None
+
+
+def _person(name: object) -> str | None:
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise OptionError(f"by must be a name, got {name!r:.100}")
+    return cut(plain_text(name), LONGEST_NAME)
 
 
 def _listed(names: Iterable[str] | None) -> list[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -109,6 +110,14 @@ def chosen_by(values: Mapping[str, Any], now: datetime) -> JobFilter:
         if isinstance(given.get(field), timedelta):
             given[field] = now - given[field]
     return JobFilter(**given)
+
+
+def whoever_this_is() -> str:
+    """Return the name of the user of this machine, who may have none, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return "somebody"
 
 
 def is_any_given(values: Mapping[str, Any]) -> bool:

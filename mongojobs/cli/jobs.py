@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mongojobs.cli.choosing import chosen_by, filter_options, is_any_given, sweep, tell_of_running, yes_option
+from mongojobs.cli.choosing import (
+    chosen_by,
+    filter_options,
+    is_any_given,
+    sweep,
+    tell_of_running,
+    whoever_this_is,
+    yes_option,
+)
 from mongojobs.cli.failures import NO, Failure
 from mongojobs.cli.opening import open_database
 from mongojobs.cli.options import Command, GlobalOptions, own_option, with_options
@@ -160,7 +168,7 @@ def retry(told: GlobalOptions, /, **options: Any) -> None:
 
     Name them by their ids, or choose them by flags.
     """
-    _do(told, "retry", "Ready again:", options)
+    _do(told, "retry", "Ready again:", options, by=whoever_this_is())
 
 
 @with_options(*_many_options())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mongojobs.cli.choosing import chosen_by, filter_options, is_any_given, sweep, yes_option
+from mongojobs.cli.choosing import chosen_by, filter_options, is_any_given, sweep, whoever_this_is, yes_option
 from mongojobs.cli.opening import Database, open_database
 from mongojobs.cli.options import Command, GlobalOptions, own_option, with_options
 from mongojobs.cli.output import counted
@@ -46,7 +46,7 @@ def _retry(database: Database, chosen: JobFilter, *, dry_run: bool, yes: bool) -
     number = database.operator.count_for("retry", chosen)
     sweep(
         number,
-        lambda on_progress: database.operator.retry_all(chosen, on_progress=on_progress),
+        lambda on_progress: database.operator.retry_all(chosen, by=whoever_this_is(), on_progress=on_progress),
         question=f"Requeue {counted(number, 'failed job')} in {database.place}?",
         done="Requeued",
         yes=yes,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from mongojobs.cli.choosing import whoever_this_is
 from mongojobs.cli.failures import NO, Failure
 from mongojobs.cli.jobs import look_up
 from mongojobs.cli.opening import log_level, open_app, refuse_without_app
@@ -51,7 +52,7 @@ def _made_due(app: MongoJobs, job: Job) -> Job:
         raise Failure(f"the job {job.id} is being run by {job.locked_by}: see `mongojobs jobs why {job.id}`", NO)
     if job.state == "ready":
         return app.run_now(job.id)
-    return app.retry(job.id)
+    return app.retry(job.id, by=whoever_this_is())
 
 
 def _into_debugger(proceed: Callable[[], Any], _job: Job) -> Any:

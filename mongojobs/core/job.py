@@ -47,6 +47,11 @@ class Run(Protocol):
         """Whether the lock could not be renewed for a whole lease, so that another worker may run the job."""
         ...
 
+    @property
+    def seconds(self) -> float | None:
+        """How long the run took, once it has ended."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorText:
@@ -93,6 +98,12 @@ class Job:
     expire_at: datetime | None = None
     last_error: str | None = field(default=None, repr=False)
     errors: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    ran_by: str | None = None
+    """The worker that ran an ended job at last."""
+    took: timedelta | None = None
+    """How long that run took."""
+    retries: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    """When people let the job run again, and who: *at* and *by* of the last ones."""
     tags: tuple[str, ...] = ()
     meta: Mapping[str, Any] | None = field(default=None, repr=False)
     id_given: bool = False

@@ -7,8 +7,12 @@ from typing import Final
 
 from mongojobs.core.job import CANCELLED, HIGHEST_PRIORITY, LOWEST_PRIORITY, READY, Document
 from mongojobs.core.settings import queue_name
+from mongojobs.store.documents import KEPT_RETRIES
 
-_UNDONE: Final = dict.fromkeys(("failed_at", "finished_at", "expire_at"), "")
+Change = Document | list[Document]
+"""An update, or the stages of one."""
+
+_UNDONE: Final = ("failed_at", "finished_at", "expire_at", "ran_by", "took")
 _COUNTERS: Final = ("attempts", "losses", "releases", "snoozes")
 
 
@@ -17,9 +21,20 @@ def cancelled(now: datetime) -> Document:
     return {"$set": {"state": CANCELLED, "finished_at": now}}
 
 
-def retried(now: datetime) -> Document:
-    """Return the change of a failed or cancelled job that is to run again, with all its attempts before it."""
-    return {"$set": {"state": READY, "run_at": now, **dict.fromkeys(_COUNTERS, 0)}, "$unset": _UNDONE}
+def retried(now: datetime, *, by: str | None, is_real: bool) -> Change:
+    """Return the change of a failed or cancelled job that is to run again, with all its attempts before it.
+
+    Who wants it, *by*, is noted. That works on a document damaged in any way, else one such would keep many others from
+    being retried. For that, it has stages, which mongomock does not know.
+    """
+    fields: Document = {"state": READY, "run_at": now, **dict.fromkeys(_COUNTERS, 0)}
+    retry = {"at": now, "by": by}
+    if by is None or not is_real:
+        noted = {} if by is None else {"retries": [retry]}
+        return {"$set": {**fields, **noted}, "$unset": dict.fromkeys(_UNDONE, "")}
+    before = {"$cond": [{"$isArray": "$retries"}, "$retries", []]}
+    retries = {"$slice": [{"$concatArrays": [before, [{"$literal": retry}]]}, -KEPT_RETRIES]}
+    return [{"$set": {**fields, "retries": retries}}, {"$unset": list(_UNDONE)}]
 
 
 def hastened(now: datetime) -> Document:

@@ -18,6 +18,7 @@ from mongojobs.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, STATES, Docume
 LONGEST_ERROR: Final = 8 * 1024
 LONGEST_TRACE: Final = 32 * 1024
 KEPT_ERRORS: Final = 10
+KEPT_RETRIES: Final = 10
 """Sizes of the texts kept with a job, in bytes, and how many: without limits a job could grow too large to finish."""
 
 LARGEST_COUNT: Final = 2**53
@@ -65,6 +66,9 @@ _OPTIONAL: Final[dict[str, frozenset[type]]] = {
     "expire_at": _DATE,
     "last_error": _TEXT,
     "errors": _LIST,
+    "ran_by": _TEXT,
+    "took": _COUNT,
+    "retries": _LIST,
     "tags": _LIST,
     "meta": _TABLE,
     "id_given": _TRUTH,
@@ -72,8 +76,10 @@ _OPTIONAL: Final[dict[str, frozenset[type]]] = {
 _TYPES: Final = _REQUIRED | _OPTIONAL
 _DATES: Final = {field for field, types in _TYPES.items() if types is _DATE}
 _COUNTERS: Final = ("attempts", "fence", "losses", "releases", "snoozes")
+_DURATIONS: Final = ("max_run_time", "took")
+_LISTS: Final = ("errors", "retries", "tags")
 _NEVER_NULL: Final = {*_REQUIRED, *_COUNTERS}
-_KEPT_IF_SET: Final = _OPTIONAL.keys() - {*_COUNTERS, "max_run_time", "errors", "tags", "id_given"}
+_KEPT_IF_SET: Final = _OPTIONAL.keys() - {*_COUNTERS, *_DURATIONS, *_LISTS, "id_given"}
 _SHOWN_INSTEAD: Final[dict[str, Any]] = {
     "name": "(damaged)",
     "queue": "(damaged)",
@@ -103,12 +109,12 @@ def to_document(job: Job) -> Document:
     for field, value in vars(job).items():
         if field in _KEPT_IF_SET and value is not None:
             document[field] = value
-    if job.max_run_time is not None:
-        document["max_run_time"] = milliseconds(job.max_run_time)
-    if job.errors:
-        document["errors"] = list(job.errors)
-    if job.tags:
-        document["tags"] = list(job.tags)
+    for field in _DURATIONS:
+        if (duration := getattr(job, field)) is not None:
+            document[field] = milliseconds(duration)
+    for field in _LISTS:
+        if items := getattr(job, field):
+            document[field] = list(items)
     if job.id_given:
         document["id_given"] = True
     return document
@@ -127,7 +133,8 @@ def to_job(document: Mapping[str, Any]) -> Job:
     try:
         return _job(values)
     except OverflowError:
-        raise DamagedPayloadError(f"max_run_time is {values['max_run_time']}") from None
+        longest = max(values.get(field, 0) for field in _DURATIONS)
+        raise DamagedPayloadError(f"a duration is {longest} ms") from None
 
 
 def _checked_fields(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,9 +219,10 @@ def _job(values: dict[str, Any]) -> Job:
     values["id"] = values.pop("_id")
     if values["run_at"].tzinfo is None:
         values |= {field: aware(values[field]) for field in _DATES & values.keys()}
-    if "max_run_time" in values:
-        values["max_run_time"] = values["max_run_time"] * _MILLISECOND
-    for field in ("errors", "tags"):
+    for field in _DURATIONS:
+        if field in values:
+            values[field] = values[field] * _MILLISECOND
+    for field in _LISTS:
         if field in values:
             values[field] = tuple(values[field])
     return Job.of(values)

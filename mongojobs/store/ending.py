@@ -12,20 +12,22 @@ would leave it counts as ours. Without it, "not as I left it" would be read as "
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from pymongo import UpdateOne
 
 from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, Document, ErrorText, Job
 from mongojobs.core.retry import loss_backoff
 from mongojobs.store.base import UNLOCK, StoreBase, is_held, is_left_as
-from mongojobs.store.documents import KEPT_ERRORS, LONGEST_ERROR, cut, error_entry, last_error
+from mongojobs.store.documents import KEPT_ERRORS, LARGEST_COUNT, LONGEST_ERROR, cut, error_entry, last_error
 from mongojobs.store.filters import held, held_groups
 
 K = TypeVar("K")
+
+NO_TIME: Final = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +40,16 @@ class Ended:
 
 def rescheduled(job: Job, *, error: ErrorText, run_at: datetime, now: datetime) -> Ended:
     """*job* failed and is ready again at *run_at*."""
-    change = _with_error(job, error, now=now, attempt=job.attempts + 1)
+    change = _with_error(job, error, now=now, attempt=_number(job) + 1)
     change["$set"] |= {"state": READY, "run_at": run_at, "attempts": job.attempts + 1}
     return Ended(job, change)
 
 
 def failed(job: Job, *, error: ErrorText, now: datetime) -> Ended:
     """*job* failed and is given up on."""
-    change = _with_error(job, error, now=now, attempt=job.attempts + 1)
+    change = _with_error(job, error, now=now, attempt=_number(job) + 1)
     change["$set"] |= {"state": FAILED, "attempts": job.attempts + 1, "failed_at": now, "finished_at": now}
+    change["$set"] |= _last_run(job)
     return Ended(job, change)
 
 
@@ -55,9 +58,15 @@ def snoozed(job: Job, *, run_at: datetime) -> Ended:
     return Ended(job, {"$set": {"state": READY, "run_at": run_at, "snoozes": job.snoozes + 1}, "$unset": UNLOCK})
 
 
+def completed(job: Job, *, retention: timedelta, now: datetime) -> Ended:
+    """*job* succeeded, and is kept for *retention*."""
+    fields = {"state": COMPLETED, "finished_at": now, "expire_at": now + retention, **_last_run(job)}
+    return Ended(job, {"$set": fields, "$unset": UNLOCK})
+
+
 def discarded(job: Job, *, reason: str, now: datetime) -> Ended:
     """*job* gave itself up."""
-    fields = {"state": CANCELLED, "finished_at": now, "last_error": cut(reason, LONGEST_ERROR)}
+    fields = {"state": CANCELLED, "finished_at": now, "last_error": cut(reason, LONGEST_ERROR), **_last_run(job)}
     return Ended(job, {"$set": fields, "$unset": UNLOCK})
 
 
@@ -114,7 +123,7 @@ class Ending(StoreBase):
             error = replace(
                 error, error=f"given up: lost {losses} times (max_losses is {most}); at last, {error.error}"
             )
-        change = _with_error(job, error, now=now, attempt=job.attempts)
+        change = _with_error(job, error, now=now, attempt=_number(job))
         if losses >= most:
             change["$set"] |= {"state": FAILED, "losses": losses, "failed_at": now, "finished_at": now}
         else:
@@ -164,15 +173,11 @@ class Ending(StoreBase):
         return max(self.settings.job_id_retention, self.settings.keep_completed or timedelta(0))
 
     def _complete(self, jobs: Sequence[Job]) -> list[Job]:
-        now, lost = self.clock.now(), []
-        for retention, alike in _grouped(jobs, self._retention).items():
-            fields: Document = {
-                "state": COMPLETED,
-                "finished_at": now,
-                "expire_at": now + (retention or timedelta(0)),
-            }
-            lost += self._change_all(alike, fields)
-        return lost
+        now = self.clock.now()
+        endings = [completed(job, retention=self._retention(job) or NO_TIME, now=now) for job in jobs]
+        if len(endings) > 1 and self._is_real:
+            return self.end_all(endings)
+        return [one.job for one in endings if not self._end(one, repeated=True)]
 
     def _delete(self, jobs: Sequence[Job], *, repeated: bool) -> list[Job]:
         if not jobs:
@@ -193,7 +198,7 @@ class Ending(StoreBase):
             f"given up: its worker was stopped {releases} times before the job ended (max_releases is"
             f" {self.settings.max_releases}); it may be too long for the shutdown timeout"
         )
-        change = _with_error(job, ErrorText(error=text), now=now, attempt=job.attempts)
+        change = _with_error(job, ErrorText(error=text), now=now, attempt=_number(job))
         change["$set"] |= {"state": FAILED, "releases": releases, "failed_at": now, "finished_at": now}
         return self._end(Ended(job, change), repeated=True)
 
@@ -213,6 +218,21 @@ class Ending(StoreBase):
             return []
         found = self._look(jobs)
         return [job for job in jobs if not is_left_as(job, fields, found.get(job.id))]
+
+
+def _last_run(job: Job) -> Document:
+    """Return what is kept of the run that was the last one of *job*: who ran it, and how long that took."""
+    fields: Document = {} if job.locked_by is None else {"ran_by": job.locked_by}
+    if job.run is not None and job.run.seconds is not None:
+        fields["took"] = int(job.run.seconds * 1000)
+    return fields
+
+
+def _number(job: Job) -> int:
+    """Return the number of the last attempt; it goes on after a retry, though the job has all attempts before it."""
+    last = job.errors[-1] if job.errors else None
+    number = last.get("attempt") if isinstance(last, Mapping) else None
+    return max(job.attempts, number if isinstance(number, int) and number < LARGEST_COUNT else 0)
 
 
 def _with_error(job: Job, error: ErrorText, *, now: datetime, attempt: int) -> Document:

@@ -261,7 +261,7 @@ def _of_documents(chosen: JobFilter) -> Document:
     )
 
 
-_WORKERS: Final = ("locked_by", "errors.worker")
+_WORKERS: Final = ("locked_by", "errors.worker", "ran_by")
 """Where a job says who runs it, and who ran it."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from bson import MinKey
@@ -42,9 +43,10 @@ class Sweeping(StoreBase):
     some of the jobs changed.
     """
 
-    def retry_all(self, chosen: JobFilter, *, on_progress: OnProgress | None = None) -> int:
+    def retry_all(self, chosen: JobFilter, *, by: str | None = None, on_progress: OnProgress | None = None) -> int:
         """Make failed and cancelled jobs ready at once, with all their attempts before them."""
-        return self._alter_all(chosen, changes.retried, "retry", on_progress)
+        change = partial(changes.retried, by=by, is_real=self._is_real)
+        return self._alter_all(chosen, change, "retry", on_progress)
 
     def cancel_all(self, chosen: JobFilter, *, on_progress: OnProgress | None = None) -> int:
         """Cancel jobs that have not begun."""
@@ -101,7 +103,7 @@ class Sweeping(StoreBase):
     def _alter_all(
         self,
         chosen: JobFilter,
-        change: Callable[[datetime], Document],
+        change: Callable[[datetime], changes.Change],
         verb: Verb,
         on_progress: OnProgress | None,
     ) -> int:

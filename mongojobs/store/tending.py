@@ -13,7 +13,6 @@ from mongojobs.core.job import (
     FAILED,
     READY,
     RUNNING,
-    Document,
     Job,
     JobId,
 )
@@ -39,12 +38,13 @@ class Tending(StoreBase):
         found = self._change(job_id, (READY,), changes.cancelled(self.clock.now()))
         return found or self._refuse(job_id, "cancel", _CANCEL_REMEDIES)
 
-    def retry(self, job_id: JobId) -> Job:
+    def retry(self, job_id: JobId, *, by: str | None = None) -> Job:
         """Make a failed or cancelled job ready at once, with all its attempts before it, and return it.
 
-        Its errors and its fence stay.
+        Its errors and its fence stay. Who wants it, *by*, is kept with it.
         """
-        found = self._change(job_id, (FAILED, CANCELLED), changes.retried(self.clock.now()))
+        change = changes.retried(self.clock.now(), by=by, is_real=self._is_real)
+        found = self._change(job_id, (FAILED, CANCELLED), change)
         return found or self._refuse(job_id, "retry", _RETRY_REMEDIES)
 
     def hasten(self, job_id: JobId) -> Job:
@@ -62,7 +62,7 @@ class Tending(StoreBase):
         found = self.collection.find_one_and_delete(one(job_id) | {"state": {"$ne": RUNNING}}, hint=self._by_id())
         return to_shown_job(found) if found is not None else self._refuse(job_id, "delete", _DELETE_REMEDIES)
 
-    def _change(self, job_id: JobId, states: tuple[str, ...], change: Document) -> Job | None:
+    def _change(self, job_id: JobId, states: tuple[str, ...], change: changes.Change) -> Job | None:
         guard = one(job_id) | {"state": {"$in": list(states)}}
         found = self.collection.find_one_and_update(
             guard, change, return_document=ReturnDocument.AFTER, hint=self._by_id()

@@ -49,7 +49,7 @@ class Result:
     def __init__(self, held: Held, outcome: Ending, seconds: float) -> None:
         self.held = held
         self.outcome = outcome
-        self.seconds = seconds
+        self.seconds = held.seconds = seconds
         self.is_doubtful = False
         """Whether an earlier write of it got no answer, so that it may be stored already."""
         self.is_settled = False

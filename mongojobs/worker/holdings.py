@@ -35,6 +35,7 @@ class Held:
         "job",
         "limit",
         "overdue_since",
+        "seconds",
         "started",
         "stopping_event",
     )
@@ -56,6 +57,8 @@ class Held:
         self.limit = timedelta(0)
         self.overdue_since: float | None = None
         """When the run was found to be too long, in ``time.monotonic`` seconds."""
+        self.seconds: float | None = None
+        """How long the run took, once it has ended."""
         self.is_given_up = False
         """Whether we have stopped renewing the lock, since it is not ours any more."""
         self.is_timed_out = False

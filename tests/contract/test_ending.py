@@ -186,6 +186,91 @@ class TestFinish:
         assert store.finish([held], repeated=True) == []
 
 
+class ARun:
+    """A run that has ended after so many seconds."""
+
+    stopping = lost = False
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+
+class TestTheLastRun:
+    """What is kept of it, where the job is kept."""
+
+    @pytest.fixture
+    def settings(self):
+        return Settings(keep_completed="1h")
+
+    def test_of_one_that_completed_is_kept(self, store):
+        job = reserved(store, a_job(), by="web.1")
+        job.begin(ARun(1.5))
+
+        store.finish([job])
+
+        kept = store.get(job.id)
+        assert (kept.ran_by, kept.took) == ("web.1", timedelta(seconds=1.5))
+
+    def test_of_many_that_completed_together_is_each_its_own(self, server_store):
+        server_store.insert_many([a_job(), a_job(), a_job()])
+        jobs = reserve(server_store, limit=3, by="web.1")
+        for seconds, job in enumerate(jobs, start=1):
+            job.begin(ARun(seconds))
+
+        assert server_store.finish(jobs) == []
+
+        assert [server_store.get(job.id).took for job in jobs] == [timedelta(seconds=n) for n in (1, 2, 3)]
+
+    def test_of_one_that_failed_or_gave_itself_up_is_kept(self, store):
+        failing, giving_up = reserved(store, a_job(), by="web.1"), reserved(store, a_job(), by="web.1")
+        failing.begin(ARun(2))
+        giving_up.begin(ARun(3))
+
+        store.fail(failing, error=ERROR)
+        store.discard(giving_up, reason="no")
+
+        kept = [store.get(job.id) for job in (failing, giving_up)]
+        assert [(job.ran_by, job.took) for job in kept] == [("web.1", timedelta(seconds=n)) for n in (2, 3)]
+
+    def test_is_forgotten_when_it_is_to_run_again(self, store):
+        job = reserved(store, a_job(), by="web.1")
+        store.fail(job, error=ERROR)
+
+        retried = store.retry(job.id)
+
+        assert (retried.ran_by, retried.took) == (None, None)
+
+    def test_that_never_began_took_no_time(self, store):
+        job = reserved(store, a_job(), by="web.1")
+
+        store.finish([job])
+
+        assert store.get(job.id).took is None
+
+
+class TestTheNumberOfAnAttempt:
+    def test_goes_on_after_a_retry_though_all_attempts_are_before_the_job_again(self, store):
+        job = reserved(store, a_job())
+        store.reschedule(job, error=ERROR, run_at=START)
+        [job] = reserve(store)
+        store.fail(job, error=ERROR)
+        store.retry(job.id)
+        [job] = reserve(store)
+
+        store.reschedule(job, error=ERROR, run_at=START)
+
+        assert [error["attempt"] for error in store.get(job.id).errors] == [1, 2, 3]
+        assert store.get(job.id).attempts == 1
+
+    @pytest.mark.parametrize("number", [None, "x", -1, 2.5, 2**60])
+    def test_begins_anew_where_nobody_can_tell(self, store, number):
+        job = reserved(store, a_job(errors=({"attempt": number},)))
+
+        store.fail(job, error=ERROR)
+
+        assert store.get(job.id).errors[-1]["attempt"] == 1
+
+
 class TestFinishKeepingCompleted:
     @pytest.fixture
     def settings(self):

@@ -175,12 +175,13 @@ class TestAFilter:
         assert found(store, state=state, **chosen) == (wanted,)
         assert store.count(JobFilter(state=state, **chosen)).number == 1
 
-    def test_finds_jobs_by_the_worker_that_runs_them_or_ran_them_in_vain(self, store):
+    def test_finds_jobs_by_the_worker_that_runs_them_or_ran_them(self, store):
         running = a_job(state="running", locked_until=START, locked_by="web.1")
         ran = a_failed_job(errors=({"worker": "web.1", "error": "boom"}, {"worker": "web.2", "error": "boom"}))
-        store.insert_many([running, ran, a_failed_job(), a_job(state="running", locked_by="web.11")])
+        done = a_job(state="completed", finished_at=START, ran_by="web.1")
+        store.insert_many([running, ran, done, a_failed_job(), a_job(state="running", locked_by="web.11")])
 
-        assert {job.id for job in found(store, worker="web.1")} == {running.id, ran.id}
+        assert {job.id for job in found(store, worker="web.1")} == {running.id, ran.id, done.id}
 
     @pytest.mark.parametrize(
         "chosen",

@@ -8,6 +8,7 @@ from bson import ObjectId
 
 from mongojobs.core.errors import StateError
 from mongojobs.core.job import ErrorText
+from mongojobs.core.jobfilter import JobFilter
 from tests.support.clock import START
 from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, reserve, reserved, stored
@@ -77,7 +78,39 @@ class TestCancel:
             store.cancel(42)
 
 
+def a_stored_failure(store):
+    job = a_job(state="failed", attempts=3, failed_at=START, finished_at=START)
+    store.insert(job)
+    return job
+
+
 class TestRetry:
+    def test_keeps_who_wanted_it_and_when(self, store, clock):
+        job = a_stored_failure(store)
+        clock.advance(minutes=5)
+
+        retried = store.retry(job.id, by="olga")
+
+        assert retried.retries == ({"at": clock.now(), "by": "olga"},)
+
+    @pytest.mark.parametrize("kept", [None, "x", 7, {"a": 1}, [{"at": START, "by": "$victor"}]])
+    def test_keeps_it_whatever_was_kept_before(self, server_store, kept):
+        jobs = [a_stored_failure(server_store) for _ in range(2)]
+        server_store.collection.update_one({"_id": jobs[0].id}, {"$set": {"retries": kept}})
+
+        assert server_store.retry_all(JobFilter(), by="$olga") == 2
+
+        found = [server_store.get(job.id).retries for job in jobs]
+        assert [retries[-1]["by"] for retries in found] == ["$olga", "$olga"]
+
+    def test_keeps_the_last_ten(self, server_store):
+        job = a_stored_failure(server_store)
+        for number in range(12):
+            server_store.retry(job.id, by=str(number))
+            server_store.cancel(job.id)
+
+        assert [retry["by"] for retry in server_store.get(job.id).retries] == [str(n) for n in range(2, 12)]
+
     def test_of_a_failed_job_gives_it_all_its_attempts_again(self, store, clock):
         held = reserved(store, a_job(attempts=24, losses=1, releases=1, snoozes=1))
         store.fail(held, error=ERROR)

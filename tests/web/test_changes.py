@@ -64,7 +64,7 @@ class TestAChangeThatTakesLong:
 
 class TestAChangeThatFails:
     def test_is_told_as_far_as_it_came(self, app, operator, failed, told, monkeypatch):
-        def retry_some(chosen, *, on_progress):
+        def retry_some(chosen, *, by, on_progress):
             on_progress(7, 9)
             raise StoreUnavailableError("the database is not available: gone")
 

@@ -142,7 +142,7 @@ def _sweep(visit: Visit, order: Order) -> Callable[..., int]:
     app = visit.app
     match order.action:
         case "retry":
-            return app.retry_all
+            return partial(app.retry_all, by=visit.user.name)
         case "hasten":
             return app.run_all_now
         case "cancel":
@@ -172,7 +172,7 @@ def change_one(visit: Visit, action: Verb, job_id: JobId, destination: Mapping[s
     app = visit.app
     match action:
         case "retry":
-            return app.retry(job_id)
+            return app.retry(job_id, by=visit.user.name)
         case "hasten":
             return app.run_now(job_id)
         case "cancel":
