@@ -12,7 +12,7 @@ import functools
 import inspect
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -62,7 +62,7 @@ class Decoder:
         self._by_type: dict[type, Decode | None] = {
             **dict.fromkeys(as_is),
             Int64: lambda value, _depth, _loaded: int(value),
-            datetime: lambda value, _depth, _loaded: _in_utc(value),
+            times.Own.datetime: lambda value, _depth, _loaded: _in_utc(value),
             bson.Binary: lambda value, _depth, _loaded: _plain_bytes(value),
             list: self._list,
             dict: self._dict,
@@ -311,7 +311,7 @@ _SIMPLE: dict[str, Decode] = {
     "binary": _binary,
     "uuid": _uuid,
     "datetime": lambda stored, _depth, _loaded: times.loaded_datetime(stored),
-    "date": _canonical(date.fromisoformat, date.isoformat),
+    "date": _canonical(times.Own.date.fromisoformat, times.Own.date.isoformat),
     "time": lambda stored, _depth, _loaded: times.loaded_time(stored),
 }
 """The tags whose content holds no further values."""

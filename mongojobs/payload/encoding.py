@@ -9,11 +9,13 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import inspect
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
+from types import MemberDescriptorType
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -75,8 +77,8 @@ class Encoder:
             UUID: lambda value, _depth: tagged("uuid", bson.Binary(value.bytes, 4)),
             Regex: _regex,
             DBRef: self._dbref,
-            datetime: _datetime,
-            date: lambda value, _depth: tagged("date", value.isoformat()),
+            times.Own.datetime: _datetime,
+            times.Own.date: _date,
             time: lambda value, _depth: tagged("time", times.stored_time(value)),
             timedelta: lambda value, _depth: tagged("timedelta", _integer(value // _MICROSECOND, 0)),
         }
@@ -101,11 +103,12 @@ class Encoder:
         """Return what makes up *instance*, of a registered class: the fields of a dataclass, else its ``__dict__``."""
         _refuse_hidden_state(type(instance))
         if not dataclasses.is_dataclass(instance):
-            return self._named(getattr(instance, "__dict__", {}), depth)
+            return self._named(_attributes(instance), depth)
         names = [field.name for field in dataclasses.fields(instance)]
         unset = [name for name in names if not hasattr(instance, name)]
         if unset:
             raise RefusedError(f"is a {type(instance).__name__} whose field {unset[0]!r} is not set: set it first")
+        _refuse_other_attributes(instance, names)
         return self._named({name: getattr(instance, name) for name in names}, depth)
 
     def _for_class(self, kind: type) -> Encode:
@@ -115,15 +118,22 @@ class Encoder:
             return lambda value, depth: as_document(value, partial(self.encode, depth=depth + 1))
         if issubclass(kind, type):
             return lambda value, _depth: tagged("class", self.class_name(value))
+        stood_in_for = times.stood_in_for(kind)
+        if stood_in_for is not None:
+            return _datetime if stood_in_for is times.Own.datetime else _date
+        self._name(kind)
+        if issubclass(kind, enum.Enum):
+            return self._enum
+        if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+            return self._namedtuple
+        return partial(self._instance, "dataclass" if dataclasses.is_dataclass(kind) else "object")
+
+    def _name(self, kind: type) -> str:
+        """Return the name under which the class *kind* of a value is registered now. Raises RefusedError."""
         name = self._registry.class_name(kind)
         if name is None:
             raise RefusedError(f"is {_a(kind)}: {advice(kind)}")
-        reachable(name)
-        if issubclass(kind, enum.Enum):
-            return partial(_enum, name)
-        if issubclass(kind, tuple) and hasattr(kind, "_fields"):
-            return partial(self._namedtuple, name)
-        return partial(self._instance, "dataclass" if dataclasses.is_dataclass(kind) else "object", name)
+        return reachable(name)
 
     def _list(self, value: list[object] | tuple[object, ...], depth: int) -> list[object]:
         _check_depth(depth)
@@ -185,11 +195,18 @@ class Encoder:
             raise
         return tagged(tag, sorted(items, key=_sort_key))
 
-    def _namedtuple(self, name: str, value: Any, depth: int) -> object:
-        return tagged("namedtuple", {"class": name, "fields": self._named(value._asdict(), depth)})
+    def _enum(self, value: enum.Enum, _depth: int) -> object:
+        name = self._name(type(value))
+        if isinstance(value, enum.Flag) and value.name not in type(value).__members__:
+            return _flags(name, value)
+        return tagged("enum", {"class": name, "name": value.name})
 
-    def _instance(self, tag: str, name: str, value: object, depth: int) -> object:
-        return tagged(tag, {"class": name, "fields": self.fields(value, depth)})
+    def _namedtuple(self, value: Any, depth: int) -> object:
+        _refuse_other_attributes(value, ())
+        return tagged("namedtuple", {"class": self._name(type(value)), "fields": self._named(value._asdict(), depth)})
+
+    def _instance(self, tag: str, value: object, depth: int) -> object:
+        return tagged(tag, {"class": self._name(type(value)), "fields": self.fields(value, depth)})
 
     def _dbref(self, value: DBRef, depth: int) -> object:
         extra = {key: item for key, item in value.as_doc().items() if key not in ("$ref", "$id", "$db")}
@@ -238,8 +255,12 @@ def _int64(value: Int64, _depth: int) -> object:
 
 
 def _datetime(value: datetime, _depth: int) -> object:
-    value = times.in_utc(value)
+    value = times.in_utc(value if type(value) is times.Own.datetime else times.own_datetime(value))
     return value if times.is_plain(value) else tagged("datetime", times.stored_datetime(value))
+
+
+def _date(value: date, _depth: int) -> object:
+    return tagged("date", value.isoformat())
 
 
 def _regex(value: Regex[Any], _depth: int) -> object:
@@ -247,12 +268,6 @@ def _regex(value: Regex[Any], _depth: int) -> object:
     if type(pattern) is not str or "\0" in _text(pattern, 0) or bson.decode(bson.encode({"": value}))[""] != value:
         raise RefusedError("is a Regex whose pattern or flags BSON cannot keep: pass them as texts")
     return value
-
-
-def _enum(name: str, value: enum.Enum, _depth: int) -> object:
-    if isinstance(value, enum.Flag) and value.name not in type(value).__members__:
-        return _flags(name, value)
-    return tagged("enum", {"class": name, "name": value.name})
 
 
 def _flags(name: str, value: enum.Flag) -> object:
@@ -284,6 +299,30 @@ def _refuse_hidden_state(kind: type) -> None:
     slots = [cls for cls in kind.__mro__ if getattr(cls, "__slots__", ()) and "__slots__" in vars(cls)]
     if slots and not dataclasses.is_dataclass(kind):
         raise RefusedError(f"is {_a(kind)}, which has __slots__: make it a dataclass")
+
+
+def _attributes(instance: object) -> dict[str, object]:
+    """Return what was set on *instance*, but for what Python notes there, such as the parameters of a generic class."""
+    return {
+        name: value
+        for name, value in getattr(instance, "__dict__", {}).items()
+        if not (name.startswith("__") and name.endswith("__"))
+    }
+
+
+def _refuse_other_attributes(instance: object, fields: Container[str]) -> None:
+    """Refuse what holds more than its fields, as ``__post_init__`` may set it: it would not arrive.
+
+    Raises RefusedError. What a ``cached_property`` keeps is made anew.
+    """
+    kind = type(instance)
+    slots = [name for cls in kind.__mro__ for name, slot in vars(cls).items() if isinstance(slot, MemberDescriptorType)]
+    for name in (*_attributes(instance), *(slot for slot in slots if hasattr(instance, slot))):
+        if name not in fields and not isinstance(inspect.getattr_static(kind, name, None), functools.cached_property):
+            raise RefusedError(
+                f"is a {kind.__name__} with the attribute {name!r}, which is no field and so would not arrive: declare"
+                f" it as a field, with field(init=False) if it is not for the constructor, or make it a property"
+            )
 
 
 def _a(kind: type) -> str:

@@ -20,6 +20,7 @@ from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from mongoengine import connection
 from mongoengine.base import BaseDict, BaseDocument, BaseList, LazyReference
+from mongoengine.base.common import _document_registry
 from mongoengine.errors import MongoEngineException, ValidationError
 from mongoengine.queryset.base import BaseQuerySet
 
@@ -54,7 +55,7 @@ class DocumentReferences:
 
     def __init__(self, switched_databases: Allowed = (), switched_collections: Allowed = ()) -> None:
         self._switched = Switched(switched_databases, switched_collections)
-        self._classes: dict[str, type] = {}
+        self._classes: dict[str, Any] = {}
         self._homes: dict[type, Home] = {}
         self._look_around()
 
@@ -84,7 +85,8 @@ class DocumentReferences:
         """Return the imported document class of that name; nothing is imported for it."""
         if type(name) is not str:
             return None
-        if name not in self._classes:
+        known = self._classes.get(name)
+        if known is None or _document_registry.get(known._class_name) is not known:  # a module may be read again
             self._look_around()
         return self._classes.get(name)
 

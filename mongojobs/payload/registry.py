@@ -229,8 +229,10 @@ class Registry:
     def _add_found(self, classes: Iterable[type]) -> None:
         for cls in classes:
             if self._name_of(cls) is None and not is_nameless(cls):
-                self._classes.setdefault(full_name(cls), cls)
-                self._class_names[cls] = full_name(cls)
+                name = full_name(cls)
+                if name not in self._classes or full_name(self._classes[name]) == name:  # of a module read again
+                    self._classes[name] = cls
+                self._class_names[cls] = name
                 self.learn(cls)
 
 

@@ -4,10 +4,36 @@ from __future__ import annotations
 
 import functools
 import zoneinfo
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from mongojobs.payload.refusal import RefusedError
+
+
+def _python_own(name: str, swapped: type) -> type:
+    return next(base for base in swapped.__mro__ if (base.__module__, base.__name__) == ("datetime", name))
+
+
+class Own:
+    """Python's own classes, whatever a test library has put in the place of these names, here as in all modules."""
+
+    datetime: ClassVar[type[datetime]] = _python_own("datetime", datetime)
+    date: ClassVar[type[date]] = _python_own("date", date)
+
+
+def stood_in_for(kind: type) -> type[date] | None:
+    """Return the class that *kind* stands in for in a test: one that calls Python's own dates its instances."""
+    for own, sample in ((Own.datetime, Own.datetime(2000, 1, 1)), (Own.date, Own.date(2000, 1, 1))):
+        if issubclass(kind, own) and isinstance(sample, kind):
+            return own
+    return None
+
+
+def own_datetime(value: datetime) -> datetime:
+    """Return *value* as Python's own ``datetime``."""
+    clock = (value.hour, value.minute, value.second, value.microsecond)
+    return Own.datetime(value.year, value.month, value.day, *clock, tzinfo=value.tzinfo, fold=value.fold)
 
 
 def stored_datetime(value: datetime) -> object:
@@ -33,7 +59,7 @@ def stored_time(value: time) -> object:
 def loaded_datetime(stored: object) -> datetime:
     """Return what ``stored_datetime`` stored. Raises ValueError or TypeError for anything else."""
     text, fold, zone = _parts(stored)
-    value = datetime.fromisoformat(text)
+    value = Own.datetime.fromisoformat(text)
     if value.isoformat() != text:
         raise ValueError(f"{text!r:.50} is not a datetime as we write it")
     return value.replace(tzinfo=_known_zone(zone) if zone is not None else value.tzinfo, fold=fold)
