@@ -201,7 +201,7 @@ def _check_sensitive(target: Any, names: tuple[str, ...]) -> None:
     parameters = inspect.signature(target).parameters.values()
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return
-    known = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
+    known = [p.name for p in parameters]
     for name in names:
         if name not in known:
             raise OptionError(f"sensitive names {name!r}, and the arguments of {target.__qualname__} are {known}")

@@ -1,17 +1,20 @@
-"""Keeping secrets out of texts that are stored and logged: the arguments declared ``sensitive``, and ``redact``.
+"""Taking secrets out of texts that are stored, logged and shown, in whatever form they stand there.
 
-The values are taken from the stored payload, so that nothing the job's code does with its arguments matters.
+Two searches find them. One is for each secret as a whole, in all the ways to write and to escape it. The other knows
+of texts only their letters and digits: it finds what was cut, broken into lines and indented, or escaped twice, since
+none of this changes these; and it finds any part of a secret that has eight of them. Both are linear in the text.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
-from mongojobs.payload.encoding import TAG
-from mongojobs.payload.kinds import Call, ObjectCall
-from mongojobs.payload.methods import parameter_names
-from mongojobs.payload.registry import Declaration
+from mongojobs.payload.arguments import stored_arguments
+from mongojobs.payload.calls import Payloads
+from mongojobs.payload.renderings import escaped, texts_of
 
 Clean = Callable[[str], str]
 
@@ -19,65 +22,112 @@ MASK: Final = "[masked]"
 SHORTEST_SECRET: Final = 3
 """Shorter values stand in every text by chance: to mask them would say more than it hides."""
 
+SHORTEST_PART: Final = 8
+"""In letters and digits: so much of a secret is found where the rest of it is missing."""
 
-def cleaner(
-    handler: Mapping[str, Any], declaration: Declaration | None, call: Call | None, redact: Clean | None
-) -> Clean:
-    """Return what masks, in a text, the sensitive arguments of a stored payload, and then lets *redact* see it.
+MOST_AT_ONCE: Final = 500
+"""When more secrets than these may stand in one text, all of it is hidden."""
 
-    Where there is no *call*, since it was not or could not be loaded, every argument counts as sensitive.
-    """
-    names = declaration.sensitive if declaration else ()
-    secrets = sorted(_secrets(handler, names, call), key=len, reverse=True) if names else []
+LONGEST_TEXT: Final = 64 * 1024
+"""In characters: of a text of twice that, so much is kept of its beginning and of its end."""
 
-    def clean(text: str) -> str:
-        for secret in secrets:
-            text = text.replace(secret, MASK)
-        return text if redact is None else _redacted(text, redact)
+_HIDDEN: Final = "(hidden, since too much of it is secret)"
+_LEFT_OUT: Final = "\n... (cut) ...\n"
+_TOKEN: Final = re.compile(
+    r"\\+(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[abfnrtv0])?"
+    r"|%(?:25)*[0-9a-fA-F]{2}|&(?:amp;)*#?\w{1,8};|([0-9A-Za-z]+|\0)",
+    re.ASCII,
+)
+"""An escape, or letters and digits."""
 
-    return clean
+_MAY_BE_ESCAPE: Final = re.compile(r"[\\%&+]|\n[ |]")
+_BROKEN_LINE: Final = r"\n[ |]*"
+"""How a traceback breaks lines, inside of groups of exceptions too."""
 
+_NO_LETTERS: Final = bytes(code for code in range(1, 128) if not chr(code).isalnum())
 
-def _secrets(handler: Mapping[str, Any], names: Iterable[str], call: Call | None) -> set[str]:
-    values = [value for name, value in _arguments(handler, call) if name is None or name in names]
-    texts = {text for value in values for text in texts_of(value)}
-    return {text for text in texts if len(text) >= SHORTEST_SECRET}
-
-
-def _arguments(handler: Mapping[str, Any], call: Call | None) -> Iterator[tuple[str | None, object]]:
-    """Yield the stored arguments with their names; None where a name is not known."""
-    args, kwargs = handler.get("args"), handler.get("kwargs")
-    if call is None or not isinstance(args, list) or not isinstance(kwargs, dict) or TAG in kwargs:
-        yield None, args
-        yield None, kwargs
-        return
-    names = () if isinstance(call, ObjectCall) else parameter_names(call.function)
-    for place, value in enumerate(args):
-        yield names[place] if place < len(names) else None, value
-    yield from kwargs.items()
+Span = tuple[int, int]
 
 
-def texts_of(stored: object) -> Iterator[str]:
-    """Yield in which forms *stored*, and what is in it, may stand in a text."""
-    match stored:
-        case str():
-            yield stored
-            yield repr(stored)[1:-1]
-        case bytes():
-            yield repr(stored)[2:-1]
-        case bool():
+class Mask:
+    """Masks *values*, as they are stored, in texts; if there are more of them than *most*, all of each text."""
+
+    def __init__(self, values: Iterable[object], *, most: int | None = None) -> None:
+        texts = (text for value in values for text in texts_of(value) if len(text.strip()) >= SHORTEST_SECRET)
+        found = list(dict.fromkeys(islice(texts, most and most + 1)))
+        self._is_empty = not found
+        self._hides_all = most is not None and len(found) > most
+        if self._is_empty or self._hides_all:
             return
-        case int() | float():
-            yield str(stored)
-        case list():
-            for item in stored:
-                yield from texts_of(item)
-        case dict():
-            for key, item in stored.items():
-                if key != TAG:
-                    yield from texts_of(item)
-        case _:
+        joined = "\0".join(secret.replace("\0", "") for secret in found)
+        plain, unescaped = _only_letters(joined), _letters(joined)[0]
+        self._letters = f"{plain}\0{unescaped}"
+        self._with_letters: list[tuple[str, str, str]] = []
+        self._others: list[str] = []
+        for secret, one, other in zip(found, plain.split("\0"), unescaped.split("\0"), strict=True):
+            if len(other) >= SHORTEST_SECRET:
+                self._with_letters.append((secret, one, other))
+            else:
+                self._others.append(secret)
+        self._parts: frozenset[str] | None = None
+
+    def __call__(self, text: str) -> str:
+        """Return *text* without what is secret."""
+        if self._hides_all:
+            return MASK
+        if self._is_empty or not text:
+            return text
+        if len(text) <= 2 * LONGEST_TEXT:
+            return self._masked(text, 0, len(text))
+        # What begins in the half that is kept ends in the half that is looked at.
+        end = text[-2 * LONGEST_TEXT :]
+        beginning = self._masked(text[: 2 * LONGEST_TEXT], 0, LONGEST_TEXT)
+        return beginning + _LEFT_OUT + self._masked(end, LONGEST_TEXT, len(end))
+
+    def _masked(self, text: str, begin: int, end: int) -> str:
+        """Return what is in *text* from *begin* to *end*, masked."""
+        letters, places = _letters(text.replace("\0", " "))
+        candidates = self._candidates(text, letters)
+        if len(candidates) > MOST_AT_ONCE:
+            return _HIDDEN
+        pieces: list[str] = []
+        for first, last in _merged([*_wholes(text, candidates), *self._found_parts(letters, places)]):
+            if last > begin and first < end:
+                pieces += [text[begin:first], MASK]
+                begin = last
+        return "".join([*pieces, text[begin:end]])
+
+    def _candidates(self, text: str, letters: str) -> list[str]:
+        """Return the secrets that may stand in *text* as a whole, whatever their form, and few others."""
+        plain = _only_letters(text.replace("\0", ""))
+        sizes = range(SHORTEST_SECRET, SHORTEST_PART + 1)
+        there = {piece for some in (plain, letters) for size in sizes for piece in _pieces(some, size)}
+        has_escapes = bool(_MAY_BE_ESCAPE.search(text))
+        return [
+            *(
+                secret
+                for secret, one, other in self._with_letters
+                if (one[:SHORTEST_PART] in there and (one in plain or one in letters))
+                or (other[:SHORTEST_PART] in there and other in letters)
+            ),
+            *(secret for secret in self._others if has_escapes or secret in text),
+        ]
+
+    def _found_parts(self, letters: str, places: list[int]) -> Iterator[Span]:
+        """Yield where *letters*, each of which stands at one of *places*, have a part of a secret."""
+        if len(self._letters) < SHORTEST_PART:
             return
+        if self._parts is None:
+            self._parts = frozenset(_pieces(self._letters, SHORTEST_PART))
+        for at, piece in enumerate(_pieces(letters, SHORTEST_PART)):
+            if piece in self._parts:
+                yield places[at], places[at + SHORTEST_PART - 1] + 1
+
+
+def cleaner(handler: Mapping[str, Any], payloads: Payloads, redact: Clean | None) -> Clean:
+    """Return what masks the secrets of a stored payload in a text, and then lets *redact* see it."""
+    mask = Mask(stored_arguments(handler, payloads).secrets())
+    return mask if redact is None else lambda text: _redacted(mask(text), redact)
 
 
 def _redacted(text: str, redact: Clean) -> str:
@@ -86,3 +136,46 @@ def _redacted(text: str, redact: Clean) -> str:
     except Exception as error:  # noqa: BLE001 - the app's own function may raise anything
         return f"(hidden, since redact raised {type(error).__name__})"
     return redacted if isinstance(redacted, str) else "(hidden, since redact returned no text)"
+
+
+def _pieces(text: str, size: int) -> Iterator[str]:
+    return (text[at : at + size] for at in range(len(text) - size + 1))
+
+
+def _only_letters(text: str) -> str:
+    """Return the letters and digits of *text* alone, in lower case, those of its escapes too."""
+    return text.encode("ascii", "ignore").translate(None, _NO_LETTERS).decode().lower()
+
+
+def _letters(text: str) -> tuple[str, list[int]]:
+    """Return the letters and digits of *text* outside of escapes, in lower case, and where each stands."""
+    runs: list[str] = []
+    places: list[int] = []
+    for token in _TOKEN.finditer(text):
+        if token[1] is not None:
+            runs.append(token[1])
+            places.extend(range(*token.span()))
+    return "".join(runs).lower(), places
+
+
+def _wholes(text: str, secrets: list[str]) -> Iterator[Span]:
+    """Yield where one of *secrets* stands in *text* as a whole."""
+    forms = {form for secret in secrets for form in escaped(secret)}
+    there = sorted((form for form in forms if "\n" in form or form in text), key=len, reverse=True)
+    if there:
+        pattern = "|".join(re.escape(form).replace("\\\n", "\n").replace("\n", _BROKEN_LINE) for form in there)
+        yield from (found.span() for found in re.finditer(pattern, text))
+
+
+def _merged(spans: list[Span]) -> Iterator[Span]:
+    """Yield *spans* from left to right, those that touch as one."""
+    first = last = -1
+    for begin, end in sorted(spans):
+        if begin > last:
+            if last >= 0:
+                yield first, last
+            first, last = begin, end
+        else:
+            last = max(last, end)
+    if last >= 0:
+        yield first, last

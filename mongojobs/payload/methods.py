@@ -96,6 +96,17 @@ def parameter_names(function: Callable[..., object]) -> Sequence[str]:
     return _positional(plain)[len(leading) :]
 
 
+def collector(function: Callable[..., object] | None, kind: object, name: str = "") -> tuple[str, ...]:
+    """Return the name of the parameter of *function* that takes the further arguments of *kind*, if it has one.
+
+    Those are all that no parameter has the *name* of.
+    """
+    signature = _signature(_unbound(function)[0]) if function is not None else None
+    if signature is None or name in signature.parameters:
+        return ()
+    return tuple(p.name for p in signature.parameters.values() if p.kind is kind)
+
+
 def _unbound(function: Callable[..., object]) -> tuple[Callable[..., object], tuple[object, ...]]:
     """Return the plain function and what stands before its arguments, so that signatures are read once a function."""
     return (function.__func__, (None,)) if isinstance(function, MethodType) else (function, ())

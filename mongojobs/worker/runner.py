@@ -141,7 +141,7 @@ class Runner:
             return self._outcome_of(error, job, held.call)
         except BaseException:  # noqa: BLE001 - without an outcome the job would be held for ever
             self._tell(job, "the handling of its error")
-            text = ErrorText(error=self._summary(error, job, call=None))
+            text = ErrorText(error=self._summary(error, job))
             return Errored(text, truncate(self._clock.now() + delay_after(job.attempts + 1)))
 
     def _outcome_of(self, error: BaseException, job: Job, call: Call | None) -> Outcome:
@@ -150,18 +150,18 @@ class Runner:
             case Snooze():
                 return Snoozed(min(max(error.delay, timedelta(0)), LONGEST_DELAY))
             case Discard():
-                return Discarded(cut(self._clean(job, call)(str(error.reason)), LARGEST_ERROR_BYTES))
+                return Discarded(cut(self._clean(job)(str(error.reason)), LARGEST_ERROR_BYTES))
             case DocumentGoneError() if declaration and declaration.on_missing == "discard":
-                return Discarded(self._summary(error, job, call))
+                return Discarded(self._summary(error, job))
             case _ if declaration and isinstance(error, declaration.discard_on):
-                return Discarded(self._summary(error, job, call))
+                return Discarded(self._summary(error, job))
             case _:
                 return self._failed(error, job, call)
 
     def _failed(self, error: BaseException, job: Job, call: Call | None) -> Outcome:
         """Decide between another try and giving up, and run the callbacks of that."""
         overrides = self._overrides(job, call)
-        text = error_text(error, self._clean(job, call))
+        text = error_text(error, self._clean(job))
         reason = self._reason_to_give_up(error, job, call, overrides.max_attempts())
         failed = dataclasses.replace(job, attempts=job.attempts + 1, last_error=text.full)
         if isinstance(error, DeserializationError) and reason:
@@ -204,15 +204,15 @@ class Runner:
 
     def _tell(self, job: Job, what: str) -> None:
         """Tell of the exception that is being handled."""
-        self._lifecycle.complain(str(self._worker), what, job, clean=self._clean(job, None))
+        self._lifecycle.complain(str(self._worker), what, job, clean=self._clean(job))
 
-    def _summary(self, error: BaseException, job: Job, call: Call | None) -> str:
-        return cut(self._clean(job, call)(summary(error)), LARGEST_ERROR_BYTES)
+    def _summary(self, error: BaseException, job: Job) -> str:
+        return cut(self._clean(job)(summary(error)), LARGEST_ERROR_BYTES)
 
-    def _clean(self, job: Job, call: Call | None) -> Clean:
+    def _clean(self, job: Job) -> Clean:
         """Return what takes the secrets of *job* out of a text about it; whatever is wrong with the payload."""
         try:
-            return cleaner(job.handler, self._declaration(job, call), call, self._settings.redact)
+            return cleaner(job.handler, self._payloads, self._settings.redact)
         except Exception:  # noqa: BLE001 - without an outcome the job would be held for ever
             return _hide
 

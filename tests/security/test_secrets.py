@@ -76,6 +76,44 @@ class TestASensitiveArgument:
             job(name="test_secrets.nameless", sensitive=names)(lambda password: None)
 
 
+class TestASensitiveValue:
+    @pytest.mark.parametrize("way", ["in a group", "in a note", "as JSON", "in a URL"])
+    def test_of_several_lines_is_masked_wherever_it_slips(self, seen, way):
+        secretive_jobs.gives_away.delay("first c4n4ry line\n  second c4n4ry line", way)
+
+        work_off()
+
+        assert "[masked]" in seen()
+        assert "c4n4ry" not in seen()
+
+    def test_is_masked_in_forty_megabytes(self, seen):
+        secretive_jobs.log_in_at_length.delay(CANARY, 40_000_000)
+
+        work_off()
+
+        assert "SlipError: xxxx" in seen()
+        assert "c4n4ry" not in seen()
+
+    def test_is_masked_among_further_arguments(self, seen):
+        secretive_jobs.takes_more.delay("c4n4ry-1", key="c4n4ry-2")
+
+        work_off()
+
+        assert "c4n4ry" not in seen()
+
+    @pytest.mark.parametrize(
+        "options", [{"api_key": "c4n4ry-1"}, {1: 2, "api_key": "c4n4ry-1"}, [{"user": "ada", "token": ["c4n4ry-1"]}]]
+    )
+    def test_is_masked_where_only_its_name_says_that_it_is_secret(self, seen, options):
+        secretive_jobs.calls_with.delay(options, "c4n4ry-2")
+        secretive_jobs.calls_with.delay(options, password="c4n4ry-3")
+
+        work_off()
+
+        assert "[masked]" in seen()
+        assert "c4n4ry" not in seen()
+
+
 class TestAnArgument:
     @pytest.mark.parametrize("slip", [lambda: says.delay("quiet"), lambda: enqueue(Login("quiet", CANARY))])
     def test_is_never_logged_by_itself(self, app, caplog, slip):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from mongojobs.payload.showing import show_call
+from mongojobs.payload.masking import MASK
+from mongojobs.payload.showing import show_error
 from mongojobs.web.filtering import term
 from mongojobs.web.ids import key_of
 from mongojobs.web.visit import Page, Visit
@@ -46,22 +46,23 @@ def show(visit: Visit) -> Page:
 
 
 def _row(group: FailureGroup, visit: Visit) -> Row:
+    message = _message(group, visit)
     terms = [term("name", group.name)]
-    if mark := _mark(group):
+    if mark := _mark(group, message):
         terms.append(term("error", mark))
-    return Row(group, key_of(group.last_id), _cleaner(group, visit)(group.message), " ".join(terms))
+    return Row(group, key_of(group.last_id), message, " ".join(terms))
 
 
-def _mark(group: FailureGroup) -> str:
+def _mark(group: FailureGroup, message: str) -> str:
     """Return what stands in the errors of this group, and hardly in others: the place, as tracebacks have it."""
     file, _, rest = group.place.rpartition(":")
     line, _, function = rest.partition(" in ")
     if file and len(mark := f'File "{file}", line {line}, in {function}') <= 200:
         return mark
-    return group.message[:200]
+    return max(message.split(MASK), key=len)[:200]
 
 
-def _cleaner(group: FailureGroup, visit: Visit) -> Callable[[str], str]:
-    """Return what takes the secrets of its latest job out of a text; out of that of a vanished job, everything."""
+def _message(group: FailureGroup, visit: Visit) -> str:
+    """Return the error without the secrets of its latest job; of a vanished job, nothing."""
     job = visit.app.get(group.last_id)
-    return show_call(job.handler, visit.app.payloads).clean if job is not None else lambda _text: ""
+    return "" if job is None else show_error(group.message, job.handler, visit.app.payloads)

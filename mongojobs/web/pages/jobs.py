@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from mongojobs.core.job import Job
 from mongojobs.core.jobfilter import STARTS_FROM, ShownState
-from mongojobs.payload.showing import show_call
+from mongojobs.payload.showing import show_error
 from mongojobs.web.filtering import and_also, read_search
 from mongojobs.web.ids import key_of, read_key
 from mongojobs.web.visit import Page, Visit
@@ -54,9 +54,7 @@ def show(visit: Visit) -> Page | Response:
 
 def row_of(job: Job, visit: Visit) -> Row:
     """Return how a list shows *job*."""
-    error = job.last_error or ""
-    if error:
-        error = show_call(job.handler, visit.app.payloads).clean(error)
+    error = show_error(job.last_error, job.handler, visit.app.payloads) if job.last_error else ""
     return Row(job, key_of(job.id), shown_state(job, visit), error)
 
 

@@ -1,0 +1,121 @@
+"""The stored arguments of a job by their names, and which of them are secret: without loading or running anything.
+
+Secret are the arguments declared ``sensitive``, all whose names say so, what stands under such a name inside of the
+others, and, where the job's code is not known and so its declaration neither, every one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from inspect import Parameter
+from typing import Any
+
+from mongojobs.core.errors import DeserializationError, MongoJobsError
+from mongojobs.payload.calls import Payloads
+from mongojobs.payload.encoding import TAG
+from mongojobs.payload.methods import collector, method_of, original, parameter_names
+from mongojobs.payload.registry import Declaration
+from mongojobs.payload.secrecy import is_secret
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArgument:
+    """An argument: its *name*, or its place, its *value* as it is stored, and whether that is secret."""
+
+    name: str
+    value: object
+    is_secret: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArguments:
+    """The arguments of a stored payload; *is_known* tells whether this process has the code of its job."""
+
+    arguments: tuple[StoredArgument, ...]
+    is_known: bool
+
+    def secrets(self) -> Iterator[object]:
+        """Yield the values that are secret, and those inside of others."""
+        for argument in self.arguments:
+            if argument.is_secret:
+                yield argument.value
+            else:
+                yield from _secret_parts(argument.value)
+
+
+def stored_arguments(handler: Mapping[str, Any], payloads: Payloads) -> StoredArguments:
+    """Return what is stored of the arguments. Raises nothing: of a damaged payload, what there is."""
+    declaration = payloads.peek(dict(handler)).declaration
+    function = _function(handler, declaration, payloads)
+    sensitive = declaration.sensitive if declaration else ()
+    arguments = tuple(
+        StoredArgument(name, value, function is None or any(n in sensitive or is_secret(n) for n in names))
+        for name, value, names in _named(handler, function)
+    )
+    return StoredArguments(arguments, is_known=function is not None)
+
+
+def _function(
+    handler: Mapping[str, Any], declaration: Declaration | None, payloads: Payloads
+) -> Callable[..., object] | None:
+    """Return what is called, to ask for the names of its parameters; None if it is not known here."""
+    kind, target = handler.get("kind"), handler.get("target")
+    if kind in ("function", "object"):
+        return declaration.target if declaration is not None else None
+    content = target.get("v") if isinstance(target, dict) else None
+    class_name = target if isinstance(target, str) else content.get("class") if isinstance(content, dict) else None
+    try:
+        cls = payloads.codec.find_class(class_name)
+        bound: Callable[..., object] = original(method_of(cls, str(handler.get("method"))).__get__(object(), cls))
+    except (DeserializationError, MongoJobsError, AttributeError, TypeError):
+        return None
+    return bound
+
+
+def _named(
+    handler: Mapping[str, Any], function: Callable[..., object] | None
+) -> Iterator[tuple[str, object, tuple[str, ...]]]:
+    """Yield each argument by its name or place, its value, and all names that it goes by: ``*rest`` has one too."""
+    args, kwargs = handler.get("args"), handler.get("kwargs")
+    if handler.get("kind") == "object":
+        function = None
+    names = parameter_names(function) if function is not None else ()
+    for place, value in enumerate(args if isinstance(args, list) else ()):
+        if place < len(names):
+            yield names[place], value, (names[place],)
+        else:
+            yield str(place), value, collector(function, Parameter.VAR_POSITIONAL)
+    for name, value in _pairs(kwargs):
+        yield name, value, (name, *collector(function, Parameter.VAR_KEYWORD, name))
+
+
+def _pairs(kwargs: object) -> Iterator[tuple[str, object]]:
+    """Yield the keyword arguments, which are tagged where one of them has a name that cannot be a field's."""
+    match kwargs:
+        case {"__mj": "pairs", "v": list() as items} if all(isinstance(one, list) and len(one) == 2 for one in items):
+            yield from ((str(name), value) for name, value in items)
+        case dict() if TAG in kwargs:
+            yield "(all keyword arguments)", kwargs
+        case dict():
+            yield from ((str(name), value) for name, value in kwargs.items())
+        case _:
+            return
+
+
+def _secret_parts(value: object) -> Iterator[object]:
+    """Yield what stands under secret keys inside of *value*."""
+    match value:
+        case {"__mj": "pairs", "v": list() as pairs}:
+            items = [(pair[0], pair[1]) for pair in pairs if isinstance(pair, list) and len(pair) == 2]
+        case dict():
+            items = list(value.items())
+        case list():
+            items = [("", inner) for inner in value]
+        case _:
+            return
+    for key, inner in items:
+        if is_secret(str(key)):
+            yield inner
+        else:
+            yield from _secret_parts(inner)

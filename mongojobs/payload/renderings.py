@@ -1,0 +1,175 @@
+"""In which texts a stored value may stand, where code has printed it: the ways to write it, and to escape that."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from math import isfinite
+from typing import Any, Final
+from urllib.parse import quote, quote_plus
+from uuid import UUID
+
+from bson import Decimal128, ObjectId, Regex, Timestamp
+
+from mongojobs.payload import times
+from mongojobs.payload.encoding import TAG
+
+
+def texts_of(stored: object) -> Iterator[str]:  # noqa: C901, PLR0912 - a table, not a decision
+    """Yield as which texts *stored* may be written, with all that is in it, the keys of dicts too."""
+    match stored:
+        case str():
+            yield stored
+        case bool() | None:
+            return
+        case int() | float():
+            yield from _number(stored)
+        case UUID():
+            yield from (str(stored), str(stored.int), repr(stored.bytes)[2:-1])
+        case bytes():
+            yield from _bytes(stored)
+        case list() | tuple():
+            for item in stored:
+                yield from texts_of(item)
+        case dict() if TAG in stored:
+            yield from _tagged(str(stored[TAG]), stored.get("v"))
+        case dict():
+            for key, item in stored.items():
+                yield str(key)
+                yield from texts_of(item)
+        case Decimal() | Decimal128():
+            yield from _decimal(str(stored))
+        case datetime():
+            yield from _moment(stored)
+        case date():
+            yield from _day(stored)
+        case time():
+            yield from (stored.isoformat(), stored.isoformat("minutes"), _inner_repr(stored))
+        case timedelta():
+            yield from (str(stored), _inner_repr(stored))
+            yield from _number(stored.total_seconds())
+        case ObjectId():
+            yield from (str(stored), repr(stored.binary)[2:-1])
+        case Regex():
+            yield from texts_of(stored.pattern)
+        case Timestamp():
+            yield from (str(stored.time), _inner_repr(stored))
+        case _:
+            return
+
+
+def escaped(text: str) -> set[str]:
+    """Return *text* and what is made of it by those who quote it: ``repr``, JSON, URLs, HTML."""
+    if text.isascii() and text.isalnum():
+        return {text}
+    encoded = text.encode("utf-8", "backslashreplace")
+    forms = {
+        *(text, _inner_repr(text), repr(repr(text))[2:-2], ascii(text)[1:-1], repr(encoded)[2:-1]),
+        *(json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]),
+        *(html.escape(text), html.escape(text, quote=False), text.encode("ascii", "xmlcharrefreplace").decode()),
+    }
+    for in_url in (quote(encoded, safe=""), quote(encoded), quote_plus(encoded)):
+        forms |= {in_url, in_url.lower()}
+    return forms
+
+
+def _tagged(tag: str, content: Any) -> Iterator[str]:
+    match tag, content:
+        case (("dataclass" | "object" | "namedtuple" | "embedded"), {"fields": dict() as fields}):
+            for value in fields.values():
+                yield from texts_of(value)
+        case ("document", {"key": key}) | ("lazyref", {"id": key}) | ("dbref", {"id": key}):
+            yield from texts_of(list(key.values()) if isinstance(key, dict) and TAG not in key else key)
+        case "enum", {"name": name}:
+            yield from texts_of(name)
+        case "class", _:
+            return
+        case _:
+            yield from texts_of(_loaded(tag, content))
+
+
+def _loaded(tag: str, content: Any) -> Any:
+    """Return the value that is stored as *content* under *tag*; the content itself, where it is damaged."""
+    if tag in _LOADERS:
+        with suppress(TypeError, ValueError, ArithmeticError):
+            return _LOADERS[tag](content)
+    return content
+
+
+_LOADERS: Final[dict[str, Callable[[Any], object]]] = {
+    "decimal": lambda text: Decimal(str(text)),
+    "bigint": lambda text: int(str(text), 0),
+    "date": date.fromisoformat,
+    "time": times.loaded_time,
+    "datetime": times.loaded_datetime,
+    "timedelta": lambda microseconds: timedelta(microseconds=microseconds),
+    "uuid": lambda content: content if isinstance(content, UUID) else UUID(bytes=bytes(content)),
+    "binary": lambda content: content[1:],
+}
+
+
+def _number(value: float) -> Iterator[str]:
+    try:
+        yield str(value)
+    except ValueError:  # an integer so long that Python refuses to write it in decimal
+        yield hex(value)  # type: ignore[arg-type]  # only integers are refused
+        return
+    if isinstance(value, int):
+        yield f"{value:,}"
+        return
+    if not isfinite(value):
+        return
+    yield from (f"{value:,}", f"{value:.2f}", f"{value:,.2f}")
+    if value.is_integer():
+        yield from _number(int(value))
+
+
+def _decimal(text: str) -> Iterator[str]:
+    yield text
+    value = Decimal(text)
+    if value.is_finite() and abs(value.adjusted()) < 100:
+        yield from (f"{value:f}", f"{value:,f}", f"{value:.2f}", f"{value:,.2f}", str(value.normalize()))
+
+
+def _bytes(value: bytes) -> Iterator[str]:
+    yield from (repr(bytes(value))[2:-1], value.hex())
+    with suppress(UnicodeDecodeError):
+        yield value.decode()
+    if len(value) == 16:
+        yield from (str(UUID(bytes=bytes(value))), str(int.from_bytes(value)))
+
+
+def _moment(moment: datetime) -> Iterator[str]:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    with suppress(OverflowError):  # near the ends of the calendar
+        yield from _number(aware.timestamp())
+        yield str(int(aware.timestamp() * 1000))
+        in_utc = aware.astimezone(UTC)
+        yield from _wall(in_utc)
+    yield from _wall(moment)
+
+
+def _wall(moment: datetime) -> Iterator[str]:
+    """Yield as what a clock on the wall is written; a zone behind it tells nothing more."""
+    naive = moment.replace(tzinfo=None, fold=0)
+    for separator in "T ":
+        for precision in ("auto", "milliseconds", "microseconds", "seconds", "minutes"):
+            yield naive.isoformat(separator, precision)
+    yield _inner_repr(naive)
+    yield naive.ctime()
+    yield from _day(naive.date())
+
+
+def _day(day: date) -> Iterator[str]:
+    yield from (day.isoformat(), _inner_repr(day), f"{day:%Y%m%d}", f"{day:%d.%m.%Y}", f"{day:%d/%m/%Y}")
+    yield from (f"{day:%m/%d/%Y}", f"{day:%d %b %Y}", f"{day:%d %B %Y}", f"{day:%B} {day.day}, {day.year}")
+
+
+def _inner_repr(value: object) -> str:
+    """Return what stands between the quotes or the parentheses of a ``repr``."""
+    text = repr(value)
+    return text[1:-1] if isinstance(value, str) else text.partition("(")[2][:-1]
