@@ -24,7 +24,7 @@ from mongojobs.store.failures import FailureGroup
 from mongojobs.store.faults import DatabaseError, is_refused, unavailable
 from mongojobs.store.indexes import IndexReport, check_indexes, create_indexes
 from mongojobs.store.jobs import JobStore
-from mongojobs.store.looking import MOST_COUNTED, Count, Page, QueueStatus
+from mongojobs.store.looking import ALL, MOST_COUNTED, Count, Page, QueueStatus
 from mongojobs.store.pauses import Pause, PauseStore
 from mongojobs.store.stats import StatsStore
 from mongojobs.store.sweeping import OnProgress
@@ -33,7 +33,6 @@ from mongojobs.store.workers import WorkerStatus, WorkerStore
 T = TypeVar("T")
 
 NO_WAIT = timedelta(0)
-ALL = JobFilter()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +96,9 @@ class Operating:
         """Return how many jobs match, counted up to *most*; None: exactly, however long that takes."""
         return _plainly(lambda: self.store.count(chosen, most=most))
 
-    def counts(self, *, most: int = MOST_COUNTED) -> dict[ShownState, Count]:
-        """Return how many jobs are in each state, counted up to *most*."""
-        return _plainly(lambda: self.store.counts(most=most))
+    def counts(self, chosen: JobFilter = ALL, *, most: int = MOST_COUNTED) -> dict[ShownState, Count]:
+        """Return how many jobs that match, but for their state, are in each state, counted up to *most*."""
+        return _plainly(lambda: self.store.counts(chosen, most=most))
 
     def count_for(self, verb: Verb, chosen: JobFilter) -> int:
         """Return how many jobs a ``retry_all``, or whatever else *verb* is the name of, would find now: exactly.

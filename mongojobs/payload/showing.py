@@ -5,10 +5,11 @@ What is secret (``payload.arguments``) is masked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Any, Final, TypeVar
 
 from bson import Binary, Decimal128, ObjectId
@@ -23,6 +24,8 @@ T = TypeVar("T")
 
 LONGEST_SHOWN: Final = 20_000
 """In characters, of one argument."""
+LONGEST_BRIEF: Final = 120
+"""In characters, of all arguments together in a list."""
 
 MOST_VALUES: Final = 2000
 """In one argument; what is more is not worth the time to write it, as nobody reads it."""
@@ -37,6 +40,11 @@ MOST_SECRETS_IN_LISTS: Final = 1000
 _WIDTH: Final = 72
 _SEQUENCES: Final = {"tuple": "()", "set": "{}", "frozenset": "{}"}
 _DEEPEST: Final = 60
+_BRIEF_ARGUMENTS: Final = 4
+_BRIEF_TEXT: Final = 40
+_BRIEF_ITEMS: Final = 4
+_BRIEF_DEPTH: Final = 4
+_MOST_TAGGED: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,41 @@ def show_error(text: str, handler: Mapping[str, Any], payloads: Payloads) -> str
     if stored.is_known:
         message = Mask(stored.secrets(), most=MOST_SECRETS_IN_LISTS)(message)
     return f"{kind}{sign}{message}".partition("\n")[0][:LONGEST_LINE]
+
+
+def show_briefly(handler: Mapping[str, Any], payloads: Payloads) -> str:
+    """Return the first arguments of a stored payload in a line for lists, masked as in ``show_call``.
+
+    However large they are, that costs the same. Raises nothing.
+    """
+    stored = stored_arguments(handler, payloads)
+    if not stored.is_known:
+        return MASK if stored.arguments else ""
+    first = stored.arguments[:_BRIEF_ARGUMENTS]
+    parts = [f"{one.name}={MASK if one.is_secret else _in_line(one.value)}" for one in first]
+    text = ", ".join([*parts, "..."] if len(stored.arguments) > len(first) else parts)
+    return text if len(text) <= LONGEST_BRIEF else f"{text[:LONGEST_BRIEF]}..."
+
+
+def _in_line(value: object) -> str:
+    return re.sub(r"\n\s*", " ", _written(_pruned(value, 0), 0, _Room(MOST_VALUES)))
+
+
+def _pruned(value: object, depth: int, *, most: int = _BRIEF_ITEMS) -> object:
+    """Return the beginning of *value*."""
+    match value:
+        case str() | bytes():
+            cut = value[:_BRIEF_TEXT]
+            return f"{cut}..." if isinstance(cut, str) and len(cut) < len(value) else cut
+        case list() | dict() if depth > _BRIEF_DEPTH:
+            return "..."
+        case list():
+            return [_pruned(item, depth + 1) for item in value[:most]] + (["..."] if len(value) > most else [])
+        case dict():
+            inner = _MOST_TAGGED if TAG in value else _BRIEF_ITEMS
+            return {key: _pruned(item, depth + 1, most=inner) for key, item in islice(value.items(), max(most, inner))}
+        case _:
+            return value
 
 
 def show_value(value: object) -> str:

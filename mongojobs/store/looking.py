@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -44,6 +44,7 @@ PAGE_MILLISECONDS: Final = 5_000
 """How long the server may think about one query of a page."""
 MOST_COUNTED: Final = 10_000
 LONGEST_PAGE: Final = 1000
+ALL: Final = JobFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +159,9 @@ class Looking(Reserving, Sweeping):
                 break
         return total
 
-    def counts(self, *, most: int = MOST_COUNTED) -> dict[ShownState, Count]:
-        """Return how many jobs are in each state, up to *most* in each. Raises DatabaseError."""
-        return {state: self.count(JobFilter(state=state), most=most) for state in SHOWN_STATES}
+    def counts(self, chosen: JobFilter = ALL, *, most: int = MOST_COUNTED) -> dict[ShownState, Count]:
+        """Return how many jobs that match, but for their state, are in each, up to *most*. Raises DatabaseError."""
+        return {state: self.count(replace(chosen, state=state), most=most) for state in SHOWN_STATES}
 
     def queue_counts(self, queues: Sequence[str], *, most: int = MOST_COUNTED) -> list[QueueCounts]:
         """Return how many jobs are in each of *queues*, up to *most*. Raises DatabaseError."""

@@ -212,6 +212,27 @@ class TestSelectedJobs:
         expect(page.get_by_role("status").first).to_contain_text("3 jobs cancelled")
         assert app.count(JobFilter(state="cancelled", queue="bulk")).number == 3
 
+    def test_bring_up_a_bar_that_stays_in_sight(self, operator, failed):
+        page = operator.open("/jobs?state=failed")
+        bar = page.get_by_role("group", name="Selected jobs")
+        page.locator("input[name=id]").first.check()
+
+        expect(bar).to_be_in_viewport(ratio=1)
+        expect(bar).to_contain_text("1 selected")
+        expect(bar).to_contain_text("All 60 that match, on all pages")
+        page.locator("input[name=id]").nth(49).check()
+        expect(bar).to_be_in_viewport(ratio=1)
+        expect(bar).to_contain_text("2 selected")
+        bar.get_by_role("button", name="Clear").click()
+        expect(page.locator("input[name=id]:checked")).to_have_count(0)
+        expect(bar).to_contain_text("Nothing selected")
+
+    def test_bring_up_the_bar_without_scripts_too(self, without_scripts, failed):
+        page = without_scripts.open("/jobs?state=failed")
+        page.locator("input[name=id]").first.check()
+
+        expect(page.get_by_role("group", name="Selected jobs")).to_be_in_viewport(ratio=1)
+
     def test_can_be_all_of_a_page_or_a_row_of_them(self, operator, failed):
         page = operator.open("/jobs?state=failed")
         expect(page.get_by_role("button", name="Retry")).to_be_disabled()

@@ -16,7 +16,7 @@ from mongojobs.core.jobfilter import STARTS_FROM
 from mongojobs.payload.showing import ShownCall, show_call, show_value
 from mongojobs.web.ids import key_of, read_key
 from mongojobs.web.pages.changes import change_one, read_destination, read_verb
-from mongojobs.web.pages.jobs import shown_state
+from mongojobs.web.pages.jobs import limits, shown_state
 from mongojobs.web.visit import Page, Visit
 
 
@@ -62,7 +62,8 @@ def show(visit: Visit) -> Page:
             "why": _why(job, call, visit),
             "actions": [action for action, states in STARTS_FROM.items() if state in states],
             "commands": list(_commands(job, state)),
-            "limit": _most_attempts(job, visit),
+            "limit": limits(job, visit)[0],
+            "longest": limits(job, visit)[1],
         },
     )
 
@@ -85,12 +86,6 @@ def _why(job: Job, call: ShownCall, visit: Visit) -> list[Reason]:
     if job.state not in ("ready", "running"):
         return []
     return [replace(reason, text=call.clean(reason.text)) for reason in visit.app.why(job.id)]
-
-
-def _most_attempts(job: Job, visit: Visit) -> int:
-    declaration = visit.app.payloads.peek(dict(job.handler)).declaration
-    declared = declaration.max_attempts if declaration is not None else None
-    return job.max_attempts or declared or visit.app.settings.max_attempts
 
 
 def _moments(job: Job, visit: Visit) -> Iterator[Moment]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+import operator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial, reduce
 from typing import Final, get_args
 
 from werkzeug.wrappers import Response
 
 from mongojobs.core.job import Job
 from mongojobs.core.jobfilter import STARTS_FROM, ShownState
-from mongojobs.payload.showing import show_error
+from mongojobs.payload.showing import show_briefly, show_error
 from mongojobs.web.filtering import and_also, read_search
 from mongojobs.web.ids import key_of, read_key
 from mongojobs.web.visit import Page, Visit
@@ -21,16 +23,19 @@ STATES: Final[tuple[str, ...]] = ("", "ready", "scheduled", "running", "failed",
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A job in a list: how it is addressed, and its last error without secrets."""
+    """A job in a list: how it is addressed, its first arguments and its last error without secrets, its limits."""
 
     job: Job
     key: str
     state: str
+    arguments: str
     error: str
+    most_attempts: int
+    longest: timedelta
 
 
 def show(visit: Visit) -> Page | Response:
-    """Show the jobs that match, the newest first."""
+    """Show the jobs that match, the newest first, and how many they are; scheduled ones the soonest first."""
     state, text = visit.choice("state", STATES), visit.text("q")
     search = read_search(text, state=state_named(state), now=visit.now)
     app = visit.app
@@ -40,13 +45,16 @@ def show(visit: Visit) -> Page | Response:
         "state": state,
         "states": STATES,
         "search": search,
-        "counts": app.counts(),
+        "counts": {},
+        "count": None,
         "actions": [action for action, states in STARTS_FROM.items() if not state or state in states],
         "add": partial(and_also, text),
         "after": visit.text("after"),
     }
     if search.problem:
         return Page("jobs.html", {**values, "rows": [], "next": None}, status=400)
+    counts, only = app.counts(replace(search.chosen, state=None)), search.chosen.state
+    values |= {"counts": counts, "count": counts[only] if only else reduce(operator.add, counts.values())}
     page = app.find(search.chosen, limit=PAGE_SIZE, after=visit.text("after") or None)
     rows = [row_of(job, visit) for job in page.jobs]
     return Page("jobs.html", {**values, "rows": rows, "next": page.next})
@@ -54,8 +62,27 @@ def show(visit: Visit) -> Page | Response:
 
 def row_of(job: Job, visit: Visit) -> Row:
     """Return how a list shows *job*."""
-    error = show_error(job.last_error, job.handler, visit.app.payloads) if job.last_error else ""
-    return Row(job, key_of(job.id), shown_state(job, visit), error)
+    payloads = visit.app.payloads
+    error = show_error(job.last_error, job.handler, payloads) if job.last_error else ""
+    most_attempts, longest = limits(job, visit)
+    return Row(
+        job=job,
+        key=key_of(job.id),
+        state=shown_state(job, visit),
+        arguments=show_briefly(job.handler, payloads) if visit.show_arguments else "",
+        error=error,
+        most_attempts=most_attempts,
+        longest=longest,
+    )
+
+
+def limits(job: Job, visit: Visit) -> tuple[int, timedelta]:
+    """Return how often *job* may fail and how long it may run: by its own word, its declaration's, or the settings'."""
+    declared, settings = visit.app.payloads.peek(dict(job.handler)).declaration, visit.app.settings
+    return (
+        job.max_attempts or (declared and declared.max_attempts) or settings.max_attempts,
+        job.max_run_time or (declared and declared.max_run_time) or settings.max_run_time,
+    )
 
 
 def shown_state(job: Job, visit: Visit) -> str:

@@ -129,6 +129,7 @@
     if (event.target.matches("#select-page, #select-matching, input[name=id]")) { showSelection(); showLive(); }
     if (event.target.matches("select[data-submits]")) event.target.form.requestSubmit();
   });
+  document.addEventListener("reset", () => setTimeout(() => { showSelection(); showLive(); }));
   document.addEventListener("focusout", () => setTimeout(showLive));
   document.addEventListener("click", (event) => {
     // Shift selects all rows in between, as in a mail program.
