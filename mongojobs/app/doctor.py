@@ -18,6 +18,7 @@ from mongojobs.core.errors import ConfigurationError, ServerTooOldError, StoreUn
 from mongojobs.store.clients import time_limit, topology
 from mongojobs.store.faults import DatabaseError, describe, is_refused
 from mongojobs.store.survey import Survey
+from mongojobs.store.waiting import WaitingJobs
 from mongojobs.version import __version__
 from mongojobs.worker.crew import Connections
 
@@ -63,6 +64,7 @@ def _patient(app: MongoJobs, link: Link, connections: Connections, wall: Clock) 
     return Patient(
         store=store,
         survey=Survey(store.collection, store.clock, settings),
+        waiting=WaitingJobs(store.collection, store.clock, settings),
         workers=connections.workers,
         pauses=connections.pauses,
         payloads=app.payloads,

@@ -11,6 +11,7 @@ from typing import Final
 from pymongo import ReadPreference
 
 from mongojobs.app.findings import Finding, advice, fault
+from mongojobs.app.reasons import first_line
 from mongojobs.core.clock import Clock
 from mongojobs.core.durations import format_duration
 from mongojobs.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
@@ -20,6 +21,7 @@ from mongojobs.store.indexes import check_indexes
 from mongojobs.store.jobs import JobStore, Wanted
 from mongojobs.store.pauses import PauseStore
 from mongojobs.store.survey import MOST_JOBS, Kind, Survey
+from mongojobs.store.waiting import WaitingJobs
 from mongojobs.store.workers import WorkerStatus, WorkerStore
 from mongojobs.version import __version__
 
@@ -46,6 +48,7 @@ class Patient:
 
     store: JobStore
     survey: Survey
+    waiting: WaitingJobs
     workers: WorkerStore
     pauses: PauseStore
     payloads: Payloads
@@ -154,6 +157,17 @@ def of_odd_states(patient: Patient) -> Iterator[Finding]:
         )
 
 
+def of_deferred_jobs(patient: Patient) -> Iterator[Finding]:
+    """Look for jobs that workers have come upon and could not load."""
+    for one in patient.waiting.deferred(most=MOST_JOBS)[:_MOST_NAMED]:
+        yield fault(
+            "deferred_jobs",
+            f"{one.jobs} job(s) of {one.name} could be loaded by no worker that came upon them since"
+            f" {one.since:%Y-%m-%d %H:%M} UTC: {first_line(one.reason)}",
+            "start workers that know them: name the module that declares them by -A, or by the setting imports",
+        )
+
+
 def of_large_jobs(patient: Patient) -> Iterator[Finding]:
     """Look for payloads that are too large, or large enough to slow everything down."""
     most = patient.store.settings.max_payload_bytes
@@ -226,6 +240,7 @@ CHECKS: Final[tuple[Callable[[Patient], Iterable[Finding]], ...]] = (
     of_app_client,
     of_unknown_jobs,
     of_odd_states,
+    of_deferred_jobs,
     of_large_jobs,
     of_abandoned_jobs,
     of_waiting_queues,

@@ -17,10 +17,11 @@ from mongojobs.store import clients
 from mongojobs.store.failures import FailureGroup
 from mongojobs.store.looking import QueueStatus
 from mongojobs.store.server import Server, server
-from mongojobs.store.waiting import Waiting, WaitingJobs
+from mongojobs.store.waiting import DeferredName, Waiting, WaitingJobs
 from mongojobs.store.workers import WorkerStatus
 
 __all__ = [
+    "DeferredName",
     "FailureGroup",
     "QueueStatus",
     "Server",
@@ -32,6 +33,7 @@ __all__ = [
     "safe_setting",
     "settings_shown",
     "shown_setting",
+    "what_is_deferred",
     "what_waits",
     "where_kept",
     "within",
@@ -63,6 +65,16 @@ def what_waits(app: MongoJobs, *, most: int) -> Waiting:
     with plain_errors():
         store = app.store
         return WaitingJobs(store.collection, store.clock, store.settings).by_name(most=most)
+
+
+def what_is_deferred(app: MongoJobs, *, most: int) -> list[DeferredName]:
+    """Return the jobs that no worker could load, by name, among *most* that are looked at.
+
+    Raises StoreUnavailableError.
+    """
+    with plain_errors():
+        store = app.store
+        return WaitingJobs(store.collection, store.clock, store.settings).deferred(most=most)
 
 
 def where_kept(app: MongoJobs) -> Server:

@@ -264,6 +264,7 @@ class Operating:
                 ahead=self.store.ahead_of(job) if waits else Count(0),
                 problem=self.payloads.problem(job.handler),
                 missing_indexes=self._missing_indexes(),
+                undeclared_for=self.store.settings.undeclared_for,
             ),
         )
 

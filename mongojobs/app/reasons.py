@@ -17,6 +17,7 @@ ReasonKind = Literal[
     "paused",
     "no_worker",
     "quiet_workers",
+    "deferred",
     "not_due",
     "unknown_job",
     "behind",
@@ -51,6 +52,8 @@ class Facts:
     problem: str | None
     """Why the payload cannot be loaded by the code that is imported here, if that is so."""
     missing_indexes: Sequence[str]
+    undeclared_for: timedelta
+    """How long a job is put off that no worker can load."""
 
 
 def reasons(job: Job, facts: Facts) -> list[Reason]:
@@ -64,7 +67,7 @@ def reasons(job: Job, facts: Facts) -> list[Reason]:
         case "failed":
             return [_failed(job), *_unknown(job, facts)]
         case "cancelled":
-            why = _first_line(job.last_error)
+            why = first_line(job.last_error)
             text = f"it was cancelled{_at(job.finished_at)}" + (f": {why}" if why else "")
             return [Reason(kind="cancelled", text=text, remedy=f"mongojobs jobs retry {job.id}")]
         case "completed":
@@ -96,11 +99,23 @@ def _no_worker(job: Job, facts: Facts) -> Iterator[Reason]:
         yield Reason(kind="quiet_workers", text=text, remedy="start one: mongojobs work")
 
 
+def _deferred(job: Job, facts: Facts) -> Iterator[Reason]:
+    if job.deferred_since is not None:
+        again = "now" if job.run_at <= facts.now else f"at {_moment(job.run_at)}"
+        text = (
+            f"no worker that came upon it since {_moment(job.deferred_since)} could load it:"
+            f" {first_line(job.deferred_reason)}; it is tried again {again}, and given up on after"
+            f" {_moment(job.deferred_since + facts.undeclared_for)}"
+        )
+        remedy = f"start a worker that knows it; to have it tried now: mongojobs jobs hasten {job.id}"
+        yield Reason(kind="deferred", text=text, remedy=remedy)
+
+
 def _not_due(job: Job, facts: Facts) -> Iterator[Reason]:
-    if job.run_at > facts.now:
+    if job.run_at > facts.now and job.deferred_since is None:
         text = f"it is not due until {_moment(job.run_at)}"
         if job.attempts:
-            text += f", as it has failed {_times(job.attempts)}: {_first_line(job.last_error)}"
+            text += f", as it has failed {_times(job.attempts)}: {first_line(job.last_error)}"
         yield Reason(kind="not_due", text=text, remedy=f"to run it now: mongojobs jobs hasten {job.id}")
 
 
@@ -133,6 +148,7 @@ def _indexes(_job: Job, facts: Facts) -> Iterator[Reason]:
 _OF_READY: Final[tuple[Callable[[Job, Facts], Iterator[Reason]], ...]] = (
     _paused,
     _no_worker,
+    _deferred,
     _not_due,
     _unknown,
     _behind,
@@ -167,11 +183,12 @@ def _running(job: Job, facts: Facts) -> Reason:
 def _failed(job: Job) -> Reason:
     used = f"{_times(job.attempts)}" + (f" of at most {job.max_attempts}" if job.max_attempts else "")
     when = _at(job.failed_at or job.finished_at)
-    text = f"it was given up on{when}, after it failed {used}: {_first_line(job.last_error)}"
+    text = f"it was given up on{when}, after it failed {used}: {first_line(job.last_error)}"
     return Reason(kind="failed", text=text, remedy=f"mend the cause, then: mongojobs jobs retry {job.id}")
 
 
-def _first_line(text: str | None) -> str:
+def first_line(text: str | None) -> str:
+    """Return the beginning of a text of an error, for a sentence."""
     lines = (text or "").splitlines()
     return lines[0][:300] if lines else ""
 

@@ -57,8 +57,8 @@ _COLUMNS: Final = (
 _LEAST_ERROR_WIDTH: Final = 30
 _LISTED: Final = (
     *("id", "name", "queue", "priority", "state", "run_at", "attempts", "max_attempts", "max_run_time", "losses"),
-    *("releases", "snoozes", "fence", "locked_at", "locked_by", "locked_until", "created_at", "failed_at"),
-    *("finished_at", "expire_at", "tags", "last_error"),
+    *("releases", "snoozes", "deferred_since", "deferred_reason", "fence", "locked_at", "locked_by", "locked_until"),
+    *("created_at", "failed_at", "finished_at", "expire_at", "tags", "last_error"),
 )
 
 
@@ -330,6 +330,8 @@ def _print_job(job: Job, now: datetime) -> None:
         "losses": job.losses,
         "releases": job.releases,
         "snoozes": job.snoozes,
+        "put off since": _moment(job.deferred_since, now),
+        "put off as": job.deferred_reason,
         "time limit": None if job.max_run_time is None else in_words(job.max_run_time),
         "created": _moment(job.created_at, now),
         "due": _moment(job.run_at, now),
@@ -387,5 +389,5 @@ def _moment(moment: datetime | None, now: datetime) -> str | None:
 
 
 def _error(job: Job) -> str:
-    lines = (job.last_error or "").splitlines()
+    lines = (job.deferred_reason or job.last_error or "").splitlines()
     return lines[0] if lines else NONE

@@ -25,7 +25,8 @@
     |-- FilterError                   a filter of jobs, or a place in a list of them, that cannot be one
     |-- ReadOnlyError                 a write through the read-only ``DelayedJob`` document
     `-- DeserializationError          a stored payload cannot be turned back into a call
-        |-- UnknownJobError           no job is registered under the stored name
+        |-- UndeclaredError           this process does not know what the payload names; another one may
+        |   `-- UnknownJobError       no job, class or method is declared under the stored name
         |-- DocumentGoneError         a referenced document does not exist any more
         `-- DamagedPayloadError       the stored payload is not one of ours
             `-- NewerPayloadError     a newer mongojobs wrote the payload
@@ -164,11 +165,15 @@ class ReadOnlyError(MongoJobsError):
 
 
 class DeserializationError(MongoJobsError):
-    """A stored payload cannot be turned back into a call; a retry would not help."""
+    """A stored payload cannot be turned back into a call."""
 
 
-class UnknownJobError(DeserializationError):
-    """No job is registered under the stored name: a module that the worker does not import, or a renamed job."""
+class UndeclaredError(DeserializationError):
+    """This process cannot load the payload here and now, as a connection that it names is not made; another one may."""
+
+
+class UnknownJobError(UndeclaredError):
+    """Nothing is declared under the stored name: a module that the worker does not import, or a renamed job."""
 
 
 class DocumentGoneError(DeserializationError):

@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeVar, assert_never
 from mongojobs.core.notices import (
     JobCompleted,
     JobCrashed,
+    JobDeferred,
     JobDiscarded,
     JobErrored,
     JobFailed,
@@ -30,9 +31,11 @@ FAILED: Final = "failed"
 RETRIED: Final = "retried"
 DISCARDED: Final = "discarded"
 SNOOZED: Final = "snoozed"
+DEFERRED: Final = "deferred"
 INTERRUPTED: Final = "interrupted"
-OUTCOMES: Final = (COMPLETED, FAILED, RETRIED, DISCARDED, SNOOZED, INTERRUPTED)
-"""How runs end: ``failed`` is given up on, ``retried`` failed and is to run again, ``interrupted`` was handed back."""
+OUTCOMES: Final = (COMPLETED, FAILED, RETRIED, DISCARDED, SNOOZED, DEFERRED, INTERRUPTED)
+"""How runs end: ``failed`` is given up on, ``retried`` failed and is to run again, ``deferred`` could not be loaded,
+``interrupted`` was handed back."""
 
 MOST_PAIRS: Final = 200
 """How many pairs of name and queue are told apart; names may be made by the app for each job."""
@@ -114,7 +117,7 @@ class Durations:
 class Figures:
     """What is known of some runs: their *outcomes*, how long each *run* took, and each *wait* since the job was due.
 
-    A run that is interrupted has no duration.
+    A run that is interrupted or deferred has no duration.
     """
 
     __slots__ = ("outcomes", "run", "wait")
@@ -245,6 +248,8 @@ def ending_of(notice: RunEnded) -> tuple[str | None, float | None]:
             return DISCARDED, notice.seconds
         case JobSnoozed():
             return SNOOZED, notice.seconds
+        case JobDeferred():
+            return DEFERRED, None
         case JobReleased():
             return INTERRUPTED, None
         case _:

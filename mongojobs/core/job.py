@@ -92,6 +92,9 @@ class Job:
     losses: int = 0
     releases: int = 0
     snoozes: int = 0
+    deferred_since: datetime | None = None
+    """Since when workers have come upon the job that could not load it, as none has that could; see ``defer``."""
+    deferred_reason: str | None = field(default=None, repr=False)
     created_at: datetime | None = None
     failed_at: datetime | None = None
     finished_at: datetime | None = None

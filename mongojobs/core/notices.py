@@ -161,6 +161,16 @@ class JobSnoozed:
 
 
 @dataclass(frozen=True, slots=True)
+class JobDeferred:
+    """A job that this worker cannot load, for the *reason* given, is to be tried again *delay* seconds later."""
+
+    worker: str
+    job: Job
+    delay: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobDiscarded:
     """A job gave itself up."""
 
@@ -269,7 +279,7 @@ class ActionTaken:
     target: Mapping[str, object]
 
 
-RunEnded = JobCompleted | JobErrored | JobCrashed | JobFailed | JobDiscarded | JobSnoozed | JobReleased
+RunEnded = JobCompleted | JobErrored | JobCrashed | JobFailed | JobDiscarded | JobSnoozed | JobDeferred | JobReleased
 """The notices that tell how a run ended. Of a job that is given up there are two: of its error, and of its failure."""
 
 AboutJob = (
@@ -280,6 +290,7 @@ AboutJob = (
     | JobFailed
     | JobCrashed
     | JobSnoozed
+    | JobDeferred
     | JobDiscarded
     | JobReleased
     | JobLost

@@ -8,6 +8,9 @@ from datetime import timedelta
 
 LONGEST_DELAY = timedelta(days=366)
 
+SHORTEST_DEFERRAL = timedelta(seconds=5)
+LONGEST_DEFERRAL = timedelta(minutes=5)
+
 Backoff = timedelta | float | Callable[[int], timedelta | float]
 """How long to wait: a fixed time, or a function of the number of failures so far. Bare numbers are seconds."""
 
@@ -44,3 +47,11 @@ def loss_backoff(losses: int) -> timedelta:
     A first loss is most likely the worker's fault (a restart, a dead machine), a second one perhaps the job's.
     """
     return timedelta(0) if losses <= 1 else backoff(losses - 1)
+
+
+def deferral(waited: timedelta) -> timedelta:
+    """Return how long a job is put off that no worker could load so far, while it has *waited*: as long again.
+
+    Between 5 s and 5 min: soon enough for a worker that is about to come, and seldom enough to cost nothing.
+    """
+    return min(max(waited, SHORTEST_DEFERRAL), LONGEST_DEFERRAL)

@@ -253,6 +253,11 @@ class Settings:
     max_run_time: timedelta = _setting(timedelta(hours=4), _duration(), "how long a job may run")
     max_losses: int = _setting(5, _number(1), "lost workers after which a job is given up on")
     max_releases: int = _setting(30, _number(1), "interrupted runs after which a job is given up on")
+    undeclared_for: timedelta = _setting(
+        timedelta(days=1),
+        _duration(zero=True),
+        "how long a job whose name no worker knows is put off before it is given up on; 0: not at all",
+    )
     retry_jitter: float = _setting(0.1, _share, "share by which delays before retries are lengthened at random")
     destroy_failed_jobs: bool = _setting(False, _truth, "delete jobs that are given up on instead of keeping them")
     keep_completed: timedelta | None = _setting(

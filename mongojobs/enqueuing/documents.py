@@ -93,6 +93,8 @@ class DelayedJob(Document):
     losses = IntField()
     releases = IntField()
     snoozes = IntField()
+    deferred_since = DateTimeField()
+    deferred_reason = StringField()
     created_at = DateTimeField()
     failed_at = DateTimeField()
     finished_at = DateTimeField()

@@ -31,6 +31,7 @@ from mongojobs.payload.methods import (
     check_arguments,
     declaration_of,
     is_async_method,
+    is_missing,
     method_of,
     refuse_instance_method,
 )
@@ -236,7 +237,7 @@ class Payloads:
         name = f"{class_name.rpartition('.')[2]}{sign}{method}"[:LONGEST_NAME]
         try:
             found = method_of(self.codec.find_class(class_name), method)
-        except (UnknownJobError, NotAJobError):
+        except (DeserializationError, NotAJobError):
             return Outline(name)
         return Outline(name, declaration_of(found), is_async_method(found))
 
@@ -293,7 +294,12 @@ class Payloads:
     def _check_loaded(self, cls: type, method: str) -> None:
         if not self.codec.is_target(cls):
             raise DamagedPayloadError(f"a stored method is called on {cls.__name__}, which is no document")
-        method_of(cls, method)
+        try:
+            method_of(cls, method)
+        except NotAJobError as error:
+            if is_missing(cls, method) and not method.startswith("_"):
+                raise UnknownJobError(str(error)) from error
+            raise
 
     def _check_size(self, call: Call, handler: Document) -> None:
         if self._max_bytes >= _FEW_BYTES and _is_surely_small(handler):

@@ -33,6 +33,11 @@ def method_of(cls: type, name: str) -> Any:
     return method
 
 
+def is_missing(cls: type, name: str) -> bool:
+    """Return whether *cls* has nothing at all called *name*, as the code of a version without the method."""
+    return not any(name in vars(base) for base in cls.__mro__)
+
+
 def refuse_instance_method(cls: type, name: str) -> None:
     """Raise NotAJobError if the method *name* needs an instance of *cls*."""
     probe = object()

@@ -54,6 +54,7 @@ class Place:
         alias, database, collection = (stored.get(name) for name in ("alias", "database", "collection"))
         if (
             type(alias) is str
+            and alias
             and type(database) is str
             and type(collection) is str
             and _DATABASE.fullmatch(database)

@@ -24,12 +24,17 @@ from mongoengine.base.common import _document_registry
 from mongoengine.errors import MongoEngineException, ValidationError
 from mongoengine.queryset.base import BaseQuerySet
 
-from mongojobs.core.errors import DamagedPayloadError, DeserializationError, DocumentGoneError, UnknownJobError
+from mongojobs.core.errors import (
+    DamagedPayloadError,
+    DeserializationError,
+    DocumentGoneError,
+    UndeclaredError,
+)
 from mongojobs.payload.decoding import Loaded
 from mongojobs.payload.encoding import tagged
 from mongojobs.payload.places import Allowed, Home, Place, Switched, asking_session
 from mongojobs.payload.refusal import RefusedError, reachable
-from mongojobs.payload.registry import full_name
+from mongojobs.payload.registry import full_name, unknown
 
 Inner = Callable[[object], Any]
 
@@ -93,7 +98,7 @@ class DocumentReferences:
     def decode(self, tag: str, content: Any, inner: Inner, loaded: Loaded) -> object:
         """Return the document, embedded document or LazyReference that *content* stands for.
 
-        Raises DocumentGoneError, UnknownJobError, DamagedPayloadError, DeserializationError, and errors of the
+        Raises DocumentGoneError, UndeclaredError, DamagedPayloadError, DeserializationError, and errors of the
         database as they are, since those pass.
         """
         match tag, content:
@@ -154,21 +159,32 @@ class DocumentReferences:
             found = collection.with_options(read_preference=connection.READ_PREFERENCE).find_one(_query(cls, key))
         except BSONError as error:
             raise DamagedPayloadError(f"a stored {cls.__name__} has a key that is none: {error}") from error
+        except Exception as error:
+            if connection._connections.get(place.alias) is not collection.database.client:  # it was disconnected since
+                raise _not_connected(cls, place.alias) from error
+            raise
         if found is None:
             raise DocumentGoneError(f"{cls.__name__} {_shown_id(key)} does not exist any more")
         return _bound(_from_son(cls, found), collection)
 
     def _open(self, cls: type, place: Place) -> Any:
-        """Return the collection at *place*. Raises DamagedPayloadError where a document of *cls* must not come from."""
-        if not _is_registered(place.alias):
-            raise DamagedPayloadError(
-                f"a stored {cls.__name__} is of the connection {place.alias!r:.100}, which this worker has not made:"
-                f" call mongoengine.connect(alias=...) in the module given with -A"
-            )
+        """Return the collection at *place*.
+
+        Raises DamagedPayloadError where a document of *cls* must not come from, and UndeclaredError while that cannot
+        be told, or the connection is not made.
+        """
+        client = _client_of(place.alias)
+        if client is None:
+            raise _not_connected(cls, place.alias)
         refusal = self._refusal(cls, place)
         if refusal is not None:
-            raise DamagedPayloadError(f"a stored {cls.__name__} {refusal}")
-        return connection.get_db(place.alias).client[place.database][place.collection]
+            home = self._homes[cls].alias
+            raise (
+                DamagedPayloadError(f"a stored {cls.__name__} {refusal}")
+                if _is_registered(home)
+                else _not_connected(cls, home)
+            )
+        return client[place.database][place.collection]
 
     def _load_embedded(self, cls: Any, fields: Any) -> object:
         foreign = self._foreign(cls, fields)
@@ -214,10 +230,12 @@ class DocumentReferences:
 
     def _class(self, name: object, base: type) -> Any:
         cls = self.find_class(name)
-        if cls is None or not issubclass(cls, base):
-            raise UnknownJobError(
-                f"no {base.__name__} class is called {name!r:.100}: import its module in the worker with -A"
+        if cls is None:
+            raise unknown(
+                name, f"no {base.__name__} class is called {name!r:.100}: import its module in the worker with -A"
             )
+        if not issubclass(cls, base):
+            raise DamagedPayloadError(f"{name!r:.100} is no {base.__name__} class")
         return cls
 
     def _stored_name(self, cls: type) -> str:
@@ -245,6 +263,23 @@ def _is_registered(alias: str) -> bool:
 def _unsaved(cls: type) -> RefusedError:
     return RefusedError(
         f"is a {cls.__name__} that is not in the database, so no worker could load it: save() it first", unsaved=True
+    )
+
+
+def _client_of(alias: str) -> Any:
+    """Return the client of *alias*, None while it has none."""
+    try:
+        return connection.get_db(alias).client if _is_registered(alias) else None
+    except (connection.ConnectionFailure, KeyError):
+        if _is_registered(alias):
+            raise
+        return None  # a job beside this one has disconnected it since we asked
+
+
+def _not_connected(cls: type, alias: str) -> UndeclaredError:
+    return UndeclaredError(
+        f"a stored {cls.__name__} is of the connection {alias!r:.100}, which this worker has not made:"
+        f" call mongoengine.connect(alias=...) in the module given with -A"
     )
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, TypeGuard
 
-from mongojobs.core.errors import RegistrationError, UnknownJobError
+from mongojobs.core.errors import DamagedPayloadError, DeserializationError, RegistrationError, UnknownJobError
 from mongojobs.core.job import LONGEST_NAME
 from mongojobs.core.retry import Backoff
 from mongojobs.payload.hints import hinted_classes
@@ -137,12 +137,16 @@ class Registry:
         return not self._jobs
 
     def find(self, name: object) -> Declaration:
-        """Return the job that is registered under *name*. Raises UnknownJobError."""
+        """Return the job that is registered under *name*.
+
+        Raises UnknownJobError, or DamagedPayloadError for what can be no name.
+        """
         declaration = self._jobs.get(name) if type(name) is str else None  # Code is one without a hash
         if declaration is None:
-            raise UnknownJobError(
+            raise unknown(
+                name,
                 f"no job is registered under the name {_cut(name)}: import its module in the worker with -A,"
-                f' or, if it was renamed, declare it with aliases=("old name",)'
+                f' or, if it was renamed, declare it with aliases=("old name",)',
             )
         return declaration
 
@@ -170,14 +174,17 @@ class Registry:
         self.learn(cls)
 
     def find_class(self, name: object) -> type:
-        """Return the class that is registered under *name*, as a value class or as a job. Raises UnknownJobError."""
+        """Return the class that is registered under *name*, as a value class or as a job.
+
+        Raises UnknownJobError, or DamagedPayloadError for what can be no name.
+        """
         cls = self._class_called(name)
         if cls is None:
             self._read_hints()
             cls = self._class_called(name)
         if cls is None:
-            raise UnknownJobError(
-                f"no class is registered under the name {_cut(name)}: import its module in the worker with -A"
+            raise unknown(
+                name, f"no class is registered under the name {_cut(name)}: import its module in the worker with -A"
             )
         return cls
 
@@ -236,8 +243,17 @@ class Registry:
                 self.learn(cls)
 
 
+def unknown(name: object, text: str) -> DeserializationError:
+    """Return the error that nothing is declared under *name*, which nothing ever will be if it cannot be a name."""
+    return UnknownJobError(text) if type(name) is str and _can_be_name(name) else DamagedPayloadError(text)
+
+
+def _can_be_name(name: str) -> bool:
+    return 0 < len(name) <= LONGEST_NAME and name.isprintable()
+
+
 def _checked(name: object) -> str:
-    if not isinstance(name, str) or not name or len(name) > LONGEST_NAME or not name.isprintable():
+    if not isinstance(name, str) or not _can_be_name(name):
         raise RegistrationError(f"a job name must be 1 to {LONGEST_NAME} printable characters, got {_cut(name)}")
     return name
 

@@ -17,14 +17,29 @@ from mongojobs.core.lifecycle import Lifecycle, Plugin
 logger = logging.getLogger("mongojobs")
 
 _MESSAGE_BYTES = 8000
+_MOST_DEFERRED_NAMES = 1000
+"""Whoever can plant jobs can name them as they like."""
 
 
 class LogPlugin(Plugin):
-    """Writes each notice to the logger ``mongojobs``."""
+    """Writes each notice to the logger ``mongojobs``; that a job cannot be loaded as a warning once a name."""
+
+    def __init__(self) -> None:
+        self._deferred: set[str] = set()
 
     def register(self, lifecycle: Lifecycle) -> None:
         """Listen to all notices."""
-        lifecycle.on_notice(log)
+        lifecycle.on_notice(self._hear)
+
+    def _hear(self, notice: n.Notice) -> None:
+        log(notice, logging.WARNING if isinstance(notice, n.JobDeferred) and self._is_news(notice) else None)
+
+    def _is_news(self, notice: n.JobDeferred) -> bool:
+        name = notice.job.name
+        if name in self._deferred or len(self._deferred) >= _MOST_DEFERRED_NAMES:
+            return False
+        self._deferred.add(name)
+        return True
 
 
 class JobContext(logging.Filter):
@@ -39,9 +54,9 @@ class JobContext(logging.Filter):
         return True
 
 
-def log(notice: n.Notice) -> None:
-    """Write one line about *notice*."""
-    level = _level(notice)
+def log(notice: n.Notice, level: int | None = None) -> None:
+    """Write one line about *notice*, at another *level* than its own if one is given."""
+    level = _level(notice) if level is None else level
     if not logger.isEnabledFor(level):
         return
     text = _text(notice)
@@ -118,6 +133,8 @@ def _about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not
             return f"CRASHED, loss {job.losses + 1}: {error[:_MESSAGE_BYTES]}"
         case n.JobSnoozed(delay=delay):
             return f"SNOOZED for {delay:g} s"
+        case n.JobDeferred(reason=reason, delay=delay):
+            return f"DEFERRED for {delay:g} s, as it cannot be loaded here: {reason[:_MESSAGE_BYTES]}"
         case n.JobDiscarded(reason=reason):
             return f"DISCARDED: {reason[:_MESSAGE_BYTES]}"
         case n.JobReleased():
@@ -159,6 +176,7 @@ _EVENTS: dict[type, str] = {
     n.JobFailed: "job.failed",
     n.JobCrashed: "job.crashed",
     n.JobSnoozed: "job.snoozed",
+    n.JobDeferred: "job.deferred",
     n.JobDiscarded: "job.discarded",
     n.JobReleased: "job.interrupted",
     n.JobLost: "job.lost",

@@ -21,6 +21,9 @@ T = TypeVar("T")
 UNLOCK: Final = {"locked_at": "", "locked_by": "", "locked_until": "", "lock_token": ""}
 """The fields that a job has only while it is running, for ``$unset``."""
 
+SETTLE: Final = UNLOCK | {"deferred_since": "", "deferred_reason": ""}
+"""These, and what tells of workers that could not load the job: one has."""
+
 _COUNTERS: Final = ("attempts", "fence", "losses", "releases", "snoozes")
 _LOOK_FOR_INDEX_AFTER_SECONDS: Final = 60.0
 

@@ -12,7 +12,7 @@ from mongojobs.store.documents import KEPT_RETRIES
 Change = Document | list[Document]
 """An update, or the stages of one."""
 
-_UNDONE: Final = ("failed_at", "finished_at", "expire_at", "ran_by", "took")
+_UNDONE: Final = ("failed_at", "finished_at", "expire_at", "ran_by", "took", "deferred_since", "deferred_reason")
 _COUNTERS: Final = ("attempts", "losses", "releases", "snoozes")
 
 

@@ -60,6 +60,8 @@ _OPTIONAL: Final[dict[str, frozenset[type]]] = {
     "losses": _COUNT,
     "releases": _COUNT,
     "snoozes": _COUNT,
+    "deferred_since": _DATE,
+    "deferred_reason": _TEXT,
     "created_at": _DATE,
     "failed_at": _DATE,
     "finished_at": _DATE,

@@ -21,7 +21,7 @@ from pymongo import UpdateOne
 
 from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, Document, ErrorText, Job
 from mongojobs.core.retry import loss_backoff
-from mongojobs.store.base import UNLOCK, StoreBase, is_held, is_left_as
+from mongojobs.store.base import SETTLE, UNLOCK, StoreBase, is_held, is_left_as
 from mongojobs.store.documents import KEPT_ERRORS, LARGEST_COUNT, LONGEST_ERROR, cut, error_entry, last_error
 from mongojobs.store.filters import held, held_groups
 
@@ -55,19 +55,30 @@ def failed(job: Job, *, error: ErrorText, now: datetime) -> Ended:
 
 def snoozed(job: Job, *, run_at: datetime) -> Ended:
     """*job* asked to be run again at *run_at*."""
-    return Ended(job, {"$set": {"state": READY, "run_at": run_at, "snoozes": job.snoozes + 1}, "$unset": UNLOCK})
+    return Ended(job, {"$set": {"state": READY, "run_at": run_at, "snoozes": job.snoozes + 1}, "$unset": SETTLE})
+
+
+def deferred(job: Job, *, reason: str, run_at: datetime, now: datetime) -> Ended:
+    """*job* could not be loaded here, for *reason*, and is to be tried again at *run_at*."""
+    fields = {
+        "state": READY,
+        "run_at": run_at,
+        "deferred_since": job.deferred_since or now,
+        "deferred_reason": cut(reason, LONGEST_ERROR),
+    }
+    return Ended(job, {"$set": fields, "$unset": UNLOCK})
 
 
 def completed(job: Job, *, retention: timedelta, now: datetime) -> Ended:
     """*job* succeeded, and is kept for *retention*."""
     fields = {"state": COMPLETED, "finished_at": now, "expire_at": now + retention, **_last_run(job)}
-    return Ended(job, {"$set": fields, "$unset": UNLOCK})
+    return Ended(job, {"$set": fields, "$unset": SETTLE})
 
 
 def discarded(job: Job, *, reason: str, now: datetime) -> Ended:
     """*job* gave itself up."""
     fields = {"state": CANCELLED, "finished_at": now, "last_error": cut(reason, LONGEST_ERROR), **_last_run(job)}
-    return Ended(job, {"$set": fields, "$unset": UNLOCK})
+    return Ended(job, {"$set": fields, "$unset": SETTLE})
 
 
 class Ending(StoreBase):
@@ -136,6 +147,14 @@ class Ending(StoreBase):
         """Make *job* ready again at *run_at*, as it asked; return False if it was not ours any more."""
         return self._end(snoozed(job, run_at=run_at), repeated=repeated)
 
+    def defer(self, job: Job, *, reason: str, run_at: datetime, repeated: bool = False) -> bool:
+        """Make *job*, which cannot be loaded here, ready again at *run_at*; return False if it was not ours any more.
+
+        The *reason* is kept, with when it was so for the first time, until a worker has run the job or a person retries
+        it.
+        """
+        return self._end(deferred(job, reason=reason, run_at=run_at, now=self.clock.now()), repeated=repeated)
+
     def discard(self, job: Job, *, reason: str, repeated: bool = False) -> bool:
         """Cancel *job*, as it asked, and keep the *reason* as its last error; return False if it was not ours."""
         return self._end(discarded(job, reason=reason, now=self.clock.now()), repeated=repeated)
@@ -157,7 +176,7 @@ class Ending(StoreBase):
         For *started* ones it is counted, and a job is given up on the ``max_releases``-th time. May be repeated.
         """
         if not started:
-            return self._change_all(jobs, {"state": READY})
+            return self._change_all(jobs, {"state": READY}, UNLOCK)
         lost: list[Job] = []
         for releases, of_count in _grouped(jobs, lambda job: job.releases + 1).items():
             if releases < self.settings.max_releases:
@@ -209,11 +228,11 @@ class Ending(StoreBase):
             return True
         return repeated and is_left_as(job, change["$set"], self._look([job]).get(job.id))
 
-    def _change_all(self, jobs: Sequence[Job], fields: Document) -> list[Job]:
+    def _change_all(self, jobs: Sequence[Job], fields: Document, unset: Document = SETTLE) -> list[Job]:
         """Make one change of *jobs* that are held, and take away their locks; return those that were not ours."""
         if not jobs:
             return []
-        changed = self.collection.update_many(held_groups(jobs), {"$set": fields, "$unset": UNLOCK})
+        changed = self.collection.update_many(held_groups(jobs), {"$set": fields, "$unset": unset})
         if changed.matched_count == len(jobs):
             return []
         found = self._look(jobs)
@@ -239,7 +258,7 @@ def _with_error(job: Job, error: ErrorText, *, now: datetime, attempt: int) -> D
     """Return an update that takes away the lock and adds *error* to the last ones."""
     entry = error_entry(error, at=now, attempt=attempt, worker=job.locked_by)
     fields: Document = {"last_error": last_error(error), "errors": [*job.errors, entry][-KEPT_ERRORS:]}
-    return {"$set": fields, "$unset": UNLOCK}
+    return {"$set": fields, "$unset": SETTLE}
 
 
 def _grouped(jobs: Iterable[Job], key: Callable[[Job], K]) -> dict[K, list[Job]]:

@@ -37,6 +37,7 @@ class JobStore(Inserting, Looking, Rescuing, Tending, Sweeping, Explaining):
     running              error, none left; or permanent      failed, attempts+1, or deleted   ``fail``
     running              its process ended, not the worker   as by ``rescue``                 ``crash``
     running              ``Snooze``                          ready, later, snoozes+1          ``snooze``
+    running              cannot be loaded here and now       ready, later, with the reason    ``defer``
     running              ``Discard``                         cancelled, with the reason       ``discard``
     running              handed back                         ready; releases+1 if it had      ``release``
                                                              started, failed at the cap

@@ -1,4 +1,4 @@
-"""Due jobs by name: which of them wait, and since when."""
+"""Jobs that wait, by name: those that are due, and those that no worker could load so far."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from mongojobs.core.job import READY, Document
+from mongojobs.core.retry import LONGEST_DEFERRAL
 from mongojobs.store import indexes
 from mongojobs.store.base import StoreBase
 from mongojobs.store.documents import aware
@@ -33,8 +34,18 @@ class Waiting:
     is_all: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeferredName:
+    """How many jobs of a *name* no worker could load so far, *since* when, and for what *reason*."""
+
+    name: str
+    jobs: int
+    since: datetime
+    reason: str
+
+
 class WaitingJobs(StoreBase):
-    """The due jobs, as people ask for them."""
+    """The jobs that wait, as people ask for them."""
 
     def by_name(self, *, most: int) -> Waiting:
         """Return the *most* jobs that have been due for the longest time, by name. Raises DatabaseError."""
@@ -45,13 +56,42 @@ class WaitingJobs(StoreBase):
             {"$group": {"_id": "$name", "jobs": {"$sum": 1}, "oldest": {"$min": "$run_at"}}},
         ]
 
+        names = [
+            WaitingName(name=str(one["_id"]), jobs=one["jobs"], oldest=aware(one["oldest"]))
+            for one in self._run(pipeline)
+        ]
+        looked_at = sum(name.jobs for name in names)
+        return Waiting(tuple(sorted(names, key=lambda name: (-name.jobs, name.name))), looked_at, looked_at < most)
+
+    def deferred(self, *, most: int) -> list[DeferredName]:
+        """Return what no worker could load among the *most* ready jobs that are due last within some minutes, by name.
+
+        Such jobs are put off by no more than that, so they lie there unless very many others do. Raises DatabaseError.
+        """
+        soon = self.clock.now() + LONGEST_DEFERRAL
+        pipeline: list[Document] = [
+            {"$match": {"state": READY, "run_at": {"$gte": EPOCH, "$lte": soon}}},
+            {"$sort": {"run_at": -1}},
+            {"$limit": most},
+            {"$match": {"deferred_since": {"$type": "date"}}},
+            {
+                "$group": {
+                    "_id": "$name",
+                    "jobs": {"$sum": 1},
+                    "since": {"$min": "$deferred_since"},
+                    "reason": {"$first": "$deferred_reason"},
+                }
+            },
+        ]
+        found = [
+            DeferredName(name=str(one["_id"]), jobs=one["jobs"], since=aware(one["since"]), reason=str(one["reason"]))
+            for one in self._run(pipeline)
+        ]
+        return sorted(found, key=lambda one: (-one.jobs, one.name))
+
+    def _run(self, pipeline: list[Document]) -> list[Document]:
         def run(hint: str | None) -> list[Document]:
             options: dict[str, Any] = {} if hint is None else {"hint": hint}
             return list(self.collection.aggregate(pipeline, maxTimeMS=_MILLISECONDS, **options))
 
-        names = [
-            WaitingName(name=str(one["_id"]), jobs=one["jobs"], oldest=aware(one["oldest"]))
-            for one in self._using(indexes.READY_BY_TIME, run)
-        ]
-        looked_at = sum(name.jobs for name in names)
-        return Waiting(tuple(sorted(names, key=lambda name: (-name.jobs, name.name))), looked_at, looked_at < most)
+        return self._using(indexes.READY_BY_TIME, run)

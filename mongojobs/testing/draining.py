@@ -20,7 +20,7 @@ from mongojobs.worker.finisher import Finisher, Result
 from mongojobs.worker.holdings import Held, Holdings
 from mongojobs.worker.interruption import Interruption
 from mongojobs.worker.outage import Outage
-from mongojobs.worker.outcome import Errored, GivenUp, Succeeded
+from mongojobs.worker.outcome import Deferred, Errored, GivenUp, Succeeded
 from mongojobs.worker.runner import Runner
 from mongojobs.worker.slots import EventLoop, Slots
 from mongojobs.worker.timekeeper import Timekeeper
@@ -160,9 +160,13 @@ class Drainer:
         self._finisher.flush()
         if isinstance(witness.error, KeyboardInterrupt):
             raise witness.error
-        if raises and isinstance(result.outcome, Errored | GivenUp):
-            raise witness.error or MongoJobsError(result.outcome.error.full)
+        if raises and isinstance(result.outcome, Errored | GivenUp | Deferred):
+            raise witness.error or MongoJobsError(_reason(result.outcome))
         return result
+
+
+def _reason(outcome: Errored | GivenUp | Deferred) -> str:
+    return outcome.reason if isinstance(outcome, Deferred) else outcome.error.full
 
 
 class Witness(Interruption):

@@ -15,7 +15,9 @@ from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import ConfigurationError
 from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, RUNNING, Document, ErrorText, Job, JobId, State
 from mongojobs.core.settings import Settings
+from mongojobs.store.base import SETTLE, UNLOCK
 from mongojobs.store.documents import KEPT_ERRORS, LONGEST_ERROR, cut, error_entry, last_error, to_document, to_job
+from mongojobs.store.ending import deferred
 from mongojobs.store.jobs import Wanted
 
 _AS_STORED: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
@@ -125,13 +127,18 @@ class MemoryStore:
         """Make *job* ready again at *run_at*, as it asked."""
         return self._end(job, state=READY, run_at=run_at, snoozes=job.snoozes + 1)
 
+    def defer(self, job: Job, *, reason: str, run_at: datetime, repeated: bool = False) -> bool:  # noqa: ARG002
+        """Make *job*, which cannot be loaded here, ready again at *run_at*."""
+        change = deferred(job, reason=reason, run_at=run_at, now=self.clock.now()).change["$set"]
+        return self._end(job, **change)
+
     def discard(self, job: Job, *, reason: str, repeated: bool = False) -> bool:  # noqa: ARG002
         """Cancel *job*, as it asked."""
         return self._end(job, state=CANCELLED, finished_at=self.clock.now(), last_error=cut(reason, LONGEST_ERROR))
 
     def release(self, jobs: Iterable[Job], *, started: bool) -> list[Job]:
         """Hand back *jobs* that were not ended."""
-        return [job for job in jobs if not self._end(job, state=READY, releases=job.releases + started)]
+        return [job for job in jobs if not self._end(job, UNLOCK, state=READY, releases=job.releases + started)]
 
     def delete(self, job_id: JobId) -> Job:
         """Delete a job and return it."""
@@ -153,9 +160,9 @@ class MemoryStore:
         entry = error_entry(error, at=self.clock.now(), attempt=attempt, worker=job.locked_by)
         return {"attempts": attempt, "last_error": last_error(error), "errors": (*job.errors, entry)[-KEPT_ERRORS:]}
 
-    def _end(self, job: Job, **changes: Any) -> bool:
+    def _end(self, job: Job, settled: Iterable[str] = SETTLE, **changes: Any) -> bool:
         """Change *job* and take away its lock; False, and nothing changed, if it does not hold it any more."""
-        changes |= dict.fromkeys(("locked_at", "locked_by", "locked_until", "lock_token"))
+        changes = {**dict.fromkeys(settled), **changes}
         with self._changing:
             if not self._is_held(job):
                 return False

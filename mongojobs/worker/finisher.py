@@ -20,6 +20,7 @@ from mongojobs.core.notices import (
     BatchDone,
     JobCompleted,
     JobCrashed,
+    JobDeferred,
     JobDiscarded,
     JobErrored,
     JobFailed,
@@ -27,12 +28,12 @@ from mongojobs.core.notices import (
     JobSnoozed,
     Notice,
 )
-from mongojobs.store.ending import Ended, discarded, failed, rescheduled, snoozed
+from mongojobs.store.ending import Ended, deferred, discarded, failed, rescheduled, snoozed
 from mongojobs.store.faults import DatabaseError, describe, is_about_document, is_passing
 from mongojobs.store.jobs import JobStore
 from mongojobs.worker.holdings import Held, Holdings
 from mongojobs.worker.outage import Outage
-from mongojobs.worker.outcome import Crashed, Discarded, Ending, Errored, GivenUp, Snoozed, Succeeded
+from mongojobs.worker.outcome import Crashed, Deferred, Discarded, Ending, Errored, GivenUp, Snoozed, Succeeded
 
 LARGEST_GROUP: Final = 1000
 MOST_REFUSALS: Final = 10
@@ -220,6 +221,8 @@ class Finisher:
                 return store.crash(job, error=error, repeated=repeated)
             case Snoozed(delay):
                 return store.snooze(job, run_at=store.clock.now() + delay, repeated=repeated)
+            case Deferred(reason, delay):
+                return store.defer(job, reason=reason, run_at=store.clock.now() + delay, repeated=repeated)
             case Discarded(reason):
                 return store.discard(job, reason=reason, repeated=repeated)
             case _:
@@ -278,6 +281,8 @@ def _ended(job: Job, outcome: Ending, now: datetime) -> Ended | None:
             return failed(job, error=error, now=now)
         case Snoozed(delay):
             return snoozed(job, run_at=now + delay)
+        case Deferred(reason, delay):
+            return deferred(job, reason=reason, run_at=now + delay, now=now)
         case Discarded(reason):
             return discarded(job, reason=reason, now=now)
         case _:
@@ -298,6 +303,8 @@ def _notices(worker: str, result: Result) -> list[Notice]:
             return [JobCrashed(worker, job, seconds, error.error, given_up=bool(failed)), *failed]
         case Snoozed(delay):
             return [JobSnoozed(worker, job, seconds, delay.total_seconds())]
+        case Deferred(reason, delay):
+            return [JobDeferred(worker, job, delay.total_seconds(), reason)]
         case Discarded(reason):
             return [JobDiscarded(worker, job, seconds, reason)]
         case _:

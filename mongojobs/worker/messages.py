@@ -16,6 +16,7 @@ from mongojobs.core.notices import CallbackRaised
 from mongojobs.store.documents import to_document
 from mongojobs.worker.outcome import (
     Crashed,
+    Deferred,
     Discarded,
     Errored,
     GivenUp,
@@ -81,6 +82,8 @@ def outcome_of(message: Document) -> Outcome:
             return GivenUp(_error(message), message["reason"], message["destroy"])
         case "Snoozed":
             return Snoozed(message["delay"] * _MICROSECOND)
+        case "Deferred":
+            return Deferred(message["reason"], message["delay"] * _MICROSECOND)
         case "Discarded":
             return Discarded(message["reason"])
         case "HandedBack":
@@ -99,6 +102,8 @@ def _fields(ended: Outcome) -> dict[str, Any]:
             return {"error": error.error, "trace": error.trace, "reason": reason, "destroy": destroy}
         case Snoozed(delay):
             return {"delay": delay // _MICROSECOND}
+        case Deferred(reason, delay):
+            return {"reason": reason, "delay": delay // _MICROSECOND}
         case Discarded(reason):
             return {"reason": reason}
         case Crashed():

@@ -49,6 +49,14 @@ class Snoozed:
 
 
 @dataclass(frozen=True, slots=True)
+class Deferred:
+    """The job cannot be loaded here and now, for *reason*; after *delay* it may be, or another worker may know it."""
+
+    reason: str
+    delay: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Discarded:
     """The job gave itself up."""
 
@@ -60,7 +68,7 @@ class HandedBack:
     """The run was interrupted because the worker stops; the release write follows when all have ended."""
 
 
-Ending = Succeeded | Errored | GivenUp | Crashed | Snoozed | Discarded
+Ending = Succeeded | Errored | GivenUp | Crashed | Snoozed | Deferred | Discarded
 """How a run came to an end of its own: each has a write of its own."""
 
 Outcome = Ending | HandedBack

@@ -20,11 +20,12 @@ from mongojobs.core.errors import (
     MongoJobsError,
     NewerPayloadError,
     Snooze,
+    UndeclaredError,
 )
 from mongojobs.core.job import ErrorText, Job, running
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobStarted
-from mongojobs.core.retry import LONGEST_DELAY, delay_after
+from mongojobs.core.retry import LONGEST_DELAY, deferral, delay_after
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Call, Payloads
 from mongojobs.payload.invoking import call_hook, invoke
@@ -32,7 +33,7 @@ from mongojobs.payload.masking import Clean, cleaner
 from mongojobs.payload.registry import Declaration
 from mongojobs.worker.errortext import LARGEST_ERROR_BYTES, cut, error_text, summary
 from mongojobs.worker.holdings import Held
-from mongojobs.worker.outcome import Discarded, Errored, GivenUp, HandedBack, Outcome, Snoozed, Succeeded
+from mongojobs.worker.outcome import Deferred, Discarded, Errored, GivenUp, HandedBack, Outcome, Snoozed, Succeeded
 from mongojobs.worker.overrides import Overrides
 
 
@@ -153,10 +154,19 @@ class Runner:
                 return Discarded(cut(self._clean(job)(str(error.reason)), LARGEST_ERROR_BYTES))
             case DocumentGoneError() if declaration and declaration.on_missing == "discard":
                 return Discarded(self._summary(error, job))
+            case UndeclaredError() if (
+                call is None and (waited := self._deferred_for(job)) < self._settings.undeclared_for
+            ):
+                return Deferred(self._summary(error, job), deferral(waited))
             case _ if declaration and isinstance(error, declaration.discard_on):
                 return Discarded(self._summary(error, job))
             case _:
                 return self._failed(error, job, call)
+
+    def _deferred_for(self, job: Job) -> timedelta:
+        """Return for how long workers have come upon *job* that could not load it."""
+        now = self._clock.now()
+        return now - (job.deferred_since or now)
 
     def _failed(self, error: BaseException, job: Job, call: Call | None) -> Outcome:
         """Decide between another try and giving up, and run the callbacks of that."""
@@ -170,11 +180,13 @@ class Runner:
             self._tell_error(failed, call, for_good=reason is not None)
         if reason is None:
             return Errored(text, overrides.next_run(self._clock.now()))
-        destroy = overrides.destroy_failed_jobs() and not isinstance(error, NewerPayloadError)
+        destroy = overrides.destroy_failed_jobs() and not isinstance(error, NewerPayloadError | UndeclaredError)
         return GivenUp(text, reason, destroy)
 
     def _reason_to_give_up(self, error: BaseException, job: Job, call: Call | None, max_attempts: int) -> str | None:
         declaration = self._declaration(job, call)
+        if isinstance(error, UndeclaredError) and call is None:
+            return f"no worker could load it for {format_duration(self._settings.undeclared_for)} (undeclared_for)"
         if isinstance(error, DeserializationError) and not _waits_for_document(error, declaration):
             return "its payload cannot be loaded"
         if declaration and declaration.retry_on is not None and not isinstance(error, declaration.retry_on):

@@ -7,6 +7,7 @@ import pytest
 
 import mongojobs
 from mongojobs.store.jobs import Wanted
+from tests.support.clock import START
 from tests.support.command_here import run_here
 from tests.support.sample_jobs import fails_once_and_for_all, remember_one
 from tests.support.working import work_off
@@ -18,7 +19,7 @@ CAP = 2
 @pytest.fixture
 def app(configure):
     """An app that gives a job up on the second loss or release, and whose clock stands still."""
-    app = configure(max_losses=CAP, max_releases=CAP)
+    app = configure(max_losses=CAP, max_releases=CAP, undeclared_for=60)
     app.create_indexes()
     return app
 
@@ -60,8 +61,10 @@ def damage(app):
 
 
 def rename(app):
-    """Let a job of a name come that no worker knows."""
+    """Let a job of a name come that no worker has known for too long."""
     app.store.collection.update_many({}, {"$set": {"handler.target": "app.renamed"}})
+    work_off()
+    app.store.collection.update_many({}, {"$set": {"run_at": START, "deferred_since": START - timedelta(minutes=1)}})
     work_off()
 
 

@@ -8,7 +8,7 @@ import pytest
 from mongojobs.core.job import ErrorText
 from mongojobs.core.settings import Settings
 from mongojobs.store.documents import LONGEST_ERROR, LONGEST_TRACE
-from mongojobs.store.ending import discarded, failed, rescheduled, snoozed
+from mongojobs.store.ending import deferred, discarded, failed, rescheduled, snoozed
 from tests.support.clock import START
 from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, reserve, reserved, stored
@@ -41,11 +41,12 @@ class TestFormerOwner:
             store.fail(former, error=ERROR, repeated=repeated),
             store.fail(former, error=ERROR, destroy=True, repeated=repeated),
             store.snooze(former, run_at=LATER, repeated=repeated),
+            store.defer(former, reason="no", run_at=LATER, repeated=repeated),
             store.discard(former, reason="no", repeated=repeated),
             store.crash(former, error=ERROR, repeated=repeated),
         ]
 
-        assert answers == [False] * 6
+        assert answers == [False] * 7
         assert stored(store, former) == before
 
     @pytest.mark.behaviour("X5", "X6")
@@ -450,6 +451,73 @@ class TestSnooze:
         assert store.get(held.id).snoozes == 1
 
 
+class TestDefer:
+    def test_makes_the_job_ready_later_with_the_reason_and_counts_nothing(self, store):
+        held = reserved(store, a_job(attempts=2, errors=({"error": "e"},), last_error="e"))
+
+        assert store.defer(held, reason="$unknown", run_at=LATER)
+
+        job = store.get(held.id)
+        assert (job.state, job.run_at, job.deferred_reason, job.deferred_since) == ("ready", LATER, "$unknown", START)
+        assert (job.attempts, job.losses, job.releases, job.snoozes, job.last_error) == (2, 0, 0, 0, "e")
+        assert not LOCK & stored(store, job).keys()
+
+    def test_keeps_since_when_it_is_so(self, store, clock):
+        store.defer(reserved(store, a_job()), reason="r", run_at=START)
+        clock.advance(minutes=1)
+        [held] = reserve(store)
+
+        store.defer(held, reason="another", run_at=LATER)
+
+        job = store.get(held.id)
+        assert (job.deferred_since, job.deferred_reason) == (START, "another")
+
+    def test_cuts_the_reason_to_size(self, store):
+        held = reserved(store, a_job())
+
+        store.defer(held, reason="x" * 100_000, run_at=LATER)
+
+        assert len(store.get(held.id).deferred_reason) <= 8 * 1024
+
+    @pytest.mark.parametrize(
+        "end",
+        [
+            lambda store, job: store.reschedule(job, error=ERROR, run_at=LATER),
+            lambda store, job: store.fail(job, error=ERROR),
+            lambda store, job: store.crash(job, error=ERROR),
+            lambda store, job: store.snooze(job, run_at=LATER),
+            lambda store, job: store.discard(job, reason="r"),
+            lambda store, job: store.release([job], started=True),
+            lambda store, job: store.finish([job]),
+        ],
+        ids=["reschedule", "fail", "crash", "snooze", "discard", "release", "finish"],
+    )
+    def test_is_forgotten_at_the_end_of_a_run_of_another_worker(self, store, end):
+        store.defer(reserved(store, a_job(id_given=True)), reason="r", run_at=START)
+        [held] = reserve(store)
+
+        end(store, held)
+
+        assert not {"deferred_since", "deferred_reason"} & stored(store, held).keys()
+
+    def test_is_remembered_when_a_job_is_handed_back_that_nobody_began(self, store):
+        store.defer(reserved(store, a_job()), reason="r", run_at=START)
+        [held] = reserve(store)
+
+        store.release([held], started=False)
+
+        assert store.get(held.id).deferred_reason == "r"
+
+    def test_is_forgotten_when_a_person_retries_the_job(self, store):
+        store.defer(reserved(store, a_job()), reason="r", run_at=LATER)
+        [job] = store.find()
+        store.cancel(job.id)
+
+        store.retry(job.id)
+
+        assert not {"deferred_since", "deferred_reason"} & stored(store, job).keys()
+
+
 class TestDiscard:
     def test_cancels_the_job_with_the_reason(self, store):
         held = reserved(store, a_job())
@@ -471,36 +539,43 @@ class TestEndAll:
     """What the single ones do, for many jobs in one round trip."""
 
     def endings(self, jobs):
-        rescheduled_one, failed_one, snoozed_one, discarded_one = jobs
+        rescheduled_one, failed_one, snoozed_one, deferred_one, discarded_one = jobs
         return [
             rescheduled(rescheduled_one, error=ERROR, run_at=LATER, now=START),
             failed(failed_one, error=ERROR, now=START),
             snoozed(snoozed_one, run_at=LATER),
+            deferred(deferred_one, reason="unknown", run_at=LATER, now=START),
             discarded(discarded_one, reason="no need", now=START),
         ]
 
     def test_writes_each_in_its_own_way(self, server_store):
-        server_store.insert_many([a_job() for _ in range(4)])
-        jobs = reserve(server_store, 4)
+        server_store.insert_many([a_job() for _ in range(5)])
+        jobs = reserve(server_store, 5)
 
         lost = server_store.end_all(self.endings(jobs))
 
         now = [stored(server_store, job) for job in jobs]
         assert lost == []
-        assert [document["state"] for document in now] == ["ready", "failed", "ready", "cancelled"]
-        assert [(document["attempts"], document["snoozes"]) for document in now] == [(1, 0), (1, 0), (0, 1), (0, 0)]
+        assert [document["state"] for document in now] == ["ready", "failed", "ready", "ready", "cancelled"]
+        assert [(document["attempts"], document["snoozes"]) for document in now] == [
+            (1, 0),
+            (1, 0),
+            (0, 1),
+            (0, 0),
+            (0, 0),
+        ]
         assert not any(LOCK & document.keys() for document in now)
 
     def test_tells_which_were_not_ours_and_changes_nothing_of_them(self, server_store):
-        server_store.insert_many([a_job() for _ in range(4)])
-        jobs = reserve(server_store, 4)
+        server_store.insert_many([a_job() for _ in range(5)])
+        jobs = reserve(server_store, 5)
         taken = {"lock_token": "another", "fence": 2}
-        server_store.collection.update_many({"_id": {"$in": [jobs[0].id, jobs[3].id]}}, {"$set": taken})
+        server_store.collection.update_many({"_id": {"$in": [jobs[0].id, jobs[4].id]}}, {"$set": taken})
         before = stored(server_store, jobs[0])
 
         lost = server_store.end_all(self.endings(jobs))
 
-        assert lost == [jobs[0], jobs[3]]
+        assert lost == [jobs[0], jobs[4]]
         assert stored(server_store, jobs[0]) == before
 
 

@@ -90,6 +90,7 @@ ENDS = {
     "destroy": lambda store, job, **repeated: store.fail(job, error=ErrorText(error="e"), destroy=True, **repeated),
     "crash": lambda store, job, **repeated: store.crash(job, error=ErrorText(error="e"), **repeated),
     "snooze": lambda store, job, **repeated: store.snooze(job, run_at=START + MINUTE, **repeated),
+    "defer": lambda store, job, **repeated: store.defer(job, reason="r", run_at=START + MINUTE, **repeated),
     "discard": lambda store, job, **repeated: store.discard(job, reason="r", **repeated),
 }
 

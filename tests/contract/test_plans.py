@@ -152,6 +152,7 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "fail destroying": (one_held, lambda store, job: store.fail(job, error=ERROR, destroy=True)),
     "crash": (one_held, lambda store, job: store.crash(job, error=ERROR)),
     "snooze": (one_held, lambda store, job: store.snooze(job, run_at=START + MINUTE)),
+    "defer": (one_held, lambda store, job: store.defer(job, reason="r", run_at=START + MINUTE)),
     "discard": (one_held, lambda store, job: store.discard(job, reason="r")),
     "end_all": (
         held,

@@ -40,6 +40,7 @@ from tests.support.sample_jobs import (
     snoozes,
     succeeds_on_third_try,
 )
+from tests.support.undeclared import undeclared
 
 
 @pytest.fixture
@@ -306,6 +307,16 @@ class TestEveryQueue:
         assert (snoozed.state, snoozed.snoozes, snoozed.attempts) == ("ready", 1, 0)
         assert snoozed.run_at - job.run_at >= timedelta(hours=1)
 
+    def test_defers_what_is_not_declared_here(self, way):
+        job = remember_one.delay(1)
+        with undeclared(job.name):
+            assert drain(raises=False) == (0, 0)
+
+        deferred = way.get(job.id)
+        assert (deferred.state, deferred.attempts) == ("ready", 0)
+        assert deferred.deferred_reason.startswith("UnknownJobError: no job is registered under the name")
+        assert drain(until=travel(0) + timedelta(seconds=5)) == (1, 0)
+
     def test_discards(self, way):
         job = discards.delay("of no use")
 
@@ -328,7 +339,7 @@ class TestEveryQueue:
 
 @pytest.mark.parametrize(
     "method",
-    ["insert", "insert_many", "get", "finish", "reschedule", "fail", "snooze", "discard", "release", "delete"],
+    ["insert", "insert_many", "get", "finish", "reschedule", "fail", "snooze", "defer", "discard", "release", "delete"],
 )
 def test_memory_takes_what_the_store_takes(method):
     """A finisher gets a ``MemoryStore`` in place of the ``JobStore`` that it asks for."""

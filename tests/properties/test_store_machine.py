@@ -118,6 +118,11 @@ class StoreMachine(RuleBasedStateMachine):
     def snooze(self, job: Job, delay: int) -> None:
         self.end(job, ours=self.store.snooze(job, run_at=self.clock.now() + timedelta(seconds=delay)))
 
+    @rule(job=held, delay=st.integers(0, 90))
+    def defer(self, job: Job, delay: int) -> None:
+        run_at = self.clock.now() + timedelta(seconds=delay)
+        self.end(job, ours=self.store.defer(job, reason="r", run_at=run_at))
+
     @rule(job=held)
     def discard(self, job: Job) -> None:
         self.end(job, ours=self.store.discard(job, reason="r"))

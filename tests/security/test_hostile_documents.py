@@ -57,7 +57,7 @@ def work_in_threads(uri, report):
 def work_in_children(uri, report):
     report.touch()
     command = ("mongojobs", "-A", "tests.support.audited_app", "workoff", "--executor", "process", "--read-ahead", "20")
-    ended = run(*command, SAMPLE_URI=uri, AUDIT_REPORT=str(report))
+    ended = run(*command, SAMPLE_URI=uri, AUDIT_REPORT=str(report), MONGOJOBS_UNDECLARED_FOR="0")
     assert ended.returncode == 0, ended.stderr
     assert "CRASHED" not in ended.stdout
     return json.loads(report.read_text())
@@ -92,7 +92,10 @@ class TestAPlantedHandler:
 
         assert report == {"seen": [], "imported": []}
         fate = fates(app)
-        errors = {"DamagedPayloadError", "UnknownJobError", "DeserializationError", "DocumentGoneError", "damaged"}
+        errors = {
+            *("DamagedPayloadError", "UnknownJobError", "UndeclaredError", "DeserializationError"),
+            *("DocumentGoneError", "damaged"),
+        }
         wrong = [
             (job.id, fate.get(job.id), repr(handler)[:200])
             for job, handler in zip(hostile, handlers, strict=True)

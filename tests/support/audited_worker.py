@@ -100,7 +100,7 @@ if __name__ == "__main__":
     socket.getaddrinfo("localhost", 0)
     if os.environ.get("WARM_UP"):
         warm_up()
-    app = mongojobs.default_app()
+    app = mongojobs.configure(undeclared_for=0)  # as after a day in which nobody came who knew them
     watch = Watch()
     sys.addaudithook(watch)
     work(app)

@@ -106,6 +106,9 @@ class FakeStore:
     def snooze(self, job: Job, **options: Any) -> bool:
         return bool(self._answer("snooze", job, options, True))
 
+    def defer(self, job: Job, **options: Any) -> bool:
+        return bool(self._answer("defer", job, options, True))
+
     def discard(self, job: Job, **options: Any) -> bool:
         return bool(self._answer("discard", job, options, True))
 

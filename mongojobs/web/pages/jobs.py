@@ -63,7 +63,8 @@ def show(visit: Visit) -> Page | Response:
 def row_of(job: Job, visit: Visit) -> Row:
     """Return how a list shows *job*."""
     payloads = visit.app.payloads
-    error = show_error(job.last_error, job.handler, payloads) if job.last_error else ""
+    why = job.deferred_reason or job.last_error
+    error = show_error(why, job.handler, payloads) if why else ""
     most_attempts, longest = limits(job, visit)
     return Row(
         job=job,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from mongojobs.app.looking import what_waits
+from mongojobs.app.looking import what_is_deferred, what_waits
+from mongojobs.app.reasons import first_line
 from mongojobs.core.figures import Figures
 from mongojobs.core.jobfilter import JobFilter
 from mongojobs.core.wording import in_words
@@ -17,7 +18,7 @@ from mongojobs.web.pages.jobs import row_of
 from mongojobs.web.visit import Page, Visit
 
 if TYPE_CHECKING:
-    from mongojobs.app.looking import QueueStatus, WorkerStatus
+    from mongojobs.app.looking import DeferredName, QueueStatus, WorkerStatus
 
 MOST_WAITING: Final = 5_000
 QUEUE_MOST_COUNTED: Final = 1_000
@@ -59,6 +60,7 @@ def show(visit: Visit) -> Page:
             "total": Figures.sum(column.figures for column in columns),
             "concerns": [
                 *_about_workers(workers, late, visit.now, app.settings.lease * SILENT),
+                *_about_deferred(what_is_deferred(app, most=MOST_WAITING)),
                 *_about_queues(late, queues),
             ],
             "waiting": what_waits(app, most=MOST_WAITING),
@@ -79,6 +81,13 @@ def _about_workers(
     for worker in workers:
         if worker.heartbeat_at is not None and (silence := now - worker.heartbeat_at) > longest_silence:
             yield Concern("warn", f"Worker {worker.name}", f"has been silent for {in_words(silence)}", "workers")
+
+
+def _about_deferred(deferred: Sequence[DeferredName]) -> Iterator[Concern]:
+    for one in deferred:
+        text = f"could be loaded by no worker so far: {first_line(one.reason)}"
+        values = {"q": term("name", one.name)}
+        yield Concern("bad", f"{one.jobs:,} job{'' if one.jobs == 1 else 's'} of {one.name}", text, "jobs", values)
 
 
 def _about_queues(late: Sequence[QueueStatus], queues: Sequence[QueueStatus]) -> Iterator[Concern]:

@@ -471,13 +471,16 @@ class TestLoad:
     @pytest.mark.behaviour("S27", "S28")
     @pytest.mark.parametrize("kind", ["function", "object", "class_method"])
     @pytest.mark.parametrize(
-        "target",
-        ["os.system", "builtins.eval", "", "__class__", "x" * 10**6, None, 5, {"$ne": None}, ["a"], Code("a")],
+        ("target", "error"),
+        [
+            *((target, UnknownJobError) for target in ("os.system", "builtins.eval", "__class__")),
+            *((target, DamagedPayloadError) for target in ("", "x" * 10**6, None, 5, {"$ne": None}, ["a"], Code("a"))),
+        ],
     )
-    def test_of_an_unknown_name_says_so(self, payloads, kind, target):
+    def test_of_an_unknown_name_says_so(self, payloads, kind, target, error):
         method = {"method": "system"} if kind == "class_method" else {}
 
-        with pytest.raises(UnknownJobError):
+        with pytest.raises(error):
             payloads.load(a_handler(kind=kind, target=target, **method))
 
     @pytest.mark.parametrize(

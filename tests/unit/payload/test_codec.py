@@ -478,10 +478,14 @@ class TestDamage:
     @pytest.mark.behaviour("S27", "S28")
     @pytest.mark.parametrize("kind", ["dataclass", "object", "namedtuple"])
     @pytest.mark.parametrize(
-        "name", ["os.system", "builtins.eval", "", "__class__", f"{POINT}.__init__", 5, None, ["x"]]
+        ("name", "error"),
+        [
+            *((name, UnknownJobError) for name in ("os.system", "builtins.eval", "__class__", f"{POINT}.__init__")),
+            *((name, DamagedPayloadError) for name in ("", 5, None, ["x"])),
+        ],
     )
-    def test_of_a_class_that_is_not_registered_names_it(self, codec, kind, name):
-        with pytest.raises(UnknownJobError, match=re.escape(repr(name))):
+    def test_of_a_class_that_is_not_registered_names_it(self, codec, kind, name, error):
+        with pytest.raises(error, match=re.escape(repr(name))):
             codec.decode(tag(kind, {"class": name, "fields": {}}))
 
     @pytest.mark.parametrize("name", ["antigravity", "antigravity.geohash", "this.s"])

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from mongojobs.core.errors import RegistrationError, UnknownJobError
+from mongojobs.core.errors import DamagedPayloadError, RegistrationError, UnknownJobError
 from mongojobs.payload.registry import Registry, job_name
 from tests.support.payload_samples import (
     AsyncJob,
@@ -70,9 +70,15 @@ class TestRegistry:
 
         assert registry.find("app.old_name") is declaration
 
-    @pytest.mark.parametrize("name", ["os.system", "", "__class__", "x" * 10**6, None, 5, {"$ne": None}, ["a"]])
-    def test_says_of_an_unknown_name_what_to_do(self, registry, name):
-        with pytest.raises(UnknownJobError, match=r"-A.*aliases") as caught:
+    @pytest.mark.parametrize(
+        ("name", "error"),
+        [
+            *((name, UnknownJobError) for name in ("os.system", "__class__")),
+            *((name, DamagedPayloadError) for name in ("", "x" * 10**6, None, 5, {"$ne": None}, ["a"])),
+        ],
+    )
+    def test_says_of_an_unknown_name_what_to_do_and_whether_it_can_be_one(self, registry, name, error):
+        with pytest.raises(error, match=r"-A.*aliases") as caught:
             registry.find(name)
 
         assert repr(name)[:100] in str(caught.value)

@@ -42,6 +42,11 @@ class TestWording:
             (n.JobReleased("w1", JOB), "WARNING", f"{ABOUT} HANDED BACK because the worker stops"),
             (n.JobSnoozed("w1", JOB, 1, 60), "DEBUG", f"{ABOUT} SNOOZED for 60 s"),
             (
+                n.JobDeferred("w1", JOB, 5, "E: no"),
+                "INFO",
+                f"{ABOUT} DEFERRED for 5 s, as it cannot be loaded here: E: no",
+            ),
+            (
                 n.JobRescued("w1", 7, "w0", 1, False),
                 "WARNING",
                 "Job (id=7) was lost by Worker(w0), loss 1: is ready again",

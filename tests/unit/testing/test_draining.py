@@ -29,6 +29,7 @@ from tests.support.sample_jobs import (
     succeeds_on_third_try,
     swallows_everything,
 )
+from tests.support.undeclared import undeclared
 
 
 @job
@@ -245,6 +246,12 @@ class TestAFailure:
         drops_from_the_registry.delay()
 
         with pytest.raises(UnknownJobError):
+            drain()
+
+    def test_of_a_job_that_is_not_declared_comes_up(self):
+        job = remember_one.delay(1)
+
+        with undeclared(job.name), pytest.raises(UnknownJobError, match="no job is registered under the name"):
             drain()
 
     def test_of_a_plugin_comes_up(self):

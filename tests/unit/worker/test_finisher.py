@@ -20,7 +20,7 @@ from mongojobs.worker import outage as outage_module
 from mongojobs.worker.finisher import Finisher, Result
 from mongojobs.worker.holdings import Holdings
 from mongojobs.worker.outage import Outage
-from mongojobs.worker.outcome import Crashed, Discarded, Errored, Snoozed, Succeeded
+from mongojobs.worker.outcome import Crashed, Deferred, Discarded, Errored, Snoozed, Succeeded
 from tests.support.clock import START
 from tests.support.waiting import eventually
 from tests.support.worker_parts import AWAY, REFUSED, UNSTORABLE, FakeStore, Told, a_held, seconds
@@ -121,11 +121,18 @@ class TestAGroup:
         assert [len(jobs) for jobs in store.called("finish")] == [1000, 500]
 
     def test_writes_each_kind_of_outcome_in_its_own_way(self, finisher, holdings, store):
-        for outcome in (Succeeded(), FAILED, CRASHED, Snoozed(seconds(1)), Discarded("why")):
+        for outcome in (
+            Succeeded(),
+            FAILED,
+            CRASHED,
+            Snoozed(seconds(1)),
+            Deferred("why", seconds(1)),
+            Discarded("why"),
+        ):
             submit(finisher, holdings, outcome)
             finisher.flush()
 
-        assert [name for name, _, _ in store.calls] == ["finish", "reschedule", "crash", "snooze", "discard"]
+        assert [name for name, _, _ in store.calls] == ["finish", "reschedule", "crash", "snooze", "defer", "discard"]
         assert holdings.is_empty()
 
     def test_writes_all_that_did_not_succeed_in_one_go(self, finisher, holdings, store, told):

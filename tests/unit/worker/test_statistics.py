@@ -86,6 +86,7 @@ class TestEachOutcome:
             ([n.JobFailed(WORKER, a_job(), "30 interrupted runs")], "failed"),
             ([n.JobDiscarded(WORKER, a_job(), 1, "R")], "discarded"),
             ([n.JobSnoozed(WORKER, a_job(), 1, 60)], "snoozed"),
+            ([n.JobDeferred(WORKER, a_job(), 5, "E: no")], "deferred"),
             ([n.JobReleased(WORKER, a_job())], "interrupted"),
         ],
     )
