@@ -23,6 +23,7 @@
     |-- StoreUnavailableError         the database could not be reached or refused
     |-- StateError                    the job is in a state that forbids the request
     |-- FilterError                   a filter of jobs, or a place in a list of them, that cannot be one
+    |-- NotRunError                   code of the app was called, and did not run
     |-- ReadOnlyError                 a write through the read-only ``DelayedJob`` document
     `-- DeserializationError          a stored payload cannot be turned back into a call
         |-- UndeclaredError           this process does not know what the payload names; another one may
@@ -158,6 +159,10 @@ class StateError(MongoJobsError):
 
 class FilterError(MongoJobsError, ValueError):
     """A filter of jobs has a bad value, or a list is to go on after what is no place in it."""
+
+
+class NotRunError(MongoJobsError):
+    """Code of the app was called and did not run: it returned a coroutine or generator, or a plugin did not proceed."""
 
 
 class ReadOnlyError(MongoJobsError):

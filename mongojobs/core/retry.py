@@ -6,13 +6,16 @@ import random
 from collections.abc import Callable
 from datetime import timedelta
 
+from mongojobs.core.durations import parse_duration
+from mongojobs.core.unrun import ran
+
 LONGEST_DELAY = timedelta(days=366)
 
 SHORTEST_DEFERRAL = timedelta(seconds=5)
 LONGEST_DEFERRAL = timedelta(minutes=5)
 
-Backoff = timedelta | float | Callable[[int], timedelta | float]
-"""How long to wait: a fixed time, or a function of the number of failures so far. Bare numbers are seconds."""
+Backoff = timedelta | float | str | Callable[[int], timedelta | float | str]
+"""How long to wait: a duration (bare numbers are seconds), or a function of the number of failures so far."""
 
 
 def backoff(attempts: int) -> timedelta:
@@ -24,11 +27,13 @@ def backoff(attempts: int) -> timedelta:
 
 
 def delay_after(attempts: int, declared: Backoff | None = None) -> timedelta:
-    """Return the delay after the *attempts*-th failure as *declared*, or the default one."""
+    """Return the delay after the *attempts*-th failure as *declared*, or the default one.
+
+    Raises ValueError where a function that is declared gives no duration, and NotRunError for a coroutine.
+    """
     if declared is None:
         return backoff(attempts)
-    wanted = declared(attempts) if callable(declared) else declared
-    wanted = wanted if isinstance(wanted, timedelta) else timedelta(seconds=wanted)
+    wanted = parse_duration(ran("backoff", declared(attempts)) if callable(declared) else declared)
     return min(max(wanted, timedelta(0)), LONGEST_DELAY)
 
 

@@ -7,13 +7,15 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
-from mongojobs.core.errors import RegistrationError
+from mongojobs.core.errors import NotAJobError, OptionError, RegistrationError
 from mongojobs.core.job import Job
+from mongojobs.core.unrun import generator_kind, is_async, ran
 from mongojobs.enqueuing import current
-from mongojobs.enqueuing.functions import Declared, declare
-from mongojobs.enqueuing.options import EnqueueOptions, Options
+from mongojobs.enqueuing.declaring import Declared, declare
+from mongojobs.enqueuing.options import EnqueueOptions, Options, unknown_option
 from mongojobs.payload.calls import method_call
-from mongojobs.payload.registry import Declaration
+from mongojobs.payload.methods import all_parameters
+from mongojobs.payload.registry import Declaration, full_name
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,27 +42,34 @@ class AsynchronousMethod(Generic[R]):
     """The class attribute that ``handle_asynchronously`` leaves in place of the method."""
 
     def __init__(self, method: Any, *, options: dict[str, Any]) -> None:
-        self._method = method
         function = getattr(method, "__func__", method)
         if not inspect.isfunction(function):
             raise RegistrationError(f"handle_asynchronously is for methods, got {method!r}")
+        functools.update_wrapper(self, function)
         _refuse_names(function, options)
+        self._method = method
         self._options = {name: value for name, value in options.items() if name not in _ONLY_DECLARED}
-        Options.of({name: None if callable(value) else value for name, value in self._options.items()})
+        _check(self._options)
         self.declaration: Declaration = declare(
             function, "method", {name: value for name, value in options.items() if name in _ONLY_DECLARED}
         )
-        functools.update_wrapper(self, function)
 
     def __get__(self, instance: object | None, owner: type) -> BoundAsynchronousMethod[R]:
         if isinstance(instance, type):  # classmethod binds what it wraps like this, up to Python 3.12
             raise self.wrong_order("classmethod")
-        target = owner if instance is None or isinstance(self._method, classmethod | staticmethod) else instance
-        return BoundAsynchronousMethod(self, target, instance, owner)
+        return BoundAsynchronousMethod(self, instance, owner)
 
-    def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+    def __call__(self, /, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Refuse: only a class method or static method around this calls it instead of binding it."""
         raise self.wrong_order("classmethod or @staticmethod")
+
+    def __repr__(self) -> str:
+        return f"<asynchronous {self.declaration.name}>"
+
+    @property
+    def needs_instance(self) -> bool:
+        """Whether it is neither a class method nor a static method."""
+        return not isinstance(self._method, classmethod | staticmethod)
 
     def wrong_order(self, wrapper: str) -> RegistrationError:
         """Return what to raise where *wrapper* stands above this one: it shows neither options nor declaration."""
@@ -71,49 +80,58 @@ class AsynchronousMethod(Generic[R]):
 
     def options_for(self, target: object) -> Options:
         """Return the options of an enqueue on *target*, with those evaluated that are functions."""
-        return Options.of({name: _evaluated(value, target) for name, value in self._options.items()})
+        return Options.of({name: _evaluated(name, value, target) for name, value in self._options.items()})
 
     def original(self, instance: object | None, owner: type) -> Callable[..., R]:
         """Return the method itself, bound as it would be without us."""
         bound: Callable[..., R] = self._method.__get__(instance, owner)
         return bound
 
+    def place_in(self, cls: type) -> tuple[str, str | None]:
+        """Return by which name *cls* has this method, and in which base if the name means another one in *cls* itself.
+
+        That is what ``super().method(...)`` calls: the job must run this body, and not start again with that of *cls*.
+        Raises NotAJobError where *cls* does not have it.
+        """
+        for base in cls.__mro__:
+            for name, attribute in vars(base).items():
+                if attribute is self:
+                    is_hidden = inspect.getattr_static(cls, name) is not self
+                    return name, full_name(base) if is_hidden else None
+        raise NotAJobError(f"{cls.__name__} does not have the method {self.declaration.name}, so it cannot be delayed")
+
 
 class BoundAsynchronousMethod(Generic[R]):
     """The method of one object or class: calling it stores a job."""
 
-    __slots__ = ("_instance", "_method", "_owner", "_target", "declaration")
-
-    def __init__(self, method: AsynchronousMethod[R], target: object, instance: object | None, owner: type) -> None:
+    def __init__(self, method: AsynchronousMethod[R], instance: object | None, owner: type) -> None:
+        original = method.original(instance, owner)
+        functools.update_wrapper(self, original)
+        self.__wrapped__ = original
         self._method = method
-        self._target = target
-        self._instance = instance
         self._owner = owner
+        self._target = owner if instance is None or not method.needs_instance else instance
         self.declaration = method.declaration
 
-    @property
-    def __name__(self) -> str:
-        """The method's name."""
-        return str(self._method.__name__)  # type: ignore[attr-defined]  # set by update_wrapper
-
-    @property
-    def __wrapped__(self) -> Callable[..., R]:
-        """The method itself, for ``inspect.signature``."""
-        return self.without_delay
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Job:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Job:
         """Store the call and return the job."""
         return self.delay(*args, **kwargs)
 
-    def delay(self, *args: Any, **kwargs: Any) -> Job:
+    def __repr__(self) -> str:
+        return f"<asynchronous {self._target!r}.{self.declaration.name.rpartition('.')[2]}>"
+
+    def delay(self, /, *args: Any, **kwargs: Any) -> Job:
         """Store the call and return the job, as calling the method does."""
-        call = method_call(self._target, self.__name__, args, kwargs)
+        if self._target is self._owner and self._method.needs_instance and args and isinstance(args[0], self._owner):
+            return self._method.__get__(args[0], type(args[0])).delay(*args[1:], **kwargs)  # Class.method(instance)
+        name, owner = self._method.place_in(self._owner)
+        call = method_call(self._target, name, args, kwargs, owner=owner)
         return current.enqueuer().enqueue(call, self._method.options_for(self._target))
 
     @property
     def without_delay(self) -> Callable[..., R]:
         """The method that runs at once."""
-        return self._method.original(self._instance, self._owner)
+        return self.__wrapped__
 
 
 def refuse_hidden(cls: type) -> None:
@@ -123,10 +141,28 @@ def refuse_hidden(cls: type) -> None:
             raise attribute.__func__.wrong_order(type(attribute).__name__)
 
 
-def _evaluated(value: Any, target: object) -> Any:
+def _check(options: dict[str, Any]) -> None:
+    """Refuse options that no call could use. Raises OptionError."""
+    for name, value in options.items():
+        if name not in EnqueueOptions.__annotations__:
+            raise OptionError(unknown_option(name, _ONLY_DECLARED))
+        if callable(value):
+            _check_function(name, value)
+    Options.of({name: None if callable(value) else value for name, value in options.items()})
+
+
+def _check_function(name: str, function: Callable[..., object]) -> None:
+    if is_async(function) or generator_kind(function):
+        raise OptionError(f"{name} must be a value, or a plain function, since nobody awaits it, got {function!r:.200}")
+    required = [p for p in all_parameters(function) if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    if len(required) > 1:
+        raise OptionError(f"{name} must be a value, or a function of nothing or of the instance, got {function!r:.200}")
+
+
+def _evaluated(name: str, value: Any, target: object) -> Any:
     if not callable(value):
         return value
-    return value(target) if inspect.signature(value).parameters else value()
+    return ran(f"the function of {name}", value(target) if all_parameters(value) else value())
 
 
 def _refuse_names(function: Any, options: dict[str, Any]) -> None:

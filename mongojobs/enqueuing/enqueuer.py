@@ -224,7 +224,7 @@ class Enqueuer:
         handler = bson.decode(bson.encode(job.handler), _AS_STORED)
         call = self._payloads.load(handler)
         with running(job):
-            self._lifecycle.run("invoke_job", job, body=lambda: invoke(call, job, wait=run_to_end))
+            invoke(call, job, lifecycle=self._lifecycle, wait=run_to_end)
 
 
 def _dated(fields: dict[str, Any], options: Options, now: datetime) -> Job:
@@ -238,7 +238,7 @@ def _hooked(target: object | None, job: Job) -> Job:
     """Fire the ``enqueue`` hook of a job object, which may return a changed job; a changed payload is not stored."""
     if target is None:
         return job
-    changed = call_hook(target, "enqueue", job)
+    changed = call_hook(target, "enqueue", job, wait=run_to_end)
     return changed if isinstance(changed, Job) else job
 
 

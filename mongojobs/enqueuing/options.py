@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -67,7 +67,7 @@ class Options:
         """Return these options overlaid with those *given*."""
         for name in given:
             if name not in _CHECKS:
-                raise OptionError(_unknown(name))
+                raise OptionError(unknown_option(name))
         values: dict[str, Any] = {name: _checked(name, value) for name, value in given.items() if value is not None}
         changed = dataclasses.replace(self, **values)
         if changed.run_at is not None and changed.run_in is not None:
@@ -75,10 +75,12 @@ class Options:
         return changed
 
 
-def _unknown(name: str) -> str:
-    near = get_close_matches(name, _CHECKS, n=1)
+def unknown_option(name: str, more: Iterable[str] = ()) -> str:
+    """Return what to say of an option that is none of an enqueue and none of *more*."""
+    known = [*_CHECKS, *more]
+    near = get_close_matches(name, known, n=1)
     hint = f", did you mean {near[0]}?" if near else ""
-    return f"unknown option {name!r}{hint} The options are {', '.join(_CHECKS)}"
+    return f"unknown option {name!r}{hint} The options are {', '.join(known)}"
 
 
 def _checked(name: str, value: object) -> object:

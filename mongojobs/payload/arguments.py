@@ -67,7 +67,8 @@ def _function(
     class_name = target if isinstance(target, str) else content.get("class") if isinstance(content, dict) else None
     try:
         cls = payloads.codec.find_class(class_name)
-        bound: Callable[..., object] = original(method_of(cls, str(handler.get("method"))).__get__(object(), cls))
+        method = method_of(cls, str(handler.get("method")), handler.get("owner"))
+        bound: Callable[..., object] = original(method.__get__(object(), cls))
     except (DeserializationError, MongoJobsError, AttributeError, TypeError):
         return None
     return bound

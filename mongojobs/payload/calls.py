@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from mongojobs.payload.methods import (
     is_async_method,
     is_missing,
     method_of,
+    refuse_generator,
     refuse_instance_method,
 )
 from mongojobs.payload.registry import Declaration, Registry, in_main, registry
@@ -62,20 +64,26 @@ def function_call(
 
 
 def method_call(
-    target: object, method: str, args: Sequence[object] = (), kwargs: Mapping[str, object] | None = None
+    target: object,
+    method: str,
+    args: Sequence[object] = (),
+    kwargs: Mapping[str, object] | None = None,
+    *,
+    owner: str | None = None,
 ) -> MethodCall | ClassMethodCall:
     """Return the call of *method* on *target*, an instance or a class, checked against its signature.
 
-    A method with one underscore is accepted. Raises NotAJobError for a method that is not there, needs an instance, or
-    is MongoEngine's own, and ArgumentsError. Whether *target* can be stored at all, storing tells.
+    *owner* names the base whose body is meant, where the class has another one. Raises NotAJobError for a method that
+    is not there, needs an instance, is private without being declared, runs nothing, or is MongoEngine's own, and
+    ArgumentsError. Whether *target* can be stored at all, storing tells.
     """
     call: MethodCall | ClassMethodCall
     if isinstance(target, type):
-        refuse_instance_method(target, method)
-        call = ClassMethodCall(target, method, tuple(args), dict(kwargs or {}))
+        refuse_instance_method(target, method, owner)
+        call = ClassMethodCall(target, method, tuple(args), dict(kwargs or {}), owner)
     else:
-        method_of(type(target), method)
-        call = MethodCall(target, method, tuple(args), dict(kwargs or {}))
+        method_of(type(target), method, owner)
+        call = MethodCall(target, method, tuple(args), dict(kwargs or {}), owner)
     check_arguments(call.name, call.function, call.args, call.kwargs)
     return call
 
@@ -89,10 +97,9 @@ def object_call(target: object, *, registry: Registry = registry) -> ObjectCall:
     if declaration is None or declaration.kind != "object":
         raise NotAJobError(f"{cls.__qualname__} is not declared: put @job before its class statement")
     _refuse_main(declaration.name)
+    refuse_generator(f"{cls.__qualname__}.perform", target.perform)  # type: ignore[attr-defined]  # looked for above
     return ObjectCall(declaration, target)
 
-
-VERSION = 1
 
 _FEW: Final = 50
 _SHORT: Final = frozenset({bool, int, float, type(None), ObjectId, datetime})
@@ -124,20 +131,20 @@ class Payloads:
         handler: Document
         match call:
             case FunctionCall():
-                handler = {"v": VERSION, "kind": "function", "target": call.name, **self._arguments(call)}
+                handler = {"v": 1, "kind": "function", "target": call.name, **self._arguments(call)}
             case MethodCall():
                 self._check_target(type(call.target))
                 target = self.codec.encode(call.target, "the target")
-                handler = {"v": VERSION, "kind": "method", "target": target, "method": call.method}
+                handler = {**_versioned("method", call.owner), "target": target, "method": call.method}
                 handler |= self._arguments(call)
             case ClassMethodCall():
                 self._check_target(call.target)
                 target = self.codec.class_name(call.target, "the target")
-                handler = {"v": VERSION, "kind": "class_method", "target": target, "method": call.method}
+                handler = {**_versioned("class_method", call.owner), "target": target, "method": call.method}
                 handler |= self._arguments(call)
             case ObjectCall():
                 fields = self.codec.encode_fields(call.target, type(call.target).__name__)
-                handler = {"v": VERSION, "kind": "object", "target": call.declaration.name}
+                handler = {"v": 1, "kind": "object", "target": call.declaration.name}
                 handler |= {"args": [], "kwargs": fields}
             case _:
                 assert_never(call)
@@ -177,35 +184,37 @@ class Payloads:
             else:
                 content = parts["target"].get("v") if isinstance(parts["target"], dict) else None
                 name = content.get("class") if isinstance(content, dict) else parts["target"]
-                method_of(self.codec.find_class(name), parts["method"])
+                method_of(self.codec.find_class(name), parts["method"], parts.get("owner"))
         except (DeserializationError, NotAJobError) as error:
             return str(error)
         return None
 
     def _load(self, parts: Mapping[str, Any], loaded: Loaded) -> Call:
+        call: MethodCall | ClassMethodCall
         match parts["kind"]:
             case "function":
                 declaration = self._declaration(parts, "function")
                 return FunctionCall(declaration, *self._values(parts, declaration.target, loaded))
             case "method":
                 target = self._value(parts["target"], loaded, "the target")
-                self._check_loaded(type(target), parts["method"])
-                function = MethodCall(target, parts["method"]).function
-                return MethodCall(target, parts["method"], *self._values(parts, function, loaded))
+                self._check_loaded(type(target), parts)
+                call = MethodCall(target, parts["method"], owner=parts.get("owner"))
             case "class_method":
-                cls = self.codec.find_class(parts["target"])
-                self._check_loaded(cls, parts["method"])
-                refuse_instance_method(cls, parts["method"])
-                function = ClassMethodCall(cls, parts["method"]).function
-                return ClassMethodCall(cls, parts["method"], *self._values(parts, function, loaded))
+                target = self.codec.find_class(parts["target"])
+                self._check_loaded(target, parts)
+                refuse_instance_method(target, parts["method"], parts.get("owner"))
+                call = ClassMethodCall(target, parts["method"], owner=parts.get("owner"))
             case _:
                 return self._load_object(parts, loaded)
+        args, kwargs = self._values(parts, call.function, loaded)
+        return dataclasses.replace(call, args=args, kwargs=kwargs)
 
     def _load_object(self, parts: Mapping[str, Any], loaded: Loaded) -> ObjectCall:
         declaration = self._declaration(parts, "object")
         cls: Any = declaration.target
         if not callable(getattr(cls, "perform", None)):
             raise NotAJobError(f"{cls.__qualname__} has no perform() any more")
+        refuse_generator(f"{cls.__qualname__}.perform", cls.perform)
         fields = self._keyword_values(parts["kwargs"], loaded)
         if parts["args"]:
             raise DamagedPayloadError(f"a stored {cls.__qualname__} has positional arguments")
@@ -227,16 +236,17 @@ class Payloads:
             case "method":
                 content = target.get("v") if isinstance(target, dict) else None
                 cls = content.get("class") if isinstance(content, dict) else None
-                return self._outline_of_method(cls, "#", parts["method"])
+                return self._outline_of_method(cls, "#", parts)
             case _:
-                return self._outline_of_method(target, ".", parts["method"])
+                return self._outline_of_method(target, ".", parts)
 
-    def _outline_of_method(self, class_name: object, sign: str, method: str) -> Outline:
+    def _outline_of_method(self, class_name: object, sign: str, parts: Mapping[str, Any]) -> Outline:
         if type(class_name) is not str:
             return Outline()
-        name = f"{class_name.rpartition('.')[2]}{sign}{method}"[:LONGEST_NAME]
+        method, owner = parts["method"], parts.get("owner")
+        name = f"{(owner or class_name).rpartition('.')[2]}{sign}{method}"[:LONGEST_NAME]
         try:
-            found = method_of(self.codec.find_class(class_name), method)
+            found = method_of(self.codec.find_class(class_name), method, owner)
         except (DeserializationError, NotAJobError):
             return Outline(name)
         return Outline(name, declaration_of(found), is_async_method(found))
@@ -291,11 +301,12 @@ class Payloads:
                 f" find it: write a function with @job, and pass what it needs"
             )
 
-    def _check_loaded(self, cls: type, method: str) -> None:
+    def _check_loaded(self, cls: type, parts: Mapping[str, Any]) -> None:
         if not self.codec.is_target(cls):
             raise DamagedPayloadError(f"a stored method is called on {cls.__name__}, which is no document")
+        method = parts["method"]
         try:
-            method_of(cls, method)
+            method_of(cls, method, parts.get("owner"))
         except NotAJobError as error:
             if is_missing(cls, method) and not method.startswith("_"):
                 raise UnknownJobError(str(error)) from error
@@ -339,12 +350,19 @@ def _is_plain_name(name: str) -> bool:
 
 
 _KEYS = {
-    "function": {"v", "kind", "target", "args", "kwargs"},
-    "method": {"v", "kind", "target", "method", "args", "kwargs"},
-    "class_method": {"v", "kind", "target", "method", "args", "kwargs"},
-    "object": {"v", "kind", "target", "args", "kwargs"},
+    (1, "function"): {"v", "kind", "target", "args", "kwargs"},
+    (1, "method"): {"v", "kind", "target", "method", "args", "kwargs"},
+    (1, "class_method"): {"v", "kind", "target", "method", "args", "kwargs"},
+    (1, "object"): {"v", "kind", "target", "args", "kwargs"},
+    (2, "method"): {"v", "kind", "owner", "target", "method", "args", "kwargs"},
+    (2, "class_method"): {"v", "kind", "owner", "target", "method", "args", "kwargs"},
 }
-_TYPES = (("args", list), ("kwargs", dict), ("method", str))
+_TYPES = (("args", list), ("kwargs", dict), ("method", str), ("owner", str))
+
+
+def _versioned(kind: str, owner: str | None) -> Document:
+    """Return how the handler of a method begins; older workers take one with an *owner* for newer than they are."""
+    return {"v": 1, "kind": kind} if owner is None else {"v": 2, "kind": kind, "owner": owner}
 
 
 def _parts(handler: object) -> dict[str, Any]:
@@ -352,14 +370,14 @@ def _parts(handler: object) -> dict[str, Any]:
     if not isinstance(handler, dict):
         raise DamagedPayloadError(f"the handler is {type(handler).__name__} in place of a document")
     version, kind = handler.get("v"), handler.get("kind")
-    if type(version) is int and version > VERSION:
-        raise NewerPayloadError(
-            f"the handler is of version {version}, and this mongojobs reads {VERSION}: a newer mongojobs wrote it, so"
-            f" upgrade the workers, then run `mongojobs jobs retry`"
-        )
-    if type(version) is not int or version != VERSION:
+    if type(version) is not int or version < 1:
         raise DamagedPayloadError(f"the handler has the version {version!r:.100}, which never was")
-    if type(kind) is not str or handler.keys() != _KEYS.get(kind):
+    if type(kind) is not str or handler.keys() != _KEYS.get((version, kind)):
+        if version > 1:
+            raise NewerPayloadError(
+                f"the handler is of version {version}, in a form that this mongojobs does not know: a newer mongojobs"
+                f" wrote it, so upgrade the workers, then run `mongojobs jobs retry`"
+            )
         raise DamagedPayloadError(f"the handler of kind {kind!r:.100} has other fields than it should")
     for name, wanted in _TYPES:
         if name in handler and type(handler[name]) is not wanted:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
 from typing import Any
 
-from mongojobs.core.errors import Discard, Interrupted, Snooze
+from mongojobs.core.errors import Discard, Interrupted, NotRunError, Snooze
 from mongojobs.core.job import Job
+from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.unrun import is_async, ran
 from mongojobs.payload.calls import Call
 
 Await = Callable[[Coroutine[Any, Any, object]], object]
@@ -22,32 +25,37 @@ Await = Callable[[Coroutine[Any, Any, object]], object]
 _NOT_FAILURES = (Snooze, Discard, Interrupted)
 
 
-def call_hook(job_object: object | None, name: str, *arguments: object) -> object:
-    """Call the hook *name* if *job_object* has it, with as many of the *arguments* as it takes.
+def call_hook(job_object: object | None, name: str, *arguments: object, wait: Await) -> object:
+    """Call the hook *name* if *job_object* has it, with as many of the *arguments* as it takes, and *wait* for it.
 
     A hook declared without parameters is called without any. Source: delayed_job.
     """
     hook = getattr(job_object, name, None)
     if not callable(hook):
         return None
-    return hook(*arguments[: _takes(hook, len(arguments))])
+    result = hook(*arguments[: _takes(hook, len(arguments))])
+    return ran(_label(hook), wait(_awaited(result)) if inspect.isawaitable(result) else result)
 
 
-def invoke(call: Call, job: Job, *, wait: Await) -> object:
-    """Run the hooks and the call, and return what it returned; raises whatever they raise.
+def invoke(call: Call, job: Job, *, lifecycle: Lifecycle, wait: Await, wait_for_hook: Await | None = None) -> object:
+    """Run the hooks and the call as the event ``invoke_job``, and return what that gives; raises what they raise.
 
     ``after`` runs in every case. What ``error`` or ``after`` raise replaces the exception of the job. A ``Snooze``, a
-    ``Discard`` and an interruption are no errors, so that ``error`` is not called for them.
+    ``Discard`` and an interruption are no errors, so that ``error`` is not called for them. Raises NotRunError where
+    the code of the job did not run.
     """
-    try:
-        return _perform(call, job, wait)
-    except _NOT_FAILURES:
-        raise
-    except BaseException as error:
-        call_hook(call.job_object, "error", job, error)
-        raise
-    finally:
-        call_hook(call.job_object, "after", job)
+    begun = []
+
+    def body() -> object:
+        begun.append(True)
+        return _with_hooks(call, job, wait, wait_for_hook or wait)
+
+    result = lifecycle.run("invoke_job", job, body=body)
+    if not begun:
+        raise NotRunError(
+            "a plugin around invoke_job did not let the job run: let it call proceed() and return its value"
+        )
+    return result
 
 
 def run_to_end(coroutine: Coroutine[Any, Any, object]) -> object:
@@ -59,13 +67,46 @@ def run_to_end(coroutine: Coroutine[Any, Any, object]) -> object:
     return _in_thread(coroutine)
 
 
-def _perform(call: Call, job: Job, wait: Await) -> object:
-    call_hook(call.job_object, "before", job)
-    result = call.perform()
-    if inspect.iscoroutine(result):
-        result = wait(result)
-    call_hook(call.job_object, "success", job)
+def _with_hooks(call: Call, job: Job, wait: Await, wait_for_hook: Await) -> object:
+    def hook(name: str, *arguments: object) -> None:
+        call_hook(call.job_object, name, job, *arguments, wait=wait_for_hook)
+
+    try:
+        hook("before")
+        result = _perform(call, wait)
+        hook("success")
+    except _NOT_FAILURES:
+        raise
+    except BaseException as error:
+        hook("error", error)
+        raise
+    finally:
+        hook("after")
     return result
+
+
+def _perform(call: Call, wait: Await) -> object:
+    result = call.perform()
+    if result is None:
+        return None
+    if inspect.isawaitable(result) and (is_async(call.function) or is_async(inspect.unwrap(call.function))):
+        result = wait(_awaited(result))
+    return ran(_label(call.function), result)
+
+
+def _label(function: object) -> str:
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def _awaited(awaitable: Awaitable[object]) -> Coroutine[Any, Any, object]:
+    """Return a coroutine that gives what *awaitable* does."""
+    if inspect.iscoroutine(awaitable):
+        return awaitable
+
+    async def wait() -> object:
+        return await awaitable
+
+    return wait()
 
 
 def _takes(hook: Callable[..., object], offered: int) -> int:
@@ -88,7 +129,7 @@ def _in_thread(coroutine: Coroutine[Any, Any, object]) -> object:
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             ended.append((None, error))
 
-    thread = threading.Thread(target=run, name="mongojobs-inline")
+    thread = threading.Thread(target=copy_context().run, args=(run,), name="mongojobs-inline")
     thread.start()
     thread.join()
     result, error = ended[0]

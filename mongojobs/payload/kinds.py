@@ -42,72 +42,85 @@ class FunctionCall:
 
 @dataclass(frozen=True, slots=True)
 class MethodCall:
-    """A call of a method on an object, as a rule a document."""
+    """A call of a method on an object, as a rule a document.
+
+    *owner* is the full name of the base whose body is meant, where the class of the target has another one.
+    """
 
     target: object
     method: str
     args: Sequence[object] = ()
     kwargs: Mapping[str, object] = field(default_factory=dict)
+    owner: str | None = None
     job_object: ClassVar[None] = None
 
     @property
     def name(self) -> str:
         """``Group#update_users``. Source: delayed_job."""
-        return f"{type(self.target).__name__}#{self.method}"
+        return f"{short_name(type(self.target), self.owner)}#{self.method}"
 
     @property
     def declaration(self) -> Declaration | None:
         """What ``handle_asynchronously`` declared of the method."""
-        return declaration_of(method_of(type(self.target), self.method))
+        return declaration_of(self._found)
 
     @property
     def is_async(self) -> bool:
         """Whether ``perform`` returns a coroutine."""
-        return is_async_method(method_of(type(self.target), self.method))
+        return is_async_method(self._found)
 
     @property
     def function(self) -> Callable[..., object]:
         """The bound method; of one that enqueues when called, the one that runs."""
-        return original(getattr(self.target, self.method))
+        return original(self._found.__get__(self.target, type(self.target)))
 
     def perform(self) -> object:
         """Call the method; of an ``async def`` one, return the coroutine."""
         return self.function(*self.args, **self.kwargs)
 
+    @property
+    def _found(self) -> Any:
+        return method_of(type(self.target), self.method, self.owner)
+
 
 @dataclass(frozen=True, slots=True)
 class ClassMethodCall:
-    """A call of a class method or static method on a class."""
+    """A call of a class method or static method on a class; *owner* as in ``MethodCall``."""
 
     target: type
     method: str
     args: Sequence[object] = ()
     kwargs: Mapping[str, object] = field(default_factory=dict)
+    owner: str | None = None
     job_object: ClassVar[None] = None
 
     @property
     def name(self) -> str:
         """``Group.rebuild``. Source: delayed_job."""
-        return f"{self.target.__name__}.{self.method}"
+        return f"{short_name(self.target, self.owner)}.{self.method}"
 
     @property
     def declaration(self) -> Declaration | None:
         """What ``handle_asynchronously`` declared of the method."""
-        return declaration_of(method_of(self.target, self.method))
+        return declaration_of(self._found)
 
     @property
     def is_async(self) -> bool:
         """Whether ``perform`` returns a coroutine."""
-        return is_async_method(method_of(self.target, self.method))
+        return is_async_method(self._found)
 
     @property
     def function(self) -> Callable[..., object]:
         """The bound method; of one that enqueues when called, the one that runs."""
-        return original(getattr(self.target, self.method))
+        return original(self._found.__get__(None, self.target))
 
     def perform(self) -> object:
         """Call the method; of an ``async def`` one, return the coroutine."""
         return self.function(*self.args, **self.kwargs)
+
+    @property
+    def _found(self) -> Any:
+        return method_of(self.target, self.method, self.owner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +149,12 @@ class ObjectCall:
         return self.declaration.is_async
 
     @property
+    def function(self) -> Callable[..., object]:
+        """What is called."""
+        perform: Callable[..., object] = self.target.perform
+        return perform
+
+    @property
     def job_object(self) -> object:
         """The object whose hooks and overrides count."""
         return self.target
@@ -143,6 +162,11 @@ class ObjectCall:
     def perform(self) -> object:
         """Call the object's ``perform``; of an ``async def`` one, return the coroutine."""
         return self.target.perform()
+
+
+def short_name(cls: type, owner: str | None) -> str:
+    """Return what the class of a method's body is called: that of *owner*, if there is one."""
+    return cls.__name__ if owner is None else owner.rpartition(".")[2]
 
 
 Call = FunctionCall | MethodCall | ClassMethodCall | ObjectCall

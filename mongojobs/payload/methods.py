@@ -10,26 +10,38 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from mongojobs.core.errors import ArgumentsError, NotAJobError
-from mongojobs.payload.registry import Declaration, is_async
+from mongojobs.core.unrun import generator_kind, is_async
+from mongojobs.payload.registry import Declaration, full_name
 
 _ODM = "mongoengine"
 """Its own methods (``delete``, ``drop_collection``, ...) are no jobs: a planted job document could call them."""
 
 
-def method_of(cls: type, name: str) -> Any:
-    """Return what stands in *cls* or a base under *name*, unbound. Raises NotAJobError unless it may be a job."""
+def method_of(cls: type, name: str, owner: str | None = None) -> Any:
+    """Return what stands in *cls* or a base under *name*, unbound. Raises NotAJobError unless it may be a job.
+
+    With *owner*, the full name of a base, it is what stands there, though another one hides it: what ``super()`` finds.
+    A private method, and what *owner* names, must have been declared by ``handle_asynchronously``.
+    """
     if name.startswith("__"):
         raise NotAJobError(f"{cls.__name__}.{name} cannot be a job: names with two underscores are Python's own")
-    owner = next((base for base in cls.__mro__ if name in vars(base)), None)
-    if owner is None:
-        raise NotAJobError(f"{cls.__name__} has no method {name!r}{_nearest(cls, name)}")
-    method = vars(owner)[name]
-    if _is_of_odm(owner) or _is_of_odm(method):
+    home = next((base for base in cls.__mro__ if name in vars(base) and owner in (None, full_name(base))), None)
+    if home is None:
+        of = "" if owner is None else f" of {owner!r:.100}"
+        raise NotAJobError(f"{cls.__name__} has no method {name!r}{of}{_nearest(cls, name)}")
+    method = vars(home)[name]
+    if _is_of_odm(home) or _is_of_odm(method):
         raise NotAJobError(
             f"{cls.__name__}.{name} is MongoEngine's own: define a method of your own which calls it, and delay that"
         )
     if not _is_method(method):
         raise NotAJobError(f"{cls.__name__}.{name} is no method, but {type(method).__name__}{_nearest(cls, name)}")
+    if (owner is not None or name.startswith("_")) and declaration_of(method) is None:
+        raise NotAJobError(
+            f"{cls.__name__}.{name} cannot be a job: a private or overridden method must be declared, by"
+            f" @handle_asynchronously above it"
+        )
+    refuse_generator(f"{cls.__name__}.{name}", getattr(method, "__func__", method))
     return method
 
 
@@ -38,13 +50,22 @@ def is_missing(cls: type, name: str) -> bool:
     return not any(name in vars(base) for base in cls.__mro__)
 
 
-def refuse_instance_method(cls: type, name: str) -> None:
-    """Raise NotAJobError if the method *name* needs an instance of *cls*."""
+def refuse_instance_method(cls: type, name: str, owner: str | None = None) -> None:
+    """Raise NotAJobError if the method *name*, of *owner*, needs an instance of *cls*."""
     probe = object()
-    bound = original(method_of(cls, name).__get__(probe, cls))
+    bound = original(method_of(cls, name, owner).__get__(probe, cls))
     if isinstance(bound, MethodType) and bound.__self__ is probe:
         raise NotAJobError(
             f"{cls.__name__}.{name} is an instance method: call it on an instance, or make it a classmethod"
+        )
+
+
+def refuse_generator(label: str, function: object, *, role: str = "a job") -> None:
+    """Raise NotAJobError if *function* is a generator, also an async one: to call it runs none of its lines."""
+    kind = generator_kind(function)
+    if kind is not None:
+        raise NotAJobError(
+            f"{label} cannot be {role}: it is {kind}, and to call it runs none of its lines: return instead of yield"
         )
 
 
@@ -110,6 +131,20 @@ def collector(function: Callable[..., object] | None, kind: object, name: str = 
     if signature is None or name in signature.parameters:
         return ()
     return tuple(p.name for p in signature.parameters.values() if p.kind is kind)
+
+
+def all_parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
+    """Return the parameters of *function*, and those of what it wraps, if it hands on what it does not name."""
+    own = _parameters(function)
+    hands_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in own)
+    if not (hands_on and hasattr(function, "__wrapped__")):
+        return own
+    return [p for p in own if p.kind is not p.VAR_KEYWORD] + list(inspect.signature(function).parameters.values())
+
+
+def _parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
+    signature = _signature(function)
+    return list(signature.parameters.values()) if signature else []
 
 
 def _unbound(function: Callable[..., object]) -> tuple[Callable[..., object], tuple[object, ...]]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import functools
-import inspect
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from typing import Any, Literal, TypeGuard
 from mongojobs.core.errors import DamagedPayloadError, DeserializationError, RegistrationError, UnknownJobError
 from mongojobs.core.job import LONGEST_NAME
 from mongojobs.core.retry import Backoff
+from mongojobs.core.unrun import is_async
 from mongojobs.payload.hints import hinted_classes
 
 Kind = Literal["function", "object", "method"]
@@ -51,12 +50,6 @@ class Declaration:
     def is_async(self) -> bool:
         """Whether the job is ``async def``: of a job class, whether its ``perform`` is."""
         return is_async(getattr(self.target, "perform", None) if self.kind == "object" else self.target)
-
-
-@functools.lru_cache(maxsize=4096)
-def is_async(function: object) -> bool:
-    """Return whether calling *function* gives a coroutine."""
-    return inspect.iscoroutinefunction(function)
 
 
 def is_value_class(candidate: object) -> TypeGuard[type]:

@@ -65,7 +65,7 @@ def perform(job: Job) -> object:
     payloads, lifecycle = mode.app.payloads, mode.app.lifecycle
     call = payloads.load(stored(job).handler)
     with running(job):
-        result = lifecycle.run("invoke_job", job, body=lambda: invoke(call, job, wait=run_to_end))
+        result = invoke(call, job, lifecycle=lifecycle, wait=run_to_end)
     waiting = mode.get(job.id)
     if waiting is not None and waiting.state == READY:
         mode.store.delete(job.id)

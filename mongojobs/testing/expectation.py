@@ -17,7 +17,7 @@ from mongojobs.enqueuing.functions import JobFunction
 from mongojobs.payload.calls import Payloads, object_call
 from mongojobs.payload.codec import Codec
 from mongojobs.payload.encoding import TAG
-from mongojobs.payload.methods import original
+from mongojobs.payload.methods import method_of, original
 from mongojobs.payload.references import UnsavedChangesWarning
 from mongojobs.payload.registry import Declaration
 from mongojobs.testing.memory import through_bson
@@ -229,7 +229,7 @@ class Method(Target):
     def differences(self, job: Job) -> Iterator[Difference]:
         """Compare the function that would be called, then the object."""
         cls = self._class(job.handler)
-        found = original(getattr(cls, str(job.handler.get("method")), None))
+        found = _body(cls, job.handler) if cls is not None else None
         if getattr(found, "__func__", found) is not self._function or not self._is_of_owner(cls):
             yield Difference("job", self.label, job.name)
         elif self._owner is not None and not isinstance(self._owner, type):
@@ -248,6 +248,14 @@ class Method(Target):
             return self._codec.find_class(name)
         except DeserializationError:
             return None
+
+
+def _body(cls: type, handler: Mapping[str, Any]) -> object:
+    """Return the method of *cls* that a stored call runs, None if it could not be run any more."""
+    try:
+        return original(method_of(cls, str(handler.get("method")), handler.get("owner")).__get__(None, cls))
+    except NotAJobError:
+        return None
 
 
 def target_of(given: object, payloads: Payloads) -> Target:

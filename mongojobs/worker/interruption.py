@@ -125,6 +125,14 @@ class Interruption:
             self._thread = threading.get_ident()
 
 
+def run_to_end_on(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, object]) -> object:
+    """Run *coroutine* on *loop*, which another thread turns, beyond the reach of any interruption."""
+    result, error = asyncio.run_coroutine_threadsafe(_to_its_end(coroutine), loop).result()
+    if error is not None:
+        raise error
+    return result
+
+
 _End = tuple[object, BaseException | None]
 
 

@@ -28,11 +28,12 @@ from mongojobs.core.notices import JobStarted
 from mongojobs.core.retry import LONGEST_DELAY, deferral, delay_after
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Call, Payloads
-from mongojobs.payload.invoking import call_hook, invoke
+from mongojobs.payload.invoking import call_hook, invoke, run_to_end
 from mongojobs.payload.masking import Clean, cleaner
 from mongojobs.payload.registry import Declaration
 from mongojobs.worker.errortext import LARGEST_ERROR_BYTES, cut, error_text, summary
 from mongojobs.worker.holdings import Held
+from mongojobs.worker.interruption import run_to_end_on
 from mongojobs.worker.outcome import Deferred, Discarded, Errored, GivenUp, HandedBack, Outcome, Snoozed, Succeeded
 from mongojobs.worker.overrides import Overrides
 
@@ -121,11 +122,16 @@ class Runner:
         call = held.call = self._payloads.load(held.job.handler)
         if call.job_object is not None:
             self._limit(held)
-        wait = partial(self._wait, held)
-        self._lifecycle.run("invoke_job", held.job, body=lambda: invoke(call, held.job, wait=wait))
+        wait, wait_for_hook = partial(self._wait, held), partial(self._wait_for_hook, held)
+        invoke(call, held.job, lifecycle=self._lifecycle, wait=wait, wait_for_hook=wait_for_hook)
 
     def _wait(self, held: Held, coroutine: Coroutine[Any, Any, object]) -> object:
         return held.interruption.wait_for(coroutine, self._loop())
+
+    def _wait_for_hook(self, held: Held, coroutine: Coroutine[Any, Any, object]) -> object:
+        """Wait as for the job; where that was interrupted, to the end, since its last hooks are to run all the same."""
+        is_over = held.interruption.raised is not None
+        return run_to_end_on(self._loop(), coroutine) if is_over else self._wait(held, coroutine)
 
     def _limit(self, held: Held) -> None:
         held.limit_to(self._overrides(held.job, held.call).max_run_time())
@@ -204,7 +210,8 @@ class Runner:
         """Run the ``failure`` event with the job object's hook; what they raise changes nothing."""
 
         def hook() -> None:
-            self._guarded(job, "the failure hook", lambda: call_hook(call and call.job_object, "failure", job))
+            target = call and call.job_object
+            self._guarded(job, "the failure hook", lambda: call_hook(target, "failure", job, wait=run_to_end))
 
         self._guarded(job, "failure", lambda: self._lifecycle.run("failure", self._worker, job, body=hook))
 

@@ -159,6 +159,14 @@ class TestARefusal:
         with pytest.raises(NotAJobError, match=r"Coincidence\.max_attempts is no method, but int"):
             Coincidence(name="X").save().delay.max_attempts()
 
+    def test_of_a_generator_says_that_it_would_run_nothing(self, app, band):
+        with pytest.raises(NotAJobError, match=r"Band\.improvise cannot be a job: it is a generator.*return instead"):
+            band.delay.improvise()
+        with pytest.raises(NotAJobError, match=r"Band\.improvise_all cannot be a job: it is an async generator"):
+            delay(Band).improvise_all()
+
+        assert app.store.find() == []
+
     def test_of_arguments_shows_the_signature(self, band):
         with pytest.raises(ArgumentsError, match=r"Band#rename\(name: str\).*missing a required argument: 'name'"):
             band.delay.rename()
@@ -353,6 +361,47 @@ class TestHandleAsynchronously:
 
         assert app.store.find() == []
         assert recorder.deeds == ["toured"]
+
+
+class TestAJobStoredBefore:
+    def test_that_names_a_generator_does_not_succeed(self, app, band):
+        job = band.delay.play()
+        app.store.collection.update_one({"_id": job.id}, {"$set": {"handler.method": "improvise"}})
+
+        assert work_off() == (0, 1)
+
+        assert "Band.improvise cannot be a job" in app.get(job.id).last_error
+
+
+class TestAPlantedCall:
+    @pytest.mark.parametrize("method", ["_drink", "_strike", "_swear"])
+    def test_of_a_private_method_runs_nothing(self, app, recorder, method):
+        job = delay(Roadie(name="Joe").save()).carry("a piano")
+        app.store.collection.update_one({"_id": job.id}, {"$set": {"handler.method": method, "handler.args": []}})
+
+        assert work_off() == (0, 1)
+
+        assert recorder.deeds == []
+        assert f"Roadie.{method} cannot be a job: a private" in app.get(job.id).last_error
+
+    @pytest.mark.parametrize("method", ["_strike", "_swear"])
+    def test_of_a_private_method_of_a_class_runs_nothing(self, app, recorder, method):
+        job = Band.delay.count_all()
+        changes = {"handler.target": "tests.support.sample_documents.Roadie", "handler.method": method}
+        app.store.collection.update_one({"_id": job.id}, {"$set": changes})
+
+        assert work_off() == (0, 1)
+
+        assert recorder.deeds == []
+        assert app.get(job.id).state == "failed"
+
+    def test_of_a_private_method_of_a_delayable_class_runs_nothing(self, app, band, recorder):
+        job = band.delay.quarrel()
+        app.store.collection.update_one({"_id": job.id}, {"$set": {"handler.method": "_tune"}})
+
+        assert work_off() == (0, 1)
+
+        assert recorder.deeds == []
 
 
 class TestAnInlineFailure:

@@ -1,5 +1,9 @@
 """Job code at its worst, for the runner: what it raises, and what is asked of it afterwards."""
 
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,6 +19,44 @@ ERRORS: dict[str, Any] = {
     "JobTimeout": JobTimeout,
     "Interrupted": Interrupted,
 }
+
+
+def generator() -> Iterator[int]:
+    yield 1
+
+
+async def async_generator() -> AsyncIterator[int]:
+    yield 1
+
+
+async def coroutine() -> str:
+    return "awaited"
+
+
+class Promise:
+    """Can be awaited, and is no coroutine."""
+
+    def __await__(self) -> Iterator[None]:
+        yield
+
+
+UNRUN: dict[str, Callable[[], object]] = {
+    "a generator": generator,
+    "an async generator": async_generator,
+    "a coroutine": coroutine,
+    "a promise": Promise,
+    "a context": contextmanager(generator),
+}
+
+
+def passed_through(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Be a decorator as people write it, which does not look at what it wraps."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return wrapper
 
 
 class SpeechlessError(Exception):
@@ -62,6 +104,37 @@ def discards_for_a_reason_that_is_no_text() -> None:
 @job
 def does_nothing() -> None:
     pass
+
+
+@job
+def returns(what: str) -> object:
+    return UNRUN[what]()
+
+
+@job
+async def returns_later(what: str) -> object:
+    return UNRUN[what]()
+
+
+@job
+@dataclass
+class Returns:
+    what: str
+
+    def perform(self) -> object:
+        return UNRUN[self.what]()
+
+
+@job
+@passed_through
+async def awaited_through_a_wrapper() -> None:
+    await asyncio.sleep(0)
+
+
+@job
+@passed_through
+def read_by_nobody() -> Iterator[int]:
+    yield 1
 
 
 @job

@@ -1,5 +1,6 @@
 """Documents whose methods are delayed; what they do is written down in ``recorder``."""
 
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from mongoengine import DateTimeField, Document, IntField, ReferenceField, StringField
@@ -45,6 +46,13 @@ class Band(Delayable, Document):
     @staticmethod
     def applaud(times: int) -> None:
         recorder.note("applauded", times)
+
+    def improvise(self) -> Iterator[str]:
+        yield "a solo"
+
+    @classmethod
+    async def improvise_all(cls) -> AsyncIterator[str]:
+        yield "a solo"
 
     @handle_asynchronously
     def tour(self, *cities: str, **details: Any) -> str:
@@ -158,3 +166,14 @@ class Roadie(Document):
 
     def carry(self, what: str) -> None:
         recorder.note("carried", self.name, what)
+
+    def _drink(self) -> None:
+        recorder.note("drunk")
+
+    @classmethod
+    def _strike(cls) -> None:
+        recorder.note("struck")
+
+    @staticmethod
+    def _swear() -> None:
+        recorder.note("sworn")

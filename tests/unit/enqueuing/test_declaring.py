@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from types import MethodType
 
 import pytest
 from mongoengine import Document, IntField
@@ -11,6 +12,19 @@ from mongojobs import Delayable, NotAJobError, OptionError, RegistrationError, h
 from mongojobs.enqueuing.functions import JobFunction
 from mongojobs.payload.registry import registry
 from tests.support import sample_jobs
+
+
+def generator(*_args):
+    yield
+
+
+async def async_generator(*_args):
+    yield
+
+
+class CallableGenerator:
+    def __call__(self, *_args):
+        yield
 
 
 class TestJob:
@@ -46,6 +60,19 @@ class TestJob:
         assert declaration.max_run_time == timedelta(minutes=15)
         assert (declaration.retry_on, declaration.discard_on) == ((OSError,), (KeyError, ValueError))
         assert (declaration.on_missing, declaration.backoff, declaration.destroy_failed_jobs) == ("retry", 60, True)
+
+    def test_takes_texts_and_lists_where_they_say_the_same(self):
+        declaration = job(
+            name="test_declaring.texts",
+            aliases="test_declaring.old",
+            backoff="5m",
+            retry_on=[OSError],
+            discard_on=None,
+            queue=None,
+        )(lambda: None).declaration
+
+        assert registry.find("test_declaring.old") is declaration
+        assert (declaration.backoff, declaration.retry_on, declaration.discard_on) == ("5m", (OSError,), ())
 
     def test_refuses_a_function_that_no_worker_could_find(self):
         with pytest.raises(RegistrationError, match=r"define it at the top level of a module, or give name="):
@@ -97,6 +124,23 @@ class TestJob:
             ({"retry_on": "OSError"}, "retry_on must be an exception class or a tuple of them, got 'OSError'"),
             ({"retry_on": (OSError, int)}, "retry_on must be an exception class or a tuple of them, got <class 'int'>"),
             ({"discard_on": OSError()}, "discard_on must be an exception class"),
+            ({"discard_on": "OSError"}, "discard_on must be an exception class"),
+            ({"backoff": "exponential"}, r"backoff must be a duration .* lambda failures: 2\*\*failures, got 'expon"),
+            ({"backoff": [10, 60]}, r"backoff must be a duration .*, got \[10, 60\]; leave it out for failures\*\*4"),
+            ({"backoff": -1}, "backoff must be a duration of 0 or more"),
+            ({"backoff": True}, "backoff must be a duration"),
+            ({"backoff": timedelta}, "backoff must be a duration"),
+            ({"backoff": lambda: 60}, "backoff must be a function of one argument, the number of failures"),
+            ({"backoff": lambda job, failures: 60}, "backoff must be a function of one argument"),
+            ({"backoff": async_generator}, "backoff must be a plain function, since nobody awaits it"),
+            ({"destroy_failed_jobs": "no"}, "destroy_failed_jobs must be True or False, got 'no'"),
+            ({"aliases": 5}, "aliases must be a tuple of names of jobs, got 5"),
+            ({"aliases": ("old", 5)}, "aliases must be a tuple of names"),
+            ({"sensitive": {"value": 1}}, "sensitive must be a tuple of names"),
+            ({"on_missing": ["fail"]}, "on_missing must be fail, discard or retry"),
+            ({"max_run_time": "soon"}, "max_run_time must be a duration such as"),
+            ({"tags": ["a"]}, r"unknown declaration 'tags': it is said at each enqueue, by \.options\(tags="),
+            ({"retry_onn": OSError}, r"unknown declaration 'retry_onn': .*; did you mean retry_on\?"),
         ],
     )
     def test_refuses_a_bad_declaration(self, declared, message):
@@ -104,11 +148,87 @@ class TestJob:
             job(name="test_declaring.bad", **declared)(lambda: None)
 
 
+GENERATORS = [generator, async_generator, classmethod(generator), staticmethod(async_generator)]
+
+
+class TestAGenerator:
+    @pytest.mark.parametrize("function", [generator, async_generator, MethodType(generator, 1)])
+    def test_is_refused_as_a_function(self, function):
+        with pytest.raises(NotAJobError, match=r"generator cannot be a job: .* runs none of its lines: return instead"):
+            job(name="test_declaring.generator")(function)
+
+    @pytest.mark.parametrize("perform", [*GENERATORS, CallableGenerator(), partial(generator)])
+    def test_is_refused_as_the_perform_of_a_class(self, perform):
+        with pytest.raises(NotAJobError, match=r"\.Yielding\.perform cannot be a job: it is an? .*generator"):
+            job(type("Yielding", (), {"perform": perform, "__qualname__": "tests.Yielding"}))
+
+    @pytest.mark.parametrize("method", GENERATORS)
+    def test_is_refused_as_an_asynchronous_method(self, method):
+        with pytest.raises(NotAJobError, match="generator cannot be a job"):
+            handle_asynchronously(method)
+
+    @pytest.mark.parametrize("hook", ["enqueue", "before", "success", "error", "after", "failure"])
+    def test_is_refused_as_a_hook(self, hook):
+        with pytest.raises(NotAJobError, match=rf"Hooked\.{hook} cannot be a hook: it is a generator"):
+            job(type("Hooked", (), {"perform": print, hook: generator, "__qualname__": "Hooked"}))
+
+
+OVERRIDES = ["max_attempts", "max_run_time", "reschedule_at", "destroy_failed_jobs", "queue_name", "display_name"]
+
+
+class TestAnOverride:
+    @pytest.mark.parametrize("name", OVERRIDES)
+    def test_is_refused_when_nobody_could_await_it(self, name):
+        async def override(self):
+            return 3
+
+        with pytest.raises(NotAJobError, match=rf"Late\.{name} cannot be an override: .* write `def` for it"):
+            job(type("Late", (), {"perform": print, name: override, "__qualname__": "Late"}))
+
+    @pytest.mark.parametrize("name", OVERRIDES)
+    def test_is_refused_as_a_generator(self, name):
+        with pytest.raises(NotAJobError, match=rf"Late\.{name} cannot be an override: it is a generator"):
+            job(type("Late", (), {"perform": print, name: generator, "__qualname__": "Late"}))
+
+    @pytest.mark.parametrize(
+        ("name", "value", "message"),
+        [
+            ("max_attempts", "three", "must be a whole number, 1 or more, got 'three'"),
+            ("max_attempts", 0, "must be a whole number, 1 or more, got 0"),
+            ("max_run_time", -1, "must be more than 0, got -1"),
+            ("queue_name", 5, "must be a printable text"),
+            ("destroy_failed_jobs", "no", "must be True or False, got 'no'"),
+            ("display_name", 5, "must be a text or a method that returns one"),
+            ("reschedule_at", 5, r"must be a method that takes \(now, attempts\)"),
+        ],
+    )
+    def test_is_refused_where_it_is_a_bad_value_of_the_class(self, name, value, message):
+        with pytest.raises(OptionError, match=rf"Bad\.{name} {message}"):
+            job(type("Bad", (), {"perform": print, name: value, "__qualname__": "Bad"}))
+
+
 class TestHandleAsynchronously:
     @pytest.mark.parametrize("option", ["name", "aliases"])
     def test_takes_no_name(self, option):
         with pytest.raises(RegistrationError, match=f"takes no {option}: .* is found by its class and its own name"):
             handle_asynchronously(**{option: "x"})(lambda self: None)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"retry_onn": OSError}, r"unknown option 'retry_onn', did you mean retry_on\?"),
+            ({"backoff": "exponential"}, "backoff must be a duration"),
+            (
+                {"priority": lambda band, job: 3},
+                "priority must be a value, or a function of nothing or of the instance",
+            ),
+            ({"queue": async_generator}, "queue must be a value, or a plain function"),
+            ({"tags": "red"}, "tags must be a list of texts"),
+        ],
+    )
+    def test_refuses_what_it_could_not_use_at_a_call(self, options, message):
+        with pytest.raises(OptionError, match=message):
+            handle_asynchronously(**options)(lambda self: None)
 
     @pytest.mark.parametrize("value", [3, lambda: 3])
     def test_refuses_an_unknown_option(self, value):

@@ -93,6 +93,8 @@ class Reindexed:
     def _reindex_all(cls, depth):  # noqa: N805 - made a class method below
         return (cls.__name__, depth)
 
+    describe = _reindex
+    _reindex_quietly = Asynchronous(_reindex, declared(_reindex, name="x", kind="method"))
     reindex = Asynchronous(_reindex, declared(_reindex, name="x", kind="method", queue="slow"))
     reindex_all = Asynchronous(classmethod(_reindex_all), declared(_reindex_all, name="x", kind="method"))
 
@@ -222,8 +224,13 @@ class TestMethodCall:
             method_call(Group(), "update_user")
 
     @pytest.mark.behaviour("S129")
-    def test_accepts_a_private_method(self):
-        assert method_call(Group(name="g"), "_quietly").perform() == "g, quietly"
+    def test_accepts_a_private_method_that_is_declared(self):
+        assert method_call(Reindexed(), "_reindex_quietly", (1,)).perform() == ("index", 1)
+
+    @pytest.mark.parametrize(("target", "method"), [(Group(), "_quietly"), (Reindexed(), "_reindex")])
+    def test_refuses_a_private_method_that_is_not(self, target, method):
+        with pytest.raises(NotAJobError, match="a private or overridden method must be declared, by @handle_asynchr"):
+            method_call(target, method)
 
     @pytest.mark.parametrize("method", ["__init__", "__class__", "__getattribute__", "__hidden"])
     def test_refuses_names_of_python_itself(self, method):
@@ -270,7 +277,7 @@ class TestMethodCall:
     def test_on_a_registered_class_runs(self, registry, payloads):
         registry.add_class(Reindexed)
 
-        assert through_bson(payloads, method_call(Reindexed(), "_reindex", (1,))).perform() == ("index", 1)
+        assert through_bson(payloads, method_call(Reindexed(), "describe", (1,))).perform() == ("index", 1)
 
     @pytest.mark.parametrize(("target", "method"), [(Unregistered(), "x"), ("text", "upper"), ([], "clear")])
     def test_on_anything_else_is_refused(self, payloads, target, method):

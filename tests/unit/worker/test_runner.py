@@ -1,5 +1,6 @@
 """Whatever a job, its object or a plugin does, a run has an outcome."""
 
+import re
 import threading
 from datetime import timedelta
 
@@ -110,6 +111,30 @@ class TestAnOutcome:
         outcome = runner.run(held_call(hostile_jobs.discards_for_a_reason_that_is_no_text))
 
         assert outcome == Discarded("half a pair: \\ud800")
+
+
+class TestAResultThatIsStillToBeRun:
+    @pytest.mark.parametrize("what", list(hostile_jobs.UNRUN))
+    @pytest.mark.parametrize("function", [hostile_jobs.returns, hostile_jobs.returns_later])
+    def test_is_a_failure_that_says_so(self, runner, function, what):
+        outcome = runner.run(held_call(function, what))
+
+        assert isinstance(outcome, Errored)
+        assert re.match(r"NotRunError: .*returns.* returned an? .*, which nobody (reads|awaits): ", outcome.error.error)
+
+    @pytest.mark.parametrize("what", list(hostile_jobs.UNRUN))
+    def test_is_a_failure_of_a_job_object(self, runner, what):
+        outcome = runner.run(held_object(hostile_jobs.Returns(what)))
+
+        assert outcome.error.error.startswith("NotRunError: Returns.perform returned ")
+
+    def test_is_a_failure_of_a_generator_in_a_wrapper(self, runner):
+        outcome = runner.run(held_call(hostile_jobs.read_by_nobody))
+
+        assert "returned a generator, which nobody reads" in outcome.error.error
+
+    def test_is_run_where_the_wrapper_is_of_an_async_function(self, runner):
+        assert runner.run(held_call(hostile_jobs.awaited_through_a_wrapper)) == Succeeded()
 
 
 class TestAJobThatIsAsked:
