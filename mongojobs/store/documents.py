@@ -80,6 +80,7 @@ _DATES: Final = {field for field, types in _TYPES.items() if types is _DATE}
 _COUNTERS: Final = ("attempts", "fence", "losses", "releases", "snoozes")
 _DURATIONS: Final = ("max_run_time", "took")
 _LISTS: Final = ("errors", "retries", "tags")
+_TABLES: Final = ("errors", "retries")
 _NEVER_NULL: Final = {*_REQUIRED, *_COUNTERS}
 _KEPT_IF_SET: Final = _OPTIONAL.keys() - {*_COUNTERS, *_DURATIONS, *_LISTS, "id_given"}
 _SHOWN_INSTEAD: Final[dict[str, Any]] = {
@@ -172,6 +173,8 @@ def to_shown_job(document: Mapping[str, Any]) -> Job:
     for field, types in _TYPES.items():
         if type(document.get(field)) in types:
             values[field] = aware(document[field]) if types is _DATE else document[field]
+            if field in _TABLES:
+                values[field] = [item for item in document[field] if isinstance(item, dict)]
         elif field in _SHOWN_INSTEAD:
             values[field] = _SHOWN_INSTEAD[field]
     return _job(values)

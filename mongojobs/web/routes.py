@@ -6,13 +6,26 @@ from typing import Final
 
 from werkzeug.routing import Map, Rule
 
-from mongojobs.web.pages import changes, failures, job, jobs, overview, performance, queues, static, system, workers
+from mongojobs.web.pages import (
+    again,
+    changes,
+    failures,
+    job,
+    jobs,
+    overview,
+    performance,
+    queues,
+    static,
+    system,
+    workers,
+)
 from mongojobs.web.visit import View
 
 _LOOK: Final[dict[str, tuple[str, View]]] = {
     "overview": ("/", overview.show),
     "jobs": ("/jobs", jobs.show),
     "job": ("/job", job.show),
+    "again": ("/job/again", again.ask),
     "failures": ("/failures", failures.show),
     "queues": ("/queues", queues.show),
     "workers": ("/workers", workers.show),
@@ -23,6 +36,7 @@ _LOOK: Final[dict[str, tuple[str, View]]] = {
 _CHANGE: Final[dict[str, tuple[str, View]]] = {
     "change_jobs": ("/jobs/change", changes.change),
     "change_job": ("/job/change", job.change),
+    "run_again": ("/job/run-again", again.change),
     "change_queue": ("/queues/change", queues.change),
     "change_workers": ("/workers/change", workers.change),
 }

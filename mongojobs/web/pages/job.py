@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
@@ -18,6 +19,8 @@ from mongojobs.web.ids import key_of, read_key
 from mongojobs.web.pages.changes import change_one, read_destination, read_verb
 from mongojobs.web.pages.jobs import limits, shown_state
 from mongojobs.web.visit import Page, Visit
+
+NO_TIME: Final = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ def show(visit: Visit) -> Page:
     if job is None:
         raise NotFound("There is no such job: it never was, or it has completed or been deleted.")
     call, state = show_call(job.handler, visit.app.payloads), shown_state(job, visit)
+    most_attempts, longest = limits(job, visit)
     return Page(
         "job.html",
         {
@@ -62,8 +66,10 @@ def show(visit: Visit) -> Page:
             "why": _why(job, call, visit),
             "actions": [action for action, states in STARTS_FROM.items() if state in states],
             "commands": list(_commands(job, state)),
-            "limit": limits(job, visit)[0],
-            "longest": limits(job, visit)[1],
+            "limit": most_attempts,
+            "longest": longest,
+            "attempts_ever": _attempts_ever(job),
+            "waited": max(_started(job) - job.run_at, NO_TIME) if job.took is not None else None,
         },
     )
 
@@ -89,13 +95,10 @@ def _why(job: Job, call: ShownCall, visit: Visit) -> list[Reason]:
 
 
 def _moments(job: Job, visit: Visit) -> Iterator[Moment]:
+    """Yield what happened to it, and what will, in no order."""
+    yield from _runs(job)
     if job.created_at is not None:
         yield Moment("", job.created_at, f"Enqueued in {job.queue}")
-    for attempt in job.errors:
-        if isinstance(at := attempt.get("at"), datetime):
-            yield Moment(
-                "retried", at, f"Attempt {attempt.get('attempt', '?')} failed", str(attempt.get("worker") or "")
-            )
     if job.state == "ready":
         is_due = job.run_at <= visit.now
         yield Moment("ready" if is_due else "scheduled", job.run_at, "Due" if is_due else "Will be due")
@@ -108,6 +111,31 @@ def _moments(job: Job, visit: Visit) -> Iterator[Moment]:
         yield Moment(job.state, job.finished_at, words.get(job.state, "Ended"))
     if job.expire_at is not None:
         yield Moment("", job.expire_at, "Will be removed")
+
+
+def _runs(job: Job) -> Iterator[Moment]:
+    """Yield its runs as far as they are kept, and who wanted them."""
+    for attempt in job.errors:
+        if isinstance(at := attempt.get("at"), datetime):
+            yield Moment(
+                "retried", at, f"Attempt {attempt.get('attempt', '?')} failed", str(attempt.get("worker") or "")
+            )
+    for retry in job.retries:
+        if isinstance(at := retry.get("at"), datetime):
+            yield Moment("ready", at, "Retried", str(retry.get("by") or ""))
+    if job.took is not None and job.finished_at is not None:
+        yield Moment("running", _started(job), "Last run began", job.ran_by or "")
+
+
+def _started(job: Job) -> datetime:
+    """Return when the last run of a job that has ended began, as far as that is known."""
+    return (job.finished_at or job.run_at) - (job.took or NO_TIME)
+
+
+def _attempts_ever(job: Job) -> int:
+    """Return the number of the last failed attempt, which goes on over retries."""
+    numbers = [error.get("attempt") for error in job.errors]
+    return max((number for number in numbers if isinstance(number, int)), default=0)
 
 
 def _attempts(job: Job, call: ShownCall) -> Iterator[Attempt]:

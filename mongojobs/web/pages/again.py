@@ -1,0 +1,165 @@
+"""Running a job again that has ended, perhaps with other arguments.
+
+What is masked is not shown here either, and stays as it was. But it goes nowhere else than before: whoever changes
+another argument, which may be where a secret is sent, must give the masked ones anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Final
+
+from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.wrappers import Response
+
+from mongojobs.app.repeating import Place, run_again
+from mongojobs.core.errors import EnqueueError
+from mongojobs.core.job import Job
+from mongojobs.payload.showing import ShownCall, show_call
+from mongojobs.web.ids import key_of, read_key
+from mongojobs.web.visit import Page, Visit
+
+MOST_ARGUMENTS: Final = 30
+LONGEST_ARGUMENT: Final = 4_000
+"""In characters; what is larger is nothing to be edited in a page."""
+
+_TAG: Final = "__mj"
+_DEEPEST: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """An argument in the form: its *place*, how people call it, and its value as JSON; None where it has none."""
+
+    key: str
+    place: Place
+    name: str
+    shown: str
+    json: str | None
+    is_masked: bool
+
+    @property
+    def can_be_edited(self) -> bool:
+        """Whether it may be given anew: what JSON can say, and what nobody sees."""
+        return self.is_masked or self.json is not None
+
+
+def ask(visit: Visit) -> Page:
+    """Ask with which arguments."""
+    return _form(visit, _job(visit))
+
+
+def change(visit: Visit) -> Page | Response:
+    """Enqueue it."""
+    job = _job(visit)
+    call, fields = _fields(job, visit)
+    try:
+        changed = _changed(fields, visit)
+        made = run_again(visit.app, job, changed=changed)
+    except (BadRequest, EnqueueError) as error:
+        text = str(error.description if isinstance(error, BadRequest) else error)
+        return _form(visit, job, problem=call.clean(text))
+    names = [field.name for field in fields if field.place in changed]
+    visit.done("run again", target={"ids": [str(job.id)], "as": str(made.id), "changed": names})
+    return visit.go("job", id=key_of(made.id), did="again", n=1)
+
+
+def _form(visit: Visit, job: Job, *, problem: str = "") -> Page:
+    call, fields = _fields(job, visit)
+    typed = {field.key: visit.request.form[field.key] for field in fields if field.key in visit.request.form}
+    values = {
+        "job": job,
+        "key": key_of(job.id),
+        "call": call,
+        "fields": fields,
+        "typed": typed,
+        "problem": problem,
+        "longest": LONGEST_ARGUMENT,
+    }
+    return Page("again.html", values, status=400 if problem else 200)
+
+
+def _job(visit: Visit) -> Job:
+    job = visit.app.get(read_key(visit.text("id")))
+    if job is None:
+        raise NotFound("There is no such job: it never was, or it has completed or been deleted.")
+    return job
+
+
+def _fields(job: Job, visit: Visit) -> tuple[ShownCall, list[Field]]:
+    """Return the call of *job* and what may be edited of it: nothing where arguments are hidden, or too many."""
+    call, stored = show_call(job.handler, visit.app.payloads), list(_stored(job.handler))
+    if not (visit.show_arguments and call.is_known and len(stored) == len(call.arguments) <= MOST_ARGUMENTS):
+        return call, []
+    fields = [
+        Field(
+            key=f"argument-{number}",
+            place=place,
+            name=shown.name,
+            shown=shown.text,
+            json=None if shown.is_masked else _as_json(value, shown.text),
+            is_masked=shown.is_masked,
+        )
+        for number, ((place, value), shown) in enumerate(zip(stored, call.arguments, strict=True))
+    ]
+    return call, fields
+
+
+def _stored(handler: Mapping[str, Any]) -> Iterator[tuple[Place, object]]:
+    """Yield the stored arguments with their places, in the order in which they are shown."""
+    args, kwargs = handler.get("args"), handler.get("kwargs")
+    yield from enumerate(args if isinstance(args, list) else ())
+    if isinstance(kwargs, dict) and _TAG not in kwargs:
+        yield from kwargs.items()
+
+
+def _as_json(value: object, shown: str) -> str | None:
+    """Return *value* as JSON; None for what JSON has no word for, is too large, or is masked in part."""
+    if len(shown) > LONGEST_ARGUMENT or "[masked]" in shown or not _is_plain(value, 0):
+        return None
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _is_plain(value: object, depth: int) -> bool:
+    match value:
+        case None | bool() | str() | int():
+            return True
+        case float():
+            return isfinite(value)
+        case list():
+            return depth < _DEEPEST and all(_is_plain(item, depth + 1) for item in value)
+        case dict():
+            return depth < _DEEPEST and _TAG not in value and all(_is_plain(item, depth + 1) for item in value.values())
+        case _:
+            return False
+
+
+def _changed(fields: list[Field], visit: Visit) -> dict[Place, object]:
+    """Return what was given anew. Raises BadRequest."""
+    changed: dict[Place, object] = {}
+    for field in fields:
+        text = visit.request.form.get(field.key, "").strip() if field.can_be_edited else ""
+        if text and text != field.json:
+            changed[field.place] = _read(field, text)
+    kept = [field.name for field in fields if field.is_masked and field.place not in changed]
+    if changed and kept:
+        raise BadRequest(f"Who changes an argument must give the masked ones anew: {', '.join(kept)}.")
+    return changed
+
+
+def _read(field: Field, text: str) -> object:
+    if len(text) > LONGEST_ARGUMENT:
+        raise BadRequest(f"{field.name} is longer than {LONGEST_ARGUMENT} characters.")
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise BadRequest(
+            f'{field.name} must be written as JSON, such as 7, "a text", true, null or ["a list"].'
+        ) from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
