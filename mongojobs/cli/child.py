@@ -18,7 +18,7 @@ from mongojobs.cli.working import set_up_worker_logging
     click.Option(["--life"], type=int, required=True),
     click.Option(["--log-dir"], type=click.Path(file_okay=False, path_type=Path)),
 )
-@click.command(cls=Command, settings=(*SETTINGS, "exit_on_complete"), hidden=True)
+@click.command(cls=Command, settings=(*SETTINGS, "exit_on_complete"), hidden=True, takes_signals=True)
 @click.pass_obj
 def child(told: GlobalOptions, /, *, flags: dict[str, Any], channel: int, life: int, log_dir: Path | None) -> None:
     """Run the jobs that the worker sends through a socket."""

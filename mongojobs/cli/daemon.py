@@ -141,7 +141,7 @@ def restart(
 
 
 @with_options(_pid_dir_option(), *work_options())
-@daemon.command(cls=Command, settings=_WORKING)
+@daemon.command(cls=Command, settings=_WORKING, takes_signals=True)
 @click.pass_obj
 def run(told: GlobalOptions, /, *, pid_dir: Path, **options: Any) -> None:
     """Work in the foreground, with the pid file of the daemon: the two exclude each other."""

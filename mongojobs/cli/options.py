@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 import click
 
 from mongojobs.cli.completing import complete_queues
+from mongojobs.worker.signals import let_in
 
 ENVIRONMENT_PREFIX: Final = "MONGOJOBS_"
 
@@ -73,13 +74,16 @@ class GlobalOptions:
 class Command(click.Command):
     """A command with a flag for each of *settings*, which it gets as the mapping ``flags``, and those of all commands.
 
-    The latter it gets as the context's object.
+    The latter it gets as the context's object. One that *takes_signals* lets them in by itself, once it is ready.
     """
 
-    def __init__(self, *arguments: Any, settings: Sequence[str] = (), **options: Any) -> None:
+    def __init__(
+        self, *arguments: Any, settings: Sequence[str] = (), takes_signals: bool = False, **options: Any
+    ) -> None:
         options.setdefault("epilog", "Options of all commands, such as --app and --uri: mongojobs --help")
         super().__init__(*arguments, **options)
         self._settings = settings
+        self._takes_signals = takes_signals
         self._made: list[click.Parameter] | None = None
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -90,6 +94,8 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Do what all commands begin with, and call this one."""
+        if not self._takes_signals:
+            let_in()
         later = {name: ctx.params.pop(name) for name in _global_names()}
         ctx.obj = told = ctx.obj.but(later)
         ctx.color = told.colors

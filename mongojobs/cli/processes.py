@@ -14,6 +14,7 @@ import click
 from mongojobs.cli.failures import NO
 from mongojobs.cli.options import ENVIRONMENT_PREFIX, GlobalOptions
 from mongojobs.cli.probing import ProbeOptions
+from mongojobs.worker.signals import hold_back
 
 if TYPE_CHECKING:
     from mongojobs.core.settings import Settings
@@ -73,10 +74,9 @@ class WorkOptions:
 def supervise(told: GlobalOptions, options: WorkOptions, settings: Settings) -> int:
     """Run the children until told to stop; return the exit status. Never imports the app."""
     from mongojobs.cli.announcing import Announcer
-    from mongojobs.cli.working import Departure, set_up_worker_logging
+    from mongojobs.cli.working import set_up_worker_logging
     from mongojobs.worker.supervisor import Supervisor
 
-    departure = Departure()
     set_up_worker_logging(settings, options.log_dir)
     announcer = Announcer.taken_from(os.environ)
     commands = child_commands(told, options, processes=settings.processes)
@@ -87,9 +87,7 @@ def supervise(told: GlobalOptions, options: WorkOptions, settings: Settings) -> 
         beat=announcer.beat,
     )
     with _heartbeat_of(len(commands), options):
-        status = supervisor.run()
-    departure.is_under_way = True
-    return status
+        return supervisor.run()
 
 
 def _heartbeat_of(processes: int, options: WorkOptions) -> AbstractContextManager[object]:
@@ -127,6 +125,7 @@ def restart(told: GlobalOptions, options: WorkOptions, *, processes: int) -> NoR
     """Begin again as a supervisor: that the app wants *processes* is known only now that it is imported."""
     environ = {**own_environment(told), f"{ENVIRONMENT_PREFIX}PROCESSES": str(processes)}
     pidfile = [f"--pidfile={options.pidfile}"] if options.pidfile else []
+    hold_back()  # also while the next program begins: they reach it, once it is ready for them
     os.execve(sys.executable, [*own_command(told, options), *pidfile], environ)  # noqa: S606 - this very program
 
 

@@ -117,7 +117,7 @@ def work_options() -> list[click.Option]:
 
 
 @with_options(*work_options(), pidfile_option())
-@click.command(cls=Command, settings=(*SETTINGS, "exit_on_complete"))
+@click.command(cls=Command, settings=(*SETTINGS, "exit_on_complete"), takes_signals=True)
 @click.pass_context
 def work(context: click.Context, /, **options: Any) -> None:
     """Work off jobs until told to stop.
@@ -140,7 +140,7 @@ def work(context: click.Context, /, **options: Any) -> None:
         is_flag=True,
     ),
 )
-@click.command(cls=Command, settings=SETTINGS)
+@click.command(cls=Command, settings=SETTINGS, takes_signals=True)
 @click.pass_context
 def workoff(context: click.Context, /, *, flags: dict[str, object], **options: Any) -> None:
     """Work off the jobs that are due, and leave."""

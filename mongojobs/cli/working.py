@@ -10,8 +10,6 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from signal import Signals
-from types import FrameType
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn
 
 from mongojobs.cli.config import shown_setting
@@ -20,6 +18,9 @@ from mongojobs.cli.opening import Opened, log_level, open_app
 from mongojobs.cli.options import GlobalOptions
 from mongojobs.cli.probing import probes_of
 from mongojobs.cli.processes import WorkOptions, child_command, restart
+from mongojobs.cli.standard import never_fail
+from mongojobs.plugins.output import Output
+from mongojobs.worker.signals import STOP_SIGNALS, SUPERVISED, WorkerSignals, supervisor_of
 
 if TYPE_CHECKING:
     from mongojobs.app import Worker
@@ -35,25 +36,6 @@ _NOT_LOGGED: Final = ("uri", "collection", "database", "processes")
 _FOR_THE_SUPERVISOR: Final = ("shutdown_timeout", "exit_on_complete")
 
 
-class Departure:
-    """What the signals that end a process do while nobody else takes them.
-
-    Until a worker takes them they end the process with status 0, since it holds no job yet; without an exception, which
-    the app's code might catch while it is imported. After the worker has ended, more of them change nothing: platforms
-    send several, and one that came while Python cleans up would turn status 0 into that of a crash.
-    """
-
-    def __init__(self) -> None:
-        self.is_under_way = False
-        """To be set as soon as somebody else takes the signals."""
-        for number in (Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT):
-            signal.signal(number, self._leave)
-
-    def _leave(self, _number: int, _frame: FrameType | None) -> None:
-        if not self.is_under_way:
-            os._exit(0)
-
-
 @dataclass(frozen=True, slots=True)
 class End:
     """The exit *status* of the process, and whether threads go on that would hold it up."""
@@ -62,7 +44,13 @@ class End:
     leaves_threads: bool = False
 
     def leave(self) -> NoReturn:
-        """Leave the process, after the last lines are written."""
+        """Leave the process, after the last lines are written.
+
+        Further signals change nothing: platforms send several, and one that came while Python cleans up would turn
+        status 0 into that of a crash.
+        """
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         if self.leaves_threads:
             logging.shutdown()
             sys.stdout.flush()
@@ -73,19 +61,24 @@ class End:
 
 def work_here(told: GlobalOptions, options: WorkOptions) -> End:
     """Work until told to stop. Raises Failure, ConfigurationError."""
-    from mongojobs.app import Worker
-    from mongojobs.cli.announcing import Announcer
-    from mongojobs.worker.signals import SUPERVISED, WorkerSignals, supervisor_of
-    from mongojobs.worker.supervisor import DISMISSED_STATUS
-
-    departure = Departure()
     supervisor = supervisor_of(os.environ)
     os.environ.pop(SUPERVISED, None)
+    with WorkerSignals(supervisor=supervisor) as signals:
+        end = _work(told, options, signals, is_supervised=supervisor is not None)
+        signals.stay()
+    return end
+
+
+def _work(told: GlobalOptions, options: WorkOptions, signals: WorkerSignals, *, is_supervised: bool) -> End:
+    from mongojobs.app import Worker
+    from mongojobs.cli.announcing import Announcer
+    from mongojobs.worker.supervisor import DISMISSED_STATUS
+
     opened = open_app(told, options.flags)
     if opened.settings.processes > 1:
         restart(told, options, processes=opened.settings.processes)
     set_up_worker_logging(opened.settings, options.log_dir)
-    _log_origins(opened, is_supervised=supervisor is not None)
+    _log_origins(opened, is_supervised=is_supervised)
     failed = _FailedRuns(opened.app.lifecycle)
     announcer = Announcer.taken_from(os.environ)  # before the command of the children is made, who are not to tell
     worker = Worker(app=opened.app, child=child_command(told, options), **_labelled(opened.settings, options))
@@ -93,14 +86,13 @@ def work_here(told: GlobalOptions, options: WorkOptions) -> End:
     worker.pulse.on_beat(announcer.beat)
     with probes_of(worker, opened, options.probes, number=options.number), _heartbeat_of(worker, options):
         try:
-            with WorkerSignals(worker, supervisor=supervisor):
-                departure.is_under_way = True
-                status = worker.start()
+            signals.hand_to(worker)
+            status = worker.start()
         except Exception as error:
             raise _fatal(error) from error
     if options.fail_on_error and failed.count and status == 0:
         status = NO
-    if worker.is_dismissed and supervisor is not None and status == 0:
+    if worker.is_dismissed and is_supervised and status == 0:
         status = DISMISSED_STATUS
     return End(status, worker.has_stuck_threads)
 
@@ -120,9 +112,11 @@ def _heartbeat_of(worker: Worker, options: WorkOptions) -> AbstractContextManage
 def set_up_worker_logging(settings: Settings, log_dir: Path | None, *, at_once: bool = False) -> None:
     """Log to standard output, or to the file in *log_dir*; with *at_once* each line by itself. Raises Failure."""
     from mongojobs.plugins.formats import set_up_logging
-    from mongojobs.plugins.output import LogHandler
+    from mongojobs.plugins.output import LogHandler, be_heard
 
+    never_fail()
     handler = LogHandler(sys.stdout.buffer if log_dir is None else _open_log(log_dir), at_once=at_once)
+    be_heard(handler)
     set_up_logging(handler, level=log_level(settings), form=settings.log_format, environ=os.environ)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what jobs print stands between the log lines of its time
@@ -144,9 +138,10 @@ class _FailedRuns:
 def _open_log(folder: Path) -> BinaryIO:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return (folder / LOG_FILE).open("ab")
+        descriptor = os.open(folder / LOG_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     except OSError as error:
         raise Failure(f"cannot write the log in {folder}: {error.strerror}", NO) from None
+    return io.BufferedWriter(Output(descriptor))
 
 
 def _log_origins(opened: Opened, *, is_supervised: bool) -> None:

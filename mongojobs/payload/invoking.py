@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from typing import Any
 
+from mongojobs.core.copies import CopiesEndHere
 from mongojobs.core.errors import Discard, Interrupted, NotRunError, Snooze
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle
@@ -33,7 +34,8 @@ def call_hook(job_object: object | None, name: str, *arguments: object, wait: Aw
     hook = getattr(job_object, name, None)
     if not callable(hook):
         return None
-    result = hook(*arguments[: _takes(hook, len(arguments))])
+    with CopiesEndHere():
+        result = hook(*arguments[: _takes(hook, len(arguments))])
     return ran(_label(hook), wait(_awaited(result)) if inspect.isawaitable(result) else result)
 
 
@@ -86,7 +88,8 @@ def _with_hooks(call: Call, job: Job, wait: Await, wait_for_hook: Await) -> obje
 
 
 def _perform(call: Call, wait: Await) -> object:
-    result = call.perform()
+    with CopiesEndHere():
+        result = call.perform()
     if result is None:
         return None
     if inspect.isawaitable(result) and (is_async(call.function) or is_async(inspect.unwrap(call.function))):

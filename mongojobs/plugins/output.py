@@ -3,22 +3,64 @@
 Each write lets another thread run, which costs a busy worker more than its jobs. So lines are gathered for a moment, in
 the buffer through which the jobs' own prints go too, so that all of it keeps its order. Warnings and errors are written
 at once. A process that dies without a word takes the lines of that moment with it.
+
+Whatever becomes of the output, the work goes on: a reader that has left, a full disk, a file that a job has closed.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import os
+import select
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 MOMENT_SECONDS: Final = 0.02
+_PATIENCE_SECONDS: Final = 1.0
+
+
+class OutputError(OSError):
+    """Standard output cannot be written to, for another reason than that its reader has left."""
+
+
+class Output(io.FileIO):
+    """An open *descriptor* that is written to whole, and that stays open.
+
+    When it *is_strict*, the first write that fails raises OSError: BrokenPipeError, or OutputError. Afterwards, and
+    else, what cannot be written is dropped.
+    """
+
+    def __init__(self, descriptor: int, *, is_strict: bool = False) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self.is_strict = is_strict
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write all of *data*, also where somebody has made the descriptor one that does not wait."""
+        left = memoryview(data).cast("B")
+        size = len(left)
+        try:
+            while left:
+                written = super().write(left)
+                if written is None:
+                    select.select([], [self], [])
+                left = left[written or 0 :]
+        except OSError as error:
+            if self.is_strict:
+                self.is_strict = False
+                raise (
+                    error if isinstance(error, BrokenPipeError) else OutputError(error.errno, error.strerror)
+                ) from None
+        return size
 
 
 class LogHandler(logging.Handler):
-    """Writes records to *output*, whose reader may go away: then they go nowhere, and the jobs go on.
+    """Writes records to *output*; where that fails they go nowhere, and the jobs go on.
 
     With *at_once* nothing is gathered: for a process that jobs may end without a word.
     """
@@ -26,20 +68,22 @@ class LogHandler(logging.Handler):
     def __init__(self, output: BinaryIO, *, at_once: bool = False) -> None:
         super().__init__()
         self._output = output
+        self._descriptor = _descriptor_of(output)
         self._at_once = at_once
         self._written = threading.Event()
-        os.register_at_fork(before=self.flush)  # else a child would write what its parent has in the buffer again
+        self._writing = threading.RLock()
+        os.register_at_fork(before=self._settle, after_in_parent=self._go_on, after_in_child=self._go_on_alone)
         threading.Thread(target=self._flush_in_time, name="mongojobs-log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record, soon."""
         try:
-            line = self.format(record) + "\n"
-            with self._reader_may_leave():
-                self._output.write(line.encode("utf-8", "backslashreplace"))
+            line = (self.format(record) + "\n").encode("utf-8", "backslashreplace")
         except Exception:  # noqa: BLE001 - as in the standard library: a log that fails stops nobody
             self.handleError(record)
             return
+        with self._alone():
+            self._write(line)
         if self._at_once or record.levelno >= logging.WARNING:
             self.flush()
         elif not self._written.is_set():
@@ -47,8 +91,32 @@ class LogHandler(logging.Handler):
 
     def flush(self) -> None:
         """Write what is gathered."""
-        with self._reader_may_leave():
+        with self._alone(), contextlib.suppress(OSError, ValueError):
             self._output.flush()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let nobody fork meanwhile.
+
+        The patience is for this story: one thread has begun to fork, and waits for the lock of the logging module;
+        another one has that, as it sets up logging, and flushes all handlers.
+        """
+        is_ours = self._writing.acquire(timeout=_PATIENCE_SECONDS)
+        try:
+            yield
+        finally:
+            if is_ours:
+                self._writing.release()
+
+    def _write(self, line: bytes) -> None:
+        try:
+            self._output.write(line)
+        except ValueError:  # a job has closed it
+            if self._descriptor is not None:
+                self._output = io.BufferedWriter(Output(self._descriptor))
+                self._output.write(line)
+        except OSError:
+            pass  # the next lines may do better
 
     def _flush_in_time(self) -> None:
         moment = threading.Event()
@@ -56,16 +124,68 @@ class LogHandler(logging.Handler):
             self._written.wait()
             moment.wait(MOMENT_SECONDS)
             self._written.clear()
-            try:
-                self.flush()
-            except (OSError, ValueError):  # a full disk, or a closed file: the next lines may do better
-                moment.wait(1)
+            self.flush()
 
-    @contextmanager
-    def _reader_may_leave(self) -> Iterator[None]:
-        try:
-            yield
-        except BrokenPipeError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._output.fileno())
-            os.close(nowhere)
+    def _settle(self) -> None:
+        """Be between two lines while the process forks: else a copy would write what is gathered again, or be stuck."""
+        self._writing.acquire()
+        self.flush()
+
+    def _go_on(self) -> None:
+        self._writing.release()
+
+    def _go_on_alone(self) -> None:
+        """Do without the thread, in a copy of the process."""
+        self._writing = threading.RLock()
+        self._at_once = True
+
+
+class Heard(logging.Logger):
+    """The logger of a worker whose warnings and errors reach *handler*, however the app has set up logging.
+
+    That may happen in any job, and its usual way disables all loggers that it does not name.
+    """
+
+    handler: logging.Handler
+
+    @property
+    def disabled(self) -> bool:
+        """Whether it is silent: never."""
+        return False
+
+    @disabled.setter
+    def disabled(self, _value: bool) -> None:
+        pass
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name in the standard library
+        """Whether records of *level* go anywhere."""
+        return level >= logging.WARNING or super().isEnabledFor(level)
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Pass *record* on as the app wishes; and to the worker's own log, if that is not what it wishes."""
+        if record.levelno >= logging.WARNING and not (self._leads_there() and self.filter(record)):
+            self.handler.handle(record)
+        super().handle(record)
+
+    def _leads_there(self) -> bool:
+        logger: logging.Logger | None = self
+        while logger is not None:
+            if self.handler in logger.handlers:
+                return True
+            logger = logger.parent if logger.propagate else None
+        return False
+
+
+def be_heard(handler: logging.Handler, name: str = "mongojobs") -> None:
+    """Let the warnings and errors of the logger *name* reach *handler*, whatever the app does to logging."""
+    logger = logging.getLogger(name)
+    vars(logger).pop("disabled", None)
+    logger.__class__ = Heard
+    logger.handler = handler  # type: ignore[attr-defined]  # it is a Heard one now
+
+
+def _descriptor_of(output: BinaryIO) -> int | None:
+    try:
+        return output.fileno()
+    except (OSError, ValueError):
+        return None

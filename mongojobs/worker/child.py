@@ -17,7 +17,7 @@ from typing import Final
 from mongojobs.core.job import Document
 from mongojobs.worker.channel import Channel
 from mongojobs.worker.memory import in_mib, peak_bytes
-from mongojobs.worker.signals import WORKER_SIGNALS, held_back
+from mongojobs.worker.signals import held_back
 from mongojobs.worker.supervisor import Command
 
 PATIENCE_SECONDS: Final = 0.25
@@ -25,7 +25,6 @@ PATIENCE_SECONDS: Final = 0.25
 DEATH_SECONDS: Final = 1.0
 """How long a process may take to end after its connection has."""
 _LOOK_SECONDS: Final = 0.005
-_HELD_BACK: Final = (*WORKER_SIGNALS, Signals.SIGUSR2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Child:
         life, self._life = os.pipe()
         try:
             arguments = [*command.arguments, f"--channel={theirs.fileno()}", f"--life={life}"]
-            with held_back(*_HELD_BACK):
+            with held_back():
                 self._process = subprocess.Popen(
                     arguments,
                     env=command.environ,

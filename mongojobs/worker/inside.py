@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import fcntl
 import os
 import queue
@@ -13,8 +12,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from signal import Signals
-from types import FrameType
 from typing import Final, TypeVar
 
 from mongojobs.core.job import Document, Job
@@ -28,7 +25,7 @@ from mongojobs.worker.channel import Channel
 from mongojobs.worker.holdings import Held
 from mongojobs.worker.overrides import Overrides
 from mongojobs.worker.runner import Runner
-from mongojobs.worker.signals import WORKER_SIGNALS
+from mongojobs.worker.signals import WORKER_SIGNALS, Handlers, do_nothing, dump_stacks_on_demand
 from mongojobs.worker.slots import EventLoop
 from mongojobs.worker.wear import measured
 
@@ -52,11 +49,11 @@ def leave_signals_to_the_worker() -> None:
 
     By a handler, since what is ignored would be ignored in the processes that jobs start too.
     """
+    Handlers(dict.fromkeys(WORKER_SIGNALS, do_nothing)).take()
     for number in WORKER_SIGNALS:
-        signal.signal(number, _do_nothing)
         signal.siginterrupt(number, False)  # system calls in C code go on
-    faulthandler.register(signal.SIGUSR2, all_threads=True)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [*WORKER_SIGNALS, Signals.SIGUSR2])
+    dump_stacks_on_demand()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, WORKER_SIGNALS)
 
 
 class Inside:
@@ -182,7 +179,3 @@ class _WorkersClock:
         """Return the server's time."""
         moment, since = self._told
         return moment + timedelta(milliseconds=int((time.monotonic() - since) * 1000))
-
-
-def _do_nothing(_number: int, _frame: FrameType | None) -> None:
-    """Be a handler, and do nothing."""

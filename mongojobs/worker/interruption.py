@@ -14,6 +14,8 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
+from mongojobs.core.copies import CopiesEndHere
+
 T = TypeVar("T")
 
 
@@ -142,7 +144,8 @@ async def _to_its_end(coroutine: Coroutine[Any, Any, object]) -> _End:
     SystemExit and KeyboardInterrupt, left to a task, would end the loop, and all other jobs on it with them.
     """
     try:
-        return await coroutine, None
+        with CopiesEndHere():
+            return await coroutine, None
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from mongojobs.core.clock import Clock, truncate
+from mongojobs.core.copies import CopiesEndHere
 from mongojobs.core.durations import format_duration
 from mongojobs.core.errors import (
     DeserializationError,
@@ -71,7 +72,7 @@ class Runner:
             outcomes.append(self._perform(held))
             return outcomes[0]
 
-        with running(held.job):
+        with running(held.job), CopiesEndHere():
             try:
                 self._lifecycle.run("perform", self._worker, held.job, body=perform)
             except BaseException as error:  # noqa: BLE001 - a plugin around the run may raise anything

@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from signal import Signals
 from types import FrameType, TracebackType
@@ -25,6 +25,13 @@ SUPERVISED: Final = "MONGOJOBS_SUPERVISED"
 """The environment variable by which a supervisor tells its children that it handles Ctrl-C for them."""
 
 WORKER_SIGNALS: Final = (Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT, Signals.SIGTSTP, Signals.SIGUSR1)
+
+STOP_SIGNALS: Final = (Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT)
+
+HELD_BACK: Final = (*WORKER_SIGNALS, Signals.SIGUSR2)
+"""What a process that begins to work, or that starts another, is not to be hit by before it is ready."""
+
+Handler = Callable[[int, FrameType | None], object]
 
 _PARENT_SECONDS: Final = 1.0
 _STANDARD_ERROR: Final = 2
@@ -40,80 +47,162 @@ class Stoppable(Protocol):
         """Begin nothing more, but stay."""
 
 
+class Handlers:
+    """Handlers of signals that belong to this process alone: a copy of it that is forked off has the usual ones.
+
+    The story that holding signals back prevents: a job forks a child, as by ``multiprocessing``, and terminates it at
+    once; the signal comes before the child has given up the handlers; so the child takes it for one of the process
+    that it is a copy of, which shares the socket with it, and stops.
+    """
+
+    def __init__(self, handlers: Mapping[Signals, Handler]) -> None:
+        self._handlers = dict(handlers)
+        self._before: dict[Signals, Any] = {}
+        self._mask = _Mask()
+
+    def take(self) -> None:
+        """Handle the signals, from now on."""
+        for number, handler in self._handlers.items():
+            self._before[number] = signal.signal(number, handler)
+        os.register_at_fork(before=self._hold_back, after_in_parent=self._let_in, after_in_child=self._give_up)
+
+    def give_back(self) -> None:
+        """Leave the signals to those who handled them before."""
+        for number, handler in self._before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        self._before.clear()
+
+    def _hold_back(self) -> None:
+        self._mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, self._before)
+
+    def _let_in(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask.before)
+
+    def _give_up(self) -> None:
+        for number in self._before:
+            if signal.getsignal(number) is self._handlers[number]:  # else the job has set one that it wants
+                signal.signal(number, signal.default_int_handler if number == Signals.SIGINT else signal.SIG_DFL)
+        self._before.clear()
+        self._let_in()
+
+
+class _Mask(threading.local):
+    """What a thread that forks held back before."""
+
+    before: Iterable[int] = ()
+
+
 class Mailbox:
     """Collects signals for whoever reads them, while the ``with`` block lasts; then all is as it was before.
 
-    Only the main thread can enter and leave it; any one thread reads. Signals in *ignored* are ignored meanwhile.
+    Only the main thread can enter and leave it; any one thread reads. Signals in *ignored* are not collected: nothing
+    happens. (Not by the system's own way of ignoring them, which programs that jobs start would inherit.)
     """
 
     def __init__(self, signals: Iterable[Signals], *, ignored: Iterable[Signals] = ()) -> None:
-        self._handlers: dict[Signals, Any] = dict.fromkeys(signals, _wake)
-        self._handlers |= dict.fromkeys(ignored, signal.SIG_IGN)
-        self._before: dict[Signals, Any] = {}
+        self._ignored = frozenset(ignored)
+        self._signals = (*signals, *self._ignored)
+        self._handlers = Handlers(dict.fromkeys(self._signals, do_nothing))
+        self._is_open = False
 
     def __enter__(self) -> Self:
         self._reading, self._writing = socket.socketpair()
         self._writing.setblocking(False)
         self._descriptor_before = signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
-        for number, handler in self._handlers.items():
-            self._before[number] = signal.signal(number, handler)
-        # A supervisor holds INT back for its children, so that it cannot hit one that is not here yet.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._handlers)
+        os.register_at_fork(after_in_child=self._leave_to_the_parent)
+        self._handlers.take()
+        self._is_open = True
+        # They were held back until now, so that none could hit a process that is not ready for it.
+        self._mask_before = signal.pthread_sigmask(signal.SIG_UNBLOCK, self._signals)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask_before)
+        self._is_open = False
+        self._handlers.give_back()
         signal.set_wakeup_fd(self._descriptor_before)
-        self._reading.close()
-        self._writing.close()
+        self._close()
 
     def receive(self, seconds: float | None = None) -> list[Signals]:
         """Return the signals that have come, in their order; wait for the first one, at most *seconds*."""
         self._reading.settimeout(seconds)
         try:
-            return [Signals(number) for number in self._reading.recv(1024) if number]
+            numbers = self._reading.recv(1024)
         except (TimeoutError, BlockingIOError):
             return []
+        return [Signals(number) for number in numbers if number and number not in self._ignored]
 
     def wake(self) -> None:
         """Let ``receive`` return without a signal."""
         self._writing.send(b"\0")
 
+    def _close(self) -> None:
+        self._reading.close()
+        self._writing.close()
+
+    def _leave_to_the_parent(self) -> None:
+        """Be no mailbox any more, in a copy of the process."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        own = self._writing.fileno()
+        if (descriptor := signal.set_wakeup_fd(-1)) != own:
+            signal.set_wakeup_fd(descriptor)  # it is that of an event loop that the job runs
+        self._close()
+
 
 class WorkerSignals:
-    """Hands signals to *worker* while the ``with`` block lasts.
+    """Hands signals to a worker while the ``with`` block lasts, from ``hand_to`` on.
 
     TERM stops it, however often it comes; so does the first INT, and a second one stops it at once, as QUIT does. TSTP
     and USR1 make it quiet. USR2 writes the stacks of all threads to standard error. Under a supervisor, whose process
     id is *supervisor*, INT is ignored, and the worker stops when the supervisor is gone. Source: ecosystem.md 3.5.
+
+    Until there is a worker, what would stop it ends the process with status 0, since it holds no job yet: at once, and
+    without an exception, which the app's code might catch while it is imported.
     """
 
-    def __init__(self, worker: Stoppable, *, supervisor: int | None = None) -> None:
+    def __init__(self, worker: Stoppable | None = None, *, supervisor: int | None = None) -> None:
         self._worker = worker
         self._supervisor = supervisor
         ignored = () if supervisor is None else (Signals.SIGINT,)
         self._mailbox = Mailbox([number for number in WORKER_SIGNALS if number not in ignored], ignored=ignored)
         self._leaving = threading.Event()
+        self._handing = threading.Lock()
+        self._is_to_be_quiet = False
         self._interrupted = False
+        self._stays = False
         self._reader = threading.Thread(target=self._read, name="mongojobs-signals", daemon=True)
 
     def __enter__(self) -> Self:
+        dump_stacks_on_demand()
         self._mailbox.__enter__()
-        faulthandler.register(signal.SIGUSR2, file=_STANDARD_ERROR, all_threads=True)
         self._reader.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._stays:
+            return
         self._leaving.set()
         self._mailbox.wake()
         self._reader.join()
         faulthandler.unregister(signal.SIGUSR2)
         self._mailbox.__exit__(kind, error, trace)
+
+    def hand_to(self, worker: Stoppable) -> None:
+        """Let *worker* have the signals from now on."""
+        with self._handing:
+            self._worker = worker
+        if self._is_to_be_quiet:
+            worker.quiet()
+
+    def stay(self) -> None:
+        """Go on after the ``with`` block: the process is about to end, and no later signal is to change how."""
+        self._stays = True
 
     def _read(self) -> None:
         while not self._leaving.is_set():
@@ -126,21 +215,50 @@ class WorkerSignals:
 
     def _tell(self, number: Signals) -> None:
         try:
-            self._obey(number)
+            with self._handing:
+                worker = self._worker
+                if worker is None:
+                    self._do_without_worker(number)
+                    return
+            self._obey(worker, number)
         except Exception:  # a plugin that hears of the stop may raise; the next signal must still be read
             logger.exception("A plugin raised while the worker was told of %s", number.name)
 
-    def _obey(self, number: Signals) -> None:
+    def _do_without_worker(self, number: Signals) -> None:
+        if number in STOP_SIGNALS:
+            os._exit(0)
+        self._is_to_be_quiet = True
+
+    def _obey(self, worker: Stoppable, number: Signals) -> None:
         match number:
             case Signals.SIGTERM:
-                self._worker.stop()
+                worker.stop()
             case Signals.SIGINT:
-                self._worker.stop(now=self._interrupted)
+                worker.stop(now=self._interrupted)
                 self._interrupted = True
             case Signals.SIGQUIT:
-                self._worker.stop(now=True)
+                worker.stop(now=True)
             case _:
-                self._worker.quiet()
+                worker.quiet()
+
+
+def hold_back() -> None:
+    """Let signals wait until somebody takes them: as this process begins, or another program is to take its place."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
+
+
+def let_in() -> None:
+    """Let signals do what they usually do; but process 1 of a container, which they do not end, ends at TERM too."""
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda number, _frame: os._exit(128 + number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
+
+
+def dump_stacks_on_demand() -> None:
+    """Write the stacks of all threads to standard error at USR2, from now on."""
+    faulthandler.register(signal.SIGUSR2, file=_STANDARD_ERROR, all_threads=True)
+    os.register_at_fork(after_in_child=lambda: faulthandler.unregister(signal.SIGUSR2))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR2])
 
 
 def supervisor_of(environ: Mapping[str, str]) -> int | None:
@@ -156,14 +274,14 @@ def supervisor_of(environ: Mapping[str, str]) -> int | None:
 
 
 @contextmanager
-def held_back(*numbers: Signals) -> Iterator[None]:
+def held_back() -> Iterator[None]:
     """Hold signals back meanwhile; a process that is started inside holds them back until it asks for them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _wake(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing: that the signal came is told by the socket."""
+def do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """Be a handler: that the signal came is told by the socket, if there is one."""

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from mongojobs.core.copies import CopiesEndHere
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.worker.finisher import Finisher, Result
 from mongojobs.worker.holdings import Held, Holdings
@@ -47,7 +48,7 @@ class EventLoop:
         asyncio.set_event_loop(loop)
         while not self._closing:
             # A job may stop the loop, and SystemExit from a task that a job has begun falls through it.
-            with contextlib.suppress(SystemExit, KeyboardInterrupt):
+            with contextlib.suppress(SystemExit, KeyboardInterrupt), CopiesEndHere():
                 loop.run_forever()
         for task in (left := asyncio.all_tasks(loop)):
             task.cancel()

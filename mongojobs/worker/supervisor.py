@@ -194,7 +194,7 @@ class _Child:
         self._started_at = time.monotonic()
         environ = {**self._command.environ, SUPERVISED: str(os.getpid())}
         try:
-            with held_back(Signals.SIGINT):
+            with held_back():
                 self._process = subprocess.Popen(
                     self._command.arguments, env=environ, pass_fds=self._command.descriptors
                 )

@@ -1,15 +1,14 @@
 """Jobs in child processes: whatever a job does to its process, it does to no other job."""
 
 import os
-import re
 import time
-from pathlib import Path
 from signal import Signals
 
 import pytest
 
 import mongojobs
 from tests.support import process_app
+from tests.support.processes import lives, pid_in
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.faults
@@ -43,17 +42,6 @@ def is_gone(app, job):
 
 def lines(ledger, beginning=""):
     return [line for line in ledger.read_text().splitlines() if line.startswith(beginning)]
-
-
-def pid_in(line):
-    return int(re.findall(r"\d+", line)[-1])
-
-
-def lives(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def tell_all(worker, number, times=1):

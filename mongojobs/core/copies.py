@@ -1,0 +1,56 @@
+"""Copies of this process that a job forks off: each ends where the job's code does, and never goes on as a worker."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from types import TracebackType
+from typing import NoReturn, Self
+
+
+class CopiesEndHere:
+    """Lets a copy of the process that was forked off inside a ``with`` block end with it, as a script of its own would.
+
+    Its status is 0, or what ``SystemExit`` says, or 1 after any other exception. It has no part in what the process
+    does when that ends: it flushes what it has printed, and is gone.
+    """
+
+    __slots__ = ("_own",)
+
+    def __enter__(self) -> Self:
+        self._own = os.getpid()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if os.getpid() != self._own:
+            _end(error)
+
+
+def _end(error: BaseException | None) -> NoReturn:
+    status = 1
+    try:
+        status, text = _ending(error)
+        if text:
+            os.write(
+                2, text.encode("utf-8", "backslashreplace")
+            )  # sys.stderr may be locked by a thread that is not here
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
+
+
+def _ending(error: BaseException | None) -> tuple[int, str]:
+    """Return the exit status, and what is to be said of it."""
+    match error:
+        case None | SystemExit(code=None):
+            return 0, ""
+        case SystemExit(code=int(code)):
+            return code & 0xFF, ""
+        case SystemExit(code=code):
+            return 1, f"{code}\n"
+        case _:
+            return 1, "".join(traceback.format_exception(error))

@@ -1,0 +1,88 @@
+"""Jobs that fork: the copies of the process are no workers, and what happens to them happens to no worker."""
+
+import itertools
+
+import pytest
+
+import mongojobs
+from tests.support import forking_app
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.faults
+
+EXECUTORS = ("thread", "process")
+JOBS = (forking_app.lets_a_copy_end, forking_app.lets_a_copy_of_the_loop_end)
+ENDS = (("returns", 0), ("exits", 3), ("raises", 1))
+in_both_modes = pytest.mark.parametrize("executor", EXECUTORS)
+TERMINATED, INTERRUPTED = -15, -2
+
+
+@pytest.fixture
+def worker_environ():
+    return {
+        "MONGOJOBS_LEASE": "30",
+        "MONGOJOBS_HEARTBEAT": "0.5",
+        "MONGOJOBS_APP": "tests.support.forking_app",
+        "MONGOJOBS_SHUTDOWN_TIMEOUT": "1",
+    }
+
+
+@pytest.fixture
+def app(connection):
+    app = mongojobs.configure(retry_jitter=0)
+    app.create_indexes()
+    yield app
+    mongojobs.configure()
+
+
+def lines(ledger, beginning=""):
+    return [line for line in ledger.read_text().splitlines() if line.startswith(beginning)]
+
+
+class TestAChildThatAJobTerminates:
+    @in_both_modes
+    @pytest.mark.parametrize("how", ["fork", "multiprocessing", "pool", "preexec"])
+    def test_ends_and_the_worker_goes_on(self, app, ledger, start, how, executor):
+        worker = start("work", "--executor", executor)
+        forking_app.terminates_its_child.delay(str(ledger), how)
+        eventually(lambda: lines(ledger, "child ended"), seconds=20)
+
+        forking_app.harmless.delay(str(ledger), 1)
+        eventually(lambda: lines(ledger, "harmless 1"), seconds=20)
+
+        assert lines(ledger, "child") == [f"child ended with {TERMINATED}"]
+        assert "Exiting" not in worker.output
+
+    @in_both_modes
+    def test_by_an_interrupt_under_a_supervisor_ends_as_elsewhere(self, app, ledger, start, executor):
+        start("work", "--processes", "2", "--executor", executor)
+
+        forking_app.terminates_its_child.delay(str(ledger), "interrupt")
+        eventually(lambda: lines(ledger, "child ended"), seconds=20)
+
+        assert lines(ledger, "child") == [f"child ended with {INTERRUPTED}"]
+
+
+class TestACopyOfTheWorker:
+    @pytest.mark.parametrize("case", list(itertools.product(EXECUTORS, JOBS, ENDS)))
+    def test_ends_where_the_job_does(self, app, ledger, start, case):
+        executor, job, (end, status) = case
+        start("work", "--executor", executor)
+
+        job.delay(str(ledger), end)
+        eventually(lambda: lines(ledger, "copy ended"), seconds=20)
+        forking_app.harmless.delay_many([(str(ledger), number) for number in range(10)])
+        eventually(lambda: app.store.collection.count_documents({}) == 0, seconds=20)
+
+        assert lines(ledger, "copy") == [f"copy ended with {status}"]
+        assert sorted(lines(ledger, "harmless")) == [f"harmless {number}" for number in range(10)]
+
+    @in_both_modes
+    def test_runs_no_hooks_of_the_job(self, app, ledger, start, executor):
+        start("work", "--executor", executor)
+
+        mongojobs.enqueue(forking_app.LetsACopyEndInAHook(str(ledger)))
+        eventually(lambda: lines(ledger, "success"), seconds=20)
+        eventually(lambda: app.store.collection.count_documents({}) == 0, seconds=20)
+
+        assert lines(ledger) == ["copy ended with 0", "copy ended with 0", "success"]
