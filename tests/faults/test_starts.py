@@ -1,0 +1,109 @@
+"""Signals that come before a worker works: at every moment of its start, from its first line on."""
+
+from signal import Signals
+
+import pytest
+
+import mongojobs
+from tests.support import forking_app
+from tests.support.gate import Gate
+from tests.support.processes import lives
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.faults
+
+MOMENTS = (
+    "mongojobs.cli",
+    "click",
+    "mongojobs.cli.work",
+    "mongojobs.cli.working",
+    "mongojobs.app",
+    "mongoengine",
+    "tests.support.forking_app",
+    "mongojobs.plugins.formats",
+    "mongojobs.cli.announcing",
+)
+WAYS = {
+    "thread": ("work",),
+    "process": ("work", "--executor", "process"),
+    "supervisor": ("work", "--processes", "2"),
+    "one run": ("workoff",),
+}
+
+
+@pytest.fixture
+def worker_environ():
+    return {"MONGOJOBS_APP": "tests.support.forking_app", "MONGOJOBS_SHUTDOWN_TIMEOUT": "1"}
+
+
+@pytest.fixture
+def app(connection):
+    app = mongojobs.configure(retry_jitter=0)
+    app.create_indexes()
+    yield app
+    mongojobs.configure()
+
+
+class TestAStopDuringTheStart:
+    @pytest.mark.parametrize("moment", MOMENTS)
+    @pytest.mark.parametrize("number", [Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT])
+    def test_ends_the_process_with_status_0_and_no_job_begun(self, app, ledger, tmp_path, start, moment, number):
+        gate = Gate(tmp_path, moment)
+        job = forking_app.harmless.delay(str(ledger), 1)
+        worker = start("work", **gate.environ)
+        eventually(gate.is_reached, seconds=20)
+
+        worker.send(number)
+        gate.open()
+        status = worker.wait()
+
+        assert status == 0, worker.errors
+        assert worker.errors == ""
+        assert app.get(job.id).state == "ready"
+
+    @pytest.mark.parametrize("moment", ["click", "tests.support.forking_app"])
+    @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+    def test_of_all_its_processes_ends_them(self, app, ledger, tmp_path, start, moment, way):
+        gate = Gate(tmp_path, moment)
+        worker = start(*way, **gate.environ)
+        eventually(gate.is_reached, seconds=20)
+
+        worker.send_to_all(Signals.SIGTERM)
+        gate.open()
+        status = worker.wait()
+
+        assert status == 0, worker.errors
+        assert worker.errors == ""
+        assert worker.descendants() == []
+
+
+class TestAWishToBeQuietDuringTheStart:
+    @pytest.mark.parametrize("number", [Signals.SIGTSTP, Signals.SIGUSR1])
+    def test_is_kept_until_the_worker_works(self, app, ledger, tmp_path, start, number):
+        gate = Gate(tmp_path, "tests.support.forking_app")
+        job = forking_app.harmless.delay(str(ledger), 1)
+        worker = start("work", **gate.environ)
+        eventually(gate.is_reached, seconds=20)
+
+        worker.send(number)
+        gate.open()
+        worker.says("Starting job worker")
+        eventually(lambda: app.workers() and app.workers()[0].state == "quiet")
+        worker.send(Signals.SIGTERM)
+
+        assert worker.wait() == 0
+        assert app.get(job.id).state == "ready"
+
+
+class TestAWorkerWhoseSupervisorDies:
+    def test_ends_during_its_import_too(self, app, tmp_path, start):
+        gate = Gate(tmp_path, "tests.support.forking_app")
+        worker = start("work", "--processes", "2", **gate.environ)
+        eventually(gate.is_reached, seconds=20)
+        eventually(lambda: len(worker.descendants()) == 2)
+        children = worker.descendants()
+
+        worker.send(Signals.SIGKILL)
+        worker.wait()
+
+        eventually(lambda: not any(map(lives, children)), seconds=10)
