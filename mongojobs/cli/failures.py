@@ -7,8 +7,6 @@ from typing import Final
 
 import click
 
-from mongojobs.plugins.output import OutputError
-
 NO: Final = 1
 USAGE: Final = 2
 NO_APP: Final = 3
@@ -36,8 +34,6 @@ def failure(error: Exception) -> Failure | None:
             return Failure(str(error), USAGE)
         case errors.MongoJobsError():
             return Failure(str(error), NO)
-        case OutputError():
-            return Failure(f"cannot write to standard output: {error.strerror}", NO)
         case _:
             return _database_failure(error)
 

@@ -9,6 +9,7 @@ import click
 
 from mongojobs.cli.failures import failure
 from mongojobs.cli.options import GlobalOptions, global_options
+from mongojobs.plugins.output import OutputError
 from mongojobs.version import __version__
 
 COMMANDS: Final = {
@@ -98,4 +99,7 @@ def mongojobs(context: click.Context, /, **values: Any) -> None:
 
 def main() -> None:
     """Run the command line and leave the process with its exit status."""
-    mongojobs(prog_name="mongojobs")
+    try:
+        mongojobs(prog_name="mongojobs")
+    except OutputError as error:
+        raise SystemExit(f"Error: cannot write to standard output: {error.strerror}") from None

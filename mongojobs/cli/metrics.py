@@ -11,6 +11,7 @@ import click
 from mongojobs.cli.opening import Database, open_database
 from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
 from mongojobs.cli.probing import LOOPBACK, QUERY_SECONDS, exposition, listen
+from mongojobs.cli.standard import never_fail
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -63,6 +64,7 @@ def metrics(told: GlobalOptions, /, *, host: str, port: int, cache: timedelta) -
     from mongojobs.plugins.prometheus_queues import QueueMetrics, new_registry
     from mongojobs.worker.signals import Mailbox
 
+    never_fail()
     with open_database(told) as database:
         registry = new_registry(QueueMetrics(lambda: _look(database), seconds=cache.total_seconds()))
         pages: dict[str, Page] = {"/metrics": lambda: _answer(registry)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import sys
@@ -42,7 +43,13 @@ def json_option() -> click.Option:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print *document*; times are ISO 8601 in UTC with milliseconds, durations seconds."""
-    click.echo(json.dumps(plain(document), indent=2, ensure_ascii=False))
+    click.echo(json_text(document, indent=2))
+
+
+def json_text(document: Mapping[str, Any], *, indent: int | None = None) -> str:
+    """Return *document* as JSON; in ASCII where standard output is not in UTF-8, as programs take JSON to be."""
+    is_unicode = codecs.lookup(sys.stdout.encoding).name == "utf-8"
+    return json.dumps(plain(document), indent=indent, ensure_ascii=not is_unicode)
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> None:

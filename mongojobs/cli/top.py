@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import shutil
@@ -20,7 +19,17 @@ import click
 
 from mongojobs.cli.opening import Database, open_database
 from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
-from mongojobs.cli.output import Column, counted, in_words, iso, json_option, plain, printable, shortened, table_lines
+from mongojobs.cli.output import (
+    Column,
+    counted,
+    in_words,
+    iso,
+    json_option,
+    json_text,
+    printable,
+    shortened,
+    table_lines,
+)
 from mongojobs.cli.queues import QUEUE_COLUMNS, count_document, queue_document, queue_row, unknown_queue
 from mongojobs.cli.workers import WORKER_COLUMNS, worker_document, worker_row
 
@@ -93,7 +102,7 @@ def _print_lines(database: Database, seconds: float, *, once: bool, as_json: boo
     while True:
         try:
             view = look(database.operator)
-            click.echo(json.dumps(plain(_document(view)), ensure_ascii=False) if as_json else _line(view))
+            click.echo(json_text(_document(view)) if as_json else _line(view))
         except StoreUnavailableError as error:
             if once:
                 raise

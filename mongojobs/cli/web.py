@@ -11,6 +11,7 @@ import click
 
 from mongojobs.cli.opening import log_level, open_app
 from mongojobs.cli.options import Command, own_option, with_options
+from mongojobs.cli.standard import never_fail
 
 DEFAULT_PORT: Final = 8787
 
@@ -67,6 +68,7 @@ def web(context: click.Context, /, *, hide_arguments: bool, **options: Any) -> N
 
     user, password = (os.environ.get(f"MONGOJOBS_WEB_{name}", "") for name in ("USER", "PASSWORD"))
     serving = Serving(user=user, password=password, show_arguments=not hide_arguments, **options)
+    never_fail()
     opened = open_app(context.obj)
     settings = opened.settings
     set_up_logging(

@@ -47,9 +47,9 @@ def app(connection):
 class TestAStopDuringTheStart:
     @pytest.mark.parametrize("moment", MOMENTS)
     @pytest.mark.parametrize("number", [Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT])
-    def test_ends_the_process_with_status_0_and_no_job_begun(self, app, ledger, tmp_path, start, moment, number):
+    def test_ends_the_process_with_status_0_and_no_job_begun(self, app, tmp_path, start, moment, number):
         gate = Gate(tmp_path, moment)
-        job = forking_app.harmless.delay(str(ledger), 1)
+        job = forking_app.harmless.delay("nowhere", 1)
         worker = start("work", **gate.environ)
         eventually(gate.is_reached, seconds=20)
 
@@ -63,7 +63,7 @@ class TestAStopDuringTheStart:
 
     @pytest.mark.parametrize("moment", ["click", "tests.support.forking_app"])
     @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-    def test_of_all_its_processes_ends_them(self, app, ledger, tmp_path, start, moment, way):
+    def test_of_all_its_processes_ends_them(self, app, tmp_path, start, moment, way):
         gate = Gate(tmp_path, moment)
         worker = start(*way, **gate.environ)
         eventually(gate.is_reached, seconds=20)
@@ -79,9 +79,9 @@ class TestAStopDuringTheStart:
 
 class TestAWishToBeQuietDuringTheStart:
     @pytest.mark.parametrize("number", [Signals.SIGTSTP, Signals.SIGUSR1])
-    def test_is_kept_until_the_worker_works(self, app, ledger, tmp_path, start, number):
+    def test_is_kept_until_the_worker_works(self, app, tmp_path, start, number):
         gate = Gate(tmp_path, "tests.support.forking_app")
-        job = forking_app.harmless.delay(str(ledger), 1)
+        job = forking_app.harmless.delay("nowhere", 1)
         worker = start("work", **gate.environ)
         eventually(gate.is_reached, seconds=20)
 

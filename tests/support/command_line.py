@@ -141,6 +141,19 @@ def run_without_reader(*arguments: str, environ: Mapping[str, str]) -> str:
     return ended.stderr
 
 
+def run_redirected(redirection: str, *arguments: str, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end with a redirection as shells know it, such as ``>/dev/full`` or ``2>&-``."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-m", "mongojobs", *arguments],
+        cwd=ROOT,
+        env=clean_environ(environ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 def clean_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """Return an environment that says nothing about jobs but what *environ* says."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
