@@ -29,6 +29,7 @@ from mongojobs.payload.calls import Payloads, object_call
 from mongojobs.payload.codec import Codec
 from mongojobs.payload.references import DocumentReferences
 from mongojobs.payload.registry import registry
+from mongojobs.payload.searching import ArgumentSearch
 from mongojobs.plugins.log import LogPlugin
 from mongojobs.store.clients import Client
 from mongojobs.store.jobs import JobStore, open_store
@@ -91,6 +92,7 @@ class MongoJobs(Operating):
             )
         store = open_store(link.client, link.database, self.settings, self._clock)
         store.on_warning = lambda message: self.lifecycle.notify(Warned("", message))
+        store.match_argument = ArgumentSearch(self.payloads)
         return store
 
     @cached_property

@@ -19,6 +19,7 @@ from mongojobs.core.job import LONGEST_NAME, Job, JobId
 from mongojobs.core.jobfilter import JobFilter, ShownState, Verb
 from mongojobs.core.settings import plain_text
 from mongojobs.payload.calls import Payloads
+from mongojobs.payload.searching import ArgumentSearch
 from mongojobs.store.documents import cut
 from mongojobs.store.failures import FailureGroup
 from mongojobs.store.faults import DatabaseError, is_refused, unavailable
@@ -319,6 +320,7 @@ class Operator(Operating):
     def __init__(self, store: JobStore, payloads: Payloads) -> None:
         self._store = store
         self._payloads = payloads
+        store.match_argument = ArgumentSearch(payloads)
 
     @property
     def store(self) -> JobStore:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -49,15 +48,17 @@ class ArgumentType(click.ParamType):  # type: ignore[type-arg]  # older ones tak
     name = "argument"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
-        """Return place and value: a number, true, false or null as in JSON, else the text."""
+        """Return place and value: a number, true, false or null as in JSON, a value as a page shows it, or a text."""
+        from mongojobs.core.errors import FilterError
+        from mongojobs.core.typed import read_typed
+
         place, sign, text = value.partition("=")
         if not sign:
             self.fail(f"must be KEY=VALUE, such as order_id=7, got {value!r}", param, ctx)
         try:
-            parsed = json.loads(text)
-        except ValueError:
-            return place, text
-        return place, text if isinstance(parsed, list | dict) else parsed
+            return place, read_typed(text)
+        except FilterError as error:
+            self.fail(str(error), param, ctx)
 
 
 def parsed_time(text: str, fail: Callable[[str], Any]) -> datetime:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
 from typing import Any, Final, Literal, get_args
+from uuid import UUID
 
 from bson import ObjectId
 
@@ -14,11 +17,10 @@ from mongojobs.core.clock import truncate
 from mongojobs.core.errors import FilterError
 from mongojobs.core.job import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
 from mongojobs.core.settings import plain_text
+from mongojobs.core.typed import Typed
 
 ShownState = Literal["ready", "scheduled", "running", "failed", "cancelled", "completed"]
 """The states as people see them: of the jobs that are stored as ready, those due later are scheduled."""
-
-Scalar = str | int | float | bool | datetime | ObjectId | None
 
 SHOWN_STATES: Final[tuple[ShownState, ...]] = get_args(ShownState)
 Verb = Literal["retry", "cancel", "hasten", "move", "delete"]
@@ -35,6 +37,7 @@ STARTS_FROM: Final[Mapping[Verb, tuple[ShownState, ...]]] = {
 LONGEST_ERROR_TEXT: Final = 200
 LONGEST_ARGUMENT: Final = 1000
 MOST_ARGUMENTS: Final = 10
+DEEPEST_PLACE: Final = 5
 MOST_WORDS: Final = 5
 
 _PATH: Final = re.compile(r"\w[\w-]*(?:\.\w[\w-]*)*")
@@ -47,9 +50,10 @@ class JobFilter:
     *ready* jobs are due, *scheduled* ones are due later. *words* are texts that are all contained in the name, and
     *error* is one contained in the last error, whatever their case. *worker* is the name of the worker that runs the
     job, or ran it in vain, or to its end. *since* and *until* bound when a job was made, the first of them included.
-    *arguments* are pairs, or a mapping, of a place and the value there: ``order_id`` for a keyword argument, ``0`` for
-    the first positional one, ``order.id`` for what is inside of one, ``target`` for the id of the document whose method
-    it is. A document among the arguments is found by its id.
+    *arguments* are pairs, or a mapping, of a place and the value there: ``order_id`` by name, also where it was given
+    by position, ``0`` for the first positional one, ``order.id`` for what is inside of one, ``target`` for the document
+    whose method it is. A document is found by itself or by its id. A value is of its own type: 1 is neither 1.0 nor
+    True nor "1", and None is no argument that is missing.
 
     Values are compared, never interpreted. Raises FilterError for what cannot be one.
     """
@@ -64,7 +68,7 @@ class JobFilter:
     error: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    arguments: Sequence[tuple[str, Scalar]] | Mapping[str, Scalar] = ()
+    arguments: Sequence[tuple[str, Any]] | Mapping[str, Any] = ()
 
     def __post_init__(self) -> None:
         for field, check in _CHECKS.items():
@@ -83,7 +87,7 @@ class JobFilter:
         return [replace(self, state=state) for state in states if self.state in (None, state)]
 
     @property
-    def pairs(self) -> tuple[tuple[str, Scalar], ...]:
+    def pairs(self) -> tuple[tuple[str, Any], ...]:
         """The arguments as pairs, whatever they were given as."""
         return tuple(self.arguments.items() if isinstance(self.arguments, Mapping) else self.arguments)
 
@@ -125,7 +129,7 @@ def _moment(field: str, value: object) -> datetime:
         raise _refused(field, "must be a datetime with a time zone", value) from None
 
 
-def _arguments(field: str, value: object) -> tuple[tuple[str, Scalar], ...]:
+def _arguments(field: str, value: object) -> tuple[tuple[str, Any], ...]:
     pairs = value.items() if isinstance(value, Mapping) else value
     if isinstance(pairs, str | bytes) or not hasattr(pairs, "__iter__"):
         raise _refused(field, "must be pairs of a place and a value", value)
@@ -135,23 +139,30 @@ def _arguments(field: str, value: object) -> tuple[tuple[str, Scalar], ...]:
     return checked
 
 
-def _argument(field: str, pair: object) -> tuple[str, Scalar]:
+def _argument(field: str, pair: object) -> tuple[str, Any]:
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise _refused(field, "must be pairs of a place and a value", pair)
     place, value = pair
     if not isinstance(place, str) or len(place) > LONGEST_NAME or not _PATH.fullmatch(place):
         raise _refused(field, "must have places such as order_id, 0 or order.id", place)
+    if place.count(".") >= DEEPEST_PLACE:
+        raise _refused(field, f"must have places of at most {DEEPEST_PLACE} parts", place)
+    return plain_text(place), _value(field, value)
+
+
+def _value(field: str, value: object) -> Any:
     match value:
+        case Enum() | Typed() | None | bool() | float() | ObjectId() | Decimal() | date() | timedelta() | UUID():
+            return value
         case str() if len(value) <= LONGEST_ARGUMENT:
-            return plain_text(place), plain_text(value)
-        case None | bool() | float() | ObjectId():
-            return plain_text(place), value
+            return plain_text(value)
         case int() if -(2**63) <= value < 2**63:
-            return plain_text(place), value
-        case datetime():
-            return plain_text(place), _moment(field, value)
+            return value
+        case _ if hasattr(type(value), "_meta") and getattr(value, "pk", None) is not None:
+            return value
         case _:
-            raise _refused(field, f"must have texts of at most {LONGEST_ARGUMENT} characters, numbers or ids", value)
+            allowed = f"texts of at most {LONGEST_ARGUMENT} characters, numbers, dates, ids, enums or saved documents"
+            raise _refused(field, f"must have {allowed}", value)
 
 
 def _refused(field: str, allowed: str, value: object) -> FilterError:

@@ -84,3 +84,7 @@ class Codec:
     def is_target(self, cls: type) -> bool:
         """Return whether methods of *cls* can be jobs: it is a class of documents or a registered one."""
         return (self._references.class_name(cls) or self.registry.class_name(cls)) is not None
+
+    def target_classes(self) -> Iterable[tuple[str, type]]:
+        """Return the classes whose methods can be jobs, with the names under which they are stored."""
+        return {**self.registry.classes(), **self._references.classes()}.items()

@@ -51,6 +51,10 @@ class ReferenceDecoder(Protocol):
         """Return the document class that is called *name*."""
         ...
 
+    def classes(self) -> dict[str, type]:
+        """Return all document classes with their names."""
+        ...
+
 
 class Decoder:
     """Loads values, by one look-up of the type each."""

@@ -86,6 +86,11 @@ class DocumentReferences:
         """Return ``module.qualname`` of a document class, None for any other class."""
         return full_name(cls) if issubclass(cls, BaseDocument) else None
 
+    def classes(self) -> dict[str, type]:
+        """Return the document classes that have been imported by now, with their names."""
+        self._look_around()
+        return dict(self._classes)
+
     def find_class(self, name: object) -> type | None:
         """Return the imported document class of that name; nothing is imported for it."""
         if type(name) is not str:

@@ -129,6 +129,14 @@ class Registry:
         """Whether no job was declared in this process."""
         return not self._jobs
 
+    def functions(self) -> list[Declaration]:
+        """Return the functions that were declared as jobs, each once."""
+        return [declaration for declaration in list(self._by_target.values()) if declaration.kind == "function"]
+
+    def classes(self) -> dict[str, type]:
+        """Return the classes that are registered by now, with their names."""
+        return dict(self._classes)
+
     def find(self, name: object) -> Declaration:
         """Return the job that is registered under *name*.
 

@@ -13,6 +13,7 @@ from pymongo.errors import OperationFailure
 
 from mongojobs.core.clock import Clock
 from mongojobs.core.job import RUNNING, Document, Job, JobId
+from mongojobs.core.matching import MatchArgument, by_place
 from mongojobs.core.settings import Settings
 from mongojobs.store import clients, faults
 
@@ -41,6 +42,7 @@ class StoreBase:
 
     ``on_warning`` hears in a sentence of what still works, but badly; ``on_damaged`` of each job that ``reserve`` and
     ``adopt`` set aside because it cannot be read. Both may be called from any thread that uses the store.
+    ``match_argument`` is for who knows more of arguments than their place: it turns a filter's into a query.
     """
 
     def __init__(self, collection: clients.Jobs, clock: Clock, settings: Settings) -> None:
@@ -49,6 +51,7 @@ class StoreBase:
         self.settings = settings
         self.on_warning: Callable[[str], None] = _ignore
         self.on_damaged: Callable[[Quarantined], None] = _ignore
+        self.match_argument: MatchArgument = by_place
         self._client: clients.Client = collection.database.client
         self._is_real = clients.is_real(self._client)
         self._without_index: dict[str, float] = {}

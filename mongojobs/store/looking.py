@@ -129,7 +129,7 @@ class Looking(Reserving, Sweeping):
         Of scheduled ones the soonest come first. Running ones come in the order of their locks, the freshest first. For
         the next page pass the *next* of this one as *after*. Raises FilterError, DatabaseError.
         """
-        selection = as_listed(chosen, now=self.clock.now(), everything=self.anything())
+        selection = as_listed(chosen, now=self.clock.now(), everything=self.anything(), match=self.match_argument)
         if type(limit) is not int or not 1 <= limit <= LONGEST_PAGE:
             raise FilterError(f"limit must be between 1 and {LONGEST_PAGE}, got {limit!r:.100}")
         start = None if after is None else to_position(after, selection.order)
@@ -153,7 +153,7 @@ class Looking(Reserving, Sweeping):
         if most is not None:
             _check_bound("most", most)
         total = Count(0)
-        for selection in by_state(chosen, now=self.clock.now(), everything=self.anything()):
+        for selection in by_state(chosen, now=self.clock.now(), everything=self.anything(), match=self.match_argument):
             total += self._count_some(selection, None if most is None else most - total.number)
             if most is not None and total.number >= most:
                 break
@@ -299,7 +299,7 @@ class Looking(Reserving, Sweeping):
     def _latest_by_queue(self, chosen: JobFilter, most: int) -> dict[str, int]:
         """Count the latest *most* jobs of a state by queue. Raises FilterError."""
         _check_bound("most", most)
-        [selection] = by_state(chosen, now=self.clock.now(), everything=self.anything())
+        [selection] = by_state(chosen, now=self.clock.now(), everything=self.anything(), match=self.match_argument)
         pipeline: list[Document] = [
             {"$match": selection.query},
             {"$sort": {selection.order[0]: -1}},

@@ -32,7 +32,8 @@ from mongojobs.core.job import (
     Document,
     Job,
 )
-from mongojobs.core.jobfilter import JobFilter, Scalar, ShownState
+from mongojobs.core.jobfilter import JobFilter, ShownState
+from mongojobs.core.matching import MatchArgument, by_place
 from mongojobs.store import indexes
 from mongojobs.store.filters import EPOCH
 
@@ -93,26 +94,33 @@ class Selection:
         return tuple(job.id if field == "_id" else getattr(job, field) for field in self.order)
 
 
-def as_listed(chosen: JobFilter, *, now: datetime, everything: Document) -> Selection:
+def as_listed(chosen: JobFilter, *, now: datetime, everything: Document, match: MatchArgument = by_place) -> Selection:
     """Return the jobs that a list shows, of all states if none is named."""
     if chosen.state is None:
         rest = merged(
-            _eq("queue", chosen.queue), _eq("priority", chosen.priority), _of_name(chosen), _of_documents(chosen)
+            _eq("queue", chosen.queue), _eq("priority", chosen.priority), _of_name(chosen), _of_documents(chosen, match)
         )
         return Selection(index="_id_", order=BY_AGE, base={}, keys={}, rest=rest)
-    return _of_state(chosen, chosen.state, now=now, everything=everything)
+    return _of_state(chosen, chosen.state, now=now, everything=everything, match=match)
 
 
-def by_state(chosen: JobFilter, *, now: datetime, everything: Document) -> Iterator[Selection]:
-    """Yield the jobs of each state that is meant; *everything* matches any value, damaged ones too."""
+def by_state(
+    chosen: JobFilter, *, now: datetime, everything: Document, match: MatchArgument = by_place
+) -> Iterator[Selection]:
+    """Yield the jobs of each state that is meant.
+
+    *everything* matches any value, damaged ones too; *match* knows how arguments are stored.
+    """
     states: tuple[ShownState, ...] = ("ready", "scheduled", RUNNING, FAILED, CANCELLED, COMPLETED)
     for state in states if chosen.state is None else (chosen.state,):
-        yield _of_state(chosen, state, now=now, everything=everything)
+        yield _of_state(chosen, state, now=now, everything=everything, match=match)
 
 
-def _of_state(chosen: JobFilter, state: ShownState, *, now: datetime, everything: Document) -> Selection:
+def _of_state(
+    chosen: JobFilter, state: ShownState, *, now: datetime, everything: Document, match: MatchArgument
+) -> Selection:
     by_queue, by_priority = _eq("queue", chosen.queue), _eq("priority", chosen.priority)
-    by_name, rest = _of_name(chosen), _of_documents(chosen)
+    by_name, rest = _of_name(chosen), _of_documents(chosen, match)
     match state:
         case "ready" | "scheduled":
             due: Document = {"$lte": now} if state == "ready" else {"$gt": now}
@@ -244,14 +252,14 @@ def _decoded(text: str) -> Document:
 _PLACES: Final = (ObjectId, str, int, datetime, type(None))
 
 
-def _of_documents(chosen: JobFilter) -> Document:
+def _of_documents(chosen: JobFilter, match: MatchArgument) -> Document:
     made: Document = {}
     if chosen.since is not None:
         made["$gte"] = chosen.since
     if chosen.until is not None:
         made["$lt"] = chosen.until
     error = {} if chosen.error is None else {"last_error": _containing(chosen.error)}
-    arguments = [_argument(place, value) for place, value in chosen.pairs]
+    arguments = [match(place, value) for place, value in chosen.pairs]
     return merged(
         {"created_at": made} if made else {},
         _eq("tags", chosen.tag),
@@ -272,17 +280,6 @@ def _of_name(chosen: JobFilter) -> Document:
 def _containing(text: str) -> Document:
     """Match texts that contain *text*, whatever their case: its own signs mean nothing to the server."""
     return {"$regex": re.escape(text), "$options": "i"}
-
-
-def _argument(place: str, value: Scalar) -> Document:
-    """Match the jobs whose argument at *place* is *value*, or refers to the document with that id."""
-    wanted: Document = {"$eq": value, "$exists": True}
-    if isinstance(value, str) and ObjectId.is_valid(value):
-        wanted = {"$in": [value, ObjectId(value)]}
-    if place == "target":
-        return {"handler.target.v.key.pk": wanted}
-    path = f"handler.args.{place}" if place.split(".", maxsplit=1)[0].isdecimal() else f"handler.kwargs.{place}"
-    return {"$or": [{path: wanted}, {f"{path}.v.key.pk": wanted}]}
 
 
 def _eq(field: str, value: str | int | None) -> Document:

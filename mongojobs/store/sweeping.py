@@ -121,7 +121,7 @@ class Sweeping(StoreBase):
         """Yield what is chosen among the jobs that *verb* can be done with. Raises FilterError when that is nothing."""
         now = self.clock.now()
         for part in chosen.within(verb):
-            yield from by_state(part, now=now, everything=self.anything())
+            yield from by_state(part, now=now, everything=self.anything(), match=self.match_argument)
 
     def _clearable(self, queue: str | None, state: State | None, older_than: datetime | None) -> Iterator[Selection]:
         aged = self.anything() if older_than is None else {"$lt": older_than}

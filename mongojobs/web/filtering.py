@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from bson import ObjectId
 
 from mongojobs.core.durations import parse_duration
 from mongojobs.core.errors import FilterError
-from mongojobs.core.jobfilter import JobFilter, Scalar, ShownState
+from mongojobs.core.jobfilter import JobFilter, ShownState
+from mongojobs.core.typed import Scalar, read_typed
 from mongojobs.payload.secrecy import is_secret
 
 _TERM: Final = re.compile(
@@ -106,14 +106,8 @@ def _argument(place: str, value: str, *, is_quoted: bool) -> tuple[str, Scalar]:
 
 
 def _scalar(text: str) -> Scalar:
-    """Return the number, truth, null or id that *text* is, else itself."""
-    if ObjectId.is_valid(text):
-        return ObjectId(text)
-    try:
-        value = json.loads(text) if len(text) < 40 else text
-    except ValueError:
-        return text
-    return value if value is None or isinstance(value, bool | int | float | str) else text
+    """Return the number, truth, null, id or other value that *text* stands for, else itself."""
+    return ObjectId(text) if ObjectId.is_valid(text) else read_typed(text)
 
 
 def _text(value: str, _now: datetime) -> str:

@@ -28,6 +28,7 @@ SEARCHES = (
     "&q=priority:0+queue:bulk",
     "&q=worker:w1",
     "&q=arg.0:1",
+    "&q=arg.value.x:1",
     "&q=error:refused",
     "&q=since:1h",
     "&q=name:job1+queue:bulk",

@@ -230,16 +230,6 @@ class TestAFilter:
 
         assert len(found(store, arguments=arguments)) == number
 
-    def test_finds_jobs_by_the_id_of_a_document(self, store):
-        group = ObjectId()
-        reference = {"__mj": "document", "v": {"class": "app.Group", "key": {"pk": group}}}
-        by_target = a_job(handler={**HANDLER, "kind": "method", "target": reference, "method": "m"})
-        by_argument = with_arguments(reference)
-        store.insert_many([by_target, by_argument, a_job()])
-
-        assert found(store, arguments={"target": str(group)}) == (by_target,)
-        assert found(store, arguments={"0": group}) == (by_argument,)
-
 
 class TestACount:
     @pytest.fixture

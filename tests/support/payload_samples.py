@@ -25,6 +25,9 @@ class NoReferences:
     def find_class(self, name: object) -> None:
         return None
 
+    def classes(self) -> dict[str, type]:
+        return {}
+
     def decode(self, tag: str, content: object, inner: object, loaded: Loaded) -> object:
         raise UnknownJobError(f"a stored {tag} cannot be loaded: this app has no documents")
 

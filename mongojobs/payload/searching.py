@@ -1,0 +1,165 @@
+"""Finding stored calls by an argument: whatever its type, by its name also where it was given by position.
+
+The names are those that the signatures say now, as on a job's page. All of it comes to one query, whose size depends on
+the code of the app and not on its jobs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from functools import lru_cache
+from typing import Any, Final
+
+from mongojobs.core.errors import EnqueueError, FilterError, NotAJobError
+from mongojobs.core.job import Document
+from mongojobs.core.matching import exactly, path_of
+from mongojobs.core.typed import Typed, dates, keys
+from mongojobs.payload.calls import Payloads
+from mongojobs.payload.encoding import TAG
+from mongojobs.payload.methods import method_of, original, parameter_names
+from mongojobs.payload.registry import full_name
+
+_KEYS: Final = (("document", "v.key._id"), ("lazyref", "v.id"), ("dbref", "v.id"))
+"""Where the references to documents hold the id."""
+
+_WITH_FIELDS: Final = ("dataclass", "object", "namedtuple", "embedded")
+
+
+class ArgumentSearch:
+    """Turns the place of an argument and its value into a query over the stored calls."""
+
+    def __init__(self, payloads: Payloads) -> None:
+        self._payloads = payloads
+
+    def __call__(self, place: str, value: object) -> Document:
+        """Match the jobs whose argument at *place* is *value*, or refers to the document with that id.
+
+        Raises FilterError for a value that no job can have.
+        """
+        found = [*self._at(path_of(place), value), *self._by_position(place, value)]
+        if place == "target":
+            found += self._documents("handler.target", value)
+        return {"$or": found}
+
+    def _by_position(self, place: str, value: object) -> Iterator[Document]:
+        """Yield what matches where *place* is the name of a parameter, and the argument was given by position."""
+        name, _, inside = place.partition(".")
+        if name.isdecimal():
+            return
+        for position, calls in self._calls_with(name).items():
+            path = f"handler.args.{position}" + (f".{inside}" if inside else "")
+            for query in self._at(path, value):
+                yield {"$and": [query, {"$or": calls}]}
+
+    def _calls_with(self, name: str) -> dict[int, list[Document]]:
+        """Return what calls with a parameter *name* are, by its position: those of functions, and of methods."""
+        functions: dict[int, list[str]] = {}
+        for declaration in self._payloads.codec.registry.functions():
+            names = parameter_names(declaration.target)
+            if name in names:
+                functions.setdefault(names.index(name), []).extend((declaration.name, *declaration.aliases))
+        methods: dict[tuple[int, str], list[str]] = {}
+        for class_name, cls in self._payloads.codec.target_classes():
+            for method, position in _methods_with(cls).get(name, ()):
+                methods.setdefault((position, method), []).append(class_name)
+        calls: dict[int, list[Document]] = {}
+        for position, targets in functions.items():
+            calls[position] = [{"handler.kind": "function", "handler.target": {"$in": targets}}]
+        for (position, method), classes in methods.items():
+            of_classes = [{"handler.target.v.class": {"$in": classes}}, {"handler.target": {"$in": classes}}]
+            calls.setdefault(position, []).append({"handler.method": method, "$or": of_classes})
+        return calls
+
+    def _at(self, path: str, value: object) -> Iterator[Document]:
+        """Yield what matches *value* at *path*, whatever holds it there."""
+        root, inner = _split(path)
+        for where, holders, parents in _places(root, inner):
+            for query in self._forms(where, value, parents):
+                yield {**query, **holders, "$nor": [*query["$nor"], *_untagged(parents)]}
+
+    def _forms(self, path: str, value: object, parents: Sequence[str]) -> Iterator[Document]:
+        if not _is_document(value):
+            for one in _readings(value):
+                yield exactly(path, self._stored(one), inside=parents)
+        if isinstance(value, Typed) and value.member:
+            cls, member = value.member
+            of_class = {f"{path}.{TAG}": "enum", f"{path}.v.class": {"$regex": rf"(^|\.){re.escape(cls)}$"}}
+            yield {**of_class, **exactly(f"{path}.v.name", member, inside=parents)}
+        yield from self._documents(path, value, parents)
+
+    def _documents(self, path: str, value: object, parents: Sequence[str] = ()) -> Iterator[Document]:
+        """Yield what matches a reference at *path* to the document *value*, or to one with the id *value*."""
+        of_class: Document = {}
+        if _is_document(value):
+            of_class = {f"{path}.v.class": full_name(type(value))}
+            value = value.pk  # type: ignore[attr-defined]  # which a document has
+        if value is None:
+            return
+        for key in _keys(value):
+            for tag, place in _KEYS if not of_class else _KEYS[:2]:
+                found = exactly(f"{path}.{place}", self._stored(key), inside=parents)
+                yield {f"{path}.{TAG}": tag, **of_class, **found}
+
+    def _stored(self, value: object) -> object:
+        try:
+            return self._payloads.codec.encode(value, "the argument")
+        except EnqueueError as error:
+            raise FilterError(f"no job can have such an argument: {error}") from None
+
+
+def _split(path: str) -> tuple[str, list[str]]:
+    """Return the path of the argument itself, and the places inside of it."""
+    parts = path.split(".")
+    return ".".join(parts[:3]), parts[3:]
+
+
+def _places(root: str, inner: Sequence[str]) -> Iterator[tuple[str, Document, list[str]]]:
+    """Yield the paths at which *inner* may stand: in dicts and lists, tuples, and the fields of objects.
+
+    With what the values on the way must be, and the paths of those that must be plain dicts.
+    """
+    if not inner:
+        yield root, {}, []
+        return
+    first, *rest = inner
+    plain = [] if first.isdecimal() else [root]
+    tags: Any = "tuple" if first.isdecimal() else {"$in": list(_WITH_FIELDS)}
+    tagged = f"{root}.v.{first}" if first.isdecimal() else f"{root}.v.fields.{first}"
+    for path, holders, parents in _places(f"{root}.{first}", rest):
+        yield path, holders, [*plain, *parents]
+    for path, holders, parents in _places(tagged, rest):
+        yield path, {f"{root}.{TAG}": tags, **holders}, parents
+
+
+def _untagged(parents: Sequence[str]) -> Iterator[Document]:
+    return ({f"{parent}.{TAG}": {"$exists": True}} for parent in parents)
+
+
+def _readings(value: object) -> list[object]:
+    """Return the values that *value* may mean: of what was typed, also the id or date that is written so."""
+    return [str(value), *keys(value), *dates(value)] if isinstance(value, Typed) else [value]
+
+
+def _keys(value: object) -> list[object]:
+    """Return the ids that *value* may be: of a text, also the one that is written so."""
+    return [str(value), *keys(value)] if isinstance(value, str) and not isinstance(value, Enum) else [value]
+
+
+def _is_document(value: object) -> bool:
+    return hasattr(type(value), "_meta") and hasattr(value, "pk")
+
+
+@lru_cache(maxsize=4096)
+def _methods_with(cls: type) -> dict[str, list[tuple[str, int]]]:
+    """Return, for each name of a parameter, the methods of *cls* that have it, and its position."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for method in sorted({name for base in cls.__mro__ for name in vars(base)}):
+        try:
+            bound = original(method_of(cls, method).__get__(object(), cls))
+        except (NotAJobError, AttributeError, TypeError):
+            continue
+        for position, name in enumerate(parameter_names(bound)):
+            found.setdefault(name, []).append((method, position))
+    return found
