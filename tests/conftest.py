@@ -2,6 +2,7 @@
 
 import random
 import signal
+import socket
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -70,3 +71,10 @@ def connection(mongo_uri: str) -> Iterator[MongoClient]:
     """MongoEngine's default connection, to this test's own database; all its connections end afterwards."""
     yield mongoengine.connect(host=mongo_uri, uuidRepresentation="standard")
     mongoengine.disconnect_all()
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """The URI of something that accepts connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"mongodb://127.0.0.1:{server.getsockname()[1]}/silent"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 
 from mongoengine import connection as mongoengine_connection
 from mongoengine.connection import ConnectionFailure
-from pymongo.errors import ConfigurationError as DriverConfigurationError
 
 from mongojobs.core.clock import Clock
 from mongojobs.core.errors import ConfigurationError, ConnectionMissingError
@@ -17,6 +17,7 @@ from mongojobs.core.settings import Settings
 from mongojobs.store import clients, faults
 from mongojobs.store.clients import Client
 from mongojobs.store.jobs import open_store
+from mongojobs.store.limits import time_limit
 from mongojobs.store.pauses import PauseStore
 from mongojobs.store.stats import StatsStore
 from mongojobs.store.stream import JobStream
@@ -35,10 +36,9 @@ URI_VARIABLES: Final = (
 )
 """Where platforms put the URI of a database, in the order in which they are looked at."""
 
-_NOT_OF_PYMONGO: Final = ("name", "host", "mongo_client_class", "read_preference")
+LEAST_POOL_SIZE: Final = 3
+"""The connections that a worker needs of a client: one to listen, one for its heartbeat, one for all else."""
 _RENAMED: Final = {"authentication_source": "authSource", "authentication_mechanism": "authMechanism"}
-_SELECTION_OPTION: Final = "serverSelectionTimeoutMS"
-_SELECTION_MILLISECONDS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,13 @@ def find_link(settings: Settings, environ: Mapping[str, str], client: Client | N
     Raises ConnectionMissingError when there is none, ConfigurationError when it is malformed or names no database.
     """
     if client is not None:
-        return Link(client, _database(settings, _default_database(client), "the client that was given"), "client")
+        return Link(client, _database(settings, clients.database_of(client), "the client that was given"), "client")
     if settings.uri is not None:
         return _of_uri(settings, settings.uri, "uri")
     if _is_registered(settings.db_alias):
         return _of_alias(settings)
     for variable in URI_VARIABLES:
-        if environ.get(variable):
+        if environ.get(variable, "").strip():
             return _of_uri(settings, environ[variable], variable)
     raise ConnectionMissingError(
         f"no MongoDB connection: MongoEngine has none under the alias {settings.db_alias!r}, and neither MONGOJOBS_URI"
@@ -88,20 +88,24 @@ def find_link(settings: Settings, environ: Mapping[str, str], client: Client | N
     )
 
 
-def open_connections(link: Link, settings: Settings, clock: Clock | None) -> Connections:
+def open_connections(
+    link: Link, settings: Settings, clock: Clock | None, *, patience: timedelta | None = None
+) -> Connections:
     """Open a worker's own clients: one for the jobs, and one for the heartbeat, with the same clock.
 
-    Raises StoreUnavailableError, ServerTooOldError.
+    *patience* is how long they look for a server, now and later, if not as long as usual. Raises
+    StoreUnavailableError, ServerTooOldError.
     """
     if link.address is None:
         _warn_of_foreign_client(link.client)
+        _find_server(link.client, patience)
         return _connections(link.client, link.client, link, settings, clock, close=False)
-    options = dict(link.options or {})
-    if _SELECTION_OPTION.lower() not in link.address.lower():
-        options.setdefault(_SELECTION_OPTION, _SELECTION_MILLISECONDS)
-    main = clients.open_client(link.address, **options)
-    beat = clients.open_client(link.address, pool_size=1, appname="mongojobs-heartbeat", **options)
+    main = clients.open_client(link.address, link.options, patience=patience)
+    beat = clients.open_client(
+        link.address, link.options, appname="mongojobs-heartbeat", pool_size=1, patience=patience
+    )
     try:
+        _find_server(main, patience)
         return _connections(main, beat, link, settings, clock, close=True)
     except BaseException:
         main.close()
@@ -109,15 +113,24 @@ def open_connections(link: Link, settings: Settings, clock: Clock | None) -> Con
         raise
 
 
+def _find_server(client: Client, patience: timedelta | None) -> None:
+    try:
+        clients.find_server(client, patience)
+    except faults.DatabaseError as error:
+        raise faults.unavailable(error) from error
+
+
 def _connections(
     main: Client, beat: Client, link: Link, settings: Settings, clock: Clock | None, *, close: bool
 ) -> Connections:
+    store = open_store(main, link.database, settings, clock)
     try:
-        clients.check_server(main)
-        has_streams = clients.topology(main) in ("replica set", "sharded")
+        with time_limit(clients.PATIENCE.total_seconds()):
+            clients.check_server(main)
+            store.check_access()
+            has_streams = clients.topology(main) in ("replica set", "sharded") and not _options_against_streams(main)
     except faults.DatabaseError as error:
         raise faults.unavailable(error) from error
-    store = open_store(main, link.database, settings, clock)
     heartbeat_store = open_store(beat, link.database, settings, store.clock)
 
     def close_both() -> None:
@@ -138,12 +151,13 @@ def _connections(
 
 
 def _of_uri(settings: Settings, uri: str, source: str) -> Link:
+    uri = uri.strip()
     try:
         client = clients.open_client(uri)
     except ConfigurationError as error:
         raise ConfigurationError(f"{source}: {error}") from None
     try:
-        database = _database(settings, clients.database_name(uri), f"the MongoDB URI in {source}")
+        database = _database(settings, clients.database_of(client), f"the MongoDB URI in {source}")
     except ConfigurationError:
         client.close()
         raise
@@ -155,6 +169,8 @@ def _of_alias(settings: Settings) -> Link:
     try:
         client = mongoengine_connection.get_connection(alias)
     except ConnectionFailure as error:
+        if error.__context__ is not None and faults.is_passing(error.__context__):
+            raise faults.unavailable(error.__context__) from error
         raise ConnectionMissingError(f"MongoEngine cannot connect the alias {alias!r}: {error}") from None
     database = settings.database or mongoengine_connection.get_db(alias).name
     address, options = _address_of(alias)
@@ -183,16 +199,7 @@ def _address_of(alias: str) -> tuple[str | None, dict[str, Any] | None]:
     hosts = told.get("host")
     if told.get("mongo_client_class") is not None or not isinstance(hosts, list) or not hosts:
         return None, None
-    options = {_RENAMED.get(name, name): value for name, value in told.items() if name not in _NOT_OF_PYMONGO}
-    return ",".join(hosts) if len(hosts) > 1 else hosts[0], {k: v for k, v in options.items() if v is not None}
-
-
-def _default_database(client: Client) -> str | None:
-    """Return the database that the URI of *client* names, if any."""
-    try:
-        return client.get_default_database().name
-    except DriverConfigurationError:
-        return None
+    return ",".join(hosts), {_RENAMED.get(name, name): value for name, value in told.items()}
 
 
 def _database(settings: Settings, named: str | None, where: str) -> str:
@@ -207,7 +214,7 @@ def _warn_of_foreign_client(client: Client) -> None:
     """Warn of options which the worker would not have chosen; mongomock's are nobody's fault."""
     if not clients.is_real(client):
         return
-    unsafe = []
+    unsafe = _options_against_streams(client)
     if not client.options.retry_writes:
         unsafe.append("retryWrites=false")
     if client.options.pool_options.socket_timeout is not None:
@@ -217,3 +224,18 @@ def _warn_of_foreign_client(client: Client) -> None:
         f"the worker shares the app's MongoDB client, as it knows no URI to open its own{found}: set MONGOJOBS_URI",
         stacklevel=2,
     )
+
+
+def _options_against_streams(client: Client) -> list[str]:
+    """Return the options of *client* with which a change stream would hold up all else, or break off again and again.
+
+    A client of our own has none of them.
+    """
+    if not clients.is_real(client):
+        return []
+    pool, against = client.options.pool_options, []
+    if 0 < (pool.max_pool_size or 0) < LEAST_POOL_SIZE:
+        against.append(f"maxPoolSize={pool.max_pool_size}")
+    if client.options.timeout is not None:
+        against.append("timeoutMS")
+    return against

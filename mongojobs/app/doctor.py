@@ -15,8 +15,9 @@ from mongojobs.app.findings import Diagnosis, Finding, advice, fault, sorted_fin
 from mongojobs.app.mongojobs import MongoJobs
 from mongojobs.core.clock import Clock, SystemClock
 from mongojobs.core.errors import ConfigurationError, ServerTooOldError, StoreUnavailableError
-from mongojobs.store.clients import time_limit, topology
+from mongojobs.store.clients import SHORT_PATIENCE, server_version, topology
 from mongojobs.store.faults import DatabaseError, describe, is_refused
+from mongojobs.store.limits import time_limit
 from mongojobs.store.survey import Survey
 from mongojobs.store.waiting import WaitingJobs
 from mongojobs.version import __version__
@@ -48,7 +49,7 @@ def examine(
     ]
     try:
         link = app.link
-        connections = app.connect_worker(app.settings)
+        connections = app.connect_worker(app.settings, patience=SHORT_PATIENCE)
     except (ConfigurationError, StoreUnavailableError) as error:
         return Diagnosis(facts, sorted_findings([*findings, _unreachable(error)]))
     try:
@@ -95,7 +96,12 @@ def _unreachable(error: Exception) -> Finding:
     if isinstance(error, ServerTooOldError):
         return fault("server_version", str(error), "upgrade the server to MongoDB 6.0 or newer")
     if isinstance(error, StoreUnavailableError) and error.refused:
-        return fault("connection", str(error), "see that user, password and authSource in the URI are right")
+        return fault(
+            "connection",
+            str(error),
+            "see that user, password and authSource in the URI are right, that the user has the role of a worker, and"
+            " that the server knows what the URI asks for",
+        )
     if isinstance(error, StoreUnavailableError):
         return fault(
             "connection",
@@ -111,6 +117,6 @@ def _facts(connections: Connections) -> dict[str, str]:
     facts: dict[str, str] = {}
     client = connections.store.collection.database.client
     with suppress(DatabaseError), time_limit(PATIENCE.total_seconds()):
-        facts["MongoDB"] = f"{client.server_info()['version']}, {topology(client)}"
+        facts["MongoDB"] = f"{server_version(client)}, {topology(client)}"
         facts["workers alive"] = str(len(connections.workers.alive()))
     return facts

@@ -15,6 +15,7 @@ from mongojobs.core.settings import Settings, explanation
 from mongojobs.core.wording import NONE
 from mongojobs.store import clients
 from mongojobs.store.failures import FailureGroup
+from mongojobs.store.limits import time_limit
 from mongojobs.store.looking import QueueStatus
 from mongojobs.store.server import Server, server
 from mongojobs.store.waiting import DeferredName, Waiting, WaitingJobs
@@ -48,7 +49,7 @@ def now(app: MongoJobs) -> datetime:
 @contextmanager
 def within(limit: timedelta) -> Iterator[None]:
     """Let the database take no longer than *limit* for all that the code inside asks of it."""
-    with clients.time_limit(limit.total_seconds()):
+    with time_limit(limit.total_seconds()):
         yield
 
 

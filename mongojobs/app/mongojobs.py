@@ -7,7 +7,7 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack
@@ -148,9 +148,12 @@ class MongoJobs(Operating):
         with plain_errors():
             return store.read(by=by, since=begin, until=end, name=name, apart=apart)
 
-    def connect_worker(self, settings: Settings) -> Connections:
-        """Open the connections of a worker. Raises StoreUnavailableError, ServerTooOldError."""
-        return open_connections(self.link, settings, self._clock)
+    def connect_worker(self, settings: Settings, *, patience: timedelta | None = None) -> Connections:
+        """Open the connections of a worker; *patience* is how long to wait for the server.
+
+        Raises StoreUnavailableError, ServerTooOldError.
+        """
+        return open_connections(self.link, settings, self._clock, patience=patience)
 
     def change(self, settings: Settings) -> None:
         """Go on with other *settings*; what was made with the former ones is made anew at its next use."""

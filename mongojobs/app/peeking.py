@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 from mongojobs.app.connections import find_link
 from mongojobs.core.settings import Settings
 from mongojobs.store import clients
 from mongojobs.store.jobs import open_store
+from mongojobs.store.limits import time_limit
 
 
 def peek_at_queues(settings: Settings, environ: Mapping[str, str], *, within: timedelta) -> list[str]:
@@ -19,11 +19,9 @@ def peek_at_queues(settings: Settings, environ: Mapping[str, str], *, within: ti
     """
     link = find_link(settings, environ)
     link.client.close()
-    milliseconds = int(within.total_seconds() * 1000)
-    hurried: dict[str, Any] = {"serverSelectionTimeoutMS": milliseconds, "connectTimeoutMS": milliseconds}
-    client = clients.open_client(link.address or "", pool_size=1, **hurried)
+    client = clients.open_client(link.address or "", link.options, pool_size=1, patience=within)
     try:
-        with clients.time_limit(within.total_seconds()):
+        with time_limit(within.total_seconds()):
             return open_store(client, link.database, settings).ready_queues()
     finally:
         client.close()

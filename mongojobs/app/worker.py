@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from mongojobs.app.mongojobs import MongoJobs, default_app
 from mongojobs.core.errors import SettingsError
+from mongojobs.core.settings import Settings
+from mongojobs.store.clients import PATIENCE
 from mongojobs.worker import loop
 from mongojobs.worker.supervisor import Command
 
@@ -28,8 +31,13 @@ class Worker(loop.Worker):
             )
         super().__init__(
             child=child if chosen.executor == "process" else None,
-            connect=lambda: owner.connect_worker(chosen),
+            connect=lambda: owner.connect_worker(chosen, patience=_patience(chosen)),
             payloads=owner.payloads,
             lifecycle=owner.lifecycle,
             settings=chosen,
         )
+
+
+def _patience(settings: Settings) -> timedelta | None:
+    """Return how long one try to connect may take, where that is less than usual: who works off does not wait long."""
+    return min(settings.enqueue_timeout, PATIENCE) if settings.exit_on_complete else None

@@ -86,7 +86,7 @@ def _answer(registry: CollectorRegistry) -> Answer:
 
 def _look(database: Database) -> Look:
     from mongojobs.plugins.prometheus_queues import Look
-    from mongojobs.store.clients import time_limit
+    from mongojobs.store.limits import time_limit
 
     with time_limit(QUERY_SECONDS):
         return Look(queues=database.operator.queues(most=MOST_COUNTED), workers=database.operator.workers())

@@ -74,11 +74,12 @@ def open_database(told: GlobalOptions, flags: Mapping[str, object] | None = None
     """Connect to the database of the app, within some seconds. Raises Failure, ConfigurationError, StoreUnavailable."""
     from mongojobs.app.operating import Operator
     from mongojobs.plugins.formats import set_up_logging
+    from mongojobs.store.clients import SHORT_PATIENCE
 
     opened = open_app(told, flags)
     settings, handler = opened.settings, logging.StreamHandler(sys.stderr)
     set_up_logging(handler, level=log_level(settings), form=settings.log_format, environ=os.environ)
-    connections = opened.app.connect_worker(opened.settings)
+    connections = opened.app.connect_worker(opened.settings, patience=SHORT_PATIENCE)
     connections.store.on_warning = lambda message: click.echo(f"Warning: {message}", err=True)
     try:
         operator = Operator(connections.store, opened.app.payloads)

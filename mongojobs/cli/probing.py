@@ -168,7 +168,7 @@ def _stats(worker: Worker, opened: Opened) -> Answer:
     from mongojobs.cli.status import status_document
     from mongojobs.core.errors import StoreUnavailableError
     from mongojobs.plugins.probes import JSON, Answer
-    from mongojobs.store.clients import time_limit
+    from mongojobs.store.limits import time_limit
 
     connections = worker.connections
     if connections is None:

@@ -17,7 +17,8 @@
     |   |-- UnstorableValueError      an argument cannot be stored
     |   |-- UnsavedDocumentError      a document that is not in the database yet, or no more
     |   |-- PayloadTooLargeError      the payload is over the limit
-    |   `-- QueueFullError            the queue holds as many jobs as its max_size allows
+    |   |-- QueueFullError            the queue holds as many jobs as its max_size allows
+    |   `-- EnqueueRefusedError       the database refused to store the job; a StoreUnavailableError too
     |-- EnqueueUnknownError           the job may have been stored, once
     |-- PartialEnqueueError           some of many jobs were stored
     |-- StoreUnavailableError         the database could not be reached or refused
@@ -146,11 +147,15 @@ class PartialEnqueueError(MongoJobsError):
 
 
 class StoreUnavailableError(MongoJobsError):
-    """The database could not be reached, or refused the credentials (then ``refused`` is true)."""
+    """The database could not be reached, or refused: the credentials, or what it does not support (``refused``)."""
 
     def __init__(self, message: str, *, refused: bool = False) -> None:
         super().__init__(message)
         self.refused = refused
+
+
+class EnqueueRefusedError(EnqueueError, StoreUnavailableError):
+    """The database refused to store the job: a missing right, a rule of the collection, a quota; nothing was stored."""
 
 
 class StateError(MongoJobsError):

@@ -246,11 +246,12 @@ class CallbackRaised:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAway:
-    """The database cannot be reached while *doing* something; told once for an outage."""
+    """The database cannot be reached, or refuses, while *doing* something; told once for an outage."""
 
     worker: str
     doing: str
     error: str
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ def _truth_or_callable(value: object) -> object:
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("must be a text that is not empty")
-    return plain_text(value)
+    return plain_text(value).strip()  # what a file or a shell leaves around it is never meant
 
 
 def plain_text(value: str) -> str:

@@ -98,6 +98,8 @@ def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a deci
             return f"could not reserve: {reason}"
         case n.Warned(message=message):
             return message
+        case n.DatabaseAway(doing=doing, error=error, refused=True):
+            return f"Refused by the database while {doing}: {error}. Trying again, but only a change there will help"
         case n.DatabaseAway(doing=doing, error=error):
             return f"Error while {doing}: {error}. Trying again until the database answers"
         case n.DatabaseBack(seconds=seconds):

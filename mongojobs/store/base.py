@@ -61,6 +61,10 @@ class StoreBase:
         """Have the database answer. Raises DatabaseError."""
         self._client.admin.command("ping")
 
+    def check_access(self) -> None:
+        """Have the database show that the jobs may be read. Raises DatabaseError."""
+        self.collection.find_one({"_id": {"$eq": None}}, {"_id": 1})
+
     def missing_indexes(self) -> list[str]:
         """Return the indexes that the last query which asked for them did not find."""
         return sorted(self._without_index)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextvars
 import re
-from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
-from urllib.parse import unquote
 
-import pymongo
 from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.client_session import ClientSession
@@ -17,40 +16,81 @@ from pymongo.collection import Collection
 from pymongo.errors import ConfigurationError as DriverConfigurationError
 from pymongo.errors import InvalidOperation, PyMongoError
 from pymongo.read_concern import ReadConcern
+from pymongo.server_api import ServerApi
 
 from mongojobs.core.errors import ConfigurationError, OptionError, ServerTooOldError
 from mongojobs.core.job import Document
 from mongojobs.core.settings import Settings
-from mongojobs.store.faults import describe
+from mongojobs.store.faults import is_passing, unavailable
+from mongojobs.store.limits import time_left, time_limit
 
 Client = MongoClient[Document]
 Jobs = Collection[Document]
 Session = ClientSession
 Topology = Literal["standalone", "replica set", "sharded", "mock"]
 
-OLDEST_SERVER: Final = (6, 0)
-_HELLO_SECONDS: Final = 5
+OLDEST_WIRE_VERSION: Final = 17
+_OLDER_RELEASES: Final = {9: "4.4", 13: "5.0", 14: "5.1", 15: "5.2", 16: "5.3"}
+"""The MongoDB releases by what ``hello`` says of them; 17 is 6.0."""
+
+PATIENCE: Final = timedelta(seconds=10)
+"""How long a client of ours looks for a server at most, before it says that there is none."""
+SHORT_PATIENCE: Final = timedelta(seconds=1.5)
+"""The same where somebody has typed a command and waits."""
+_LEAST_PATIENCE: Final = timedelta(seconds=1)
+_ANSWER_SECONDS: Final = 5
 _BOUND_SESSION: Final = "_get_bound_session"
 
-
-def open_client(uri: str, *, pool_size: int | None = None, appname: str = "mongojobs", **options: object) -> Client:
-    """Open a client for a worker: each write tried twice by the driver, and no socket time-outs.
-
-    A time-out would not undo what the server is doing, only make us forget about it. What *uri* says otherwise is
-    overruled. Raises ConfigurationError for a malformed URI, without showing it.
-    """
-    fixed: dict[str, Any] = {
-        "retryWrites": True,
-        "socketTimeoutMS": None,
-        "timeoutMS": None,
-        "appname": appname,
+_TAKEN_OVER: Final = frozenset(
+    {
+        *("appname", "driver", "server_api"),
+        *("port", "replicaset", "directconnection", "loadbalanced"),
+        *("srvservicename", "srvmaxhosts", "srvallowedhostssuffix", "srv_host_validator"),
+        *("username", "password", "authsource", "authmechanism", "authmechanismproperties", "authoidcallowedhosts"),
+        *("tls", "ssl", "tlsinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames", "tlscafile"),
+        *("tlscrlfile", "tlscertificatekeyfile", "tlscertificatekeyfilepassword", "tlsdisableocspendpointcheck"),
+        *("compressors", "zlibcompressionlevel", "auto_encryption_opts"),
     }
+)
+"""The options by which a connection finds its server, and is identified and secured."""
+_SELECTION: Final = "serverselectiontimeoutms"
+
+
+def open_client(
+    uri: str,
+    told: Mapping[str, object] | None = None,
+    *,
+    appname: str = "mongojobs",
+    pool_size: int | None = None,
+    patience: timedelta | None = None,
+) -> Client:
+    """Open a client of our own to the server that *uri* names, with the options that the app was *told* beside it.
+
+    It takes over what finds, identifies and secures the connection. All else is ours: what serves an app well (one
+    connection, a time limit for each call, reads from secondaries) would stop a worker. The driver tries each write
+    twice, and no call has a time limit, which would not undo what the server is doing, only make us forget about it.
+    *patience* is how long it looks for a server; otherwise that of the app counts, within bounds.
+
+    Raises ConfigurationError for a malformed URI, without showing it, StoreUnavailableError when its name cannot be
+    resolved.
+    """
+    address, in_uri = _taken_apart(uri.strip())
+    beside = {name.lower(): value for name, value in (told or {}).items() if value is not None}
+    options: dict[str, Any] = {name: value for name, value in beside.items() if name in _TAKEN_OVER}
+    if isinstance(api := options.get("server_api"), ServerApi):
+        options["server_api"] = ServerApi(api.version)  # strictness refuses some of what only people ask for
+    if "appname" not in options and "appname" not in in_uri:
+        options["appname"] = appname
     if pool_size is not None:
-        fixed |= {"maxPoolSize": pool_size, "minPoolSize": 0}
+        options["maxPoolSize"] = pool_size
+    patience = patience or _bounded(beside.get(_SELECTION, in_uri.get(_SELECTION)))
+    options |= {"serverSelectionTimeoutMS": patience / timedelta(milliseconds=1), "retryWrites": True}
     try:
-        return MongoClient(uri, **{**fixed, **options})
+        return MongoClient(address, **options)
     except (PyMongoError, ValueError, TypeError) as error:
-        raise ConfigurationError(f"the MongoDB URI {safe_uri(uri)} cannot be used: {_about_uri(error)}") from None
+        if is_passing(error):
+            raise unavailable(error) from error
+        raise ConfigurationError(f"the MongoDB URI {safe_uri(uri)} cannot be used: {_MALFORMED}") from None
 
 
 def jobs_collection(client: Client, settings: Settings, database: str) -> Jobs:
@@ -81,6 +121,7 @@ def beside(jobs: Jobs, suffix: str, *, write_concern: WriteConcern | None = None
         codec_options=jobs.codec_options,
         read_preference=jobs.read_preference,
         write_concern=write_concern or jobs.write_concern,
+        read_concern=jobs.read_concern,
     )
 
 
@@ -120,12 +161,6 @@ def session_in_force(client: Client, session: Session | None) -> Session | None:
     return session
 
 
-def time_limit(seconds: float) -> AbstractContextManager[object]:
-    """Let no call to the database inside take longer than *seconds*, its retries included."""
-    limit: AbstractContextManager[object] = pymongo.timeout(seconds)
-    return limit
-
-
 class ClientTime:
     """The server's clock as seen through *client*; none on mongomock."""
 
@@ -159,16 +194,34 @@ class ClientTime:
         return self._primary
 
 
+def find_server(client: Client, patience: timedelta | None = None) -> None:
+    """Wait until there is a server that takes writes: for *patience*, or as long as *client* does.
+
+    Raises DatabaseError.
+    """
+    if not is_real(client):
+        return
+    with nullcontext() if patience is None else time_limit(patience.total_seconds()):
+        _ = client.is_primary
+
+
 def check_server(client: Client) -> None:
     """Raise ServerTooOldError unless the server is MongoDB 6.0 or newer. Raises DatabaseError when it is away."""
     if not is_real(client):
         return
-    version = str(contextvars.Context().run(client.server_info).get("version", ""))
-    if _version(version) < OLDEST_SERVER:
-        oldest = ".".join(map(str, OLDEST_SERVER))
+    wire_version = _hello(client).get("maxWireVersion", 0)
+    if wire_version < OLDEST_WIRE_VERSION:
+        found = _OLDER_RELEASES.get(wire_version, f"an older one (wire version {wire_version})")
         raise ServerTooOldError(
-            f"mongojobs needs MongoDB {oldest} or newer, found {version}: upgrade the server, one release after another"
+            f"mongojobs needs MongoDB 6.0 or newer, found {found}: upgrade the server, one release after another"
         )
+
+
+def server_version(client: Client) -> str:
+    """Return the version of the server, for people. Raises DatabaseError."""
+    if not is_real(client):
+        return "mongomock"
+    return str(_ask(client, "buildInfo").get("version", ""))
 
 
 def topology(client: Client) -> Topology:
@@ -195,16 +248,22 @@ def safe_uri(uri: str) -> str:
     return "(malformed)" if parts is None else f"{parts['scheme']}://{parts['hosts']}/{parts['database'] or ''}"
 
 
-def database_name(uri: str) -> str | None:
-    """Return the database that *uri* names, if any."""
-    parts = _parts(uri)
-    return unquote(parts["database"]) if parts is not None and parts["database"] else None
+def database_of(client: Client) -> str | None:
+    """Return the database that the URI of *client* names, if any."""
+    try:
+        return client.get_default_database().name
+    except DriverConfigurationError:
+        return None
 
 
 _URI: Final = re.compile(
     r"(?P<scheme>mongodb(?:\+srv)?)://(?:[^/?#@]*@)?(?P<hosts>[\w.,%-]+(?::\d+)?(?:,[\w.%-]+(?::\d+)?)*|(?:\[[\da-fA-F:]+\](?::\d+)?,?)+)"
-    r"(?:/(?P<database>[^/?#@]*))?(?:\?[^@]*)?"
+    r"(?:/(?P<database>[^/?#@]*))?(?:\?(?:\w+=[^&;]*(?:[&;]\w+=[^&;]*)*)?)?"
 )
+_MALFORMED: Final = (
+    "it is malformed, or an option has a bad value (in user and password, : / ? # [ ] @ are written as %3A ...)"
+)
+"""PyMongo's own words may quote a part of the password."""
 _FOREIGN_SESSION: Final = (
     "the session belongs to another client than the jobs, so that the job cannot be part of its transaction: start it"
     " on the client that the jobs use"
@@ -216,22 +275,36 @@ def _parts(uri: str) -> re.Match[str] | None:
     return _URI.fullmatch(uri.strip())
 
 
+def _taken_apart(uri: str) -> tuple[str, dict[str, str]]:
+    """Return *uri* without the options that we do not take over, and all of its options by their names."""
+    address, _, query = uri.partition("?")
+    separator = "&" if "&" in query else ";"
+    pairs = [(pair.partition("=")[0].lower(), pair) for pair in query.split(separator) if pair]
+    kept = [pair for name, pair in pairs if name in _TAKEN_OVER or "=" not in pair]
+    options = {name: pair.partition("=")[2] for name, pair in pairs}
+    return f"{address}?{separator.join(kept)}" if kept else address, options
+
+
+def _bounded(milliseconds: object) -> timedelta:
+    """Return how long an app wants to look for a server, if that is neither too short to find one nor for ever."""
+    try:
+        wanted = timedelta(milliseconds=float(str(milliseconds)))
+    except (ValueError, OverflowError):
+        return PATIENCE
+    return min(max(wanted, _LEAST_PATIENCE), PATIENCE)
+
+
 def _hello(client: Client) -> Document:
-    """Ask the server who it is: outside of the session that the caller may have bound, and not for long."""
+    """Ask the server who it is."""
+    return _ask(client, "hello")
+
+
+def _ask(client: Client, command: str) -> Document:
+    """Ask the server something small: outside of the session that the caller may have bound, and not for long."""
+    seconds = min(_ANSWER_SECONDS, time_left())
 
     def ask() -> Document:
-        with pymongo.timeout(_HELLO_SECONDS):
-            return client.admin.command("hello")
+        with time_limit(seconds):
+            return client.admin.command(command)
 
     return contextvars.Context().run(ask)
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
-
-
-def _about_uri(error: Exception) -> str:
-    """Say what is wrong with a URI; PyMongo's own words may quote a part of the password."""
-    if isinstance(error, DriverConfigurationError) and str(error).startswith("The DNS"):
-        return describe(error)
-    return "it is malformed, or an option has a bad value (in user and password, : / ? # [ ] @ are written as %3A ...)"

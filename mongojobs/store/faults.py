@@ -9,6 +9,7 @@ from typing import Final
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
+    ConfigurationError,
     ConnectionFailure,
     DuplicateKeyError,
     ExecutionTimeout,
@@ -19,7 +20,7 @@ from pymongo.errors import (
     WriteError,
 )
 
-from mongojobs.core.errors import StoreUnavailableError
+from mongojobs.core.errors import EnqueueRefusedError, StoreUnavailableError
 
 DatabaseError = PyMongoError
 """Any error of the driver or the server, for rooms that do not know the driver."""
@@ -27,11 +28,17 @@ DatabaseError = PyMongoError
 _LONGEST_DESCRIPTION: Final = 300
 _BAD_VALUE: Final = 2
 _TYPE_MISMATCH: Final = 14
-_REFUSED: Final = frozenset({11, 13, 18, 31, 33})
-"""UserNotFound, Unauthorized, AuthenticationFailed, RoleNotFound, BadAuthMechanism."""
-_NEVER_STARTED: Final = _REFUSED | {_BAD_VALUE, 9, _TYPE_MISMATCH, 20, 59, 73, 112, 121, 263}
-"""BadValue, FailedToParse, TypeMismatch, IllegalOperation, CommandNotFound, InvalidNamespace, WriteConflict,
-DocumentValidationFailure, OperationNotSupportedInTransaction: the server changed nothing."""
+_REFUSED: Final = frozenset({11, 13, 18, 20, 31, 33, 59, 115, 238, 301, 322, 323, 324, 8000})
+"""UserNotFound, Unauthorized, AuthenticationFailed, IllegalOperation, RoleNotFound, BadAuthMechanism, CommandNotFound,
+CommandNotSupported, NotImplemented, the same of other makes of server, APIVersionError, APIStrictError,
+APIDeprecationError, AtlasError (a login that failed, or a quota that is used up)."""
+_UNFIT: Final = frozenset({_BAD_VALUE, 9, _TYPE_MISMATCH, 15, 16, 17, 22, 28, 52, 53, 54, 55, 56, 57, 61, 66, 72, 73})
+_NEVER_STARTED: Final = _REFUSED | _UNFIT | {112, 121, 165, 166, 263, 10334, 13297, 14031, 16755, 17280}
+"""BadValue, FailedToParse, TypeMismatch, Overflow, InvalidLength, ProtocolError, InvalidBSON, PathNotViable,
+DollarPrefixedFieldName, InvalidIdField, NotSingleValueField, InvalidDBRef, EmptyFieldName, DottedFieldName,
+ShardKeyNotFound, ImmutableField, InvalidOptions, InvalidNamespace, WriteConflict, DocumentValidationFailure,
+ViewDepthLimitExceeded, CommandNotSupportedOnView, OperationNotSupportedInTransaction; BSONObjectTooLarge,
+DatabaseDifferCase, OutOfDiskSpace, no place on a map, KeyTooLong: the server changed nothing."""
 _UNSTORABLE: Final = frozenset({_BAD_VALUE, 9, _TYPE_MISMATCH, 28, 52, 56, 57, 66, 121, 10334, 17419, 17420})
 """BadValue, FailedToParse, TypeMismatch, PathNotViable, DollarPrefixedFieldName, EmptyFieldName, DottedFieldName,
 ImmutableField, DocumentValidationFailure, BSONObjectTooLarge, and the same after an update."""
@@ -66,15 +73,28 @@ def is_ambiguous(error: BaseException) -> bool:
 
 
 def is_refused(error: BaseException) -> bool:
-    """Whether the credentials were refused, or do not allow the operation."""
+    """Whether the server will not do what was asked: the credentials do not allow it, or it does not support it."""
+    if isinstance(error, ConfigurationError):
+        return not _is_of_name_service(error)
     return isinstance(error, OperationFailure) and error.code in _REFUSED
 
 
 def is_passing(error: BaseException) -> bool:
     """Whether the same call may succeed a little later."""
-    return isinstance(error, AutoReconnect | WriteConcernError) or (
-        isinstance(error, PyMongoError) and error.has_error_label("RetryableWriteError")
+    return (
+        isinstance(error, AutoReconnect | WriteConcernError)
+        or (isinstance(error, PyMongoError) and error.has_error_label("RetryableWriteError"))
+        or _is_of_name_service(error)
     )
+
+
+def _is_of_name_service(error: BaseException) -> bool:
+    """Whether the addresses behind a ``mongodb+srv`` URI could not be asked for; a name that can be none will not do.
+
+    The driver tells it as an error of configuration.
+    """
+    package, _, module = type(error.__cause__).__module__.partition(".")
+    return isinstance(error, ConfigurationError) and package == "dns" and module != "name"
 
 
 def is_about_document(error: BaseException) -> bool:
@@ -120,7 +140,7 @@ def describe(error: BaseException) -> str:
     """Return *error* in one line for people, without documents, URIs or credentials."""
     text = _COMMAND.sub(r"to execute the command \1 on \2", str(error))  # the command itself may quote a job
     text = _SECRETS.sub("[...]", _DETAILS.sub("", text))
-    text = " ".join(text.split())
+    text = " ".join(text.split()).replace("No servers found yet", "no server answers")
     if len(text) > _LONGEST_DESCRIPTION:
         text = text[: _LONGEST_DESCRIPTION - 3] + "..."
     return text or type(error).__name__
@@ -133,3 +153,12 @@ def unavailable(error: BaseException) -> StoreUnavailableError:
     refused = is_refused(error)
     said = "the database refused the operation" if refused else "the database is not available"
     return StoreUnavailableError(f"{said}: {describe(error)}", refused=refused)
+
+
+def not_stored(error: BaseException) -> StoreUnavailableError:
+    """Return *error* of an insert that stored nothing as the one that users of the library see."""
+    if isinstance(error, OperationFailure) and proves_nothing_written(error) and not is_passing(error):
+        return EnqueueRefusedError(
+            f"the database refused to store the job: {describe(error)}", refused=is_refused(error)
+        )
+    return unavailable(error)

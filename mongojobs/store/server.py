@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pymongo.errors import OperationFailure
 
-from mongojobs.store.clients import Jobs, beside, is_real, topology
+from mongojobs.store.clients import Jobs, beside, is_real, server_version, topology
 from mongojobs.store.pauses import QUEUES_SUFFIX
 from mongojobs.store.stats import STATS_SUFFIX
 from mongojobs.store.workers import WORKERS_SUFFIX
@@ -39,8 +39,9 @@ def server(jobs: Jobs) -> Server:
     """Return what keeps *jobs*. Raises DatabaseError."""
     client = jobs.database.client
     sizes = [_size(beside(jobs, suffix)) for suffix in _SUFFIXES] if is_real(client) else []
-    version = str(client.server_info().get("version", "")) if is_real(client) else "mongomock"
-    return Server(version=version, topology=topology(client), collections=tuple(size for size in sizes if size))
+    return Server(
+        version=server_version(client), topology=topology(client), collections=tuple(size for size in sizes if size)
+    )
 
 
 def _size(collection: Jobs) -> CollectionSize | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
+from datetime import timedelta
 from typing import Final, TypeVar
 
 from mongojobs.core.errors import StoreUnavailableError
@@ -21,11 +23,20 @@ LEAVE_SECONDS: Final = 0.5
 class Connecting:
     """A worker's way to its connections.
 
-    *connect* opens them, and raises StoreUnavailableError where that fails. It may take as long as the database does,
-    so its answer and the stop race each other, and the first one counts.
+    *connect* opens them, and raises StoreUnavailableError where that fails; then it is tried again, as long as there is
+    *patience*. It may take as long as the database does, so its answer and the stop race each other, and the first one
+    counts.
     """
 
-    def __init__(self, connect: Callable[[], Connections], outage: Outage, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Connections],
+        outage: Outage,
+        stopping: threading.Event,
+        *,
+        patience: timedelta | None = None,
+    ) -> None:
+        self._patience = float("inf") if patience is None else patience.total_seconds()
         self._connect = connect
         self._outage = outage
         self._stopping = stopping
@@ -35,7 +46,8 @@ class Connecting:
     def run(self) -> Connections | None:
         """Connect, and wait for a database that is away; None when given up meanwhile.
 
-        Raises StoreUnavailableError when the database refuses the credentials, and whatever else *connect* does.
+        Raises StoreUnavailableError when the database refuses, or is away for longer than there is patience, and
+        whatever else *connect* does.
         """
         self._thread.start()
         try:
@@ -63,14 +75,16 @@ class Connecting:
                 connections.close()
 
     def _connect_patiently(self) -> Connections | None:
+        ends = time.monotonic() + self._patience
         while not self._stopping.is_set():
             try:
                 connections = self._connect()
             except StoreUnavailableError as error:
-                if error.refused:
+                left = ends - time.monotonic()
+                if error.refused or left <= 0:
                     raise
                 if not self._stopping.is_set():
-                    self._stopping.wait(self._outage.failed(CONNECTING, error))
+                    self._stopping.wait(min(self._outage.failed(CONNECTING, error), left))
             else:
                 self._outage.over(CONNECTING)
                 return connections

@@ -27,7 +27,7 @@ from mongojobs.core.notices import (
 )
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls import Payloads
-from mongojobs.store.faults import DatabaseError, reason
+from mongojobs.store.faults import DatabaseError, reason, unavailable
 from mongojobs.store.jobs import Wanted
 from mongojobs.store.workers import MOST_RUNS_SHOWN, RunningJob, WorkerOrder, WorkerStatus
 from mongojobs.version import __version__
@@ -83,7 +83,9 @@ class Worker:
         self._quiet = threading.Event()
         self._outage = Outage(lifecycle, self.name)
         self._statistics = Statistics(lifecycle, self._outage, worker=self.name)
-        self._connecting = Connecting(self._try_to_connect, self._outage, self._stopping)
+        self._patience = settings.enqueue_timeout if settings.exit_on_complete else None
+        self._connecting = Connecting(self._try_to_connect, self._outage, self._stopping, patience=self._patience)
+        self._given_up_on: DatabaseError | None = None
         self._crew: Crew | None = None
         self._connections: Connections | None = None
         self._is_stuck = False
@@ -115,8 +117,8 @@ class Worker:
     def start(self) -> int:
         """Work until told to stop, and return the exit status of the process: 0, or 70 when a job would not return.
 
-        Waits for a database that is away. Raises StoreUnavailableError when it refuses the credentials, and
-        ServerTooOldError.
+        Waits for a database that is away; with ``exit_on_complete`` no longer than an enqueue would. Raises
+        StoreUnavailableError after that, and when the database refuses at the start, and ServerTooOldError.
         """
         return self._lifecycle.run("execute", self, body=self._execute)
 
@@ -215,6 +217,8 @@ class Worker:
             released = shutdown.run(looking, lambda: self._leave(connections))
             self.has_stuck_threads = shutdown.has_left_threads
         self._lifecycle.notify(WorkerStopped(self.name, released))
+        if self._given_up_on is not None:
+            raise unavailable(self._given_up_on) from self._given_up_on
         return STUCK_EXIT_STATUS if self._is_stuck else 0
 
     def _assemble(self, connections: Connections, *, on_stuck: Callable[[Held], None]) -> Crew:
@@ -249,7 +253,11 @@ class Worker:
         try:
             self._lifecycle.run("loop", self, body=lambda: self._turn(crew))
         except DatabaseError as error:
-            self._stopping.wait(crew.outage.failed(RESERVING, error))
+            pause = crew.outage.failed(RESERVING, error)
+            if self._patience is not None and crew.outage.seconds(RESERVING) >= self._patience.total_seconds():
+                self._given_up_on = error
+                self.stop()
+            self._stopping.wait(pause)
         except Exception:  # noqa: BLE001 - a plugin's callback may raise anything; the worker goes on
             self._lifecycle.complain(self.name, "loop")
             self._stopping.wait(CALLBACK_PAUSE_SECONDS)

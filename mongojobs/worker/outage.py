@@ -36,7 +36,7 @@ class Outage:
     def failed(self, doing: str, error: Exception) -> float:
         """Note a failure while *doing* something and return how many seconds to wait before the next try."""
         now = time.monotonic()
-        if not is_refused(error):
+        if not _is_refusal(error):
             self.last_seen = now
         with self._guard:
             failures, since = self._failures.get(doing, (0, now))
@@ -45,8 +45,13 @@ class Outage:
             if is_passing(error):
                 self._passing.add(doing)
         if is_news:
-            self._lifecycle.notify(DatabaseAway(self._worker, doing, describe(error)))
+            self._lifecycle.notify(DatabaseAway(self._worker, doing, describe(error), refused=_is_refusal(error)))
         return delay_after(failures)
+
+    def seconds(self, doing: str) -> float:
+        """Return for how long *doing* it has failed; 0 when it did not fail the last time."""
+        _, since = self._failures.get(doing, (0, time.monotonic()))
+        return time.monotonic() - since
 
     def held_up(self) -> None:
         """Note that the database, or this process, stood still without an error, so that nobody need be told."""
@@ -63,6 +68,10 @@ class Outage:
             is_news = not (was_passing and self._passing)
         if is_news:
             self._lifecycle.notify(DatabaseBack(self._worker, time.monotonic() - since))
+
+
+def _is_refusal(error: Exception) -> bool:
+    return is_refused(error) or bool(getattr(error, "refused", False))
 
 
 def delay_after(failures: int) -> float:

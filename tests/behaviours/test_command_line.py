@@ -785,6 +785,15 @@ class TestErrors:
         assert ended.stderr.count("\n") == 1
         assert ended.stderr.startswith("Error: the database is not available: 127.0.0.1:1")
 
+    @pytest.mark.parametrize("command", [("status",), ("doctor",), ("jobs", "list"), ("workoff",)], ids=" ".join)
+    def test_a_database_that_says_nothing(self, command, silent_server):
+        environ = {"SAMPLE_URI": silent_server, "MONGOJOBS_APP": SAMPLE_APP, "MONGOJOBS_ENQUEUE_TIMEOUT": "2"}
+
+        ended = run(*command, environ=environ)
+
+        assert ended.returncode == {"doctor": 1}.get(command[0], 4)
+        assert "the database is not available: no server answers" in ended.stdout + ended.stderr
+
     def test_refused_credentials(self, mongo_uri):
         refused = mongo_uri.replace("mongodb://", "mongodb://nobody:wrong@", 1)
 

@@ -245,22 +245,12 @@ class TestTheCollection:
 
 
 class TestTheClientOfTheApp:
-    @pytest.fixture
-    def app_with(self, mongo_uri):
-        """Makes apps whose own client has the options of a URI."""
-        made = []
+    def test_that_reads_from_secondaries(self, mongo_uri):
+        with MongoClient(f"{mongo_uri}&readPreference=secondaryPreferred") as client:
+            app = MongoJobs(Settings(), client=client)
 
-        def app_with(options):
-            made.append(MongoJobs(Settings(uri=f"{mongo_uri}&{options}")))
-            made[-1].create_indexes()
-            return made[-1]
-
-        yield app_with
-        for app in made:
-            app.close()
-
-    def test_that_reads_from_secondaries(self, app_with):
-        finding = found(app_with("readPreference=secondaryPreferred"), "read_preference")
+            with pytest.warns(UserWarning, match="shares the app's MongoDB client"):
+                finding = found(app, "read_preference")
 
         assert "take readPreference out of the URI" in finding.remedy
 

@@ -38,8 +38,8 @@ def opened(monkeypatch):
     """The clients that a worker opens, though nobody answers them."""
     kept, open_client = [], clients.open_client
 
-    def keep(uri, **options):
-        kept.append(open_client(uri, **options))
+    def keep(*arguments, **options):
+        kept.append(open_client(*arguments, **options))
         return kept[-1]
 
     monkeypatch.setattr(clients, "open_client", keep)

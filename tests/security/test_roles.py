@@ -152,7 +152,7 @@ class TestTheWebProcess:
     def test_cannot_be_a_worker_and_is_told(self, work, a_job, app):
         worker = work("jobsWeb")
 
-        worker.says("Error while reserving: not authorized on shop_jobs to execute the command")
+        worker.says("Refused by the database while reserving: not authorized on shop_jobs to execute the command")
 
         worker.send(Signals.SIGTERM)
         assert worker.wait() == 0

@@ -1,6 +1,8 @@
 """What errors of the driver mean."""
 
 import pytest
+from dns.name import EmptyLabel, LabelTooLong
+from dns.resolver import NXDOMAIN, LifetimeTimeout, NoNameservers
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
@@ -65,9 +67,43 @@ class TestIsRefused:
         assert faults.is_refused(OperationFailure("no", code))
         assert faults.unavailable(OperationFailure("no", code)).refused
 
+    @pytest.mark.parametrize("code", [20, 59, 115, 301, 322, 323, 8000])
+    def test_of_what_the_server_does_not_support_or_allow(self, code):
+        assert faults.is_refused(OperationFailure("no", code))
+        assert not faults.is_passing(OperationFailure("no", code))
+
+    def test_of_what_the_driver_cannot_do_with_this_server(self):
+        assert faults.is_refused(ConfigurationError("this server does not support load balancing"))
+
     def test_not_of_an_outage(self):
         assert not faults.is_refused(AutoReconnect("gone"))
         assert not faults.unavailable(AutoReconnect("gone")).refused
+
+
+class TestANameThatCannotBeResolved:
+    """The driver tells it as an error of configuration, whatever the name service said."""
+
+    @pytest.mark.parametrize("cause", [NXDOMAIN(), NoNameservers(), LifetimeTimeout(timeout=1, errors=[])])
+    def test_may_be_resolved_later(self, cause):
+        error = told_by_the_driver(cause)
+
+        assert faults.is_passing(error)
+        assert not faults.is_refused(error)
+        assert not faults.is_ambiguous(error)
+
+    @pytest.mark.parametrize("cause", [LabelTooLong(), EmptyLabel()])
+    def test_is_refused_where_it_can_be_no_name(self, cause):
+        error = told_by_the_driver(cause)
+
+        assert faults.is_refused(error)
+        assert not faults.is_passing(error)
+
+
+def told_by_the_driver(cause):
+    """Return what the driver raises when asking the name service raised *cause*."""
+    error = ConfigurationError(str(cause))
+    error.__cause__ = cause
+    return error
 
 
 class TestDescribe:
