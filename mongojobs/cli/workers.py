@@ -149,7 +149,9 @@ def worker_row(worker: WorkerStatus, now: datetime) -> tuple[Any, ...]:
 
 def worker_document(worker: WorkerStatus, *, is_alive: bool) -> dict[str, object]:
     """Return what ``--json`` says of a worker."""
-    return {**asdict(worker), "alive": is_alive}
+    said = asdict(worker)
+    del said["told"]
+    return {**said, "alive": is_alive}
 
 
 def _print_worker(worker: WorkerStatus, now: datetime, *, is_alive: bool) -> None:

@@ -63,6 +63,8 @@ class WorkerStatus:
     memory_bytes: int = 0
     heartbeat_at: datetime | None = None
     """When it last said so; set by the store."""
+    told: WorkerOrder | None = None
+    """What people have told it to do, if it has not done so yet; set by the store."""
 
     def holding(self, jobs: int) -> WorkerStatus:
         """Return it as busy as it must be since it holds so many *jobs* now, whatever its last heartbeat said.
@@ -103,7 +105,7 @@ class WorkerStore:
         now = self._clock.now()
         document = asdict(status) | {"heartbeat_at": now, "expire_at": now + self._lease}
         document |= {"queues": list(status.queues), "running": document["running"][:MOST_RUNS_SHOWN]}
-        name = document.pop("name")
+        name, _ = document.pop("name"), document.pop("told")
         before = self.collection.find_one_and_update(
             {"_id": {"$eq": name}},
             {"$set": document},
@@ -168,7 +170,17 @@ def _to_status(document: Document) -> WorkerStatus:
         running=_running(document.get("running", ())),
         memory_bytes=int(document.get("memory_bytes", 0)),
         heartbeat_at=aware(document["heartbeat_at"]),
+        told=_told(document, state),
     )
+
+
+def _told(document: Document, state: WorkerState) -> WorkerOrder | None:
+    order = _order(document, aware(document["started_at"]))
+    return None if state == _DONE.get(order or "") or state == "stopping" else order
+
+
+_DONE: Final = {"quiet": "quiet", "stop": "stopping"}
+"""The state of a worker that has done what it was told."""
 
 
 def _running(found: Sequence[Any]) -> tuple[RunningJob, ...]:

@@ -7,6 +7,7 @@ import pytest
 from mongojobs.core.settings import Settings
 from mongojobs.store.workers import WorkerStatus, WorkerStore
 from tests.support.clock import START
+from tests.support.stores import MINUTE
 
 STATUS = WorkerStatus(
     name="host:1:ab", host="host", pid=1, started_at=START, queues=("mail",), threads=4, busy=2, version="0.1"
@@ -40,6 +41,24 @@ class TestAlive:
         clock.advance(seconds=60)
 
         assert workers.alive() == []
+
+    @pytest.mark.parametrize(("order", "done"), [("quiet", "quiet"), ("stop", "stopping")])
+    def test_tells_what_a_worker_was_told_until_it_does_it(self, workers, order, done):
+        workers.beat(STATUS)
+        workers.tell(order)
+        told = workers.alive()
+
+        workers.beat(dataclasses.replace(STATUS, state=done))
+
+        assert [one.told for one in told] == [order]
+        assert [(one.state, one.told) for one in workers.alive()] == [(done, None)]
+
+    def test_tells_nothing_that_a_namesake_was_told_before(self, workers, clock):
+        workers.beat(STATUS)
+        workers.tell("stop")
+        workers.beat(dataclasses.replace(STATUS, started_at=clock.now() + MINUTE))
+
+        assert [one.told for one in workers.alive()] == [None]
 
     def test_forgets_a_worker_that_was_removed(self, workers):
         workers.beat(STATUS)
