@@ -59,7 +59,7 @@ class MongoJobs(Operating):
         self._making = threading.RLock()
         self._link: Link | None = None
         self._opened: tuple[Link, JobStore] | None = None
-        for plugin in (LogPlugin(), *self.plugins):
+        for plugin in (LogPlugin(lambda: self.settings.log_tracebacks), *self.plugins):
             plugin.register(self.lifecycle)
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,12 +17,13 @@ from mongojobs.cli.options import own_option
 from mongojobs.core import wording
 
 NONE: Final = wording.NONE
-ago, counted, in_words, iso, printable = (
+ago, counted, in_words, iso, printable, printable_lines = (
     wording.ago,
     wording.counted,
     wording.in_words,
     wording.iso,
     wording.printable,
+    wording.printable_lines,
 )
 
 
@@ -49,7 +49,7 @@ def print_json(document: Mapping[str, Any]) -> None:
 def json_text(document: Mapping[str, Any], *, indent: int | None = None) -> str:
     """Return *document* as JSON; in ASCII where standard output is not in UTF-8, as programs take JSON to be."""
     is_unicode = codecs.lookup(sys.stdout.encoding).name == "utf-8"
-    return json.dumps(plain(document), indent=indent, ensure_ascii=not is_unicode)
+    return wording.to_json(plain(document), indent=indent, ensure_ascii=not is_unicode)
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> None:
@@ -93,11 +93,6 @@ def plain(value: Any) -> Any:
             return [plain(item) for item in value]
         case _:
             return str(value)
-
-
-def printable_lines(text: str) -> list[str]:
-    """Return the lines of *text*, each of them printable."""
-    return [printable(line.expandtabs(4)) for line in text.splitlines()]
 
 
 def shortened(text: str, width: int) -> str:

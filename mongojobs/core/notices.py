@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from mongojobs.core.job import Job, JobId
 
@@ -121,13 +122,18 @@ class JobCompleted:
 
 @dataclass(frozen=True, slots=True)
 class JobErrored:
-    """A run failed; *job* is the job as it was before. It runs again unless it is *given_up*, of which more is told."""
+    """A run failed; *job* is the job as it was before.
+
+    It runs again at *run_at* unless it is *given_up*, of which more is told. *trace* is the traceback, secrets masked.
+    """
 
     worker: str
     job: Job
     seconds: float
     error: str
     given_up: bool = False
+    trace: str = ""
+    run_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +154,7 @@ class JobCrashed:
     seconds: float
     error: str
     given_up: bool = False
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -315,6 +315,7 @@ class Settings:
     )
     log_level: str = _setting("info", _log_level, "least level that is logged, by name or number")
     log_format: str = _setting("auto", _choice(*LOG_FORMATS), "form of log lines")
+    log_tracebacks: bool = _setting(True, _truth, "log the tracebacks of failed jobs, with secrets masked")
     quiet: bool = _setting(False, _truth, "log warnings and errors only", "QUIET")
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -43,6 +44,40 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's' if not noun.endswith('x') else 'es'}"
 
 
+def in_seconds(seconds: float) -> str:
+    """Return how long something took, for a sentence: ``12 ms``, ``5.9 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.{0 if seconds >= 0.01 else 1}f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
 def printable(text: str) -> str:
-    """Return *text* without line ends and what would command a terminal: jobs may carry texts of strangers."""
+    """Return *text* without line ends and what would command a terminal: jobs may carry texts of strangers.
+
+    So would marks that turn the direction of reading.
+    """
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def printable_lines(text: str) -> list[str]:
+    """Return the lines of *text*, each of them printable."""
+    return [printable(line.expandtabs(4)) for line in text.split("\n")]
+
+
+def to_json(value: object, *, indent: int | None = None, ensure_ascii: bool = False) -> str:
+    """Return *value* as JSON in which only line ends of the *indent* command a terminal.
+
+    Raises TypeError and ValueError for what is no JSON.
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)

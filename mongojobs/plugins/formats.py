@@ -1,34 +1,63 @@
-"""The three forms of log lines: text for people, logfmt and JSON for machines."""
+"""The three forms of log lines: text for people, logfmt and JSON for machines.
+
+A record is one line in each of them, whatever it holds: what would end a line, or command a terminal, is escaped. In
+text alone a traceback follows, on indented lines.
+"""
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
 from typing import Any, Final
 
-from mongojobs.plugins.log import JobContext
+from mongojobs.core.wording import printable, printable_lines, to_json
+from mongojobs.plugins.log import JobContext, mark
+from mongojobs.plugins.log import logger as own_logger
 
 LONGEST_LINE: Final = 8000
 """Some platforms cut lines that are longer than 10,000 bytes into pieces."""
 
-_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+LONGEST_TEXT: Final = LONGEST_LINE // 4
+"""In bytes, of one fact; tracebacks, which come last, get what is left."""
+
+DEEPEST: Final = 20
+"""How deep values may be nested, lest they contain themselves."""
+
+_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "trace"}
+_CUT: Final = "..."
 
 
 def set_up_logging(handler: logging.Handler, *, level: str, form: str, environ: Mapping[str, str]) -> None:
     """Send all log records of *level* and above to *handler*, in the given form.
 
     The form ``auto`` is JSON under Kubernetes and text elsewhere. The driver's own debug log, which would show the
-    arguments of jobs, is kept at warnings.
+    arguments of jobs, is kept at warnings. What a job's code logs has ``job_id`` from where it is made, so that the
+    app's own handlers have it too, those that write in another thread included.
     """
     handler.setFormatter(formatter(form, environ))
     handler.addFilter(JobContext())
+    _mark_records()
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("pymongo").setLevel(logging.WARNING)
     logging.captureWarnings(True)
+
+
+def _mark_records() -> None:
+    make = logging.getLogRecordFactory()
+    if getattr(make, "func", None) is not _marked:
+        logging.setLogRecordFactory(partial(_marked, make))
+
+
+def _marked(make: Any, *args: Any, **kwargs: Any) -> logging.LogRecord:
+    record: logging.LogRecord = make(*args, **kwargs)
+    mark(record)
+    return record
 
 
 def formatter(form: str, environ: Mapping[str, str]) -> logging.Formatter:
@@ -41,16 +70,20 @@ def formatter(form: str, environ: Mapping[str, str]) -> logging.Formatter:
 
 
 class TextFormatter(logging.Formatter):
-    """``2026-11-23T10:00:00.000Z: text``, or the text alone."""
+    """``2026-11-23T10:00:00.000Z: text``, or the text alone; what a job's own code logs has its ``job_id`` first."""
 
     def __init__(self, stamped: bool) -> None:  # noqa: FBT001 - the only argument
         super().__init__()
         self._stamped = stamped
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, and a traceback on lines of its own."""
-        text = super().format(record)
-        return f"{_time(record)}: {text}" if self._stamped else text
+        """Return the line, and tracebacks on indented lines of their own."""
+        text = printable(_message(record))
+        if record.name != own_logger.name and (job_id := getattr(record, "job_id", None)) is not None:
+            text = f"[job_id={printable(_text(job_id))}] {text}"
+        line = f"{_time(record)}: {text}" if self._stamped else text
+        further = [more for trace in _traces(self, record).values() for more in printable_lines(trace)]
+        return "\n".join([line, *(f"  {more}" for more in further)])
 
 
 class LogfmtFormatter(logging.Formatter):
@@ -65,7 +98,7 @@ class LogfmtFormatter(logging.Formatter):
         facts = _facts(self, record)
         if not self._stamped:
             del facts["time"]
-        return " ".join(f"{key}={_quoted(value)}" for key, value in facts.items())
+        return " ".join(f"{_key(key)}={_quoted(value)}" for key, value in facts.items())
 
 
 class JsonFormatter(logging.Formatter):
@@ -73,30 +106,142 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        return json.dumps(_facts(self, record), default=str, ensure_ascii=False)
+        return to_json(_facts(self, record))
 
 
 def _facts(formatter: logging.Formatter, record: logging.LogRecord) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "time": _time(record),
-        "level": record.levelname.lower(),
-        "message": record.getMessage(),
-    }
-    facts |= {key: value for key, value in vars(record).items() if key not in _OWN}
+    """Return what *record* tells, as JSON can write it, in fewer bytes than a line may have."""
+    traces = _traces(formatter, record)
+    facts = {"time": _time(record), "level": record.levelname.lower(), "message": _message(record)}
+    taken = {*facts, *traces}
+    for key, value in list(vars(record).items()):
+        if key not in _OWN:
+            name = _text(key)
+            facts[f"extra_{name}" if name in taken else name] = value
+    room = _Room(LONGEST_LINE - (LONGEST_TEXT if traces else 0))
+    plain = room.pairs(facts)
+    room.left += LONGEST_TEXT if traces else 0
+    for key, trace in traces.items():
+        plain[key] = room.end_of(trace)
+    return plain
+
+
+def _traces(formatter: logging.Formatter, record: logging.LogRecord) -> dict[str, str]:
+    """Return the tracebacks of *record*: of a failed job, of an exception, and where the record was made."""
+    traces = {"trace": getattr(record, "trace", None) if record.name == own_logger.name else None}
     if record.exc_info:
-        facts["traceback"] = formatter.formatException(record.exc_info)
-    return {key: _cut(value) for key, value in facts.items()}
+        traces["traceback"] = _safely(lambda: formatter.formatException(record.exc_info))
+    elif not traces["trace"]:
+        traces["traceback"] = record.exc_text
+    traces["stack"] = record.stack_info
+    return {name: _text(trace) for name, trace in traces.items() if trace}
 
 
-def _cut(value: Any) -> Any:
-    return value[: LONGEST_LINE // 3] if isinstance(value, str) else value
+class _Room:
+    """How many bytes are left for values: those that it has no room for are cut, or left out."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def pairs(self, values: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
+        """Return *values* under texts."""
+        plain: dict[str, Any] = {}
+        for key, value in _copied(values.items):
+            if self.left <= 0:
+                plain[_CUT] = _CUT
+                break
+            name = self._text(_text(key), LONGEST_TEXT // 4)
+            plain[name] = self._value(value, depth + 1)
+        return plain
+
+    def end_of(self, trace: str) -> str:
+        """Return as much of the end of *trace* as there is room for: it tells most."""
+        backwards = _shortened(trace[::-1], max(self.left - len(_CUT), 0))
+        return trace if len(backwards) == len(trace) else f"{_CUT}{backwards[::-1]}"
+
+    def _value(self, value: Any, depth: int) -> Any:
+        self.left -= 6  # what stands between it and others
+        if self.left <= 0 or depth > DEEPEST:
+            return _CUT
+        match value:
+            case None | bool():
+                return value
+            case int() if abs(value) < 2**63:
+                return int(value)
+            case float() if math.isfinite(value):
+                return float(value)
+            case Mapping():
+                return self.pairs(value, depth)
+            case list() | tuple() | set() | frozenset():
+                return list(self._items(value, depth))
+            case _:
+                return self._text(_text(value), LONGEST_TEXT)
+
+    def _items(self, values: Any, depth: int) -> Iterator[Any]:
+        for value in _copied(lambda: islice(values, LONGEST_LINE)):
+            if self.left <= 0:
+                yield _CUT
+                return
+            yield self._value(value, depth + 1)
+
+    def _text(self, text: str, most: int) -> str:
+        short = _shortened(text, max(min(most, self.left), 0))
+        self.left -= _size(short)
+        return short if len(short) == len(text) else f"{short}{_CUT}"
+
+
+def _shortened(text: str, most: int) -> str:
+    """Return the beginning of *text* that JSON writes in at most *most* bytes."""
+    short = text[:most]
+    while (size := _size(short)) > most and short:
+        short = short[: len(short) * most // size - 1]
+    return short
+
+
+def _size(text: str) -> int:
+    """Return how many bytes JSON writes for *text*."""
+    if text.isascii() and text.isprintable():
+        return len(text) + text.count('"') + text.count("\\") + 2
+    return len(to_json(text).encode("utf-8", "backslashreplace"))
+
+
+def _copied(values: Callable[[], Iterable[Any]]) -> list[Any]:
+    """Return *values* of the app's, which may change meanwhile or raise: their line must not be lost."""
+    try:
+        return list(values())
+    except Exception:  # noqa: BLE001 - see above
+        return []
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return what was said, without the line end that warnings have; raw where it does not fit its arguments."""
+    try:
+        return record.getMessage().rstrip("\r\n")
+    except Exception:  # noqa: BLE001 - texts and arguments of the app's; its line must not be lost
+        return f"{_text(record.msg)} % {_safely(lambda: repr(record.args))}"
+
+
+def _text(value: object) -> str:
+    return _safely(lambda: str(value))
+
+
+def _safely(write: Any) -> str:
+    """Return the text that *write* makes of something of the app's."""
+    try:
+        return str.__str__(write())
+    except Exception as error:  # noqa: BLE001 - its line must not be lost
+        return f"(cannot be written: {type(error).__name__})"
+
+
+def _key(key: str) -> str:
+    return "".join(one if one.isprintable() and one not in ' ="\\' else "_" for one in key) or "_"
 
 
 def _quoted(value: Any) -> str:
-    text = str(value)
-    if text and not any(character in text for character in ' "=\n\r\t\\'):
+    text = value if isinstance(value, str) else to_json(value)
+    if text and text.isprintable() and not any(character in text for character in ' "=\\'):
         return text
-    return json.dumps(text, ensure_ascii=False)
+    return to_json(text)
 
 
 def _time(record: logging.LogRecord) -> str:

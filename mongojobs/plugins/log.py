@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
+from textwrap import indent
 from typing import Any, assert_never
 
 from mongojobs.core import notices as n
 from mongojobs.core.job import Job, current_job
 from mongojobs.core.lifecycle import Lifecycle, Plugin
+from mongojobs.core.wording import counted, in_seconds, iso, printable, printable_lines
 
 logger = logging.getLogger("mongojobs")
 
@@ -22,9 +25,13 @@ _MOST_DEFERRED_NAMES = 1000
 
 
 class LogPlugin(Plugin):
-    """Writes each notice to the logger ``mongojobs``; that a job cannot be loaded as a warning once a name."""
+    """Writes each notice to the logger ``mongojobs``; that a job cannot be loaded as a warning once a name.
 
-    def __init__(self) -> None:
+    Tracebacks are written as long as *has_traces* says so.
+    """
+
+    def __init__(self, has_traces: Callable[[], bool] = lambda: True) -> None:
+        self._has_traces = has_traces
         self._deferred: set[str] = set()
 
     def register(self, lifecycle: Lifecycle) -> None:
@@ -32,7 +39,8 @@ class LogPlugin(Plugin):
         lifecycle.on_notice(self._hear)
 
     def _hear(self, notice: n.Notice) -> None:
-        log(notice, logging.WARNING if isinstance(notice, n.JobDeferred) and self._is_news(notice) else None)
+        is_news = isinstance(notice, n.JobDeferred) and self._is_news(notice)
+        log(notice, logging.WARNING if is_news else None, has_trace=self._has_traces())
 
     def _is_news(self, notice: n.JobDeferred) -> bool:
         name = notice.job.name
@@ -47,23 +55,38 @@ class JobContext(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record through."""
-        job = current_job()
-        if job is not None and not hasattr(record, "job_id"):
-            record.job_id = str(job.id)
-            record.job = job.name
+        mark(record)
         return True
 
 
-def log(notice: n.Notice, level: int | None = None) -> None:
-    """Write one line about *notice*, at another *level* than its own if one is given."""
+def mark(record: logging.LogRecord) -> None:
+    """Add ``job_id`` and ``job`` to *record* if it is made inside of a job and has no such fields."""
+    job = current_job()
+    if job is not None and not hasattr(record, "job_id"):
+        record.job_id = str(job.id)
+        record.job = job.name
+
+
+def log(notice: n.Notice, level: int | None = None, *, has_trace: bool = True) -> None:
+    """Write one line about *notice*, at another *level* than its own if one is given.
+
+    Its traceback, if it has one and *has_trace*, stands behind it.
+    """
+    logger.disabled = False  # an app's own set-up of its logging may have said so of all that were there
     level = _level(notice) if level is None else level
     if not logger.isEnabledFor(level):
         return
     text = _text(notice)
     worker = getattr(notice, "worker", None)
-    line = f"[Worker({worker})] {text}" if worker else text
+    line = printable(f"[Worker({worker})] {text}" if worker else text)
+    fields = _fields(notice)
+    trace = "\n".join(printable_lines(getattr(notice, "trace", "").strip("\n"))) if has_trace else ""
+    if trace:
+        fields["trace"] = trace
     # Not by logger.log: to find out which line of ours has called takes a third of the time.
-    logger.handle(logger.makeRecord(logger.name, level, __file__, 0, "%s", (line,), None, extra=_fields(notice)))
+    record = logger.makeRecord(logger.name, level, __file__, 0, "%s", (line,), None, extra=fields)
+    record.exc_text = indent(trace, "  ") or None  # what every formatter writes behind the line
+    logger.handle(record)
 
 
 def _level(notice: n.Notice) -> int:
@@ -83,7 +106,7 @@ def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a deci
         case n.WorkerTold(order=order):
             return f"Told so by `mongojobs workers {order}`: reserving no more jobs"
         case n.WorkerStopped(released=released):
-            return f"Stopped, {released} running job(s) handed back" if released else "Stopped"
+            return f"Stopped, {counted(released, 'running job')} handed back" if released else "Stopped"
         case n.WorkerWorn(reason=reason):
             return f"Leaving once the running jobs have ended: {reason}"
         case n.ChildReplaced(pid=pid, reason=reason):
@@ -91,11 +114,11 @@ def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a deci
         case n.NoMoreJobs():
             return "No more jobs available. Exiting"
         case n.BatchDone(jobs=jobs, failures=failures, seconds=seconds):
-            return f"{jobs} jobs processed at {jobs / max(seconds, 1e-4):.4f} j/s, {failures} failed"
+            return f"{counted(jobs, 'job')} processed at {jobs / max(seconds, 1e-4):.4g} jobs/s, {failures} failed"
         case n.JobsReserved(jobs=jobs, seconds=seconds):
-            return f"reserved {jobs} job(s) in {seconds:.4f}"
+            return f"Reserved {counted(jobs, 'job')} in {in_seconds(seconds)}"
         case n.ReserveFailed(reason=reason):
-            return f"could not reserve: {reason}"
+            return f"Could not reserve: {reason}"
         case n.Warned(message=message):
             return message
         case n.DatabaseAway(doing=doing, error=error, refused=True):
@@ -103,10 +126,10 @@ def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a deci
         case n.DatabaseAway(doing=doing, error=error):
             return f"Error while {doing}: {error}. Trying again until the database answers"
         case n.DatabaseBack(seconds=seconds):
-            return f"The database answers again after {seconds:.1f} s"
+            return f"The database answers again after {in_seconds(seconds)}"
         case n.JobRescued(job_id=job_id, locked_by=locked_by, losses=losses, failed=failed):
-            end = "FAILED permanently because its worker was lost once too often" if failed else "is ready again"
-            return f"Job (id={job_id}) was lost by Worker({locked_by}), loss {losses}: {end}"
+            end = "has FAILED permanently because its worker was lost once too often" if failed else "is ready again"
+            return f"Job (id={job_id}) was lost by Worker({locked_by}), loss {losses}: it {end}"
         case n.JobQuarantined(job_id=job_id, reason=reason):
             return f"Job (id={job_id}) FAILED permanently: {reason}"
         case n.ActionTaken(user=user, action=action, count=count, target=target):
@@ -114,7 +137,7 @@ def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a deci
             return f"User {user!r} on the dashboard: {action}, {count} ({about})"
         case n.CallbackRaised(job=job, what=what, trace=trace):
             about = f"{job}: " if job else ""
-            return f"{about}Error when running {what}: {trace}"
+            return f"{about}Error when running {what}: {_last_word(trace)}"
         case _:
             return f"{notice.job} {_about_job(notice)}"
 
@@ -126,17 +149,19 @@ def _about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not
         case n.JobStarted():
             return "RUNNING"
         case n.JobCompleted(seconds=seconds):
-            return f"COMPLETED after {seconds:.4f}"
-        case n.JobErrored(job=job, error=error):
-            return f"FAILED ({job.attempts} prior attempts) with {error[:_MESSAGE_BYTES]}"
+            return f"COMPLETED after {in_seconds(seconds)}"
+        case n.JobErrored(job=job, error=error, run_at=run_at):
+            again = f"; it will run again at {iso(run_at)}" if run_at is not None else ""
+            return f"FAILED ({counted(job.attempts, 'prior attempt')}) with {error[:_MESSAGE_BYTES]}{again}"
         case n.JobFailed(reason=reason):
             return f"FAILED permanently because of {reason}"
-        case n.JobCrashed(job=job, error=error):
-            return f"CRASHED, loss {job.losses + 1}: {error[:_MESSAGE_BYTES]}"
+        case n.JobCrashed(job=job, error=error, given_up=given_up):
+            again = "" if given_up else "; it will run again"
+            return f"CRASHED, loss {job.losses + 1}: {error[:_MESSAGE_BYTES]}{again}"
         case n.JobSnoozed(delay=delay):
-            return f"SNOOZED for {delay:g} s"
+            return f"SNOOZED for {in_seconds(delay)}"
         case n.JobDeferred(reason=reason, delay=delay):
-            return f"DEFERRED for {delay:g} s, as it cannot be loaded here: {reason[:_MESSAGE_BYTES]}"
+            return f"DEFERRED for {in_seconds(delay)}, as it cannot be loaded here: {reason[:_MESSAGE_BYTES]}"
         case n.JobDiscarded(reason=reason):
             return f"DISCARDED: {reason[:_MESSAGE_BYTES]}"
         case n.JobReleased():
@@ -144,7 +169,7 @@ def _about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not
         case n.JobLost(what=what):
             return f"is not ours any more: {what} was dropped"
         case n.JobTimedOut(limit=limit):
-            return f"TIMED OUT after its limit of {limit:g} s"
+            return f"TIMED OUT after its limit of {in_seconds(limit)}"
         case n.JobStuck():
             return "did not return after its time-out: its process ends because of it"
         case _:
@@ -195,6 +220,12 @@ _EVENTS: dict[type, str] = {
 """The field ``event`` of each notice."""
 
 
+def _last_word(trace: str) -> str:
+    """Return the exception that a traceback ends with."""
+    ends = [line for line in trace.split("\n") if line and not line.startswith((" ", "+"))]
+    return ends[-1] if ends else trace
+
+
 def _fields(notice: n.Notice) -> dict[str, Any]:
     fields: dict[str, Any] = {"event": _EVENTS[type(notice)]}
     if (worker := getattr(notice, "worker", None)) is not None:
@@ -207,6 +238,8 @@ def _fields(notice: n.Notice) -> dict[str, Any]:
         fields["wait_ms"] = round(notice.waited * 1000)
     if isinstance(notice, n.JobCompleted | n.JobErrored):
         fields["run_ms"] = round(notice.seconds * 1000)
+    if (run_at := getattr(notice, "run_at", None)) is not None:
+        fields["run_at"] = iso(run_at)
     if (error := getattr(notice, "error", None)) is not None:
         fields["error"] = error[:_MESSAGE_BYTES]
     if isinstance(notice, n.ActionTaken):

@@ -294,13 +294,14 @@ def _notices(worker: str, result: Result) -> list[Notice]:
     match result.outcome:
         case Succeeded():
             return [JobCompleted(worker, job, seconds)]
-        case Errored(error):
-            return [JobErrored(worker, job, seconds, error.error)]
+        case Errored(error, run_at):
+            return [JobErrored(worker, job, seconds, error.error, trace=error.trace, run_at=run_at)]
         case GivenUp(error, reason):
-            return [JobErrored(worker, job, seconds, error.error, given_up=True), JobFailed(worker, job, reason)]
+            errored = JobErrored(worker, job, seconds, error.error, given_up=True, trace=error.trace)
+            return [errored, JobFailed(worker, job, reason)]
         case Crashed(error, reason):
             failed = [JobFailed(worker, job, reason)] if reason else []
-            return [JobCrashed(worker, job, seconds, error.error, given_up=bool(failed)), *failed]
+            return [JobCrashed(worker, job, seconds, error.error, given_up=bool(failed), trace=error.trace), *failed]
         case Snoozed(delay):
             return [JobSnoozed(worker, job, seconds, delay.total_seconds())]
         case Deferred(reason, delay):

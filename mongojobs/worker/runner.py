@@ -28,6 +28,7 @@ from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobStarted
 from mongojobs.core.retry import LONGEST_DELAY, deferral, delay_after
 from mongojobs.core.settings import Settings
+from mongojobs.core.wording import counted
 from mongojobs.payload.calls import Call, Payloads
 from mongojobs.payload.invoking import call_hook, invoke, run_to_end
 from mongojobs.payload.masking import Clean, cleaner
@@ -199,7 +200,7 @@ class Runner:
         if declaration and declaration.retry_on is not None and not isinstance(error, declaration.retry_on):
             return f"{type(error).__name__} is none of the errors to retry on"
         if job.attempts + 1 >= max_attempts:
-            return f"{job.attempts + 1} consecutive failures"
+            return counted(job.attempts + 1, "consecutive failure")
         return None
 
     def _tell_error(self, job: Job, call: Call | None, *, for_good: bool) -> None:

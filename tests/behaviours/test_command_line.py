@@ -96,6 +96,38 @@ class TestWork:
         said = [json.loads(line) for line in ended.stdout.splitlines() if "said by the job" in line]
         assert said[0]["job"] == f"{SAMPLE_APP}.log_a_line"
 
+    @pytest.mark.parametrize("executor", ["thread", "process"])
+    @pytest.mark.parametrize("log", [sample_app.log_a_line, sample_app.log_a_line_async])
+    @pytest.mark.parametrize("shown", ["text: [job_id={}] said", "logfmt: said job_id={} ", 'json: "job_id": "{}"'])
+    def test_tells_of_what_jobs_log_in_which_job_that_was(self, app, environ, executor, log, shown):
+        form, shown = shown.split(": ", maxsplit=1)
+        job = log.delay("said")
+
+        ended = run("workoff", "--log-format", form, "--executor", executor, environ=environ)
+
+        [line] = [line for line in ended.stdout.splitlines() if "said" in line]
+        assert shown.format(job.id) in line
+
+    def test_logs_where_a_job_failed_on_indented_lines(self, app, environ):
+        sample_app.silence_others_and_log.options(max_attempts=2).delay("first\nFAKE: second\x1b[2J")
+
+        ended = run("workoff", environ=environ)
+
+        at = next(at for at, line in enumerate(ended.stdout.splitlines()) if "FAILED (0 prior attempts)" in line)
+        said, *behind = ended.stdout.splitlines()[at:]
+        assert "with ValueError: first\\nFAKE: second\\x1b[2J; it will run again at 20" in said
+        assert behind[0] == "  Traceback (most recent call last):"
+        assert "  ValueError: first" in behind
+        assert "  FAKE: second\\x1b[2J" in behind
+
+    def test_logs_no_tracebacks_where_nobody_wants_them(self, app, environ):
+        sample_app.always_fails.delay()
+
+        ended = run("workoff", environ=environ | {"MONGOJOBS_LOG_TRACEBACKS": "false"})
+
+        assert "FAILED (0 prior attempts) with ValueError: this job always fails" in ended.stdout
+        assert "Traceback" not in ended.stdout
+
     @pytest.mark.behaviour("S97")
     def test_logs_from_the_level_that_is_asked_for(self, app, environ, ledger):
         sample_app.append.delay(str(ledger), "done")
@@ -385,7 +417,7 @@ class TestSignals:
         worker.send(Signals.SIGTERM)
 
         assert worker.wait(8) == 0
-        assert "Stopped, 1 running job(s) handed back" in worker.output
+        assert "Stopped, 1 running job handed back" in worker.output
 
     def test_a_job_that_does_not_return_after_its_time_limit_ends_the_process(self, app, start):
         job = sample_app.never_returns.delay()

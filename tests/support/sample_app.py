@@ -3,7 +3,9 @@
 mongojobs -A tests.support.sample_app work
 """
 
+import asyncio
 import logging
+import logging.config
 import os
 import time
 from pathlib import Path
@@ -49,6 +51,20 @@ def say_process(path: str) -> None:
 def log_a_line(text: str) -> None:
     """Log something."""
     logger.info(text)
+
+
+@job
+async def log_a_line_async(text: str) -> None:
+    """Log something from the event loop."""
+    await asyncio.sleep(0)
+    logger.info(text)
+
+
+@job
+def silence_others_and_log(text: str) -> None:
+    """Set logging up anew, as an app does that knows of no other loggers, and log something."""
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": True, "incremental": False})
+    raise ValueError(text)
 
 
 @job(max_attempts=1)

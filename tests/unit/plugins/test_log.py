@@ -1,17 +1,23 @@
 import io
 import json
 import logging
+import logging.handlers
+import queue
+from datetime import UTC, datetime
 
 import pytest
 
 from mongojobs.core import notices as n
 from mongojobs.core.job import running
-from mongojobs.plugins.formats import formatter
+from mongojobs.plugins.formats import formatter, set_up_logging
 from mongojobs.plugins.log import JobContext, log
 from tests.support.jobs import a_job
 
 JOB = a_job(name="app.send", queue="mail", handler={"args": ["secret-argument"]}, attempts=2)
 ABOUT = f"[Worker(w1)] Job app.send (id={JOB.id}) (queue=mail)"
+
+
+TRACE = 'Traceback (most recent call last):\n  File "shop.py", line 7, in send\nValueError: no\n'
 
 
 @pytest.fixture
@@ -30,17 +36,29 @@ class TestWording:
             (n.WorkerWorn("w1", "too old"), "INFO", "[Worker(w1)] Leaving once the running jobs have ended: too old"),
             (n.ChildReplaced("w1", 7, "too old"), "INFO", "[Worker(w1)] Replacing the child process 7: too old"),
             (n.NoMoreJobs("w1"), "INFO", "[Worker(w1)] No more jobs available. Exiting"),
-            (n.BatchDone("w1", 3, 1, 1.5), "INFO", "[Worker(w1)] 3 jobs processed at 2.0000 j/s, 1 failed"),
-            (n.JobsReserved("w1", 3, 0.00125), "DEBUG", "[Worker(w1)] reserved 3 job(s) in 0.0013"),
-            (n.ReserveFailed("w1", "unreachable"), "DEBUG", "[Worker(w1)] could not reserve: unreachable"),
+            (n.BatchDone("w1", 3, 1, 1.5), "INFO", "[Worker(w1)] 3 jobs processed at 2 jobs/s, 1 failed"),
+            (n.BatchDone("w1", 1, 0, 0.75), "INFO", "[Worker(w1)] 1 job processed at 1.333 jobs/s, 0 failed"),
+            (n.WorkerStopped("w1", 1), "INFO", "[Worker(w1)] Stopped, 1 running job handed back"),
+            (n.JobsReserved("w1", 1, 0.00125), "DEBUG", "[Worker(w1)] Reserved 1 job in 1.2 ms"),
+            (n.ReserveFailed("w1", "unreachable"), "DEBUG", "[Worker(w1)] Could not reserve: unreachable"),
             (n.JobStarted("w1", JOB, 0.5), "INFO", f"{ABOUT} RUNNING"),
-            (n.JobCompleted("w1", JOB, 0.12345), "INFO", f"{ABOUT} COMPLETED after 0.1235"),
+            (n.JobCompleted("w1", JOB, 0.12345), "INFO", f"{ABOUT} COMPLETED after 123 ms"),
+            (n.JobCompleted("w1", JOB, 5.9), "INFO", f"{ABOUT} COMPLETED after 5.9 s"),
             (n.JobErrored("w1", JOB, 1, "E: no"), "WARNING", f"{ABOUT} FAILED (2 prior attempts) with E: no"),
+            (
+                n.JobErrored("w1", a_job(attempts=1), 1, "E: no", run_at=datetime(2026, 11, 27, 22, tzinfo=UTC)),
+                "WARNING",
+                "FAILED (1 prior attempt) with E: no; it will run again at 2026-11-27T22:00:00.000Z",
+            ),
             (n.JobFailed("w1", JOB, "3 consecutive failures"), "ERROR", "FAILED permanently because of 3 consecutive"),
-            (n.JobCrashed("w1", JOB, 1, "killed by SIGSEGV"), "ERROR", f"{ABOUT} CRASHED, loss 1: killed by SIGSEGV"),
+            (
+                n.JobCrashed("w1", JOB, 1, "killed by SIGSEGV"),
+                "ERROR",
+                f"{ABOUT} CRASHED, loss 1: killed by SIGSEGV; it",
+            ),
             (n.JobLost("w1", JOB, "its lock"), "WARNING", f"{ABOUT} is not ours any more: its lock was dropped"),
             (n.JobReleased("w1", JOB), "WARNING", f"{ABOUT} HANDED BACK because the worker stops"),
-            (n.JobSnoozed("w1", JOB, 1, 60), "DEBUG", f"{ABOUT} SNOOZED for 60 s"),
+            (n.JobSnoozed("w1", JOB, 1, 60), "DEBUG", f"{ABOUT} SNOOZED for 1 min"),
             (
                 n.JobDeferred("w1", JOB, 5, "E: no"),
                 "INFO",
@@ -49,10 +67,13 @@ class TestWording:
             (
                 n.JobRescued("w1", 7, "w0", 1, False),
                 "WARNING",
-                "Job (id=7) was lost by Worker(w0), loss 1: is ready again",
+                "Job (id=7) was lost by Worker(w0), loss 1: it is ready again",
             ),
             (n.JobRescued("w1", 7, "w0", 5, True), "ERROR", "FAILED permanently because its worker was lost once too"),
             (n.DatabaseAway("w1", "reserving", "down"), "ERROR", "Error while reserving: down"),
+            (n.DatabaseBack("w1", 200), "INFO", "[Worker(w1)] The database answers again after 3 min 20 s"),
+            (n.JobTimedOut("w1", JOB, 7500), "WARNING", f"{ABOUT} TIMED OUT after its limit of 2 h 5 min"),
+            (n.CallbackRaised("w1", None, "a hook", TRACE), "WARNING", "Error when running a hook: ValueError: no"),
         ],
     )
     def test_is_delayed_jobs_where_it_has_words(self, lines, notice, level, line):
@@ -67,6 +88,32 @@ class TestWording:
         log(n.JobStarted("w1", JOB, 0))
 
         assert "secret-argument" not in str([vars(record) for record in lines.records])
+
+    def test_of_a_failed_run_carries_its_traceback(self, lines):
+        log(n.JobErrored("w1", JOB, 1, "ValueError: no", trace=TRACE))
+
+        record = lines.records[-1]
+        assert record.trace == TRACE.strip()
+        assert logging.Formatter().format(record).splitlines()[1:] == [f"  {line}" for line in TRACE.splitlines()]
+
+    def test_carries_no_traceback_where_nobody_wants_it(self, lines):
+        log(n.JobErrored("w1", JOB, 1, "ValueError: no", trace=TRACE), has_trace=False)
+
+        assert "Traceback" not in logging.Formatter().format(lines.records[-1])
+
+    @pytest.mark.parametrize("text", ["a\nb", "\x1b[2J", "\x9b2J", "\u202egpj.exe", "a\r\nb", "\u2028", "\0", "\x7f"])
+    def test_commands_no_terminal_whatever_the_app_formats_it_with(self, lines, text):
+        log(n.JobErrored(text, a_job(name=text, queue=text), 1, f"E: {text}", trace=f"E: {text}\n{text}"))
+
+        formatted = logging.Formatter().format(lines.records[-1])
+        assert all(line.isprintable() for line in formatted.split("\n"))
+
+    def test_is_written_although_the_app_has_disabled_all_loggers(self, lines, monkeypatch):
+        monkeypatch.setattr(logging.getLogger("mongojobs"), "disabled", True)
+
+        log(n.JobStarted("w1", JOB, 0))
+
+        assert "RUNNING" in lines.text
 
     @pytest.mark.behaviour("S97")
     def test_level_is_configurable(self, caplog):
@@ -120,6 +167,143 @@ class TestForms:
 
     def test_long_texts_are_cut_before_a_platform_cuts_the_line(self):
         assert len(self.written("json", {}, "x" * 100_000)) < 8000
+
+    ODD = ["a\nb", "\r", "\x1b[2J", "\x9b2J", "\x85", "\u202egpj.exe", "\u2028", "\0", "\x7f", "\ud800", "\u2066"]
+
+    @pytest.mark.parametrize("form", ["text", "logfmt", "json"])
+    @pytest.mark.parametrize("text", ODD)
+    def test_is_one_line_that_commands_no_terminal(self, form, text):
+        line = self.written(form, {}, text, **{"name": text, "job_id": text, f"key{text}": {text: [text]}})
+
+        assert line[:-1].isprintable()
+        assert line.endswith("\n")
+
+    @pytest.mark.parametrize("text", ODD)
+    def test_json_says_the_same_all_the_same(self, text):
+        assert json.loads(self.written("json", {}, f"a {text} b", said=text))["said"] == text
+
+    @pytest.mark.parametrize("form", ["text", "logfmt", "json"])
+    def test_of_a_warning_ends_where_it_ends(self, form):
+        assert "\\n" not in self.written(form, {}, "shop.py:7: UserWarning: careful\n")
+
+    def test_text_has_tracebacks_and_stacks_on_indented_lines(self):
+        written = self.written("text", {"DYNO": "w"}, "said", exc_info=an_error("no\x1b"), stack_info="Stack:\n  here")
+
+        assert written.startswith("said\n  Traceback (most recent call last):\n    File ")
+        assert written.endswith("\n  ValueError: no\\x1b\n  Stack:\n    here\n")
+
+    def test_json_has_traceback_and_stack(self):
+        facts = json.loads(self.written("json", {}, "said", exc_info=an_error("no"), stack_info="Stack:\n  here"))
+
+        assert facts["traceback"].endswith("ValueError: no")
+        assert facts["stack"] == "Stack:\n  here"
+
+    def test_machines_get_the_trace_of_a_failed_job_and_people_get_it_once(self):
+        fields = {"name": "mongojobs", "trace": TRACE.strip(), "exc_text": TRACE.strip()}
+
+        assert json.loads(self.written("json", {}, "no", **fields))["trace"] == TRACE.strip()
+        assert 'trace="Traceback (most' in self.written("logfmt", {}, "no", **fields)
+        assert self.written("text", {}, "no", **fields).count("Traceback") == 1
+
+    @pytest.mark.parametrize(
+        ("value", "shown"),
+        [
+            (float("nan"), "nan"),
+            (float("-inf"), "-inf"),
+            (10**30, "1" + 30 * "0"),
+            ({(1, 2): {3: None}}, {"(1, 2)": {"3": None}}),
+            ({1, 2}, [1, 2]),
+            (b"raw", "b'raw'"),
+            (datetime(2026, 11, 27, tzinfo=UTC), "2026-11-27 00:00:00+00:00"),
+            (True, True),
+        ],
+        ids=repr,
+    )
+    def test_json_is_json_whatever_the_app_adds(self, value, shown):
+        assert json.loads(self.written("json", {}, value=value), parse_constant=pytest.fail)["value"] == shown
+
+    @pytest.mark.parametrize("form", ["text", "logfmt", "json"])
+    @pytest.mark.parametrize("odd", ["circular", "unspeakable", "huge", "many", "deep", "changing"])
+    def test_loses_no_line_and_keeps_it_short(self, form, odd):
+        line = self.written(form, {}, "the message", odd=ODD_THINGS[odd], **{odd: ODD_THINGS[odd]})
+
+        assert "the message" in line
+        assert len(line.encode()) < 17_000
+
+    @pytest.mark.parametrize("form", ["text", "logfmt", "json"])
+    def test_loses_no_line_whose_arguments_do_not_fit(self, form):
+        assert "%d apples" in self.written(form, {}, "%d apples", args=("two",))
+
+    def test_keeps_its_own_facts_where_the_app_has_fields_of_the_same_name(self):
+        facts = json.loads(self.written("json", {}, "said", time="never", level="cosy"))
+
+        assert (facts["level"], facts["extra_level"], facts["extra_time"]) == ("info", "cosy", "never")
+
+
+class Unspeakable:
+    def __str__(self):
+        raise RuntimeError("no")
+
+    __repr__ = __str__
+
+
+class Changing(dict):
+    def items(self):
+        raise RuntimeError("dictionary changed size during iteration")
+
+
+def a_circle():
+    circle = {"list": []}
+    circle["list"] += [circle, circle["list"]] * 50
+    return circle
+
+
+def a_shaft():
+    shaft = []
+    for _ in range(5000):
+        shaft = [shaft]
+    return shaft
+
+
+ODD_THINGS = {
+    "circular": a_circle(),
+    "unspeakable": [Unspeakable(), {Unspeakable(): Unspeakable()}],
+    "huge": 10**5000,
+    "many": {f"key{number}": "é" * 1000 for number in range(10_000)},
+    "deep": a_shaft(),
+    "changing": Changing(a=1),
+}
+
+
+def an_error(text):
+    """Return what ``sys.exc_info()`` gives for an error that says *text*."""
+    try:
+        raise ValueError(text)
+    except ValueError as error:
+        return (type(error), error, error.__traceback__)
+
+
+class TestWhatAJobLogs:
+    @pytest.fixture(autouse=True)
+    def _set_up(self):
+        root, factory = logging.getLogger(), logging.getLogRecordFactory()
+        handlers, level = root.handlers[:], root.level
+        set_up_logging(logging.NullHandler(), level="info", form="text", environ={})
+        yield
+        logging.captureWarnings(False)
+        logging.setLogRecordFactory(factory)
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+    def test_has_the_job_id_in_handlers_of_the_apps_own(self):
+        records = queue.SimpleQueue()
+        logger = logging.getLogger("test_log.shop")
+        logger.addHandler(logging.handlers.QueueHandler(records))
+
+        with running(JOB):
+            logger.info("mine")
+
+        assert records.get().job_id == str(JOB.id)
 
 
 class TestJobContext:
