@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +20,7 @@ from mongojobs.cli.output import (
     print_table,
 )
 from mongojobs.cli.queues import QUEUE_COLUMNS, QUEUE_STATES, queue_row
+from mongojobs.cli.workers import said_by
 
 if TYPE_CHECKING:
     from mongojobs.app.operating import Report
@@ -143,5 +143,5 @@ def status_document(report: Report, workers: list[WorkerStatus], database: Datab
             for queue in report.queues
         ],
         "totals": {"ready": counts.pop("scheduled") + counts.pop("ready"), **counts},
-        "workers": [asdict(worker) for worker in workers],
+        "workers": [said_by(worker) for worker in workers],
     }

@@ -149,9 +149,14 @@ def worker_row(worker: WorkerStatus, now: datetime) -> tuple[Any, ...]:
 
 def worker_document(worker: WorkerStatus, *, is_alive: bool) -> dict[str, object]:
     """Return what ``--json`` says of a worker."""
+    return {**said_by(worker), "alive": is_alive}
+
+
+def said_by(worker: WorkerStatus) -> dict[str, object]:
+    """Return what a worker says of itself, which is not what it was told."""
     said = asdict(worker)
     del said["told"]
-    return {**said, "alive": is_alive}
+    return said
 
 
 def _print_worker(worker: WorkerStatus, now: datetime, *, is_alive: bool) -> None:

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 from mongojobs.core.errors import ExtraMissingError
 
 if TYPE_CHECKING:
-    from mongojobs.web.access import BasicAuth, User
+    from mongojobs.web.access import BasicAuth, NotLoggedInError, User
     from mongojobs.web.dashboard import Dashboard
     from mongojobs.web.mounting import wsgi_app
 
-__all__ = ["BasicAuth", "Dashboard", "User", "wsgi_app"]
+__all__ = ["BasicAuth", "Dashboard", "NotLoggedInError", "User", "wsgi_app"]
 
 _HOMES = {
     "BasicAuth": "mongojobs.web.access",
     "Dashboard": "mongojobs.web.dashboard",
+    "NotLoggedInError": "mongojobs.web.access",
     "User": "mongojobs.web.access",
     "wsgi_app": "mongojobs.web.mounting",
 }

@@ -42,17 +42,32 @@ class User:
 
 
 Authenticate = Callable[[Request], User | None]
-"""Says who sent a request; None refuses it."""
+"""Says who sent a request; None refuses it. It may raise ``NotLoggedInError`` for somebody whom a login would help."""
+
+_REFUSAL: Final = "This is not for you: log in to the application first."
+
+
+class NotLoggedInError(Forbidden):
+    """Nobody is logged in who sent this request; the site's login at *login_url* may help."""
+
+    def __init__(self, login_url: str | None = None) -> None:
+        super().__init__(_REFUSAL)
+        self.login_url = login_url
 
 
 def user_of(request: Request, authenticate: Authenticate) -> User:
-    """Return who sent *request*. Raises Unauthorized or Forbidden when nobody may see anything, TooManyRequests."""
+    """Return who sent *request*.
+
+    Raises Unauthorized, Forbidden or NotLoggedInError when nobody may see anything, TooManyRequests.
+    """
     user = authenticate(request)
     if isinstance(user, User):
         return user
     if isinstance(authenticate, BasicAuth):
         raise Unauthorized("Give a name and a password.", www_authenticate=BasicAuth.challenge())
-    raise Forbidden("This is not for you: log in to the application first.")
+    if user is None:
+        raise NotLoggedInError
+    raise Forbidden(_REFUSAL)
 
 
 class BasicAuth:

@@ -14,9 +14,10 @@ from mongojobs.app import MongoJobs
 from mongojobs.app.looking import now, within
 from mongojobs.core.errors import FilterError, MongoJobsError, OptionError, StateError, StoreUnavailableError
 from mongojobs.core.notices import ActionTaken
-from mongojobs.web.access import Authenticate, User, user_of
+from mongojobs.web.access import Authenticate, NotLoggedInError, User, user_of
 from mongojobs.web.forgery import refuse_foreign
 from mongojobs.web.headers import harden
+from mongojobs.web.login import lead
 from mongojobs.web.memory import Memory
 from mongojobs.web.rendering import render, render_error
 from mongojobs.web.routes import ROUTES, VIEWS
@@ -38,12 +39,14 @@ class Dashboard:
         app: Callable[[], MongoJobs],
         *,
         auth: Authenticate,
+        login_url: str | None = None,
         trusted_hosts: Iterable[str] = (),
         show_arguments: bool = True,
         on_action: Callable[[ActionTaken], object] | None = None,
     ) -> None:
         self._app = app
         self._auth = auth
+        self._login_url = login_url
         self._trusted_hosts = list(trusted_hosts)
         self._show_arguments = show_arguments
         self._on_action = on_action
@@ -60,6 +63,8 @@ class Dashboard:
     def _respond(self, request: Request) -> Response:
         try:
             return self._answer(request)
+        except NotLoggedInError as error:
+            return lead(request, error.login_url or self._login_url) or _refused(error, request)
         except HTTPException as error:
             return _refused(error, request)
         except StoreUnavailableError as error:

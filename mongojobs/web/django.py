@@ -6,21 +6,42 @@ import io
 from collections.abc import Callable
 from typing import Any, Final
 
+from werkzeug.exceptions import Forbidden
 from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Request
 
-from mongojobs.web.access import Authenticate, User
+from mongojobs.web.access import Authenticate, NotLoggedInError, User
 from mongojobs.web.mounting import wsgi_app
 
 _REQUEST: Final = "mongojobs.django_request"
 
 
 def staff(request: Request) -> User | None:
-    """Return the user of Django's own login: staff may look, superusers may change."""
+    """Return the user of Django's own login: staff may look, superusers may change.
+
+    Who is not logged in is led to ``LOGIN_URL``, if the site has such a page. Raises Forbidden, NotLoggedInError.
+    """
     user = request.environ[_REQUEST].user
-    if not (user.is_authenticated and user.is_active and user.is_staff):
-        return None
+    if not user.is_authenticated:
+        raise NotLoggedInError(_login_url())
+    if not (user.is_active and user.is_staff):
+        raise Forbidden("This is for the staff.")
     return User(user.get_username(), role="operator" if user.is_superuser else "viewer")
+
+
+def _login_url() -> str | None:
+    """Return the address of the site's login; None where ``LOGIN_URL`` leads nowhere, as its default mostly does."""
+    from django.conf import settings  # noqa: PLC0415 - only here is it needed
+    from django.shortcuts import resolve_url  # noqa: PLC0415
+    from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve  # noqa: PLC0415
+
+    try:
+        url = str(resolve_url(settings.LOGIN_URL))
+        if "://" not in url:
+            resolve("/" + url.partition("?")[0].removeprefix(get_script_prefix()))
+    except (NoReverseMatch, Resolver404):
+        return None
+    return url
 
 
 def dashboard(*, auth: Authenticate = staff, **options: Any) -> Callable[..., Any]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from werkzeug.exceptions import Forbidden
+from werkzeug.routing import BuildError
 from werkzeug.wrappers import Request
 
-from mongojobs.web.access import Authenticate, User
+from mongojobs.web.access import Authenticate, NotLoggedInError, User
 
 
 def flask_login(app: Any, *, is_viewer: Callable[[Any], bool], is_operator: Callable[[Any], bool]) -> Authenticate:
     """Return an *auth* for ``wsgi_app`` that asks Flask-Login of *app* who is logged in.
 
-    *is_viewer* and *is_operator* are given that user; who is neither is refused.
+    *is_viewer* and *is_operator* are given that user; who is neither is refused. Who is not logged in is led to the
+    ``login_view`` of Flask-Login, if it has one.
     """
 
     def authenticate(request: Request) -> User | None:
@@ -22,9 +25,22 @@ def flask_login(app: Any, *, is_viewer: Callable[[Any], bool], is_operator: Call
         with app.request_context(request.environ):
             user = current_user._get_current_object()
             if not user.is_authenticated:
-                return None
+                raise NotLoggedInError(_login_url(app))
             if is_operator(user):
                 return User(str(user.get_id()), role="operator")
-            return User(str(user.get_id())) if is_viewer(user) else None
+            if is_viewer(user):
+                return User(str(user.get_id()))
+            raise Forbidden("This is not for you.")
 
     return authenticate
+
+
+def _login_url(app: Any) -> str | None:
+    """Return the address of the site's login, below the site itself and not below the dashboard."""
+    view = app.login_manager.login_view
+    if not view or view.startswith(("/", "http://", "https://")):
+        return view or None
+    try:
+        return str(app.url_map.bind("localhost", script_name=app.config["APPLICATION_ROOT"]).build(view))
+    except BuildError:
+        return None

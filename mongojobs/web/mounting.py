@@ -17,6 +17,7 @@ def wsgi_app(
     app: MongoJobs | None = None,
     show_arguments: bool = True,
     on_action: Callable[[ActionTaken], object] | None = None,
+    login_url: str | None = None,
     trusted_hosts: Iterable[str] = (),
 ) -> Dashboard:
     """Return the dashboard as a WSGI application, to be mounted below some address of a site.
@@ -24,6 +25,9 @@ def wsgi_app(
     *auth* is asked first at every request, and there is no way around it: it gets the request (Werkzeug's, with
     ``environ`` and ``cookies``) and returns None, which refuses it, or a ``User``. Users may look; those whose role is
     ``"operator"`` may also change something.
+
+    *login_url* is the address of the site's login: who is refused is led there, and it gets the address to come back to
+    as ``next``. For those whom a login would not help, *auth* may raise Werkzeug's ``Forbidden``.
 
     *app* is the app whose jobs are shown, by default the default one. *show_arguments* false hides the arguments of all
     jobs. *on_action* is called with each change that somebody makes, which is logged too. *trusted_hosts* are the names
@@ -33,10 +37,19 @@ def wsgi_app(
         raise ConfigurationError(
             f"auth must be a function that returns who sent a request, or None to refuse it, got {auth!r:.100}"
         )
+    if login_url is not None and not _is_address(login_url):
+        raise ConfigurationError(
+            f"login_url must be a path of the site such as /login, or an http address, got {login_url!r:.100}"
+        )
     return Dashboard(
         (lambda: app) if app is not None else default_app,
         auth=auth,
         show_arguments=show_arguments,
         on_action=on_action,
+        login_url=login_url,
         trusted_hosts=trusted_hosts,
     )
+
+
+def _is_address(text: object) -> bool:
+    return isinstance(text, str) and text.startswith(("/", "http://", "https://")) and text.isprintable()

@@ -25,6 +25,14 @@ class Account(flask_login.UserMixin):
 
 logins.user_loader(Account)
 
+import os
+if "WITH_LOGIN" in os.environ:
+    logins.login_view = "ask"
+
+@app.route("/sign-in")
+def ask():
+    return "who are you? " + flask.request.args["next"]
+
 @app.route("/login/<name>")
 def login(name):
     flask_login.login_user(Account(name))
@@ -61,7 +69,13 @@ def login(request, name):
     log_in(request, User.objects.get(username=name), backend="django.contrib.auth.backends.ModelBackend")
     return HttpResponse("welcome")
 
+def ask(request):
+    return HttpResponse("who are you? " + request.GET["next"])
+
+import os
 urlpatterns = [path("login/<name>", login), *dashboard]
+if "WITH_LOGIN" in os.environ:
+    urlpatterns.append(path("accounts/login/", ask))
 """
 FASTAPI = """
 from fastapi import FastAPI, Response
@@ -102,8 +116,14 @@ SITES = {
 }
 
 
+@pytest.fixture
+def environ():
+    """What the site finds in its environment besides."""
+    return {}
+
+
 @pytest.fixture(params=SITES)
-def site(request, app, mongo_uri, tmp_path):
+def site(request, app, mongo_uri, tmp_path, environ):
     """The address of a site in a process of its own, with the dashboard below /jobs."""
     for block in FILE.finditer((ROOT / "docs/dashboard.md").read_text()):
         (tmp_path / block["name"]).write_text(block["text"])
@@ -115,7 +135,7 @@ def site(request, app, mongo_uri, tmp_path):
         "serve.py": SERVE,
     }.items():
         (tmp_path / name).write_text(text)
-    environ = {"SAMPLE_URI": mongo_uri, "DJANGO_DATABASE": str(tmp_path / "django.sqlite3")}
+    environ = {**environ, "SAMPLE_URI": mongo_uri, "DJANGO_DATABASE": str(tmp_path / "django.sqlite3")}
     process = subprocess.Popen(
         [sys.executable, "serve.py", *SITES[request.param]],
         cwd=tmp_path,
@@ -167,6 +187,28 @@ class TestASite:
             context.close()
 
         assert status == 403
+
+
+@pytest.mark.parametrize("site", ["Flask", "Django by WSGI", "Django by ASGI"], indirect=True)
+class TestASiteWithALogin:
+    @pytest.fixture
+    def environ(self):
+        return {"WITH_LOGIN": "1"}
+
+    def test_leads_strangers_to_it_and_nobody_else(self, site, browser):
+        stranger, mallory = browser.new_context(), browser.new_context()
+        try:
+            page = stranger.new_page()
+            page.goto(f"{site}/jobs/queues?a=b")
+            asked = page.inner_text("body")
+            mallory.request.get(f"{site}/login/mallory")
+            refused = mallory.request.get(f"{site}/jobs/").status
+        finally:
+            stranger.close()
+            mallory.close()
+
+        assert asked == "who are you? /jobs/queues?a=b"
+        assert refused == 403
 
 
 def test_each_example_is_three_lines_besides_imports_and_functions():
