@@ -22,6 +22,7 @@ from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle, Plugin
 from mongojobs.core.notices import Warned
 from mongojobs.core.settings import Settings, resolve
+from mongojobs.core.unrun import ran
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.enqueuer import Enqueuer
 from mongojobs.enqueuing.options import EnqueueOptions, Options
@@ -60,7 +61,7 @@ class MongoJobs(Operating):
         self._link: Link | None = None
         self._opened: tuple[Link, JobStore] | None = None
         for plugin in (LogPlugin(lambda: self.settings.log_tracebacks), *self.plugins):
-            plugin.register(self.lifecycle)
+            ran(f"{type(plugin).__name__}.register", plugin.register(self.lifecycle))  # type: ignore[func-returns-value]  # it may be async
 
     @property
     def link(self) -> Link:

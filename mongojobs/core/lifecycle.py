@@ -11,9 +11,10 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from mongojobs.core.errors import CallbackError
+from mongojobs.core.errors import CallbackError, NotRunError
 from mongojobs.core.job import Job
 from mongojobs.core.notices import CallbackRaised, Notice
+from mongojobs.core.unrun import generator_kind, is_async, ran
 
 T = TypeVar("T")
 Callback = Callable[..., Any]
@@ -40,7 +41,7 @@ class Lifecycle:
 
     ``before`` and ``after`` callbacks get the event's arguments. ``after`` is skipped when the event's body raises.
     An ``around`` callback gets ``proceed`` first, and must call it and return its value; the one registered first is
-    the outermost.
+    the outermost. Callbacks are plain functions: nobody awaits them.
     """
 
     def __init__(self) -> None:
@@ -63,7 +64,8 @@ class Lifecycle:
         self._register(self._around, event, callback)
 
     def on_notice(self, listener: Callable[[Notice], None]) -> None:
-        """Call *listener* with every notice."""
+        """Call *listener* with every notice. Raises CallbackError for one that nobody could await."""
+        _check("notices", listener)
         self._listeners = [*self._listeners, listener]
 
     def forget(self, listener: Callable[[Notice], None]) -> None:
@@ -78,7 +80,7 @@ class Lifecycle:
         """Tell all listeners. What one of them raises is told to the others, as whoever has news must go on."""
         for listener in self._listeners:
             try:
-                listener(notice)
+                ran("a listener to notices", listener(notice))
             except Exception:  # noqa: BLE001 - a listener of the app's may raise anything
                 self._tell_others(listener, notice)
 
@@ -107,22 +109,41 @@ class Lifecycle:
         if event not in self._watched:
             return body()
         for callback in self._before[event]:
-            callback(*arguments)
+            ran(f"a callback before {event}", callback(*arguments))
         result = self._surrounded(event, arguments, body)()
         for callback in self._after[event]:
-            callback(*arguments)
+            ran(f"a callback after {event}", callback(*arguments))
         return result
+
+    def run_surely(self, event: str, *arguments: object, body: Callable[[], T]) -> T:
+        """Do what ``run`` does, for a *body* that must not be left out. Raises NotRunError where a plugin does that.
+
+        What *body* returned is returned, though a callback around it forgets to.
+        """
+        begun: list[bool] = []
+        results: list[T] = []
+
+        def noted() -> T:
+            begun.append(True)
+            results.append(body())
+            return results[0]
+
+        result = self.run(event, *arguments, body=noted)
+        if not begun:
+            raise NotRunError(
+                f"a plugin around {event} did not let it happen: it must call proceed() and return its value"
+            )
+        return results[0] if results else result
 
     def _surrounded(self, event: str, arguments: tuple[object, ...], body: Callable[[], T]) -> Callable[[], T]:
         for callback in reversed(self._around[event]):
-            body = _around(callback, arguments, body)
+            body = _around(event, callback, arguments, body)
         return body
 
     def _register(self, callbacks: dict[str, list[Callback]], event: str, callback: Callback) -> None:
         if event not in EVENTS:
             raise CallbackError(f"unknown lifecycle event {event!r}: use one of {', '.join(EVENTS)}")
-        if not callable(callback):
-            raise CallbackError(f"a callback for {event} must be callable, got {callback!r}")
+        _check(event, callback)
         callbacks[event].append(callback)
         self._watched.add(event)
 
@@ -142,9 +163,19 @@ def _current_trace() -> str:
         return f"(the traceback cannot be written: {type(unreadable).__name__})"
 
 
-def _around(callback: Callback, arguments: tuple[object, ...], body: Callable[[], T]) -> Callable[[], T]:
+def _check(event: str, callback: object) -> None:
+    if not callable(callback):
+        raise CallbackError(f"a callback for {event} must be callable, got {callback!r}")
+    if is_async(callback) or generator_kind(callback):
+        raise CallbackError(
+            f"a callback for {event} must be a plain function, since nobody awaits or reads it, got {callback!r}: write"
+            f" `def` for it, and asyncio.run(...) inside where it must await"
+        )
+
+
+def _around(event: str, callback: Callback, arguments: tuple[object, ...], body: Callable[[], T]) -> Callable[[], T]:
     def proceed() -> T:
-        result: T = callback(body, *arguments)
+        result: T = ran(f"a callback around {event}", callback(body, *arguments))
         return result
 
     return proceed

@@ -17,6 +17,7 @@ from typing import Any, Final
 from mongojobs.core.durations import format_duration, parse_duration
 from mongojobs.core.errors import SettingsError
 from mongojobs.core.job import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
+from mongojobs.core.unrun import generator_kind, is_async
 
 ENVIRONMENT_PREFIX: Final = "MONGOJOBS_"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
@@ -109,11 +110,13 @@ def _truth(value: object) -> bool:
 def _function(value: object) -> object:
     if not callable(value):
         raise ValueError("must be a function")
+    if is_async(value) or generator_kind(value):
+        raise ValueError("must be a plain function, since nobody awaits it")
     return value
 
 
 def _truth_or_callable(value: object) -> object:
-    return value if callable(value) else _truth(value)
+    return _function(value) if callable(value) else _truth(value)
 
 
 def _text(value: object) -> str:
@@ -149,7 +152,7 @@ def _queue_names(value: object) -> tuple[str, ...]:
 
 def _names_or_callable(value: object) -> object:
     if callable(value):
-        return value
+        return _function(value)
     names = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
     if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
         raise ValueError("must be a list of names, or a function that says whether a name is allowed")

@@ -17,9 +17,11 @@ from mongojobs.core.job import LONGEST_NAME, Document, Job, JobId, running
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobEnqueued
 from mongojobs.core.settings import Settings, queue_name
+from mongojobs.core.unrun import ran
+from mongojobs.enqueuing.changing import hooked
 from mongojobs.enqueuing.options import Options
 from mongojobs.payload.calls import Call, Payloads
-from mongojobs.payload.invoking import call_hook, invoke, run_to_end
+from mongojobs.payload.invoking import invoke, run_to_end
 from mongojobs.payload.places import asking_within
 from mongojobs.store.faults import DatabaseError, unavailable
 
@@ -97,8 +99,9 @@ class Enqueuer:
             checked.append(self._fields(call, options))
         now = self._now()
         jobs = [
-            self._prepared(target, _dated(fields, options, now))
+            job
             for target, fields in zip(objects, checked, strict=True)
+            for job in self._prepared(target, _dated(fields, options, now))
         ]
         delayed = [job for job in jobs if self._is_delayed(job)]
         if delayed:
@@ -112,7 +115,7 @@ class Enqueuer:
         return jobs
 
     def _enqueue(self, call: Call, job: Job, options: Options) -> Job:
-        job = _hooked(call.job_object, job)
+        job = hooked(call.job_object, job, self._meta)
         if not self._is_delayed(job):
             self._run_now(job)
             return job
@@ -128,10 +131,18 @@ class Enqueuer:
             return job
         return self._store().get(job.id) or job
 
-    def _prepared(self, target: object | None, job: Job) -> Job:
+    def _prepared(self, target: object | None, job: Job) -> list[Job]:
+        """Return the job after its hook; none if a plugin does not let it be enqueued."""
         if target is None and not self._lifecycle.is_watched("enqueue"):
-            return job
-        return self._lifecycle.run("enqueue", job, body=lambda: _hooked(target, job))
+            return [job]
+        prepared: list[Job] = []
+
+        def prepare() -> Job:
+            prepared.append(hooked(target, job, self._meta))
+            return prepared[0]
+
+        self._lifecycle.run("enqueue", job, body=prepare)
+        return prepared
 
     def _check_room(self, jobs: Sequence[Job]) -> None:
         """Raise QueueFullError if *jobs* would make a queue larger than its ``max_size``.
@@ -217,7 +228,7 @@ class Enqueuer:
         delay_jobs = self._settings.delay_jobs
         if not callable(delay_jobs):
             return delay_jobs
-        return bool(delay_jobs(job) if inspect.signature(delay_jobs).parameters else delay_jobs())
+        return bool(ran("delay_jobs", delay_jobs(job) if inspect.signature(delay_jobs).parameters else delay_jobs()))
 
     def _run_now(self, job: Job) -> None:
         """Run *job* in the caller, on the values a worker would get: those that come back from BSON."""
@@ -234,15 +245,7 @@ def _dated(fields: dict[str, Any], options: Options, now: datetime) -> Job:
     return Job.of(fields)
 
 
-def _hooked(target: object | None, job: Job) -> Job:
-    """Fire the ``enqueue`` hook of a job object, which may return a changed job; a changed payload is not stored."""
-    if target is None:
-        return job
-    changed = call_hook(target, "enqueue", job, wait=run_to_end)
-    return changed if isinstance(changed, Job) else job
-
-
 def _of_job_object(call: Call, name: str) -> Any:
     """Return the job object's attribute *name*, or what its method of that name returns."""
     value = getattr(call.job_object, name, None)
-    return value() if callable(value) else value
+    return ran(name, value()) if callable(value) else value

@@ -14,7 +14,7 @@ from contextvars import copy_context
 from typing import Any
 
 from mongojobs.core.copies import CopiesEndHere
-from mongojobs.core.errors import Discard, Interrupted, NotRunError, Snooze
+from mongojobs.core.errors import Discard, Interrupted, Snooze
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.unrun import is_async, ran
@@ -46,18 +46,7 @@ def invoke(call: Call, job: Job, *, lifecycle: Lifecycle, wait: Await, wait_for_
     ``Discard`` and an interruption are no errors, so that ``error`` is not called for them. Raises NotRunError where
     the code of the job did not run.
     """
-    begun = []
-
-    def body() -> object:
-        begun.append(True)
-        return _with_hooks(call, job, wait, wait_for_hook or wait)
-
-    result = lifecycle.run("invoke_job", job, body=body)
-    if not begun:
-        raise NotRunError(
-            "a plugin around invoke_job did not let the job run: let it call proceed() and return its value"
-        )
-    return result
+    return lifecycle.run_surely("invoke_job", job, body=lambda: _with_hooks(call, job, wait, wait_for_hook or wait))
 
 
 def run_to_end(coroutine: Coroutine[Any, Any, object]) -> object:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from mongojobs.core.errors import NotAJobError
+from mongojobs.core.unrun import ran
 from mongojobs.payload.methods import declaration_of, is_async_method, method_of, original
 from mongojobs.payload.registry import Declaration
 
@@ -138,7 +139,7 @@ class ObjectCall:
     def name(self) -> str:
         """Its ``display_name``, or the name of its class. Source: delayed_job. Raises NotAJobError for a bad one."""
         name = getattr(self.target, "display_name", type(self.target).__name__)
-        name = name() if callable(name) else name
+        name = ran("display_name", name()) if callable(name) else name
         if not isinstance(name, str) or not name.isprintable() or not name:
             raise NotAJobError(f"display_name of {type(self.target).__name__} must give a text, got {name!r:.100}")
         return name

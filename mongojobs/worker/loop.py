@@ -118,9 +118,10 @@ class Worker:
         """Work until told to stop, and return the exit status of the process: 0, or 70 when a job would not return.
 
         Waits for a database that is away; with ``exit_on_complete`` no longer than an enqueue would. Raises
-        StoreUnavailableError after that, and when the database refuses at the start, and ServerTooOldError.
+        StoreUnavailableError after that, and when the database refuses at the start, ServerTooOldError, and NotRunError
+        when a plugin around ``execute`` does not proceed.
         """
-        return self._lifecycle.run("execute", self, body=self._execute)
+        return self._lifecycle.run_surely("execute", self, body=self._execute)
 
     def stop(self, *, now: bool = False) -> None:
         """Reserve nothing more, let the running jobs end in time, and let ``start`` return; from any thread.
@@ -251,7 +252,7 @@ class Worker:
 
     def _look(self, crew: Crew) -> None:
         try:
-            self._lifecycle.run("loop", self, body=lambda: self._turn(crew))
+            self._lifecycle.run_surely("loop", self, body=lambda: self._turn(crew))
         except DatabaseError as error:
             pause = crew.outage.failed(RESERVING, error)
             if self._patience is not None and crew.outage.seconds(RESERVING) >= self._patience.total_seconds():

@@ -15,6 +15,7 @@ from mongojobs.core.durations import parse_duration
 from mongojobs.core.job import Job
 from mongojobs.core.retry import delay_after, with_jitter
 from mongojobs.core.settings import Settings
+from mongojobs.core.unrun import ran
 from mongojobs.payload.calls import Call
 from mongojobs.payload.registry import Declaration
 
@@ -73,7 +74,7 @@ class Overrides:
 
     def _ask(self, name: str, *arguments: object) -> object:
         value = getattr(self._job_object, name, None)
-        return value(*arguments) if callable(value) else value
+        return ran(name, value(*arguments)) if callable(value) else value
 
     def _guarded(self, name: str, read: Callable[[], T]) -> T | None:
         try:

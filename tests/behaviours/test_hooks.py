@@ -1,8 +1,12 @@
 """Hooks: which are called, in which order, with what, and what follows when one of them raises."""
 
+import asyncio
+from datetime import datetime, timedelta
+from decimal import Decimal
+
 import pytest
 
-from mongojobs import Job, enqueue
+from mongojobs import EnqueueError, Job, OptionError, enqueue
 from tests.support.sample_documents import Band, Coincidence
 from tests.support.sample_jobs import (
     AlwaysFails,
@@ -10,9 +14,12 @@ from tests.support.sample_jobs import (
     AlwaysFailsAndTells,
     Ceremonious,
     Laconic,
+    Meddler,
     NoLuckError,
+    Patient,
     Restless,
     Snoozer,
+    Wayward,
 )
 from tests.support.working import work_off
 
@@ -178,6 +185,13 @@ class TestTheFailureHook:
 
         assert recorder.deeds == ["tried", "failure"]
 
+    def test_is_awaited(self, app, recorder):
+        enqueue(Patient(), max_attempts=1)
+
+        assert work_off() == (0, 1)
+
+        assert recorder.deeds == ["failure"]
+
     def test_is_not_called_while_attempts_are_left(self, app, recorder):
         enqueue(AlwaysFailsAndTells(max_attempts=2))
 
@@ -219,6 +233,75 @@ class TestTheEnqueueHook:
         work_off()
 
         assert recorder.facts("words") == [["as given"]]
+
+    @pytest.mark.parametrize(
+        ("changes", "problem"),
+        [
+            ({"priority": "high"}, "priority must be a whole number between"),
+            ({"priority": True}, "priority must be a whole number between"),
+            ({"priority": 2**31}, "priority must be a whole number between"),
+            ({"priority": None}, "priority must not be None"),
+            ({"queue": 5}, "queue must be a printable text"),
+            ({"queue": "a,b"}, "queue must not begin with"),
+            ({"queue": None}, "queue must not be None"),
+            ({"run_at": datetime(2031, 1, 1)}, "run_at .*zone"),  # noqa: DTZ001 - what it is about
+            ({"run_at": 5}, "run_at must be a datetime with a time zone"),
+            ({"max_attempts": 0}, "max_attempts must be a whole number, 1 or more"),
+            ({"max_run_time": timedelta(0)}, "max_run_time must be more than 0"),
+            ({"tags": "red"}, "tags must be a list of texts"),
+            ({"meta": {"key": object()}}, r'meta\["key"\] is an object'),
+            ({"meta": {"key": "x" * 20_000}}, "meta must be at most 16384 bytes"),
+            ({"state": "failed"}, "state is not for a hook to change: it may change queue, priority, run_at"),
+            ({"id": 5}, "id is not for a hook to change"),
+            ({"handler": {}}, "handler is not for a hook to change"),
+            ({"attempts": 3}, "attempts is not for a hook to change"),
+        ],
+    )
+    def test_may_return_only_what_an_enqueue_would_take(self, app, monkeypatch, changes, problem):
+        monkeypatch.setattr(Wayward, "changes", changes)
+
+        with pytest.raises(EnqueueError, match=problem):
+            enqueue(Wayward())
+
+        assert app.store.find() == []
+
+    def test_may_change_all_that_an_enqueue_says(self, app, monkeypatch):
+        changes = {"tags": ["red"], "meta": {"key": Decimal("1.5")}, "max_attempts": 2, "max_run_time": timedelta(1)}
+        monkeypatch.setattr(Wayward, "changes", changes)
+
+        job = app.get(enqueue(Wayward()).id)
+
+        assert (job.tags, job.max_attempts, job.max_run_time) == (("red",), 2, timedelta(1))
+        assert job.meta == {"key": {"__mj": "decimal", "v": "1.5"}}
+
+    def test_is_checked_inline_too(self, configure, monkeypatch, recorder):
+        configure(delay_jobs=False)
+        monkeypatch.setattr(Wayward, "changes", {"priority": "high"})
+
+        with pytest.raises(OptionError, match="the enqueue hook of Wayward returned a bad job: priority must be"):
+            enqueue(Wayward())
+
+        assert recorder.deeds == []
+
+    def test_that_returns_something_else_changes_nothing(self, app, monkeypatch):
+        monkeypatch.setattr(Wayward, "changes", None)
+
+        assert enqueue(Wayward()).queue == "default"
+
+    def test_cannot_change_the_stored_payload_in_place(self, app, recorder):
+        with pytest.raises(OptionError, match="handler is not for a hook to change"):
+            enqueue(Meddler())
+
+        assert app.store.find() == []
+
+    def test_is_awaited(self, app):
+        assert enqueue(Patient()).queue == "awaited"
+
+    def test_is_awaited_beside_a_loop_that_turns(self, app):
+        async def enqueue_it():
+            return enqueue(Patient())
+
+        assert asyncio.run(enqueue_it()).queue == "awaited"
 
     def test_that_raises_stores_nothing(self, app):
         with pytest.raises(NoLuckError, match="enqueue failed"):

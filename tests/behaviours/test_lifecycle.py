@@ -1,12 +1,16 @@
 """Plugins: which events surround which piece of work, end to end."""
 
+from collections.abc import Callable
+
 import pytest
 
-from mongojobs import Lifecycle, Plugin, Worker, enqueue
+import mongojobs.testing as jobs
+from mongojobs import Lifecycle, NotRunError, Plugin, Worker, enqueue
 from tests.support.clock import START
 from tests.support.sample_documents import Band
 from tests.support.sample_jobs import Ceremonious, NoLuckError, always_fails, recorder, remember_one
-from tests.support.working import work_off
+from tests.support.waiting import eventually
+from tests.support.working import Shift, work_off
 
 EVENTS = ("enqueue", "execute", "loop", "perform", "invoke_job", "error", "failure")
 
@@ -32,6 +36,40 @@ class Suppressing(Plugin):
 
     def register(self, lifecycle: Lifecycle) -> None:
         lifecycle.around("enqueue", lambda _proceed, job: job)
+
+
+class Forgetful(Plugin):
+    """Does not let jobs run, and says so to nobody."""
+
+    def register(self, lifecycle: Lifecycle) -> None:
+        lifecycle.around("invoke_job", lambda _proceed, _job: None)
+
+
+class Absent(Plugin):
+    """Does not let a worker work, or does not say how that ended."""
+
+    def __init__(self, *, proceeds: bool) -> None:
+        self._proceeds = proceeds
+
+    def register(self, lifecycle: Lifecycle) -> None:
+        lifecycle.around("execute", self._around)
+
+    def _around(self, proceed: Callable[[], int], _worker: object) -> None:
+        _ = self._proceeds and proceed()
+
+
+class Blind(Plugin):
+    """Lets no worker look for jobs."""
+
+    def register(self, lifecycle: Lifecycle) -> None:
+        lifecycle.around("loop", lambda _proceed, _worker: None)
+
+
+class Retired(Plugin):
+    """Registers when it is too late."""
+
+    async def register(self, lifecycle: Lifecycle) -> None:  # type: ignore[override]  # what it is about
+        lifecycle.before("perform", lambda *_: None)
 
 
 class Loud(Plugin):
@@ -137,6 +175,55 @@ class TestAPlugin:
         remember_one.delay(1)
 
         assert app.store.find() == []
+
+    def test_that_does_not_let_many_enqueues_happen_stores_nothing(self, configure):
+        app = configure(plugins=[Suppressing])
+
+        assert remember_one.delay_many([(1,), (2,)]) == []
+
+        assert app.store.find() == []
+
+    def test_that_does_not_let_a_job_run_makes_it_fail(self, configure):
+        app = configure(plugins=[Forgetful])
+        job = remember_one.delay(1)
+
+        assert work_off() == (0, 1)
+
+        assert app.get(job.id).last_error.startswith("NotRunError: a plugin around invoke_job did not let it happen")
+        assert recorder.deeds == []
+
+    def test_that_does_not_let_a_job_run_is_told_inline_and_in_tests(self, configure):
+        configure(plugins=[Forgetful], delay_jobs=False)
+
+        with pytest.raises(NotRunError, match=r"it must call proceed\(\) and return its value"):
+            remember_one.delay(1)
+        with jobs.mode("fake"), pytest.raises(NotRunError, match="did not let it happen"):
+            jobs.perform(remember_one.delay(1))
+
+    def test_that_does_not_let_a_worker_work_is_told(self, configure):
+        configure(plugins=[Absent(proceeds=False)])
+
+        with pytest.raises(NotRunError, match="a plugin around execute did not let it happen"):
+            Worker(exit_on_complete=True).start()
+
+    def test_that_does_not_say_how_the_work_ended_changes_nothing(self, configure):
+        configure(plugins=[Absent(proceeds=True)])
+
+        assert Worker(exit_on_complete=True).start() == 0
+
+    def test_that_does_not_let_a_worker_look_for_jobs_is_told_at_each_turn(self, configure, caplog):
+        configure(plugins=[Blind])
+        worker = Worker(exit_on_complete=True)
+        shift = Shift(worker)
+
+        shift.start()
+
+        eventually(lambda: "a plugin around loop did not let it happen" in caplog.text)
+        assert shift.end() == 0
+
+    def test_that_registers_asynchronously_is_refused(self, configure):
+        with pytest.raises(NotRunError, match=r"Retired\.register returned a coroutine"):
+            configure(plugins=[Retired])
 
     @pytest.mark.parametrize("event", ["perform", "invoke_job"])
     def test_that_raises_around_a_job_fails_it(self, configure, event):

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ ERRORS: dict[str, Any] = {
     "JobTimeout": JobTimeout,
     "Interrupted": Interrupted,
 }
+
+
+begun = threading.Event()
+"""Set once ``RunsTooLong`` runs."""
 
 
 def generator() -> Iterator[int]:
@@ -166,3 +171,64 @@ class HostileWhenAsked:
     def _answer(self, name: str) -> Any:
         if name == self.name:
             raise ERRORS.get(self.error, ValueError)
+
+
+@job
+@dataclass
+class HasAsyncHooks:
+    """Raises in the hook, or in ``perform``, that *raises* names, after it has waited a little."""
+
+    raises: str = ""
+
+    async def before(self) -> None:
+        await self._answer("before")
+
+    async def perform(self) -> None:
+        await self._answer("perform")
+
+    async def success(self) -> None:
+        await self._answer("success")
+
+    async def error(self, _job: Any, error: Exception) -> None:
+        await self._answer("error")
+        raise ValueError(f"error, as {error}")
+
+    async def after(self) -> None:
+        await self._answer("after")
+
+    async def _answer(self, name: str) -> None:
+        await asyncio.sleep(0)
+        if name == self.raises:
+            raise ValueError(name)
+
+
+@job
+@dataclass
+class HasLateHooks:
+    """Is no coroutine itself, and has hooks that are; and one that returns a generator."""
+
+    raises: str = ""
+
+    async def before(self) -> None:
+        if self.raises == "before":
+            raise ValueError("before")
+
+    def perform(self) -> None:
+        pass
+
+    def success(self) -> Any:
+        return generator() if self.raises == "success" else None
+
+
+@job
+@dataclass
+class RunsTooLong:
+    """Waits for ever, and raises in its hook ``after``, which is a coroutine."""
+
+    async def perform(self) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def after(self) -> None:
+        await asyncio.sleep(0)
+        raise ValueError("after")

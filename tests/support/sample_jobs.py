@@ -1,9 +1,10 @@
 """Jobs for tests, each named for its plot; what they do is written down in ``recorder``."""
 
+import asyncio
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import mongojobs
 from mongojobs import Discard, Job, Snooze, current_job, job
@@ -386,6 +387,56 @@ class Restless:
 
     def perform(self) -> None:
         recorder.note("words", self.words)
+
+
+@job
+@dataclass
+class Wayward:
+    """Lets its hook return the job with *changes*; with ``None``, another thing than a job."""
+
+    changes: ClassVar[dict[str, Any] | None] = {}
+
+    def enqueue(self, job: Job) -> Any:
+        import dataclasses
+
+        return dataclasses.replace(job, **self.changes) if self.changes is not None else "no job"
+
+    def perform(self) -> None:
+        recorder.note("performed")
+
+
+@job
+@dataclass
+class Meddler:
+    """Changes in place what its hook is shown."""
+
+    text: str = "as given"
+
+    def enqueue(self, job: Job) -> Job:
+        job.handler["kwargs"]["text"] = object()  # nothing that can be stored
+        return job
+
+    def perform(self) -> None:
+        recorder.note("performed", self.text)
+
+
+@job
+@dataclass
+class Patient:
+    """Has hooks that are coroutines."""
+
+    async def enqueue(self, job: Job) -> Job:
+        import dataclasses
+
+        await asyncio.sleep(0)
+        return dataclasses.replace(job, queue="awaited")
+
+    def perform(self) -> None:
+        raise NoLuckError("no luck")
+
+    async def failure(self) -> None:
+        await asyncio.sleep(0)
+        recorder.note("failure")
 
 
 @job

@@ -1,6 +1,6 @@
 import pytest
 
-from mongojobs.core.errors import CallbackError
+from mongojobs.core.errors import CallbackError, NotRunError
 from mongojobs.core.lifecycle import EVENTS, Lifecycle
 from mongojobs.core.notices import Warned
 
@@ -25,7 +25,33 @@ def around(log, name):
     return callback
 
 
+async def async_callback(*_arguments):
+    pass
+
+
+def yielding_callback(*_arguments):
+    yield
+
+
+class AsyncCallback:
+    async def __call__(self, *_arguments):
+        pass
+
+
 class TestListeners:
+    @pytest.mark.parametrize("listener", [async_callback, yielding_callback, AsyncCallback(), "print"])
+    def test_must_be_plain_functions(self, lifecycle, listener):
+        with pytest.raises(CallbackError, match="a callback for notices must be"):
+            lifecycle.on_notice(listener)
+
+    def test_that_return_a_coroutine_are_told_of(self, lifecycle, log):
+        lifecycle.on_notice(lambda _notice: async_callback())
+        lifecycle.on_notice(log.append)
+
+        lifecycle.notify(Warned("w", "careful"))
+
+        assert "a listener to notices returned a coroutine" in log[0].trace
+
     def test_are_told_until_they_are_forgotten(self, lifecycle, log):
         lifecycle.on_notice(log.append)
         lifecycle.notify(Warned("w", "first"))
@@ -94,6 +120,23 @@ class TestLifecycle:
     def test_a_callback_must_be_callable(self, lifecycle):
         with pytest.raises(CallbackError, match="must be callable, got 'print'"):
             lifecycle.before("loop", "print")
+
+    @pytest.mark.parametrize("register", [Lifecycle.before, Lifecycle.after, Lifecycle.around])
+    @pytest.mark.parametrize("callback", [async_callback, yielding_callback, AsyncCallback()])
+    def test_a_callback_that_nobody_could_await_is_refused(self, lifecycle, register, callback):
+        with pytest.raises(
+            CallbackError, match=r"perform must be a plain function, since nobody awaits .*: write `def`"
+        ):
+            register(lifecycle, "perform", callback)
+
+    @pytest.mark.parametrize("register", [Lifecycle.before, Lifecycle.after, Lifecycle.around])
+    def test_a_callback_that_returns_a_coroutine_is_told(self, lifecycle, register):
+        register(lifecycle, "loop", lambda *_arguments: async_callback())
+
+        with pytest.raises(
+            NotRunError, match=r"a callback (before|after|around) loop returned a coroutine, which nobody"
+        ):
+            lifecycle.run("loop", "worker", body=lambda: None)
 
     def test_has_the_seven_events_of_delayed_job(self):
         assert list(EVENTS) == ["enqueue", "execute", "loop", "perform", "invoke_job", "error", "failure"]

@@ -117,3 +117,14 @@ class TestEverySetting:
     def test_cannot_be_changed_in_place(self):
         with pytest.raises(AttributeError):
             Settings().threads = 2
+
+
+async def _awaited(*_arguments):
+    return True
+
+
+class TestAFunction:
+    @pytest.mark.parametrize("name", ["delay_jobs", "redact", "switched_databases", "switched_collections"])
+    def test_that_nobody_would_await_is_refused(self, name):
+        with pytest.raises(SettingsError, match=rf"{name} must be a plain function, since nobody awaits it"):
+            Settings(**{name: _awaited})

@@ -137,6 +137,50 @@ class TestAResultThatIsStillToBeRun:
         assert runner.run(held_call(hostile_jobs.awaited_through_a_wrapper)) == Succeeded()
 
 
+class TestAnAsyncHook:
+    @pytest.mark.parametrize(
+        ("raises", "error"),
+        [
+            ("before", "error, as before"),
+            ("perform", "error, as perform"),
+            ("success", "error, as success"),
+            ("after", "after"),
+        ],
+    )
+    def test_is_awaited(self, runner, raises, error):
+        outcome = runner.run(held_object(hostile_jobs.HasAsyncHooks(raises)))
+
+        assert outcome.error.error == f"ValueError: {error}"
+
+    def test_may_be_of_an_async_job_that_succeeds(self, runner):
+        assert runner.run(held_object(hostile_jobs.HasAsyncHooks())) == Succeeded()
+
+    def test_is_awaited_where_the_job_is_a_plain_function(self, runner):
+        outcome = runner.run(held_object(hostile_jobs.HasLateHooks("before")))
+
+        assert outcome.error.error == "ValueError: before"
+
+    def test_that_returns_what_runs_nothing_makes_the_job_fail(self, runner):
+        outcome = runner.run(held_object(hostile_jobs.HasLateHooks("success")))
+
+        assert outcome.error.error.startswith("NotRunError: HasLateHooks.success returned a generator")
+
+
+class TestAnAsyncHookOfAnInterruptedRun:
+    def test_is_awaited_all_the_same(self, told, event_loop, watched):
+        parts = {"loop": event_loop.get, "worker": "worker", "watch": watched.append}
+        runner = Runner(PAYLOADS, Settings(), told, SystemClock(), **parts)
+        held, outcomes = held_object(hostile_jobs.RunsTooLong()), []
+        thread = threading.Thread(target=lambda: outcomes.append(runner.run(held)))
+        thread.start()
+        assert hostile_jobs.begun.wait(10)
+
+        held.interruption.interrupt(JobTimeout)
+        thread.join(10)
+
+        assert outcomes[0].error.error == "ValueError: after"
+
+
 class TestAJobThatIsAsked:
     @pytest.mark.parametrize("error", ["ValueError", "SystemExit", "KeyboardInterrupt"])
     @pytest.mark.parametrize(
