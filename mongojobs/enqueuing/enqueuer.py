@@ -5,27 +5,27 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import bson
 from bson import ObjectId
-from bson.codec_options import CodecOptions
 
 from mongojobs.core.clock import Clock, SystemClock
 from mongojobs.core.errors import OptionError, QueueFullError
-from mongojobs.core.job import LONGEST_NAME, Document, Job, JobId, running
+from mongojobs.core.job import LONGEST_NAME, Document, Job, JobId
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobEnqueued
 from mongojobs.core.settings import Settings, queue_name
 from mongojobs.core.unrun import ran
 from mongojobs.enqueuing.changing import hooked
+from mongojobs.enqueuing.inline import Inline, Remembered
 from mongojobs.enqueuing.options import Options
 from mongojobs.payload.calls import Call, Payloads
-from mongojobs.payload.invoking import invoke, run_to_end
 from mongojobs.payload.places import asking_within
 from mongojobs.store.faults import DatabaseError, unavailable
 
-_AS_STORED: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
+T = TypeVar("T")
+
 LARGEST_META_BYTES = 16 * 1024
 
 
@@ -63,12 +63,19 @@ class Enqueuer:
     """Stores the calls of one app."""
 
     def __init__(
-        self, *, store: Callable[[], Store], payloads: Payloads, settings: Settings, lifecycle: Lifecycle
+        self,
+        *,
+        store: Callable[[], Store],
+        payloads: Payloads,
+        settings: Settings,
+        lifecycle: Lifecycle,
+        remembered: Remembered | None = None,
     ) -> None:
         self._store = store
         self._payloads = payloads
         self._settings = settings
         self._lifecycle = lifecycle
+        self._inline = Inline(payloads, lifecycle, remembered or Remembered())
 
     @property
     def collection(self) -> Any:
@@ -103,22 +110,38 @@ class Enqueuer:
             for target, fields in zip(objects, checked, strict=True)
             for job in self._prepared(target, _dated(fields, options, now))
         ]
-        delayed = [job for job in jobs if self._is_delayed(job)]
+        decided = [(job, self._is_delayed(job)) for job in jobs]
+        delayed = [job for job, is_delayed in decided if is_delayed]
         if delayed:
             self._check_room(delayed)
             self._store().insert_many(delayed, session=options.session)
         for job in delayed:
             self._lifecycle.notify(JobEnqueued(job))
-        for job in jobs if len(delayed) < len(jobs) else ():
-            if job not in delayed:
-                self._run_now(job)
-        return jobs
+        return jobs if len(delayed) == len(jobs) else self._run_all(decided)
+
+    def _run_all(self, decided: Iterable[tuple[Job, bool]]) -> list[Job]:
+        """Run the jobs that are not delayed, each whatever became of the others; raises the first one's error then."""
+        jobs: list[Job] = []
+        errors: list[Exception] = []
+        for job, is_delayed in decided:
+            try:
+                jobs.append(job if is_delayed else self._inline.run(job, self._now()))
+            except Exception as error:  # noqa: BLE001 - raised below, when the others have run as they would
+                errors.append(error)
+        if not errors:
+            return jobs
+        for further in errors[1:]:
+            errors[0].add_note(f"another of these jobs raised {type(further).__name__}: {further!s:.200}")
+        raise errors[0]
 
     def _enqueue(self, call: Call, job: Job, options: Options) -> Job:
         job = hooked(call.job_object, job, self._meta)
-        if not self._is_delayed(job):
-            self._run_now(job)
-            return job
+        is_delayed = self._is_delayed(job)
+        there = self._there(job, is_delayed=is_delayed) if job.id_given else None
+        if there is not None:
+            return there
+        if not is_delayed:
+            return self._inline.run(job, self._now())
         try:
             self._check_room([job])
         except QueueFullError:
@@ -130,6 +153,15 @@ class Enqueuer:
             self._lifecycle.notify(JobEnqueued(job))
             return job
         return self._store().get(job.id) or job
+
+    def _there(self, job: Job, *, is_delayed: bool) -> Job | None:
+        """Return the job with the id of *job* that ran here already; before one runs here, also a stored one."""
+        settings = self._settings
+        retention = max(settings.job_id_retention, settings.keep_completed or timedelta(0))
+        there = self._inline.remembered.get(job.id, since=self._now() - retention)
+        if there is not None or is_delayed or settings.delay_jobs is False:
+            return there
+        return self._asked(lambda: self._store().get(job.id))
 
     def _prepared(self, target: object | None, job: Job) -> list[Job]:
         """Return the job after its hook; none if a plugin does not let it be enqueued."""
@@ -160,8 +192,11 @@ class Enqueuer:
                 )
 
     def _count(self, queue: str, *, limit: int) -> int:
+        return self._asked(lambda: self._store().count_queued(queue, limit=limit))
+
+    def _asked(self, ask: Callable[[], T]) -> T:
         try:
-            return self._store().count_queued(queue, limit=limit)
+            return ask()
         except DatabaseError as error:
             raise unavailable(error) from error
 
@@ -184,11 +219,8 @@ class Enqueuer:
 
     def _encoded(self, call: Call, options: Options) -> tuple[Document, Mapping[str, Any] | None]:
         """Return handler and meta; a document of which it is in doubt whether it is saved is asked for."""
-        try:
-            with asking_within(options.session):
-                return self._payloads.dump(call), self._meta(options)
-        except DatabaseError as error:
-            raise unavailable(error) from error
+        with asking_within(options.session):
+            return self._asked(lambda: (self._payloads.dump(call), self._meta(options)))
 
     def _now(self) -> datetime:
         """Return the server's time, or this machine's where jobs are never stored and there may be no server."""
@@ -229,13 +261,6 @@ class Enqueuer:
         if not callable(delay_jobs):
             return delay_jobs
         return bool(ran("delay_jobs", delay_jobs(job) if inspect.signature(delay_jobs).parameters else delay_jobs()))
-
-    def _run_now(self, job: Job) -> None:
-        """Run *job* in the caller, on the values a worker would get: those that come back from BSON."""
-        handler = bson.decode(bson.encode(job.handler), _AS_STORED)
-        call = self._payloads.load(handler)
-        with running(job):
-            invoke(call, job, lifecycle=self._lifecycle, wait=run_to_end)
 
 
 def _dated(fields: dict[str, Any], options: Options, now: datetime) -> Job:

@@ -17,6 +17,7 @@ from mongojobs.core.job import READY, Job, JobId
 from mongojobs.core.settings import Settings
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.enqueuer import Enqueuer
+from mongojobs.enqueuing.inline import Remembered
 from mongojobs.store.jobs import JobStore
 from mongojobs.testing.memory import MemoryStore, MovableClock
 
@@ -41,6 +42,7 @@ class Mode:
         self.name = name
         self.clock = MovableClock(SystemClock if name == "fake" else lambda: self.app.store.clock)
         self._app = app
+        self._remembered = Remembered()
         self._memory = MemoryStore(self.clock, lambda: self.app.settings)
 
     @property
@@ -59,7 +61,11 @@ class Mode:
         """Return what turns calls into jobs of this mode."""
         app = self.app
         return Enqueuer(
-            store=lambda: self.store, payloads=app.payloads, settings=self._settings(app), lifecycle=app.lifecycle
+            store=lambda: self.store,
+            payloads=app.payloads,
+            settings=self._settings(app),
+            lifecycle=app.lifecycle,
+            remembered=self._remembered,
         )
 
     def get(self, job_id: JobId) -> Job | None:

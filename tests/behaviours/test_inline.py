@@ -1,12 +1,27 @@
 """``delay_jobs`` off: jobs run at once, in the caller, on the values that a worker would get."""
 
 import asyncio
+import decimal
+from contextlib import nullcontext
+from contextvars import ContextVar
 from datetime import timedelta
 
 import pytest
 
 import mongojobs
-from mongojobs import Job, UnsavedDocumentError, UnstorableValueError, current_job, delay, enqueue
+from mongojobs import (
+    Discard,
+    Job,
+    Snooze,
+    UnsavedDocumentError,
+    UnstorableValueError,
+    current_job,
+    delay,
+    enqueue,
+    job,
+)
+from mongojobs.core.clock import SystemClock
+from mongojobs.testing import mode
 from tests.support.clock import START
 from tests.support.sample_documents import Band
 from tests.support.sample_jobs import (
@@ -15,11 +30,13 @@ from tests.support.sample_jobs import (
     NoLuckError,
     Restless,
     always_fails,
+    forgets_what_is_gone,
     look_at_the_job,
     remember,
     remember_later,
     remember_one,
 )
+from tests.support.sample_jobs import recorder as recorder_of_jobs
 from tests.support.working import work_off
 
 
@@ -27,6 +44,13 @@ from tests.support.working import work_off
 def inline(configure):
     """An app that delays nothing."""
     return configure(delay_jobs=False)
+
+
+@pytest.fixture
+def held_system_clock(clock, monkeypatch):
+    """The clock that counts where there is no server."""
+    monkeypatch.setattr(SystemClock, "now", lambda _self: clock.now())
+    return clock
 
 
 class TestInline:
@@ -89,6 +113,162 @@ class TestInline:
             remember_one.delay("without")
 
         assert recorder.facts("remembered") == ["without"]
+
+
+FLAVOUR = ContextVar("flavour", default="plain")
+
+
+@job
+def season(flavour):
+    FLAVOUR.set(flavour)
+    decimal.getcontext().prec = 3
+    recorder_of_jobs.note("seasoned", FLAVOUR.get())
+
+
+@job
+async def season_later(flavour):
+    FLAVOUR.set(flavour)
+    decimal.getcontext().prec = 3
+
+
+@job
+def taste():
+    recorder_of_jobs.note("tasted", decimal.getcontext().prec)
+
+
+@job
+def discard_it():
+    recorder_of_jobs.note("tried")
+    raise Discard("of no use")
+
+
+@job
+def snooze_it():
+    recorder_of_jobs.note("tried")
+    raise Snooze(60)
+
+
+@job(discard_on=LookupError)
+def misses_a_key():
+    recorder_of_jobs.note("tried")
+    raise KeyError("k")
+
+
+@job
+def enqueues_itself():
+    recorder_of_jobs.note("tried")
+    enqueues_itself.options(job_id="once").delay()
+
+
+@job
+def fails_when_odd(n):
+    recorder_of_jobs.note("tried", n)
+    if n % 2:
+        raise NoLuckError(f"{n} is odd")
+
+
+@pytest.fixture(params=["setting", "function", "mode"])
+def any_inline(request, configure):
+    """Each way to have jobs run at once."""
+    ways = {"setting": False, "function": lambda: False, "mode": True}
+    app = configure(delay_jobs=ways[request.param])
+    with mode("inline") if request.param == "mode" else nullcontext():
+        yield app
+
+
+class TestWhatTheStoredJobWouldHaveDone:
+    @pytest.mark.parametrize("function", [season, season_later])
+    def test_it_leaves_the_callers_context_alone(self, any_inline, function):
+        before = decimal.getcontext().prec
+
+        function.delay("salty")
+
+        assert FLAVOUR.get() == "plain"
+        assert decimal.getcontext().prec == before
+
+    def test_it_has_a_decimal_context_of_its_own(self, any_inline, recorder):
+        with decimal.localcontext(decimal.Context(prec=5)):
+            taste.delay()
+
+        assert recorder.facts("tasted") == [decimal.DefaultContext.prec]
+
+    def test_it_leaves_the_callers_context_alone_in_an_event_loop(self, any_inline):
+        async def caller():
+            season_later.delay("salty")
+            return FLAVOUR.get()
+
+        assert asyncio.run(caller()) == "plain"
+
+    @pytest.mark.parametrize(
+        ("function", "reason"), [(discard_it, "of no use"), (misses_a_key, "KeyError: 'k'")], ids=["discard", "error"]
+    )
+    def test_it_is_cancelled_and_the_caller_hears_nothing(self, any_inline, recorder, function, reason):
+        ended = function.delay()
+
+        assert recorder.deeds == ["tried"]
+        assert (ended.state, ended.last_error) == ("cancelled", reason)
+
+    def test_it_is_cancelled_where_its_document_is_gone(self, any_inline):
+        band = Band(name="X").save()
+        band.delete()
+
+        assert forgets_what_is_gone.delay(band).state == "cancelled"
+
+    def test_it_is_put_off_and_the_caller_hears_nothing(self, any_inline, recorder):
+        ended = snooze_it.delay()
+
+        assert recorder.deeds == ["tried"]
+        assert (ended.state, ended.snoozes) == ("ready", 1)
+        assert ended.run_at >= ended.created_at + timedelta(seconds=60)
+
+    def test_it_is_completed(self, any_inline):
+        assert remember_one.delay(1).state == "completed"
+
+    def test_it_runs_once_for_one_id(self, any_inline, recorder):
+        first = remember_one.options(job_id="once").delay(1)
+
+        again = remember_one.options(job_id="once").delay(2)
+
+        assert recorder.facts("remembered") == [1]
+        assert again == first
+
+    def test_it_runs_again_once_its_id_is_forgotten(self, configure, recorder, held_system_clock):
+        configure(delay_jobs=False, job_id_retention=60)
+        remember_one.options(job_id="once").delay(1)
+
+        held_system_clock.advance(seconds=61)
+        remember_one.options(job_id="once").delay(2)
+
+        assert recorder.facts("remembered") == [1, 2]
+
+    def test_it_does_not_run_inside_of_itself(self, any_inline, recorder):
+        enqueues_itself.options(job_id="once").delay()
+
+        assert recorder.deeds == ["tried"]
+
+    def test_it_runs_again_after_an_error(self, any_inline, recorder):
+        with pytest.raises(NoLuckError):
+            fails_when_odd.options(job_id="once").delay(1)
+
+        fails_when_odd.options(job_id="once").delay(2)
+
+        assert recorder.facts("tried") == [1, 2]
+
+    def test_it_does_not_run_where_one_of_its_id_is_stored(self, configure, recorder):
+        configure(delay_jobs=lambda job: job.handler["args"] == ["stored"])
+        stored = remember_one.options(job_id="once").delay("stored")
+
+        again = remember_one.options(job_id="once").delay("now")
+
+        assert (again.id, again.handler["args"]) == (stored.id, ["stored"])
+        assert recorder.deeds == []
+
+    def test_it_runs_whatever_became_of_others(self, any_inline, recorder):
+        with pytest.raises(NoLuckError, match="1 is odd") as caught:
+            fails_when_odd.delay_many([(0,), (1,), (2,), (3,), (4,)])
+
+        assert recorder.facts("tried") == [0, 1, 2, 3, 4]
+        assert caught.value.__notes__ == ["another of these jobs raised NoLuckError: 3 is odd"]
 
 
 class TestInlineHooks:
@@ -155,6 +335,19 @@ class TestInlineValues:
             remember_one.delay(Band())
 
 
+@pytest.fixture
+def counted_comparisons(monkeypatch):
+    """The jobs that were compared with others: each with each is too many."""
+    compared = []
+
+    def compare(own, other):
+        compared.append((own, other))
+        return own is other
+
+    monkeypatch.setattr(Job, "__eq__", compare)
+    return compared
+
+
 class TestDelayJobs:
     @pytest.mark.behaviour("S123")
     def test_true_stores_the_job(self, configure, recorder):
@@ -198,6 +391,14 @@ class TestDelayJobs:
 
         assert recorder.facts("remembered") == ["now"]
         assert [job.handler["args"] for job in app.store.find()] == [["later"]]
+
+    def test_many_jobs_are_not_compared_with_each_other(self, configure, counted_comparisons):
+        app = configure(delay_jobs=lambda job: job.handler["args"][0] % 2 == 0)
+
+        remember_one.delay_many([(n,) for n in range(100)])
+
+        assert len(app.store.find(limit=0)) == 50
+        assert counted_comparisons == []
 
     def test_a_function_sees_what_the_enqueue_hook_changed(self, configure):
         app = configure(delay_jobs=lambda job: job.priority == 3)

@@ -1,0 +1,109 @@
+"""Running a job at once, in the caller, where ``delay_jobs`` says so: it does what the stored job would have done.
+
+The table of it is ``docs/inline.md``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import decimal
+import threading
+from collections import OrderedDict
+from contextvars import copy_context
+from datetime import datetime
+from typing import Any, Final
+
+import bson
+from bson.codec_options import CodecOptions
+
+from mongojobs.core.errors import Discard, DocumentGoneError, Snooze
+from mongojobs.core.job import CANCELLED, COMPLETED, Job, JobId, running
+from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.payload.calls import Payloads
+from mongojobs.payload.invoking import invoke, run_to_end
+from mongojobs.payload.registry import Declaration
+
+MOST_REMEMBERED: Final = 10_000
+_AS_STORED: Final[CodecOptions[dict[str, Any]]] = CodecOptions(tz_aware=True)
+
+
+class Remembered:
+    """The jobs whose id the caller chose that run in this process, or have run: the latest of them."""
+
+    def __init__(self) -> None:
+        self._changing = threading.Lock()
+        self._jobs: OrderedDict[JobId, Job] = OrderedDict()
+
+    def get(self, job_id: JobId, *, since: datetime) -> Job | None:
+        """Return the job of that id if it runs, or ended after *since*."""
+        job = self._jobs.get(job_id)
+        return job if job is not None and (job.finished_at is None or job.finished_at > since) else None
+
+    def note(self, job: Job) -> None:
+        """Remember *job* as it is now; one that is to run once more is forgotten."""
+        if not job.id_given:
+            return
+        with self._changing:
+            self._jobs[job.id] = job
+            self._jobs.move_to_end(job.id)
+            if len(self._jobs) > MOST_REMEMBERED:
+                self._jobs.popitem(last=False)
+
+    def forget(self, job: Job) -> None:
+        """Let *job* run again when it is enqueued again."""
+        with self._changing:
+            self._jobs.pop(job.id, None)
+
+
+class Inline:
+    """Runs jobs in the caller."""
+
+    def __init__(self, payloads: Payloads, lifecycle: Lifecycle, remembered: Remembered) -> None:
+        self._payloads = payloads
+        self._lifecycle = lifecycle
+        self.remembered = remembered
+
+    def run(self, job: Job, now: datetime) -> Job:
+        """Run *job* in a context of its own, and return it as it ended; raises what would have failed the attempt."""
+        self.remembered.note(job)
+        try:
+            ended = copy_context().run(self._run, job, now)
+        except BaseException:
+            self.remembered.forget(job)
+            raise
+        if ended.finished_at is None:
+            self.remembered.forget(job)
+        else:
+            self.remembered.note(ended)
+        return ended
+
+    def _run(self, job: Job, now: datetime) -> Job:
+        decimal.setcontext(decimal.DefaultContext)  # a copy of it: the caller's own would be shared, not copied
+        try:
+            with running(job):
+                self._perform(job)
+        except Snooze as error:
+            return dataclasses.replace(job, run_at=now + error.delay, snoozes=job.snoozes + 1)
+        except Discard as error:
+            return _cancelled(job, str(error.reason), now)
+        except Exception as error:
+            if not _is_discarded(error, self._payloads.peek(job.handler).declaration):
+                raise
+            return _cancelled(job, f"{type(error).__name__}: {error}", now)
+        return dataclasses.replace(job, state=COMPLETED, finished_at=now)
+
+    def _perform(self, job: Job) -> None:
+        """Load and run *job* on the values a worker would get: those that come back from BSON."""
+        handler = bson.decode(bson.encode(job.handler), _AS_STORED)
+        invoke(self._payloads.load(handler), job, lifecycle=self._lifecycle, wait=run_to_end)
+
+
+def _is_discarded(error: Exception, declaration: Declaration | None) -> bool:
+    if declaration is None:
+        return False
+    is_gone = isinstance(error, DocumentGoneError) and declaration.on_missing == "discard"
+    return is_gone or isinstance(error, declaration.discard_on)
+
+
+def _cancelled(job: Job, reason: str, now: datetime) -> Job:
+    return dataclasses.replace(job, state=CANCELLED, finished_at=now, last_error=reason)
