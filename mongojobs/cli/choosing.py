@@ -14,7 +14,7 @@ import click
 
 from mongojobs.cli.failures import NO, Failure
 from mongojobs.cli.options import own_option
-from mongojobs.cli.output import confirm, counted
+from mongojobs.cli.output import confirm, counted, say
 
 if TYPE_CHECKING:
     from mongojobs.app.operating import Operator
@@ -129,15 +129,15 @@ def is_any_given(values: Mapping[str, Any]) -> bool:
 def sweep(number: int, act: Callable[[OnProgress], int], *, question: str, done: str, yes: bool, dry_run: bool) -> None:
     """Let *act* change *number* jobs, after the *question*; say how many were *done*. Raises Failure."""
     if number == 0:
-        click.echo("There are no such jobs.")
+        say("There are no such jobs.")
         return
     if dry_run:
-        click.echo(f"It would be {counted(number, 'job')}; nothing was changed.")
+        say(f"It would be {counted(number, 'job')}; nothing was changed.")
         return
     confirm(question, yes=yes, declined="nothing was changed")
     with progress(number, done) as on_progress:
         changed = act(on_progress)
-    click.echo(f"{done} {counted(changed, 'job')}.")
+    say(f"{done} {counted(changed, 'job')}.")
 
 
 def tell_of_running(operator: Operator, chosen: JobFilter) -> None:
@@ -145,7 +145,7 @@ def tell_of_running(operator: Operator, chosen: JobFilter) -> None:
     running = operator.count(replace(chosen, state="running"))
     if running.number:
         what = "matching job is running, and was" if running.number == 1 else "matching jobs are running, and were"
-        click.echo(f"{running} {what} left alone.", err=True)
+        say(f"{running} {what} left alone.", err=True)
 
 
 @contextmanager
@@ -166,5 +166,5 @@ def progress(number: int, done: str) -> Iterator[OnProgress]:
         with bar or nullcontext():
             yield on_progress
     except KeyboardInterrupt:
-        click.echo(err=True)
+        say(err=True)
         raise Failure(f"interrupted after {counted(shown, 'job')}; the others are as they were", NO) from None

@@ -10,7 +10,7 @@ import click
 from mongojobs.cli.choosing import progress, sweep, tell_of_running, yes_option
 from mongojobs.cli.opening import open_database
 from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
-from mongojobs.cli.output import confirm, counted
+from mongojobs.cli.output import confirm, counted, say
 
 if TYPE_CHECKING:
     from mongojobs.store.sweeping import OnProgress
@@ -62,12 +62,12 @@ def clear(
         if chosen["state"] is None and older_than is None:
             tell_of_running(database.operator, JobFilter(queue=queue))
         if number == 0:
-            click.echo("There are no such jobs to delete.")
+            say("There are no such jobs to delete.")
             return
         confirm(f"Delete {counted(number, 'job')} for good from {database.place}?", yes=yes)
         with progress(number, "Deleted") as on_progress:
             deleted = store.clear(**chosen, on_progress=on_progress)
-        click.echo(f"Deleted {counted(deleted, 'job')}.")
+        say(f"Deleted {counted(deleted, 'job')}.")
 
 
 @with_options(

@@ -9,7 +9,7 @@ import click
 
 from mongojobs.cli.opening import Opened, app_named, open_app
 from mongojobs.cli.options import Command, GlobalOptions, with_options
-from mongojobs.cli.output import Column, json_option, print_json, print_table
+from mongojobs.cli.output import Column, json_option, print_json, print_table, say
 
 if TYPE_CHECKING:
     from mongojobs.core.settings import Settings
@@ -30,7 +30,7 @@ def config(told: GlobalOptions, /, *, as_json: bool) -> None:
     if as_json:
         print_json({"app": app, "jobs": place, "settings": _document(opened)})
         return
-    click.echo(f"App:  {app or 'none'}\nJobs: {place or 'no connection is configured'}\n")
+    say(f"App:  {app or 'none'}\nJobs: {place or 'no connection is configured'}\n")
     print_table(
         _COLUMNS,
         [(name, shown_setting(opened.settings, name), origin) for name, origin in opened.origins.items()],

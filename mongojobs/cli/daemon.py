@@ -20,7 +20,7 @@ import click
 from mongojobs.cli.failures import CONFLICT, NO, Failure
 from mongojobs.cli.identity import Identity
 from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
-from mongojobs.cli.output import in_words, json_option, print_json
+from mongojobs.cli.output import in_words, json_option, print_json, say
 from mongojobs.cli.pidfile import PidFile
 from mongojobs.cli.processes import WorkOptions
 from mongojobs.cli.work import (
@@ -160,7 +160,7 @@ def status(context: click.Context, /, *, pid_dir: Path, identifier: str | None, 
     if as_json:
         print_json({"name": daemon.name, "state": seen.state, "pid": pid, "pid_file": str(daemon.pid_file.path)})
     else:
-        click.echo(_in_words(daemon, seen.state, pid))
+        say(_in_words(daemon, seen.state, pid))
     context.exit(STATUSES[seen.state])
 
 
@@ -188,9 +188,9 @@ def _start(told: GlobalOptions, daemon: Daemon, options: WorkOptions, timeout: t
     log = (options.log_dir or DEFAULT_LOG_DIR) / f"{daemon.name}.log"
     options = replace(options, pidfile=daemon.pid_file.path)
     started = launch(told, options, log=log, seconds=timeout.total_seconds())
-    click.echo(f"{daemon.name} is running (pid {started.pid}); its log: {log}")
+    say(f"{daemon.name} is running (pid {started.pid}); its log: {log}")
     if started.waits_for:
-        click.echo(f"It waits for the database: {started.waits_for}", err=True)
+        say(f"It waits for the database: {started.waits_for}", err=True)
 
 
 def _stop(daemon: Daemon, timeout: timedelta | None) -> None:
@@ -198,19 +198,19 @@ def _stop(daemon: Daemon, timeout: timedelta | None) -> None:
     seen = daemon.pid_file.look()
     if seen.state != "running":
         daemon.pid_file.clear()
-        click.echo(f"{daemon.name} is not running")
+        say(f"{daemon.name} is not running")
         return
     process = _holder(daemon, seen)
     patience = timeout.total_seconds() if timeout is not None else seen.patience_seconds or _USUAL_PATIENCE_SECONDS
     process.send(Signals.SIGTERM)
     if not _is_gone(daemon, process, patience):
-        click.echo(f"It did not stop within {in_words(timedelta(seconds=patience))}: killing it", err=True)
+        say(f"It did not stop within {in_words(timedelta(seconds=patience))}: killing it", err=True)
         process.send(Signals.SIGKILL)
         if not _is_gone(daemon, process, _KILLED_SECONDS):
             raise Failure(f"{daemon.name} (pid {process.pid}) cannot be killed", NO)
     with suppress(Failure):
         daemon.pid_file.clear()  # one that was killed, or stopped while it imported the app, has left its file
-    click.echo(f"{daemon.name} is stopped")
+    say(f"{daemon.name} is stopped")
 
 
 def _holder(daemon: Daemon, seen: Seen) -> Identity:

@@ -10,7 +10,7 @@ import click
 from mongojobs.cli.failures import NO
 from mongojobs.cli.opening import Opened, open_app
 from mongojobs.cli.options import Command, GlobalOptions, with_options
-from mongojobs.cli.output import counted, json_option, print_json, printable
+from mongojobs.cli.output import counted, json_option, print_json, printable, say
 
 if TYPE_CHECKING:
     from mongojobs.app.findings import Diagnosis, Finding
@@ -49,12 +49,12 @@ def _place(opened: Opened) -> str | None:
 
 
 def _print(diagnosis: Diagnosis, place: str | None) -> None:
-    click.echo(", ".join(f"{name} {value}" for name, value in diagnosis.facts.items()))
-    click.echo(f"Jobs: {place or 'no connection is configured'}\n")
+    say(", ".join(f"{name} {value}" for name, value in diagnosis.facts.items()))
+    say(f"Jobs: {place or 'no connection is configured'}\n")
     for finding in diagnosis.findings:
         label = click.style(finding.severity.capitalize(), fg=_COLORS[finding.severity], bold=True)
         click.echo(f"{label}: {printable(finding.text)}\n  Fix: {printable(finding.remedy)}\n")
-    click.echo(_verdict(diagnosis))
+    say(_verdict(diagnosis))
 
 
 def _verdict(diagnosis: Diagnosis) -> str:

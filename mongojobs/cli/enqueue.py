@@ -15,7 +15,7 @@ from mongojobs.cli.choosing import parsed_time
 from mongojobs.cli.failures import NO, Failure
 from mongojobs.cli.opening import open_app, refuse_without_app
 from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
-from mongojobs.cli.output import iso, json_option, print_json, printable
+from mongojobs.cli.output import iso, json_option, print_json, printable, say
 
 if TYPE_CHECKING:
     from mongojobs.app import MongoJobs
@@ -93,11 +93,9 @@ def enqueue(
             {"id": job.id, "name": job.name, "queue": job.queue, "run_at": job.run_at, "state": ended or "ready"}
         )
     else:
-        click.echo(
-            f"Enqueued {job.id} {printable(job.name)} in the queue {printable(job.queue)}, due {iso(job.run_at)}"
-        )
+        say(f"Enqueued {job.id} {printable(job.name)} in the queue {printable(job.queue)}, due {iso(job.run_at)}")
         if ended is not None:
-            click.echo(f"It has {_ENDED[ended]}.")
+            say(f"It has {_ENDED[ended]}.")
     if ended not in (None, "completed"):
         raise click.exceptions.Exit(NO)
 
@@ -135,7 +133,7 @@ def _wait(app: MongoJobs, job: Job, timeout: timedelta | None) -> str:
             return "completed"
         if found.state in _ENDED:
             if found.last_error and found.state != "completed":
-                click.echo(printable(found.last_error.splitlines()[0]), err=True)
+                say(printable(found.last_error.splitlines()[0]), err=True)
             return found.state
         if until is not None and time.monotonic() > until:
             raise Failure(f"the job {job.id} is still {found.state}: see `mongojobs jobs why {job.id}`", NO)

@@ -10,7 +10,7 @@ import click
 from mongojobs.cli.failures import NO_INDEXES
 from mongojobs.cli.opening import open_database
 from mongojobs.cli.options import Command, with_options
-from mongojobs.cli.output import counted, json_option, print_json
+from mongojobs.cli.output import counted, json_option, print_json, say
 
 if TYPE_CHECKING:
     from mongojobs.store.explaining import ReservePlan
@@ -41,17 +41,15 @@ def explain(context: click.Context, /, *, flags: dict[str, Any], as_json: bool) 
 
 def _print(plan: ReservePlan) -> None:
     how = f"the index {plan.index}" if plan.index else "no index: the server walks through all jobs"
-    click.echo(f"A reserve uses {how}.")
-    click.echo(
+    say(f"A reserve uses {how}.")
+    say(
         f"It reads {counted(plan.keys, 'key')} and {counted(plan.documents, 'document')}, in {plan.milliseconds} ms, to"
         f" find {'a job' if plan.found else 'that no job is due'}."
     )
-    click.echo(f"Stages: {' <- '.join(plan.stages)}")
+    say(f"Stages: {' <- '.join(plan.stages)}")
     if not plan.is_there:
-        click.echo(f"The index {plan.wanted_index} is missing: run `mongojobs create-indexes`")
+        say(f"The index {plan.wanted_index} is missing: run `mongojobs create-indexes`")
     elif not plan.is_good:
-        click.echo(
-            f"It should read one document by the index {plan.wanted_index}: run `mongojobs create-indexes --check`"
-        )
+        say(f"It should read one document by the index {plan.wanted_index}: run `mongojobs create-indexes --check`")
     else:
-        click.echo("All is well: so it stays, however many jobs there are.")
+        say("All is well: so it stays, however many jobs there are.")

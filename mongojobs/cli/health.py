@@ -10,7 +10,7 @@ import click
 
 from mongojobs.cli.failures import NO
 from mongojobs.cli.options import Command, DurationType, own_option, with_options
-from mongojobs.cli.output import in_words, json_option, print_json
+from mongojobs.cli.output import in_words, json_option, print_json, say
 
 
 def heartbeat_option(text: str, *, required: bool = False) -> click.Option:
@@ -56,7 +56,7 @@ def health(context: click.Context, /, *, heartbeat_file: Path, max_age: timedelt
         oldest = max(known) if len(known) == len(ages) else None
         print_json({"healthy": not still, "processes": len(ages), "oldest_seconds": oldest, "max_age_seconds": max_age})
     else:
-        click.echo(_verdict(ages, still, heartbeat_file))
+        say(_verdict(ages, still, heartbeat_file))
     context.exit(NO if still else 0)
 
 

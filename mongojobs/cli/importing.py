@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from mongojobs.cli.failures import NO_APP, Failure, failure
+from mongojobs.cli.output import say
 
 
 def import_app(spec: str) -> object:
@@ -86,7 +87,7 @@ def _failed(error: Exception | SystemExit, what: str) -> Failure:
     plain = failure(error)
     if plain is not None:
         return Failure(f"cannot {what}: {plain.message}", plain.exit_code)
-    click.echo("".join(_trace(error)), err=True, nl=False)
+    say("".join(_trace(error)).rstrip("\n"), err=True)
     last_line = traceback.format_exception_only(error)[-1].strip()
     return Failure(f"cannot {what}: {last_line}", NO_APP)
 

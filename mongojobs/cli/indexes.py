@@ -9,7 +9,7 @@ import click
 from mongojobs.cli.failures import NO_INDEXES
 from mongojobs.cli.opening import Database, open_database
 from mongojobs.cli.options import Command, GlobalOptions, own_option, with_options
-from mongojobs.cli.output import Column, counted, json_option, print_json, print_table
+from mongojobs.cli.output import Column, counted, json_option, print_json, print_table, say
 
 if TYPE_CHECKING:
     from mongojobs.store.indexes import IndexReport
@@ -39,7 +39,7 @@ def create_indexes(context: click.Context, /, *, check: bool, dry_run: bool, as_
         print_json(_document(report, database))
     else:
         _print(report, is_real=not (check or dry_run))
-        click.echo(f"Jobs: {database.place}")
+        say(f"Jobs: {database.place}")
     if report.with_status("different") or (check and not report.is_complete):
         context.exit(NO_INDEXES)
 
@@ -47,11 +47,11 @@ def create_indexes(context: click.Context, /, *, check: bool, dry_run: bool, as_
 def _print(report: IndexReport, *, is_real: bool) -> None:
     rows = [(one.status, one.collection, one.index.name, one.index.serves) for one in report.indexes]
     print_table(_COLUMNS, rows)
-    click.echo(f"\n{_summary(report, is_real=is_real)}.")
+    say(f"\n{_summary(report, is_real=is_real)}.")
     for different in report.with_status("different"):
-        click.echo(f"Different: {different.remedy}", err=True)
+        say(f"Different: {different.remedy}", err=True)
     for limit in report.limits:
-        click.echo(f"Sharded: {limit}", err=True)
+        say(f"Sharded: {limit}", err=True)
 
 
 def _summary(report: IndexReport, *, is_real: bool) -> str:

@@ -37,6 +37,7 @@ from mongojobs.cli.output import (
     print_table,
     printable,
     printable_lines,
+    say,
     shortened,
 )
 
@@ -92,11 +93,11 @@ def list_jobs(told: GlobalOptions, /, *, limit: int, after: str | None, as_json:
     if page.jobs:
         _print_list(page.jobs, now)
     elif page.next is None:
-        click.echo("There are no such jobs.")
+        say("There are no such jobs.")
     if page.next is not None:
         first = "soonest" if chosen["state"] == "scheduled" else "newest"
         few = f"These are the {first} {limit}" if page.jobs else f"None was found among the {first} ones"
-        click.echo(f"{few}; there are more: --limit N, or --after {page.next}", err=True)
+        say(f"{few}; there are more: --limit N, or --after {page.next}", err=True)
 
 
 @with_options(json_option())
@@ -129,7 +130,7 @@ def why(told: GlobalOptions, /, *, job_id: str, as_json: bool) -> None:
         print_json({"id": job_id, "reasons": [asdict(reason) for reason in found]})
         return
     for reason in found:
-        click.echo(printable(f"{reason.text[0].upper()}{reason.text[1:]}."))
+        say(printable(f"{reason.text[0].upper()}{reason.text[1:]}."))
         click.echo(click.style(printable(f"  -> {reason.remedy}"), bold=True))
 
 
@@ -253,7 +254,7 @@ def _do(told: GlobalOptions, verb: Verb, done: str, options: dict[str, Any], **t
             return
         if verb == "delete":
             for job in [look_up(database.store, job_id) for job_id in job_ids]:
-                click.echo(f"{job.id} {printable(job.name)}, {job.state}", err=True)
+                say(printable(f"{job.id} {job.name}, {job.state}"), err=True)
             confirm(f"Delete {counted(len(job_ids), 'job')} for good?", yes=yes)
         act_on_one = getattr(operator, _ONE.get(verb, verb))
         _each(database.store, job_ids, lambda job_id: act_on_one(job_id, **to), done.rstrip(":"))
@@ -283,9 +284,9 @@ def _each(store: JobStore, job_ids: Sequence[str], act: Callable[[JobId], Job], 
             job = act(look_up(store, job_id).id)
         except (StateError, Failure) as error:
             refused += 1
-            click.echo(f"Error: {error}", err=True)
+            say(printable(f"Error: {error}"), err=True)
         else:
-            click.echo(f"{done}: {job.id} {printable(job.name)}")
+            say(printable(f"{done}: {job.id} {job.name}"))
     if refused:
         raise click.exceptions.Exit(NO)
 
@@ -320,7 +321,7 @@ def _print_list(found: Sequence[Job], now: datetime) -> None:
 
 
 def _print_job(job: Job, now: datetime) -> None:
-    click.echo(click.style(f"Job {job.id}", bold=True))
+    click.echo(click.style(printable(f"Job {job.id}"), bold=True))
     facts = {
         "name": job.name,
         "state": f"{_state(job, now)}, {_when(job, now)}",
@@ -344,7 +345,7 @@ def _print_job(job: Job, now: datetime) -> None:
     }
     for name, value in facts.items():
         if value not in (None, 0, "") or name in ("priority", "failures"):
-            click.echo(f"  {name:<13}{printable(str(value))}")
+            say(f"  {name:<13}{printable(str(value))}")
     _print_values("Handler", job.handler)
     if job.meta:
         _print_values("Meta", job.meta)
@@ -354,7 +355,7 @@ def _print_job(job: Job, now: datetime) -> None:
 def _print_values(title: str, values: Any) -> None:
     click.echo(click.style(f"\n{title}", bold=True))
     for line in json.dumps(plain(values), indent=2, ensure_ascii=False).splitlines():
-        click.echo(f"  {printable(line)}")
+        say(f"  {printable(line)}")
 
 
 def _print_errors(job: Job, now: datetime) -> None:
@@ -363,9 +364,9 @@ def _print_errors(job: Job, now: datetime) -> None:
     click.echo(click.style("\nErrors, the last one at the end", bold=True))
     for error in job.errors:
         by = f", by {error['worker']}" if error.get("worker") else ""
-        click.echo(printable(f"  Attempt {error.get('attempt')}, {_moment(error.get('at'), now)}{by}"))
+        say(printable(f"  Attempt {error.get('attempt')}, {_moment(error.get('at'), now)}{by}"))
         for line in [*printable_lines(str(error.get("error"))), *printable_lines(str(error.get("trace") or ""))]:
-            click.echo(f"    {line}")
+            say(f"    {line}")
 
 
 def _document(job: Job) -> dict[str, object]:

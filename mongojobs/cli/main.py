@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import click
 
-from mongojobs.cli.failures import failure
+from mongojobs.cli.failures import Failure, failure
 from mongojobs.cli.options import GlobalOptions, global_options
+from mongojobs.core.wording import printable_lines
 from mongojobs.plugins.output import OutputError
 from mongojobs.version import __version__
 
@@ -72,11 +73,18 @@ class Commands(click.Group):
         """Run the command; what people can understand without a traceback, they get without one."""
         try:
             return super().invoke(ctx)
+        except click.ClickException as error:
+            error.message = _printable(error.message)  # type: ignore[misc]  # it is shown, and nothing else
+            raise
         except Exception as error:
             plain = failure(error)
             if plain is None:
                 raise
-            raise plain from error
+            raise Failure(_printable(plain.message), plain.exit_code) from error
+
+
+def _printable(message: str) -> str:
+    return "\n".join(printable_lines(message))
 
 
 @click.group(

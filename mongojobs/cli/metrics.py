@@ -10,6 +10,7 @@ import click
 
 from mongojobs.cli.opening import Database, open_database
 from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
+from mongojobs.cli.output import say
 from mongojobs.cli.probing import LOOPBACK, QUERY_SECONDS, exposition, listen
 from mongojobs.cli.standard import never_fail
 
@@ -69,7 +70,7 @@ def metrics(told: GlobalOptions, /, *, host: str, port: int, cache: timedelta) -
         registry = new_registry(QueueMetrics(lambda: _look(database), seconds=cache.total_seconds()))
         pages: dict[str, Page] = {"/metrics": lambda: _answer(registry)}
         with Mailbox([Signals.SIGTERM, Signals.SIGINT]) as mailbox, listen(pages, host=host, port=port) as server:
-            click.echo(f"Metrics: {server.url}/metrics", err=True)
+            say(f"Metrics: {server.url}/metrics", err=True)
             while not mailbox.receive():
                 pass
 

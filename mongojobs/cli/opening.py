@@ -15,6 +15,7 @@ import click
 
 from mongojobs.cli.importing import import_app, import_module
 from mongojobs.cli.options import GlobalOptions
+from mongojobs.cli.output import printable, say
 
 if TYPE_CHECKING:
     from mongojobs.app import MongoJobs
@@ -80,7 +81,7 @@ def open_database(told: GlobalOptions, flags: Mapping[str, object] | None = None
     settings, handler = opened.settings, logging.StreamHandler(sys.stderr)
     set_up_logging(handler, level=log_level(settings), form=settings.log_format, environ=os.environ)
     connections = opened.app.connect_worker(opened.settings, patience=SHORT_PATIENCE)
-    connections.store.on_warning = lambda message: click.echo(f"Warning: {message}", err=True)
+    connections.store.on_warning = lambda message: say(printable(f"Warning: {message}"), err=True)
     try:
         operator = Operator(connections.store, opened.app.payloads)
         yield Database(connections.store, connections.workers, opened.app.link.database, opened.place, operator)

@@ -36,6 +36,11 @@ class Column:
     is_alarming: bool = False
 
 
+def say(text: str = "", *, err: bool = False) -> None:
+    """Print the lines of *text*, each of them printable: it may quote jobs, and so strangers."""
+    click.echo("\n".join(printable_lines(text)), err=err)
+
+
 def json_option() -> click.Option:
     """Return the flag of all commands that read."""
     return own_option("--json", "as_json", text="print one JSON document instead", is_flag=True)
@@ -106,7 +111,7 @@ def confirm(question: str, *, yes: bool, declined: str = "nothing was deleted") 
         return
     if not sys.stdin.isatty():
         raise Failure(f"{question} There is no terminal to ask on: add --yes to go ahead", USAGE)
-    if not click.confirm(question, err=True):
+    if not click.confirm(printable(question), err=True):
         raise Failure(declined, NO)
 
 

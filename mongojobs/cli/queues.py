@@ -12,7 +12,7 @@ from mongojobs.cli.completing import complete_queues
 from mongojobs.cli.failures import NO, Failure
 from mongojobs.cli.opening import open_database
 from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
-from mongojobs.cli.output import NONE, Column, ago, in_words, json_option, print_json, print_table, printable
+from mongojobs.cli.output import NONE, Column, ago, in_words, json_option, print_json, print_table, printable, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ def list_queues(told: GlobalOptions, /, *, as_json: bool) -> None:
     elif found:
         print_table(QUEUE_COLUMNS, [queue_row(queue, now) for queue in found])
     else:
-        click.echo("No queue has jobs, and none is paused.")
+        say("No queue has jobs, and none is paused.")
 
 
 @with_options(
@@ -77,9 +77,9 @@ def pause(told: GlobalOptions, /, *, queue: str, duration: timedelta | None, rea
         until = None if duration is None else now + duration
         paused = database.operator.pause(queue, until=until, reason=reason)
         names = database.operator.queue_names()
-    click.echo(f"Paused {printable(queue)} {_until(paused, now)}.")
+    say(f"Paused {printable(queue)} {_until(paused, now)}.")
     if paused.queue not in names:
-        click.echo(unknown_queue(paused.queue, names), err=True)
+        say(unknown_queue(paused.queue, names), err=True)
 
 
 @queues.command(cls=Command)
@@ -90,7 +90,7 @@ def resume(told: GlobalOptions, /, *, queue: str) -> None:
     with open_database(told) as database:
         if not database.operator.resume(queue):
             raise Failure(f"the queue {printable(queue)} was not paused", NO)
-    click.echo(f"Resumed {printable(queue)}.")
+    say(f"Resumed {printable(queue)}.")
 
 
 @with_options(json_option())
@@ -112,7 +112,7 @@ def latency(told: GlobalOptions, /, *, queue_names: tuple[str, ...], as_json: bo
         listed = [{"queue": name, "latency_seconds": one} for name, one in shown.items()]
         print_json({"at": now, "latency_seconds": highest, "queues": listed})
     elif len(queue_names) == 1:
-        click.echo(_seconds(highest))
+        say(_seconds(highest))
     else:
         rows = [(name, _seconds(one)) for name, one in shown.items()]
         print_table(_LATENCY, [*rows, ("all queues", _seconds(highest))])

@@ -10,14 +10,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import click
-
 from mongojobs.cli.choosing import whoever_this_is
 from mongojobs.cli.failures import NO, Failure
 from mongojobs.cli.jobs import look_up
 from mongojobs.cli.opening import log_level, open_app, refuse_without_app
 from mongojobs.cli.options import GlobalOptions
-from mongojobs.cli.output import printable_lines
+from mongojobs.cli.output import printable, printable_lines, say
 
 if TYPE_CHECKING:
     from mongojobs.app import MongoJobs
@@ -60,7 +58,7 @@ def _into_debugger(proceed: Callable[[], Any], _job: Job) -> Any:
     try:
         return proceed()
     except Exception as error:
-        click.echo(f"The job raised {type(error).__name__}: {error}. q leaves the debugger.", err=True)
+        say(printable(f"The job raised {type(error).__name__}: {error}. q leaves the debugger."), err=True)
         pdb.post_mortem(error.__traceback__)
         raise
 
@@ -69,12 +67,12 @@ def _report(app: MongoJobs, job: Job, outcome: Outcome | None) -> None:
     from mongojobs.worker.outcome import Succeeded
 
     if isinstance(outcome, Succeeded):
-        click.echo(f"The job {job.id} has completed.")
+        say(f"The job {job.id} has completed.")
         return
     found = app.get(job.id)
     if outcome is None:
         state = "gone" if found is None else found.state
         raise Failure(f"the job {job.id} was not to be had, it is {state}: another worker may have taken it", NO)
     for line in printable_lines("" if found is None else found.last_error or ""):
-        click.echo(line, err=True)
+        say(line, err=True)
     raise Failure(f"the job {job.id} did not complete, it is {'gone' if found is None else found.state}", NO)

@@ -18,6 +18,7 @@ from mongojobs.cli.output import (
     json_option,
     print_json,
     print_table,
+    say,
 )
 from mongojobs.cli.queues import QUEUE_COLUMNS, QUEUE_STATES, queue_row
 from mongojobs.cli.workers import said_by
@@ -52,7 +53,7 @@ def status(told: GlobalOptions, /, *, as_json: bool) -> None:
     if as_json:
         print_json(status_document(report, workers, database))
         return
-    click.echo(f"Jobs: {database.place}\n")
+    say(f"Jobs: {database.place}\n")
     _print_queues(report)
     _print_workers(workers, report.at)
 
@@ -87,15 +88,15 @@ def check(context: click.Context, /, *, max_age: timedelta, queues: tuple[str, .
     if as_json:
         print_json({"late": late.number, "max_age_seconds": max_age, "queues": names or None})
     elif late.number:
-        click.echo(f"{late} job{'s' if late.number > 1 else ''} waiting for more than {in_words(max_age)}")
+        say(f"{late} job{'s' if late.number > 1 else ''} waiting for more than {in_words(max_age)}")
     else:
-        click.echo(f"No job has been waiting for more than {in_words(max_age)}")
+        say(f"No job has been waiting for more than {in_words(max_age)}")
     context.exit(NO if late.number else 0)
 
 
 def _print_queues(report: Report) -> None:
     if not report.queues:
-        click.echo("No jobs are waiting, running or failed.")
+        say("No jobs are waiting, running or failed.")
     else:
         rows = [queue_row(queue, report.at) for queue in report.queues]
         if len(rows) > 1:
@@ -104,14 +105,14 @@ def _print_queues(report: Report) -> None:
         print_table(QUEUE_COLUMNS, rows)
     kept = [f"{report.counts[state]} {state}" for state in ("completed", "cancelled") if report.counts[state].number]
     if kept:
-        click.echo(f"Kept: {', '.join(kept)}")
+        say(f"Kept: {', '.join(kept)}")
 
 
 def _print_workers(workers: list[WorkerStatus], now: datetime) -> None:
     if not workers:
-        click.echo("\nNo worker is alive: start one with `mongojobs work`")
+        say("\nNo worker is alive: start one with `mongojobs work`")
         return
-    click.echo()
+    say()
     rows = [
         (
             worker.name,

@@ -27,6 +27,7 @@ from mongojobs.cli.output import (
     json_option,
     json_text,
     printable,
+    say,
     shortened,
     table_lines,
 )
@@ -102,11 +103,11 @@ def _print_lines(database: Database, seconds: float, *, once: bool, as_json: boo
     while True:
         try:
             view = look(database.operator)
-            click.echo(json_text(_document(view)) if as_json else _line(view))
+            click.echo(json_text(_document(view)) if as_json else printable(_line(view)))
         except StoreUnavailableError as error:
             if once:
                 raise
-            click.echo(f"Error: {error}", err=True)
+            say(f"Error: {error}", err=True)
         if once:
             return
         try:

@@ -11,6 +11,7 @@ import click
 
 from mongojobs.cli.opening import log_level, open_app
 from mongojobs.cli.options import Command, own_option, with_options
+from mongojobs.cli.output import say
 from mongojobs.cli.standard import never_fail
 
 DEFAULT_PORT: Final = 8787
@@ -74,10 +75,10 @@ def web(context: click.Context, /, *, hide_arguments: bool, **options: Any) -> N
     set_up_logging(
         logging.StreamHandler(sys.stdout), level=log_level(settings), form=settings.log_format, environ=os.environ
     )
-    click.echo(f"Jobs: {opened.place}", err=True)
+    say(f"Jobs: {opened.place}", err=True)
     server = make_server(opened.app, serving)
     port = server.effective_port if hasattr(server, "effective_port") else serving.port
-    click.echo(f"Dashboard: http://{serving.host}:{port}/ ({_who(serving.user, serving.read_only)})", err=True)
+    say(f"Dashboard: http://{serving.host}:{port}/ ({_who(serving.user, serving.read_only)})", err=True)
     run(server)
 
 

@@ -11,7 +11,7 @@ import click
 from mongojobs.cli.failures import NO, Failure
 from mongojobs.cli.opening import open_database
 from mongojobs.cli.options import Command, GlobalOptions, own_option, with_options
-from mongojobs.cli.output import NONE, Column, ago, counted, json_option, print_json, print_table, printable
+from mongojobs.cli.output import NONE, Column, ago, counted, json_option, print_json, print_table, printable, say
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,7 +54,7 @@ def list_workers(told: GlobalOptions, /, *, as_json: bool) -> None:
             WORKER_COLUMNS, [*rows, *((row[0], "dead", *row[2:]) for row in (worker_row(one, now) for one in dead))]
         )
     else:
-        click.echo("No worker is alive: start one with `mongojobs work`")
+        say("No worker is alive: start one with `mongojobs work`")
 
 
 @with_options(json_option())
@@ -113,7 +113,7 @@ def prune(told: GlobalOptions, /) -> None:
     """Forget the workers that are dead now, and not some minutes later."""
     with open_database(told) as database:
         number = database.operator.prune_workers()
-    click.echo(f"Forgot {counted(number, 'dead worker')}.")
+    say(f"Forgot {counted(number, 'dead worker')}.")
 
 
 def _tell(
@@ -124,7 +124,7 @@ def _tell(
         raise click.UsageError("which workers? Name some, or take --all")
     told = tell(None if everybody else names)
     for name in told:
-        click.echo(f"Told {printable(name)}")
+        say(f"Told {printable(name)}")
     missing = [name for name in names if name not in told]
     if missing or not told:
         alive = ", ".join(printable(one.name) for one in operator.workers()) or "none"
@@ -177,9 +177,9 @@ def _print_worker(worker: WorkerStatus, now: datetime, *, is_alive: bool) -> Non
     }
     for name, value in facts.items():
         if value is not None:
-            click.echo(f"  {name:<13}{printable(str(value))}")
+            say(f"  {name:<13}{printable(str(value))}")
     for one in worker.running:
-        click.echo(printable(f"  runs         {one.id} {one.name} (queue {one.queue}), begun {ago(one.since, now)}"))
+        say(printable(f"  runs         {one.id} {one.name} (queue {one.queue}), begun {ago(one.since, now)}"))
 
 
 def _memory(worker: WorkerStatus) -> str:

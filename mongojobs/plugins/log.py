@@ -72,7 +72,6 @@ def log(notice: n.Notice, level: int | None = None, *, has_trace: bool = True) -
 
     Its traceback, if it has one and *has_trace*, stands behind it.
     """
-    logger.disabled = False  # an app's own set-up of its logging may have said so of all that were there
     level = _level(notice) if level is None else level
     if not logger.isEnabledFor(level):
         return

@@ -108,13 +108,6 @@ class TestWording:
         formatted = logging.Formatter().format(lines.records[-1])
         assert all(line.isprintable() for line in formatted.split("\n"))
 
-    def test_is_written_although_the_app_has_disabled_all_loggers(self, lines, monkeypatch):
-        monkeypatch.setattr(logging.getLogger("mongojobs"), "disabled", True)
-
-        log(n.JobStarted("w1", JOB, 0))
-
-        assert "RUNNING" in lines.text
-
     @pytest.mark.behaviour("S97")
     def test_level_is_configurable(self, caplog):
         caplog.set_level(logging.ERROR, logger="mongojobs")
