@@ -32,7 +32,7 @@ NO_TIME: Final = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What became of a job that is held, as the *change* to be written."""
+    """What became of a job that is held, as the *change* to be written; an empty one deletes it."""
 
     job: Job
     change: Document
@@ -40,17 +40,37 @@ class Ended:
 
 def rescheduled(job: Job, *, error: ErrorText, run_at: datetime, now: datetime) -> Ended:
     """*job* failed and is ready again at *run_at*."""
-    change = _with_error(job, error, now=now, attempt=_number(job) + 1)
-    change["$set"] |= {"state": READY, "run_at": run_at, "attempts": job.attempts + 1}
-    return Ended(job, change)
+    fields = {"state": READY, "run_at": run_at, "attempts": job.attempts + 1}
+    return Ended(job, _with_error(job, error, fields, now=now, attempt=_number(job) + 1))
 
 
-def failed(job: Job, *, error: ErrorText, now: datetime) -> Ended:
-    """*job* failed and is given up on."""
-    change = _with_error(job, error, now=now, attempt=_number(job) + 1)
-    change["$set"] |= {"state": FAILED, "attempts": job.attempts + 1, "failed_at": now, "finished_at": now}
-    change["$set"] |= _last_run(job)
-    return Ended(job, change)
+def failed(job: Job, *, error: ErrorText, now: datetime, kept: timedelta | None = None) -> Ended:
+    """*job* failed and is given up on; it is *kept* so long if that is given."""
+    fields = {"state": FAILED, "attempts": job.attempts + 1, "failed_at": now, "finished_at": now, **_last_run(job)}
+    if kept is not None:
+        fields["expire_at"] = now + kept
+    return Ended(job, _with_error(job, error, fields, now=now, attempt=_number(job) + 1))
+
+
+def destroyed(job: Job, *, error: ErrorText, now: datetime, retention: timedelta) -> Ended:
+    """*job* failed, is given up on and deleted.
+
+    One whose id the caller chose is kept for its *retention* even then: its id must not become free.
+    """
+    return failed(job, error=error, now=now, kept=retention) if job.id_given else Ended(job, {})
+
+
+def crashed(job: Job, *, error: ErrorText, now: datetime, max_losses: int) -> Ended:
+    """*job* lost its process, one loss more: it is ready after the first, later with a delay, at last failed."""
+    losses = job.losses + 1
+    fields: Document = {"state": READY, "losses": losses}
+    if losses >= max_losses:
+        text = f"given up: lost {losses} times (max_losses is {max_losses}); at last, {error.error}"
+        error = replace(error, error=text)
+        fields |= {"state": FAILED, "failed_at": now, "finished_at": now}
+    elif (delay := loss_backoff(losses)) > timedelta(0):
+        fields["run_at"] = now + delay
+    return Ended(job, _with_error(job, error, fields, now=now, attempt=_number(job)))
 
 
 def snoozed(job: Job, *, run_at: datetime) -> Ended:
@@ -115,13 +135,10 @@ class Ending(StoreBase):
 
         A job whose id the caller chose is kept for ``job_id_retention`` even then: its id must not become free.
         """
-        if destroy and not job.id_given:
-            return not self._delete([job], repeated=repeated)
-        now = self.clock.now()
-        ended = failed(job, error=error, now=now)
+        now, retention = self.clock.now(), self.settings.job_id_retention
         if destroy:
-            ended.change["$set"]["expire_at"] = now + self.settings.job_id_retention
-        return self._end(ended, repeated=repeated)
+            return self._end(destroyed(job, error=error, now=now, retention=retention), repeated=repeated)
+        return self._end(failed(job, error=error, now=now), repeated=repeated)
 
     def crash(self, job: Job, *, error: ErrorText, repeated: bool = False) -> bool:
         """Take *job* from its process, which has ended, with one loss more; return False if it was not ours any more.
@@ -129,19 +146,8 @@ class Ending(StoreBase):
         As a rescue does, but at once: the worker itself lives. The job is ready after a first loss, later with a delay,
         and failed on the ``max_losses``-th.
         """
-        now, losses, most = self.clock.now(), job.losses + 1, self.settings.max_losses
-        if losses >= most:
-            error = replace(
-                error, error=f"given up: lost {losses} times (max_losses is {most}); at last, {error.error}"
-            )
-        change = _with_error(job, error, now=now, attempt=_number(job))
-        if losses >= most:
-            change["$set"] |= {"state": FAILED, "losses": losses, "failed_at": now, "finished_at": now}
-        else:
-            change["$set"] |= {"state": READY, "losses": losses}
-            if (delay := loss_backoff(losses)) > timedelta(0):
-                change["$set"]["run_at"] = now + delay
-        return self._end(Ended(job, change), repeated=repeated)
+        ended = crashed(job, error=error, now=self.clock.now(), max_losses=self.settings.max_losses)
+        return self._end(ended, repeated=repeated)
 
     def snooze(self, job: Job, *, run_at: datetime, repeated: bool = False) -> bool:
         """Make *job* ready again at *run_at*, as it asked; return False if it was not ours any more."""
@@ -159,16 +165,15 @@ class Ending(StoreBase):
         """Cancel *job*, as it asked, and keep the *reason* as its last error; return False if it was not ours."""
         return self._end(discarded(job, reason=reason, now=self.clock.now()), repeated=repeated)
 
-    def end_all(self, endings: Sequence[Ended]) -> list[Job]:
+    def end_all(self, endings: Sequence[Ended], *, repeated: bool = False) -> list[Job]:
         """Write what became of many jobs, each in its own way, in one round trip; return those that were not ours.
 
-        Raises DatabaseError; then some may be written, and each is to be written again by itself, as repeated.
+        Those that are deleted take another one. Raises DatabaseError; then some may be written, and all are to be
+        written again as *repeated*.
         """
-        writes = [UpdateOne(held(one.job), one.change, hint=self._by_id()) for one in endings]
-        if self.collection.bulk_write(writes, ordered=False).matched_count == len(endings):
-            return []
-        found = self._look([one.job for one in endings])
-        return [one.job for one in endings if not is_left_as(one.job, one.change["$set"], found.get(one.job.id))]
+        deleted = [one.job for one in endings if not one.change]
+        changed = [one for one in endings if one.change]
+        return self._delete(deleted, repeated=repeated) + self._change_each(changed)
 
     def release(self, jobs: Sequence[Job], *, started: bool) -> list[Job]:
         """Hand back *jobs* that were not ended, to be run at once; return those that were not ours any more.
@@ -217,16 +222,28 @@ class Ending(StoreBase):
             f"given up: its worker was stopped {releases} times before the job ended (max_releases is"
             f" {self.settings.max_releases}); it may be too long for the shutdown timeout"
         )
-        change = _with_error(job, ErrorText(error=text), now=now, attempt=_number(job))
-        change["$set"] |= {"state": FAILED, "releases": releases, "failed_at": now, "finished_at": now}
+        fields = {"state": FAILED, "releases": releases, "failed_at": now, "finished_at": now}
+        change = _with_error(job, ErrorText(error=text), fields, now=now, attempt=_number(job))
         return self._end(Ended(job, change), repeated=True)
 
     def _end(self, ended: Ended, *, repeated: bool) -> bool:
         """Make one change of a job that is held; return whether it was ours."""
         job, change = ended.job, ended.change
+        if not change:
+            return not self._delete([job], repeated=repeated)
         if self.collection.update_one(held(job), change, hint=self._by_id()).matched_count:
             return True
         return repeated and is_left_as(job, change["$set"], self._look([job]).get(job.id))
+
+    def _change_each(self, endings: Sequence[Ended]) -> list[Job]:
+        """Make a change of its own of each job; return those that were not ours."""
+        if not endings:
+            return []
+        writes = [UpdateOne(held(one.job), one.change, hint=self._by_id()) for one in endings]
+        if self.collection.bulk_write(writes, ordered=False).matched_count == len(endings):
+            return []
+        found = self._look([one.job for one in endings])
+        return [one.job for one in endings if not is_left_as(one.job, one.change["$set"], found.get(one.job.id))]
 
     def _change_all(self, jobs: Sequence[Job], fields: Document, unset: Document = SETTLE) -> list[Job]:
         """Make one change of *jobs* that are held, and take away their locks; return those that were not ours."""
@@ -254,11 +271,11 @@ def _number(job: Job) -> int:
     return max(job.attempts, number if isinstance(number, int) and number < LARGEST_COUNT else 0)
 
 
-def _with_error(job: Job, error: ErrorText, *, now: datetime, attempt: int) -> Document:
-    """Return an update that takes away the lock and adds *error* to the last ones."""
+def _with_error(job: Job, error: ErrorText, fields: Document, *, now: datetime, attempt: int) -> Document:
+    """Return an update that takes away the lock, adds *error* to the last ones, and sets *fields*."""
     entry = error_entry(error, at=now, attempt=attempt, worker=job.locked_by)
-    fields: Document = {"last_error": last_error(error), "errors": [*job.errors, entry][-KEPT_ERRORS:]}
-    return {"$set": fields, "$unset": SETTLE}
+    errors: Document = {"last_error": last_error(error), "errors": [*job.errors, entry][-KEPT_ERRORS:]}
+    return {"$set": errors | fields, "$unset": SETTLE}
 
 
 def _grouped(jobs: Iterable[Job], key: Callable[[Job], K]) -> dict[K, list[Job]]:

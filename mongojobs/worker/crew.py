@@ -150,7 +150,7 @@ class Crew:
         if self.solitude.wants_room() or not self.runner.can_run():
             return 0
         room = self._room()
-        wanted = self.reserver.wants(room)
+        wanted = self.reserver.wants(room, held=self.holdings.waiting() + self.holdings.unwritten())
         return min(wanted, max(room, 0)) if self.solitude.forbids_reading_ahead() else wanted
 
     def reserve(self, limit: int) -> list[Held]:

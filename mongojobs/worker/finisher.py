@@ -1,8 +1,8 @@
 """Writing results: one writer takes whatever has come in since its last write, and writes it at once.
 
-So a quiet worker writes each result when it comes, and a busy one writes many together (group commit). A result is
-tried again until it is stored, or the job is not ours any more; others do not wait for one that is refused. One that
-can never be stored is given up, and its job left to the rescue.
+So a quiet worker writes each result when it comes, and a busy one writes many together (group commit), of whatever
+kind they are. A result is tried again until it is stored, or the job is not ours any more; others do not wait for one
+that is refused, which is found by halves. One that can never be stored is given up, and its job left to the rescue.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterable
 from datetime import datetime
+from itertools import groupby
 from typing import Final, assert_never
 
 from mongojobs.core.job import Job
@@ -28,7 +29,8 @@ from mongojobs.core.notices import (
     JobSnoozed,
     Notice,
 )
-from mongojobs.store.ending import Ended, deferred, discarded, failed, rescheduled, snoozed
+from mongojobs.core.settings import Settings
+from mongojobs.store.ending import Ended, crashed, deferred, destroyed, discarded, failed, rescheduled, snoozed
 from mongojobs.store.faults import DatabaseError, describe, is_about_document, is_passing
 from mongojobs.store.jobs import JobStore
 from mongojobs.worker.holdings import Held, Holdings
@@ -72,6 +74,7 @@ class Finisher:
         self._arrived = threading.Event()
         self._closing = threading.Event()
         self._writing = threading.Lock()
+        self._is_over = False
         self.batch = Batch()
 
     def submit(self, result: Result) -> None:
@@ -94,9 +97,9 @@ class Finisher:
                 self._arrived.set()
 
     def flush(self) -> None:
-        """Write what waits now. Raises DatabaseError, then the rest still waits."""
+        """Write what waits now, unless all is over. Raises DatabaseError, then the rest still waits."""
         with self._writing:
-            while self._waiting:
+            while self._waiting and not self._is_over:
                 self._write([self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_GROUP))])
 
     def close(self) -> None:
@@ -104,13 +107,18 @@ class Finisher:
         self._closing.set()
         self._arrived.set()
 
+    def give_up(self) -> int:
+        """Write nothing more, since the connections end; return how many results are left unwritten."""
+        self._is_over = True
+        return self._holdings.unwritten()
+
     def write_patiently(self) -> None:
         """Write what waits, through outages of the database, until it is stored, or not ours any more, or ``close``."""
         while self._waiting:
             try:
                 self.flush()
             except DatabaseError as error:
-                if self._closing.wait(self._outage.failed(WRITING, error)):
+                if self._closing.is_set() or self._closing.wait(self._outage.failed(WRITING, error)):
                     return
         self._outage.over(WRITING)
 
@@ -121,34 +129,18 @@ class Finisher:
 
     def _write(self, group: list[Result]) -> None:
         """Write *group*. Raises DatabaseError; what is unwritten then goes back, the refused ones behind the others."""
-        refused: list[Result] = []
+        refused: dict[Result, DatabaseError] = {}
         try:
             self._drop_lost(group)
-            self._finish_successes(group)
-            self._end_others(group)
-            refusal = self._write_singly([result for result in group if not result.is_settled], refused)
+            for alike in _alike([result for result in group if not result.is_settled]):
+                self._write_together(alike, refused)
         finally:
             rest = [result for result in group if not (result.is_settled or result in refused)]
             self._waiting.extendleft(reversed(rest))
             self._waiting.extend(refused)
             self._holdings.written([result.held for result in group if result.is_settled])
-        if refusal is not None:
-            raise refusal
-
-    def _write_singly(self, results: list[Result], refused: list[Result]) -> DatabaseError | None:
-        """Write each of *results*; return the last of the errors that made some of them *refused*."""
-        refusal: DatabaseError | None = None
-        for result in results:
-            try:
-                self._write_one(result)
-            except DatabaseError as error:
-                if is_passing(error):
-                    raise
-                refusal = error
-                refused.append(result)
-                if len(refused) >= MOST_REFUSALS:
-                    break
-        return refusal
+        if refused:
+            raise refused.popitem()[1]
 
     def _drop_lost(self, group: list[Result]) -> None:
         """Drop results of jobs whose locks were not renewed for a whole lease: others may run them now."""
@@ -156,57 +148,49 @@ class Finisher:
             if result.held.lost:
                 self._settle_lost(result)
 
-    def _finish_successes(self, group: list[Result]) -> None:
-        """Write all successes of *group* in one go, and those in another that may have been written before."""
-        succeeded = [one for one in group if isinstance(one.outcome, Succeeded) and not one.is_settled]
-        new = [one for one in succeeded if not one.is_doubtful]
-        doubtful = [one for one in succeeded if one.is_doubtful]
-        for results, repeated in ((new, False), (doubtful, True)):
-            if results:
-                self._finish(results, repeated=repeated)
+    def _write_together(self, results: list[Result], refused: dict[Result, DatabaseError]) -> None:
+        """Write *results*, which are alike, in one go; in halves where one may be at fault for an error.
 
-    def _finish(self, succeeded: list[Result], *, repeated: bool) -> None:
-        jobs = [result.held.job for result in succeeded]
-        self._settle_all(succeeded, lambda: self._store.finish(jobs, repeated=repeated))
-
-    def _end_others(self, group: list[Result]) -> None:
-        """Write all that did not succeed in one go, unless it may have been written before, or is to be deleted."""
-        now = self._store.clock.now()
-        new = [one for one in group if not (one.is_settled or one.is_doubtful or isinstance(one.outcome, Succeeded))]
-        endings = {one: ended for one in new if (ended := _ended(one.held.job, one.outcome, now))}
-        if len(endings) < 2:
-            return
-        self._settle_all(list(endings), lambda: self._store.end_all(list(endings.values())))
-
-    def _settle_all(self, results: list[Result], write: Callable[[], list[Job]]) -> None:
-        """Write *results* and settle them; those that may be at fault for an error are left to be written singly."""
+        Raises DatabaseError for one that will pass, or when too many are *refused*.
+        """
         try:
-            lost = {(job.id, job.lock_token) for job in write()}
+            lost = {(job.id, job.lock_token) for job in self._store_all(results)}
         except Exception as error:
             for result in results:
                 result.is_doubtful = True
             if is_passing(error):
                 raise
-            return  # one of them may be at fault; each for itself then
+            if len(results) == 1:
+                self._refuse(results[0], error, refused)
+                return
+            middle = len(results) // 2
+            self._write_together(results[:middle], refused)
+            self._write_together(results[middle:], refused)
+            return
         for result in results:
             if result.held.key in lost:
                 self._settle_lost(result)
             else:
                 self._settle(result)
 
-    def _write_one(self, result: Result) -> None:
-        try:
-            is_ours = self._transition(result)
-        except Exception as error:
-            result.is_doubtful = True
-            if isinstance(error, DatabaseError) and not is_about_document(error):
-                raise
+    def _refuse(self, result: Result, error: Exception, refused: dict[Result, DatabaseError]) -> None:
+        if not isinstance(error, DatabaseError) or is_about_document(error):
             self._settle_lost(result, f", which cannot be stored: {type(error).__name__}: {describe(error)}")
             return
-        if is_ours:
-            self._settle(result)
-        else:
-            self._settle_lost(result)
+        refused[result] = error
+        if len(refused) >= MOST_REFUSALS:
+            raise error
+
+    def _store_all(self, results: list[Result]) -> list[Job]:
+        """Write *results*, which are alike; return the jobs that were not ours any more."""
+        jobs, repeated = [result.held.job for result in results], results[0].is_doubtful
+        if isinstance(results[0].outcome, Succeeded):
+            return self._store.finish(jobs, repeated=repeated)
+        if len(results) == 1:
+            return [] if self._transition(results[0]) else jobs
+        now = self._store.clock.now()
+        endings = [_ended(result.held.job, result.outcome, now, self._store.settings) for result in results]
+        return self._store.end_all(endings, repeated=repeated)
 
     def _transition(self, result: Result) -> bool:
         job, store, repeated = result.held.job, self._store, result.is_doubtful
@@ -272,21 +256,36 @@ class Batch:
         return done
 
 
-def _ended(job: Job, outcome: Ending, now: datetime) -> Ended | None:
-    """Return the change that *outcome* makes; None where it is none, but a deletion."""
+def _alike(results: Iterable[Result]) -> Iterable[list[Result]]:
+    """Group what can be written in one go: successes, and all else; what may be written already apart from the new."""
+
+    def kind(result: Result) -> tuple[bool, bool]:
+        return not isinstance(result.outcome, Succeeded), result.is_doubtful
+
+    return [list(alike) for _, alike in groupby(sorted(results, key=kind), key=kind)]
+
+
+def _ended(job: Job, outcome: Ending, now: datetime, settings: Settings) -> Ended:
+    """Return the change that *outcome*, which is no success, makes of *job*."""
     match outcome:
         case Errored(error, run_at):
             return rescheduled(job, error=error, run_at=run_at, now=now)
-        case GivenUp(error, destroy=False):
+        case GivenUp(error, destroy=True):
+            return destroyed(job, error=error, now=now, retention=settings.job_id_retention)
+        case GivenUp(error):
             return failed(job, error=error, now=now)
+        case Crashed(error):
+            return crashed(job, error=error, now=now, max_losses=settings.max_losses)
         case Snoozed(delay):
             return snoozed(job, run_at=now + delay)
         case Deferred(reason, delay):
             return deferred(job, reason=reason, run_at=now + delay, now=now)
         case Discarded(reason):
             return discarded(job, reason=reason, now=now)
+        case Succeeded():
+            raise ValueError("a success is finished")
         case _:
-            return None
+            assert_never(outcome)
 
 
 def _notices(worker: str, result: Result) -> list[Notice]:

@@ -273,6 +273,11 @@ class Holdings:
         with self._guard:
             return len(self._waiting[False]) + len(self._waiting[True])
 
+    def unwritten(self) -> int:
+        """Return how many results are not written yet."""
+        with self._guard:
+            return len(self._unwritten)
+
     def take_measure(self) -> tuple[int, float]:
         """Return how many runs have ended since the last call, and the seconds that they took one slot."""
         with self._guard:

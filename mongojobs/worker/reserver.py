@@ -35,6 +35,7 @@ class Reserver:
         self._by = by
         self._lease = settings.lease
         self._read_ahead = settings.read_ahead
+        self._most_held = max(settings.read_ahead * 5 // 2, settings.threads * 4)
         self._size = 1
         self._spread = 1
         self._seconds_a_job = _SECONDS_AT_FIRST
@@ -50,12 +51,17 @@ class Reserver:
         batches = 2 * min(self._size, self._read_ahead)
         return int(min(batches, READ_AHEAD_SECONDS / max(self._seconds_a_job, 1e-6)))
 
-    def wants(self, room: int) -> int:
+    def wants(self, room: int, *, held: int = 0) -> int:
         """Return how many jobs to reserve now.
 
         *room* is the number of free slots; where it is negative, so many jobs wait for a slot already. Half of what was
-        read ahead is used up before more is.
+        read ahead is used up before more is. So many are *held* besides those that run, waiting or to be written: where
+        the database is slower than the jobs, results would pile up. Two batches may wait, and half of one be on its way
+        to the store.
         """
+        return min(self._wants(room), max(self._most_held - held, 0))
+
+    def _wants(self, room: int) -> int:
         if self._read_ahead == 0:
             return min(max(room, 0), 1)
         ahead = self.ahead()

@@ -9,21 +9,24 @@ from typing import Final
 
 from mongojobs.core.errors import Interrupted
 from mongojobs.core.lifecycle import Lifecycle
-from mongojobs.core.notices import JobFailed, JobReleased
+from mongojobs.core.notices import JobFailed, JobReleased, Warned
 from mongojobs.core.settings import Settings
+from mongojobs.core.wording import counted
 from mongojobs.store.faults import DatabaseError
 from mongojobs.worker.crew import Crew
 from mongojobs.worker.finisher import Result
 from mongojobs.worker.outcome import HandedBack
 
-HAND_BACK_SECONDS: Final = 0.5
-"""How long the release of what has not begun may take before the grace goes on without it."""
+HAND_BACK_SECONDS: Final = 1.0
+"""How long a reserve that is on its way may take before the stop goes on without it, if nothing else holds it up."""
 UNWIND_SECONDS: Final = 1.0
 """How long interrupted code may take to clean up behind itself."""
 ABORT_SECONDS: Final = 0.3
 """How long it may take to note the end of processes that were killed."""
 WRITE_SECONDS: Final = 0.8
-"""How long the last writes are tried; what they miss is rescued when its lease runs out."""
+"""How long the last writes are tried at least; what they miss is rescued when its lease runs out."""
+LAST_WRITES_SECONDS: Final = 1.9
+"""How long after the ``shutdown_timeout`` they are tried if nothing had to be interrupted."""
 AGAIN_SECONDS: Final = 0.1
 LEAVE_SECONDS: Final = 0.5
 """How long connections, threads and the event loop may each take to end; what has not then ends with the process."""
@@ -31,11 +34,45 @@ AFTER_SECONDS: Final = 2.6
 """How long after the ``shutdown_timeout`` the leaving is hurried."""
 
 
+class _Helper(threading.Thread):
+    """Does *actions*, each until the database takes it: a thread that can be left behind."""
+
+    def __init__(self, actions: tuple[Callable[[], object], ...], complain: Callable[[], object]) -> None:
+        super().__init__(name="mongojobs-shutdown", daemon=True)
+        self._is_over = threading.Event()
+        self._actions = actions
+        self._complain = complain
+        self.start()
+
+    def run(self) -> None:
+        for action in self._actions:
+            self._do(action)
+
+    def leave_at(self, moment: float) -> None:
+        """Wait for it until then, in ``time.monotonic`` seconds, and let it try nothing again after that."""
+        self.join(max(moment - time.monotonic(), 0.0))
+        self._is_over.set()
+
+    def _do(self, action: Callable[[], object]) -> None:
+        while True:
+            try:
+                action()
+            except DatabaseError:
+                if self._is_over.wait(AGAIN_SECONDS):
+                    return
+            except Exception:  # noqa: BLE001 - the next step must be taken whatever this one meets
+                self._complain()
+                return
+            else:
+                return
+
+
 class Shutdown:
     """The order of leaving: hand back what waits, let runs end, interrupt them, write results, hand back the rest.
 
-    The process has 3 s beyond the ``shutdown_timeout`` for all of it, so each step has a bound. A database that hangs
-    holds up whoever asks it, so all that asks it is done by threads that can be left behind.
+    The ``shutdown_timeout`` is for the runs and for the writing of results alike. The process has 3 s beyond it for all
+    the rest, so each step has a bound. A database that hangs holds up whoever asks it, so all that asks it is done by
+    threads that can be left behind.
     """
 
     def __init__(
@@ -49,7 +86,7 @@ class Shutdown:
         self._hurry = hurry
         self._end = 0.0
         self._released = 0
-        self._helpers: list[threading.Thread] = []
+        self._helpers: list[_Helper] = []
         self.has_left_threads = False
         """Whether code of jobs, or a call to a database that hangs, still goes on."""
 
@@ -58,20 +95,24 @@ class Shutdown:
 
         *looking* is the thread that reserves, *leave* closes the connections.
         """
-        deadline = time.monotonic() + self._timeout
-        self._end = deadline + AFTER_SECONDS
+        begun = time.monotonic()
         crew = self._crew
         has_begun = looking.ident is not None
         waiting = (*([looking.join] if has_begun else []), crew.release_unanswered, crew.release_waiting)
-        self._within(HAND_BACK_SECONDS, "handing back", *waiting)
-        self._within(0.0, "listening", crew.wakeup.close)
-        self._wait_for_runs(deadline)
+        handing_back = self._begin("handing back", *waiting)
+        self._begin("listening", crew.wakeup.close)
+        self._wait_for_runs_and_results(begun + self._timeout)
+        deadline = time.monotonic()
+        handing_back.leave_at(begun + HAND_BACK_SECONDS)
+        self._end = deadline + AFTER_SECONDS
         self._interrupt_runs()
         crew.finisher.close()
         self._within(
-            *(WRITE_SECONDS, "the last writes", crew.finisher.flush, crew.release_waiting),
+            *(max(deadline + LAST_WRITES_SECONDS - time.monotonic(), WRITE_SECONDS), "the last writes"),
+            *(crew.finisher.flush, crew.release_waiting),
             *(self._release_started, self._judge_overdue, crew.finisher.flush),
         )
+        self._tell_unwritten(crew.finisher.give_up())
         crew.stop_minding()
         crew.runner.close(self._rest())
         self._within(self._rest(), "the last statistics", crew.statistics.try_to_store)
@@ -85,13 +126,17 @@ class Shutdown:
         """Return how long a step of leaving may take."""
         return min(max(self._end - time.monotonic(), 0.1), LEAVE_SECONDS)
 
-    def _wait_for_runs(self, deadline: float) -> None:
-        """Wait for the running jobs, but not for one that does not return after its time-out."""
+    def _wait_for_runs_and_results(self, deadline: float) -> None:
+        """Wait until only code is left that does not return after its time-out, or somebody is in a hurry."""
+        holdings = self._crew.holdings
 
         def is_over() -> bool:
-            return self._hurry.is_set() or all(held.is_stuck for held in self._crew.holdings.running())
+            if self._hurry.is_set():
+                return True
+            is_written = not (holdings.unwritten() or holdings.waiting() or holdings.returning())
+            return is_written and all(held.is_stuck for held in holdings.running())
 
-        self._crew.holdings.wait_until(is_over, max(deadline - time.monotonic(), 0.0))
+        holdings.wait_until(is_over, max(deadline - time.monotonic(), 0.0))
 
     def _interrupt_runs(self) -> None:
         running = self._crew.holdings.running()
@@ -124,35 +169,24 @@ class Shutdown:
                 if not isinstance(outcome, HandedBack):
                     self._crew.finisher.submit(Result(held, outcome, time.monotonic() - (held.started or 0.0)))
 
-    def _within(self, seconds: float, what: str, *actions: Callable[[], object]) -> None:
-        """Do *actions*, each until the database takes it, in a thread that is left behind after so many *seconds*."""
-        is_over = threading.Event()
+    def _tell_unwritten(self, count: int) -> None:
+        if count:
+            results = counted(count, "result")
+            message = f"{results} could not be written before the stop: the jobs run again when their leases are over"
+            self._lifecycle.notify(Warned(self._worker, message))
 
-        def act() -> None:
-            for action in actions:
-                self._do(action, what, is_over)
-
-        helper = threading.Thread(target=act, name="mongojobs-shutdown", daemon=True)
+    def _begin(self, what: str, *actions: Callable[[], object]) -> _Helper:
+        """Let a helper do *actions*."""
+        helper = _Helper(actions, lambda: self._lifecycle.complain(self._worker, what))
         self._helpers.append(helper)
-        helper.start()
-        helper.join(seconds)
-        is_over.set()
+        return helper
+
+    def _within(self, seconds: float, what: str, *actions: Callable[[], object]) -> None:
+        """Do *actions*, by a helper that is left behind after so many *seconds*."""
+        self._begin(what, *actions).leave_at(time.monotonic() + seconds)
 
     def _join_helpers(self, timeout: float) -> None:
         """Wait for what was not waited for until now, such as the end of the listening."""
         deadline = time.monotonic() + timeout
         for helper in self._helpers:
             helper.join(max(deadline - time.monotonic(), 0.0))
-
-    def _do(self, action: Callable[[], object], what: str, is_over: threading.Event) -> None:
-        while True:
-            try:
-                action()
-            except DatabaseError:
-                if is_over.wait(AGAIN_SECONDS):
-                    return
-            except Exception:  # noqa: BLE001 - the next step must be taken whatever this one meets
-                self._lifecycle.complain(self._worker, what)
-                return
-            else:
-                return

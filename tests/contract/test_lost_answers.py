@@ -8,7 +8,7 @@ from pymongo import MongoClient
 
 from mongojobs.core.job import ErrorText
 from mongojobs.core.settings import Settings
-from mongojobs.store.ending import rescheduled
+from mongojobs.store.ending import crashed, destroyed, discarded, rescheduled
 from mongojobs.store.faults import DatabaseError, is_ambiguous
 from mongojobs.store.jobs import JobStore, Wanted, open_store
 from tests.support.clock import START, HeldClock
@@ -129,6 +129,26 @@ class TestResult:
             plain_store.finish(held)
 
         assert plain_store.finish(held, repeated=True) == []
+
+    @pytest.mark.parametrize("command", ["update", "delete"])
+    def test_of_many_that_ended_in_all_ways_whose_answer_is_lost_is_ours_when_repeated(
+        self, plain_store, administrator, command
+    ):
+        plain_store.insert_many([a_job() for _ in range(4)])
+        held, error = reserve(plain_store, 4), ErrorText(error="e")
+        ends = [
+            rescheduled(held[0], error=error, run_at=START + MINUTE, now=START),
+            destroyed(held[1], error=error, now=START, retention=MINUTE),
+            crashed(held[2], error=error, now=START, max_losses=3),
+            discarded(held[3], reason="r", now=START),
+        ]
+        with failing(administrator, command, **NOT_CONFIRMED), pytest.raises(DatabaseError):
+            plain_store.end_all(ends)
+
+        again = plain_store.end_all(ends, repeated=True)
+
+        assert again == []
+        assert [job.state for job in plain_store.find()] == ["cancelled", "ready", "ready"]
 
     def test_of_many_that_failed_whose_answer_is_lost_is_ours_when_repeated_one_by_one(
         self, plain_store, administrator

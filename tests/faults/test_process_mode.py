@@ -8,6 +8,7 @@ import pytest
 
 import mongojobs
 from tests.support import process_app
+from tests.support.failpoints import failing
 from tests.support.processes import lives, pid_in
 from tests.support.waiting import eventually
 
@@ -224,6 +225,21 @@ class TestAStop:
 
         assert status == 0
         assert lines(ledger, "it ended")
+
+    @pytest.mark.parametrize("executor", ["process", "thread"])
+    def test_loses_no_result_where_the_database_is_slow(self, app, administrator, ledger, start, executor):
+        process_app.fails.delay_many([(str(ledger), number) for number in range(200)])
+
+        slow = {"times": 10_000, "appname": "mongojobs", "blockConnection": True, "blockTimeMS": 200}
+        with failing(administrator, "delete", "update", **slow):
+            more = {"MONGOJOBS_DESTROY_FAILED_JOBS": "1", "MONGOJOBS_SHUTDOWN_TIMEOUT": "10"}
+            worker = start("work", "--executor", executor, **more)
+            eventually(lambda: len(lines(ledger, "failing")) == 200, seconds=30)
+            worker.send(Signals.SIGTERM)
+            status = worker.wait()
+
+        assert status == 0
+        assert app.store.collection.count_documents({}) == 0
 
 
 class TestAWorkerThatIsKilled:

@@ -37,6 +37,12 @@ def harmless(ledger: str, number: int) -> None:
     note(ledger, f"harmless {number} in {os.getpid()}")
 
 
+@job(max_attempts=1)
+def fails(ledger: str, number: int) -> None:
+    note(ledger, f"failing {number}")
+    raise ValueError("no luck")
+
+
 @job
 def dies(ledger: str, how: str, times: int = 1) -> None:
     """Die in the first runs."""

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from mongojobs import Job, current_job, job
+from mongojobs import Discard, Job, Snooze, current_job, job
 
 
 class Crowd:
@@ -66,6 +66,22 @@ def counts(number: int) -> None:
 @job
 def fails(number: int) -> None:
     raise ValueError(f"no luck with {number}")
+
+
+ENDS: dict[str, tuple[type[Exception], object]] = {
+    "fails": (ValueError, "no luck"),
+    "snoozes": (Snooze, 3600),
+    "discards": (Discard, "no use"),
+}
+
+
+@job
+def ends_as_told(number: int, how: str) -> None:
+    """End in one of the ways in which a run can: as one of ``ENDS``, or well."""
+    runs.append(number)
+    if how in ENDS:
+        error, argument = ENDS[how]
+        raise error(argument)
 
 
 @job

@@ -12,6 +12,7 @@ from mongojobs.core.clock import elapsed_seconds
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import Notice
+from mongojobs.core.settings import Settings
 from mongojobs.store.ending import Ended
 from mongojobs.worker.holdings import Held, Holdings
 from tests.support.clock import HeldClock
@@ -61,6 +62,7 @@ class FakeStore:
 
     def __init__(self) -> None:
         self.clock = HeldClock()
+        self.settings = Settings()
         self.calls: list[tuple[str, Any, dict[str, Any]]] = []
         self._answers: dict[str, list[Any]] = {}
 

@@ -20,12 +20,13 @@ from mongojobs.worker import outage as outage_module
 from mongojobs.worker.finisher import Finisher, Result
 from mongojobs.worker.holdings import Holdings
 from mongojobs.worker.outage import Outage
-from mongojobs.worker.outcome import Crashed, Deferred, Discarded, Errored, Snoozed, Succeeded
+from mongojobs.worker.outcome import Crashed, Deferred, Discarded, Errored, GivenUp, Snoozed, Succeeded
 from tests.support.clock import START
 from tests.support.waiting import eventually
 from tests.support.worker_parts import AWAY, REFUSED, UNSTORABLE, FakeStore, Told, a_held, seconds
 
 FAILED = Errored(ErrorText(error="NoLuckError"), START)
+DESTROYED = GivenUp(ErrorText(error="NoLuckError"), "1 consecutive failures", destroy=True)
 CRASHED = Crashed(ErrorText(error="killed by signal 11"), None)
 
 
@@ -136,7 +137,8 @@ class TestAGroup:
         assert holdings.is_empty()
 
     def test_writes_all_that_did_not_succeed_in_one_go(self, finisher, holdings, store, told):
-        others = submit(finisher, holdings, FAILED, Snoozed(seconds(1)), Discarded("why"), Succeeded())[:3]
+        ends = (FAILED, Snoozed(seconds(1)), Discarded("why"), DESTROYED, CRASHED)
+        *others, _ = submit(finisher, holdings, *ends, Succeeded())
         store.on("end_all", [others[1].held.job])
 
         finisher.flush()
@@ -207,28 +209,28 @@ class TestAnOutage:
         assert store.called("finish")[1:] == [jobs_of(second), jobs_of(first)]
         assert store.options("finish") == [{"repeated": False}, {"repeated": False}, {"repeated": True}]
 
-    def test_lets_failures_that_may_be_written_be_written_again_one_by_one(self, finisher, holdings, store):
-        submit(finisher, holdings, FAILED, FAILED)
+    def test_lets_failures_that_may_be_written_be_written_again_in_one_go(self, finisher, holdings, store):
+        results = submit(finisher, holdings, FAILED, DESTROYED, CRASHED)
         store.on("end_all", AWAY)
         with pytest.raises(type(AWAY)):
             finisher.flush()
 
         finisher.flush()
 
-        assert [options["repeated"] for options in store.options("reschedule")] == [True, True]
+        assert store.called("end_all") == [jobs_of(results)] * 2
+        assert store.options("end_all") == [{"repeated": False}, {"repeated": True}]
 
     def test_leaves_unsent_failures_beyond_doubt(self, finisher, holdings, store):
-        submit(finisher, holdings, FAILED, FAILED)
+        first = submit(finisher, holdings, FAILED, FAILED)
         store.on("end_all", AWAY)
-        store.on("reschedule", AWAY)
-        for _ in range(2):
-            with pytest.raises(type(AWAY)):
-                finisher.flush()
-        submit(finisher, holdings, FAILED)
+        with pytest.raises(type(AWAY)):
+            finisher.flush()
+        second = submit(finisher, holdings, FAILED, FAILED)
 
         finisher.flush()
 
-        assert [options["repeated"] for options in store.options("reschedule")] == [True, True, True, False]
+        assert store.called("end_all")[1:] == [jobs_of(second), jobs_of(first)]
+        assert store.options("end_all")[1:] == [{"repeated": False}, {"repeated": True}]
 
     def test_is_told_once_and_lived_through(self, finisher, holdings, store, told, writer):
         store.on("finish", *[AWAY] * 20)
@@ -294,6 +296,27 @@ class TestAResultThatIsRefused:
             finisher.flush()
 
         assert holdings.all() == [refused.held]
+
+    def test_is_found_in_a_few_writes_among_many(self, finisher, holdings, store, told):
+        *_, refused = submit(finisher, holdings, *[FAILED] * 512)
+        store.on("end_all", *[REFUSED, []] * 8, REFUSED)
+        store.on("reschedule", True, REFUSED)
+
+        with pytest.raises(type(REFUSED)):
+            finisher.flush()
+
+        assert holdings.all() == [refused.held]
+        assert len(store.calls) <= 20
+
+    def test_is_not_looked_for_any_further_once_there_are_many(self, finisher, holdings, store, told):
+        submit(finisher, holdings, *[FAILED] * 100)
+        store.on("end_all", *[REFUSED] * 1000)
+        store.on("reschedule", *[REFUSED] * 1000)
+
+        with pytest.raises(type(REFUSED)):
+            finisher.flush()
+
+        assert len(store.calls) <= 40
 
     def test_is_tried_again(self, finisher, holdings, store, told, writer):
         store.on("finish", *[REFUSED] * 9)

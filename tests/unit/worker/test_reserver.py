@@ -87,6 +87,12 @@ class TestTheSizeOfABatch:
         assert reserver.wants(-101) == 0
         assert reserver.wants(-100) == 100
 
+    def test_is_no_more_than_keeps_what_waits_and_what_is_unwritten_to_two_and_a_half(self, store):
+        reserver = quick(reserver_of(store, read_ahead=100))
+        reserve_full(reserver, store, 8)
+
+        assert [reserver.wants(-50, held=held) for held in (50, 150, 200, 250, 300)] == [100, 100, 50, 0, 0]
+
     def test_learns_from_the_latest_jobs(self, store):
         reserver = reserver_of(store, read_ahead=100)
         reserve_full(reserver, store, 8)
