@@ -14,7 +14,7 @@ from mongojobs.enqueuing import current
 from mongojobs.enqueuing.declaring import Declared, declare
 from mongojobs.enqueuing.options import EnqueueOptions, Options, unknown_option
 from mongojobs.payload.calls import method_call
-from mongojobs.payload.methods import all_parameters
+from mongojobs.payload.methods import handed_on_parameters
 from mongojobs.payload.registry import Declaration, full_name
 
 P = ParamSpec("P")
@@ -154,7 +154,7 @@ def _check(options: dict[str, Any]) -> None:
 def _check_function(name: str, function: Callable[..., object]) -> None:
     if is_async(function) or generator_kind(function):
         raise OptionError(f"{name} must be a value, or a plain function, since nobody awaits it, got {function!r:.200}")
-    required = [p for p in all_parameters(function) if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    required = [p for p in handed_on_parameters(function) if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
     if len(required) > 1:
         raise OptionError(f"{name} must be a value, or a function of nothing or of the instance, got {function!r:.200}")
 
@@ -162,7 +162,7 @@ def _check_function(name: str, function: Callable[..., object]) -> None:
 def _evaluated(name: str, value: Any, target: object) -> Any:
     if not callable(value):
         return value
-    return ran(f"the function of {name}", value(target) if all_parameters(value) else value())
+    return ran(f"the function of {name}", value(target) if handed_on_parameters(value) else value())
 
 
 def _refuse_names(function: Any, options: dict[str, Any]) -> None:

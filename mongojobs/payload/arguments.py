@@ -14,7 +14,7 @@ from typing import Any
 from mongojobs.core.errors import DeserializationError, MongoJobsError
 from mongojobs.payload.calls import Payloads
 from mongojobs.payload.encoding import TAG
-from mongojobs.payload.methods import collector, method_of, original, parameter_names
+from mongojobs.payload.methods import collector, hands_on, method_of, original, parameter_names
 from mongojobs.payload.registry import Declaration
 from mongojobs.payload.secrecy import is_secret
 
@@ -51,7 +51,7 @@ def stored_arguments(handler: Mapping[str, Any], payloads: Payloads) -> StoredAr
     sensitive = declaration.sensitive if declaration else ()
     arguments = tuple(
         StoredArgument(name, value, function is None or any(n in sensitive or is_secret(n) for n in names))
-        for name, value, names in _named(handler, function)
+        for name, value, names in _named(handler, function, sensitive)
     )
     return StoredArguments(arguments, is_known=function is not None)
 
@@ -75,18 +75,22 @@ def _function(
 
 
 def _named(
-    handler: Mapping[str, Any], function: Callable[..., object] | None
+    handler: Mapping[str, Any], function: Callable[..., object] | None, sensitive: tuple[str, ...]
 ) -> Iterator[tuple[str, object, tuple[str, ...]]]:
-    """Yield each argument by its name or place, its value, and all names that it goes by: ``*rest`` has one too."""
+    """Yield each argument by its name or place, its value, and all names that it goes by: ``*rest`` has one too.
+
+    A wrapper may hand on a positional argument as any other, and so as each one that is *sensitive*.
+    """
     args, kwargs = handler.get("args"), handler.get("kwargs")
     if handler.get("kind") == "object":
         function = None
     names = parameter_names(function) if function is not None else ()
+    perhaps = sensitive if function is not None and hands_on(function) else ()
     for place, value in enumerate(args if isinstance(args, list) else ()):
         if place < len(names):
-            yield names[place], value, (names[place],)
+            yield names[place], value, (names[place], *perhaps)
         else:
-            yield str(place), value, collector(function, Parameter.VAR_POSITIONAL)
+            yield str(place), value, (*collector(function, Parameter.VAR_POSITIONAL), *perhaps)
     for name, value in _pairs(kwargs):
         yield name, value, (name, *collector(function, Parameter.VAR_KEYWORD, name))
 

@@ -20,7 +20,7 @@ def hinted_classes(target: object) -> tuple[set[type], bool]:
     The second value is false when some hint names what is not defined yet. Of a class,
     its fields and the parameters of its methods ``__init__`` and ``perform`` count.
     """
-    found: set[type] = set()
+    found = {cls for base in _parametrised_bases(target) for cls in _classes(base)}
     complete = True
     for owner in _annotated(target):
         for annotation, scope in _annotations(owner):
@@ -49,6 +49,12 @@ def _annotated(target: object) -> list[object]:
     return [*reversed(target.__mro__[:-1]), *(method for method in methods if inspect.isfunction(method))]
 
 
+def _parametrised_bases(target: object) -> Iterator[object]:
+    """Yield ``Base[Item]`` of a class: its fields name the type variable alone."""
+    for cls in target.__mro__ if isinstance(target, type) else ():
+        yield from vars(cls).get("__orig_bases__", ())
+
+
 def _annotations(owner: object) -> Iterator[tuple[object, tuple[dict[str, Any], Mapping[str, object]]]]:
     try:
         annotations = inspect.get_annotations(owner)  # type: ignore[arg-type]  # any object, else TypeError
@@ -61,14 +67,23 @@ def _annotations(owner: object) -> Iterator[tuple[object, tuple[dict[str, Any], 
         yield annotation, (module_scope, own_scope)
 
 
-def _classes(hint: object) -> Iterator[type]:
+def _classes(hint: object, within: tuple[object, ...] = ()) -> Iterator[type]:
     if isinstance(hint, enum.Enum):
         yield type(hint)
-    elif isinstance(hint, list):
-        for part in hint:
-            yield from _classes(part)
-    elif typing.get_origin(hint) is not None:
-        for part in typing.get_args(hint):
-            yield from _classes(part)
-    elif isinstance(hint, type):
+    elif isinstance(hint, type) and typing.get_origin(hint) is None:
         yield hint
+    elif not any(hint is outer for outer in within):  # a name for a type may occur in what it stands for
+        for part in _parts(hint):
+            yield from _classes(part, (*within, hint))
+
+
+def _parts(hint: object) -> Iterator[object]:
+    """Yield what *hint* is made of: of ``Box[int]`` both, of a name for a type (also of a variable) what it means."""
+    if isinstance(hint, list):
+        yield from hint
+    elif (origin := typing.get_origin(hint)) is not None:
+        yield from (origin, *typing.get_args(hint))
+    else:
+        names = ("__value__", "__supertype__", "__bound__")
+        yield from (getattr(hint, name) for name in names if getattr(hint, name, None) is not None)
+        yield from getattr(hint, "__constraints__", ())

@@ -127,7 +127,7 @@ def collector(function: Callable[..., object] | None, kind: object, name: str = 
 
     Those are all that no parameter has the *name* of.
     """
-    signature = _signature(_unbound(function)[0]) if function is not None else None
+    signature = _handed_on(_unbound(function)[0]) if function is not None else None
     if signature is None or name in signature.parameters:
         return ()
     return tuple(p.name for p in signature.parameters.values() if p.kind is kind)
@@ -135,15 +135,22 @@ def collector(function: Callable[..., object] | None, kind: object, name: str = 
 
 def all_parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
     """Return the parameters of *function*, and those of what it wraps, if it hands on what it does not name."""
-    own = _parameters(function)
-    hands_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in own)
-    if not (hands_on and hasattr(function, "__wrapped__")):
-        return own
-    return [p for p in own if p.kind is not p.VAR_KEYWORD] + list(inspect.signature(function).parameters.values())
+    own, inner = _parameters(_signature(function)), _parameters(_handed_on(function))
+    return [p for p in own if p.kind is not p.VAR_KEYWORD] + inner if hands_on(function) else own
 
 
-def _parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
-    signature = _signature(function)
+def hands_on(function: Callable[..., object]) -> bool:
+    """Return whether *function* is a wrapper that may give other positional arguments to what it wraps than it gets."""
+    plain, _ = _unbound(function)
+    return hasattr(plain, "__wrapped__") and any(p.kind is p.VAR_POSITIONAL for p in _parameters(_signature(plain)))
+
+
+def handed_on_parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
+    """Return the parameters of *function*, or of the innermost one that it wraps."""
+    return _parameters(_handed_on(function))
+
+
+def _parameters(signature: inspect.Signature | None) -> list[inspect.Parameter]:
     return list(signature.parameters.values()) if signature else []
 
 
@@ -154,6 +161,16 @@ def _unbound(function: Callable[..., object]) -> tuple[Callable[..., object], tu
 
 @functools.lru_cache(maxsize=4096)
 def _signature(function: Callable[..., object]) -> inspect.Signature | None:
+    """Return the signature of what will be called: of a wrapper, not of what it wraps, as it may add arguments."""
+    try:
+        return inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):  # written in C, as that of functools.cache, which hands everything on
+        return _handed_on(function)
+
+
+@functools.lru_cache(maxsize=4096)
+def _handed_on(function: Callable[..., object]) -> inspect.Signature | None:
+    """Return the signature of the innermost function, whose names a wrapper has not."""
     try:
         return inspect.signature(function)
     except (TypeError, ValueError):  # some functions written in C
@@ -173,13 +190,18 @@ def _counts(function: Callable[..., object]) -> range:
 
 @functools.lru_cache(maxsize=4096)
 def _positional(function: Callable[..., object]) -> tuple[str, ...]:
-    signature = _signature(function)
-    parameters = signature.parameters.values() if signature else ()
-    return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
+    """Return the names of the positional parameters; beyond those of a wrapper, the ones of what it wraps."""
+    own, inner = _names(_signature(function)), _names(_handed_on(function))
+    return own + inner[len(own) :] if hands_on(function) else own
+
+
+def _names(signature: inspect.Signature | None) -> tuple[str, ...]:
+    return tuple(p.name for p in _parameters(signature) if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
 
 
 def _without_self(signature: inspect.Signature) -> inspect.Signature:
-    return signature.replace(parameters=list(signature.parameters.values())[1:])
+    first, *others = signature.parameters.values()
+    return signature if first.kind is first.VAR_POSITIONAL else signature.replace(parameters=others)
 
 
 def _is_of_odm(thing: object) -> bool:
