@@ -14,7 +14,7 @@ from mongojobs.app.findings import Finding, advice, fault
 from mongojobs.app.reasons import first_line
 from mongojobs.core.clock import Clock
 from mongojobs.core.durations import format_duration
-from mongojobs.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.payload.calls import Payloads
 from mongojobs.store.clients import Client, topology
 from mongojobs.store.indexes import check_indexes

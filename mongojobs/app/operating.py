@@ -15,8 +15,9 @@ from typing import TypeVar
 from mongojobs.app.reasons import Facts, Reason, reasons
 from mongojobs.core.clock import truncate
 from mongojobs.core.errors import FilterError, OptionError, StateError
-from mongojobs.core.job import LONGEST_NAME, Job, JobId
+from mongojobs.core.job import Job, JobId
 from mongojobs.core.jobfilter import JobFilter, ShownState, Verb
+from mongojobs.core.limits import LONGEST_NAME
 from mongojobs.core.settings import plain_text
 from mongojobs.payload.calls import Payloads
 from mongojobs.payload.searching import ArgumentSearch

@@ -19,7 +19,7 @@ import click
 
 from mongojobs.cli.failures import CONFLICT, NO, Failure
 from mongojobs.cli.identity import Identity
-from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
+from mongojobs.cli.options import Command, DurationType, GlobalOptions, Group, own_option, with_options
 from mongojobs.cli.output import in_words, json_option, print_json, say
 from mongojobs.cli.pidfile import PidFile
 from mongojobs.cli.processes import WorkOptions
@@ -100,7 +100,7 @@ def _start_timeout_option() -> click.Option:
 _WORKING: Final = (*SETTINGS, "exit_on_complete")
 
 
-@click.group()
+@click.group(cls=Group)
 def daemon() -> None:
     """Start, stop and watch workers in the background.
 

@@ -22,7 +22,7 @@ from mongojobs.cli.choosing import (
 )
 from mongojobs.cli.failures import NO, Failure
 from mongojobs.cli.opening import open_database
-from mongojobs.cli.options import Command, GlobalOptions, own_option, with_options
+from mongojobs.cli.options import Command, GlobalOptions, Group, own_option, with_options
 from mongojobs.cli.output import (
     NONE,
     Column,
@@ -63,7 +63,7 @@ _LISTED: Final = (
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def jobs() -> None:
     """Look at jobs and change them, one or many."""
 

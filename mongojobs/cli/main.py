@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from mongojobs.cli.failures import Failure, failure
-from mongojobs.cli.options import GlobalOptions, global_options
+from mongojobs.cli.options import GlobalOptions, Group, global_options
 from mongojobs.core.wording import printable_lines
 from mongojobs.plugins.output import OutputError
 from mongojobs.version import __version__
@@ -48,7 +48,7 @@ ALIASES: Final = {"jobs:work": "work", "jobs:workoff": "workoff", "jobs:check": 
 """The names of delayed_job's rake tasks; not shown."""
 
 
-class Commands(click.Group):
+class Commands(Group):
     """The commands by name; a module is imported when its command is needed."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -28,6 +28,8 @@ GLOBAL_SETTINGS: Final = {
 The explanations are those of ``core.settings``, which is not asked for them: it loads ``bson``.
 """
 
+_LONGEST_SENTENCE: Final = 1000
+
 _FURTHER_SPELLINGS: Final = {"queues": ("-q", "--queue"), "processes": ("-n", "--number-of-workers"), "prefix": ("-p",)}
 _METAVARS: Final = {
     "queues": "A,B",
@@ -107,6 +109,17 @@ class Command(click.Command):
             given = {name: ctx.params.pop(name) for name in self._settings}
             ctx.params["flags"] = {name: value for name, value in given.items() if value is not None}
         return super().invoke(ctx)
+
+
+class Group(click.Group):
+    """A group whose help shows the first sentence of each command whole, on several lines if need be."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        rows = [(name, one.get_short_help_str(_LONGEST_SENTENCE)) for name, one in commands.items() if one is not None]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 class CommaList(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument

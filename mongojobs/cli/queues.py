@@ -11,7 +11,7 @@ import click
 from mongojobs.cli.completing import complete_queues
 from mongojobs.cli.failures import NO, Failure
 from mongojobs.cli.opening import open_database
-from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
+from mongojobs.cli.options import Command, DurationType, GlobalOptions, Group, own_option, with_options
 from mongojobs.cli.output import NONE, Column, ago, in_words, json_option, print_json, print_table, printable, say
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ QUEUE_COLUMNS: Final = (
 _LATENCY: Final = (Column("QUEUE"), Column("SECONDS", is_number=True))
 
 
-@click.group()
+@click.group(cls=Group)
 def queues() -> None:
     """Look at queues, pause and resume them."""
 

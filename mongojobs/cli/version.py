@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import click
 
-from mongojobs.cli.options import Command
+from mongojobs.cli.options import Command, with_options
+from mongojobs.cli.output import json_option, print_json
 from mongojobs.version import __version__
 
 
+@with_options(json_option())
 @click.command(cls=Command)
-def version() -> None:
+def version(*, as_json: bool) -> None:
     """Print the version of mongojobs."""
-    click.echo(f"mongojobs {__version__}")
+    if as_json:
+        print_json({"version": __version__})
+    else:
+        click.echo(f"mongojobs {__version__}")

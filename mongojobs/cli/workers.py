@@ -10,7 +10,7 @@ import click
 
 from mongojobs.cli.failures import NO, Failure
 from mongojobs.cli.opening import open_database
-from mongojobs.cli.options import Command, GlobalOptions, own_option, with_options
+from mongojobs.cli.options import Command, GlobalOptions, Group, own_option, with_options
 from mongojobs.cli.output import NONE, Column, ago, counted, json_option, print_json, print_table, printable, say
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ WORKER_COLUMNS: Final = (
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def workers() -> None:
     """Look at workers, and tell them to be quiet or to stop."""
 

@@ -26,13 +26,6 @@ CANCELLED: Final = "cancelled"
 STATES: Final = (READY, RUNNING, COMPLETED, FAILED, CANCELLED)
 ENDED: Final = (COMPLETED, FAILED, CANCELLED)
 
-LOWEST_PRIORITY: Final = -(2**31)
-HIGHEST_PRIORITY: Final = 2**31 - 1
-"""Priorities are 32-bit integers; the lower number runs first."""
-
-LONGEST_NAME: Final = 256
-"""The longest name of a queue, job or worker, in characters."""
-
 
 class Run(Protocol):
     """What a running job may ask about its own run."""

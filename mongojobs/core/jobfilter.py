@@ -15,7 +15,7 @@ from bson import ObjectId
 
 from mongojobs.core.clock import truncate
 from mongojobs.core.errors import FilterError
-from mongojobs.core.job import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
+from mongojobs.core.limits import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
 from mongojobs.core.settings import plain_text
 from mongojobs.core.typed import Typed
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from mongojobs.core.durations import format_duration, parse_duration
 from mongojobs.core.errors import SettingsError
-from mongojobs.core.job import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
+from mongojobs.core.limits import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
 from mongojobs.core.unrun import generator_kind, is_async
 
 ENVIRONMENT_PREFIX: Final = "MONGOJOBS_"

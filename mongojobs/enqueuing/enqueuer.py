@@ -12,8 +12,9 @@ from bson import ObjectId
 
 from mongojobs.core.clock import Clock, SystemClock
 from mongojobs.core.errors import OptionError, QueueFullError
-from mongojobs.core.job import LONGEST_NAME, Document, Job, JobId
+from mongojobs.core.job import Document, Job, JobId
 from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.limits import LONGEST_NAME
 from mongojobs.core.notices import JobEnqueued
 from mongojobs.core.settings import Settings, queue_name
 from mongojobs.core.unrun import ran

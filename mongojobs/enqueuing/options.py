@@ -14,7 +14,8 @@ from bson import ObjectId
 from mongojobs.core.clock import truncate
 from mongojobs.core.durations import parse_duration
 from mongojobs.core.errors import OptionError
-from mongojobs.core.job import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY, JobId
+from mongojobs.core.job import JobId
+from mongojobs.core.limits import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
 from mongojobs.core.settings import plain_text, queue_name
 
 if TYPE_CHECKING:

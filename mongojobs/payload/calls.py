@@ -22,7 +22,8 @@ from mongojobs.core.errors import (
     PayloadTooLargeError,
     UnknownJobError,
 )
-from mongojobs.core.job import LONGEST_NAME, Document
+from mongojobs.core.job import Document
+from mongojobs.core.limits import LONGEST_NAME
 from mongojobs.payload.codec import Codec
 from mongojobs.payload.decoding import Loaded
 from mongojobs.payload.encoding import TAG

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any, Literal, TypeGuard
 
 from mongojobs.core.errors import DamagedPayloadError, DeserializationError, RegistrationError, UnknownJobError
-from mongojobs.core.job import LONGEST_NAME
+from mongojobs.core.limits import LONGEST_NAME
 from mongojobs.core.retry import Backoff
 from mongojobs.core.unrun import is_async
 from mongojobs.payload.hints import hinted_classes

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from mongojobs.core.job import CANCELLED, HIGHEST_PRIORITY, LOWEST_PRIORITY, READY, Document
+from mongojobs.core.job import CANCELLED, READY, Document
+from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.core.settings import queue_name
 from mongojobs.store.documents import KEPT_RETRIES
 

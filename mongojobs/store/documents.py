@@ -13,7 +13,8 @@ from typing import Any, Final
 from bson import Int64, ObjectId
 
 from mongojobs.core.errors import DamagedPayloadError
-from mongojobs.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, STATES, Document, ErrorText, Job
+from mongojobs.core.job import STATES, Document, ErrorText, Job
+from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 
 LONGEST_ERROR: Final = 8 * 1024
 LONGEST_TRACE: Final = 32 * 1024

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from mongojobs.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, READY, RUNNING, Document, Job, JobId
+from mongojobs.core.job import READY, RUNNING, Document, Job, JobId
+from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """As a lower bound it selects everything that is a date."""

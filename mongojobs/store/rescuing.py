@@ -6,16 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from mongojobs.core.job import (
-    FAILED,
-    HIGHEST_PRIORITY,
-    LOWEST_PRIORITY,
-    READY,
-    RUNNING,
-    Document,
-    ErrorText,
-    JobId,
-)
+from mongojobs.core.job import FAILED, READY, RUNNING, Document, ErrorText, JobId
+from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.core.retry import loss_backoff
 from mongojobs.store import filters, indexes
 from mongojobs.store.base import UNLOCK, Quarantined, StoreBase

@@ -20,19 +20,9 @@ from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 
 from mongojobs.core.errors import FilterError
-from mongojobs.core.job import (
-    CANCELLED,
-    COMPLETED,
-    ENDED,
-    FAILED,
-    HIGHEST_PRIORITY,
-    LOWEST_PRIORITY,
-    READY,
-    RUNNING,
-    Document,
-    Job,
-)
+from mongojobs.core.job import CANCELLED, COMPLETED, ENDED, FAILED, READY, RUNNING, Document, Job
 from mongojobs.core.jobfilter import JobFilter, ShownState
+from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.core.matching import MatchArgument, by_place
 from mongojobs.store import indexes
 from mongojobs.store.filters import EPOCH

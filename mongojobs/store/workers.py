@@ -15,7 +15,8 @@ from typing import Any, Final, Literal, get_args
 from pymongo import ReturnDocument, WriteConcern
 
 from mongojobs.core.clock import Clock
-from mongojobs.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, Document, JobId
+from mongojobs.core.job import Document, JobId
+from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.core.settings import Settings
 from mongojobs.store.clients import Jobs, beside
 from mongojobs.store.documents import aware

@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mongojobs.core.clock import truncate
-from mongojobs.core.job import LONGEST_NAME, JobId
+from mongojobs.core.job import JobId
 from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.limits import LONGEST_NAME
 from mongojobs.core.notices import (
     JobsReserved,
     NoMoreJobs,

@@ -62,6 +62,7 @@ def printed(*arguments):
         ("status",),
         ("check",),
         ("config",),
+        ("version",),
         ("create-indexes",),
         ("daemon", "status", "--pid-dir", "FOLDER"),
         ("doctor",),

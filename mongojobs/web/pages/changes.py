@@ -16,8 +16,9 @@ from werkzeug.wrappers import Response
 
 from mongojobs.app import MongoJobs
 from mongojobs.core.errors import StateError
-from mongojobs.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, Job, JobId
+from mongojobs.core.job import Job, JobId
 from mongojobs.core.jobfilter import STARTS_FROM, JobFilter, Verb
+from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.web.filtering import Search, read_search
 from mongojobs.web.ids import read_key
 from mongojobs.web.pages.jobs import STATES, state_named

@@ -40,6 +40,8 @@ def loaded_by(*arguments: str, **environ: str) -> str:
         ["--version"],
         ["version"],
         *([name, "--help"] for name in ("jobs", "queues", "workers", "top", "enqueue", "requeue", "purge", "latency")),
+        *([name, "--help"] for name in ("work", "workoff", "explain", "daemon", "doctor", "web", "metrics", "config")),
+        ["version", "--json"],
         *(["jobs", verb, "--help"] for verb in ("list", "retry", "why", "run")),
     ],
     ids=" ".join,

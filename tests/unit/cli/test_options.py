@@ -34,6 +34,10 @@ class TestHelp:
     def test_names_the_variables_of_flags_that_are_no_settings(self, flag):
         assert f"[MONGOJOBS_{flag}]" in help_of("workoff")
 
+    @pytest.mark.parametrize("group", [(), ("jobs",), ("queues",), ("workers",), ("daemon",)])
+    def test_lists_commands_with_whole_sentences(self, group):
+        assert "..." not in help_of(*group).partition("Commands:")[2].replace("systemd ...", "")
+
     def test_shows_all_commands_and_no_alias(self):
         shown = help_of()
 
