@@ -28,11 +28,17 @@ PATIENCE: Final = timedelta(seconds=10)
 
 
 def examine(
-    app: MongoJobs, environ: Mapping[str, str], *, shows_uri: bool = False, wall: Clock | None = None
+    app: MongoJobs,
+    environ: Mapping[str, str],
+    *,
+    named: str | None = None,
+    shows_uri: bool = False,
+    wall: Clock | None = None,
 ) -> Diagnosis:
     """Look at *app* and the database of its jobs. Changes nothing, and raises nothing that the database does.
 
-    *shows_uri* says that the URI was given on the command line; *wall* is the clock of this machine.
+    *named* tells people what was imported for it, if anything was. *shows_uri* says that the URI was given on the
+    command line; *wall* is the clock of this machine.
     """
     installed = circumstances.installed_versions()
     facts = {
@@ -54,13 +60,13 @@ def examine(
         return Diagnosis(facts, sorted_findings([*findings, _unreachable(error)]))
     try:
         facts |= _facts(connections)
-        findings += _examined(_patient(app, link, connections, wall or SystemClock()))
+        findings += _examined(_patient(app, link, connections, named=named, wall=wall or SystemClock()))
     finally:
         connections.close()
     return Diagnosis(facts, sorted_findings(findings))
 
 
-def _patient(app: MongoJobs, link: Link, connections: Connections, wall: Clock) -> Patient:
+def _patient(app: MongoJobs, link: Link, connections: Connections, *, named: str | None, wall: Clock) -> Patient:
     store, settings = connections.store, app.settings
     return Patient(
         store=store,
@@ -70,6 +76,7 @@ def _patient(app: MongoJobs, link: Link, connections: Connections, wall: Clock) 
         pauses=connections.pauses,
         payloads=app.payloads,
         app_client=link.client,
+        named=named,
         wall=wall,
     )
 

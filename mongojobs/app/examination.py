@@ -10,6 +10,7 @@ from typing import Final
 
 from pymongo import ReadPreference
 
+from mongojobs.app.declarations import declared_jobs
 from mongojobs.app.findings import Finding, advice, fault
 from mongojobs.app.reasons import first_line
 from mongojobs.core.clock import Clock
@@ -53,6 +54,8 @@ class Patient:
     pauses: PauseStore
     payloads: Payloads
     app_client: Client
+    named: str | None
+    """What was imported for the app, if anything was."""
     wall: Clock
 
 
@@ -133,7 +136,14 @@ def of_app_client(patient: Patient) -> Iterator[Finding]:
 
 def of_unknown_jobs(patient: Patient) -> Iterator[Finding]:
     """Look for stored jobs that the code here could not run."""
-    if patient.payloads.codec.registry.is_empty:
+    if patient.named and not declared_jobs():
+        yield fault(
+            "no_jobs",
+            f"{patient.named} declares no jobs: a worker that is started like this can run none",
+            "name the modules that declare them: --import shop.jobs, or the setting imports",
+        )
+        return
+    if patient.payloads.codec.registry.is_empty and not patient.named:
         yield advice(
             "no_app",
             "no app is named, so stored jobs were not compared with the code",

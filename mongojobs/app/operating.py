@@ -264,7 +264,7 @@ class Operating:
                 pause=pauses.get(job.queue),
                 workers=self._workers(),
                 ahead=self.store.ahead_of(job) if waits else Count(0),
-                problem=self.payloads.problem(job.handler),
+                problem=None if self.payloads.codec.registry.is_empty else self.payloads.problem(job.handler),
                 missing_indexes=self._missing_indexes(),
                 undeclared_for=self.store.settings.undeclared_for,
             ),

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from mongojobs.core.errors import ConfigurationError
 
-NOT_SETTINGS = ("app", "import")
+NOT_SETTINGS = ("app",)
 """Keys of the table that the command line reads, and that are no settings."""
+
+FORMER_NAMES = {"import": "imports"}
 
 
 def read_file(path: Path) -> Mapping[str, object]:
@@ -32,4 +34,4 @@ def read_file(path: Path) -> Mapping[str, object]:
 
 def settings_of(table: Mapping[str, object]) -> dict[str, object]:
     """Return the settings among the keys of *table*."""
-    return {name: value for name, value in table.items() if name not in NOT_SETTINGS}
+    return {FORMER_NAMES.get(name, name): value for name, value in table.items() if name not in NOT_SETTINGS}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 from mongojobs.app.mongojobs import MongoJobs, default_app
-from mongojobs.core.errors import SettingsError
+from mongojobs.core.errors import ConfigurationError, SettingsError
 from mongojobs.core.settings import Settings
 from mongojobs.store.clients import PATIENCE
 from mongojobs.worker import loop
@@ -16,13 +18,15 @@ from mongojobs.worker.supervisor import Command
 class Worker(loop.Worker):
     """Works off the jobs of an app: of *app*, or of the default one.
 
-    Takes the fields of ``Settings`` for this worker alone: ``Worker(queues="mail", threads=4).start()``. Raises
-    SettingsError. *child* is the command that starts a child for ``executor="process"``; the command line knows it.
+    Takes the fields of ``Settings`` for this worker alone: ``Worker(queues="mail", threads=4).start()``. Imports what
+    the setting ``imports`` names. Raises SettingsError, ConfigurationError. *child* is the command that starts a child
+    for ``executor="process"``; the command line knows it.
     """
 
     def __init__(self, *, app: MongoJobs | None = None, child: Command | None = None, **settings: Any) -> None:
         owner = app or default_app()
         chosen = owner.settings.changed(**settings)
+        _import_all(chosen.imports)
         if chosen.executor == "process" and child is None:
             raise SettingsError(
                 "executor is process, but a worker that is made in Python does not know which module its children are"
@@ -41,3 +45,11 @@ class Worker(loop.Worker):
 def _patience(settings: Settings) -> timedelta | None:
     """Return how long one try to connect may take, where that is less than usual: who works off does not wait long."""
     return min(settings.enqueue_timeout, PATIENCE) if settings.exit_on_complete else None
+
+
+def _import_all(modules: Iterable[str]) -> None:
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(f"cannot import {module}, which imports names: {error.msg}") from error

@@ -31,7 +31,8 @@ def doctor(context: click.Context, /, *, as_json: bool) -> None:
 
     told: GlobalOptions = context.obj
     opened = open_app(told)
-    diagnosis = examine(opened.app, os.environ, shows_uri="uri" in told.settings)
+    named = opened.named if opened.modules else None
+    diagnosis = examine(opened.app, os.environ, named=named, shows_uri="uri" in told.settings)
     if as_json:
         print_json(_document(diagnosis, _place(opened)))
     else:

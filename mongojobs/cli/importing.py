@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -30,9 +30,9 @@ def import_app(spec: str) -> object:
     return _call(target, spec) if path and inspect.isroutine(target) else target
 
 
-def import_module(name: str) -> ModuleType:
+def import_module(name: str, *, named_by: Literal["--app", "imports"] = "--app") -> ModuleType:
     """Import the module *name*, from the current folder too. Raises Failure."""
-    _refuse_misspelling(name)
+    _refuse_misspelling(name, named_by)
     folder = os.getcwd()  # noqa: PTH109 - a string for sys.path
     if folder not in sys.path:
         sys.path.insert(0, folder)
@@ -41,8 +41,9 @@ def import_module(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise _failed(error, f"import {name}") from error
+        what = "the app" if named_by == "--app" else f"{name}, which imports names"
         raise Failure(
-            f"cannot import the app: {error.msg}. Python looks in {folder} first: start the command in the folder that"
+            f"cannot import {what}: {error.msg}. Python looks in {folder} first: start the command in the folder that"
             f" holds {error.name.partition('.')[0]}, or name that folder with --chdir",
             NO_APP,
         ) from error
@@ -50,18 +51,20 @@ def import_module(name: str) -> ModuleType:
         raise _failed(error, f"import {name}") from error
 
 
-def _refuse_misspelling(name: str) -> None:
+def _refuse_misspelling(name: str, named_by: str) -> None:
     if name == "__main__":
         raise Failure(
             "jobs cannot be in __main__: it is another program in each process. Move them to a module of their own, and"
-            " name that one with --app",
+            f" name that one with {named_by}",
             NO_APP,
         )
     if name.endswith(".py") or "/" in name:
         module = name.removesuffix(".py").strip("./").replace("/", ".")
-        raise Failure(f"--app takes the name of a module, not of a file: try --app {module}", NO_APP)
+        instead = f"--app {module}" if named_by == "--app" else module
+        raise Failure(f"{named_by} takes the name of a module, not of a file: try {instead}", NO_APP)
     if not all(part.isidentifier() for part in name.split(".")):
-        raise click.UsageError(f"--app takes MODULE or MODULE:ATTR, got {name!r}")
+        form = "MODULE or MODULE:ATTR" if named_by == "--app" else "names of modules"
+        raise click.UsageError(f"{named_by} takes {form}, got {name!r}")
 
 
 def _call(factory: Any, spec: str) -> object:

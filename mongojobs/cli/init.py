@@ -143,9 +143,14 @@ def init(
 
 def _app(told: GlobalOptions) -> list[str]:
     """Return the words that name the app in the commands; none where the settings of the project do."""
+    from mongojobs.core.settings import Settings
+
     if not app_named(told) and not modules_named(told):
         raise click.UsageError("which app? Name the module that defines the jobs: mongojobs --app shop init PLATFORM")
-    return [*([f"--app={told.app}"] if told.app else []), *(f"--import={module}" for module in told.imports)]
+    resolved = resolve_settings(told, None, Settings())
+    here_alone = resolved.origins["imports"] in ("flag", "MONGOJOBS_IMPORTS")
+    modules = resolved.settings.imports if here_alone else ()
+    return [*([f"--app={told.app}"] if told.app else []), *(f"--import={module}" for module in modules)]
 
 
 def _name(told: GlobalOptions) -> str:

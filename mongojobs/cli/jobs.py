@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -21,7 +21,7 @@ from mongojobs.cli.choosing import (
     yes_option,
 )
 from mongojobs.cli.failures import NO, Failure
-from mongojobs.cli.opening import open_database
+from mongojobs.cli.opening import HOW_TO_NAME_JOBS, open_app, open_database, refuse_without_app
 from mongojobs.cli.options import Command, GlobalOptions, Group, own_option, with_options
 from mongojobs.cli.output import (
     NONE,
@@ -42,8 +42,10 @@ from mongojobs.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from mongojobs.app.declarations import DeclaredJob
     from mongojobs.core.job import Job, JobId
     from mongojobs.core.jobfilter import Verb
+    from mongojobs.core.settings import Settings
     from mongojobs.store.jobs import JobStore
 
 _COLUMNS: Final = (
@@ -55,6 +57,7 @@ _COLUMNS: Final = (
     Column("FAILURES", is_number=True),
     Column("LAST ERROR"),
 )
+_DECLARED_COLUMNS: Final = (Column("NAME"), Column("KIND"), Column("MODULE"), Column("QUEUE"), Column("OPTIONS"))
 _LEAST_ERROR_WIDTH: Final = 30
 _LISTED: Final = (
     *("id", "name", "queue", "priority", "state", "run_at", "attempts", "max_attempts", "max_run_time", "losses"),
@@ -132,6 +135,28 @@ def why(told: GlobalOptions, /, *, job_id: str, as_json: bool) -> None:
     for reason in found:
         say(printable(f"{reason.text[0].upper()}{reason.text[1:]}."))
         click.echo(click.style(printable(f"  -> {reason.remedy}"), bold=True))
+
+
+@with_options(json_option())
+@jobs.command(cls=Command)
+@click.pass_obj
+def declared(told: GlobalOptions, /, *, as_json: bool) -> None:
+    """List the jobs that the app declares: what a worker that is started like this can run.
+
+    Asks no database. A document class stands for all of its methods.
+    """
+    from mongojobs.app.declarations import declared_jobs
+
+    refuse_without_app(told)
+    opened = open_app(told)
+    found = declared_jobs()
+    if as_json:
+        print_json({"jobs": [_declaration(one, opened.settings) for one in found]})
+    elif found:
+        rows = [(one.name, one.kind, one.module, _queue(one, opened.settings) or NONE, _options(one)) for one in found]
+        print_table(_DECLARED_COLUMNS, rows)
+    else:
+        say(f"{opened.named[0].upper()}{opened.named[1:]} declares no jobs. {HOW_TO_NAME_JOBS}.")
 
 
 @with_options(
@@ -373,6 +398,35 @@ def _document(job: Job) -> dict[str, object]:
     document = {name: getattr(job, name) for name in _LISTED}
     document["max_run_time_seconds"] = document.pop("max_run_time")
     return document
+
+
+def _declaration(job: DeclaredJob, settings: Settings) -> dict[str, Any]:
+    return {
+        "name": job.name,
+        "kind": job.kind,
+        "module": job.module,
+        "queue": _queue(job, settings),
+        "options": {
+            f"{name}_seconds" if isinstance(value, timedelta) else name: value for name, value in job.options.items()
+        },
+    }
+
+
+def _queue(job: DeclaredJob, settings: Settings) -> str | None:
+    """Return the queue of *job*, None where it is decided at each enqueue."""
+    if job.kind == "document" or "queue" in job.options:
+        return job.queue
+    return job.queue or settings.default_queue_name
+
+
+def _options(job: DeclaredJob) -> str:
+    return " ".join(f"{name}={_option(value)}" for name, value in job.options.items()) or NONE
+
+
+def _option(value: object) -> str:
+    if isinstance(value, timedelta):
+        return in_words(value)
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _state(job: Job, now: datetime) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -25,13 +25,26 @@ if TYPE_CHECKING:
     from mongojobs.store.workers import WorkerStore
 
 
+HOW_TO_NAME_JOBS: Final = (
+    'Name the modules that declare them: --import shop.jobs, MONGOJOBS_IMPORTS=shop.jobs, or imports = ["shop.jobs"] in'
+    " [tool.mongojobs] of pyproject.toml; `mongojobs jobs declared` lists what is found. If the jobs are methods of"
+    " documents without Delayable, add --allow-none"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An app, its settings and where each of them comes from."""
+    """An app, its settings and where each of them comes from; *modules* are those that were imported for it."""
 
     app: MongoJobs
     settings: Settings
     origins: Mapping[str, str]
+    modules: tuple[str, ...]
+
+    @property
+    def named(self) -> str:
+        """What was imported, for people."""
+        return f"the app ({', '.join(self.modules)})"
 
     @property
     def place(self) -> str:
@@ -63,11 +76,12 @@ def open_app(told: GlobalOptions, flags: Mapping[str, object] | None = None) -> 
 
     named = app_named(told)
     target: object = import_app(named) if named else None
-    for module in modules_named(told):
-        import_module(module)
     instance = target if isinstance(target, MongoJobs) else None
+    imports = modules_named(told) or (instance.settings if instance else configured()).imports
+    _import_all(imports)
     resolved = resolve_settings(told, flags, instance.settings if instance else configured())
-    return Opened(use(resolved.settings, instance), resolved.settings, resolved.origins)
+    modules = (*([named] if named else []), *imports)
+    return Opened(use(resolved.settings, instance), resolved.settings, resolved.origins, modules)
 
 
 @contextmanager
@@ -98,7 +112,7 @@ def resolve_settings(told: GlobalOptions, flags: Mapping[str, object] | None, co
         configured=configured,
         file=settings_of(_table(told)),
         environ=os.environ,
-        flags={**told.settings, **(flags or {})},
+        flags={**told.settings, **({"imports": told.imports} if told.imports else {}), **(flags or {})},
     )
 
 
@@ -116,12 +130,10 @@ def app_named(told: GlobalOptions) -> str | None:
 
 
 def modules_named(told: GlobalOptions) -> tuple[str, ...]:
-    """Return the further modules to import. Raises ConfigurationError."""
-    named = told.imports or _table(told).get("import", ())
-    modules = (named,) if isinstance(named, str) else named
-    if not isinstance(modules, list | tuple) or not all(isinstance(module, str) for module in modules):
-        raise click.UsageError(f"import in [tool.mongojobs] must be a list of modules, got {named!r}")
-    return tuple(module.strip() for name in modules for module in name.split(","))
+    """Return the further modules to import, as far as they are known without the app. Raises ConfigurationError."""
+    from mongojobs.core.settings import Settings
+
+    return resolve_settings(told, None, Settings()).settings.imports
 
 
 def refuse_without_app(told: GlobalOptions) -> None:
@@ -131,6 +143,11 @@ def refuse_without_app(told: GlobalOptions) -> None:
             "which app? Name the module that defines the jobs, as in `mongojobs --app myapp.jobs ...`, or by"
             " MONGOJOBS_APP, or as app in [tool.mongojobs] of pyproject.toml"
         )
+
+
+def _import_all(modules: Iterable[str]) -> None:
+    for module in modules:
+        import_module(module, named_by="imports")
 
 
 def _table(told: GlobalOptions) -> Mapping[str, object]:

@@ -122,13 +122,6 @@ class Group(click.Group):
             formatter.write_dl(rows)
 
 
-class CommaList(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
-    """Names with commas between them, in a flag as in the environment."""
-
-    name = "list"
-    envvar_list_splitter = ","
-
-
 class DurationType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
     """A duration such as 90, 15m or 7d."""
 
@@ -173,13 +166,12 @@ def global_options(*, after: bool = False) -> list[click.Option]:
 
     return [
         option("-A", "--app", text=_APP, variable="MONGOJOBS_APP", metavar="MODULE[:ATTR]"),
-        option(
-            *("-I", "--import", "imports"),
-            text="further modules to import",
-            variable="MONGOJOBS_IMPORTS",
+        click.Option(
+            ("-I", "--import", "imports"),
+            help=_help("modules to import beside the app, as they declare its jobs; may be repeated", [_IMPORTS]),
             metavar="MODULE",
             multiple=True,
-            type=CommaList(),
+            hidden=after,
         ),
         *(_global_setting(name, hidden=after) for name in GLOBAL_SETTINGS),
         option(
@@ -204,6 +196,9 @@ def global_options(*, after: bool = False) -> list[click.Option]:
         ),
     ]
 
+
+_IMPORTS: Final = "MONGOJOBS_IMPORTS"
+"""It is read with all other settings, not by click."""
 
 _APP: Final = (
     "module of the app, imported so that its jobs are known and its connection is made; ATTR may be a factory, which is"

@@ -65,6 +65,7 @@ class WorkOptions:
     heartbeat_file: Path | None = None
     pidfile: Path | None = None
     monitor: bool = False
+    allow_none: bool = False
     identifier: str | None = None
     probes: ProbeOptions = field(default_factory=ProbeOptions)
     number: int | None = None
@@ -150,6 +151,7 @@ def own_command(told: GlobalOptions, options: WorkOptions) -> list[str]:
         *([f"--heartbeat-file={options.heartbeat_file}"] if options.heartbeat_file else []),
         *([f"--identifier={options.identifier}"] if options.identifier else []),
         *options.probes.arguments(),
+        *(["--allow-none"] if options.allow_none else []),
         *(["--fail-on-error"] if options.fail_on_error else []),
     ]
 

@@ -110,6 +110,13 @@ def work_options() -> list[click.Option]:
             is_flag=True,
         ),
         identifier_option(),
+        own_option(
+            "--allow-none",
+            text="work though the app declares no jobs, as they are methods of plain documents",
+            variable="MONGOJOBS_ALLOW_NONE",
+            envvar="MONGOJOBS_ALLOW_NONE",
+            is_flag=True,
+        ),
         heartbeat_option("file to say in that this worker lives, for `mongojobs health`"),
         *probe_options(),
         click.Option(["--number"], type=int, hidden=True),

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn
 
 from mongojobs.cli.config import shown_setting
-from mongojobs.cli.failures import NO, Failure, failure
-from mongojobs.cli.opening import Opened, log_level, open_app
+from mongojobs.cli.failures import NO, NO_APP, Failure, failure
+from mongojobs.cli.opening import HOW_TO_NAME_JOBS, Opened, log_level, open_app
 from mongojobs.cli.options import GlobalOptions
+from mongojobs.cli.output import counted
 from mongojobs.cli.probing import probes_of
 from mongojobs.cli.processes import WorkOptions, child_command, restart
 from mongojobs.cli.standard import never_fail
@@ -79,6 +80,7 @@ def _work(told: GlobalOptions, options: WorkOptions, signals: WorkerSignals, *, 
         restart(told, options, processes=opened.settings.processes)
     set_up_worker_logging(opened.settings, options.log_dir)
     _log_origins(opened, is_supervised=is_supervised)
+    _tell_declared(opened, allow_none=options.allow_none)
     failed = _FailedRuns(opened.app.lifecycle)
     announcer = Announcer.taken_from(os.environ)  # before the command of the children is made, who are not to tell
     worker = Worker(app=opened.app, child=child_command(told, options), **_labelled(opened.settings, options))
@@ -159,6 +161,18 @@ def _log_origins(opened: Opened, *, is_supervised: bool) -> None:
             logger.warning(
                 "%s is set by the app, which the supervisor does not import: set MONGOJOBS_%s", name, name.upper()
             )
+
+
+def _tell_declared(opened: Opened, *, allow_none: bool) -> None:
+    """Log how many jobs the app declares. Raises Failure if there are none, unless that is meant."""
+    from mongojobs.app.declarations import declared_jobs
+
+    declared = declared_jobs()
+    documents = sum(job.kind == "document" for job in declared)
+    if not declared and not allow_none:
+        raise Failure(f"{opened.named} declares no jobs, so that a worker could run none. {HOW_TO_NAME_JOBS}", NO_APP)
+    more = f", and all methods of {counted(documents, 'document class')}" if documents else ""
+    logger.info("Declared: %s%s", counted(len(declared) - documents, "job"), more)
 
 
 def _labelled(settings: Settings, options: WorkOptions) -> dict[str, Any]:

@@ -150,6 +150,18 @@ def _queue_names(value: object) -> tuple[str, ...]:
     return tuple(queue_name(name) for name in names if name)
 
 
+def _module_names(value: object) -> tuple[str, ...]:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ValueError("must be a list of names of modules")
+    modules = tuple(part.strip() for name in names for part in name.split(","))
+    if isinstance(value, str) and not value.strip():
+        return ()
+    if not all(modules):
+        raise ValueError("must not have an empty name among those of modules")
+    return modules
+
+
 def _names_or_callable(value: object) -> object:
     if callable(value):
         return _function(value)
@@ -232,6 +244,9 @@ class Settings:
     )
     enqueue_timeout: timedelta = _setting(timedelta(seconds=10), _duration(), "how long an enqueue tries")
 
+    imports: tuple[str, ...] = _setting(
+        (), _module_names, "modules to import beside the app, as they declare its jobs; with commas"
+    )
     delay_jobs: bool | Callable[..., bool] = _setting(
         True,
         _truth_or_callable,

@@ -41,7 +41,7 @@ def ago(moment: datetime | None, now: datetime) -> str:
 
 def counted(number: int, noun: str) -> str:
     """Return ``1 job``, ``1,200 jobs``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's' if not noun.endswith('x') else 'es'}"
+    return f"{number:,} {noun}{'' if number == 1 else 's' if not noun.endswith(('s', 'x')) else 'es'}"
 
 
 def in_seconds(seconds: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from mongojobs.core.errors import NotAJobError, OptionError, RegistrationError
@@ -53,6 +53,11 @@ class AsynchronousMethod(Generic[R]):
         self.declaration: Declaration = declare(
             function, "method", {name: value for name, value in options.items() if name in _ONLY_DECLARED}
         )
+
+    @property
+    def enqueue_options(self) -> Mapping[str, object]:
+        """The options of each enqueue; those that are functions are called at each."""
+        return self._options
 
     def __get__(self, instance: object | None, owner: type) -> BoundAsynchronousMethod[R]:
         if isinstance(instance, type):  # classmethod binds what it wraps like this, up to Python 3.12

@@ -174,10 +174,8 @@ class Payloads:
     def problem(self, handler: object) -> str | None:
         """Return why the code of this process could not run what was stored, as far as that is seen without loading it.
 
-        None where nothing is wrong, and where this process knows no jobs at all.
+        None where nothing is wrong.
         """
-        if self.codec.registry.is_empty:
-            return None
         try:
             parts = _parts(handler)
             if parts["kind"] in ("function", "object"):

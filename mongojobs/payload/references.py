@@ -237,7 +237,8 @@ class DocumentReferences:
         cls = self.find_class(name)
         if cls is None:
             raise unknown(
-                name, f"no {base.__name__} class is called {name!r:.100}: import its module in the worker with -A"
+                name,
+                f"no {base.__name__} class is called {name!r:.100}: import its module in the worker with -A or imports",
             )
         if not issubclass(cls, base):
             raise DamagedPayloadError(f"{name!r:.100} is no {base.__name__} class")

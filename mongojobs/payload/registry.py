@@ -137,6 +137,10 @@ class Registry:
         """Return the classes that are registered by now, with their names."""
         return dict(self._classes)
 
+    def declarations(self) -> list[Declaration]:
+        """Return the declaration of each job once, however many names it has."""
+        return list({declaration.name: declaration for declaration in list(self._jobs.values())}.values())
+
     def find(self, name: object) -> Declaration:
         """Return the job that is registered under *name*.
 
@@ -146,7 +150,7 @@ class Registry:
         if declaration is None:
             raise unknown(
                 name,
-                f"no job is registered under the name {_cut(name)}: import its module in the worker with -A,"
+                f"no job is registered under the name {_cut(name)}: import its module in the worker with -A or imports,"
                 f' or, if it was renamed, declare it with aliases=("old name",)',
             )
         return declaration
@@ -185,7 +189,9 @@ class Registry:
             cls = self._class_called(name)
         if cls is None:
             raise unknown(
-                name, f"no class is registered under the name {_cut(name)}: import its module in the worker with -A"
+                name,
+                f"no class is registered under the name {_cut(name)}: import its module in the worker with -A or"
+                " imports",
             )
         return cls
 

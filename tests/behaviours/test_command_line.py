@@ -289,7 +289,7 @@ class TestWorkoff:
         run("workoff", environ=environ)
 
         assert lines(ledger) == ["done"]
-        assert app.get(unloadable.id).state == "failed"
+        assert app.get(unloadable.id).deferred_reason.startswith("UnknownJobError: ")
 
     def test_succeeds_although_a_job_failed(self, app, environ):
         sample_app.always_fails.delay()

@@ -51,6 +51,7 @@ def printed(*arguments):
         ("jobs", "list", "--state", "failed", "--limit", "1"),
         ("jobs", "show", "ID"),
         ("jobs", "why", "ID"),
+        ("jobs", "declared"),
         ("queues", "list"),
         ("latency",),
         ("latency", "mail"),
@@ -75,7 +76,7 @@ def test_follows_its_schema(filled, command, tmp_path):
 
     status, document = printed(*(given.get(word, word) for word in command), "--json")
 
-    words = [word for word in command[:2] if word in {*COMMANDS, "list", "show", "why"}]
+    words = [word for word in command[:2] if word in {*COMMANDS, "list", "show", "why", "declared"}]
     jsonschema.validate(document, SCHEMAS["-".join(words)])
     assert status in (0, 1, 3)
 

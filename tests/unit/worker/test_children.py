@@ -170,6 +170,10 @@ class TestAnOutcome:
         assert runner.run(held_call(child_app.snoozes)) == Snoozed(timedelta(seconds=1.5))
         assert runner.run(held_call(child_app.discards)) == Discarded("not wanted any more")
 
+    def test_may_be_that_of_a_job_that_sets_signals(self, runner, notes):
+        assert runner.run(held_call(child_app.rings, str(notes))) == Succeeded()
+        assert words(notes) == ["rang"]
+
     def test_may_be_that_of_a_coroutine(self, runner, notes):
         assert runner.run(held_call(child_app.awaits, str(notes))) == Succeeded()
         assert words(notes) == ["awaited"]
