@@ -97,12 +97,26 @@ class Child:
         Raises TimeoutError now and then, and ConnectionResetError when it ended before it had read of the job. What it
         was told later may well be unread: it may have been busy with the job.
         """
+        has_ended = self._has_ended()
         try:
             return self._channel.receive()
+        except TimeoutError:
+            if has_ended:  # and what its job has started keeps its end of the connection open
+                return None
+            raise
         except ConnectionResetError:
             if self._was_told or self.was_aborted:
                 return None
             raise
+
+    def _has_ended(self) -> bool:
+        """Whether it has, which is left to ``bury`` to take note of; false where that cannot be told, as on older macOS."""
+        if not hasattr(os, "waitid"):
+            return False
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True
 
     def abort(self) -> None:
         """Kill it, for no fault that is to be told."""

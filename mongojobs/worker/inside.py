@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import queue
+import select
 import signal
 import socket
 import threading
@@ -12,7 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 from mongojobs.core.job import Document, Job
 from mongojobs.core.lifecycle import Lifecycle
@@ -37,11 +38,21 @@ CUT_OFF_STATUS: Final = 74
 
 
 def end_with_the_worker(life: int) -> None:
-    """Let the kernel end this process when the far end of the pipe *life* closes, whatever code runs here then."""
+    """Let the kernel end this process when the far end of the pipe *life* closes, whatever code runs here then.
+
+    And with it all of its group: what its jobs have started. Nobody else is in that group.
+    """
+    os.set_inheritable(life, False)
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGIO])
-    fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(life, fcntl.F_SETOWN, -os.getpgrp() if _has_own_group() else os.getpid())
     fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([life], [], [], 0)[0]:  # it has closed before: nobody will tell
+        os._exit(CUT_OFF_STATUS)
+
+
+def _has_own_group() -> bool:
+    return os.getpgrp() == os.getpid()
 
 
 def leave_signals_to_the_worker() -> None:
@@ -60,8 +71,11 @@ class Inside:
     """Serves the worker at the other end of the socket *connection* (a descriptor)."""
 
     def __init__(self, connection: int, payloads: Payloads, settings: Settings, lifecycle: Lifecycle) -> None:
+        # What jobs start must not have it: a crash here would not be seen at the other end.
+        os.set_inheritable(connection, False)
         self._channel = Channel(socket.socket(fileno=connection))
-        os.register_at_fork(after_in_child=self._channel.close)  # else a crash here would not be seen at the other end
+        os.register_at_fork(after_in_child=self._channel.close)
+        self._worker = os.getppid()
         self._settings = settings
         self._jobs: queue.SimpleQueue[Held | None] = queue.SimpleQueue()
         self._held: Held | None = None
@@ -100,8 +114,14 @@ class Inside:
         while (message := self._receive()) is not None:
             self._obey(message)
         if self._held is not None:
-            os._exit(CUT_OFF_STATUS)  # nobody is there any more who could write its result
+            self._leave()  # nobody is there any more who could write its result
         self._jobs.put(None)
+
+    def _leave(self) -> NoReturn:
+        """End at once; with all that jobs have started where the worker is not there to do that."""
+        if os.getppid() != self._worker and _has_own_group():
+            os.killpg(os.getpgrp(), signal.SIGKILL)
+        os._exit(CUT_OFF_STATUS)
 
     def _receive(self) -> Document | None:
         try:

@@ -1,11 +1,13 @@
 """Jobs that fork: the copies of the process are no workers, and what happens to them happens to no worker."""
 
 import itertools
+from signal import Signals
 
 import pytest
 
 import mongojobs
 from tests.support import forking_app
+from tests.support.processes import lives, pid_in
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.faults
@@ -86,3 +88,43 @@ class TestACopyOfTheWorker:
         eventually(lambda: app.store.collection.count_documents({}) == 0, seconds=20)
 
         assert lines(ledger) == ["copy ended with 0", "copy ended with 0", "success"]
+
+
+class TestWhatAJobHasStarted:
+    @pytest.mark.parametrize("how", ["fork", "start"])
+    def test_ends_with_a_worker_that_is_killed(self, app, ledger, start, how):
+        worker = start("work", "--executor", "process")
+        forking_app.leaves_a_process.delay(str(ledger), how)
+        eventually(lambda: lines(ledger, "started"), seconds=20)
+
+        worker.send(Signals.SIGKILL)
+
+        eventually(lambda: not lives(pid_in(lines(ledger, "started")[0])), seconds=5)
+
+    @pytest.mark.parametrize("how", ["fork", "start"])
+    def test_ends_with_a_worker_that_is_killed_while_idle(self, app, ledger, start, how):
+        worker = start("work", "--executor", "process")
+        forking_app.leaves_a_process.delay(str(ledger), how, 0)
+        eventually(lambda: app.store.collection.count_documents({}) == 0, seconds=20)
+
+        worker.send(Signals.SIGKILL)
+
+        eventually(lambda: not lives(pid_in(lines(ledger, "started")[0])), seconds=5)
+
+    @pytest.mark.parametrize("how", ["fork", "start"])
+    def test_ends_with_a_child_that_dies_and_hides_that_from_nobody(self, app, ledger, start, how):
+        worker = start("work", "--executor", "process")
+
+        forking_app.dies_beside_a_process.delay(str(ledger), how)
+
+        worker.says("CRASHED, loss 1")
+        eventually(lambda: not lives(pid_in(lines(ledger, "started")[0])), seconds=5)
+
+    def test_ends_with_a_worker_that_is_killed_by_its_supervisor(self, app, ledger, start):
+        supervisor = start("work", "--processes", "2", "--executor", "process")
+        forking_app.leaves_a_process.delay(str(ledger), "start")
+        eventually(lambda: lines(ledger, "started"), seconds=20)
+
+        supervisor.send_to_all(Signals.SIGKILL)
+
+        eventually(lambda: not lives(pid_in(lines(ledger, "started")[0])), seconds=5)

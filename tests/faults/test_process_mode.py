@@ -257,8 +257,9 @@ class TestAWorkerThatIsKilled:
 
         assert app.get(job.id).losses == 1
 
-    def test_while_a_job_has_started_others_leaves_what_it_would_leave_itself(self, app, ledger, start):
-        """What a job has started is ended with its process, when the worker lives to do it."""
+
+class TestAJobThatIsTimedOut:
+    def test_while_it_waits_for_what_it_has_started_ends_with_that(self, app, ledger, start):
         process_app.starts_a_process.options(max_run_time=0.5, max_attempts=1).delay(str(ledger))
         start(*PROCESS)
         eventually(lambda: lines(ledger, "started"), seconds=20)

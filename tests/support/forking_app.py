@@ -34,6 +34,11 @@ def _fork(body: Callable[[], object] = _wait) -> int:
     return pid
 
 
+def _start() -> int:
+    """Start a program that gets all files that any program can get."""
+    return os.posix_spawnp("sleep", ["sleep", "300"], os.environ)
+
+
 def _status(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
@@ -143,16 +148,16 @@ class LetsACopyEndInAHook:
 
 
 @job
-def leaves_a_process(ledger: str, how: str) -> None:
-    """Leave a process behind that a signal or an end of this one does not concern."""
-    pid = _fork() if how == "fork" else subprocess.Popen(["sleep", "300"], close_fds=False).pid
+def leaves_a_process(ledger: str, how: str, seconds: float = 60) -> None:
+    """Leave a process behind, and take so long."""
+    pid = _fork() if how == "fork" else _start()
     note(ledger, f"started {pid}")
-    threading.Event().wait(60)
+    threading.Event().wait(seconds)
 
 
 @job
 def dies_beside_a_process(ledger: str, how: str) -> None:
     """Leave a process behind, and die of a signal."""
-    pid = _fork() if how == "fork" else subprocess.Popen(["sleep", "300"], close_fds=False).pid
+    pid = _fork() if how == "fork" else _start()
     note(ledger, f"started {pid}")
     os.kill(os.getpid(), signal.SIGSEGV)
