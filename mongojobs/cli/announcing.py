@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
+from mongojobs.worker.supervisor import BOOT_DESCRIPTOR
+
 if TYPE_CHECKING:
     from mongojobs.core.notices import Notice
     from mongojobs.worker.supervisor import Command
@@ -28,6 +30,29 @@ PROCESSES: Final = "processes"
 _SYSTEMD: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 _SECONDS_BETWEEN_BEATS: Final = 1.0
 _LONGEST_LINE: Final = 300
+
+
+class Boot:
+    """Tells the supervisor that started this process, if one did, that the app is imported."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    @classmethod
+    def taken_from(cls, environ: MutableMapping[str, str]) -> Self:
+        """Return it, and let nothing that the app starts have a part in it."""
+        descriptor = _number(environ.pop(BOOT_DESCRIPTOR, ""))
+        if descriptor is not None:
+            os.set_inheritable(descriptor, False)
+        return cls(descriptor)
+
+    def done(self) -> None:
+        """Say so."""
+        if self._descriptor is not None:
+            with suppress(OSError):  # nobody waits any more
+                os.write(self._descriptor, b"\n")
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 class Announcer:

@@ -84,6 +84,7 @@ def supervise(told: GlobalOptions, options: WorkOptions, settings: Settings) -> 
     supervisor = Supervisor(
         announcer.share(commands),
         shutdown_timeout=settings.shutdown_timeout,
+        boot_timeout=settings.boot_timeout,
         final_statuses=_final_statuses(settings, options),
         beat=announcer.beat,
     )

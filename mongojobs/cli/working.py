@@ -72,10 +72,12 @@ def work_here(told: GlobalOptions, options: WorkOptions) -> End:
 
 def _work(told: GlobalOptions, options: WorkOptions, signals: WorkerSignals, *, is_supervised: bool) -> End:
     from mongojobs.app import Worker
-    from mongojobs.cli.announcing import Announcer
+    from mongojobs.cli.announcing import Announcer, Boot
     from mongojobs.worker.supervisor import DISMISSED_STATUS
 
+    boot = Boot.taken_from(os.environ)
     opened = open_app(told, options.flags)
+    boot.done()
     if opened.settings.processes > 1:
         restart(told, options, processes=opened.settings.processes)
     set_up_worker_logging(opened.settings, options.log_dir)

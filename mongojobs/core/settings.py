@@ -323,6 +323,11 @@ class Settings:
     shutdown_timeout: timedelta = _setting(
         timedelta(seconds=25), _duration(zero=True), "how long running jobs may go on after a stop"
     )
+    boot_timeout: timedelta = _setting(
+        timedelta(seconds=60),
+        _duration(),
+        "how long a process may take to import the app before it is replaced; each time twice as long",
+    )
     timeout_grace: timedelta = _setting(
         timedelta(seconds=60), _duration(), "how long a job's code may go on after its time-out"
     )

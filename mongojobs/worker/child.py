@@ -18,7 +18,7 @@ from mongojobs.core.job import Document
 from mongojobs.worker.channel import Channel
 from mongojobs.worker.memory import in_mib, peak_bytes
 from mongojobs.worker.signals import held_back
-from mongojobs.worker.supervisor import Command
+from mongojobs.worker.supervisor import STACKS_SECONDS, Command
 
 PATIENCE_SECONDS: Final = 0.25
 """How often whoever waits for a child looks whether something has changed meanwhile."""
@@ -51,7 +51,7 @@ class Child:
         """What it occupied at the end of its last run, in bytes; 0 while unknown."""
         self._was_told = False
         self._ending = threading.Lock()
-        self._was_killed = False
+        self._killed = ""
         self._death: Death | None = None
         self._least_peak = peak_bytes()
         ours, theirs = socket.socketpair()
@@ -110,7 +110,7 @@ class Child:
             raise
 
     def _has_ended(self) -> bool:
-        """Whether it has, which is left to ``bury`` to take note of; false where that cannot be told, as on older macOS."""
+        """Whether it has, which is left to ``bury`` to note; false where that cannot be told, as on older macOS."""
         if not hasattr(os, "waitid"):
             return False
         try:
@@ -121,6 +121,15 @@ class Child:
     def abort(self) -> None:
         """Kill it, for no fault that is to be told."""
         self.was_aborted = True
+        self._kill()
+
+    def end_boot(self, how: str) -> None:
+        """Kill it because of its start, after it has written where it hangs; *how* tells of its death."""
+        with self._ending:
+            if self._death is None:
+                self._killed = how
+                os.kill(self.pid, signal.SIGUSR2)
+        threading.Event().wait(STACKS_SECONDS)
         self._kill()
 
     def dismiss(self) -> None:
@@ -149,7 +158,7 @@ class Child:
     def _kill(self) -> None:
         with self._ending:
             if self._death is None:
-                self._was_killed = True
+                self._killed = self._killed or "closed its connection to the worker, and was killed"
                 _kill_group(self.pid)
 
     def _reap(self) -> Death | None:
@@ -167,8 +176,8 @@ class Child:
         return Death(self._how(self._process.returncode), self._peak(usage))
 
     def _how(self, status: int) -> str:
-        if self._was_killed:
-            return "closed its connection to the worker, and was killed"
+        if self._killed:
+            return self._killed
         if status >= 0:
             return f"ended with exit status {status}"
         hint = ", as when memory runs out" if -status == signal.SIGKILL else ""

@@ -7,9 +7,11 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final
 
 from mongojobs.core.clock import Clock
+from mongojobs.core.durations import format_duration
 from mongojobs.core.job import Document, ErrorText, Job
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import CallbackRaised, ChildReplaced, Warned
@@ -20,7 +22,7 @@ from mongojobs.worker.child import Child, Death
 from mongojobs.worker.holdings import Held, Key
 from mongojobs.worker.outcome import Crashed, Errored, GivenUp, HandedBack, Outcome
 from mongojobs.worker.runner import Runner
-from mongojobs.worker.supervisor import Command
+from mongojobs.worker.supervisor import LONGEST_BOOT, Command
 from mongojobs.worker.wear import worn_out
 
 FIRST_PAUSE_SECONDS: Final = 1.0
@@ -100,13 +102,14 @@ class ChildRunner(Runner):
         return HandedBack()
 
     def _ready_child(self) -> Child | None:
-        pause = 0.0
+        pause, boot_limit = 0.0, self._settings.boot_timeout
         while not self._closing.is_set():
             self._replace_if_worn()
             if self._own.child is None:
                 self._own.child = self._start()
-            if (child := self._own.child) is not None and self._becomes_ready(child):
+            if (child := self._own.child) is not None and self._becomes_ready(child, boot_limit):
                 return child
+            boot_limit = max(min(boot_limit * 2, LONGEST_BOOT), self._settings.boot_timeout)
             pause = min(pause * 2 or FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
             self._closing.wait(pause)
         return None
@@ -186,12 +189,15 @@ class ChildRunner(Runner):
             return None
         return child
 
-    def _becomes_ready(self, child: Child) -> bool:
-        """Wait until *child* says that it is ready; false when it ends instead, or this is closed."""
+    def _becomes_ready(self, child: Child, limit: timedelta) -> bool:
+        """Wait until *child* says that it is ready; false when it ends instead, or hangs, or this is closed."""
+        deadline = time.monotonic() + limit.total_seconds()
         while not (child.is_ready or self._closing.is_set()):
             try:
                 child.is_ready = child.receive() is not None
             except TimeoutError:
+                if time.monotonic() >= deadline:
+                    child.end_boot(f"had not imported the app within {format_duration(limit)}, and was killed")
                 continue
             except OSError:
                 pass

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import subprocess
 import time
@@ -17,6 +18,7 @@ from datetime import timedelta
 from signal import Signals
 from typing import Final
 
+from mongojobs.core.durations import format_duration
 from mongojobs.worker.signals import SUPERVISED, Mailbox, held_back
 
 logger = logging.getLogger("mongojobs")
@@ -26,6 +28,13 @@ SETUP_STATUSES: Final = (2, 3, 4, 5)
 
 DISMISSED_STATUS: Final = 72
 """Exit status of a child that people have told to stop, and that is not to be started again."""
+
+BOOT_DESCRIPTOR: Final = "MONGOJOBS_BOOT_DESCRIPTOR"
+"""The environment variable that names the pipe into which a child writes once it has imported the app."""
+
+LONGEST_BOOT: Final = timedelta(minutes=10)
+STACKS_SECONDS: Final = 1.0
+"""How long a process may take to write where it hangs, before it is killed."""
 
 KILL_AFTER_SECONDS: Final = 5.0
 """How much longer than their ``shutdown_timeout`` the children may take to leave."""
@@ -56,7 +65,8 @@ class Supervisor:
     """Runs one child for each of *commands* until it is stopped by a signal, or no child is left to run.
 
     A child that ends is started again; but not one that ends with one of *final_statuses*, which says that its work is
-    done. One that ends because of its set-up ends all the others too. *beat* is called at least every five seconds.
+    done. One that ends because of its set-up ends all the others too. *beat* is called at least every five seconds. One
+    that does not say within *boot_timeout* that it has imported the app is killed, and the next one gets twice as long.
     """
 
     def __init__(
@@ -64,10 +74,11 @@ class Supervisor:
         commands: Sequence[Command],
         *,
         shutdown_timeout: timedelta,
+        boot_timeout: timedelta = timedelta(seconds=60),
         final_statuses: frozenset[int] = frozenset(),
         beat: Callable[[], None] = lambda: None,
     ) -> None:
-        self._children = [_Child(number, command) for number, command in enumerate(commands)]
+        self._children = [_Child(number, command, boot_timeout) for number, command in enumerate(commands)]
         self._kill_after = shutdown_timeout.total_seconds() + KILL_AFTER_SECONDS
         self._final_statuses = final_statuses
         self._beat = beat
@@ -86,6 +97,7 @@ class Supervisor:
                     for number in mailbox.receive(self._seconds_to_wait()):
                         self._obey(number)
                     self._bury()
+                    self._kill_hanging()
                     self._kill_overdue()
             finally:
                 for child in self._children:
@@ -103,6 +115,7 @@ class Supervisor:
 
     def _seconds_to_wait(self) -> float:
         moments = [child.due for child in self._children if child.is_wanted and not child.is_alive]
+        moments += [child.boot_ends for child in self._children if child.is_booting()]
         if self._stopping_since is not None:
             moments.append(self._stopping_since + self._kill_after)
         seconds = min(moments, default=float("inf")) - time.monotonic()
@@ -159,6 +172,11 @@ class Supervisor:
         self._status = status
         self._stop(Signals.SIGTERM)
 
+    def _kill_hanging(self) -> None:
+        for child in self._children:
+            if child.is_booting() and time.monotonic() >= child.boot_ends:
+                child.end_boot()
+
     def _kill_overdue(self) -> None:
         if self._stopping_since is None or time.monotonic() < self._stopping_since + self._kill_after:
             return
@@ -171,9 +189,15 @@ class Supervisor:
 class _Child:
     """One of the processes: it keeps its number when it is started again."""
 
-    def __init__(self, number: int, command: Command) -> None:
+    def __init__(self, number: int, command: Command, boot_timeout: timedelta = timedelta(seconds=60)) -> None:
         self.is_wanted = True
         self.due = 0.0
+        self.boot_ends = 0.0
+        """When its import of the app is taken for one that hangs, and later, when it is killed because of that."""
+        self._boot_timeout = boot_timeout
+        self._boot_limit = boot_timeout
+        self._booting: int | None = None
+        self._has_hung = False
         self._number = number
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
@@ -192,15 +216,52 @@ class _Child:
     def start(self) -> None:
         """Start it; where that fails, as without memory for one more process, later."""
         self._started_at = time.monotonic()
-        environ = {**self._command.environ, SUPERVISED: str(os.getpid())}
+        self.boot_ends = self._started_at + self._boot_limit.total_seconds()
         try:
-            with held_back():
-                self._process = subprocess.Popen(
-                    self._command.arguments, env=environ, pass_fds=self._command.descriptors
-                )
+            self._popen()
         except OSError as error:
             logger.error("%s cannot be started: %s", self, error)  # noqa: TRY400 - where it was raised tells nothing
             self.plan_restart()
+
+    def _popen(self) -> None:
+        self._booting, telling = os.pipe()
+        environ = {**self._command.environ, SUPERVISED: str(os.getpid()), BOOT_DESCRIPTOR: str(telling)}
+        try:
+            with held_back():
+                self._process = subprocess.Popen(
+                    self._command.arguments, env=environ, pass_fds=(*self._command.descriptors, telling)
+                )
+        except OSError:
+            self._stop_listening()
+            raise
+        finally:
+            os.close(telling)
+
+    def is_booting(self) -> bool:
+        """Whether it lives and has not said that it has imported the app."""
+        if self._booting is not None and select.select([self._booting], [], [], 0)[0]:
+            self._stop_listening()
+            self._boot_limit, self._has_hung = self._boot_timeout, False
+        return self._booting is not None
+
+    def end_boot(self) -> None:
+        """Let it write where it hangs, and kill it when that is done."""
+        if self._has_hung:
+            self.kill()
+            return
+        self._has_hung = True
+        logger.error(
+            "%s has not imported the app within %s: it is killed once it has written its stacks",
+            *(self, format_duration(self._boot_limit)),
+        )
+        self._boot_limit = max(min(self._boot_limit * 2, LONGEST_BOOT), self._boot_timeout)
+        self.boot_ends = time.monotonic() + STACKS_SECONDS
+        self.send(Signals.SIGUSR2)
+
+    def _stop_listening(self) -> None:
+        if self._booting is not None:
+            os.close(self._booting)
+            self._booting = None
 
     def send(self, number: Signals) -> None:
         """Send it a signal, if it is alive."""
@@ -212,6 +273,8 @@ class _Child:
         status = None if self._process is None else self._process.poll()
         if status is not None:
             self._process = None
+            self._has_hung = False
+            self._stop_listening()
         return status
 
     def plan_restart(self, longest: float = _LONGEST_PAUSE_SECONDS) -> None:
@@ -225,7 +288,7 @@ class _Child:
         self._pause = min(self._pause * 2 or _FIRST_PAUSE_SECONDS, longest)
 
     def kill(self) -> None:
-        """End it without asking, if it is alive."""
+        """End it without asking, if it is alive; that is for ``end`` to note."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

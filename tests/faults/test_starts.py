@@ -5,7 +5,7 @@ from signal import Signals
 import pytest
 
 import mongojobs
-from tests.support import forking_app
+from tests.support import forking_app, hanging_app
 from tests.support.gate import Gate
 from tests.support.processes import lives
 from tests.support.waiting import eventually
@@ -107,3 +107,26 @@ class TestAWorkerWhoseSupervisorDies:
         worker.wait()
 
         eventually(lambda: not any(map(lives, children)), seconds=10)
+
+
+class TestAnImportThatHangs:
+    @pytest.mark.parametrize(
+        ("arguments", "hangs_in"),
+        [(("--processes", "2"), "work"), (("--monitor",), "work"), (("--executor", "process"), "child")],
+    )
+    def test_is_told_with_where_it_hangs_and_its_process_is_replaced(self, app, ledger, start, arguments, hangs_in):
+        worker = start(
+            "work",
+            *arguments,
+            MONGOJOBS_APP="tests.support.hanging_app",
+            MONGOJOBS_BOOT_TIMEOUT="2",
+            HANGS_IN=hangs_in,
+            HAS_HUNG=f"{ledger}.hung",
+        )
+
+        worker.says("not imported the app within 2s")
+        hanging_app.harmless.delay_many([(str(ledger), number) for number in range(20)])
+        eventually(lambda: app.store.collection.count_documents({}) == 0, seconds=20)
+
+        assert "hanging_app.py" in worker.errors
+        assert " in hang\n" in worker.errors

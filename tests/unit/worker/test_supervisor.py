@@ -17,7 +17,8 @@ from tests.support.waiting import eventually
 SECOND = timedelta(seconds=1)
 
 NOTE = "import os, signal, sys, threading\nopen(sys.argv[1], 'a').write(f'{os.getpid()}\\n')\n"
-STAY = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\nthreading.Event().wait(60)\n"
+LET_IN = "signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())\n"
+STAY = f"signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n{LET_IN}threading.Event().wait(60)\n"
 STAY_WHATEVER_COMES = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nthreading.Event().wait(60)\n"
 SUCCEED_AT_THE_THIRD_START = "sys.exit(70 if open(sys.argv[1]).read().count('\\n') < 3 else 0)\n"
 
@@ -69,8 +70,10 @@ def signal_us(number: Signals) -> Callable[[list[int]], None]:
     return lambda _pids: os.kill(os.getpid(), number)
 
 
-def run(*commands: Command, timeout: timedelta = SECOND, final: frozenset[int] = frozenset()) -> int:
-    return Supervisor(commands, shutdown_timeout=timeout, final_statuses=final).run()
+def run(
+    *commands: Command, timeout: timedelta = SECOND, final: frozenset[int] = frozenset(), boot: timedelta = 60 * SECOND
+) -> int:
+    return Supervisor(commands, shutdown_timeout=timeout, boot_timeout=boot, final_statuses=final).run()
 
 
 class TestSupervisor:
@@ -125,6 +128,27 @@ class TestSupervisor:
             run(child(STAY))
         with pytest.raises(ProcessLookupError):
             os.kill(int(notes.read_text()), 0)
+
+    def test_kills_a_child_that_does_not_say_in_time_that_it_has_booted(self, child, after, notes, impatient, caplog):
+        after(3, signal_us(Signals.SIGTERM))
+
+        assert run(child(LET_IN + STAY_WHATEVER_COMES), boot=timedelta(seconds=0.1), timeout=timedelta(0)) == 0
+        told = [record.message.partition(") ")[2] for record in caplog.records if "imported" in record.message]
+        assert told[:2] == [
+            "has not imported the app within 0.1s: it is killed once it has written its stacks",
+            "has not imported the app within 0.2s: it is killed once it has written its stacks",
+        ]
+
+    def test_leaves_a_child_alone_that_has_said_so(self, child):
+        boots = "os.write(int(os.environ['MONGOJOBS_BOOT_DESCRIPTOR']), b'.')\n"
+        one = supervisor._Child(0, child(boots + STAY))
+
+        one.start()
+        was_booting = one.is_booting()
+        eventually(lambda: not one.is_booting())
+        one.kill()
+
+        assert was_booting
 
     def test_waits_longer_and_longer_before_it_starts_a_child_again(self, child):
         one = supervisor._Child(0, child(STAY))
