@@ -40,8 +40,9 @@ does not swallow them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 
 class MongoJobsError(Exception):
@@ -138,12 +139,16 @@ class EnqueueUnknownError(MongoJobsError):
 
 
 class PartialEnqueueError(MongoJobsError):
-    """Of many jobs, ``stored`` are in the database and ``not_stored`` are not (lists of job ids)."""
+    """Of many jobs, ``stored`` are in the database and ``not_stored`` are not (lists of job ids).
 
-    def __init__(self, message: str, *, stored: Sequence[object], not_stored: Sequence[object]) -> None:
+    ``reasons`` tells of each that is not, by its id, why the database refused it.
+    """
+
+    def __init__(self, message: str, *, stored: Sequence[object], reasons: Mapping[Any, str]) -> None:
         super().__init__(message)
         self.stored = list(stored)
-        self.not_stored = list(not_stored)
+        self.not_stored = list(reasons)
+        self.reasons = dict(reasons)
 
 
 class StoreUnavailableError(MongoJobsError):

@@ -11,7 +11,7 @@ import bson
 from bson import ObjectId
 
 from mongojobs.core.clock import Clock, SystemClock
-from mongojobs.core.errors import OptionError, QueueFullError
+from mongojobs.core.errors import EnqueueUnknownError, OptionError, QueueFullError
 from mongojobs.core.job import Document, Job, JobId
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.limits import LONGEST_NAME
@@ -23,7 +23,8 @@ from mongojobs.enqueuing.inline import Inline, Remembered
 from mongojobs.enqueuing.options import Options
 from mongojobs.payload.calls import Call, Payloads
 from mongojobs.payload.places import asking_within
-from mongojobs.store.faults import DatabaseError, unavailable
+from mongojobs.store.faults import DatabaseError, describe, not_stored
+from mongojobs.store.limits import Budget
 
 T = TypeVar("T")
 
@@ -61,7 +62,11 @@ class Store(Protocol):
 
 
 class Enqueuer:
-    """Stores the calls of one app."""
+    """Stores the calls of one app.
+
+    All that a call asks the database on its way takes no longer than ``enqueue_timeout`` together; the code of hooks
+    and plugins does not count.
+    """
 
     def __init__(
         self,
@@ -89,8 +94,9 @@ class Enqueuer:
         With a ``job_id`` that is in the collection already nothing is changed, and the job there is returned. Raises
         EnqueueError (nothing stored), EnqueueUnknownError (perhaps stored), StoreUnavailableError (not stored).
         """
-        job = _dated(self._fields(call, options), options, self._now())
-        return self._lifecycle.run("enqueue", job, body=lambda: self._enqueue(call, job, options))
+        budget = Budget(self._settings.enqueue_timeout)
+        job = _dated(self._fields(call, options, budget), options, self._now(budget))
+        return self._lifecycle.run("enqueue", job, body=lambda: self._enqueue(call, job, options, budget))
 
     def enqueue_many(self, calls: Iterable[Call], options: Options) -> list[Job]:
         """Store *calls*, which share the *options*, in one round trip, and return the jobs.
@@ -101,11 +107,12 @@ class Enqueuer:
         """
         if options.job_id is not None:
             raise OptionError(f"job_id names one job, and delay_many stores several, got {options.job_id!r}")
+        budget = Budget(self._settings.enqueue_timeout)
         objects, checked = [], []
         for call in calls:
             objects.append(call.job_object)
-            checked.append(self._fields(call, options))
-        now = self._now()
+            checked.append(self._fields(call, options, budget))
+        now = self._now(budget)
         jobs = [
             job
             for target, fields in zip(objects, checked, strict=True)
@@ -114,19 +121,20 @@ class Enqueuer:
         decided = [(job, self._is_delayed(job)) for job in jobs]
         delayed = [job for job, is_delayed in decided if is_delayed]
         if delayed:
-            self._check_room(delayed)
-            self._store().insert_many(delayed, session=options.session)
+            self._check_room(delayed, budget)
+            with budget.spent():
+                self._store().insert_many(delayed, session=options.session)
         for job in delayed:
             self._lifecycle.notify(JobEnqueued(job))
-        return jobs if len(delayed) == len(jobs) else self._run_all(decided)
+        return jobs if len(delayed) == len(jobs) else self._run_all(decided, budget)
 
-    def _run_all(self, decided: Iterable[tuple[Job, bool]]) -> list[Job]:
+    def _run_all(self, decided: Iterable[tuple[Job, bool]], budget: Budget) -> list[Job]:
         """Run the jobs that are not delayed, each whatever became of the others; raises the first one's error then."""
         jobs: list[Job] = []
         errors: list[Exception] = []
         for job, is_delayed in decided:
             try:
-                jobs.append(job if is_delayed else self._inline.run(job, self._now()))
+                jobs.append(job if is_delayed else self._inline.run(job, self._now(budget)))
             except Exception as error:  # noqa: BLE001 - raised below, when the others have run as they would
                 errors.append(error)
         if not errors:
@@ -135,34 +143,46 @@ class Enqueuer:
             errors[0].add_note(f"another of these jobs raised {type(further).__name__}: {further!s:.200}")
         raise errors[0]
 
-    def _enqueue(self, call: Call, job: Job, options: Options) -> Job:
+    def _enqueue(self, call: Call, job: Job, options: Options, budget: Budget) -> Job:
         job = hooked(call.job_object, job, self._meta)
         is_delayed = self._is_delayed(job)
-        there = self._there(job, is_delayed=is_delayed) if job.id_given else None
+        there = self._there(job, budget, is_delayed=is_delayed) if job.id_given else None
         if there is not None:
             return there
         if not is_delayed:
-            return self._inline.run(job, self._now())
+            return self._inline.run(job, self._now(budget))
         try:
-            self._check_room([job])
+            self._check_room([job], budget)
         except QueueFullError:
-            there = self._store().get(job.id) if job.id_given else None
+            there = self._stored(job, budget) if job.id_given else None
             if there is None:
                 raise
             return there
-        if self._store().insert(job, session=options.session):
+        with budget.spent():
+            is_new = self._store().insert(job, session=options.session)
+        if is_new:
             self._lifecycle.notify(JobEnqueued(job))
             return job
-        return self._store().get(job.id) or job
+        return self._stored(job, budget) or job
 
-    def _there(self, job: Job, *, is_delayed: bool) -> Job | None:
+    def _stored(self, job: Job, budget: Budget) -> Job | None:
+        """Return the job with the id of *job* that is stored already."""
+        try:
+            with budget.spent():
+                return self._store().get(job.id)
+        except DatabaseError as error:
+            raise EnqueueUnknownError(
+                f"the job {job.id} may be stored already, and cannot be read now: {describe(error)}", job_id=job.id
+            ) from error
+
+    def _there(self, job: Job, budget: Budget, *, is_delayed: bool) -> Job | None:
         """Return the job with the id of *job* that ran here already; before one runs here, also a stored one."""
         settings = self._settings
         retention = max(settings.job_id_retention, settings.keep_completed or timedelta(0))
-        there = self._inline.remembered.get(job.id, since=self._now() - retention)
+        there = self._inline.remembered.get(job.id, since=self._now(budget) - retention)
         if there is not None or is_delayed or settings.delay_jobs is False:
             return there
-        return self._asked(lambda: self._store().get(job.id))
+        return self._asked(lambda: self._store().get(job.id), budget)
 
     def _prepared(self, target: object | None, job: Job) -> list[Job]:
         """Return the job after its hook; none if a plugin does not let it be enqueued."""
@@ -177,14 +197,14 @@ class Enqueuer:
         self._lifecycle.run("enqueue", job, body=prepare)
         return prepared
 
-    def _check_room(self, jobs: Sequence[Job]) -> None:
+    def _check_room(self, jobs: Sequence[Job], budget: Budget) -> None:
         """Raise QueueFullError if *jobs* would make a queue larger than its ``max_size``.
 
         Two producers that look at the same moment may both find room, so each of them can overshoot by one enqueue.
         """
         for queue, attributes in self._settings.queue_attributes.items():
             max_size, number = attributes.get("max_size"), sum(job.queue == queue for job in jobs)
-            if max_size is not None and number and self._count(queue, limit=max_size) + number > max_size:
+            if max_size is not None and number and self._count(queue, max_size, budget) + number > max_size:
                 raise QueueFullError(
                     f"the queue {queue!r} has no room for {number} more, its max_size is {max_size}: start more"
                     f" workers, enqueue later, or raise max_size in the setting queue_attributes",
@@ -192,19 +212,20 @@ class Enqueuer:
                     max_size=max_size,
                 )
 
-    def _count(self, queue: str, *, limit: int) -> int:
-        return self._asked(lambda: self._store().count_queued(queue, limit=limit))
+    def _count(self, queue: str, limit: int, budget: Budget) -> int:
+        return self._asked(lambda: self._store().count_queued(queue, limit=limit), budget)
 
-    def _asked(self, ask: Callable[[], T]) -> T:
+    def _asked(self, ask: Callable[[], T], budget: Budget) -> T:
         try:
-            return ask()
+            with budget.spent():
+                return ask()
         except DatabaseError as error:
-            raise unavailable(error) from error
+            raise not_stored(error) from error
 
-    def _fields(self, call: Call, options: Options) -> dict[str, Any]:
+    def _fields(self, call: Call, options: Options, budget: Budget) -> dict[str, Any]:
         """Return the fields of a job but for its dates: all that can be refused, which needs no database."""
         queue = self._queue(call, options)
-        handler, meta = self._encoded(call, options)
+        handler, meta = self._encoded(call, options, budget)
         return {
             "id": ObjectId() if options.job_id is None else options.job_id,
             "id_given": options.job_id is not None,
@@ -218,14 +239,20 @@ class Enqueuer:
             "meta": meta,
         }
 
-    def _encoded(self, call: Call, options: Options) -> tuple[Document, Mapping[str, Any] | None]:
+    def _encoded(self, call: Call, options: Options, budget: Budget) -> tuple[Document, Mapping[str, Any] | None]:
         """Return handler and meta; a document of which it is in doubt whether it is saved is asked for."""
-        with asking_within(options.session):
-            return self._asked(lambda: (self._payloads.dump(call), self._meta(options)))
+        try:
+            with asking_within(options.session, budget.spent):
+                return self._payloads.dump(call), self._meta(options)
+        except DatabaseError as error:
+            raise not_stored(error) from error
 
-    def _now(self) -> datetime:
+    def _now(self, budget: Budget) -> datetime:
         """Return the server's time, or this machine's where jobs are never stored and there may be no server."""
-        return SystemClock().now() if self._settings.delay_jobs is False else self._store().clock.now()
+        if self._settings.delay_jobs is False:
+            return SystemClock().now()
+        with budget.spent():
+            return self._store().clock.now()
 
     def _queue(self, call: Call, options: Options) -> str:
         """Choose the queue: the option, the job object's ``queue_name``, the declaration's, the default."""

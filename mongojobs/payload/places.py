@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -18,18 +18,27 @@ _DATABASE = re.compile(r'[^ /\\."$\0]{1,63}')
 _COLLECTION = re.compile(r"(?!system\.)[^.$\0](?:[^$\0]{0,253}[^.$\0])?")
 
 
-asking_session: ContextVar[Any] = ContextVar("mongojobs_asking_session", default=None)
-"""The caller's session while his documents are looked for: what its transaction wrote, nobody else sees."""
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How an enqueue looks for the caller's documents: in his *session*, and in what limit of time."""
+
+    session: Any = None
+    limit: Callable[[], AbstractContextManager[None]] = nullcontext
+
+
+_BY_ITSELF = Asking()
+asking: ContextVar[Asking] = ContextVar("mongojobs_asking", default=_BY_ITSELF)
+"""What his transaction wrote, nobody else sees."""
 
 
 @contextmanager
-def asking_within(session: Any) -> Iterator[None]:
-    """Let the code inside look for documents within *session*, if it is not None."""
-    token = asking_session.set(session)
+def asking_within(session: Any, limit: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """Let the code inside look for documents within *session*, if it is not None, and within *limit*."""
+    token = asking.set(Asking(session, limit))
     try:
         yield
     finally:
-        asking_session.reset(token)
+        asking.reset(token)
 
 
 @dataclass(frozen=True, slots=True)

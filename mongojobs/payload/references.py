@@ -32,7 +32,7 @@ from mongojobs.core.errors import (
 )
 from mongojobs.payload.decoding import Loaded
 from mongojobs.payload.encoding import tagged
-from mongojobs.payload.places import Allowed, Home, Place, Switched, asking_session
+from mongojobs.payload.places import Allowed, Home, Place, Switched, asking
 from mongojobs.payload.refusal import RefusedError, reachable
 from mongojobs.payload.registry import full_name, unknown
 
@@ -311,7 +311,8 @@ def _still_changed(document: Any, query: dict[str, object], changed: list[str]) 
     MongoEngine clears its notes of changes after its signals only. Raises RefusedError where there is no such document.
     """
     collection = document._get_collection().with_options(read_preference=connection.READ_PREFERENCE)
-    stored = collection.find_one(query, session=_session_of(collection))
+    with asking.get().limit():
+        stored = collection.find_one(query, session=_session_of(collection))
     if stored is None:
         raise _unsaved(type(document))
     try:
@@ -325,7 +326,7 @@ def _still_changed(document: Any, query: dict[str, object], changed: list[str]) 
 
 def _session_of(collection: Any) -> Any:
     """Return the session of the caller's transaction, if it is one of the same client: others see nothing of it yet."""
-    session = asking_session.get() or _odm_session()
+    session = asking.get().session or _odm_session()
     return session if session is not None and session.client is collection.database.client else None
 
 

@@ -301,7 +301,7 @@ def _hello(client: Client) -> Document:
 
 def _ask(client: Client, command: str) -> Document:
     """Ask the server something small: outside of the session that the caller may have bound, and not for long."""
-    seconds = min(_ANSWER_SECONDS, time_left())
+    seconds = min(_ANSWER_SECONDS, time_left() / 2)  # the other half is for what the caller is about
 
     def ask() -> Document:
         with time_limit(seconds):

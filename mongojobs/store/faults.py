@@ -60,8 +60,13 @@ def proves_nothing_written(error: BaseException) -> bool:
     if isinstance(error, PyMongoError) and error.has_error_label("NoWritesPerformed"):
         return True
     if isinstance(error, OperationFailure):
-        return isinstance(error, WriteError) or error.code in _NEVER_STARTED
+        return isinstance(error, WriteError) or error.code in _NEVER_STARTED or _is_assertion(error)
     return not isinstance(error, ConnectionFailure)
+
+
+def _is_assertion(error: OperationFailure) -> bool:
+    """Whether the server broke the command off at a check of its own, one of many that have a number for a name."""
+    return str((error.details or {}).get("codeName", "")).startswith("Location")
 
 
 def is_ambiguous(error: BaseException) -> bool:
@@ -138,12 +143,17 @@ def reason(error: BaseException) -> str:
 
 def describe(error: BaseException) -> str:
     """Return *error* in one line for people, without documents, URIs or credentials."""
-    text = _COMMAND.sub(r"to execute the command \1 on \2", str(error))  # the command itself may quote a job
+    return in_one_line(str(error)) or type(error).__name__
+
+
+def in_one_line(text: str) -> str:
+    """Return *text*, which the driver or the server says, in one line for people, without what is in it of secrets."""
+    text = _COMMAND.sub(r"to execute the command \1 on \2", text)  # the command itself may quote a job
     text = _SECRETS.sub("[...]", _DETAILS.sub("", text))
     text = " ".join(text.split()).replace("No servers found yet", "no server answers")
     if len(text) > _LONGEST_DESCRIPTION:
         text = text[: _LONGEST_DESCRIPTION - 3] + "..."
-    return text or type(error).__name__
+    return text
 
 
 def unavailable(error: BaseException) -> StoreUnavailableError:
@@ -156,7 +166,9 @@ def unavailable(error: BaseException) -> StoreUnavailableError:
 
 
 def not_stored(error: BaseException) -> StoreUnavailableError:
-    """Return *error* of an insert that stored nothing as the one that users of the library see."""
+    """Return *error* of an enqueue that stored nothing as the one that users of the library see."""
+    if is_too_slow(error):
+        return StoreUnavailableError("the database is not available: it did not answer within enqueue_timeout")
     if isinstance(error, OperationFailure) and proves_nothing_written(error) and not is_passing(error):
         return EnqueueRefusedError(
             f"the database refused to store the job: {describe(error)}", refused=is_refused(error)

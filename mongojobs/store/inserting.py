@@ -14,20 +14,20 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
-import pymongo
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from mongojobs.core.clock import Clock
-from mongojobs.core.errors import EnqueueUnknownError, PartialEnqueueError
+from mongojobs.core.errors import EnqueueUnknownError, PartialEnqueueError, StoreUnavailableError
 from mongojobs.core.job import Job, JobId
 from mongojobs.core.settings import Settings
 from mongojobs.store import clients, faults
 from mongojobs.store.base import StoreBase, wait
 from mongojobs.store.documents import to_document
+from mongojobs.store.limits import time_left, time_limit
 
 _FIRST_DELAY_SECONDS: Final = 0.05
 _LONGEST_DELAY_SECONDS: Final = 1.0
-_SHORTEST_TRY_SECONDS: Final = 0.01
+_MOST_REASONS: Final = 3
 
 
 class Inserting(StoreBase):
@@ -45,7 +45,8 @@ class Inserting(StoreBase):
         Tries for up to ``enqueue_timeout``. In a transaction, of the *session* given or bound, everything is left to
         the transaction: errors of the driver pass through, since their labels tell it whether to start again.
 
-        Raises EnqueueUnknownError when the job may or may not be stored, StoreUnavailableError when it is not.
+        Raises EnqueueUnknownError when the job may or may not be stored, EnqueueRefusedError when the database refused
+        to store it, StoreUnavailableError when it is not stored otherwise.
         """
         session = clients.session_in_force(self._client, session)
         if session is not None and session.in_transaction:
@@ -67,7 +68,7 @@ class Inserting(StoreBase):
                 if doubtful and not job.id_given:
                     raise _unknown([job], error) from error
                 if not (faults.is_passing(error) and deadline.allows_another_try()):
-                    raise (_unknown([job], error) if doubtful else faults.unavailable(error)) from error
+                    raise (_unknown([job], error) if doubtful else faults.not_stored(error)) from error
 
     def insert_many(self, jobs: Sequence[Job], *, session: clients.Session | None = None) -> None:
         """Store new jobs in one round trip and in no order; given ids that are there already count as stored.
@@ -96,7 +97,7 @@ class Inserting(StoreBase):
                     self._confirm(jobs, deadline, session, cause=error)
                     return
                 if not (faults.is_passing(error) and deadline.allows_another_try()):
-                    raise faults.unavailable(error) from error
+                    raise faults.not_stored(error) from error
 
     def _insert_in_transaction(self, jobs: Sequence[Job], session: clients.Session) -> int:
         """Store those of *jobs* that are not there, and return how many; a duplicate key would end the transaction."""
@@ -115,7 +116,7 @@ class Inserting(StoreBase):
     ) -> None:
         """Tell which of *jobs* are stored after a write that failed in parts."""
         refused = {
-            detail["index"]
+            detail["index"]: faults.in_one_line(str(detail.get("errmsg", "")))
             for detail in error.details.get("writeErrors", [])
             if not faults.is_duplicate_id_detail(detail)
         }
@@ -123,11 +124,12 @@ class Inserting(StoreBase):
         if error.details.get("writeConcernErrors"):
             self._confirm(stored, deadline, session, cause=error)
         if refused:
-            not_stored = [jobs[index].id for index in sorted(refused)]
+            reasons = {jobs[index].id: refused[index] for index in sorted(refused)}
             raise PartialEnqueueError(
-                f"{len(stored)} of {len(jobs)} jobs were stored; the others were not: {faults.describe(error)}",
+                f"{len(stored)} of {len(jobs)} jobs were stored; the database refused the others:"
+                f" {'; '.join(sorted(set(reasons.values()))[:_MOST_REASONS])}",
                 stored=[job.id for job in stored],
-                not_stored=not_stored,
+                reasons=reasons,
             ) from error
 
     def _confirm(
@@ -162,15 +164,21 @@ class Inserting(StoreBase):
 
 
 class _Deadline:
-    """The time that an enqueue has."""
+    """The time that an enqueue has for its insert: what is left of ``enqueue_timeout``.
+
+    Raises StoreUnavailableError when none is.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._ends = time.monotonic() + settings.enqueue_timeout.total_seconds()
+        seconds = min(settings.enqueue_timeout.total_seconds(), time_left())
+        if not seconds:
+            raise StoreUnavailableError("the database is not available: it did not answer within enqueue_timeout")
+        self._ends = time.monotonic() + seconds
         self._delay = _FIRST_DELAY_SECONDS
 
     def limit(self) -> AbstractContextManager[None]:
         """Make the driver give up waiting, in the block, when the time is over; it repeats writes up to then."""
-        return pymongo.timeout(max(self._ends - time.monotonic(), _SHORTEST_TRY_SECONDS))
+        return time_limit(self._ends - time.monotonic())
 
     def allows_another_try(self) -> bool:
         """Wait a little, longer each time, and say whether there is time left."""

@@ -6,7 +6,13 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, DuplicateKeyError
 
-from mongojobs.core.errors import EnqueueUnknownError, OptionError, PartialEnqueueError, StoreUnavailableError
+from mongojobs.core.errors import (
+    EnqueueRefusedError,
+    EnqueueUnknownError,
+    OptionError,
+    PartialEnqueueError,
+    StoreUnavailableError,
+)
 from mongojobs.core.settings import Settings
 from mongojobs.store import clients
 from mongojobs.store.jobs import JobStore, open_store
@@ -86,7 +92,52 @@ class TestInsertMany:
 
         assert raised.value.stored == [jobs[0].id, jobs[2].id]
         assert raised.value.not_stored == [jobs[1].id]
+        assert raised.value.reasons == {jobs[1].id: "Document failed validation"}
         assert server_store.collection.count_documents({}) == 2
+
+
+def insert_one(store):
+    store.insert(a_job())
+
+
+def insert_with_an_id(store):
+    store.insert(a_job(id="order-1", id_given=True))
+
+
+def insert_some(store):
+    store.insert_many([a_job(), a_job()])
+
+
+class TestARefusal:
+    """What the database refuses it has not stored: nobody need wonder whether it has."""
+
+    @pytest.mark.parametrize("insert", [insert_one, insert_with_an_id, insert_some])
+    @pytest.mark.parametrize("code", [13, 20, 115, 166, 323, 8000, 13297, 14031, 51091])
+    def test_is_told_as_one(self, server_store, administrator, insert, code):
+        with failing(administrator, "insert", errorCode=code), pytest.raises(EnqueueRefusedError) as raised:
+            insert(server_store)
+
+        assert "the database refused to store the job: " in str(raised.value)
+        assert server_store.collection.count_documents({}) == 0
+
+    def test_by_a_rule_of_the_collection_is_told_as_one(self, server_store):
+        server_store.collection.database.command(
+            "collMod", server_store.collection.name, validator={"name": {"$ne": "refused"}}
+        )
+
+        with pytest.raises(EnqueueRefusedError, match=r"Document failed validation$") as raised:
+            server_store.insert(a_job(name="refused"))
+
+        assert not raised.value.refused
+
+    def test_by_a_view_is_told_as_one(self, server_store):
+        database, name = server_store.collection.database, server_store.collection.name
+        server_store.collection.drop()
+        database.create_collection("others")
+        database.command("create", name, viewOn="others", pipeline=[])
+
+        with pytest.raises(EnqueueRefusedError, match="view"):
+            server_store.insert(a_job())
 
 
 class TestInsertOfAnotherUniqueIndex:
