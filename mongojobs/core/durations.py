@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Final
+
+LONGEST_DURATION: Final = timedelta(days=366 * 100)
+"""A longer one leads out of the calendar, now or with the next sum."""
 
 _TEXT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h|d)?")
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -14,14 +18,19 @@ def parse_duration(value: object) -> timedelta:
 
     Raises ValueError that says what is allowed.
     """
-    if isinstance(value, timedelta):
-        return value
+    seconds = value.total_seconds() if isinstance(value, timedelta) else _seconds(value)
+    if not abs(seconds) <= LONGEST_DURATION.total_seconds():  # nor is it not-a-number
+        raise ValueError("must be a duration of at most 100 years")
+    return value if isinstance(value, timedelta) else timedelta(seconds=seconds)
+
+
+def _seconds(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return timedelta(seconds=value)
+        return value
     match = _TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError("must be a duration such as 90, 90s, 15m, 2h or 7d")
-    return timedelta(seconds=float(match["number"]) * _UNITS[match["unit"] or "s"])
+    return float(match["number"]) * _UNITS[match["unit"] or "s"]
 
 
 def format_duration(duration: timedelta) -> str:

@@ -42,7 +42,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
+
+from mongojobs.core.durations import parse_duration
+
+SHORTEST_SNOOZE: Final = timedelta(seconds=1)
 
 
 class MongoJobsError(Exception):
@@ -204,10 +208,18 @@ class NewerPayloadError(DamagedPayloadError):
 
 
 class Snooze(Exception):  # noqa: N818 - a signal, not an error
-    """Raise it in a job to be run again in *delay* (``timedelta`` or seconds), without counting an attempt."""
+    """Raise it in a job to be run again in *delay*, without counting an attempt.
 
-    def __init__(self, delay: timedelta | float) -> None:
-        self.delay = delay if isinstance(delay, timedelta) else timedelta(seconds=delay)
+    That is a ``timedelta``, seconds, or a text such as ``5m``; less than a second is taken for one, so that no job is
+    run over and over. Raises ValueError for what is no duration.
+    """
+
+    def __init__(self, delay: timedelta | float | str) -> None:
+        try:
+            wanted = delay if isinstance(delay, timedelta) else parse_duration(delay)
+        except ValueError as error:
+            raise ValueError(f"Snooze {error}, got {delay!r:.100}") from None
+        self.delay = max(wanted, SHORTEST_SNOOZE)
         super().__init__(f"snoozed for {self.delay}")
 
 

@@ -170,7 +170,7 @@ def _backoff(name: str, given: Any) -> Any:
     try:
         if parse_duration(given) >= timedelta(0):
             return given
-    except (ValueError, OverflowError):
+    except ValueError:
         pass
     raise OptionError(
         f"{name} must be a duration of 0 or more, such as 60 or '5m', or a function of the number of failures, such as"

@@ -19,6 +19,7 @@ from bson.codec_options import CodecOptions
 from mongojobs.core.errors import Discard, DocumentGoneError, Snooze
 from mongojobs.core.job import CANCELLED, COMPLETED, Job, JobId, running
 from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.retry import LONGEST_DELAY
 from mongojobs.payload.calls import Payloads
 from mongojobs.payload.invoking import invoke, run_to_end
 from mongojobs.payload.registry import Declaration
@@ -83,7 +84,7 @@ class Inline:
             with running(job):
                 self._perform(job)
         except Snooze as error:
-            return dataclasses.replace(job, run_at=now + error.delay, snoozes=job.snoozes + 1)
+            return dataclasses.replace(job, run_at=now + min(error.delay, LONGEST_DELAY), snoozes=job.snoozes + 1)
         except Discard as error:
             return _cancelled(job, str(error.reason), now)
         except Exception as error:

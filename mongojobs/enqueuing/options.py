@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from bson import ObjectId
 
 from mongojobs.core.clock import truncate
-from mongojobs.core.durations import parse_duration
+from mongojobs.core.durations import LONGEST_DURATION, parse_duration
 from mongojobs.core.errors import OptionError
 from mongojobs.core.job import JobId
 from mongojobs.core.limits import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
@@ -21,7 +21,6 @@ from mongojobs.core.settings import plain_text, queue_name
 if TYPE_CHECKING:
     from mongojobs.store.clients import Session
 
-LONGEST_RUN_IN = timedelta(days=366 * 100)
 MOST_TAGS = 100
 
 
@@ -105,7 +104,7 @@ def _run_at(value: object) -> datetime:
 
 def _run_in(value: object) -> timedelta:
     delay = value if isinstance(value, timedelta) else _seconds(value)
-    if not timedelta(0) <= delay <= LONGEST_RUN_IN:
+    if not timedelta(0) <= delay <= LONGEST_DURATION:
         raise ValueError("must be between 0 and 100 years")
     return delay
 
@@ -114,8 +113,8 @@ def _seconds(value: object) -> timedelta:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("must be a timedelta or a number of seconds")
     try:
-        return timedelta(seconds=value)
-    except OverflowError:
+        return parse_duration(value)
+    except ValueError:
         raise ValueError("must be between 0 and 100 years") from None
 
 

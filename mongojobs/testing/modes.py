@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, ParamSpec, TypeVar, get_args
 
 from mongojobs.app import MongoJobs, default_app
 from mongojobs.core.clock import SystemClock
+from mongojobs.core.durations import parse_duration
 from mongojobs.core.errors import ConfigurationError
 from mongojobs.core.job import READY, Job, JobId
 from mongojobs.core.settings import Settings
@@ -164,16 +165,19 @@ def queue_in_force(asker: str) -> Mode:
     return mode
 
 
-def travel(duration: timedelta | float) -> datetime:
+def travel(duration: timedelta | float | str) -> datetime:
     """Move the time of the jobs by *duration* (``timedelta`` or seconds) until the mode ends; return the new time.
 
     Only jobs feel it: what their code asks the system for stays. Raises ConfigurationError outside of fake and real
-    mode.
+    mode, and for what is no duration.
     """
     if not _in_force:
         raise ConfigurationError("travel() lasts as long as a mode: use it inside of mode('fake') or mode('real')")
     mode = queue_in_force("travel()")
-    mode.clock.moved += duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
+    try:
+        mode.clock.moved += parse_duration(duration)
+    except ValueError as error:
+        raise ConfigurationError(f"travel() {error}, got {duration!r:.100}") from None
     return mode.clock.now()
 
 

@@ -130,7 +130,7 @@ def _moment(value: str, now: datetime) -> datetime:
         return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     try:
         return now - parse_duration(value)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise FilterError(f"{value!r:.50} is no time: use 90s, 15m, 2h, 7d or 2026-11-25T10:00") from None
 
 

@@ -13,6 +13,7 @@ from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.copies import CopiesEndHere
 from mongojobs.core.durations import format_duration
 from mongojobs.core.errors import (
+    SHORTEST_SNOOZE,
     DeserializationError,
     Discard,
     DocumentGoneError,
@@ -157,7 +158,7 @@ class Runner:
         declaration = self._declaration(job, call)
         match error:
             case Snooze():
-                return Snoozed(min(max(error.delay, timedelta(0)), LONGEST_DELAY))
+                return Snoozed(min(max(error.delay, SHORTEST_SNOOZE), LONGEST_DELAY))
             case Discard():
                 return Discarded(cut(self._clean(job)(str(error.reason)), LARGEST_ERROR_BYTES))
             case DocumentGoneError() if declaration and declaration.on_missing == "discard":

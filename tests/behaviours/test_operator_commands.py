@@ -21,6 +21,7 @@ from tests.support.clock import START
 from tests.support.command_line import ROOT, SAMPLE_APP, Process, clean_environ, run, runner
 from tests.support.jobs import a_job
 from tests.support.sample_app import always_fails, append
+from tests.support.sample_documents import Band
 from tests.support.waiting import eventually
 from tests.support.working import work_off, working
 
@@ -96,6 +97,14 @@ class TestQueues:
         assert paused.output == "Paused mail for 10m.\n"
         assert re.search(r"^mail +1 +0 +0 +0 +- +\d+ms ago, for 9m \d+s: the provider is down$", shown)
         assert (resumed.output, app.pauses.all()) == ("Resumed mail.\n", [])
+
+    @pytest.mark.parametrize("duration", ["999999999999d", "inf", "nan", "1e20"])
+    def test_are_not_paused_for_what_is_no_duration(self, app, here, duration):
+        ended = here("queues", "pause", "mail", "--for", duration)
+
+        assert (ended.exit_code, app.pauses.all()) == (2, [])
+        assert "must be a duration" in ended.stderr
+        assert duration in ended.stderr
 
     def test_that_were_not_paused_are_not_resumed(self, here):
         ended = here("queues", "resume", "mail")
@@ -223,6 +232,15 @@ class TestManyJobs:
 
         assert [job.id for job in app.store.find(state="cancelled")] == [wanted.id]
 
+    def test_are_cancelled_by_the_document_whose_method_they_call(self, app, here):
+        band = Band(name="Abba").save()
+        wanted = band.delay(run_in=60).play()
+        Band(name="Blur").save().delay(run_in=60).play(band)
+
+        here("jobs", "cancel", "--arg", f"target={band.id}", "--yes")
+
+        assert [job.id for job in app.store.find(state="cancelled")] == [wanted.id]
+
     def test_are_cancelled_by_tag_and_priority(self, app, here):
         wanted = append.options(run_in=60, tags=["vip"], priority=5).delay("x", "y")
         append.options(run_in=60, tags=["vip"]).delay("x", "y")
@@ -322,7 +340,15 @@ class TestManyJobs:
         )
 
     @pytest.mark.parametrize(
-        "wrong", [("--arg", "x"), ("--arg", "$where=1"), ("--since", "soon"), ("--since", "2026-01-01")]
+        "wrong",
+        [
+            ("--arg", "x"),
+            ("--arg", "$where=1"),
+            ("--arg", "x=Decimal('x')"),
+            ("--since", "soon"),
+            ("--since", "2026-01-01"),
+            ("--since", "999999999999d"),
+        ],
     )
     def test_are_chosen_by_nothing_odd(self, here, wrong):
         ended = here("jobs", "retry", *wrong, "--yes")

@@ -1,5 +1,6 @@
 """What becomes of a job: success, another try, giving up, time-out, and the locks meanwhile."""
 
+import math
 from datetime import timedelta
 
 import pytest
@@ -265,6 +266,26 @@ class TestAJobThatEndsOtherwise:
         assert (stored.state, stored.attempts, stored.snoozes) == ("ready", 0, 1)
         assert stored.run_at == START + timedelta(seconds=90)
         assert stored.last_error is None
+
+    @pytest.mark.parametrize(
+        ("delay", "seconds"), [(0, 1), (-5, 1), (0.2, 1), (1.5, 1.5), ("5m", 300), ("0s", 1), (timedelta(-1), 1)]
+    )
+    def test_may_snooze_for_a_second_at_least(self, app, delay, seconds):
+        job = snoozes.delay(delay)
+
+        work_off()
+
+        assert app.get(job.id).run_at == START + timedelta(seconds=seconds)
+
+    @pytest.mark.parametrize("delay", [math.inf, math.nan, 1e20, "999999999999d", "soon", None])
+    def test_fails_if_it_snoozes_for_what_is_no_duration(self, app, delay):
+        job = snoozes.delay(delay)
+
+        work_off()
+
+        assert app.get(job.id).attempts == 1
+        assert app.get(job.id).last_error.startswith("ValueError: Snooze must be a duration")
+        assert app.get(job.id).last_error.endswith(f"got {delay!r}")
 
     def test_may_discard_itself(self, app):
         job = discards.delay("no longer wanted")

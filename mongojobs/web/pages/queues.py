@@ -50,7 +50,7 @@ def _duration(text: str) -> timedelta | None:
         return None
     try:
         duration = parse_duration(text)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise BadRequest("for must be a duration such as 10m or 2h.") from None
     if not timedelta(0) < duration <= _LONGEST_PAUSE:
         raise BadRequest("A pause lasts for a year at most.")

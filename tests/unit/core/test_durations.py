@@ -1,8 +1,9 @@
+import math
 from datetime import timedelta
 
 import pytest
 
-from mongojobs.core.durations import format_duration, parse_duration
+from mongojobs.core.durations import LONGEST_DURATION, format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -25,3 +26,17 @@ def test_what_is_no_duration_is_refused(text):
 )
 def test_durations_are_shown_in_their_largest_whole_unit(duration, text):
     assert format_duration(duration) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [math.inf, -math.inf, math.nan, 1e20, -1e20, 10**400, "999999999999d", "9" * 400, timedelta.max, timedelta.min],
+    ids=repr,
+)
+def test_what_leads_out_of_the_calendar_is_refused(value):
+    with pytest.raises(ValueError, match="must be a duration of at most 100 years"):
+        parse_duration(value)
+
+
+def test_a_hundred_years_are_a_duration():
+    assert parse_duration(LONGEST_DURATION) == parse_duration("36600d") == LONGEST_DURATION

@@ -1,3 +1,4 @@
+import math
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,10 @@ class TestSettings:
             ({"threads": "many"}, "threads must be a whole number, got 'many'"),
             ({"read_ahead": -1}, "read_ahead must be between 0 and 10000, got -1"),
             ({"min_priority": 2**31}, "min_priority must be between -2147483648 and 2147483647, got 2147483648"),
+            ({"lease": math.inf}, "lease must be a duration of at most 100 years, got inf"),
+            ({"max_run_time": math.nan}, "max_run_time must be a duration of at most 100 years, got nan"),
+            ({"keep_completed": 1e20}, "keep_completed must be a duration of at most 100 years, got 1e\\+20"),
+            ({"shutdown_timeout": "999999999999d"}, "shutdown_timeout must be a duration of at most 100 years"),
             ({"sleep_delay": "soon"}, "sleep_delay must be a duration such as 90, 90s, 15m, 2h or 7d, got 'soon'"),
             ({"sleep_delay": 0}, "sleep_delay must be more than 0, got 0"),
             ({"shutdown_timeout": -1}, "shutdown_timeout must be 0 or more, got -1"),

@@ -1,3 +1,4 @@
+import math
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -44,6 +45,11 @@ class TestABadValue:
             ("run_in", timedelta(days=-1), "run_in must be between 0 and 100 years"),
             ("run_in", 101 * YEARS, "run_in must be between 0 and 100 years"),
             ("run_in", 1e300, "run_in must be between 0 and 100 years"),
+            ("run_in", math.nan, "run_in must be between 0 and 100 years, got nan"),
+            ("run_in", math.inf, "run_in must be between 0 and 100 years, got inf"),
+            ("max_run_time", math.inf, "max_run_time must be a duration of at most 100 years, got inf"),
+            ("max_run_time", math.nan, "max_run_time must be a duration of at most 100 years, got nan"),
+            ("max_run_time", "999999999999d", "max_run_time must be a duration of at most 100 years"),
             ("run_in", "60", "run_in must be a timedelta or a number of seconds"),
             ("run_in", True, "run_in must be a timedelta or a number of seconds"),
             ("max_attempts", 0, "max_attempts must be a whole number, 1 or more, got 0"),

@@ -1,6 +1,7 @@
 """Modes: where jobs go meanwhile, and that all is as before afterwards."""
 
 import asyncio
+import math
 import threading
 from datetime import timedelta
 
@@ -442,6 +443,11 @@ class TestTravel:
     def test_is_refused_outside_of_a_mode(self):
         with pytest.raises(ConfigurationError, match="lasts as long as a mode"):
             travel(1)
+
+    @pytest.mark.parametrize("duration", [math.inf, math.nan, "999999999999d", None])
+    def test_takes_durations_only(self, duration):
+        with mode("fake"), pytest.raises(ConfigurationError, match=r"travel\(\) must be a duration"):
+            travel(duration)
 
     def test_is_refused_in_inline_mode(self):
         with mode("inline"), pytest.raises(ConfigurationError, match=r"travel\(\) needs mode\('fake'\)"):

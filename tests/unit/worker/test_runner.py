@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from mongojobs.core.clock import SystemClock
-from mongojobs.core.errors import Interrupted, JobTimeout
+from mongojobs.core.errors import SHORTEST_SNOOZE, Interrupted, JobTimeout
 from mongojobs.core.job import current_job
 from mongojobs.core.notices import CallbackRaised
 from mongojobs.core.retry import LONGEST_DELAY
@@ -105,7 +105,7 @@ class TestAnOutcome:
 
     def test_of_a_snooze_has_bounds(self, runner):
         assert runner.run(held_call(hostile_jobs.snoozes_for_ever)) == Snoozed(LONGEST_DELAY)
-        assert runner.run(held_call(hostile_jobs.snoozes_back_in_time)) == Snoozed(timedelta(0))
+        assert runner.run(held_call(hostile_jobs.snoozes_back_in_time)) == Snoozed(SHORTEST_SNOOZE)
 
     def test_of_a_discard_is_a_text_that_can_be_stored(self, runner):
         outcome = runner.run(held_call(hostile_jobs.discards_for_a_reason_that_is_no_text))
