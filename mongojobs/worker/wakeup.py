@@ -23,6 +23,8 @@ SHORTEST_POLL_SECONDS = 0.08
 """Twelve looks a second cost less than a hundredth of a core."""
 
 LONGEST_DEFERENCE_SECONDS = 0.01
+LIFE_SECONDS = 1.0
+"""A stream that lived so long has worked: the next one is opened soon, however often that has failed before."""
 BUSY_TURNS = 3
 """After so many batches without a wait between them a worker counts as busy."""
 
@@ -48,6 +50,7 @@ class Wakeup:
         self._lifecycle = lifecycle
         self._worker = worker
         self._failures = 0
+        self._told = ""
         self._sleep_delay = sleep_delay
         self._awake = threading.Event()
         self._idle = threading.Event()
@@ -139,17 +142,22 @@ class Wakeup:
     def _listen(self) -> None:
         while not self._closed.is_set():
             self._idle.wait()
+            began = time.monotonic()
             try:
                 self._listen_while_idle()
-                self._failures = 0
+                self._failures, self._told = 0, ""
             except Exception as error:  # noqa: BLE001 - without this thread the worker would only poll
+                self._awake.set()  # whoever relies on the stream waits far too long without it
                 self._tell_once(error)
+                if time.monotonic() - began >= LIFE_SECONDS:
+                    self._failures = 0
                 self._closed.wait(delay_after(self._failures))
                 self._failures += 1
 
     def _tell_once(self, error: Exception) -> None:
         """Tell of what will not pass by itself; an outage is told by those whose work it stops."""
-        if not is_passing(error) and not self._failures:
+        if not is_passing(error) and describe(error) != self._told:
+            self._told = describe(error)
             message = f"cannot listen for new jobs, and looks for them from time to time instead: {describe(error)}"
             self._lifecycle.notify(Warned(self._worker, message))
 

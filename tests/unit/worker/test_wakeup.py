@@ -89,6 +89,50 @@ def listening(wakeup, streams):
     return streams[-1]
 
 
+def break_each(streams, error, *, times):
+    """Let the stream break so many times, each as soon as it is open."""
+    for number in range(times):
+        eventually(lambda number=number: len(streams) > number)
+        streams[number].events.put(error)
+
+
+class TestABrokenStream:
+    def test_wakes_whoever_waits_for_it(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+        wakeup._failures = 50
+        waiting = Waiting(wakeup)
+
+        stream.events.put(AWAY)
+
+        assert waiting.is_over()
+
+    def test_that_has_worked_is_followed_by_another_at_once(self, wakeup, streams, monkeypatch):
+        monkeypatch.setattr("mongojobs.worker.wakeup.LIFE_SECONDS", 0)
+        wakeup._failures = 50
+        listening(wakeup, streams).events.put(AWAY)
+
+        eventually(lambda: len(streams) == 2, seconds=2)
+
+    def test_that_never_worked_is_waited_for_longer_and_longer(self, wakeup, streams, monkeypatch):
+        waits = []
+        monkeypatch.setattr("mongojobs.worker.wakeup.delay_after", lambda failures: waits.append(failures) or 0)
+
+        wakeup.wait(due=None, most=0)
+        break_each(streams, AWAY, times=3)
+
+        eventually(lambda: waits == [0, 1, 2])
+
+    def test_is_told_of_once_while_it_breaks_again_and_again(self, wakeup, streams, told, monkeypatch):
+        monkeypatch.setattr("mongojobs.worker.wakeup.LIFE_SECONDS", 0)
+        monkeypatch.setattr("mongojobs.worker.wakeup.delay_after", lambda _: 0)
+
+        wakeup.wait(due=None, most=0)
+        break_each(streams, REFUSED, times=3)
+        eventually(lambda: len(streams) == 4)
+
+        assert len(told.of(Warned)) == 1
+
+
 class TestAWait:
     def test_ends_when_a_job_falls_due(self, polling):
         assert waited(polling, due=START + timedelta(seconds=0.01)) < SHORT
