@@ -20,6 +20,7 @@ from mongojobs.core.errors import OptionError
 from mongojobs.core.figures import STEPS, Stats, Step
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle, Plugin
+from mongojobs.core.naming import public
 from mongojobs.core.notices import Warned
 from mongojobs.core.settings import Settings, resolve
 from mongojobs.core.unrun import ran
@@ -37,6 +38,7 @@ from mongojobs.store.jobs import JobStore, open_store
 from mongojobs.worker.crew import Connections
 
 
+@public
 class MongoJobs(Operating):
     """One app: where its jobs are, how they are handled, and who listens.
 
@@ -225,6 +227,7 @@ _default = _Default()
 current.provide(lambda: _default.get().enqueuer)
 
 
+@public
 def configure(**values: Any) -> MongoJobs:
     """Set up the default app and return it; call it once, before the first job.
 
@@ -234,6 +237,7 @@ def configure(**values: Any) -> MongoJobs:
     return _default.configure(values)
 
 
+@public
 def default_app() -> MongoJobs:
     """Return the default app."""
     return _default.get()

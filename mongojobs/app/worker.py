@@ -9,12 +9,14 @@ from typing import Any
 
 from mongojobs.app.mongojobs import MongoJobs, default_app
 from mongojobs.core.errors import ConfigurationError, SettingsError
+from mongojobs.core.naming import public
 from mongojobs.core.settings import Settings
 from mongojobs.store.clients import PATIENCE
 from mongojobs.worker import loop
 from mongojobs.worker.supervisor import Command
 
 
+@public
 class Worker(loop.Worker):
     """Works off the jobs of an app: of *app*, or of the default one.
 

@@ -45,12 +45,17 @@ from datetime import timedelta
 from typing import Any, Final
 
 from mongojobs.core.durations import parse_duration
+from mongojobs.core.naming import public
 
 SHORTEST_SNOOZE: Final = timedelta(seconds=1)
 
 
 class MongoJobsError(Exception):
     """The root of all errors of this library."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let copies and other processes have the error with its facts, whatever its constructor demands."""
+        return _made_again, (type(self), self.args, vars(self))
 
 
 class ConfigurationError(MongoJobsError):
@@ -207,6 +212,12 @@ class NewerPayloadError(DamagedPayloadError):
     """A newer mongojobs wrote the payload: the job is kept as failed, to be retried when the worker is newer, too."""
 
 
+def _made_again(cls: type[MongoJobsError], args: tuple[object, ...], facts: dict[str, object]) -> MongoJobsError:
+    error = cls.__new__(cls, *args)
+    vars(error).update(facts)
+    return error
+
+
 class Snooze(Exception):  # noqa: N818 - a signal, not an error
     """Raise it in a job to be run again in *delay*, without counting an attempt.
 
@@ -237,3 +248,9 @@ class JobTimeout(BaseException):
 
 class Interrupted(BaseException):
     """Raised inside a job that is handed back because its worker stops."""
+
+
+for _error in [*globals().values()]:
+    if isinstance(_error, type) and issubclass(_error, BaseException):
+        public(_error)
+del _error

@@ -10,6 +10,8 @@ from typing import Any, Final, Literal, Protocol
 
 from bson import ObjectId
 
+from mongojobs.core.naming import public
+
 Document = dict[str, Any]
 """A MongoDB document as PyMongo gives and takes it."""
 
@@ -166,6 +168,7 @@ class Job:
 _current: ContextVar[Job | None] = ContextVar("mongojobs_current_job", default=None)
 
 
+@public
 def current_job() -> Job | None:
     """Return the job that this code is running in, or None outside of a job."""
     return _current.get()

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from mongojobs.core.errors import CallbackError, NotRunError
 from mongojobs.core.job import Job
+from mongojobs.core.naming import public
 from mongojobs.core.notices import CallbackRaised, Notice
 from mongojobs.core.unrun import generator_kind, is_async, ran
 
@@ -36,6 +37,7 @@ one batch; ``perform`` one reserved job up to the hand-over of its result; ``inv
 """
 
 
+@public
 class Lifecycle:
     """The callbacks of one app, in the order in which they were registered.
 
@@ -148,6 +150,7 @@ class Lifecycle:
         self._watched.add(event)
 
 
+@public
 class Plugin:
     """Base class of plugins: override ``register`` and attach callbacks. Source: delayed_job, ``Plugin``."""
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from mongojobs.core.errors import NotAJobError, OptionError, RegistrationError
 from mongojobs.core.job import Job
+from mongojobs.core.naming import public
 from mongojobs.core.unrun import generator_kind, is_async, ran
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.declaring import Declared, declare
@@ -27,6 +28,7 @@ _ONLY_DECLARED = set(Declared.__annotations__) - set(EnqueueOptions.__annotation
 def handle_asynchronously(method: Callable[P, R], /) -> AsynchronousMethod[R]: ...
 @overload
 def handle_asynchronously(**options: Any) -> Callable[[Callable[P, R]], AsynchronousMethod[R]]: ...
+@public
 def handle_asynchronously(method: Any = None, /, **options: Any) -> Any:
     """Store the method as a job whenever it is called; ``.without_delay(...)`` runs it.
 

@@ -17,11 +17,13 @@ from mongoengine.fields import (
 )
 
 from mongojobs.core.errors import ReadOnlyError, RegistrationError
+from mongojobs.core.naming import public
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.asynchronous import refuse_hidden
 from mongojobs.enqueuing.proxy import DelayAttribute
 
 
+@public
 class Delayable:
     """Gives a class and its instances ``delay``: ``group.delay.update_users()`` stores the call as a job.
 

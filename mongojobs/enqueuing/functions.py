@@ -10,6 +10,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from mongojobs.core.errors import OptionError, RegistrationError
 from mongojobs.core.job import Job
+from mongojobs.core.naming import public
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.declaring import Declared, declare
 from mongojobs.enqueuing.options import NO_OPTIONS, EnqueueOptions, Options
@@ -28,7 +29,7 @@ class Delayer(Generic[P]):
         self._declaration = declaration
         self._options = options
 
-    def delay(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+    def delay(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Store the call and return the job. Raises EnqueueError, EnqueueUnknownError or StoreUnavailableError."""
         return current.enqueuer().enqueue(function_call(self._declaration, args, kwargs), self._options)
 
@@ -40,7 +41,7 @@ class Delayer(Generic[P]):
         made = (function_call(self._declaration, _arguments(call), {}) for call in calls)
         return current.enqueuer().enqueue_many(made, self._options)
 
-    async def adelay(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+    async def adelay(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Do what ``delay`` does, without holding up the event loop."""
         return await asyncio.to_thread(self.delay, *args, **kwargs)
 
@@ -48,21 +49,24 @@ class Delayer(Generic[P]):
         """Return the same with further options."""
         return Delayer(self._declaration, self._options.with_changes(options))
 
+    def __repr__(self) -> str:
+        return f"<job {', '.join([self._declaration.name, *self._options.shown()])}>"
+
 
 class JobFunction(Delayer[P], Generic[P, R]):
     """A function that is a job: calling it runs it now, ``delay`` stores the call."""
 
     def __init__(self, function: Callable[P, R], declaration: Declaration) -> None:
+        functools.update_wrapper(self, function)  # first, as it takes over the attributes of the function, too
         super().__init__(declaration, NO_OPTIONS)
         self._function = function
-        functools.update_wrapper(self, function)
 
     @property
     def declaration(self) -> Declaration:
         """What the decorator declared."""
         return self._declaration
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function here and now."""
         return self._function(*args, **kwargs)
 
@@ -72,9 +76,6 @@ class JobFunction(Delayer[P], Generic[P, R]):
             f" {owner.__name__.lower()}.delay.{name}(...), or @handle_asynchronously"
         )
 
-    def __repr__(self) -> str:
-        return f"<job {self._declaration.name}>"
-
 
 @overload
 def job(target: type[T], /) -> type[T]: ...  # type: ignore[overload-overlap]  # a class is callable, too
@@ -82,6 +83,7 @@ def job(target: type[T], /) -> type[T]: ...  # type: ignore[overload-overlap]  #
 def job(target: Callable[P, R], /) -> JobFunction[P, R]: ...
 @overload
 def job(**declared: Unpack[Declared]) -> _Decorator: ...
+@public
 def job(target: Any = None, /, **declared: Any) -> Any:
     """Declare a function, an ``async def`` function or a class with ``perform`` as a job.
 
@@ -92,6 +94,7 @@ def job(target: Any = None, /, **declared: Any) -> Any:
     return decorator if target is None else decorator(target)
 
 
+@public
 def enqueue(job_object: object, **options: Unpack[EnqueueOptions]) -> Job:
     """Store *job_object*, an instance of a class declared with ``@job``, and return the job.
 
@@ -100,6 +103,7 @@ def enqueue(job_object: object, **options: Unpack[EnqueueOptions]) -> Job:
     return current.enqueuer().enqueue(object_call(job_object), Options.of(options))
 
 
+@public
 def register(cls: type[T], /) -> type[T]:
     """Let instances of *cls*, an enum, dataclass or plain class, be arguments of jobs; works as a decorator.
 

@@ -74,6 +74,11 @@ class Options:
             raise OptionError("give run_at or run_in, not both")
         return changed
 
+    def shown(self) -> list[str]:
+        """Return those that were given, as they are written."""
+        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return [f"{name}={value!r}" for name, value in given.items() if value not in (None, ())]
+
 
 def unknown_option(name: str, more: Iterable[str] = ()) -> str:
     """Return what to say of an option that is none of an enqueue and none of *more*."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+from contextlib import suppress
 from typing import Any, Unpack
 
 from mongojobs.core.errors import NotAJobError
 from mongojobs.core.job import Job
+from mongojobs.core.naming import public
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.functions import Delayer
 from mongojobs.enqueuing.options import NO_OPTIONS, EnqueueOptions, Options
 from mongojobs.payload.calls import method_call
+from mongojobs.payload.methods import bound_method
 
 
+@public
 def delay(target: object, **options: Unpack[EnqueueOptions]) -> DelayProxy:
     """Return a proxy of *target*, a saved document or a class: the method called on it is stored as a job.
 
@@ -57,14 +62,14 @@ class DelayProxy:
 class DelayedMethod:
     """A method whose call is stored."""
 
-    __slots__ = ("_name", "_options", "_target")
-
     def __init__(self, target: object, name: str, options: Options) -> None:
+        with suppress(NotAJobError):  # which the call tells
+            functools.update_wrapper(self, bound_method(target, name))
         self._target = target
         self._name = name
         self._options = options
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Job:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Job:
         """Store the call and return the job."""
         call = method_call(self._target, self._name, args, kwargs)
         return current.enqueuer().enqueue(call, self._options)

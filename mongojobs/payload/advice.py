@@ -37,6 +37,7 @@ _BY_TYPE: tuple[tuple[type | tuple[type, ...], str], ...] = (
 )
 
 _BY_MODULE = {
+    "mongojobs": "it belongs to this process: pass an id or a name",
     "_thread": "locks guard one process only: take it in the job",
     "threading": "it means nothing in another process: make it in the job",
     "pymongo": "connections do not travel: open it in the job",
@@ -44,10 +45,7 @@ _BY_MODULE = {
     "socket": "connections do not travel: open it in the job",
 }
 
-REGISTER = (
-    "name its class in a type hint of the job, register it with mongojobs.payload.registry.registry.add_class(...),"
-    " or pass its id"
-)
+REGISTER = "name its class in a type hint of the job, register the class with mongojobs.register, or pass its id"
 
 
 def advice(kind: type) -> str:

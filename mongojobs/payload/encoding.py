@@ -22,6 +22,7 @@ from uuid import UUID
 import bson
 from bson import DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 
+from mongojobs.core.naming import shown_name
 from mongojobs.payload import times
 from mongojobs.payload.advice import REGISTER, advice
 from mongojobs.payload.refusal import RefusedError, reachable
@@ -326,7 +327,7 @@ def _refuse_other_attributes(instance: object, fields: Container[str]) -> None:
 
 
 def _a(kind: type) -> str:
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    name = shown_name(kind)
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 

@@ -50,6 +50,12 @@ def is_missing(cls: type, name: str) -> bool:
     return not any(name in vars(base) for base in cls.__mro__)
 
 
+def bound_method(target: object, name: str) -> Callable[..., object]:
+    """Return the method *name* of *target*, an instance or a class, as it runs at once. Raises NotAJobError."""
+    cls, instance = (target, None) if isinstance(target, type) else (type(target), target)
+    return original(method_of(cls, name).__get__(instance, cls))
+
+
 def refuse_instance_method(cls: type, name: str, owner: str | None = None) -> None:
     """Raise NotAJobError if the method *name*, of *owner*, needs an instance of *cls*."""
     probe = object()

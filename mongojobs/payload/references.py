@@ -30,6 +30,7 @@ from mongojobs.core.errors import (
     DocumentGoneError,
     UndeclaredError,
 )
+from mongojobs.core.naming import public
 from mongojobs.payload.decoding import Loaded
 from mongojobs.payload.encoding import tagged
 from mongojobs.payload.places import Allowed, Home, Place, Switched, asking
@@ -45,6 +46,7 @@ _UNLOADABLE = (*_INVALID, TypeError, ValueError, LookupError, AttributeError, Ar
 """What comes up when a document does not fit its class. Errors of the database are none of these."""
 
 
+@public
 class UnsavedChangesWarning(UserWarning):
     """A document with unsaved changes was enqueued: the worker will see what is in the database."""
 

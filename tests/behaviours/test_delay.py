@@ -1,6 +1,8 @@
 """``delay`` for methods, and ``handle_asynchronously``: the seed's own spelling."""
 
+import asyncio
 import copy
+import inspect
 import pickle
 from datetime import UTC, datetime
 
@@ -10,7 +12,7 @@ import mongojobs
 from mongojobs import ArgumentsError, NotAJobError, OptionError, UnsavedDocumentError, delay, handle_asynchronously
 from tests.support.documents import Group, User
 from tests.support.sample_documents import Band, Coincidence, Delayed, Roadie, Tribute
-from tests.support.sample_jobs import NoLuckError, NotDeclared, remember_one
+from tests.support.sample_jobs import NoLuckError, NotDeclared, remember_one, takes_any_name
 from tests.support.working import work_off
 
 
@@ -198,7 +200,39 @@ class TestARefusal:
             delay(NotDeclared()).perform()
 
 
+NAMES = {"self": 1, "cls": 2, "args": 3, "kwargs": 4, "target": 5, "method": 6, "name": 7, "queue": 8, "options": 9}
+
+
+class TestAnArgument:
+    """May have any name that Python allows."""
+
+    def test_of_a_method(self, band, recorder):
+        band.delay.take_any_name(**NAMES)
+        band.take_any_name_later(**NAMES)
+        band.take_any_name_later.delay(**NAMES)
+        band.take_any_name_later.without_delay(**NAMES)
+
+        assert work_off() == (3, 0)
+
+        assert recorder.facts("names") == [NAMES] * 4
+
+    def test_of_a_function(self, app, recorder):
+        takes_any_name(**NAMES)
+        takes_any_name.delay(**NAMES)
+        takes_any_name.options(queue="mail").delay(**NAMES)
+        asyncio.run(takes_any_name.adelay(**NAMES))
+
+        assert work_off() == (3, 0)
+
+        assert recorder.facts("names") == [NAMES] * 4
+
+
 class TestTheProxy:
+    def test_of_a_method_looks_like_it(self, band):
+        assert band.delay.rename.__name__ == "rename"
+        assert str(inspect.signature(band.delay.rename)) == "(name: str) -> None"
+        assert repr(band.delay.missing) == f"<delay {band!r}.missing>"
+
     @pytest.mark.parametrize("name", ["_tune", "__deepcopy__", "__len__", "_anything"])
     def test_delays_no_name_with_an_underscore(self, app, band, name):
         with pytest.raises(AttributeError, match="delays no names with an underscore"):
@@ -338,6 +372,24 @@ class TestHandleAsynchronously:
     def test_refuses_a_call_on_the_class_of_an_instance_method(self, app):
         with pytest.raises(NotAJobError, match="instance method"):
             Band.tour("Rome")
+
+    def test_looks_like_the_method_on_a_class_and_on_an_instance(self):
+        method = vars(Band)["take_any_name_later"]
+
+        for_all = [method, Band.take_any_name_later, Band(name="X").take_any_name_later]
+
+        assert [one.__doc__ for one in for_all] == ["Do it later."] * 3
+        assert [one.__name__ for one in for_all] == ["take_any_name_later"] * 3
+        assert [one.__qualname__ for one in for_all] == ["Band.take_any_name_later"] * 3
+        assert [one.__module__ for one in for_all] == ["tests.support.sample_documents"] * 3
+        assert [str(inspect.signature(one)) for one in for_all[1:]] == [
+            "(this, **names: Any) -> None",
+            "(**names: Any) -> None",
+        ]
+
+    def test_is_told_by_its_name(self):
+        assert repr(Band.tour) == f"<asynchronous {Band!r}.tour>"
+        assert repr(vars(Band)["tour"]) == "<asynchronous tests.support.sample_documents.Band.tour>"
 
     def test_keeps_name_and_docstring(self):
         def method(self):

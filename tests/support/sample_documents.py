@@ -47,6 +47,14 @@ class Band(Delayable, Document):
     def applaud(times: int) -> None:
         recorder.note("applauded", times)
 
+    def take_any_name(this, **names: Any) -> None:  # noqa: N805 - so that self is free
+        recorder.note("names", names)
+
+    @handle_asynchronously
+    def take_any_name_later(this, **names: Any) -> None:  # noqa: N805 - as above
+        """Do it later."""
+        recorder.note("names", names)
+
     def improvise(self) -> Iterator[str]:
         yield "a solo"
 

@@ -47,6 +47,11 @@ def remember(*args: Any, **kwargs: Any) -> None:
 
 
 @job
+def takes_any_name(*_args: Any, **names: Any) -> None:
+    recorder.note("names", names)
+
+
+@job
 def remember_one(value: object) -> str:
     recorder.note("remembered", value)
     return "noted"

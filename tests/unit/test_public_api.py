@@ -1,13 +1,18 @@
 """The public names: all resolve, and looking at the package costs nothing."""
 
 import ast
+import copy
+import pickle
 import subprocess
 import sys
+import traceback
+import typing
 from pathlib import Path
 
 import pytest
 
 import mongojobs
+from mongojobs import MongoJobsError
 
 SOURCE = Path(mongojobs.__file__)
 
@@ -52,6 +57,53 @@ class TestEachName:
 
 def every_subclass(cls):
     return {cls} | {below for child in cls.__subclasses__() for below in every_subclass(child)}
+
+
+VALUES = {"Job", "JobFilter", "Settings"}
+"""Dataclasses, whose fields are annotated by names of their own modules."""
+
+
+def a_member(name):
+    return getattr(mongojobs, name)
+
+
+NAMED = [name for name in mongojobs.__all__ if name not in {*VALUES, "DelayedJob", "__version__"}]
+ERRORS = [name for name in NAMED if isinstance(a_member(name), type) and issubclass(a_member(name), MongoJobsError)]
+FACTS = {
+    "SettingsError": {"setting": "uri"},
+    "UnstorableValueError": {"where": "argument 'x'"},
+    "PayloadTooLargeError": {"size": 2, "limit": 1},
+    "QueueFullError": {"queue": "mail", "max_size": 1},
+    "EnqueueUnknownError": {"job_id": 7},
+    "PartialEnqueueError": {"stored": [1], "reasons": {2: "full"}},
+}
+
+
+class TestAName:
+    @pytest.mark.parametrize("name", NAMED)
+    def test_is_the_one_that_people_see(self, name):
+        assert f"{a_member(name).__module__}.{a_member(name).__qualname__}" == f"mongojobs.{name}"
+
+    @pytest.mark.parametrize("name", sorted(VALUES))
+    def test_of_a_value_lets_others_resolve_its_fields(self, name):
+        assert typing.get_type_hints(a_member(name))
+
+    @pytest.mark.parametrize("name", NAMED)
+    def test_is_found_by_pickle(self, name):
+        assert pickle.loads(pickle.dumps(a_member(name))) is a_member(name)
+
+    def test_stands_in_a_traceback(self):
+        lines = traceback.format_exception_only(mongojobs.NotAJobError("no job"))
+
+        assert lines == ["mongojobs.NotAJobError: no job\n"]
+
+    @pytest.mark.parametrize("name", ERRORS)
+    @pytest.mark.parametrize("copied", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])
+    def test_of_an_error_brings_its_facts_along(self, name, copied):
+        error = copied(a_member(name)("what happened", **FACTS.get(name, {})))
+
+        assert (type(error), str(error)) == (a_member(name), "what happened")
+        assert {fact: getattr(error, fact) for fact in FACTS.get(name, {})} == FACTS.get(name, {})
 
 
 class TestImporting:

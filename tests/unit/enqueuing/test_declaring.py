@@ -33,6 +33,21 @@ class TestJob:
         assert sample_jobs.goes_on_for.__doc__.startswith("Work in short steps")
         assert repr(sample_jobs.goes_on_for) == "<job tests.support.sample_jobs.goes_on_for>"
 
+    def test_shows_the_options_that_it_carries(self):
+        delayer = sample_jobs.goes_on_for.options(queue="mail", priority=3)
+
+        assert repr(delayer) == "<job tests.support.sample_jobs.goes_on_for, queue='mail', priority=3>"
+
+    def test_keeps_its_own_attributes_from_those_of_the_function(self):
+        def function():
+            return "run"
+
+        function._function = function._declaration = function._options = None
+        declared = job(name="test_declaring.attributes")(function)
+
+        assert declared() == "run"
+        assert declared.declaration.name == "test_declaring.attributes"
+
     def test_leaves_a_class_what_it_is(self):
         assert isinstance(sample_jobs.Newsletter, type)
         assert registry.of(sample_jobs.Newsletter).kind == "object"
