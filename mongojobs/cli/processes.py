@@ -53,7 +53,7 @@ class PoolType(click.ParamType):  # type: ignore[type-arg]  # older ones take no
 
 @dataclass(frozen=True, slots=True)
 class WorkOptions:
-    """What ``work`` and ``workoff`` were told.
+    """What ``work`` and ``workoff`` were told, and in which *folder*; all paths are absolute.
 
     *identifier* tells this daemon from others, *number* this process from the others of its supervisor.
     """
@@ -70,6 +70,7 @@ class WorkOptions:
     probes: ProbeOptions = field(default_factory=ProbeOptions)
     number: int | None = None
     fail_on_error: bool = False
+    folder: Path = field(default_factory=Path.cwd)
 
 
 def supervise(told: GlobalOptions, options: WorkOptions, settings: Settings) -> int:
@@ -110,7 +111,7 @@ def child_commands(told: GlobalOptions, options: WorkOptions, *, processes: int)
     pools = options.pools or (Pool(None, processes),)
     queue_lists = [pool.queues for pool in pools for _ in range(pool.processes)]
     return [
-        Command([*own_command(told, options), *_part(number, queues)], own_environment(told))
+        Command([*own_command(told, options), *_part(number, queues)], own_environment(told), folder=options.folder)
         for number, queues in enumerate(queue_lists)
     ]
 
@@ -120,13 +121,14 @@ def child_command(told: GlobalOptions, options: WorkOptions) -> Command:
     from mongojobs.worker.supervisor import Command
 
     as_child = WorkOptions("child", options.flags, log_dir=options.log_dir)
-    return Command(own_command(told, as_child), own_environment(told))
+    return Command(own_command(told, as_child), own_environment(told), folder=options.folder)
 
 
 def restart(told: GlobalOptions, options: WorkOptions, *, processes: int) -> NoReturn:
     """Begin again as a supervisor: that the app wants *processes* is known only now that it is imported."""
     environ = {**own_environment(told), f"{ENVIRONMENT_PREFIX}PROCESSES": str(processes)}
     pidfile = [f"--pidfile={options.pidfile}"] if options.pidfile else []
+    os.chdir(options.folder)
     hold_back()  # also while the next program begins: they reach it, once it is ready for them
     os.execve(sys.executable, [*own_command(told, options), *pidfile], environ)  # noqa: S606 - this very program
 

@@ -156,7 +156,10 @@ def workoff(context: click.Context, /, *, flags: dict[str, object], **options: A
 
 
 def options_of(command: str, values: dict[str, Any]) -> WorkOptions:
-    """Return what *command* was told, from what click parsed."""
+    """Return what *command* was told, from what click parsed; paths as they are before anybody changes folders."""
+    for name in ("log_dir", "heartbeat_file", "pidfile"):
+        if values.get(name) is not None:
+            values[name] = values[name].absolute()
     probes = ProbeOptions(**{name: values.pop(name) for name in ("probe_port", "probe_host", "probe_max_age")})
     return WorkOptions(command, probes=probes, **values)
 

@@ -6,10 +6,8 @@ The table of it is ``docs/inline.md``.
 from __future__ import annotations
 
 import dataclasses
-import decimal
 import threading
 from collections import OrderedDict
-from contextvars import copy_context
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,6 +15,7 @@ import bson
 from bson.codec_options import CodecOptions
 
 from mongojobs.core.errors import Discard, DocumentGoneError, Snooze
+from mongojobs.core.isolation import isolated
 from mongojobs.core.job import CANCELLED, COMPLETED, Job, JobId, running
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.retry import LONGEST_DELAY
@@ -68,7 +67,7 @@ class Inline:
         """Run *job* in a context of its own, and return it as it ended; raises what would have failed the attempt."""
         self.remembered.note(job)
         try:
-            ended = copy_context().run(self._run, job, now)
+            ended = isolated(lambda: self._run(job, now))
         except BaseException:
             self.remembered.forget(job)
             raise
@@ -79,7 +78,6 @@ class Inline:
         return ended
 
     def _run(self, job: Job, now: datetime) -> Job:
-        decimal.setcontext(decimal.DefaultContext)  # a copy of it: the caller's own would be shared, not copied
         try:
             with running(job):
                 self._perform(job)

@@ -15,6 +15,7 @@ from typing import Any
 
 from mongojobs.core.copies import CopiesEndHere
 from mongojobs.core.errors import Discard, Interrupted, Snooze
+from mongojobs.core.isolation import adopt
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.unrun import is_async, ran
@@ -50,12 +51,20 @@ def invoke(call: Call, job: Job, *, lifecycle: Lifecycle, wait: Await, wait_for_
 
 
 def run_to_end(coroutine: Coroutine[Any, Any, object]) -> object:
-    """Run *coroutine* on an event loop of its own, also where another loop is running already."""
+    """Run *coroutine* on an event loop of its own, also where another loop is running already.
+
+    It has a copy of this context, and what it sets there is set here afterwards.
+    """
+    context = copy_context()
+
+    def run() -> object:
+        with asyncio.Runner() as runner:
+            return runner.run(coroutine, context=context)
+
     try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(coroutine)
-    return _in_thread(coroutine)
+        return _in_thread(run) if _is_on_a_loop() else run()
+    finally:
+        adopt(context)
 
 
 def _with_hooks(call: Call, job: Job, wait: Await, wait_for_hook: Await) -> object:
@@ -112,16 +121,24 @@ def _takes(hook: Callable[..., object], offered: int) -> int:
     return min(len(positional), offered)
 
 
-def _in_thread(coroutine: Coroutine[Any, Any, object]) -> object:
+def _is_on_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _in_thread(run: Callable[[], object]) -> object:
     ended: list[tuple[object, BaseException | None]] = []
 
-    def run() -> None:
+    def run_there() -> None:
         try:
-            ended.append((asyncio.run(coroutine), None))
+            ended.append((run(), None))
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             ended.append((None, error))
 
-    thread = threading.Thread(target=copy_context().run, args=(run,), name="mongojobs-inline")
+    thread = threading.Thread(target=run_there, name="mongojobs-inline")
     thread.start()
     thread.join()
     result, error = ended[0]

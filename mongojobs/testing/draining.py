@@ -11,6 +11,7 @@ from typing import Final, TypeVar, cast
 from mongojobs.app import Worker
 from mongojobs.core.clock import elapsed_seconds, truncate
 from mongojobs.core.errors import MongoJobsError
+from mongojobs.core.isolation import isolated
 from mongojobs.core.job import READY, Job, running
 from mongojobs.payload.invoking import invoke, run_to_end
 from mongojobs.store.jobs import JobStore, Wanted
@@ -65,7 +66,7 @@ def perform(job: Job) -> object:
     payloads, lifecycle = mode.app.payloads, mode.app.lifecycle
     call = payloads.load(stored(job).handler)
     with running(job):
-        result = invoke(call, job, lifecycle=lifecycle, wait=run_to_end)
+        result = isolated(lambda: invoke(call, job, lifecycle=lifecycle, wait=run_to_end))
     waiting = mode.get(job.id)
     if waiting is not None and waiting.state == READY:
         mode.store.delete(job.id)

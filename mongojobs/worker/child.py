@@ -62,6 +62,7 @@ class Child:
                 self._process = subprocess.Popen(
                     arguments,
                     env=command.environ,
+                    cwd=command.folder,
                     stdin=subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(), life),
                     process_group=0,

@@ -11,10 +11,12 @@ import contextlib
 import ctypes
 import threading
 from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
 
 from mongojobs.core.copies import CopiesEndHere
+from mongojobs.core.isolation import adopt
 
 T = TypeVar("T")
 
@@ -57,15 +59,18 @@ class Interruption:
         return result
 
     def wait_for(self, coroutine: Coroutine[Any, Any, object], loop: asyncio.AbstractEventLoop) -> object:
-        """Run *coroutine* on *loop*, which another thread turns, and wait here until it has really ended."""
-        ended = threading.Event()
+        """Run *coroutine* on *loop*, which another thread turns, and wait here until it has really ended.
+
+        It has a copy of this context, and what it sets there is set here afterwards.
+        """
+        ended, context = threading.Event(), copy_context()
         tasks: list[asyncio.Task[_End]] = []
 
         def start() -> None:
             if self.raised is not None:
                 ended.set()
                 return
-            tasks.append(loop.create_task(_to_its_end(coroutine)))
+            tasks.append(loop.create_task(_to_its_end(coroutine), context=context))
             tasks[0].add_done_callback(lambda _task: ended.set())
 
         try:
@@ -76,6 +81,7 @@ class Interruption:
             coroutine.close()  # it has not begun, and complains if it is dropped
             raise
         ended.wait()
+        adopt(context)
         with self._lock:
             self._cancel = None
         if not tasks:

@@ -24,6 +24,7 @@ from mongojobs.core.errors import (
     Snooze,
     UndeclaredError,
 )
+from mongojobs.core.isolation import isolated
 from mongojobs.core.job import ErrorText, Job, running
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobStarted
@@ -67,23 +68,8 @@ class Runner:
         self._loop = loop
 
     def run(self, held: Held) -> Outcome:
-        """Run the job and return how that ended; never raises."""
-        outcomes: list[Outcome] = []
-
-        def perform() -> Outcome:
-            outcomes.append(self._perform(held))
-            return outcomes[0]
-
-        with running(held.job), CopiesEndHere():
-            try:
-                self._lifecycle.run("perform", self._worker, held.job, body=perform)
-            except BaseException as error:  # noqa: BLE001 - a plugin around the run may raise anything
-                if not outcomes:
-                    return self._judged(error, held)
-                self._tell(held.job, "perform")
-            if not outcomes:
-                return self._judged(MongoJobsError("a plugin around perform did not let the job run"), held)
-        return outcomes[0]
+        """Run the job in a context of its own, and return how that ended; never raises."""
+        return isolated(partial(self._run, held))
 
     def overdue(self, held: Held, more: str = "") -> Outcome:
         """Return what becomes of a job whose code does not return after its time-out; there may be *more* to tell."""
@@ -106,6 +92,24 @@ class Runner:
 
     def close(self, timeout: float) -> None:
         """Let go of what is needed to run jobs."""
+
+    def _run(self, held: Held) -> Outcome:
+        outcomes: list[Outcome] = []
+
+        def perform() -> Outcome:
+            outcomes.append(self._perform(held))
+            return outcomes[0]
+
+        with running(held.job), CopiesEndHere():
+            try:
+                self._lifecycle.run("perform", self._worker, held.job, body=perform)
+            except BaseException as error:  # noqa: BLE001 - a plugin around the run may raise anything
+                if not outcomes:
+                    return self._judged(error, held)
+                self._tell(held.job, "perform")
+            if not outcomes:
+                return self._judged(MongoJobsError("a plugin around perform did not let the job run"), held)
+        return outcomes[0]
 
     def _perform(self, held: Held) -> Outcome:
         self._tell_start(held)

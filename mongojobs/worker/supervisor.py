@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from signal import Signals
 from typing import Final
 
@@ -54,11 +55,15 @@ _PASSED_ON: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What starts a child: its arguments, and the environment and the open *descriptors* it gets."""
+    """What starts a child: its arguments, and the environment, the open *descriptors* and the *folder* it gets.
+
+    A folder of its own, as the app or one of its jobs may have led this process to another one since.
+    """
 
     arguments: Sequence[str]
     environ: Mapping[str, str] = field(repr=False)
     descriptors: Sequence[int] = ()
+    folder: Path | None = None
 
 
 class Supervisor:
@@ -229,7 +234,10 @@ class _Child:
         try:
             with held_back():
                 self._process = subprocess.Popen(
-                    self._command.arguments, env=environ, pass_fds=(*self._command.descriptors, telling)
+                    self._command.arguments,
+                    env=environ,
+                    cwd=self._command.folder,
+                    pass_fds=(*self._command.descriptors, telling),
                 )
         except OSError:
             self._stop_listening()

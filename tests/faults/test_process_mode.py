@@ -7,7 +7,7 @@ from signal import Signals
 import pytest
 
 import mongojobs
-from tests.support import process_app
+from tests.support import isolation_app, process_app
 from tests.support.failpoints import failing
 from tests.support.processes import lives, pid_in
 from tests.support.waiting import eventually
@@ -240,6 +240,17 @@ class TestAStop:
 
         assert status == 0
         assert app.store.collection.count_documents({}) == 0
+
+
+class TestTheContextOfARun:
+    def test_is_not_that_of_the_run_before_in_the_same_process(self, app, ledger, start):
+        isolation_app.leaves_state_behind_in_a_child.delay_many([(str(ledger),), (str(ledger),), (str(ledger),)])
+
+        start(*PROCESS, MONGOJOBS_APP="tests.support.isolation_app")
+        eventually(lambda: len(lines(ledger)) == 3, seconds=20)
+
+        assert len({pid_in(line) for line in lines(ledger)}) == 1
+        assert lines(ledger, "('nobody', 28)") == lines(ledger)
 
 
 class TestAWorkerThatIsKilled:
