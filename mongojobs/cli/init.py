@@ -32,9 +32,9 @@ PROBE_PORT: Final = 8788
 _SHOWING_LIFE: Final = {
     "docker": f"--heartbeat-file={HEARTBEAT_FILE}",
     "compose": f"--heartbeat-file={HEARTBEAT_FILE}",
-    "k8s": f"--probe-port={PROBE_PORT}",
+    "k8s": f"--probe-port={PROBE_PORT} --probe-host=0.0.0.0",
 }
-"""How a worker shows that it lives, where a platform asks."""
+"""How a worker shows that it lives, where a platform asks; Kubernetes asks from outside of the pod."""
 
 _SETTINGS: Final = ("queues", "threads", "processes", "async_concurrency", "shutdown_timeout")
 _VARIABLE_MARKS: Final = {"compose": "$", "k8s": "$("}
@@ -130,7 +130,7 @@ def init(
     words = [argument(flag) for flag in flags.items()]
     plan = Plan(
         app=app,
-        work=[*words, *([_SHOWING_LIFE[platform]] if platform in _SHOWING_LIFE else [])],
+        work=[*words, *_SHOWING_LIFE.get(platform, "").split()],
         name=name,
         image=_one_line(image or f"{name}:latest"),
         user=_one_line(user or name),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from mongojobs.plugins.probes import Answer, Page, ProbeServer
 
 LOOPBACK: Final = "127.0.0.1"
-ANYWHERE: Final = "0.0.0.0"  # noqa: S104 - only under Kubernetes, whose kubelet asks from outside of the pod
 CACHE_SECONDS: Final = 5.0
 QUERY_SECONDS: Final = 5.0
 
@@ -33,13 +31,8 @@ class ProbeOptions:
     """Where a worker answers probes, and for how long its loop may stand still."""
 
     probe_port: int | None = None
-    probe_host: str | None = None
+    probe_host: str = LOOPBACK
     probe_max_age: timedelta = timedelta(seconds=60)
-
-    @property
-    def host(self) -> str:
-        """The address to listen on."""
-        return self.probe_host or (ANYWHERE if "KUBERNETES_SERVICE_HOST" in os.environ else LOOPBACK)
 
     def port_of(self, number: int | None) -> int:
         """Return the port of the process *number* of a supervisor: each has one of its own, from the first one on."""
@@ -50,9 +43,8 @@ class ProbeOptions:
         """Return the flags that say the same."""
         if self.probe_port is None:
             return []
-        host = [f"--probe-host={self.probe_host}"] if self.probe_host else []
         age = self.probe_max_age.total_seconds()
-        return [f"--probe-port={self.probe_port}", *host, f"--probe-max-age={age:g}"]
+        return [f"--probe-port={self.probe_port}", f"--probe-host={self.probe_host}", f"--probe-max-age={age:g}"]
 
 
 def probe_options() -> list[click.Option]:
@@ -68,9 +60,11 @@ def probe_options() -> list[click.Option]:
         ),
         own_option(
             "--probe-host",
-            text=f"address to answer probes on; default: {LOOPBACK}, and all under Kubernetes, which asks from outside",
+            text="address to answer probes on; 0.0.0.0: all, as for Kubernetes, which asks from outside",
             variable="MONGOJOBS_PROBE_HOST",
             envvar="MONGOJOBS_PROBE_HOST",
+            default=LOOPBACK,
+            show_default=True,
             metavar="ADDRESS",
         ),
         own_option(
@@ -100,7 +94,7 @@ def probes_of(worker: Worker, opened: Opened, options: ProbeOptions, *, number: 
         "/metrics": _metrics_page(opened),
         "/stats.json": Cached(lambda: _stats(worker, opened), CACHE_SECONDS),
     }
-    with listen(pages, host=options.host, port=options.port_of(number)):
+    with listen(pages, host=options.probe_host, port=options.port_of(number)):
         yield
 
 
@@ -111,7 +105,8 @@ def listen(pages: Mapping[str, Page], *, host: str, port: int) -> ProbeServer:
     try:
         server = ProbeServer(pages, host=host, port=port)
     except OSError as error:
-        raise Failure(f"cannot listen on {host} port {port}: {error.strerror or error}", NO) from None
+        reason = (error.strerror or str(error)).partition(" (while")[0]  # which goes on with what is said already
+        raise Failure(f"cannot listen on {host} port {port}: {reason}", NO) from None
     logger.info("Probes: %s answers %s", server.url, " ".join(pages))
     return server
 

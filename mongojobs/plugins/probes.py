@@ -5,21 +5,27 @@ It is made for platforms and scrapers, not for people. What a client may take is
 
 from __future__ import annotations
 
-import io
+import asyncio
+import contextlib
 import logging
+import os
 import socket
-import socketserver
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
-from typing import Any, Final, Self
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final, Self
 
 logger = logging.getLogger("mongojobs")
 
 MOST_CLIENTS: Final = 8
-"""How many are answered at once; further ones are turned away."""
+"""For how many a page is made at once; further ones are turned away."""
+MOST_WAITING: Final = 64
+"""How many may be sending their requests at once; for further ones, whoever has taken longest is cut off."""
+PAGE_SECONDS: Final = 10.0
+"""How long the making of a page may take."""
 CLIENT_SECONDS: Final = 3.0
 """How long a client may take for its request, and for taking the answer."""
 LARGEST_REQUEST: Final = 8192
@@ -59,21 +65,33 @@ class Cached:
             return self._answer
 
 
-class ProbeServer(socketserver.TCPServer):
+class ProbeServer:
     """Answers GET of the paths of *pages*, while the ``with`` block lasts. *port* 0 means any free one.
 
-    Raises OSError where it cannot listen.
+    One thread minds all clients, and answers by itself for the pages in *prompt*, which wait for nothing: so these are
+    answered whatever the other pages wait for, each of which is made in a thread of its own, and whoever is slow. A
+    client that has not sent its request yet makes room for others when there are many. Raises OSError where it cannot
+    listen.
     """
 
-    allow_reuse_address = True
-    request_queue_size = 16
-
-    def __init__(self, pages: Mapping[str, Page], *, host: str, port: int) -> None:
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    def __init__(
+        self, pages: Mapping[str, Page], *, host: str, port: int, prompt: Collection[str] = ("/livez",)
+    ) -> None:
         self.pages = pages
-        self._free = threading.Semaphore(MOST_CLIENTS)
-        super().__init__((host, port), _Handler)
-        self._thread = threading.Thread(target=self.serve_forever, name="mongojobs-probes", daemon=True)
+        self._prompt = prompt
+        is_new = ":" in host
+        self._socket = socket.create_server(
+            (host, port),
+            family=socket.AF_INET6 if is_new else socket.AF_INET,
+            backlog=MOST_WAITING,
+            dualstack_ipv6=is_new and socket.has_dualstack_ipv6(),
+        )
+        self.server_address = self._socket.getsockname()
+        self._waiting: dict[asyncio.StreamWriter, None] = {}
+        self._made_now = 0
+        self._stopping = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="mongojobs-probes", daemon=True)
+        os.register_at_fork(after_in_child=self._socket.close)  # else a copy would hold the port
 
     @property
     def url(self) -> str:
@@ -82,92 +100,104 @@ class ProbeServer(socketserver.TCPServer):
         return f"http://{f'[{host!s}]' if ':' in str(host) else host!s}:{port}"
 
     def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
         return self
 
     def __exit__(self, *_raised: object) -> None:
-        self.shutdown()
+        self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
-        self.server_close()
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer one client in a thread of its own, if there is one to be had."""
-        if not self._free.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        arguments = (request, client_address)
-        threading.Thread(target=self._answer, args=arguments, name="mongojobs-probe", daemon=True).start()
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: the client has gone away."""
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._serve_client, sock=self._socket, limit=LARGEST_REQUEST)
+        await self._stopping.wait()
+        server.close()
 
-    def _answer(self, request: Any, client_address: Any) -> None:
+    async def _serve_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            self.finish_request(request, client_address)
-        except OSError:
-            self.handle_error(request, client_address)
+            await self._answer(reader, writer)
+        except (OSError, EOFError, asyncio.LimitOverrunError):
+            pass  # the client has gone away, is too slow, or sends too much
         finally:
-            self.shutdown_request(request)
-            self._free.release()
+            writer.transport.abort()
 
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one client. Raises OSError, EOFError, LimitOverrunError."""
+        if len(self._waiting) >= MOST_WAITING:
+            next(iter(self._waiting)).transport.abort()
+        self._waiting[writer] = None
+        try:
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), CLIENT_SECONDS)
+        finally:
+            del self._waiting[writer]
+        response = await self._respond(head.partition(b"\r\n")[0].decode("latin-1").split())
+        writer.transport.set_write_buffer_limits(0)  # so that all of it is on its way after this
+        writer.write(response)
+        await asyncio.wait_for(writer.drain(), CLIENT_SECONDS)
 
-class _Handler(BaseHTTPRequestHandler):
-    """Answers one request."""
-
-    server: ProbeServer
-
-    def setup(self) -> None:
-        super().setup()
-        self.rfile = io.BytesIO(_read_head(self.connection))
-        self.connection.settimeout(CLIENT_SECONDS)
-
-    def do_GET(self) -> None:
-        """Answer with a page."""
-        page = self.server.pages.get(self.path.partition("?")[0])
+    async def _respond(self, request: list[str]) -> bytes:
+        """Return the response to the words of a request's first line; nothing if there is no thread to make it."""
+        match request:
+            case ["GET" | "HEAD" as method, target, version] if version.startswith("HTTP/"):
+                path, body_wanted = target.partition("?")[0], method == "GET"
+            case [_, _, _]:
+                return _response(501, Answer("only GET\n"))
+            case _:
+                return _response(400, Answer("this is no request\n"))
+        page = self.pages.get(path)
         if page is None:
-            self._send(404, Answer(f"There are: {' '.join(self.server.pages)}\n"))
-            return
-        try:
-            answer = page()
-        except Exception:  # a page that cannot be made is no reason to leave others without an answer
-            logger.exception("The page %s cannot be made", self.path[:100])
-            self._send(500, Answer("error\n"))
-        else:
-            self._send(200 if answer.ok else 503, answer)
-
-    do_HEAD = do_GET  # noqa: N815 - the name in the standard library
-
-    def version_string(self) -> str:
-        """Tell no versions."""
-        return "mongojobs"
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the standard library
-        """Log no requests: there is one every few seconds."""
-
-    def _send(self, status: int, answer: Answer) -> None:
-        body = answer.body.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-
-def _read_head(connection: socket.socket) -> bytes:
-    """Return a request without its body; nothing when it is too large or too slow."""
-    deadline, head = time.monotonic() + CLIENT_SECONDS, b""
-    while b"\r\n\r\n" not in head:
-        left = deadline - time.monotonic()
-        if left <= 0 or len(head) > LARGEST_REQUEST:
+            return _response(404, Answer(f"There are: {' '.join(self.pages)}\n"), body_wanted=body_wanted)
+        if path in self._prompt:
+            return _response(*_made(page, path), body_wanted=body_wanted)
+        if self._made_now >= MOST_CLIENTS:
             return b""
-        connection.settimeout(left)
+        return _response(*await self._made_beside(page, path), body_wanted=body_wanted)
+
+    async def _made_beside(self, page: Page, path: str) -> tuple[int, Answer]:
+        """Make a page in a thread of its own."""
+        made: asyncio.Future[tuple[int, Answer]] = self._loop.create_future()
+        self._made_now += 1
+
+        def end(result: tuple[int, Answer]) -> None:
+            self._made_now -= 1
+            if not made.done():
+                made.set_result(result)
+
+        def make() -> None:
+            result = _made(page, path)
+            with contextlib.suppress(RuntimeError):  # the server has ended
+                self._loop.call_soon_threadsafe(end, result)
+
+        threading.Thread(target=make, name="mongojobs-probe", daemon=True).start()
         try:
-            part = connection.recv(4096)
+            return await asyncio.wait_for(made, PAGE_SECONDS)
         except TimeoutError:
-            return b""
-        if not part:
-            return b""
-        head += part
-    return head
+            return 503, Answer(f"{path} takes too long\n")
+
+
+def _made(page: Page, path: str) -> tuple[int, Answer]:
+    try:
+        answer = page()
+    except Exception:  # a page that cannot be made is no reason to leave others without an answer
+        logger.exception("The page %s cannot be made", path[:100])
+        return 500, Answer("error\n")
+    return 200 if answer.ok else 503, answer
+
+
+def _response(status: int, answer: Answer, *, body_wanted: bool = True) -> bytes:
+    """Return what goes to the client. It tells no versions."""
+    body = answer.body.encode()
+    head = (
+        f"HTTP/1.0 {status} {HTTPStatus(status).phrase}\r\n"
+        "Server: mongojobs\r\n"
+        f"Date: {formatdate(usegmt=True)}\r\n"
+        f"Content-Type: {answer.content_type}\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        "Cache-Control: no-store\r\n"
+        "\r\n"
+    )
+    return head.encode() + (body if body_wanted else b"")

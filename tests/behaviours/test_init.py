@@ -185,6 +185,7 @@ class TestKubernetes:
         asked = {probe: worker[f"{probe}Probe"]["httpGet"]["path"] for probe in ("startup", "liveness", "readiness")}
         assert asked == {"startup": "/livez", "liveness": "/livez", "readiness": "/readyz"}
         assert f"--probe-port={worker['ports'][0]['containerPort']}" in worker["command"]
+        assert "--probe-host=0.0.0.0" in worker["command"]
 
     def test_warns_of_processes_that_nobody_asks(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)

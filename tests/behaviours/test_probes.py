@@ -68,11 +68,13 @@ class TestAHealthyWorker:
         assert answer.content_type == "application/json"
         assert {"queues", "latency_seconds", "totals", "workers"} <= json.loads(answer.text).keys()
 
-    def test_listens_on_this_machine_only_unless_it_is_told_otherwise_or_runs_under_kubernetes(self, app, start):
+    def test_listens_on_this_machine_only_unless_it_is_told_otherwise(self, app, start):
         assert url_of(start("work", "--probe-port=0")).startswith("http://127.0.0.1:")
         assert url_of(start("work", "--probe-port=0", "--probe-host=::1")).startswith("http://[::1]:")
         under_kubernetes = start("work", "--probe-port=0", "--log-format=text", KUBERNETES_SERVICE_HOST="10.0.0.1")
-        assert url_of(under_kubernetes).startswith("http://0.0.0.0:")
+        assert url_of(under_kubernetes).startswith("http://127.0.0.1:")
+        told = start("work", "--probe-port=0", MONGOJOBS_PROBE_HOST="0.0.0.0")
+        assert url_of(told).startswith("http://0.0.0.0:")
 
     def test_answers_while_its_last_job_runs(self, app, start, tmp_path):
         worker = start("work", *HASTY, MONGOJOBS_APP="tests.support.sample_app")

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from mongojobs.plugins import probes
-from mongojobs.plugins.probes import LARGEST_REQUEST, MOST_CLIENTS, Answer, Cached, ProbeServer
+from mongojobs.plugins.probes import LARGEST_REQUEST, MOST_CLIENTS, MOST_WAITING, Answer, Cached, ProbeServer
 from tests.support.waiting import eventually
 from tests.support.web import get
 
@@ -111,7 +111,43 @@ class TestAClient:
         eventually(lambda: read_all(connect(b"GET /good HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.0 200"))
 
 
+class TestAPromptPage:
+    @pytest.fixture
+    def pages(self, server):
+        server.pages["/livez"] = lambda: Answer("alive")
+        server.pages["/large"] = lambda: Answer("x" * 20_000_000)
+
+    def test_is_answered_whatever_other_pages_wait_for(self, server, connect, pages):
+        clients = [connect(b"GET /slow HTTP/1.1\r\n\r\n") for _ in range(MOST_CLIENTS)]
+        eventually(lambda: read_all(connect(b"GET /good HTTP/1.1\r\n\r\n")) == b"")
+
+        assert get(f"{server.url}/livez").text == "alive"
+        assert clients
+
+    def test_is_answered_beside_any_number_of_clients_that_say_nothing(self, server, connect, pages, monkeypatch):
+        monkeypatch.setattr(probes, "CLIENT_SECONDS", 600)
+        idle = [connect(b"GET /li") for _ in range(3 * MOST_WAITING)]
+
+        assert get(f"{server.url}/livez").text == "alive"
+        assert idle[0].recv(1) == b""
+
+    def test_is_answered_beside_clients_that_do_not_take_their_answers(self, server, connect, pages, monkeypatch):
+        monkeypatch.setattr(probes, "CLIENT_SECONDS", 600)
+        deaf = [connect(b"GET /large HTTP/1.1\r\n\r\n") for _ in range(2 * MOST_CLIENTS)]
+        eventually(lambda: deaf[0].recv(1))
+
+        assert get(f"{server.url}/livez").text == "alive"
+        assert get(f"{server.url}/good").status == 200
+
+
 class TestTheServer:
+    def test_gives_up_a_page_that_takes_too_long(self, server, monkeypatch):
+        monkeypatch.setattr(probes, "PAGE_SECONDS", 0.1)
+
+        answer = get(f"{server.url}/slow")
+
+        assert (answer.status, answer.text) == (503, "/slow takes too long\n")
+
     def test_leaves_no_thread_and_no_port_behind(self, gate):
         before = threading.active_count()
         with ProbeServer({}, host="127.0.0.1", port=0) as server:
