@@ -5,11 +5,11 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from mongojobs.app import circumstances, examination
-from mongojobs.app.connections import Link
 from mongojobs.app.examination import Patient
 from mongojobs.app.findings import Diagnosis, Finding, advice, fault, sorted_findings
 from mongojobs.app.mongojobs import MongoJobs
@@ -17,9 +17,12 @@ from mongojobs.core.clock import Clock, SystemClock
 from mongojobs.core.errors import ConfigurationError, ServerTooOldError, StoreUnavailableError
 from mongojobs.store.clients import SHORT_PATIENCE, server_version, topology
 from mongojobs.store.faults import DatabaseError, describe, is_refused
+from mongojobs.store.jobs import JobStore
 from mongojobs.store.limits import time_limit
+from mongojobs.store.pauses import PauseStore
 from mongojobs.store.survey import Survey
 from mongojobs.store.waiting import WaitingJobs
+from mongojobs.store.workers import WorkerStore
 from mongojobs.version import __version__
 from mongojobs.worker.crew import Connections
 
@@ -54,28 +57,44 @@ def examine(
         *circumstances.of_environment(app.settings, environ),
     ]
     try:
-        link = app.link
         connections = app.connect_worker(app.settings, patience=SHORT_PATIENCE)
     except (ConfigurationError, StoreUnavailableError) as error:
         return Diagnosis(facts, sorted_findings([*findings, _unreachable(error)]))
     try:
         facts |= _facts(connections)
-        findings += _examined(_patient(app, link, connections, named=named, wall=wall or SystemClock()))
+        stores = Stores(connections.store, connections.workers, connections.pauses)
+        findings += _examined(_patient(app, stores, named=named, wall=wall or SystemClock()))
     finally:
         connections.close()
     return Diagnosis(facts, sorted_findings(findings))
 
 
-def _patient(app: MongoJobs, link: Link, connections: Connections, *, named: str | None, wall: Clock) -> Patient:
-    store, settings = connections.store, app.settings
+def look_from_here(app: MongoJobs, environ: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Return what is wrong with *app* as far as its own connection tells, for pages. Raises StoreUnavailableError."""
+    here = [*circumstances.of_settings(app.settings), *circumstances.of_environment(app.settings, environ)]
+    patient = _patient(app, Stores(app.store, app.worker_store, app.pauses), named=None, wall=SystemClock())
+    return sorted_findings([*here, *_examined(patient)])
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is looked at, by whatever connection."""
+
+    jobs: JobStore
+    workers: WorkerStore
+    pauses: PauseStore
+
+
+def _patient(app: MongoJobs, stores: Stores, *, named: str | None, wall: Clock) -> Patient:
+    store, settings = stores.jobs, app.settings
     return Patient(
         store=store,
         survey=Survey(store.collection, store.clock, settings),
         waiting=WaitingJobs(store.collection, store.clock, settings),
-        workers=connections.workers,
-        pauses=connections.pauses,
+        workers=stores.workers,
+        pauses=stores.pauses,
         payloads=app.payloads,
-        app_client=link.client,
+        app_client=app.link.client,
         named=named,
         wall=wall,
     )

@@ -16,12 +16,13 @@ from mongojobs.core.wording import NONE
 from mongojobs.store import clients
 from mongojobs.store.failures import FailureGroup
 from mongojobs.store.limits import time_limit
-from mongojobs.store.looking import QueueStatus
+from mongojobs.store.looking import Count, QueueStatus
 from mongojobs.store.server import Server, server
 from mongojobs.store.waiting import DeferredName, Waiting, WaitingJobs
 from mongojobs.store.workers import WorkerStatus
 
 __all__ = [
+    "Count",
     "DeferredName",
     "FailureGroup",
     "QueueStatus",

@@ -15,6 +15,7 @@ from bson import ObjectId
 
 from mongojobs.core.clock import truncate
 from mongojobs.core.errors import FilterError
+from mongojobs.core.job import ENDED
 from mongojobs.core.limits import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
 from mongojobs.core.settings import plain_text
 from mongojobs.core.typed import Typed
@@ -34,6 +35,8 @@ STARTS_FROM: Final[Mapping[Verb, tuple[ShownState, ...]]] = {
 }
 """What can be done with many jobs, and with jobs in which states."""
 
+_WAITING: Final = ("ready", "scheduled")
+
 LONGEST_ERROR_TEXT: Final = 200
 LONGEST_ARGUMENT: Final = 1000
 MOST_ARGUMENTS: Final = 10
@@ -49,7 +52,8 @@ class JobFilter:
 
     *ready* jobs are due, *scheduled* ones are due later. *words* are texts that are all contained in the name, and
     *error* is one contained in the last error, whatever their case. *worker* is the name of the worker that runs the
-    job, or ran it in vain, or to its end. *since* and *until* bound when a job was made, the first of them included.
+    job, or ran it in vain, or to its end. *since* and *until* bound when a job was made, the first of them included,
+    and *ended_since* and *ended_until* when it ended. *retrying* jobs have failed, and wait for their next attempt.
     *arguments* are pairs, or a mapping, of a place and the value there: ``order_id`` by name, also where it was given
     by position, ``0`` for the first positional one, ``order.id`` for what is inside of one, ``target`` for the document
     whose method it is. A document is found by itself or by its id. A value is of its own type: 1 is neither 1.0 nor
@@ -68,6 +72,9 @@ class JobFilter:
     error: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    ended_since: datetime | None = None
+    ended_until: datetime | None = None
+    retrying: bool = False
     arguments: Sequence[tuple[str, Any]] | Mapping[str, Any] = ()
 
     def __post_init__(self) -> None:
@@ -85,6 +92,16 @@ class JobFilter:
         if self.state is not None and self.state not in states:
             raise FilterError(f"one can {verb} {' and '.join(states)} jobs, but not {self.state} ones")
         return [replace(self, state=state) for state in states if self.state in (None, state)]
+
+    @property
+    def states(self) -> tuple[ShownState, ...]:
+        """The states in which jobs can match: of those that have ended, or that are to run again, not all are."""
+        possible = [state for state in SHOWN_STATES if self.state in (None, state)]
+        if self.retrying:
+            possible = [state for state in possible if state in _WAITING]
+        if self.ended_since is not None or self.ended_until is not None:
+            possible = [state for state in possible if state in ENDED]
+        return tuple(possible)
 
     @property
     def pairs(self) -> tuple[tuple[str, Any], ...]:
@@ -119,6 +136,12 @@ def _words(field: str, value: object) -> tuple[str, ...]:
 def _priority(field: str, value: object) -> int:
     if type(value) is not int or not LOWEST_PRIORITY <= value <= HIGHEST_PRIORITY:
         raise _refused(field, f"must be a whole number between {LOWEST_PRIORITY} and {HIGHEST_PRIORITY}", value)
+    return value
+
+
+def _truth(field: str, value: object) -> bool:
+    if type(value) is not bool:
+        raise _refused(field, "must be True or False", value)
     return value
 
 
@@ -180,5 +203,8 @@ _CHECKS: Final = {
     "error": _text(LONGEST_ERROR_TEXT),
     "since": _moment,
     "until": _moment,
+    "ended_since": _moment,
+    "ended_until": _moment,
+    "retrying": _truth,
     "arguments": _arguments,
 }

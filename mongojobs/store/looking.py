@@ -6,7 +6,6 @@ for something rare, they look through so many jobs and say that they have not se
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -166,8 +165,8 @@ class Looking(Reserving, Sweeping):
     def queue_counts(self, queues: Sequence[str], *, most: int = MOST_COUNTED) -> list[QueueCounts]:
         """Return how many jobs are in each of *queues*, up to *most*. Raises DatabaseError."""
         now = self.clock.now()
-        failed = self._latest_by_queue(JobFilter(state="failed"), most)
-        running = self._latest_by_queue(JobFilter(state="running"), most)
+        failed = self._latest_by("queue", JobFilter(state="failed"), most)
+        running = self._latest_by("queue", JobFilter(state="running"), most)
         return [
             QueueCounts(
                 queue=queue,
@@ -202,7 +201,7 @@ class Looking(Reserving, Sweeping):
         """
         names = set(self.ready_queues())
         for state in ("running", "failed"):
-            names.update(self._latest_by_queue(JobFilter(state=state), most))
+            names.update(self._latest_by("queue", JobFilter(state=state), most))
         return sorted(names)
 
     def held_by_worker(self, *, most: int = MOST_COUNTED) -> dict[str, int]:
@@ -210,10 +209,7 @@ class Looking(Reserving, Sweeping):
 
         Raises DatabaseError.
         """
-        [selection] = by_state(JobFilter(state="running"), now=self.clock.now(), everything=self.anything())
-        options: dict[str, Any] = {"sort": selection.sort(-1), "limit": most, "max_time_ms": PAGE_MILLISECONDS}
-        found = self._read(selection.index, selection.query, {"_id": 0, "locked_by": 1}, **options)
-        return Counter(str(one.get("locked_by")) for one in found)
+        return self._latest_by("locked_by", JobFilter(state="running"), most)
 
     def oldest_due(self, queue: str) -> datetime | None:
         """Return since when the longest waiting job of *queue* has been due; None when none is. Raises DatabaseError.
@@ -296,15 +292,15 @@ class Looking(Reserving, Sweeping):
         number = self._using(index, count)
         return Count(number, is_exact=most is None or number < most)
 
-    def _latest_by_queue(self, chosen: JobFilter, most: int) -> dict[str, int]:
-        """Count the latest *most* jobs of a state by queue. Raises FilterError."""
+    def _latest_by(self, field: str, chosen: JobFilter, most: int) -> dict[str, int]:
+        """Count the latest *most* jobs of a state by a *field*. Raises FilterError."""
         _check_bound("most", most)
         [selection] = by_state(chosen, now=self.clock.now(), everything=self.anything(), match=self.match_argument)
         pipeline: list[Document] = [
             {"$match": selection.query},
             {"$sort": {selection.order[0]: -1}},
             {"$limit": most},
-            {"$group": {"_id": "$queue", "jobs": {"$sum": 1}}},
+            {"$group": {"_id": f"${field}", "jobs": {"$sum": 1}}},
         ]
         return {str(found["_id"]): found["jobs"] for found in self._aggregate(pipeline, selection.index)}
 

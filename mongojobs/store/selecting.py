@@ -20,7 +20,7 @@ from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 
 from mongojobs.core.errors import FilterError
-from mongojobs.core.job import CANCELLED, COMPLETED, ENDED, FAILED, READY, RUNNING, Document, Job
+from mongojobs.core.job import ENDED, READY, RUNNING, Document, Job
 from mongojobs.core.jobfilter import JobFilter, ShownState
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.core.matching import MatchArgument, by_place
@@ -86,9 +86,16 @@ class Selection:
 
 def as_listed(chosen: JobFilter, *, now: datetime, everything: Document, match: MatchArgument = by_place) -> Selection:
     """Return the jobs that a list shows, of all states if none is named."""
+    if not chosen.states:
+        return Selection(index="_id_", order=BY_AGE, base={"_id": {"$in": []}}, keys={}, rest={})
     if chosen.state is None:
         rest = merged(
-            _eq("queue", chosen.queue), _eq("priority", chosen.priority), _of_name(chosen), _of_documents(chosen, match)
+            _ended_between(chosen),
+            {"state": READY} if chosen.retrying else {},
+            _eq("queue", chosen.queue),
+            _eq("priority", chosen.priority),
+            _of_name(chosen),
+            _of_documents(chosen, match),
         )
         return Selection(index="_id_", order=BY_AGE, base={}, keys={}, rest=rest)
     return _of_state(chosen, chosen.state, now=now, everything=everything, match=match)
@@ -101,8 +108,7 @@ def by_state(
 
     *everything* matches any value, damaged ones too; *match* knows how arguments are stored.
     """
-    states: tuple[ShownState, ...] = ("ready", "scheduled", RUNNING, FAILED, CANCELLED, COMPLETED)
-    for state in states if chosen.state is None else (chosen.state,):
+    for state in chosen.states:
         yield _of_state(chosen, state, now=now, everything=everything, match=match)
 
 
@@ -129,7 +135,7 @@ def _of_state(
         case "failed" | "cancelled" | "completed":
             # What ended before a moment was made before it; so the index helps with an age that it does not hold.
             ended = everything if chosen.since is None else {"$gte": chosen.since - _CLOCKS_APART}
-            base = {"state": state, "finished_at": ended}
+            base = {"state": state, "finished_at": ended} | _ended_between(chosen)
             keys, rest = merged(by_queue, by_name), merged(by_priority, rest)
             return Selection(index=indexes.ENDED, order=BY_END, base=base, keys=keys, rest=rest)
         case _:
@@ -254,9 +260,19 @@ def _of_documents(chosen: JobFilter, match: MatchArgument) -> Document:
         {"created_at": made} if made else {},
         _eq("tags", chosen.tag),
         {} if chosen.worker is None else {"$or": [_eq(field, chosen.worker) for field in _WORKERS]},
+        {"attempts": {"$gt": 0}} if chosen.retrying else {},
         error,
         {"$and": arguments} if arguments else {},
     )
+
+
+def _ended_between(chosen: JobFilter) -> Document:
+    bounds: Document = {}
+    if chosen.ended_since is not None:
+        bounds["$gte"] = chosen.ended_since
+    if chosen.ended_until is not None:
+        bounds["$lt"] = chosen.ended_until
+    return {"finished_at": bounds} if bounds else {}
 
 
 _WORKERS: Final = ("locked_by", "errors.worker", "ran_by")

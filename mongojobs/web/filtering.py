@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from bson import ObjectId
@@ -21,10 +21,11 @@ _TERM: Final = re.compile(
 )
 _ARGUMENT: Final = "arg."
 _TEXTS: Final = ("queue", "name", "tag", "worker", "error")
-_MOMENTS: Final = ("since", "until")
+_MOMENTS: Final = ("since", "until", "ended-since", "ended-until")
 _HELP: Final = (
-    "use a part of a name, or queue:, name:, tag:, priority:, worker:, error:, arg.NAME:, since: or until:, and"
-    ' quotes around spaces, as in error:"timed out"'
+    "use a part of a name, or queue:, name:, tag:, priority:, worker:, error:, arg.NAME:, since:, until:, ended-since:,"
+    " ended-until: or is:retrying,"
+    ' and quotes around spaces, as in error:"timed out"'
 )
 
 
@@ -70,6 +71,14 @@ def term(key: str, value: str) -> str:
     return f'{key}:"{quoted}"'
 
 
+def ended_within(begin: datetime, width: timedelta) -> str:
+    """Return the condition that a job ended in the time of this *width* from *begin* on."""
+    return " ".join(
+        term(key, f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M}")
+        for key, moment in (("ended-since", begin), ("ended-until", begin + width))
+    )
+
+
 def and_also(text: str, key: str, value: str) -> str:
     """Return *text* with the condition that *key* is *value*, in place of any other of that key."""
     others = [match[0] for match in _TERM.finditer(text) if match["key"] != key]
@@ -90,9 +99,10 @@ def _filter(matches: Sequence[re.Match[str]], state: ShownState | None, now: dat
         elif key.startswith(_ARGUMENT):
             arguments.append(_argument(key.removeprefix(_ARGUMENT), value, is_quoted=match["quoted"] is not None))
         elif key in _READ:
-            if key in fields:
+            field = _FIELDS.get(key, key).replace("-", "_")
+            if field in fields:
                 raise FilterError(f"{key}: stands there twice: a job has one")
-            fields[key] = _READ[key](value, now)
+            fields[field] = _READ[key](value, now)
         else:
             raise FilterError(f"{key!r:.50} is nothing to look for: {_HELP}")
     return JobFilter(state=state, words=words, arguments=tuple(arguments), **fields)
@@ -120,6 +130,12 @@ def _number(value: str, _now: datetime) -> int:
     return int(value)
 
 
+def _is(value: str, _now: datetime) -> bool:
+    if value != "retrying":
+        raise FilterError(f"{value!r:.50} is nothing that a job can be asked for: use is:retrying")
+    return True
+
+
 def _moment(value: str, now: datetime) -> datetime:
     """Return a time that is given as such, in UTC unless it says otherwise, or as how long ago it was."""
     try:
@@ -134,8 +150,10 @@ def _moment(value: str, now: datetime) -> datetime:
         raise FilterError(f"{value!r:.50} is no time: use 90s, 15m, 2h, 7d or 2026-11-25T10:00") from None
 
 
+_FIELDS: Final = {"is": "retrying"}
 _READ: Final[dict[str, Callable[[str, datetime], object]]] = {
     **dict.fromkeys(_TEXTS, _text),
     "priority": _number,
+    "is": _is,
     **dict.fromkeys(_MOMENTS, _moment),
 }

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 
 from mongojobs.version import __version__
 from mongojobs.web import wording
-from mongojobs.web.filtering import term
+from mongojobs.web.filtering import ended_within, term
 from mongojobs.web.forgery import keep_token, token_of
 from mongojobs.web.visit import Page, Visit
 
@@ -46,6 +46,7 @@ def _environment() -> Environment:
     environment.filters |= {made.__name__: made for made in _FILTERS}
     environment.tests["listens"] = _listens
     environment.globals |= {"version": __version__, "static_version": _static_version(), "term": term}
+    environment.globals["ended_within"] = ended_within
     environment.globals["parts"] = environment.get_template("_parts.html").module
     return environment
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,8 +15,11 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from mongojobs.app import MongoJobs
-from mongojobs.app.looking import place
+from mongojobs.app.doctor import look_from_here
+from mongojobs.app.findings import Finding
+from mongojobs.app.looking import Count, place
 from mongojobs.core.figures import coarsest
+from mongojobs.core.jobfilter import JobFilter
 from mongojobs.core.notices import ActionTaken
 from mongojobs.core.wording import iso
 from mongojobs.web.access import User
@@ -28,6 +32,7 @@ LONGEST_PARAMETER: Final = 1024
 """In characters; no text that anybody types is longer."""
 
 _LONGEST_MEMORY_SECONDS: Final = 60.0
+_SHORT_MEMORY_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +99,18 @@ class Visit:
             return Summary((self.app.stats(by=step, since=begin, until=self.now),))
 
         return self._recall(("summary",), chosen, make)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what a doctor finds, at most a minute ago: nobody wants to wait for him at each page."""
+        return self.memory.recall(("findings",), _LONGEST_MEMORY_SECONDS, lambda: look_from_here(self.app, os.environ))
+
+    def retrying(self) -> Count:
+        """Return how many jobs have failed and wait for another attempt, at most some seconds ago."""
+
+        def count() -> Count:
+            return self.app.count(JobFilter(retrying=True))
+
+        return self.memory.recall(("retrying",), _SHORT_MEMORY_SECONDS, count)
 
     def _begin(self, chosen: Range) -> datetime:
         """Return when *chosen* begins; not before figures are kept, since those of days stay longer than others."""

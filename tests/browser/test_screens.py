@@ -145,6 +145,28 @@ class TestTheOverview:
         assert len(widths) >= 60
         assert max(widths) - min(widths) <= 2
 
+    def test_leads_from_a_column_to_the_jobs_that_ended_then(self, operator, shop):
+        page = operator.open("/")
+        page.locator("figure canvas").wait_for()
+        over = page.locator("figure .u-over")
+        box = over.bounding_box()
+        over.click(position={"x": box["width"] - 10 * box["width"] / 600, "y": box["height"] / 2})
+
+        expect(page.get_by_label("Conditions")).to_contain_text("ended-since:")
+
+    def test_draws_a_spike_so_that_the_rest_can_be_seen(self, operator, app):
+        stats, now = app.stats_store, app.store.clock.now()
+        for minutes in range(30):
+            tally = Tally()
+            tally.of("shop.send", "mail").outcomes["completed"] = 5_000 if minutes == 7 else 10
+            at = begin_of("minute", now - timedelta(minutes=minutes))
+            stats.write("minute", at, tally, process="p", worker="web.1")
+
+        page = operator.open("/")
+        expect(page.locator(".readout")).to_contain_text("(logarithmic scale)")
+        page.get_by_text("As a table").click()
+        expect(page.get_by_role("region", name="Runs by time")).to_contain_text("5,000")
+
     def test_leads_to_the_jobs_behind_a_number(self, operator, shop):
         page = operator.open("/")
         page.get_by_role("link", name="Scheduled").click()

@@ -11,7 +11,7 @@ from mongojobs.core.jobfilter import JobFilter
 from mongojobs.store import selecting
 from tests.support.clock import START
 from tests.support.jobs import HANDLER, a_job
-from tests.support.stores import reserve
+from tests.support.stores import MINUTE, reserve
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -201,6 +201,33 @@ class TestAFilter:
     def test_is_made_of_plain_values(self, chosen):
         with pytest.raises(FilterError, match=f"^{next(iter(chosen))} of a filter must be"):
             JobFilter(**chosen)
+
+    @pytest.mark.parametrize("state", [None, "ready", "scheduled"])
+    def test_finds_jobs_that_wait_for_another_attempt(self, store, state):
+        due, later = a_job(attempts=1), a_job(attempts=2, run_at=START + HOUR)
+        store.insert_many([due, later, a_job(), a_failed_job(attempts=3), a_job(state="running", attempts=1)])
+        wanted = {None: {due.id, later.id}, "ready": {due.id}, "scheduled": {later.id}}[state]
+
+        assert {job.id for job in found(store, state=state, retrying=True)} == wanted
+        assert store.count(JobFilter(state=state, retrying=True)).number == len(wanted)
+
+    @pytest.mark.parametrize("state", [None, "failed"])
+    def test_finds_jobs_by_when_they_ended(self, store, state):
+        jobs = [a_failed_job(finished_at=START + n * MINUTE) for n in range(4)]
+        store.insert_many([*jobs, a_job()])
+        chosen = {"state": state, "ended_since": START + MINUTE, "ended_until": START + 3 * MINUTE}
+
+        assert {job.id for job in found(store, **chosen)} == {jobs[1].id, jobs[2].id}
+        assert store.count(JobFilter(**chosen)).number == 2
+
+    @pytest.mark.parametrize(
+        "chosen", [{"state": "failed", "retrying": True}, {"state": "ready", "ended_since": START - HOUR}]
+    )
+    def test_finds_nothing_in_states_where_nothing_can_be(self, store, chosen):
+        store.insert_many([a_failed_job(attempts=1), a_job(attempts=1)])
+
+        assert found(store, **chosen) == ()
+        assert store.count(JobFilter(**chosen)).number == 0
 
     def test_finds_jobs_by_when_they_were_made(self, store):
         jobs = [a_failed_job(created_at=START - n * HOUR, finished_at=START) for n in range(4)]

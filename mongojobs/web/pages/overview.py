@@ -9,20 +9,26 @@ from typing import TYPE_CHECKING, Final
 
 from mongojobs.app.looking import what_is_deferred, what_waits
 from mongojobs.app.reasons import first_line
-from mongojobs.core.figures import Figures
+from mongojobs.core.figures import FAILED, Figures
 from mongojobs.core.jobfilter import JobFilter
 from mongojobs.core.wording import in_words
-from mongojobs.web.charts import RANGES
+from mongojobs.web.charts import RANGES, Column
 from mongojobs.web.filtering import term
 from mongojobs.web.pages.jobs import row_of
 from mongojobs.web.visit import Page, Visit
 
 if TYPE_CHECKING:
+    from mongojobs.app.findings import Finding
     from mongojobs.app.looking import DeferredName, QueueStatus, WorkerStatus
 
 MOST_WAITING: Final = 5_000
 QUEUE_MOST_COUNTED: Final = 1_000
 LATE: Final = timedelta(minutes=5)
+RECENT_COLUMNS: Final = 10
+"""Minutes, of those of the last hour, whose errors are compared with their runs."""
+FEWEST_RUNS: Final = 10
+MANY_ERRORS: Final = 0.1
+_TOLD_OTHERWISE: Final = frozenset({"no_worker", "long_pause", "deferred_jobs"})
 SILENT: Final = 0.6
 """The part of a lease without a word after which a worker is told of; idle ones speak once a quarter of it."""
 
@@ -49,19 +55,25 @@ def show(visit: Visit) -> Page:
         "overview.html",
         {
             "counts": counts,
+            "retrying": visit.retrying(),
             "workers": workers,
             "threads": sum(worker.threads for worker in workers),
             "busy": sum(worker.busy for worker in workers),
+            "is_new": not (workers or any(count.number for count in counts.values())),
             "worst": late[0] if late else None,
             "late": LATE,
             "ranges": RANGES,
             "range": visit.text("range") or next(iter(RANGES)),
             "columns": columns,
+            "width": chosen.column,
+            "keeps_completed": app.settings.keep_completed is not None,
             "total": Figures.sum(column.figures for column in columns),
             "concerns": [
                 *_about_workers(workers, late, visit.now, app.settings.lease * SILENT),
                 *_about_deferred(what_is_deferred(app, most=MOST_WAITING)),
+                *_about_failures(visit.columns(RANGES["1h"]), app.settings.stats_retention),
                 *_about_queues(late, queues),
+                *_by_the_doctor(visit.findings()),
             ],
             "waiting": what_waits(app, most=MOST_WAITING),
             "failed": [row_of(job, visit) for job in app.find(JobFilter(state="failed"), limit=5).jobs],
@@ -88,6 +100,30 @@ def _about_deferred(deferred: Sequence[DeferredName]) -> Iterator[Concern]:
         text = f"could be loaded by no worker so far: {first_line(one.reason)}"
         values = {"q": term("name", one.name)}
         yield Concern("bad", f"{one.jobs:,} job{'' if one.jobs == 1 else 's'} of {one.name}", text, "jobs", values)
+
+
+def _about_failures(columns: Sequence[Column], retention: timedelta) -> Iterator[Concern]:
+    """Tell of the share of failed runs in the last minutes, and of jobs that were given up on in the last hour."""
+    if not retention:
+        return
+    recent = Figures.sum(column.figures for column in columns[-RECENT_COLUMNS:])
+    if recent.runs >= FEWEST_RUNS and recent.errors >= recent.runs * MANY_ERRORS:
+        share = f"{100 * recent.errors / recent.runs:.0f}% of the runs"
+        text = f"of the last {RECENT_COLUMNS} minutes failed: {recent.errors:,} of {recent.runs:,}"
+        yield Concern("bad", share, text, "performance", {"sort": "errors"})
+    given_up = sum(column.figures.outcomes[FAILED] for column in columns)
+    if given_up:
+        jobs = f"{given_up:,} job{'' if given_up == 1 else 's'}"
+        yield Concern(
+            "warn", jobs, f"{'was' if given_up == 1 else 'were'} given up on within the last hour", "failures"
+        )
+
+
+def _by_the_doctor(findings: Sequence[Finding]) -> Iterator[Concern]:
+    """Tell of faults that nothing else here tells of."""
+    for finding in findings:
+        if finding.severity == "fault" and finding.kind not in _TOLD_OTHERWISE:
+            yield Concern("bad", "The doctor found:", finding.text, "system")
 
 
 def _about_queues(late: Sequence[QueueStatus], queues: Sequence[QueueStatus]) -> Iterator[Concern]:

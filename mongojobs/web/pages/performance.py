@@ -37,5 +37,7 @@ def show(visit: Visit) -> Page:
             "name": name,
             "other": OTHER,
             "columns": visit.columns(chosen, name),
+            "width": chosen.column,
+            "keeps_completed": visit.app.settings.keep_completed is not None,
         },
     )

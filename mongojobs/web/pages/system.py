@@ -15,5 +15,10 @@ def show(visit: Visit) -> Page:
         if not error.refused:
             raise
         indexes = None
-    values = {"server": where_kept(visit.app), "indexes": indexes, "settings": settings_shown(visit.app)}
+    values = {
+        "server": where_kept(visit.app),
+        "indexes": indexes,
+        "settings": settings_shown(visit.app),
+        "findings": visit.findings(),
+    }
     return Page("system.html", values)

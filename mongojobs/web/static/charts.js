@@ -10,6 +10,7 @@ window.mongojobsCharts = (() => {
     const rows = [...table.tBodies[0].rows];
     return {
       series: heads.map((head) => ({ label: head.textContent.trim(), color: head.dataset.color })),
+      links: rows.map((row) => row.cells[0].querySelector("a")?.href ?? null),
       times: rows.map((row) => Date.parse(row.cells[0].querySelector("time").dateTime) / 1000),
       values: heads.map((_, at) => rows.map((row) => { const value = row.cells[at + 1].dataset.value; return value === "" || value === undefined ? null : Number(value); })),
     };
@@ -18,6 +19,12 @@ window.mongojobsCharts = (() => {
     const sums = [];
     return values.map((column) => column.map((value, at) => (sums[at] = (sums[at] || 0) + (value || 0))));
   };
+  // One column far above all others would flatten them to a line.
+  const isSpiky = (sums) => {
+    const some = sums.filter((sum) => sum > 0).sort((one, other) => one - other);
+    return some.length > 3 && some.at(-1) > 20 * some[Math.floor(some.length / 2)];
+  };
+  const POWERS = { splits: (_, _axis, _low, high) => [0, 1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7].map((value) => Math.log10(1 + value)).filter((tick) => tick <= high) };
   const span = (seconds) => seconds === 0 ? "0" : seconds < 1 ? `${+(seconds * 1000).toPrecision(3)} ms` : seconds < 120 ? `${+seconds.toPrecision(3)} s` : seconds < 7200 ? `${+(seconds / 60).toPrecision(3)} min` : `${+(seconds / 3600).toPrecision(3)} h`;
   const count = (value) => value >= 1e6 ? `${+(value / 1e6).toPrecision(3)}M` : value >= 1e4 ? `${+(value / 1e3).toPrecision(3)}k` : value.toLocaleString("en-US");
 
@@ -37,7 +44,9 @@ window.mongojobsCharts = (() => {
     // The highest of stacked columns is drawn first, and the others over it.
     const shown = isStacked ? [...order].reverse() : order;
     const table = stacked(data.values);
-    const columns = shown.map((at) => (isStacked ? table : data.values)[at]);
+    const isLog = isStacked && isSpiky(table.at(-1) ?? []);
+    const scaled = (value) => isLog ? Math.log10(1 + value) : value;
+    const columns = shown.map((at) => isStacked ? table[at].map(scaled) : data.values[at]);
     // Columns stand about their times: without half a column of room the first and the last would be cut.
     const margin = isStacked && data.times.length > 1 ? (data.times[1] - data.times[0]) / 2 : 0;
     const legend = document.createElement("p");
@@ -52,7 +61,7 @@ window.mongojobsCharts = (() => {
         const value = at === null ? "" : ` ${data.values[place][at] === null ? "-" : form(data.values[place][at])}`;
         one.append(mark, `${label}${value}`);
         return one;
-      }), when);
+      }), isLog ? `${when} (logarithmic scale)` : when);
     };
     const plot = new uPlot({
       width: Math.max(place.clientWidth, 200),
@@ -61,7 +70,7 @@ window.mongojobsCharts = (() => {
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { show: !isStacked } },
       scales: { x: { time: true, range: (_, first, last) => [first - margin, last + margin] }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
-      axes: [{ ...axis, size: 30, space: 64, grid: { show: false }, values: (_, ticks) => ticks.map(moment) }, { ...axis, size: 58, space: 34, values: (_, ticks) => ticks.map((tick) => form(tick)) }],
+      axes: [{ ...axis, size: 30, space: 64, grid: { show: false }, values: (_, ticks) => ticks.map(moment) }, { ...axis, size: 58, space: 34, ...(isLog ? POWERS : {}), values: (_, ticks) => ticks.map((tick) => form(isLog ? Math.round(10 ** tick - 1) : tick)) }],
       series: [{}, ...shown.map((at) => {
         const stroke = color(data.series[at].color);
         return isStacked
@@ -71,6 +80,10 @@ window.mongojobsCharts = (() => {
       hooks: { setCursor: [(self) => tell(self.cursor.idx ?? null)] },
     }, [data.times, ...columns], place);
     tell(null);
+    plot.over.addEventListener("click", () => {
+      const link = data.links[plot.cursor.idx ?? -1];
+      if (link) location.assign(link);
+    });
     place.append(legend);
     return plot;
   };

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from bson import ObjectId
 
-from mongojobs.web.filtering import and_also, read_search, term
+from mongojobs.web.filtering import and_also, ended_within, read_search, term
 
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
 ID = "67442d0f5f627c1f6c1f4a01"
@@ -32,6 +32,18 @@ class TestASearch:
         found = chosen("tag:vip priority:-5 worker:web.1")
 
         assert (found.tag, found.priority, found.worker) == ("vip", -5, "web.1")
+
+    def test_knows_ends_and_retries(self):
+        found = chosen("ended-since:2h ended-until:2026-11-25T13:00 is:retrying")
+
+        assert found.ended_since == NOW - timedelta(hours=2)
+        assert found.ended_until == datetime(2026, 11, 25, 13, tzinfo=UTC)
+        assert found.retrying is True
+
+    def test_of_a_column_of_a_chart_is_read_as_it_was_meant(self):
+        found = chosen(ended_within(NOW, timedelta(minutes=6)))
+
+        assert (found.ended_since, found.ended_until) == (NOW, NOW + timedelta(minutes=6))
 
     def test_of_nothing_is_all_jobs(self):
         assert chosen("   ").name is None
@@ -67,6 +79,8 @@ class TestASearch:
             ("since:yesterday", "is no time"),
             ("arg.password:x", "is masked"),
             ("arg.user.api_key:x", "is masked"),
+            ("is:odd", "use is:retrying"),
+            ("is:retrying is:retrying", "stands there twice"),
             ("priority:high", "is no priority"),
             ("priority:9999999999", "must be a whole number between"),
             ("a b c d e f", "words of a filter must be at most 5"),
