@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 from datetime import timedelta
 from difflib import get_close_matches
+from types import FunctionType
 from typing import Any, Final, Literal, TypedDict
 
 from mongojobs.core.durations import parse_duration
@@ -14,7 +15,7 @@ from mongojobs.core.errors import NotAJobError, OptionError
 from mongojobs.core.retry import Backoff
 from mongojobs.core.unrun import generator_kind, is_async
 from mongojobs.enqueuing.options import EnqueueOptions, Options
-from mongojobs.payload.methods import all_parameters, refuse_generator
+from mongojobs.payload.methods import all_parameters, fits, refuse_generator
 from mongojobs.payload.registry import Declaration, Kind, full_name, job_name
 
 Errors = type[BaseException] | tuple[type[BaseException], ...]
@@ -89,15 +90,30 @@ def _check_class(cls: type) -> None:
     """Refuse a class whose ``perform`` would run nothing, or whose hooks and overrides could not be asked."""
     if not callable(getattr(cls, "perform", None)):
         raise NotAJobError(f"{cls.__qualname__} cannot be a job: it has no method perform()")
-    refuse_generator(f"{cls.__qualname__}.perform", cls.perform)  # type: ignore[attr-defined]  # looked for above
+    _check_method(cls, "perform", "a job", [()])
     for name in HOOKS:
-        refuse_generator(f"{cls.__qualname__}.{name}", getattr(cls, name, None), role="a hook")
+        arguments = ("job", "exception") if name == "error" else ("job",)
+        _check_method(cls, name, "a hook", [arguments[:count] for count in range(len(arguments) + 1)])
     for name in OVERRIDES:
-        _check_override(f"{cls.__qualname__}.{name}", name, getattr(cls, name, None))
+        _check_override(f"{cls.__qualname__}.{name}", name, inspect.getattr_static(cls, name, None))
+        _check_method(cls, name, "an override", [("now", "attempts") if name == "reschedule_at" else ()])
+
+
+def _check_method(cls: type, name: str, role: str, calls: list[tuple[str, ...]]) -> None:
+    """Refuse a method that runs nothing when it is called, or takes the arguments of none of the *calls*."""
+    label, method = f"{cls.__qualname__}.{name}", inspect.getattr_static(cls, name, None)
+    refuse_generator(label, method, role=role)
+    if not isinstance(method, FunctionType | classmethod | staticmethod):
+        return
+    function = method.__get__(object(), cls)
+    if not any(fits(function, arguments) for arguments in calls):
+        raise NotAJobError(
+            f"{label} cannot be {role}: it is called as {name}({', '.join(calls[-1])}), and takes other arguments:"
+            f" keep what it needs in the object"
+        )
 
 
 def _check_override(label: str, name: str, value: object) -> None:
-    refuse_generator(label, value, role="an override")
     if is_async(value):
         raise NotAJobError(
             f"{label} cannot be an override: it is async, and is asked where nobody can await: write `def` for it"
@@ -164,7 +180,7 @@ def _backoff(name: str, given: Any) -> Any:
     if callable(given) and not isinstance(given, type):
         if is_async(given) or generator_kind(given):
             raise OptionError(f"{name} must be a plain function, since nobody awaits it, got {given!r:.200}")
-        if not _takes_one(given):
+        if not fits(given, ("failures",)):
             raise OptionError(f"{name} must be a function of one argument, the number of failures, got {given!r:.200}")
         return given
     try:
@@ -176,16 +192,6 @@ def _backoff(name: str, given: Any) -> Any:
         f"{name} must be a duration of 0 or more, such as 60 or '5m', or a function of the number of failures, such as"
         f" lambda failures: 2**failures, got {given!r:.200}; leave it out for failures**4 + 5 seconds"
     )
-
-
-def _takes_one(function: Callable[..., object]) -> bool:
-    try:
-        inspect.signature(function).bind(1)
-    except ValueError:  # some functions written in C have no signature
-        return True
-    except TypeError:
-        return False
-    return True
 
 
 def _check_sensitive(target: Any, names: tuple[str, ...]) -> None:

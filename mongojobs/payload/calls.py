@@ -221,6 +221,7 @@ class Payloads:
 
     def _declaration(self, parts: Mapping[str, Any], kind: str) -> Declaration:
         declaration = self.codec.registry.find(parts["target"])
+        _refuse_main(declaration.name)
         if declaration.kind != kind:
             raise DamagedPayloadError(f"{declaration.name} is stored as {kind}, and declared as {declaration.kind}")
         return declaration

@@ -110,6 +110,15 @@ def check_arguments(
         raise ArgumentsError(f"{label}{shown} does not take these arguments: {error}") from None
 
 
+def fits(function: Callable[..., object], args: Sequence[object]) -> bool:
+    """Return whether *function* can be called with these positional arguments, as far as it says what it takes."""
+    try:
+        check_arguments("", function, args, {})
+    except ArgumentsError:
+        return False
+    return True
+
+
 def argument_labels(function: Callable[..., object], count: int) -> Sequence[str]:
     """Return how messages call each of *count* positional arguments: ``argument 'order_id'``, or ``argument 3``."""
     plain, leading = _unbound(function)

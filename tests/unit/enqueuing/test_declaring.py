@@ -188,6 +188,43 @@ class TestAGenerator:
             job(type("Hooked", (), {"perform": print, hook: generator, "__qualname__": "Hooked"}))
 
 
+class TestAMethodOfAJobClass:
+    @pytest.mark.parametrize(
+        ("name", "method", "shown"),
+        [
+            ("perform", lambda self, order: None, r"perform\(\)"),
+            ("perform", staticmethod(lambda order: None), r"perform\(\)"),
+            ("before", lambda self, job, more: None, r"before\(job\)"),
+            ("error", lambda self, job, exception, more: None, r"error\(job, exception\)"),
+            ("failure", lambda self, *, job: None, r"failure\(job\)"),
+            ("reschedule_at", lambda self, now: None, r"reschedule_at\(now, attempts\)"),
+            ("max_attempts", lambda self, job: 3, r"max_attempts\(\)"),
+        ],
+    )
+    def test_is_refused_when_it_could_not_be_called(self, name, method, shown):
+        members = {"perform": lambda self: None, name: method, "__qualname__": "Odd"}
+
+        with pytest.raises(NotAJobError, match=rf"Odd\.{name} cannot be .*: it is called as {shown}, and takes other"):
+            job(type("Odd", (), members))
+
+    @pytest.mark.parametrize(
+        ("name", "method"),
+        [
+            ("perform", lambda self, order=None: None),
+            ("perform", classmethod(lambda cls: None)),
+            ("before", lambda self: None),
+            ("before", staticmethod(lambda job: None)),
+            ("error", lambda self, job: None),
+            ("error", lambda *everything: None),
+            ("reschedule_at", lambda self, *arguments: None),
+        ],
+    )
+    def test_may_leave_out_what_it_does_not_need(self, name, method):
+        members = {"perform": lambda self: None, name: method, "__qualname__": "Fine"}
+
+        assert job(name="test_declaring.fine")(type("Fine", (), members))
+
+
 OVERRIDES = ["max_attempts", "max_run_time", "reschedule_at", "destroy_failed_jobs", "queue_name", "display_name"]
 
 
