@@ -64,6 +64,7 @@ class MongoJobs(Operating):
         self._opened: tuple[Link, JobStore] | None = None
         for plugin in (LogPlugin(lambda: self.settings.log_tracebacks), *self.plugins):
             ran(f"{type(plugin).__name__}.register", plugin.register(self.lifecycle))  # type: ignore[func-returns-value]  # it may be async
+        self.lifecycle.begin()
 
     @property
     def link(self) -> Link:
@@ -195,12 +196,14 @@ class _Default:
 
     def configure(self, values: dict[str, Any]) -> MongoJobs:
         with self._lock:
-            arguments: dict[str, Any] = {
-                name: values.pop(name) for name in ("client", "plugins", "clock") if name in values
-            }
+            former = self._app if values else None
+            kept = {"plugins": former.plugins} if former is not None else {}
+            given = {name: values.pop(name) for name in ("client", "plugins", "clock") if name in values}
             self.configured = Settings().changed(**values)
-            self._arguments = arguments
+            self._arguments = kept | given
             self._app = self._make()
+            if former is not None:
+                self._app.lifecycle.take_over(former.lifecycle)
             return self._app
 
     def get(self) -> MongoJobs:
@@ -232,7 +235,8 @@ def configure(**values: Any) -> MongoJobs:
     """Set up the default app and return it; call it once, before the first job.
 
     Takes the fields of ``Settings``, and *client*, *plugins* and *clock* as ``MongoJobs`` does. Environment variables
-    and ``pyproject.toml`` win over what is given here. Raises SettingsError.
+    and ``pyproject.toml`` win over what is given here. Where there was a default app already, its callbacks are kept,
+    and its plugins unless others are given; without any arguments it starts from nothing. Raises SettingsError.
     """
     return _default.configure(values)
 

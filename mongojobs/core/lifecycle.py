@@ -52,27 +52,42 @@ class Lifecycle:
         self._around: dict[str, list[Callback]] = {event: [] for event in EVENTS}
         self._listeners: list[Callable[[Notice], None]] = []
         self._watched: set[str] = set()
+        self._further: list[tuple[str, tuple[Any, ...]]] = []
+
+    def begin(self) -> None:
+        """Let what is registered from now on be what ``take_over`` takes: no plugins, but callbacks beside them."""
+        self._further = []
+
+    def take_over(self, former: Lifecycle) -> None:
+        """Register what was registered with *former* since it began."""
+        for how, arguments in former._further:
+            getattr(self, how)(*arguments)
 
     def before(self, event: str, callback: Callback) -> None:
         """Call *callback* before each *event*. Raises CallbackError for an unknown event."""
         self._register(self._before, event, callback)
+        self._further.append(("before", (event, callback)))
 
     def after(self, event: str, callback: Callback) -> None:
         """Call *callback* after each *event* whose body did not raise. Raises CallbackError for an unknown event."""
         self._register(self._after, event, callback)
+        self._further.append(("after", (event, callback)))
 
     def around(self, event: str, callback: Callback) -> None:
         """Call *callback(proceed, ...)* in place of each *event*. Raises CallbackError for an unknown event."""
         self._register(self._around, event, callback)
+        self._further.append(("around", (event, callback)))
 
     def on_notice(self, listener: Callable[[Notice], None]) -> None:
         """Call *listener* with every notice. Raises CallbackError for one that nobody could await."""
         _check("notices", listener)
         self._listeners = [*self._listeners, listener]
+        self._further.append(("on_notice", (listener,)))
 
     def forget(self, listener: Callable[[Notice], None]) -> None:
         """Call *listener* no more."""
         self._listeners = [one for one in self._listeners if one != listener]
+        self._further = [one for one in self._further if one != ("on_notice", (listener,))]
 
     def is_watched(self, event: str) -> bool:
         """Whether any callback takes part in *event*."""

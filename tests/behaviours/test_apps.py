@@ -2,14 +2,29 @@
 
 import asyncio
 import threading
+from typing import ClassVar
 
 import pytest
 
 import mongojobs
-from mongojobs import ConfigurationError, ConnectionMissingError, MongoJobs, Settings
+from mongojobs import ConfigurationError, ConnectionMissingError, MongoJobs, Plugin, Settings
 from tests.support.sample_documents import Band
 from tests.support.sample_jobs import Newsletter, remember_one, remember_where
 from tests.support.working import work_off
+
+
+class Listening(Plugin):
+    """Hears of each enqueue."""
+
+    heard: ClassVar[list[str]] = []
+
+    def register(self, lifecycle):
+        lifecycle.before("enqueue", lambda _job: self.heard.append("enqueue"))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_heard():
+    Listening.heard.clear()
 
 
 @pytest.fixture
@@ -116,6 +131,49 @@ class TestTheDefaultApp:
         app = configure(max_attempts=3)
 
         assert app.settings.max_attempts == 7
+
+    def test_keeps_callbacks_and_plugins_when_it_is_configured_after_its_use(self, configure):
+        configure(plugins=[Listening])
+        told = []
+        used = mongojobs.default_app()
+        used.lifecycle.before("enqueue", lambda job: told.append("before"))
+        used.lifecycle.after("enqueue", lambda job: told.append("after"))
+        used.lifecycle.around("enqueue", lambda proceed, job: told.append("around") or proceed())
+        used.lifecycle.on_notice(lambda notice: told.append(type(notice).__name__))
+
+        app = configure(max_attempts=3)
+        remember_one.delay(1)
+
+        assert told == ["before", "around", "JobEnqueued", "after"]
+        assert [type(plugin) for plugin in app.plugins] == [Listening]
+        assert Listening.heard == ["enqueue"]
+
+    def test_keeps_the_callbacks_of_an_app_that_nobody_configured(self, configure, connection):
+        mongojobs.configure()
+        told = []
+        mongojobs.default_app().lifecycle.before("enqueue", lambda job: told.append(job.name))
+
+        configure(max_attempts=3)
+        remember_one.delay(1)
+
+        assert len(told) == 1
+
+    def test_takes_other_plugins_in_place_of_the_former_ones(self, configure):
+        configure(plugins=[Listening])
+
+        configure(plugins=[])
+        remember_one.delay(1)
+
+        assert Listening.heard == []
+
+    def test_starts_from_nothing_without_any_arguments(self, configure):
+        told = []
+        configure(plugins=[Listening]).lifecycle.before("enqueue", told.append)
+
+        mongojobs.configure()
+        remember_one.delay(1)
+
+        assert (told, Listening.heard) == ([], [])
 
     def test_refuses_a_setting_that_is_none(self, configure):
         with pytest.raises(mongojobs.SettingsError, match="unknown setting 'max_atempts'"):
