@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mongojobs.app.reasons import Facts, Reason, reasons
 from mongojobs.core.clock import truncate
@@ -367,7 +367,13 @@ def _person(name: object) -> str | None:
 
 
 def _listed(names: Iterable[str] | None) -> list[str] | None:
-    return None if names is None else list(map(str, names))
+    if names is None:
+        return None
+    listed: list[Any] = [names] if isinstance(names, str) else list(names)
+    wrong = [name for name in listed if not isinstance(name, str) or not name]
+    if wrong:
+        raise OptionError(f"names must be a list of names of workers, got {wrong[0]!r:.100}")
+    return listed
 
 
 def _latency(oldest_due: datetime | None, *, now: datetime, is_paused: bool) -> timedelta:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -82,7 +83,7 @@ def check(context: click.Context, /, *, max_age: timedelta, queues: tuple[str, .
 
     The waiting begins when a job is due, so scheduled jobs are never late; failed and running ones are not counted.
     """
-    names = [name.strip() for listed in queues for name in listed.split(",")]
+    names = _names(queues)
     with open_database(context.obj) as database:
         late: Count = database.store.count_late(max_age, queues=names)
     if as_json:
@@ -92,6 +93,16 @@ def check(context: click.Context, /, *, max_age: timedelta, queues: tuple[str, .
     else:
         say(f"No job has been waiting for more than {in_words(max_age)}")
     context.exit(NO if late.number else 0)
+
+
+def _names(listed: Iterable[str]) -> list[str]:
+    """Return the names of queues that were given with commas. Raises UsageError for what is none."""
+    from mongojobs.core.settings import queue_names
+
+    try:
+        return [name for names in listed for name in queue_names(names or ",")]
+    except ValueError as error:
+        raise click.UsageError(f"--queue {error}") from None
 
 
 def _print_queues(report: Report) -> None:

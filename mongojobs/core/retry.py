@@ -33,7 +33,8 @@ def delay_after(attempts: int, declared: Backoff | None = None) -> timedelta:
     """
     if declared is None:
         return backoff(attempts)
-    wanted = parse_duration(ran("backoff", declared(attempts)) if callable(declared) else declared)
+    given = ran("backoff", declared(attempts)) if callable(declared) else declared
+    wanted = given if isinstance(given, timedelta) else parse_duration(given)
     return min(max(wanted, timedelta(0)), LONGEST_DELAY)
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any, Final
 
 from mongojobs.core.durations import format_duration, parse_duration
@@ -20,6 +22,17 @@ from mongojobs.core.limits import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORIT
 from mongojobs.core.unrun import generator_kind, is_async
 
 ENVIRONMENT_PREFIX: Final = "MONGOJOBS_"
+_FURTHER_VARIABLES: Final = frozenset(
+    {
+        *("APP", "CONFIG", "CHDIR", "COLOR", "COMPLETE", "POOL", "SUPERVISED", "READY_DESCRIPTOR", "BOOT_DESCRIPTOR"),
+        *("IDENTIFIER", "MONITOR", "PID_DIR", "PIDFILE", "LOG_DIR", "HEARTBEAT_FILE", "FAIL_ON_ERROR", "ALLOW_NONE"),
+        *("PROBE_HOST", "PROBE_PORT", "PROBE_MAX_AGE", "METRICS_HOST", "METRICS_PORT"),
+        *("WEB_HOST", "WEB_PORT", "WEB_USER", "WEB_PASSWORD", "WEB_READ_ONLY", "WEB_HIDE_ARGUMENTS"),
+    }
+)
+"""What else stands behind the prefix: variables of commands, and of ours among each other."""
+_OF_DEVELOPERS: Final = ("TEST_", "BENCH_")
+
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 _LEVELS_BY_OTHER_NAMES: Final = {
     "10": "debug",
@@ -143,11 +156,15 @@ def queue_name(value: object) -> str:
     return value
 
 
-def _queue_names(value: object) -> tuple[str, ...]:
-    names = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-    if not isinstance(names, Sequence):
+def queue_names(value: object) -> tuple[str, ...]:
+    """Return the names of queues in *value*, a list or a text with commas. Raises ValueError where one is none.
+
+    Only an empty text or list names none: what is left of a template must not mean all queues.
+    """
+    names = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    if not isinstance(names, Sequence) or (value and not names):
         raise ValueError("must be names separated by commas")
-    return tuple(queue_name(name) for name in names if name)
+    return tuple(queue_name(name) for name in names)
 
 
 def _module_names(value: object) -> tuple[str, ...]:
@@ -165,10 +182,12 @@ def _module_names(value: object) -> tuple[str, ...]:
 def _names_or_callable(value: object) -> object:
     if callable(value):
         return _function(value)
-    names = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+    names = [part.strip() for part in value.split(",") if value] if isinstance(value, str) else value
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) and name.strip() == name for name in names):
         raise ValueError("must be a list of names, or a function that says whether a name is allowed")
-    return tuple(names)
+    if not all(names):
+        raise ValueError("must be a list of names, none of them empty")
+    return tuple(map(plain_text, names))
 
 
 def _queue_attributes(value: object) -> Mapping[str, Mapping[str, int]]:
@@ -179,7 +198,10 @@ def _queue_attributes(value: object) -> Mapping[str, Mapping[str, int]]:
     for queue, of_queue in value.items():
         if not isinstance(of_queue, Mapping) or set(of_queue) - set(parse):
             raise ValueError(f"knows only the attributes {' and '.join(parse)}, got {of_queue!r} for {queue!r}")
-        attributes[queue_name(queue)] = {key: parse[key](number) for key, number in of_queue.items()}
+        try:
+            attributes[queue_name(queue)] = {key: parse[key](number) for key, number in of_queue.items()}
+        except ValueError as error:
+            raise ValueError(f"{error}, as it does not for {queue!r:.100}") from None
     return attributes
 
 
@@ -290,7 +312,7 @@ class Settings:
     )
 
     queues: tuple[str, ...] = _setting(
-        (), _queue_names, "queues to work on, with commas; default: all", "QUEUES", "QUEUE"
+        (), queue_names, "queues to work on, with commas; default: all", "QUEUES", "QUEUE"
     )
     min_priority: int | None = _setting(None, _PRIORITY, "lowest priority number to work on", "MIN_PRIORITY")
     max_priority: int | None = _setting(None, _PRIORITY, "highest priority number to work on", "MAX_PRIORITY")
@@ -384,8 +406,11 @@ def resolve(
 ) -> Resolved:
     """Lay *file*, *environ* and *flags* over what the app *configured*, and note each setting's origin.
 
-    A source that does not name a setting leaves it alone. Raises SettingsError that names the source.
+    A source that does not name a setting leaves it alone. Variables that look like ours and are unknown are warned of.
+    Raises SettingsError that names the source.
     """
+    for message in unknown_variables(environ or {}):
+        warnings.warn(message, stacklevel=3)
     origins = {field.name: _configured_origin(configured, field) for field in dataclasses.fields(Settings)}
     values: dict[str, object] = {}
     for origin, given in [
@@ -418,7 +443,26 @@ def refuse_unknown(values: Mapping[str, object]) -> None:
     for name in values:
         if name not in Settings.__dataclass_fields__:
             known = ", ".join(Settings.__dataclass_fields__)
-            raise SettingsError(f"unknown setting {name!r}: the settings are {known}", setting=name)
+            near = _nearest(name, Settings.__dataclass_fields__)
+            hint = f"{near} The" if near else ": the"
+            raise SettingsError(f"unknown setting {name!r}{hint} settings are {known}", setting=name)
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return sentences about the variables that look like ours, and say nothing to anybody."""
+    known = {ENVIRONMENT_PREFIX + name.upper() for name in Settings.__dataclass_fields__}
+    known |= {ENVIRONMENT_PREFIX + name for name in _FURTHER_VARIABLES}
+    looking = [name for name in environ if name.startswith(ENVIRONMENT_PREFIX) and name not in known]
+    return [
+        f"the environment variable {name} is unknown and changes nothing{_nearest(name, known) or '.'}"
+        for name in sorted(looking)
+        if not name.removeprefix(ENVIRONMENT_PREFIX).startswith(_OF_DEVELOPERS)
+    ]
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f": did you mean {near[0]}?" if near else ""
 
 
 def _parsed(field: dataclasses.Field[Any], value: object) -> object:

@@ -621,6 +621,13 @@ class TestCheck:
 
         assert here("check", "--queue", "mail").exit_code == 0
 
+    @pytest.mark.parametrize("queue", ["", ",", "$x"])
+    def test_looks_at_no_queue_that_cannot_be(self, app, here, queue):
+        ended = here("check", "--queue", queue)
+
+        assert ended.exit_code == 2
+        assert "--queue must" in ended.stderr
+
     def test_never_minds_scheduled_jobs(self, app, here, ledger):
         job = sample_app.append.options(run_in=3600).delay(str(ledger), "later")
         created = {"$set": {"created_at": datetime.now(UTC) - timedelta(days=1)}}

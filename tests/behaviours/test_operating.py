@@ -203,6 +203,11 @@ class TestWorkers:
             eventually(lambda: {one.name: one.state for one in live.workers()} == {"ada": "quiet", "bob": "working"})
             assert shift.is_alive()
 
+    @pytest.mark.parametrize("names", [[None], [""], ["ada", 0]])
+    def test_are_told_nothing_by_what_is_no_name(self, app, names):
+        with pytest.raises(OptionError, match="names must be a list of names of workers"):
+            app.stop_workers(names)
+
     def test_that_are_told_to_stop_do_and_say_goodbye(self, live):
         with working(name="ada") as shift:
             eventually(lambda: len(live.workers()) == 1)

@@ -319,6 +319,11 @@ class TestSettings:
         with pytest.raises(SettingsError, match="unknown setting 'thread'"):
             Worker(thread=3)
 
+    @pytest.mark.parametrize("queues", [[None], [""], [0], ",", ["mail", None]])
+    def test_of_queues_that_are_none_are_refused(self, app, queues):
+        with pytest.raises(SettingsError, match=r"^queues must be"):
+            Worker(queues=queues)
+
     def test_that_are_bad_are_refused(self, app):
         with pytest.raises(SettingsError, match="threads must be between 1 and 1000, got 0"):
             Worker(threads=0)

@@ -1,10 +1,13 @@
 import math
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+import mongojobs
 from mongojobs.core.errors import SettingsError
-from mongojobs.core.settings import Settings, environment_names, resolve
+from mongojobs.core.settings import Settings, environment_names, resolve, unknown_variables
 
 
 class TestSettings:
@@ -107,6 +110,41 @@ class TestResolve:
 
     def test_prefers_our_variable_to_the_bare_ones_and_queues_to_queue(self):
         assert environment_names("queues") == ("MONGOJOBS_QUEUES", "QUEUES", "QUEUE")
+
+    @pytest.mark.parametrize(
+        ("source", "message"),
+        [
+            ({"file": {"thrads": 3}}, "unknown setting 'thrads': did you mean threads\\? The settings are uri"),
+            ({"file": {"max-attempt": 3}}, "unknown setting 'max_attempt': did you mean max_attempts"),
+            ({"flags": {"zzz": 3}}, "unknown setting 'zzz': the settings are uri"),
+        ],
+    )
+    def test_refuses_unknown_names_with_the_nearest_one(self, source, message):
+        with pytest.raises(SettingsError, match=message):
+            resolve(configured=Settings(), **source)
+
+    @pytest.mark.parametrize(
+        ("variable", "message"),
+        [
+            ("MONGOJOBS_THRADS", "MONGOJOBS_THRADS is unknown and changes nothing: did you mean MONGOJOBS_THREADS\\?"),
+            ("MONGOJOBS_QUEUE", "did you mean MONGOJOBS_QUEUES\\?"),
+            ("MONGOJOBS_WEB_PASWORD", "did you mean MONGOJOBS_WEB_PASSWORD\\?"),
+            ("MONGOJOBS_XYZ", "MONGOJOBS_XYZ is unknown and changes nothing"),
+        ],
+    )
+    def test_warns_of_unknown_variables_with_the_nearest_one(self, variable, message):
+        with pytest.warns(UserWarning, match=message):
+            resolve(configured=Settings(), environ={variable: "3"})
+
+    def test_leaves_the_variables_of_others_alone(self):
+        resolve(configured=Settings(), environ={"QUEUE_NAMES": "3", "MONGODB_POOL": "3", "MONGOJOBS_TEST_URI": "x"})
+
+    def test_knows_all_variables_that_the_package_names(self):
+        files = Path(mongojobs.__file__).parent.rglob("*.py")
+        named = {name for file in files for name in re.findall(r"\bMONGOJOBS_[A-Z_]*[A-Z]\b", file.read_text())}
+
+        assert unknown_variables(dict.fromkeys(named, "")) == []
+        assert "MONGOJOBS_WEB_HOST" in named
 
     def test_names_the_origin_of_a_bad_value(self):
         with pytest.raises(SettingsError, match=r"threads must be a whole number, got 'x' \(from MONGOJOBS_THREADS\)"):
