@@ -168,8 +168,8 @@ def declared(told: GlobalOptions, /, *, as_json: bool) -> None:
 def run(told: GlobalOptions, /, *, job_id: str, pdb: bool) -> None:
     """Run one job here and now, due or not, though its queue be paused.
 
-    Its result counts: it completes, or is tried again later. A failed or cancelled one is retried, with all its
-    attempts before it.
+    No worker takes it meanwhile. Its result counts: it completes, or is tried again later. A failed or cancelled one is
+    retried, with all its attempts before it. TERM and Ctrl-C hand it back, as those of a worker.
     """
     from mongojobs.cli.running import run_here
 

@@ -16,12 +16,15 @@ from mongojobs.cli.jobs import look_up
 from mongojobs.cli.opening import log_level, open_app, refuse_without_app
 from mongojobs.cli.options import GlobalOptions
 from mongojobs.cli.output import printable, printable_lines, say
+from mongojobs.cli.working import End
 
 if TYPE_CHECKING:
     from mongojobs.app import MongoJobs
     from mongojobs.core.job import Job
-    from mongojobs.worker.outcome import Outcome
+    from mongojobs.core.notices import RunEnded
 
+HEAD_START: Final = timedelta(minutes=1)
+"""How long other workers let a job alone that is retried to be run here."""
 DEBUGGING: Final = timedelta(days=30)
 """The time limit of a job that somebody looks into."""
 
@@ -30,27 +33,37 @@ def run_here(told: GlobalOptions, text: str, *, debug: bool) -> None:
     """Run the job whose id *text* is. Raises Failure, with status 1 if it did not succeed."""
     from mongojobs.app import Worker
     from mongojobs.plugins.formats import set_up_logging
+    from mongojobs.worker.signals import WorkerSignals
 
     refuse_without_app(told)
     opened = open_app(told)
     handler = logging.StreamHandler(sys.stderr)
     settings = opened.settings
     set_up_logging(handler, level=log_level(settings), form=settings.log_format, environ=os.environ)
-    job = _made_due(opened.app, look_up(opened.app.store, text))
+    job = _made_ready(opened.app, look_up(opened.app.store, text))
     if debug:
         opened.app.lifecycle.around("invoke_job", _into_debugger)
     limit: dict[str, Any] = {"max_run_time": DEBUGGING} if debug else {}
-    outcome = Worker(app=opened.app, threads=1, executor="thread", **limit).run_one(job.id)
-    _report(opened.app, job, outcome)
+    worker = Worker(app=opened.app, threads=1, executor="thread", exit_on_complete=True, **limit)
+    with WorkerSignals(worker) as signals:
+        ended = worker.run_one(job.id)
+        signals.stay()
+    try:
+        _report(opened.app, job, ended)
+    except Failure as failure:
+        if not worker.has_stuck_threads:
+            raise
+        failure.show()
+        End(failure.exit_code, leaves_threads=True).leave()
 
 
-def _made_due(app: MongoJobs, job: Job) -> Job:
-    """Return *job* as one that is due. Raises Failure for one that runs or is done, StateError."""
+def _made_ready(app: MongoJobs, job: Job) -> Job:
+    """Return *job* as a ready one, which no worker takes before us. Raises Failure for one that runs, StateError."""
     if job.state == "running":
         raise Failure(f"the job {job.id} is being run by {job.locked_by}: see `mongojobs jobs why {job.id}`", NO)
     if job.state == "ready":
-        return app.run_now(job.id)
-    return app.retry(job.id, by=whoever_this_is())
+        return job
+    return app.store.retry(job.id, by=whoever_this_is(), after=HEAD_START)
 
 
 def _into_debugger(proceed: Callable[[], Any], _job: Job) -> Any:
@@ -63,16 +76,26 @@ def _into_debugger(proceed: Callable[[], Any], _job: Job) -> Any:
         raise
 
 
-def _report(app: MongoJobs, job: Job, outcome: Outcome | None) -> None:
-    from mongojobs.worker.outcome import Succeeded
+def _report(app: MongoJobs, job: Job, ended: RunEnded | None) -> None:
+    """Say how it went. Raises Failure unless it went well."""
+    from mongojobs.core import notices
 
-    if isinstance(outcome, Succeeded):
+    if isinstance(ended, notices.JobCompleted):
         say(f"The job {job.id} has completed.")
         return
     found = app.get(job.id)
-    if outcome is None:
-        state = "gone" if found is None else found.state
-        raise Failure(f"the job {job.id} was not to be had, it is {state}: another worker may have taken it", NO)
+    state = "gone" if found is None else found.state
+    match ended:
+        case None if state == "ready":
+            raise Failure(f"the job {job.id} was not begun, as this was told to stop: it is ready", NO)
+        case None:
+            raise Failure(f"the job {job.id} was not to be had, it is {state}: another worker may have taken it", NO)
+        case notices.JobReleased():
+            raise Failure(f"the job {job.id} was handed back, as this was told to stop: it is {state}, as before", NO)
+        case notices.JobDeferred(reason=reason):
+            raise Failure(f"the job {job.id} cannot be loaded here, it is {state}: {printable(reason)}", NO)
+        case _:
+            pass
     for line in printable_lines("" if found is None else found.last_error or ""):
         say(line, err=True)
-    raise Failure(f"the job {job.id} did not complete, it is {'gone' if found is None else found.state}", NO)
+    raise Failure(f"the job {job.id} did not complete, it is {state}", NO)

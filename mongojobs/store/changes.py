@@ -22,13 +22,13 @@ def cancelled(now: datetime) -> Document:
     return {"$set": {"state": CANCELLED, "finished_at": now}}
 
 
-def retried(now: datetime, *, by: str | None, is_real: bool) -> Change:
-    """Return the change of a failed or cancelled job that is to run again, with all its attempts before it.
+def retried(now: datetime, *, by: str | None, is_real: bool, run_at: datetime | None = None) -> Change:
+    """Return the change of a failed or cancelled job that is to run again, now or at *run_at*, with all attempts left.
 
     Who wants it, *by*, is noted. That works on a document damaged in any way, else one such would keep many others from
     being retried. For that, it has stages, which mongomock does not know.
     """
-    fields: Document = {"state": READY, "run_at": now, **dict.fromkeys(_COUNTERS, 0)}
+    fields: Document = {"state": READY, "run_at": run_at or now, **dict.fromkeys(_COUNTERS, 0)}
     retry = {"at": now, "by": by}
     if by is None or not is_real:
         noted = {} if by is None else {"retries": [retry]}

@@ -21,7 +21,7 @@ RESERVE_ORDER: Final = [("priority", 1), ("run_at", 1), ("_id", 1)]
 class Wanted:
     """Which jobs a worker works on: of which queues (none given: all) and priorities (both ends included).
 
-    With *only*, it is this one.
+    With *only*, it is this one, due or not.
     """
 
     queues: tuple[str, ...] = ()
@@ -58,7 +58,9 @@ def reservable(wanted: Wanted, *, now: datetime, beside: bool) -> Document:
 
     With *beside*, the process holds other jobs, and a job that lost its worker twice is left for one that holds none.
     """
-    query = wanted_ready(wanted) | {"run_at": {"$lte": now}}
+    query = wanted_ready(wanted)
+    if wanted.only is None:
+        query["run_at"] = {"$lte": now}
     if beside:
         query["losses"] = {"$not": {"$gte": 2}}
     return query

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from pymongo import ReturnDocument
@@ -38,12 +39,13 @@ class Tending(StoreBase):
         found = self._change(job_id, (READY,), changes.cancelled(self.clock.now()))
         return found or self._refuse(job_id, "cancel", _CANCEL_REMEDIES)
 
-    def retry(self, job_id: JobId, *, by: str | None = None) -> Job:
-        """Make a failed or cancelled job ready at once, with all its attempts before it, and return it.
+    def retry(self, job_id: JobId, *, by: str | None = None, after: timedelta = timedelta(0)) -> Job:
+        """Make a failed or cancelled job ready, with all its attempts before it, due *after* a while, and return it.
 
         Its errors and its fence stay. Who wants it, *by*, is kept with it.
         """
-        change = changes.retried(self.clock.now(), by=by, is_real=self._is_real)
+        now = self.clock.now()
+        change = changes.retried(now, run_at=now + after, by=by, is_real=self._is_real)
         found = self._change(job_id, (FAILED, CANCELLED), change)
         return found or self._refuse(job_id, "retry", _RETRY_REMEDIES)
 

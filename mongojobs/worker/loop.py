@@ -19,7 +19,9 @@ from mongojobs.core.limits import LONGEST_NAME
 from mongojobs.core.notices import (
     JobsReserved,
     NoMoreJobs,
+    Notice,
     ReserveFailed,
+    RunEnded,
     WorkerStarted,
     WorkerStopped,
     WorkerStopping,
@@ -87,6 +89,7 @@ class Worker:
         self._patience = settings.enqueue_timeout if settings.exit_on_complete else None
         self._connecting = Connecting(self._try_to_connect, self._outage, self._stopping, patience=self._patience)
         self._given_up_on: DatabaseError | None = None
+        self._only: JobId | None = None
         self._crew: Crew | None = None
         self._connections: Connections | None = None
         self._is_stuck = False
@@ -153,14 +156,27 @@ class Worker:
         successes = sum(isinstance(outcome, Succeeded) for outcome in outcomes)
         return successes, sum(isinstance(outcome, Errored | GivenUp | Crashed) for outcome in outcomes)
 
-    def run_one(self, job_id: JobId) -> Outcome | None:
-        """Run this job here, if it is due and no other worker has it, though its queue be paused; None if it is not.
+    def run_one(self, job_id: JobId) -> RunEnded | None:
+        """Run this job here once, due or not, though its queue be paused; return how that ended.
 
-        Raises StoreUnavailableError, ServerTooOldError.
+        None if it was not to be had, as another worker has it. A stop goes as that of ``start``, and so do the errors.
         """
-        return next(iter(self._run_here(1, only=job_id)), None)
+        ends: list[RunEnded] = []
 
-    def _run_here(self, limit: int, *, only: JobId | None = None) -> list[Outcome]:
+        def hear(notice: Notice) -> None:
+            if isinstance(notice, RunEnded) and notice.worker == self.name:
+                ends.append(notice)
+
+        self._lifecycle.on_notice(hear)
+        self._only = job_id
+        self.quiet()
+        try:
+            self.start()
+        finally:
+            self._lifecycle.forget(hear)
+        return ends[-1] if ends else None
+
+    def _run_here(self, limit: int) -> list[Outcome]:
         def abort(held: Held) -> None:
             crew.runner.abort(held)
 
@@ -169,10 +185,7 @@ class Worker:
         crew = self._assemble(connections, on_stuck=abort)
         try:
             crew.start_minding()
-            if only is None:
-                crew.rescuer.rescue()
-            else:
-                crew.choice.wanted = Wanted(only=only)
+            crew.rescuer.rescue()
             while len(outcomes) < limit and not self._stopping.is_set() and (held := self._take_one(crew)):
                 result = crew.slots.perform(held)
                 crew.finisher.write_patiently()
@@ -205,7 +218,8 @@ class Worker:
             return 0
         self._connections = connections
         self._crew = crew = self._assemble(connections, on_stuck=self._on_stuck)
-        self._lifecycle.notify(WorkerStarted(self.name, _worth_reading(self.settings)))
+        if self._only is None:
+            self._lifecycle.notify(WorkerStarted(self.name, _worth_reading(self.settings)))
         looking = background_thread(lambda: self._work(crew), "mongojobs-worker")
         shutdown = Shutdown(crew, self._lifecycle, self.settings, worker=self.name, hurry=self._hurry)
         released = 0
@@ -253,7 +267,9 @@ class Worker:
 
     def _look(self, crew: Crew) -> None:
         try:
-            self._lifecycle.run_surely("loop", self, body=lambda: self._turn(crew))
+            self._lifecycle.run_surely(
+                "loop", self, body=lambda: self._turn(crew) if self._only is None else self._turn_to(crew, self._only)
+            )
         except DatabaseError as error:
             pause = crew.outage.failed(RESERVING, error)
             if self._patience is not None and crew.outage.seconds(RESERVING) >= self._patience.total_seconds():
@@ -283,6 +299,18 @@ class Worker:
         else:
             crew.wakeup.in_vain()
             self._idle(crew)
+
+    def _turn_to(self, crew: Crew, job_id: JobId) -> None:
+        """Run one job, and stop. Raises DatabaseError."""
+        crew.choice.wanted = Wanted(only=job_id)
+        held = self._reserve(crew, 1)
+        crew.outage.over(RESERVING)
+        crew.hand_over(held)
+        while not crew.holdings.wait_until(
+            lambda: self._stopping.is_set() or crew.holdings.is_empty(), LOOK_AGAIN_SECONDS
+        ):
+            self.pulse.beat()
+        self.stop()
 
     def _reserve(self, crew: Crew, wanted: int) -> list[Held]:
         """Reserve up to so many jobs, and tell of it. Raises DatabaseError."""

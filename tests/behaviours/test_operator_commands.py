@@ -16,11 +16,12 @@ import pytest
 import mongojobs
 from mongojobs import job
 from mongojobs.cli.main import mongojobs as command_line
+from mongojobs.core.notices import JobStarted
 from mongojobs.store.jobs import Wanted
 from tests.support.clock import START
 from tests.support.command_line import ROOT, SAMPLE_APP, Process, clean_environ, run, runner
 from tests.support.jobs import a_job
-from tests.support.sample_app import always_fails, append
+from tests.support.sample_app import always_fails, append, append_after
 from tests.support.sample_documents import Band
 from tests.support.waiting import eventually
 from tests.support.working import work_off, working
@@ -558,6 +559,94 @@ class TestRun:
         assert ended.returncode == 1
         assert "raise ValueError" in ended.stderr
         assert f"the job {made.id} did not complete, it is failed" in ended.stderr
+
+    @pytest.mark.parametrize(
+        "enqueued",
+        [
+            lambda ledger: append.options(run_in=3600).delay(ledger, "done"),
+            lambda ledger: append.options(queue="asleep", priority=9).delay(ledger, "done"),
+        ],
+        ids=["scheduled", "paused"],
+    )
+    def test_is_not_robbed_by_a_worker_that_waits_for_jobs(self, app, environ, ledger, enqueued):
+        app.pause("asleep")
+        made = enqueued(str(ledger))
+
+        notices = []
+        app.lifecycle.on_notice(notices.append)
+        with working(name="ada", sleep_delay=0.02):
+            eventually(app.workers)
+            ended = run("jobs", "run", str(made.id), environ=environ)
+
+        assert (ended.returncode, ended.stdout) == (0, f"The job {made.id} has completed.\n"), ended.stderr
+        assert ledger.read_text() == "done\n"
+        assert not [notice for notice in notices if isinstance(notice, JobStarted)]
+
+    @pytest.mark.parametrize("state", ["failed", "cancelled"])
+    def test_retries_what_has_ended_in_vain_though_a_worker_waits_for_jobs(self, app, environ, ledger, state):
+        made = append.delay(str(ledger), "done")
+        app.store.collection.update_one({"_id": made.id}, {"$set": {"state": state, "finished_at": made.created_at}})
+
+        notices = []
+        app.lifecycle.on_notice(notices.append)
+        with working(name="ada"):
+            eventually(app.workers)
+            ended = run("jobs", "run", str(made.id), environ=environ)
+
+        assert (ended.returncode, ledger.read_text()) == (0, "done\n"), ended.stderr
+        assert not [notice for notice in notices if isinstance(notice, JobStarted)]
+
+    def test_runs_a_job_that_fails_once_only(self, app, environ):
+        made = always_fails.options(max_attempts=3).delay()
+
+        ended = run("jobs", "run", str(made.id), environ=environ)
+
+        assert ended.returncode == 1
+        assert f"the job {made.id} did not complete, it is ready" in ended.stderr
+        assert app.get(made.id).attempts == 1
+
+    def test_says_of_a_job_that_has_completed_what_to_do(self, app, here, ledger):
+        made = append.options(job_id="done").delay(str(ledger), "done")
+        work_off()
+
+        ended = here("jobs", "run", str(made.id))
+
+        assert ended.exit_code == 1
+        assert "it is completed: enqueue it again if it must run again" in ended.stderr
+        assert ledger.read_text() == "done\n"
+
+    def test_says_of_a_job_that_it_cannot_load_why(self, app, environ):
+        made = append.delay("x", "y")
+        app.store.collection.update_one({"_id": made.id}, {"$set": {"handler.target": "no.such.job"}})
+
+        ended = run("jobs", "run", str(made.id), environ=environ)
+
+        assert ended.returncode == 1
+        assert f"the job {made.id} cannot be loaded here, it is ready: UnknownJobError: no job is" in ended.stderr
+
+    @pytest.mark.parametrize("number", [Signals.SIGTERM, Signals.SIGINT])
+    def test_hands_a_job_back_without_an_attempt_when_told_to_stop(self, app, start, ledger, number):
+        made = append_after.delay(str(ledger), "job", 60)
+        command = start("jobs", "run", str(made.id), MONGOJOBS_SHUTDOWN_TIMEOUT="0")
+        eventually(lambda: "began" in ledger.read_text(), seconds=20)
+
+        command.send(number)
+
+        assert command.wait() == 1
+        found = app.get(made.id)
+        assert (found.state, found.attempts, found.releases) == ("ready", 0, 1)
+        assert f"the job {made.id} was handed back, as this was told to stop: it is ready, as before" in command.errors
+
+    def test_lets_a_job_end_that_does_so_in_time_after_it_was_told_to_stop(self, app, start, ledger):
+        made = append_after.delay(str(ledger), "job", 1)
+        command = start("jobs", "run", str(made.id))
+        eventually(lambda: "began" in ledger.read_text(), seconds=20)
+
+        command.send(Signals.SIGTERM)
+
+        assert command.wait() == 0
+        assert ledger.read_text() == "job began\njob ended\n"
+        assert app.get(made.id) is None
 
     def test_leaves_a_job_to_the_worker_that_runs_it(self, app, here):
         made = append.delay("x", "y")

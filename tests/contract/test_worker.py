@@ -376,7 +376,7 @@ class TestExitOnComplete:
         Worker(exit_on_complete=True).start()
 
         assert recorded.facts("remembered") == [1]
-        assert app.get(lost.id).state == "failed"
+        assert app.get(lost.id).deferred_reason.startswith("UnknownJobError: ")
 
     @pytest.mark.behaviour("S100")
     def test_waits_for_what_still_runs(self, app):
