@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from datetime import timedelta
@@ -34,8 +35,14 @@ def delay_after(attempts: int, declared: Backoff | None = None) -> timedelta:
     if declared is None:
         return backoff(attempts)
     given = ran("backoff", declared(attempts)) if callable(declared) else declared
-    wanted = given if isinstance(given, timedelta) else parse_duration(given)
+    wanted = given if isinstance(given, timedelta) else parse_duration(_capped(given))
     return min(max(wanted, timedelta(0)), LONGEST_DELAY)
+
+
+def _capped(given: float | str) -> float | str:
+    """Return a number that no duration can have as the longest delay: ``2**failures`` grows beyond a century."""
+    is_number = isinstance(given, int | float) and not isinstance(given, bool) and abs(given) != math.inf
+    return min(max(given, 0), LONGEST_DELAY.total_seconds()) if is_number else given
 
 
 def with_jitter(delay: timedelta, *, share: float, chance: Callable[[], float] = random.random) -> timedelta:

@@ -101,7 +101,7 @@ class AsynchronousMethod(Generic[R]):
         Raises NotAJobError where *cls* does not have it.
         """
         for base in cls.__mro__:
-            for name, attribute in vars(base).items():
+            for name, attribute in list(vars(base).items()):
                 if attribute is self:
                     is_hidden = inspect.getattr_static(cls, name) is not self
                     return name, full_name(base) if is_hidden else None

@@ -33,5 +33,21 @@ def test_a_declared_function_gets_the_number_of_failures():
     assert delay_after(3, lambda attempts: attempts * 10) == timedelta(seconds=30)
 
 
+@pytest.mark.parametrize("given", [2**60, 10**400, 1e20, timedelta.max])
+def test_a_function_that_grows_beyond_all_measure_has_a_limit(given):
+    assert delay_after(60, lambda _failures: given) == LONGEST_DELAY
+
+
+@pytest.mark.parametrize("given", ["5m", timedelta(minutes=5), 300])
+def test_a_function_may_give_any_duration(given):
+    assert delay_after(1, lambda _failures: given) == timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("given", [None, [60], "soon", float("nan"), float("inf"), True])
+def test_a_function_that_gives_no_duration_is_told(given):
+    with pytest.raises(ValueError, match="must be a duration"):
+        delay_after(1, lambda _failures: given)
+
+
 def test_a_first_loss_waits_for_nothing_and_later_ones_as_failures_do():
     assert [loss_backoff(losses).total_seconds() for losses in (1, 2, 3)] == [0, 6, 21]
