@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from mongojobs.app.mongojobs import MongoJobs
 from mongojobs.app.operating import plain_errors
@@ -25,6 +25,7 @@ __all__ = [
     "Count",
     "DeferredName",
     "FailureGroup",
+    "Known",
     "QueueStatus",
     "Server",
     "ShownSetting",
@@ -36,10 +37,14 @@ __all__ = [
     "settings_shown",
     "shown_setting",
     "what_is_deferred",
+    "what_is_known",
     "what_waits",
     "where_kept",
     "within",
 ]
+
+
+_MOST_LOOKED_AT: Final = 1000
 
 
 def now(app: MongoJobs) -> datetime:
@@ -77,6 +82,26 @@ def what_is_deferred(app: MongoJobs, *, most: int) -> list[DeferredName]:
     with plain_errors():
         store = app.store
         return WaitingJobs(store.collection, store.clock, store.settings).deferred(most=most)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Names of jobs and of queues that somebody may look for."""
+
+    names: tuple[str, ...]
+    queues: tuple[str, ...]
+
+
+def what_is_known(app: MongoJobs, *, most: int) -> Known:
+    """Return the names that are declared here, those of jobs that wait, and the queues with jobs, *most* of each.
+
+    Raises StoreUnavailableError.
+    """
+    with plain_errors():
+        waiting = {one.name for one in what_waits(app, most=_MOST_LOOKED_AT).names}
+        queues = app.store.ready_queues()
+    declared = {declaration.name for declaration in app.payloads.codec.registry.functions()}
+    return Known(tuple(sorted(waiting | declared)[:most]), tuple(sorted(queues)[:most]))
 
 
 def where_kept(app: MongoJobs) -> Server:

@@ -17,13 +17,13 @@ from werkzeug.wrappers import Request, Response
 from mongojobs.app import MongoJobs
 from mongojobs.app.doctor import look_from_here
 from mongojobs.app.findings import Finding
-from mongojobs.app.looking import Count, place
-from mongojobs.core.figures import coarsest
+from mongojobs.app.looking import Count, Known, place, what_is_known
+from mongojobs.core.figures import OTHER, coarsest
 from mongojobs.core.jobfilter import JobFilter
 from mongojobs.core.notices import ActionTaken
 from mongojobs.core.wording import iso
 from mongojobs.web.access import User
-from mongojobs.web.charts import Column, Range, Summary, columns
+from mongojobs.web.charts import RANGES, Column, Range, Summary, columns
 from mongojobs.web.memory import Memory
 
 T = TypeVar("T")
@@ -33,6 +33,7 @@ LONGEST_PARAMETER: Final = 1024
 
 _LONGEST_MEMORY_SECONDS: Final = 60.0
 _SHORT_MEMORY_SECONDS: Final = 5.0
+_MOST_KNOWN: Final = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,16 @@ class Visit:
     def findings(self) -> tuple[Finding, ...]:
         """Return what a doctor finds, at most a minute ago: nobody wants to wait for him at each page."""
         return self.memory.recall(("findings",), _LONGEST_MEMORY_SECONDS, lambda: look_from_here(self.app, os.environ))
+
+    def known(self) -> Known:
+        """Return what may be looked for: what is declared, what waits, and what ran in the last hour."""
+
+        def make() -> Known:
+            found, ran = what_is_known(self.app, most=_MOST_KNOWN), self.summary(RANGES["1h"])
+            names, queues = {*found.names, *ran.by_name} - {OTHER}, {*found.queues, *ran.by_queue} - {OTHER}
+            return Known(tuple(sorted(names)[:_MOST_KNOWN]), tuple(sorted(queues)[:_MOST_KNOWN]))
+
+        return self.memory.recall(("known",), _LONGEST_MEMORY_SECONDS, make)
 
     def retrying(self) -> Count:
         """Return how many jobs have failed and wait for another attempt, at most some seconds ago."""

@@ -267,6 +267,43 @@ class TestTheKeyboard:
 
         expect(page.get_by_label("Conditions")).to_contain_text("name:shop.send")
 
+    @pytest.mark.parametrize("path", ["/", "/failures", "/queues", "/workers", "/performance", "/system"])
+    def test_reaches_the_search_from_every_page(self, operator, app, path):
+        page = operator.open(path)
+        page.keyboard.press("/")
+
+        expect(page.locator("#q")).to_be_focused()
+
+    def test_completes_what_is_looked_for(self, operator, app):
+        send_receipt.delay(1)
+        refuses.delay(2)
+        page = operator.open("/jobs")
+        page.locator("#q").focus()
+        page.keyboard.type("since:2h queue:m")
+        expect(page.get_by_role("option")).to_have_text(["queue:mail"])
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        page.keyboard.type("receipt")
+        page.get_by_role("option", name="send_receipt").click()
+
+        expect(page.locator("#q")).to_have_value("since:2h queue:mail name:tests.support.dashboard_jobs.send_receipt ")
+        assert operator.faults() == []
+
+    def test_leaves_alone_what_is_typed_past_the_suggestions(self, operator, app):
+        send_receipt.delay(1)
+        page = operator.open("/jobs")
+        page.locator("#q").focus()
+        page.keyboard.type("receipt")
+        expect(page.get_by_role("option")).not_to_have_count(0)
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("option")).to_have_count(0)
+        page.keyboard.type("s")
+        page.keyboard.press("Backspace")
+        page.keyboard.press("Enter")
+
+        expect(page.get_by_label("Conditions")).to_contain_text("receipt")
+        expect(page.locator("tbody tr")).to_have_count(1)
+
     def test_retries_a_job(self, operator, app):
         job = a_failed_job(name="shop.send")
         app.store.insert(job)

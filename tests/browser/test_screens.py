@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
+from mongojobs import JobFilter
 from mongojobs.core.figures import STEPS, Tally, begin_of
 from mongojobs.store.workers import RunningJob, WorkerStatus
 from tests.support.browser import tab
@@ -18,6 +19,15 @@ LOOKED_AT = {
     "dark": {"color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True},
 }
+
+OUT_OF_SIGHT = """() => [...document.querySelectorAll("body *")].filter((one) => {
+  if (!one.checkVisibility() || one.closest(".unseen, .plot, thead, figure table")) return false;
+  const box = one.getBoundingClientRect();
+  const says = [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+  const isSomething = (says || one.matches(".sheet, input, select")) && box.width > 1;
+  return isSomething && (box.left < -1 || box.right > innerWidth + 1);
+}).map((one) => one.outerHTML.slice(0, 200))"""
+"""What is written or can be filled in beside the window, to the left or the right."""
 
 COLUMN_WIDTHS = """() => {
   const canvas = document.querySelector("figure canvas");
@@ -100,6 +110,19 @@ class TestEveryScreen:
                 menu.click()
 
         assert menus
+
+    def test_has_nothing_out_of_sight_on_a_phone(self, browser, address, shop, failed):
+        later = shop.find(JobFilter(state="scheduled")).jobs[0]
+        paths = [*LOOKS, "/jobs?state=scheduled", *(f"/job?id={job.id}" for job in (failed, later))]
+        with tab(browser, address, **LOOKED_AT["phone"]) as opened:
+            found = {}
+            for path in [*paths, f"/job/again?id={failed.id}"]:
+                page = opened.open(path)
+                page.evaluate("for (const box of document.querySelectorAll('input[name=id]')) box.click()")
+                page.evaluate("for (const summary of document.querySelectorAll('summary')) summary.click()")
+                found[path] = page.evaluate(OUT_OF_SIGHT)
+
+        assert {path: texts for path, texts in found.items() if texts} == {}
 
     def test_would_be_caught_breaking_its_policy(self, operator, shop):
         page = operator.open("/")

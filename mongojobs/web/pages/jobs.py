@@ -50,6 +50,7 @@ def show(visit: Visit) -> Page | Response:
         "actions": [action for action, states in STARTS_FROM.items() if not state or state in states],
         "add": partial(and_also, text),
         "after": visit.text("after"),
+        "known": None if visit.is_fragment else visit.known(),
     }
     if search.problem:
         return Page("jobs.html", {**values, "rows": [], "next": None}, status=400)

@@ -170,9 +170,86 @@
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.matches("input, select, textarea")) return;
-    const search = document.getElementById("q");
+    const link = document.getElementById("find-link");
     if (search) { event.preventDefault(); search.focus(); search.select(); }
+    else if (link) { event.preventDefault(); location.assign(link.href); }
   });
+
+  // -- completing what is looked for --------------------------------------------------------------------------------------
+  const search = document.getElementById("q");
+  const list = document.getElementById("suggestions");
+  if (search && location.hash === "#q") search.focus();
+  if (search && list) {
+    const MOST = 8;
+    const KEYS = ["queue:", "name:", "tag:", "priority:", "worker:", "error:", "arg.", "since:", "until:", "ended-since:", "is:retrying"];
+    const known = [...document.querySelectorAll("#known li")].map((one) => ({ text: one.textContent, term: one.dataset.term }));
+    let chosen = -1;
+
+    // What stands before the cursor since the last space; inside of quotes nothing is completed.
+    const begun = () => {
+      const before = search.value.slice(0, search.selectionStart);
+      return before.split('"').length % 2 ? before.slice(before.lastIndexOf(" ") + 1) : "";
+    };
+    const fitting = (word) => {
+      const [, key, part] = word.match(/^(name:|queue:)?(.*)$/);
+      const sought = part.toLowerCase();
+      const some = known.filter(({ term, text }) => term !== word && (key ? term.startsWith(key) : sought) && text.toLowerCase().includes(sought));
+      return [...(key ? [] : KEYS.filter((one) => word && one !== word && one.startsWith(word))), ...some.map(({ term }) => term)].slice(0, MOST);
+    };
+    const mark = (at) => {
+      const items = [...list.children];
+      chosen = items.length ? (at + items.length) % items.length : -1;
+      items.forEach((item, place) => item.setAttribute("aria-selected", String(place === chosen)));
+      if (chosen < 0) search.removeAttribute("aria-activedescendant");
+      else { search.setAttribute("aria-activedescendant", items[chosen].id); items[chosen].scrollIntoView({ block: "nearest" }); }
+    };
+    const close = () => {
+      list.hidden = true;
+      list.replaceChildren();
+      chosen = -1;
+      search.setAttribute("aria-expanded", "false");
+      search.removeAttribute("aria-activedescendant");
+    };
+    const suggest = () => {
+      const word = begun();
+      const terms = word ? fitting(word) : [];
+      if (!terms.length) return close();
+      list.replaceChildren(...terms.map((term, at) => {
+        const item = document.createElement("li");
+        item.id = `suggestion-${at}`;
+        item.setAttribute("role", "option");
+        item.setAttribute("aria-selected", "false");
+        item.textContent = term;
+        return item;
+      }));
+      chosen = -1;
+      list.hidden = false;
+      search.setAttribute("aria-expanded", "true");
+      search.removeAttribute("aria-activedescendant");
+    };
+    const take = (term) => {
+      const end = search.selectionStart;
+      const from = end - begun().length;
+      const space = /[:.]$/.test(term) ? "" : " ";
+      search.value = `${search.value.slice(0, from)}${term}${space}${search.value.slice(end).trimStart()}`;
+      search.setSelectionRange(from + term.length + space.length, from + term.length + space.length);
+      search.focus();
+      close();
+      if (!space) suggest();
+    };
+    for (const [name, value] of Object.entries({ role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": "suggestions" })) search.setAttribute(name, value);
+    search.addEventListener("input", suggest);
+    search.addEventListener("blur", () => setTimeout(close, 150));
+    search.addEventListener("keydown", (event) => {
+      if (list.hidden) return;
+      if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); mark(chosen < 0 && event.key === "ArrowUp" ? -1 : chosen + (event.key === "ArrowDown" ? 1 : -1)); }
+      else if ((event.key === "Enter" || event.key === "Tab") && chosen >= 0) { event.preventDefault(); take(list.children[chosen].textContent); }
+      else if (event.key === "Escape") { event.preventDefault(); close(); }
+    });
+    list.addEventListener("pointerdown", (event) => {
+      if (event.target.matches("li")) { event.preventDefault(); take(event.target.textContent); }
+    });
+  }
 
   setClock();
   showSelection();
