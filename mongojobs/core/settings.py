@@ -410,7 +410,7 @@ def resolve(
     Raises SettingsError that names the source.
     """
     for message in unknown_variables(environ or {}):
-        warnings.warn(message, stacklevel=3)
+        warnings.warn(message, stacklevel=1)  # always from here, so that Python shows it once, whoever asks
     origins = {field.name: _configured_origin(configured, field) for field in dataclasses.fields(Settings)}
     values: dict[str, object] = {}
     for origin, given in [

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, overload
 
 from mongojobs.core.errors import FilterError
 from mongojobs.core.job import ENDED, READY, RUNNING, Document, Job, State
@@ -47,14 +47,24 @@ ALL: Final = JobFilter()
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A part of a list, and what to go on after: None at its end.
+class Page(Sequence[Job]):
+    """A part of a list, which is a sequence of its jobs, and what to go on after: None at its end.
 
     It may hold fewer jobs than were asked for, or none, and yet go on: where what is looked for is rare.
     """
 
     jobs: tuple[Job, ...]
     next: str | None
+
+    def __len__(self) -> int:
+        return len(self.jobs)
+
+    @overload
+    def __getitem__(self, place: int) -> Job: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Job]: ...
+    def __getitem__(self, place: int | slice) -> Job | Sequence[Job]:
+        return self.jobs[place]
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,6 +256,21 @@ class TestManyJobs:
             (f"{__name__}.breaks", "LookupError", 6)
         ]
 
+    def test_are_found_as_a_sequence(self, app):
+        jobs = greets.delay_many([(str(n),) for n in range(3)])
+
+        page = app.find(limit=2)
+
+        assert [one.id for one in page] == [jobs[2].id, jobs[1].id]
+        assert (len(page), page[0].id, page[-1] in page) == (2, jobs[2].id, True)
+        assert [one.id for one in app.find(after=page.next)] == [jobs[0].id]
+
+    @pytest.mark.parametrize(("number", "truth"), [(0, False), (1, True)])
+    def test_are_there_or_not(self, app, number, truth):
+        greets.delay_many([("x",)] * number)
+
+        assert bool(app.find()) is truth
+
     def test_are_hastened_moved_cancelled_and_deleted(self, app):
         [one, *_] = greets.options(run_in=60).delay_many([(str(n),) for n in range(4)])
 
