@@ -23,9 +23,11 @@ class WorkerStarted:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStopping:
-    """A worker has been told to stop."""
+    """A worker has been told to stop; it waits for the jobs in *running*, *seconds* at most."""
 
     worker: str
+    running: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

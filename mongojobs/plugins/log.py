@@ -20,6 +20,7 @@ from mongojobs.core.wording import counted, in_seconds, iso, printable, printabl
 logger = logging.getLogger("mongojobs")
 
 _MESSAGE_BYTES = 8000
+_NAMED_JOBS = 3
 _MOST_DEFERRED_NAMES = 1000
 """Whoever can plant jobs can name them as they like."""
 
@@ -100,8 +101,8 @@ def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a deci
     match notice:
         case n.WorkerStarted(settings=settings):
             return f"Starting job worker: {settings}"
-        case n.WorkerStopping():
-            return "Exiting..."
+        case n.WorkerStopping(running=running, seconds=seconds):
+            return f"Exiting...{_waiting_for(running, seconds)}"
         case n.WorkerTold(order=order):
             return f"Told so by `mongojobs workers {order}`: reserving no more jobs"
         case n.WorkerStopped(released=released):
@@ -139,6 +140,14 @@ def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a deci
             return f"{about}Error when running {what}: {_last_word(trace)}"
         case _:
             return f"{notice.job} {_about_job(notice)}"
+
+
+def _waiting_for(running: tuple[str, ...], seconds: float) -> str:
+    if not running:
+        return ""
+    count = f"{len(running)} running {'job' if len(running) == 1 else 'jobs'}"
+    more = f" and {len(running) - _NAMED_JOBS} more" if len(running) > _NAMED_JOBS else ""
+    return f" Waiting at most {seconds:g} s for {count}: {', '.join(running[:_NAMED_JOBS])}{more}"
 
 
 def _about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not a decision

@@ -141,7 +141,10 @@ class Worker:
             self._crew.holdings.close()
             self._crew.wakeup.wake()
         if is_first:
-            self._lifecycle.notify(WorkerStopping(self.name))
+            running = (
+                () if self._crew is None or now else tuple(str(held.job) for held in self._crew.holdings.running())
+            )
+            self._lifecycle.notify(WorkerStopping(self.name, running, self.settings.shutdown_timeout.total_seconds()))
 
     def quiet(self) -> None:
         """Reserve nothing more, but stay and end what runs."""

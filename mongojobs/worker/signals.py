@@ -28,6 +28,8 @@ WORKER_SIGNALS: Final = (Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT, Signa
 
 STOP_SIGNALS: Final = (Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT)
 
+INTERRUPT_AGAIN: Final = "Interrupted: stopping. Once more, and running jobs are handed back at once"
+
 HELD_BACK: Final = (*WORKER_SIGNALS, Signals.SIGUSR2)
 """What a process that begins to work, or that starts another, is not to be hit by before it is ready."""
 
@@ -234,6 +236,8 @@ class WorkerSignals:
             case Signals.SIGTERM:
                 worker.stop()
             case Signals.SIGINT:
+                if not self._interrupted:
+                    logger.info(INTERRUPT_AGAIN)
                 worker.stop(now=self._interrupted)
                 self._interrupted = True
             case Signals.SIGQUIT:

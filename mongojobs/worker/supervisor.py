@@ -20,7 +20,7 @@ from signal import Signals
 from typing import Final
 
 from mongojobs.core.durations import format_duration
-from mongojobs.worker.signals import SUPERVISED, Mailbox, held_back
+from mongojobs.worker.signals import INTERRUPT_AGAIN, SUPERVISED, Mailbox, held_back
 
 logger = logging.getLogger("mongojobs")
 
@@ -84,6 +84,7 @@ class Supervisor:
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._children = [_Child(number, command, boot_timeout) for number, command in enumerate(commands)]
+        self._grace = shutdown_timeout
         self._kill_after = shutdown_timeout.total_seconds() + KILL_AFTER_SECONDS
         self._final_statuses = final_statuses
         self._beat = beat
@@ -132,6 +133,8 @@ class Supervisor:
             return
         if number == Signals.SIGINT:
             passed_on = Signals.SIGQUIT if self._interrupted else Signals.SIGTERM
+            if not self._interrupted:
+                logger.info(INTERRUPT_AGAIN)
             self._interrupted = True
         else:
             passed_on = _PASSED_ON[number]
@@ -143,7 +146,8 @@ class Supervisor:
     def _stop(self, number: Signals) -> None:
         if self._stopping_since is None:
             self._stopping_since = time.monotonic()
-            logger.info("[Supervisor(pid:%d)] Exiting...", os.getpid())
+            grace = f" Waiting at most {format_duration(self._grace)} for the jobs of the worker processes"
+            logger.info("[Supervisor(pid:%d)] Exiting...%s", os.getpid(), grace if number == Signals.SIGTERM else "")
         for child in self._children:
             child.is_wanted = False
         self._send(number)

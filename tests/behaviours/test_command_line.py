@@ -361,6 +361,19 @@ class TestSignals:
         assert lines(ledger) == ["job began", "job ended"]
         assert app.store.find() == []
 
+    @pytest.mark.parametrize("arguments", [("work",), ("work", "--processes", "2"), ("work", "--executor", "process")])
+    def test_the_first_interrupt_says_what_is_waited_for_and_how_long(self, app, start, ledger, arguments):
+        job = sample_app.append_after.delay(str(ledger), "job", 30)
+        worker = start(*arguments, "--shutdown-timeout", "20")
+        worker.says("RUNNING")
+
+        worker.send_to_group(Signals.SIGINT)
+        worker.says("Once more, and running jobs are handed back at once")
+        worker.says(f"Exiting... Waiting at most 20 s for 1 running job: {job}")
+        worker.send_to_group(Signals.SIGINT)
+
+        assert worker.wait(5) == 0
+
     def test_a_second_interrupt_hands_the_job_back(self, app, start, ledger):
         job = sample_app.append_after.delay(str(ledger), "job", 30)
         worker = start("work")

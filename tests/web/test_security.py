@@ -3,14 +3,18 @@
 import re
 from base64 import b64encode
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 import pytest
+from mongoengine import Document
 from werkzeug.test import Client
 
 import mongojobs
-from mongojobs import ConfigurationError, enqueue, job
+from mongojobs import ConfigurationError, Delayable, enqueue, handle_asynchronously, job
+from mongojobs.core.jobfilter import JobFilter
 from mongojobs.web import BasicAuth, User, dashboard, wsgi_app
 from mongojobs.web.filtering import term
 from mongojobs.web.routes import ROUTES
@@ -19,6 +23,34 @@ from tests.support.dashboard import VIEWER, Visitor, a_failed_job, a_running_job
 from tests.support.jobs import HANDLER, a_job
 from tests.support.secretive_jobs import CANARY, Login, log_in, open_doors
 from tests.support.working import work_off
+
+
+@job(name="test_security.opens", sensitive=("code",))
+def opens(code: object, door: object = None) -> None: ...
+
+
+@job(name="test_security.opens_more", sensitive=("rest", "more"))
+def opens_more(door: object, *rest: object, **more: object) -> None: ...
+
+
+@job(name="test_security.reveals", max_attempts=1)
+def reveals(options: object, password: str) -> None:
+    raise ValueError(f"refused {options} with {password}")
+
+
+@job(name="test_security.Opening", sensitive=("code",))
+@dataclass
+class Opening:
+    code: object
+    door: object = None
+
+    def perform(self) -> None: ...
+
+
+class Vault(Delayable, Document):
+    @handle_asynchronously(sensitive=("code",))
+    def open(self, code: object, door: object = None) -> None: ...
+
 
 PATHS = [rule.rule.replace("<path:name>", "dashboard.css") for rule in ROUTES.iter_rules()]
 UNREACHABLE = mongojobs.MongoJobs()
@@ -427,6 +459,65 @@ class TestASecret:
     def test_cannot_be_guessed_by_looking_for_it(self, operator):
         assert operator.get("/jobs?q=arg.password:x").status_code == 400
         assert operator.get("/jobs?q=arg.options.api_key:x").status_code == 400
+
+    @pytest.mark.parametrize("look", ["arg.code:4711", "arg.0:4711", 'arg.0:"4711"', "arg.rest:4711", "arg.v.0.1:4711"])
+    @pytest.mark.parametrize("path", ["/jobs?q={}", "/jobs?state=ready&q={}"])
+    def test_is_found_by_no_name_position_or_path(self, operator, look, path):
+        opens.delay(4711)
+        opens.delay(code=4711)
+        opens.delay("4711")
+        opens_more.delay(1, 4711, rest=4711)
+        opens_more.delay(1, **{"client-secret": 4711})
+        Vault().save().open(4711)
+        enqueue(Opening(4711))
+
+        found = operator.text(path.format(quote(look)))
+
+        assert "test_security.opens" not in found
+        assert "Opening" not in found
+        assert "Vault" not in found
+
+    def test_does_not_keep_what_is_shown_from_being_found(self, operator):
+        opens.delay("secret", door=7)
+        Vault().save().open("secret", 7)
+        enqueue(Opening("secret", 7))
+
+        found = operator.text("/jobs?q=arg.door:7")
+
+        assert found.count("/job?id=") >= 3
+
+    @pytest.mark.parametrize("look", ["arg.0:1", "arg.x:c4n4ry", "arg.0:c4n4ry"])
+    def test_of_a_job_whose_code_is_not_known_here_is_not_found_either(self, app, operator, look):
+        app.store.insert(a_job(name="unknown.to.us", handler=HANDLER | {"args": ["c4n4ry"], "kwargs": {"x": "c4n4ry"}}))
+
+        assert "unknown.to.us" not in operator.text(f"/jobs?q={look}")
+
+    @pytest.mark.parametrize("look", ["c4n4ry", "c4n4r", "inside", "c4n4ry-outside"])
+    def test_in_an_error_is_found_neither_by_viewers_nor_by_anybody(self, app, operator, look):
+        reveals.delay({"user": "ada", "api_key": "c4n4ry-inside"}, password="c4n4ry-outside")
+        work_off()
+
+        assert "test_security.reveals" in operator.text("/jobs?q=error:refused")
+        assert "test_security.reveals" not in operator.text(f"/jobs?q=error:{look}")
+        assert app.count(JobFilter(error=look)).number == 0
+
+    def test_does_not_show_in_the_link_to_jobs_that_failed_alike(self, app, operator):
+        reveals.delay({"user": "ada", "api_key": "c4n4ry-inside"}, password="c4n4ry-outside")
+        work_off()
+
+        assert "c4n4ry" not in operator.text("/failures")
+
+    def test_cannot_be_guessed_by_changing_many(self, app, operator):
+        opens.delay(4711)
+        opens.delay("shut", door=7)
+
+        operator.post("/jobs/change", {"action": "cancel", "q": "arg.code:4711", "all": "1", "confirmed": "1"})
+        operator.post("/jobs/change", {"action": "cancel", "q": "arg.door:7", "all": "1", "confirmed": "1"})
+
+        assert (app.counts()["ready"].number, app.counts()["cancelled"].number) == (1, 1)
+
+    def test_arguments_that_are_not_shown_cannot_be_looked_for(self, app):
+        assert Visitor(app, show_arguments=False).get("/jobs?q=arg.door:7").status_code == 400
 
     def test_arguments_are_not_shown_where_nobody_wants_them(self, app):
         made = a_job(handler=HANDLER | {"kwargs": {"plain": "c4n4ry"}}, meta={"plain": "c4n4ry"})

@@ -33,6 +33,11 @@ class TestWording:
         [
             (n.WorkerStarted("w1", "queues=all"), "INFO", "[Worker(w1)] Starting job worker: queues=all"),
             (n.WorkerStopping("w1"), "INFO", "[Worker(w1)] Exiting..."),
+            (
+                n.WorkerStopping("w1", ("Job a", "Job b", "Job c", "Job d"), 25.0),
+                "INFO",
+                "[Worker(w1)] Exiting... Waiting at most 25 s for 4 running jobs: Job a, Job b, Job c and 1 more",
+            ),
             (n.WorkerWorn("w1", "too old"), "INFO", "[Worker(w1)] Leaving once the running jobs have ended: too old"),
             (n.ChildReplaced("w1", 7, "too old"), "INFO", "[Worker(w1)] Replacing the child process 7: too old"),
             (n.NoMoreJobs("w1"), "INFO", "[Worker(w1)] No more jobs available. Exiting"),
