@@ -1,4 +1,7 @@
-"""The story of ``scripts/demo``: a slow method of a document moves from the web request to a worker."""
+"""The story of ``scripts/demo``: a slow method of a document moves from the web request to a worker.
+
+With ``--web`` it ends with the dashboard open on these jobs, until Ctrl-C.
+"""
 
 import os
 import shlex
@@ -7,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from argparse import ArgumentParser
 from pathlib import Path
 
 from groups import Group, User, send_to_nowhere, send_welcome
@@ -21,6 +25,11 @@ BOLD, PLAIN = ("\033[1m", "\033[0m") if sys.stdout.isatty() else ("", "")
 
 def main() -> int:
     """Tell the story; return 0 if it ended well."""
+    parser = ArgumentParser(prog="scripts/demo", description="Show the whole story on a real MongoDB.")
+    parser.add_argument("--web", action="store_true", help="end with the dashboard open on its jobs, until Ctrl-C")
+    arguments = parser.parse_args()
+    if arguments.web:
+        os.environ.setdefault("MONGOJOBS_KEEP_COMPLETED", "1h")  # else there would be little to look at
     say("A MongoEngine app: a Group and its users")
     group = fill_database()
     say("Once, at each deploy: the indexes")
@@ -34,7 +43,10 @@ def main() -> int:
     say("What has become of it")
     run("mongojobs status")
     run("mongojobs jobs list --state failed")
-    return verdict(group, status)
+    result = verdict(group, status)
+    if arguments.web:
+        show_dashboard()
+    return result
 
 
 def fill_database() -> Group:
@@ -97,11 +109,35 @@ def verdict(group: Group, status: int) -> int:
     print(f"the worker's exit status was {status}")
     well = done == USERS and failed.count() == 1 and status == 0
     say("All is well. What to try next" if well else "Something went wrong, see above")
+    print("scripts/demo --web                      the same, with the dashboard at its end")
     print("scripts/mongod start                    a MongoDB of your own to play with")
     print("docs/examples/groups/groups.py          the app you have just seen")
     print("mongojobs --help                        every command (in .venv/bin)")
     print("README.md                               how to use it in your app, and on Heroku")
     return 0 if well else 1
+
+
+def show_dashboard() -> None:
+    """Serve the dashboard, with a worker for what is retried there, until Ctrl-C."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    say("The dashboard of these jobs, and another worker: Ctrl-C ends both")
+    send_welcome.options(run_in=600).delay("Grace")
+    show("$ mongojobs web")
+    command = [sys.executable, "-m", "mongojobs"]
+    children = [
+        subprocess.Popen([*command, "web", "--port", "0"], cwd=HERE),
+        subprocess.Popen([*command, "work"], cwd=HERE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL),
+    ]
+    try:
+        children[0].wait()
+    except KeyboardInterrupt:
+        print("\nStopped.")
+    finally:
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.wait()
 
 
 def up_to_date(group: Group) -> int:
