@@ -109,6 +109,8 @@ def register(cls: type[T], /) -> type[T]:
 
     Classes in the type hints of jobs need none of it. Raises RegistrationError.
     """
+    if not inspect.isclass(cls):
+        raise RegistrationError(f"register is for classes, got {cls!r:.200}: a function is made a job by @job")
     registry.add_class(cls)
     return cls
 

@@ -302,6 +302,11 @@ class TestRegister:
         assert register(sample_jobs.NotAJob) is sample_jobs.NotAJob
         assert registry.class_name(sample_jobs.NotAJob) == "tests.support.sample_jobs.NotAJob"
 
+    @pytest.mark.parametrize("thing", [print, generator, 5, "text"])
+    def test_is_for_classes(self, thing):
+        with pytest.raises(RegistrationError, match="register is for classes, got"):
+            register(thing)
+
     def test_refuses_a_class_that_no_worker_could_find(self):
         @dataclass
         class Local:
