@@ -460,8 +460,8 @@ class TestAnInlineFailure:
     def test_reaches_the_caller(self, configure, band):
         configure(delay_jobs=False)
 
-        with pytest.raises(NoLuckError, match="no comeback"):
-            band.try_again()
+        with pytest.raises(NoLuckError, match="the drummer left"):
+            band.delay.quarrel()
 
 
 def test_the_functions_are_found_at_the_top_of_the_package():

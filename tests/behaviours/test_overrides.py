@@ -149,7 +149,7 @@ class TestDestroyFailedJobs:
     def test_of_a_payload_that_cannot_be_loaded_is_the_setting(self, configure, destroy, states):
         app = configure(destroy_failed_jobs=destroy)
         job = enqueue(AlwaysFails(destroy_failed_jobs=not destroy))
-        app.store.collection.update_one({"_id": job.id}, {"$set": {"handler.target": "renamed"}})
+        app.store.collection.update_one({"_id": job.id}, {"$set": {"handler.v": 0}})
 
         work_off()
 
@@ -209,9 +209,9 @@ class TestABadOverride:
 
         assert app.get(job.id).run_at == START + timedelta(seconds=6)
         told = [record.getMessage() for record in caplog.records]
-        assert any("Error when running max_run_time: Traceback" in line for line in told)
-        assert any("Error when running max_attempts: Traceback" in line for line in told)
-        assert any("Error when running reschedule_at: Traceback" in line for line in told)
+        assert any("Error when running max_run_time: " in line for line in told)
+        assert any("Error when running max_attempts: " in line for line in told)
+        assert any("Error when running reschedule_at: " in line for line in told)
 
 
 class TestAPlainJob:
