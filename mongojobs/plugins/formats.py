@@ -10,12 +10,11 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from itertools import islice
 from typing import Any, Final
 
 from mongojobs.core.wording import printable, printable_lines, to_json
-from mongojobs.plugins.log import JobContext, mark
+from mongojobs.plugins.log import JobContext
 from mongojobs.plugins.log import logger as own_logger
 
 LONGEST_LINE: Final = 8000
@@ -27,7 +26,7 @@ LONGEST_TEXT: Final = LONGEST_LINE // 4
 DEEPEST: Final = 20
 """How deep values may be nested, lest they contain themselves."""
 
-_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "trace"}
+_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _CUT: Final = "..."
 
 
@@ -35,29 +34,15 @@ def set_up_logging(handler: logging.Handler, *, level: str, form: str, environ: 
     """Send all log records of *level* and above to *handler*, in the given form.
 
     The form ``auto`` is JSON under Kubernetes and text elsewhere. The driver's own debug log, which would show the
-    arguments of jobs, is kept at warnings. What a job's code logs has ``job_id`` from where it is made, so that the
-    app's own handlers have it too, those that write in another thread included.
+    arguments of jobs, is kept at warnings.
     """
     handler.setFormatter(formatter(form, environ))
     handler.addFilter(JobContext())
-    _mark_records()
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("pymongo").setLevel(logging.WARNING)
     logging.captureWarnings(True)
-
-
-def _mark_records() -> None:
-    make = logging.getLogRecordFactory()
-    if getattr(make, "func", None) is not _marked:
-        logging.setLogRecordFactory(partial(_marked, make))
-
-
-def _marked(make: Any, *args: Any, **kwargs: Any) -> logging.LogRecord:
-    record: logging.LogRecord = make(*args, **kwargs)
-    mark(record)
-    return record
 
 
 def formatter(form: str, environ: Mapping[str, str]) -> logging.Formatter:
@@ -114,8 +99,9 @@ def _facts(formatter: logging.Formatter, record: logging.LogRecord) -> dict[str,
     traces = _traces(formatter, record)
     facts = {"time": _time(record), "level": record.levelname.lower(), "message": _message(record)}
     taken = {*facts, *traces}
+    told = _OWN | {"trace"} if record.name == own_logger.name else _OWN
     for key, value in list(vars(record).items()):
-        if key not in _OWN:
+        if key not in told:
             name = _text(key)
             facts[f"extra_{name}" if name in taken else name] = value
     room = _Room(LONGEST_LINE - (LONGEST_TEXT if traces else 0))

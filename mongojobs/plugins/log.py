@@ -56,16 +56,12 @@ class JobContext(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record through."""
-        mark(record)
+        job = current_job()
+        if job is not None and not hasattr(record, "job_id"):
+            record.job_id = str(job.id)
+            if not hasattr(record, "job"):
+                record.job = job.name
         return True
-
-
-def mark(record: logging.LogRecord) -> None:
-    """Add ``job_id`` and ``job`` to *record* if it is made inside of a job and has no such fields."""
-    job = current_job()
-    if job is not None and not hasattr(record, "job_id"):
-        record.job_id = str(job.id)
-        record.job = job.name
 
 
 def log(notice: n.Notice, level: int | None = None, *, has_trace: bool = True) -> None:

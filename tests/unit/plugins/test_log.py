@@ -9,7 +9,7 @@ import pytest
 
 from mongojobs.core import notices as n
 from mongojobs.core.job import running
-from mongojobs.plugins.formats import formatter, set_up_logging
+from mongojobs.plugins.formats import formatter
 from mongojobs.plugins.log import JobContext, log
 from tests.support.jobs import a_job
 
@@ -233,9 +233,10 @@ class TestForms:
         assert "%d apples" in self.written(form, {}, "%d apples", args=("two",))
 
     def test_keeps_its_own_facts_where_the_app_has_fields_of_the_same_name(self):
-        facts = json.loads(self.written("json", {}, "said", time="never", level="cosy"))
+        facts = json.loads(self.written("json", {}, "said", time="never", level="cosy", trace="T", stack="S"))
 
         assert (facts["level"], facts["extra_level"], facts["extra_time"]) == ("info", "cosy", "never")
+        assert (facts["trace"], facts["stack"]) == ("T", "S")
 
 
 class Unspeakable:
@@ -281,29 +282,6 @@ def an_error(text):
         return (type(error), error, error.__traceback__)
 
 
-class TestWhatAJobLogs:
-    @pytest.fixture(autouse=True)
-    def _set_up(self):
-        root, factory = logging.getLogger(), logging.getLogRecordFactory()
-        handlers, level = root.handlers[:], root.level
-        set_up_logging(logging.NullHandler(), level="info", form="text", environ={})
-        yield
-        logging.captureWarnings(False)
-        logging.setLogRecordFactory(factory)
-        root.handlers[:] = handlers
-        root.setLevel(level)
-
-    def test_has_the_job_id_in_handlers_of_the_apps_own(self):
-        records = queue.SimpleQueue()
-        logger = logging.getLogger("test_log.shop")
-        logger.addHandler(logging.handlers.QueueHandler(records))
-
-        with running(JOB):
-            logger.info("mine")
-
-        assert records.get().job_id == str(JOB.id)
-
-
 class TestJobContext:
     def test_marks_what_a_job_logs_itself(self):
         record = logging.makeLogRecord({"msg": "mine"})
@@ -312,6 +290,26 @@ class TestJobContext:
             JobContext().filter(record)
 
         assert (record.job_id, record.job) == (str(JOB.id), "app.send")
+
+    def test_marks_what_the_apps_own_handlers_write_elsewhere(self):
+        records = queue.SimpleQueue()
+        handler, logger = logging.handlers.QueueHandler(records), logging.getLogger("test_log.shop")
+        handler.addFilter(JobContext())
+        logger.addHandler(handler)
+
+        with running(JOB):
+            logger.warning("mine")
+
+        assert records.get().job_id == str(JOB.id)
+
+    @pytest.mark.parametrize("extra", [{"job_id": "theirs"}, {"job": "theirs"}])
+    def test_leaves_the_fields_of_the_app_as_they_are(self, extra, caplog):
+        caplog.handler.addFilter(JobContext())
+
+        with running(JOB):
+            logging.getLogger("test_log.shop").warning("mine", extra=extra)
+
+        assert extra.items() <= vars(caplog.records[0]).items()
 
     def test_leaves_other_records_alone(self):
         record = logging.makeLogRecord({"msg": "mine"})
