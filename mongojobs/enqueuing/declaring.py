@@ -18,7 +18,8 @@ from mongojobs.enqueuing.options import EnqueueOptions, Options
 from mongojobs.payload.methods import all_parameters, fits, refuse_generator
 from mongojobs.payload.registry import Declaration, Kind, full_name, job_name
 
-Errors = type[BaseException] | tuple[type[BaseException], ...]
+Errors = type[BaseException] | tuple[type[BaseException], ...] | list[type[BaseException]]
+Names = str | tuple[str, ...] | list[str]
 
 HOOKS: Final = ("enqueue", "before", "success", "error", "after", "failure")
 OVERRIDES: Final = (
@@ -44,17 +45,17 @@ class Declared(TypedDict, total=False):
     """
 
     name: str
-    aliases: tuple[str, ...]
+    aliases: Names
     queue: str
     priority: int
     max_attempts: int
-    max_run_time: timedelta | float
+    max_run_time: timedelta | float | str
     retry_on: Errors
     discard_on: Errors
     on_missing: Literal["fail", "discard", "retry"]
     backoff: Backoff
     destroy_failed_jobs: bool
-    sensitive: tuple[str, ...]
+    sensitive: Names
 
 
 def declare(target: Any, kind: Kind, declared: dict[str, Any]) -> Declaration:

@@ -70,6 +70,10 @@ class JobFunction(Delayer[P], Generic[P, R]):
         """Run the function here and now."""
         return self._function(*args, **kwargs)
 
+    def __reduce__(self) -> str:
+        """Let ``pickle`` find it by its name, as it finds functions."""
+        return self._function.__qualname__
+
     def __set_name__(self, owner: type, name: str) -> None:
         raise RegistrationError(
             f"@job is for functions, and {owner.__name__}.{name} is a method: use"

@@ -1,5 +1,7 @@
 """What ``@job``, ``register``, ``handle_asynchronously`` and ``Delayable`` refuse when a program is loaded."""
 
+import copy
+import pickle
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -32,6 +34,10 @@ class TestJob:
         assert sample_jobs.goes_on_for.__name__ == "goes_on_for"
         assert sample_jobs.goes_on_for.__doc__.startswith("Work in short steps")
         assert repr(sample_jobs.goes_on_for) == "<job tests.support.sample_jobs.goes_on_for>"
+
+    @pytest.mark.parametrize("through", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+    def test_travels_by_its_name(self, through):
+        assert through(sample_jobs.goes_on_for) is sample_jobs.goes_on_for
 
     def test_shows_the_options_that_it_carries(self):
         delayer = sample_jobs.goes_on_for.options(queue="mail", priority=3)
