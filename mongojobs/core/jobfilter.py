@@ -59,6 +59,9 @@ class JobFilter:
     whose method it is. A document is found by itself or by its id. A value is of its own type: 1 is neither 1.0 nor
     True nor "1", and None is no argument that is missing.
 
+    *as_shown* is for who lets others search: an argument is found only where the dashboard shows it to everybody, so
+    that nobody finds out by trying what is masked there.
+
     Values are compared, never interpreted. Raises FilterError for what cannot be one.
     """
 
@@ -76,6 +79,7 @@ class JobFilter:
     ended_until: datetime | None = None
     retrying: bool = False
     arguments: Sequence[tuple[str, Any]] | Mapping[str, Any] = ()
+    as_shown: bool = False
 
     def __post_init__(self) -> None:
         for field, check in _CHECKS.items():
@@ -207,4 +211,5 @@ _CHECKS: Final = {
     "ended_until": _moment,
     "retrying": _truth,
     "arguments": _arguments,
+    "as_shown": _truth,
 }

@@ -5,13 +5,21 @@ The server alone takes 1 for 1.0, and an array for any value that is in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Protocol
 
 from mongojobs.core.job import Document
 
-MatchArgument = Callable[[str, object], Document]
-"""Turns the place of an argument and its value into a query."""
+
+class MatchArgument(Protocol):
+    """Turns the place of an argument and its value into a query."""
+
+    def __call__(self, place: str, value: object, *, as_shown: bool) -> Document:
+        """Match the jobs with that argument; *as_shown* those only whose page shows it to everybody."""
+        ...
+
+
+NOTHING: Final[Document] = {"_id": {"$in": []}}
 
 _ALIKE: Final[dict[type, tuple[str, ...]]] = {
     bool: ("int", "long", "double", "decimal"),
@@ -29,9 +37,12 @@ def exactly(path: str, stored: object, *, inside: Iterable[str] = ()) -> Documen
     return {path: {"$eq": stored, "$exists": True}, "$nor": [{where: {"$type": kind}} for where, kind in kinds]}
 
 
-def by_place(place: str, value: object) -> Document:
-    """Match the jobs whose argument at *place* is *value*, as far as it can be told without the code of the jobs."""
-    return exactly(path_of(place), value)
+def by_place(place: str, value: object, *, as_shown: bool) -> Document:
+    """Match the jobs whose argument at *place* is *value*, as far as it can be told without the code of the jobs.
+
+    Without that, no argument is shown.
+    """
+    return NOTHING if as_shown else exactly(path_of(place), value)
 
 
 def path_of(place: str) -> str:

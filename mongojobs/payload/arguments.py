@@ -6,7 +6,7 @@ others, and, where the job's code is not known and so its declaration neither, e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import Parameter
 from typing import Any
@@ -48,12 +48,34 @@ def stored_arguments(handler: Mapping[str, Any], payloads: Payloads) -> StoredAr
     """Return what is stored of the arguments. Raises nothing: of a damaged payload, what there is."""
     declaration = payloads.peek(dict(handler)).declaration
     function = _function(handler, declaration, payloads)
-    sensitive = declaration.sensitive if declaration else ()
     arguments = tuple(
-        StoredArgument(name, value, function is None or any(n in sensitive or is_secret(n) for n in names))
-        for name, value, names in _named(handler, function, sensitive)
+        StoredArgument(name, value, function is None or hides(declaration, names))
+        for name, value, names in _named(handler, None if handler.get("kind") == "object" else function, declaration)
     )
     return StoredArguments(arguments, is_known=function is not None)
+
+
+def names_at(
+    place: str, function: Callable[..., object] | None, declaration: Declaration | None = None
+) -> tuple[str, ...]:
+    """Return the names of the argument of *function* at *place*, a name or a number: ``*rest`` has one too.
+
+    A wrapper may hand on a positional argument as any other, and so as each one that is declared ``sensitive``. Without
+    a function, as for a job object, a name is all there is.
+    """
+    perhaps = declaration.sensitive if declaration and function is not None and hands_on(function) else ()
+    if not place.isdecimal():
+        return (place, *collector(function, Parameter.VAR_KEYWORD, place), *perhaps)
+    names = parameter_names(function) if function is not None else ()
+    at = int(place)
+    own = (names[at],) if at < len(names) else collector(function, Parameter.VAR_POSITIONAL)
+    return (*own, *perhaps)
+
+
+def hides(declaration: Declaration | None, names: Iterable[str]) -> bool:
+    """Whether an argument that goes by *names* is secret in a job that is declared so."""
+    sensitive = declaration.sensitive if declaration else ()
+    return any(name in sensitive or is_secret(name) for name in names)
 
 
 def _function(
@@ -75,22 +97,14 @@ def _function(
 
 
 def _named(
-    handler: Mapping[str, Any], function: Callable[..., object] | None, sensitive: tuple[str, ...]
+    handler: Mapping[str, Any], function: Callable[..., object] | None, declaration: Declaration | None
 ) -> Iterator[tuple[str, object, tuple[str, ...]]]:
-    """Yield each argument by its name or place, its value, and all names that it goes by: ``*rest`` has one too.
-
-    A wrapper may hand on a positional argument as any other, and so as each one that is *sensitive*.
-    """
+    """Yield each argument by its name or place, its value, and all names that it goes by."""
     args, kwargs = handler.get("args"), handler.get("kwargs")
-    if handler.get("kind") == "object":
-        function = None
-    names = parameter_names(function) if function is not None else ()
-    perhaps = sensitive if function is not None and hands_on(function) else ()
+    positional = parameter_names(function) if function is not None else ()
     for place, value in enumerate(args if isinstance(args, list) else ()):
-        if place < len(names):
-            yield names[place], value, (names[place], *perhaps)
-        else:
-            yield str(place), value, (*collector(function, Parameter.VAR_POSITIONAL), *perhaps)
+        name = positional[place] if place < len(positional) else str(place)
+        yield name, value, names_at(str(place), function, declaration)
     for name, value in _pairs(kwargs):
         yield name, value, (name, *collector(function, Parameter.VAR_KEYWORD, name))
 

@@ -131,7 +131,14 @@ class Registry:
 
     def functions(self) -> list[Declaration]:
         """Return the functions that were declared as jobs, each once."""
-        return [declaration for declaration in list(self._by_target.values()) if declaration.kind == "function"]
+        return self._declared("function")
+
+    def objects(self) -> list[Declaration]:
+        """Return the classes that were declared as jobs, each once."""
+        return self._declared("object")
+
+    def _declared(self, kind: Kind) -> list[Declaration]:
+        return [declaration for declaration in list(self._by_target.values()) if declaration.kind == kind]
 
     def classes(self) -> dict[str, type]:
         """Return the classes that are registered by now, with their names."""

@@ -7,7 +7,7 @@ the code of the app and not on its jobs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
@@ -16,10 +16,12 @@ from mongojobs.core.errors import EnqueueError, FilterError, NotAJobError
 from mongojobs.core.job import Document
 from mongojobs.core.matching import exactly, path_of
 from mongojobs.core.typed import Typed, dates, keys
+from mongojobs.payload.arguments import hides, names_at
 from mongojobs.payload.calls import Payloads
 from mongojobs.payload.encoding import TAG
-from mongojobs.payload.methods import method_of, original, parameter_names
-from mongojobs.payload.registry import full_name
+from mongojobs.payload.methods import declaration_of, method_of, original, parameter_names
+from mongojobs.payload.registry import Declaration, full_name
+from mongojobs.payload.secrecy import is_secret
 
 _KEYS: Final = (("document", "v.key._id"), ("lazyref", "v.id"), ("dbref", "v.id"))
 """Where the references to documents hold the id."""
@@ -33,15 +35,50 @@ class ArgumentSearch:
     def __init__(self, payloads: Payloads) -> None:
         self._payloads = payloads
 
-    def __call__(self, place: str, value: object) -> Document:
+    def __call__(self, place: str, value: object, *, as_shown: bool) -> Document:
         """Match the jobs whose argument at *place* is *value*, or refers to the document with that id.
 
-        Raises FilterError for a value that no job can have.
+        *as_shown* matches only where the job's page shows that argument to everybody. Raises FilterError for a value
+        that no job can have, and for a place that is never shown.
         """
-        found = [*self._at(path_of(place), value), *self._by_position(place, value)]
+        found: list[Document] = [*self._at(path_of(place), value), *self._by_position(place, value)]
+        if as_shown:
+            found = [{"$and": [{"$or": found}, self._shown(place)]}]
         if place == "target":
             found += self._documents("handler.target", value)
         return {"$or": found}
+
+    def _shown(self, place: str) -> Document:
+        """Match the jobs on whose pages the argument at *place* is not masked.
+
+        Those whose handler has another form than most are left out, such as calls of what a subclass hides.
+        """
+        if any(is_secret(part) for part in place.split(".")):
+            raise FilterError(f"{place!r:.100} is masked, and cannot be looked for")
+        name = place.partition(".")[0]
+        calls = [*self._functions_that_show(name), *self._objects_that_show(name), *self._methods_that_show(name)]
+        return {"handler.v": 1, f"handler.kwargs.{TAG}": {"$exists": False}, "$or": calls}
+
+    def _functions_that_show(self, name: str) -> Iterator[Document]:
+        declared = self._payloads.codec.registry.functions()
+        shown = [one for one in declared if not hides(one, names_at(name, one.target, one))]
+        yield {"handler.kind": "function", "handler.target": {"$in": _all_names(shown)}}
+
+    def _objects_that_show(self, name: str) -> Iterator[Document]:
+        shown = [one for one in self._payloads.codec.registry.objects() if not hides(one, names_at(name, None))]
+        yield {"handler.kind": "object", "handler.target": {"$in": _all_names(shown)}}
+
+    def _methods_that_show(self, name: str) -> Iterator[Document]:
+        classes: dict[tuple[str, ...], list[str]] = {}
+        for class_name, cls in self._payloads.codec.target_classes():
+            shown = tuple(
+                m for m, bound, declared in _methods(cls) if not hides(declared, names_at(name, bound, declared))
+            )
+            classes.setdefault(shown, []).append(class_name)
+        for methods, of in classes.items():
+            of_class = [{"handler.target.v.class": {"$in": of}}, {"handler.target": {"$in": of}}]
+            kinds = {"$in": ["method", "class_method"]}
+            yield {"handler.kind": kinds, "handler.method": {"$in": list(methods)}, "$or": of_class}
 
     def _by_position(self, place: str, value: object) -> Iterator[Document]:
         """Yield what matches where *place* is the name of a parameter, and the argument was given by position."""
@@ -151,15 +188,29 @@ def _is_document(value: object) -> bool:
     return hasattr(type(value), "_meta") and hasattr(value, "pk")
 
 
+def _all_names(declared: Sequence[Declaration]) -> list[str]:
+    return [name for one in declared for name in (one.name, *one.aliases)]
+
+
+@lru_cache(maxsize=4096)
+def _methods(cls: type) -> list[tuple[str, Callable[..., object], Declaration | None]]:
+    """Return the methods of *cls* that can be jobs, bound, and how they were declared."""
+    found: list[tuple[str, Callable[..., object], Declaration | None]] = []
+    for name in sorted({name for base in cls.__mro__ for name in vars(base)}):
+        try:
+            method = method_of(cls, name)
+            bound = original(method.__get__(object(), cls))
+        except (NotAJobError, AttributeError, TypeError):
+            continue
+        found.append((name, bound, declaration_of(method)))
+    return found
+
+
 @lru_cache(maxsize=4096)
 def _methods_with(cls: type) -> dict[str, list[tuple[str, int]]]:
     """Return, for each name of a parameter, the methods of *cls* that have it, and its position."""
     found: dict[str, list[tuple[str, int]]] = {}
-    for method in sorted({name for base in cls.__mro__ for name in vars(base)}):
-        try:
-            bound = original(method_of(cls, method).__get__(object(), cls))
-        except (NotAJobError, AttributeError, TypeError):
-            continue
+    for method, bound, _ in _methods(cls):
         for position, name in enumerate(parameter_names(bound)):
             found.setdefault(name, []).append((method, position))
     return found

@@ -255,7 +255,7 @@ def _of_documents(chosen: JobFilter, match: MatchArgument) -> Document:
     if chosen.until is not None:
         made["$lt"] = chosen.until
     error = {} if chosen.error is None else {"last_error": _containing(chosen.error)}
-    arguments = [match(place, value) for place, value in chosen.pairs]
+    arguments = [match(place, value, as_shown=chosen.as_shown) for place, value in chosen.pairs]
     return merged(
         {"created_at": made} if made else {},
         _eq("tags", chosen.tag),

@@ -52,13 +52,13 @@ class Search:
         return self.text if ObjectId.is_valid(self.text) else None
 
 
-def read_search(text: str, *, state: ShownState | None, now: datetime) -> Search:
-    """Return the jobs in *state* that *text* asks for."""
+def read_search(text: str, *, state: ShownState | None, now: datetime, has_arguments: bool = True) -> Search:
+    """Return the jobs in *state* that *text* asks for; arguments only where the pages *have arguments* too."""
     matches = list(_TERM.finditer(text))
     parts = [match[0] for match in matches]
     terms = tuple(Term(part, " ".join([*parts[:at], *parts[at + 1 :]])) for at, part in enumerate(parts))
     try:
-        return Search(text, terms, _filter(matches, state, now))
+        return Search(text, terms, _filter(matches, state, now, has_arguments=has_arguments))
     except (FilterError, ValueError) as error:
         return Search(text, terms, JobFilter(state=state), problem=str(error))
 
@@ -85,7 +85,9 @@ def and_also(text: str, key: str, value: str) -> str:
     return " ".join([*others, term(key, value)])
 
 
-def _filter(matches: Sequence[re.Match[str]], state: ShownState | None, now: datetime) -> JobFilter:
+def _filter(
+    matches: Sequence[re.Match[str]], state: ShownState | None, now: datetime, *, has_arguments: bool
+) -> JobFilter:
     fields: dict[str, Any] = {}
     arguments: list[tuple[str, Scalar]] = []
     words: list[str] = []
@@ -105,7 +107,9 @@ def _filter(matches: Sequence[re.Match[str]], state: ShownState | None, now: dat
             fields[field] = _READ[key](value, now)
         else:
             raise FilterError(f"{key!r:.50} is nothing to look for: {_HELP}")
-    return JobFilter(state=state, words=words, arguments=tuple(arguments), **fields)
+    if arguments and not has_arguments:
+        raise FilterError("arguments are not shown here, and cannot be looked for")
+    return JobFilter(state=state, words=words, arguments=tuple(arguments), as_shown=True, **fields)
 
 
 def _argument(place: str, value: str, *, is_quoted: bool) -> tuple[str, Scalar]:

@@ -187,7 +187,7 @@ def change_one(visit: Visit, action: Verb, job_id: JobId, destination: Mapping[s
 
 
 def _search(visit: Visit, order: Order) -> Search:
-    search = read_search(order.text, state=state_named(order.state), now=visit.now)
+    search = read_search(order.text, state=state_named(order.state), now=visit.now, has_arguments=visit.show_arguments)
     if search.problem:
         raise BadRequest(search.problem)
     return search

@@ -37,7 +37,7 @@ class Row:
 def show(visit: Visit) -> Page | Response:
     """Show the jobs that match, the newest first, and how many they are; scheduled ones the soonest first."""
     state, text = visit.choice("state", STATES), visit.text("q")
-    search = read_search(text, state=state_named(state), now=visit.now)
+    search = read_search(text, state=state_named(state), now=visit.now, has_arguments=visit.show_arguments)
     app = visit.app
     if search.job_id is not None and (job := app.get(read_key(search.job_id))) is not None:
         return visit.go("job", id=key_of(job.id))
