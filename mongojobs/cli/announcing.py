@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
+from mongojobs.core.wording import printable
 from mongojobs.worker.supervisor import BOOT_DESCRIPTOR
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ class Announcer:
             case notices.WorkerStarted():
                 self.ready()
             case notices.DatabaseAway(error=error):
-                self._tell(f"{WAITING} {' '.join(error.split())}", f"READY=1\nSTATUS=Waiting for the database: {error}")
+                why = printable(" ".join(error.split()))
+                self._tell(f"{WAITING} {why}", f"READY=1\nSTATUS=Waiting for the database: {why}")
             case notices.DatabaseBack():
                 self._notify("STATUS=Working")
             case notices.WorkerStopping():
