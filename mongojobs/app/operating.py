@@ -99,7 +99,7 @@ class Operating:
         return _plainly(lambda: self.store.count(chosen, most=most))
 
     def counts(self, chosen: JobFilter = ALL, *, most: int = MOST_COUNTED) -> dict[ShownState, Count]:
-        """Return how many jobs that match, but for their state, are in each state, counted up to *most*."""
+        """Return how many jobs that match are in each state, counted up to *most*; furthest in the one it names."""
         return _plainly(lambda: self.store.counts(chosen, most=most))
 
     def count_for(self, verb: Verb, chosen: JobFilter) -> int:

@@ -15,7 +15,7 @@ from mongojobs.core.errors import FilterError
 from mongojobs.core.job import ENDED, READY, RUNNING, Document, Job, State
 from mongojobs.core.jobfilter import SHOWN_STATES, JobFilter, ShownState
 from mongojobs.core.settings import plain_text
-from mongojobs.store import indexes
+from mongojobs.store import indexes, selecting
 from mongojobs.store.documents import aware, to_shown_job
 from mongojobs.store.failures import FailureGroup, grouped
 from mongojobs.store.filters import EPOCH
@@ -161,16 +161,30 @@ class Looking(Reserving, Sweeping):
         """
         if most is not None:
             _check_bound("most", most)
+        return self._count(chosen, most, furthest=None)
+
+    def _count(self, chosen: JobFilter, most: int | None, *, furthest: int | None) -> Count:
         total = Count(0)
         for selection in by_state(chosen, now=self.clock.now(), everything=self.anything(), match=self.match_argument):
-            total += self._count_some(selection, None if most is None else most - total.number)
+            rest = None if most is None else most - total.number
+            total += self._count_some(selection, rest, furthest=furthest)
             if most is not None and total.number >= most:
                 break
         return total
 
     def counts(self, chosen: JobFilter = ALL, *, most: int = MOST_COUNTED) -> dict[ShownState, Count]:
-        """Return how many jobs that match, but for their state, are in each, up to *most*. Raises DatabaseError."""
-        return {state: self.count(replace(chosen, state=state), most=most) for state in SHOWN_STATES}
+        """Return how many jobs that match are in each state, up to *most*. Raises DatabaseError.
+
+        Of the state that *chosen* names, if it does, it counts as far as ``count``; of the others, where documents must
+        be read, only among some thousand.
+        """
+        _check_bound("most", most)
+        return {
+            state: self._count(
+                replace(chosen, state=state), most, furthest=None if state == chosen.state else selecting.GLANCED_AT
+            )
+            for state in SHOWN_STATES
+        }
 
     def queue_counts(self, queues: Sequence[str], *, most: int = MOST_COUNTED) -> list[QueueCounts]:
         """Return how many jobs are in each of *queues*, up to *most*. Raises DatabaseError."""
@@ -263,9 +277,14 @@ class Looking(Reserving, Sweeping):
             selection.index, lambda hint: grouped(self.collection.find(query, fields, hint=hint, **options))
         )
 
-    def _edge(self, selection: Selection, start: Position | None) -> Position | None:
-        """Return where a search that finds little gives up, to be gone on with later; None if it sees all."""
+    def _edge(self, selection: Selection, start: Position | None, *, furthest: int | None = None) -> Position | None:
+        """Return where a search that finds little gives up, to be gone on with later; None if it sees all.
+
+        Where it reads documents, it gives up after *furthest* of them at the latest.
+        """
         most = selection.looked_at
+        if most is not None and furthest is not None and selection.rest:
+            most = min(most, furthest)
         if most is None or not self._is_real:
             return None
         fields = {"_id": 0, **dict.fromkeys(selection.order, 1)}
@@ -277,12 +296,12 @@ class Looking(Reserving, Sweeping):
                 return selection.position(found[0])
         return None
 
-    def _count_some(self, selection: Selection, most: int | None) -> Count:
+    def _count_some(self, selection: Selection, most: int | None, *, furthest: int | None) -> Count:
         if most is None:
             return self._limited(selection.query, selection.index, None)
         if selection.base["state"] == READY and selection.keys and not selection.rest:
             return self._count_in_queue(selection.keys["queue"]["$eq"], selection.base["run_at"], most)
-        edge = self._edge(selection, None)
+        edge = self._edge(selection, None, furthest=furthest)
         found = self._limited(merged(selection.query, _up_to(selection, edge)), selection.index, most)
         return found if edge is None else Count(found.number, is_exact=False)
 

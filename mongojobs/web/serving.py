@@ -16,6 +16,7 @@ from mongojobs.web.access import Authenticate, BasicAuth, Role, User
 from mongojobs.web.dashboard import Dashboard
 
 THREADS: Final = 8
+_STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 _LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -99,11 +100,17 @@ def run(server: BaseWSGIServer | MultiSocketServer) -> None:
     """Serve until SIGTERM or SIGINT."""
 
     def leave(_number: int, _frame: FrameType | None) -> None:
+        for number in _STOPS:
+            signal.signal(number, _go_on)  # a second one would break off what the first one has begun
         raise SystemExit(0)
 
-    signal.signal(signal.SIGTERM, leave)
-    signal.signal(signal.SIGINT, leave)
+    for number in _STOPS:
+        signal.signal(number, leave)
     try:
         server.run()
     finally:
         server.close()
+
+
+def _go_on(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing; to ignore the signal would make Python complain of one that is on its way."""

@@ -19,7 +19,7 @@ from mongojobs.app.doctor import look_from_here
 from mongojobs.app.findings import Finding
 from mongojobs.app.looking import Count, Known, place, what_is_known
 from mongojobs.core.figures import OTHER, coarsest
-from mongojobs.core.jobfilter import JobFilter
+from mongojobs.core.jobfilter import JobFilter, ShownState
 from mongojobs.core.notices import ActionTaken
 from mongojobs.core.wording import iso
 from mongojobs.web.access import User
@@ -104,6 +104,11 @@ class Visit:
     def findings(self) -> tuple[Finding, ...]:
         """Return what a doctor finds, at most a minute ago: nobody wants to wait for him at each page."""
         return self.memory.recall(("findings",), _LONGEST_MEMORY_SECONDS, lambda: look_from_here(self.app, os.environ))
+
+    def counts(self, chosen: JobFilter) -> Mapping[ShownState, Count]:
+        """Return how many jobs match in each state; a page that looks for news gets what is some seconds old."""
+        seconds = _SHORT_MEMORY_SECONDS * 2 if self.is_fragment and chosen != JobFilter(state=chosen.state) else -1.0
+        return self.memory.recall(("counts", chosen), seconds, lambda: self.app.counts(chosen))
 
     def known(self) -> Known:
         """Return what may be looked for: what is declared, what waits, and what ran in the last hour."""

@@ -47,6 +47,16 @@ def test_it_serves_the_dashboard_on_this_machine_and_stops_when_told(serve):
     assert process.wait() == 0
 
 
+def test_it_stops_without_a_word_when_told_twice(serve):
+    process, _ = serve()
+
+    process.send(Signals.SIGINT)
+    process.send(Signals.SIGTERM)
+
+    assert process.wait() == 0
+    assert "Traceback" not in process.errors
+
+
 def test_it_asks_for_credentials_where_others_can_connect(serve):
     _, address = serve("--host", "0.0.0.0", **CREDENTIALS)
     address = address.replace("0.0.0.0", "127.0.0.1")

@@ -288,6 +288,16 @@ class TestACount:
         assert not store.count(JobFilter(state="failed", error="rare")).is_exact
         assert store.count(JobFilter(state="failed", error="boom"), most=None).number == 30
 
+    def test_of_each_state_looks_less_far_in_those_that_are_not_meant(self, store, monkeypatch):
+        monkeypatch.setattr(selecting, "GLANCED_AT", 5)
+        store.insert_many([a_failed_job() for _ in range(9)] + [a_job() for _ in range(9)])
+
+        counts = store.counts(JobFilter(state="failed", error="BOOM"))
+        others = store.counts(JobFilter(state="ready", error="boom"))
+
+        assert str(counts["failed"]) == "9"
+        assert str(others["failed"]) in ("5+", "6+")
+
     def test_is_made_of_each_state(self, filled):
         counts = {state: count.number for state, count in filled.counts().items()}
 

@@ -67,6 +67,13 @@ class TestHowManyMatch:
         assert "2+ failed jobs" in shown(page)
         assert "All 2+ that match" in shown(page)
 
+    def test_is_counted_anew_for_a_page_and_not_for_each_look_for_news(self, app, operator):
+        operator.text("/jobs?q=name:shop.send")
+        app.store.insert(a_failed_job(name="shop.send"))
+
+        assert tabs(operator.get("/jobs?q=name:shop.send", HX_Request="true").text)["Failed"] == "3"
+        assert tabs(operator.text("/jobs?q=name:shop.send"))["Failed"] == "4"
+
     def test_is_not_told_of_a_search_that_is_none(self, operator):
         page = operator.get("/jobs?q=colour:red")
 

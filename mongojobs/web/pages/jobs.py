@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial, reduce
 from typing import Final, get_args
@@ -54,7 +54,7 @@ def show(visit: Visit) -> Page | Response:
     }
     if search.problem:
         return Page("jobs.html", {**values, "rows": [], "next": None}, status=400)
-    counts, only = app.counts(replace(search.chosen, state=None)), search.chosen.state
+    counts, only = visit.counts(search.chosen), search.chosen.state
     values |= {"counts": counts, "count": counts[only] if only else reduce(operator.add, counts.values())}
     page = app.find(search.chosen, limit=PAGE_SIZE, after=visit.text("after") or None)
     rows = [row_of(job, visit) for job in page.jobs]
