@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, Protocol
@@ -172,6 +172,11 @@ _current: ContextVar[Job | None] = ContextVar("mongojobs_current_job", default=N
 def current_job() -> Job | None:
     """Return the job that this code is running in, or None outside of a job."""
     return _current.get()
+
+
+def job_in(context: Context) -> Job | None:
+    """Return the job that code in *context* is running in, or None."""
+    return context.get(_current)
 
 
 class running:  # noqa: N801 - reads as a verb: `with running(job):`

@@ -216,6 +216,15 @@ class JobTimedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class JobBlocks:
+    """A job has not let the event loop turn for *seconds*, so that no other ``async def`` job goes on."""
+
+    worker: str
+    job: Job
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class JobStuck:
     """A job's code did not return after its time-out; the process ends because of it."""
 
@@ -305,6 +314,7 @@ AboutJob = (
     | JobReleased
     | JobLost
     | JobTimedOut
+    | JobBlocks
     | JobStuck
 )
 """The notices about one job, which they carry as ``job``."""

@@ -174,6 +174,8 @@ def _about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not
             return f"is not ours any more: {what} was dropped"
         case n.JobTimedOut(limit=limit):
             return f"TIMED OUT after its limit of {in_seconds(limit)}"
+        case n.JobBlocks(seconds=seconds):
+            return f"has BLOCKED the event loop for {seconds:.1f} s: no other async job goes on. Let it await"
         case n.JobStuck():
             return "did not return after its time-out: its process ends because of it"
         case _:
@@ -182,7 +184,9 @@ def _about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not
 
 _LEVELS: dict[type, int] = {
     **dict.fromkeys((n.JobEnqueued, n.JobSnoozed, n.JobsReserved, n.ReserveFailed), logging.DEBUG),
-    **dict.fromkeys((n.JobErrored, n.JobLost, n.JobTimedOut, n.JobReleased, n.JobDiscarded, n.Warned), logging.WARNING),
+    **dict.fromkeys(
+        (n.JobErrored, n.JobLost, n.JobTimedOut, n.JobBlocks, n.JobReleased, n.JobDiscarded, n.Warned), logging.WARNING
+    ),
     **dict.fromkeys(
         (n.JobFailed, n.JobCrashed, n.JobStuck, n.JobRescued, n.JobQuarantined, n.CallbackRaised), logging.ERROR
     ),
@@ -212,6 +216,7 @@ _EVENTS: dict[type, str] = {
     n.JobReleased: "job.interrupted",
     n.JobLost: "job.lost",
     n.JobTimedOut: "job.timed_out",
+    n.JobBlocks: "job.blocks_loop",
     n.JobStuck: "job.stuck",
     n.JobRescued: "job.rescued",
     n.JobQuarantined: "job.quarantined",

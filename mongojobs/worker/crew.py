@@ -25,6 +25,7 @@ from mongojobs.worker.choice import Choice
 from mongojobs.worker.finisher import Finisher
 from mongojobs.worker.heartbeat import LONG_RUN_SECONDS, Heartbeat
 from mongojobs.worker.holdings import Held, Holdings
+from mongojobs.worker.loopwatch import LoopWatch
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.rescuer import Rescuer
 from mongojobs.worker.reserver import Reserver
@@ -107,14 +108,12 @@ class Crew:
         self.heartbeat = Heartbeat(
             connections.heartbeat_store, self.holdings, lifecycle, settings, outage, worker=name, beat=beat
         )
-        self.timekeeper = Timekeeper(self.holdings, lifecycle, settings, worker=name, on_stuck=on_stuck)
         self.event_loop = EventLoop()
-        runner_parts = (payloads, settings, lifecycle, store.clock)
-        self.runner: Runner
-        if child is None:
-            self.runner = Runner(*runner_parts, worker=worker, watch=self.timekeeper.watch, loop=self.event_loop.get)
-        else:
-            self.runner = ChildRunner(*runner_parts, worker=worker, watch=self.timekeeper.watch, command=child)
+        self.loop_watch = LoopWatch(self.event_loop, self.holdings, lifecycle, worker=name)
+        self.timekeeper = Timekeeper(
+            self.holdings, lifecycle, settings, worker=name, on_stuck=on_stuck, excuses=self.loop_watch.excuses
+        )
+        self.runner = self._make_runner(worker, payloads, settings, lifecycle, child)
         self.slots = Slots(self.holdings, self.runner, self.finisher, lifecycle, worker=name, on_end=on_end)
         open_stream = connections.open_stream
         self.wakeup = Wakeup(
@@ -206,6 +205,7 @@ class Crew:
         self.statistics.end()
         self.heartbeat.stop()
         self.timekeeper.stop()
+        self.loop_watch.stop()
 
     def join(self, timeout: float) -> bool:
         """Wait for the threads to end that were told to; false when some have not by then."""
@@ -215,6 +215,14 @@ class Crew:
             thread.join(max(deadline - time.monotonic(), 0.0))
         have_ended = not any(thread.is_alive() for thread in threads)
         return self.slots.join(max(deadline - time.monotonic(), 0.0)) and have_ended
+
+    def _make_runner(
+        self, worker: object, payloads: Payloads, settings: Settings, lifecycle: Lifecycle, child: Command | None
+    ) -> Runner:
+        parts, watch = (payloads, settings, lifecycle, self.store.clock), self.timekeeper.watch
+        if child is None:
+            return Runner(*parts, worker=worker, watch=watch, loop=self.loop_watch.loop)
+        return ChildRunner(*parts, worker=worker, watch=watch, command=child)
 
     def _release(self, held: list[Held], *, started: bool) -> None:
         if held:

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from typing import Final
 
 from mongojobs.core.clock import elapsed_seconds
 from mongojobs.core.job import Job, JobId
@@ -19,13 +20,29 @@ from mongojobs.worker.load import STRETCH_SECONDS, Load
 
 Key = tuple[JobId, str | None]
 
+LONG_BLOCK_SECONDS: Final = 1.0
+"""From when on it is told that a job does not let the event loop turn."""
+
+
+class LoopTime:
+    """What a run has to do with the event loop: what it waited for it, and what it made others wait, in seconds."""
+
+    __slots__ = ("blocked", "excused", "is_there", "waits_since")
+
+    def __init__(self) -> None:
+        self.is_there = False
+        self.waits_since: float | None = None
+        """Since when a coroutine has been waiting to begin, in ``time.monotonic`` seconds."""
+        self.excused = 0.0
+        self.blocked = 0.0
+
 
 class Held:
     """One job that this process holds, and the run of it that goes on here."""
 
     __slots__ = (
+        "_ends",
         "call",
-        "deadline",
         "expires",
         "interruption",
         "is_async",
@@ -34,6 +51,7 @@ class Held:
         "is_timed_out",
         "job",
         "limit",
+        "loop_time",
         "overdue_since",
         "seconds",
         "started",
@@ -52,9 +70,10 @@ class Held:
         self.interruption = Interruption()
         self.started: float | None = None
         """When the run began, in ``time.monotonic`` seconds."""
-        self.deadline: float | None = None
-        """When the run is too long, in ``time.monotonic`` seconds."""
+        self._ends: float | None = None
         self.limit = timedelta(0)
+        self.loop_time: LoopTime | None = None
+        """What it has to do with the event loop, if anything."""
         self.overdue_since: float | None = None
         """When the run was found to be too long, in ``time.monotonic`` seconds."""
         self.seconds: float | None = None
@@ -79,10 +98,52 @@ class Held:
         """Whether the lock is not ours any more, or may not be: it has not been renewed for a whole lease."""
         return self.is_given_up or elapsed_seconds() >= self.expires
 
+    @property
+    def deadline(self) -> float | None:
+        """When the run is too long, in ``time.monotonic`` seconds; None while that cannot be said.
+
+        It counts the run's own time: not that in which it waits for the event loop, which others hold up.
+        """
+        if self._ends is None or self.loop_time is None:
+            return self._ends
+        return None if self.loop_time.waits_since is not None else self._ends + self.loop_time.excused
+
+    @property
+    def is_on_loop(self) -> bool:
+        """Whether a coroutine of the run is on the event loop, or is to begin there."""
+        return self.loop_time is not None and self.loop_time.is_there
+
     def limit_to(self, limit: timedelta) -> None:
         """Let the run last for *limit* from its start."""
         self.limit = limit
-        self.deadline = (self.started or time.monotonic()) + limit.total_seconds()
+        self._ends = (self.started or time.monotonic()) + limit.total_seconds()
+
+    def enter_loop(self) -> None:
+        """Note that a coroutine is handed to the event loop."""
+        self.loop_time = self.loop_time or LoopTime()
+        self.loop_time.is_there, self.loop_time.waits_since = True, time.monotonic()
+
+    def begin_on_loop(self) -> None:
+        """Note that the coroutine begins."""
+        if self.loop_time is not None and self.loop_time.waits_since is not None:
+            self.loop_time.excused += time.monotonic() - self.loop_time.waits_since
+            self.loop_time.waits_since = None
+
+    def leave_loop(self) -> None:
+        """Note that the coroutine has ended."""
+        if self.loop_time is not None:
+            self.loop_time.is_there, self.loop_time.waits_since = False, None
+
+    def note_block(self, seconds: float, *, is_own: bool) -> None:
+        """Note that the event loop did not turn for so long, because of this run or of another one."""
+        if self.loop_time is None:
+            return
+        if is_own:
+            self.loop_time.blocked += seconds
+        elif self.loop_time.waits_since is None:
+            self.loop_time.excused += seconds
+            if self.overdue_since is not None:
+                self.overdue_since += seconds
 
 
 class Holdings:

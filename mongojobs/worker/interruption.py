@@ -58,10 +58,16 @@ class Interruption:
             raise self.raised
         return result
 
-    def wait_for(self, coroutine: Coroutine[Any, Any, object], loop: asyncio.AbstractEventLoop) -> object:
+    def wait_for(
+        self,
+        coroutine: Coroutine[Any, Any, object],
+        loop: asyncio.AbstractEventLoop,
+        *,
+        begins: Callable[[], object] = lambda: None,
+    ) -> object:
         """Run *coroutine* on *loop*, which another thread turns, and wait here until it has really ended.
 
-        It has a copy of this context, and what it sets there is set here afterwards.
+        It has a copy of this context, and what it sets there is set here afterwards. *begins* is called there before.
         """
         ended, context = threading.Event(), copy_context()
         tasks: list[asyncio.Task[_End]] = []
@@ -72,6 +78,7 @@ class Interruption:
                 return
             tasks.append(loop.create_task(_to_its_end(coroutine), context=context))
             tasks[0].add_done_callback(lambda _task: ended.set())
+            begins()
 
         try:
             with self._lock:

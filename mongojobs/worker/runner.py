@@ -36,7 +36,7 @@ from mongojobs.payload.invoking import call_hook, invoke, run_to_end
 from mongojobs.payload.masking import Clean, cleaner
 from mongojobs.payload.registry import Declaration
 from mongojobs.worker.errortext import LARGEST_ERROR_BYTES, cut, error_text, summary
-from mongojobs.worker.holdings import Held
+from mongojobs.worker.holdings import LONG_BLOCK_SECONDS, Held
 from mongojobs.worker.interruption import run_to_end_on
 from mongojobs.worker.outcome import Deferred, Discarded, Errored, GivenUp, HandedBack, Outcome, Snoozed, Succeeded
 from mongojobs.worker.overrides import Overrides
@@ -73,8 +73,7 @@ class Runner:
 
     def overdue(self, held: Held, more: str = "") -> Outcome:
         """Return what becomes of a job whose code does not return after its time-out; there may be *more* to tell."""
-        limit = format_duration(held.limit)
-        error = JobTimeout(f"the job ran longer than its max_run_time of {limit}, and the code did not return{more}")
+        error = JobTimeout(f"{_too_long(held)}, and the code did not return{_blocking(held)}{more}")
         with running(held.job):
             return self._judged(error, held)
 
@@ -120,7 +119,7 @@ class Runner:
             if held.interruption.raised is Interrupted and not isinstance(error, Snooze | Discard):
                 return HandedBack()
             if isinstance(error, JobTimeout) and held.interruption.raised is JobTimeout:
-                error.args = (f"the job ran longer than its max_run_time of {format_duration(held.limit)}",)
+                error.args = (f"{_too_long(held)}{_blocking(held)}",)
             return self._judged(error, held)
         return Succeeded()
 
@@ -133,7 +132,15 @@ class Runner:
         invoke(call, held.job, lifecycle=self._lifecycle, wait=wait, wait_for_hook=wait_for_hook)
 
     def _wait(self, held: Held, coroutine: Coroutine[Any, Any, object]) -> object:
-        return held.interruption.wait_for(coroutine, self._loop())
+        def begins() -> None:
+            held.begin_on_loop()
+            self._watch(held)
+
+        held.enter_loop()
+        try:
+            return held.interruption.wait_for(coroutine, self._loop(), begins=begins)
+        finally:
+            held.leave_loop()
 
     def _wait_for_hook(self, held: Held, coroutine: Coroutine[Any, Any, object]) -> object:
         """Wait as for the job; where that was interrupted, to the end, since its last hooks are to run all the same."""
@@ -252,6 +259,18 @@ class Runner:
 
 def _waits_for_document(error: DeserializationError, declaration: Declaration | None) -> bool:
     return isinstance(error, DocumentGoneError) and declaration is not None and declaration.on_missing == "retry"
+
+
+def _too_long(held: Held) -> str:
+    return f"the job ran longer than its max_run_time of {format_duration(held.limit)}"
+
+
+def _blocking(held: Held) -> str:
+    """Return what is to be said of a job that did not let the event loop turn, so that no time-out could reach it."""
+    if held.loop_time is None or held.loop_time.blocked < LONG_BLOCK_SECONDS:
+        return ""
+    seconds = f"{held.loop_time.blocked:.1f} s"
+    return f"; it blocked the event loop for {seconds}, where no time-out reaches it: let it await, or be no async def"
 
 
 def _hide(_text: str) -> str:

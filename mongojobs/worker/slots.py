@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import Callable
 
 from mongojobs.core.copies import CopiesEndHere
+from mongojobs.core.job import Job, job_in
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.worker.finisher import Finisher, Result
 from mongojobs.worker.holdings import Held, Holdings
@@ -34,6 +36,16 @@ class EventLoop:
                 self._thread = threading.Thread(target=self._turn, args=(self._loop,), name=name, daemon=True)
                 self._thread.start()
             return self._loop
+
+    def runs(self) -> Job | None:
+        """Return the job whose code runs on the loop at this moment, or to which what runs there goes back."""
+        thread = self._thread
+        frame = sys._current_frames().get(thread.ident or 0) if thread is not None else None
+        while frame is not None:
+            if frame.f_code is asyncio.Handle._run.__code__:
+                return job_in(frame.f_locals["self"]._context)
+            frame = frame.f_back
+        return None
 
     def close(self, timeout: float) -> bool:
         """End the loop, what jobs have left behind on it, and its thread; false when that has not ended by then."""

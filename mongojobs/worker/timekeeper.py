@@ -22,7 +22,7 @@ class Timekeeper:
 
     A job past its deadline gets ``JobTimeout``. If its code has not returned ``timeout_grace`` later, *on_stuck* is
     called: a thread cannot be ended from outside, only its process can. The lock is kept all the while, so nobody
-    else starts the job.
+    else starts the job. *excuses* says of one that others hold it up at this moment.
     """
 
     def __init__(
@@ -33,12 +33,14 @@ class Timekeeper:
         *,
         worker: str,
         on_stuck: Callable[[Held], None],
+        excuses: Callable[[Held], bool] = lambda _held: False,
     ) -> None:
         self._holdings = holdings
         self._lifecycle = lifecycle
         self._worker = worker
         self._grace = settings.timeout_grace.total_seconds()
         self._on_stuck = on_stuck
+        self._excuses = excuses
         self._stopped = False
         self._wake = threading.Event()
         self._next = float("inf")
@@ -78,6 +80,8 @@ class Timekeeper:
             return float("inf")
         if now < held.deadline:
             return held.deadline
+        if not held.is_timed_out and self._excuses(held):
+            return now + ENDING_SECONDS
         if held.overdue_since is None:
             held.overdue_since = now
         if not held.is_timed_out and held.interruption.interrupt(JobTimeout):

@@ -1,6 +1,7 @@
 """Jobs that show how a worker runs them: how many at once, in which threads, beside which others."""
 
 import asyncio
+import itertools
 import threading
 import time
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ crowd = Crowd()
 async_crowd = Crowd()
 runs: list[Any] = []
 """What each run of a job that counts was called with."""
+left: list[object] = []
+"""What jobs leave behind, so that it is not thrown away."""
 gates: dict[str, threading.Event] = {}
 """What `passes` waits for, by name; made by the test."""
 
@@ -146,3 +149,38 @@ def notices_its_loss() -> None:
     while this.fence == 1 and not this.lost and time.monotonic() < deadline:
         threading.Event().wait(0.01)
     runs.append("lost" if this.lost else "ended")
+
+
+@job
+async def blocks_the_loop(seconds: float) -> None:
+    runs.append("blocks")
+    threading.Event().wait(seconds)
+    runs.append("blocked")
+
+
+@job
+async def blocks_the_loop_in_c(steps: int) -> None:
+    """Hold the interpreter's lock as well."""
+    runs.append("blocks")
+    sum(itertools.repeat(0, steps))
+    runs.append("blocked")
+
+
+@job(max_run_time=0.5, max_attempts=1)
+async def takes_little(number: int) -> None:
+    await asyncio.sleep(0.05)
+    runs.append(number)
+
+
+@job(max_run_time=0.5, max_attempts=1)
+async def blocks_for_too_long(seconds: float) -> None:
+    threading.Event().wait(seconds)
+
+
+@job
+async def leaves_a_task_that_blocks(seconds: float) -> None:
+    async def block() -> None:
+        runs.append("blocks")
+        threading.Event().wait(seconds)
+
+    left.append(asyncio.create_task(block()))

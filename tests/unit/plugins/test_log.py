@@ -78,6 +78,11 @@ class TestWording:
             (n.DatabaseAway("w1", "reserving", "down"), "ERROR", "Error while reserving: down"),
             (n.DatabaseBack("w1", 200), "INFO", "[Worker(w1)] The database answers again after 3 min 20 s"),
             (n.JobTimedOut("w1", JOB, 7500), "WARNING", f"{ABOUT} TIMED OUT after its limit of 2 h 5 min"),
+            (
+                n.JobBlocks("w1", JOB, 1.04),
+                "WARNING",
+                f"{ABOUT} has BLOCKED the event loop for 1.0 s: no other async job",
+            ),
             (n.CallbackRaised("w1", None, "a hook", TRACE), "WARNING", "Error when running a hook: ValueError: no"),
         ],
     )
