@@ -10,9 +10,6 @@ def main() -> None:
     from mongojobs.worker.signals import hold_back
 
     hold_back()
-    from mongojobs.cli.standard import open_standard_files
-
-    open_standard_files()
     from mongojobs.cli.main import main as run
 
     run()

@@ -9,9 +9,11 @@ import click
 
 from mongojobs.cli.failures import Failure, failure
 from mongojobs.cli.options import GlobalOptions, Group, global_options
+from mongojobs.cli.standard import open_standard_files
 from mongojobs.core.wording import printable_lines
 from mongojobs.plugins.output import OutputError
 from mongojobs.version import __version__
+from mongojobs.worker.signals import hold_back
 
 COMMANDS: Final = {
     "create-indexes": "indexes",
@@ -107,6 +109,8 @@ def mongojobs(context: click.Context, /, **values: Any) -> None:
 
 def main() -> None:
     """Run the command line and leave the process with its exit status."""
+    hold_back()
+    open_standard_files()
     try:
         mongojobs(prog_name="mongojobs")
     except OutputError as error:

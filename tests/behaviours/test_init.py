@@ -169,6 +169,9 @@ class TestCompose:
 
         assert services["worker"]["stop_grace_period"] == "125s"
 
+    def test_leaves_orphans_to_an_init_process(self, printed):
+        assert yaml.safe_load(printed("compose"))["services"]["worker"]["init"] is True
+
 
 class TestKubernetes:
     def test_is_valid(self, printed):
@@ -186,6 +189,11 @@ class TestKubernetes:
         assert asked == {"startup": "/livez", "liveness": "/livez", "readiness": "/readyz"}
         assert f"--probe-port={worker['ports'][0]['containerPort']}" in worker["command"]
         assert "--probe-host=0.0.0.0" in worker["command"]
+
+    def test_leaves_orphans_to_the_first_process_of_the_pod(self, printed):
+        [deployment] = yaml.safe_load_all(printed("k8s"))
+
+        assert deployment["spec"]["template"]["spec"]["shareProcessNamespace"] is True
 
     def test_warns_of_processes_that_nobody_asks(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
