@@ -198,7 +198,7 @@ class TestARun:
 
     def test_of_a_job_that_cannot_be_loaded_is_an_error_too(self, app, exporter):
         sent = looks.delay()
-        app.store.collection.update_one({"_id": sent.id}, {"$set": {"handler.target": "gone"}})
+        app.store.collection.update_one({"_id": sent.id}, {"$set": {"handler.v": 0}})
         work_off()
 
         assert spans(exporter)["process"].status.status_code is StatusCode.ERROR
