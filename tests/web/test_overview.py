@@ -71,6 +71,15 @@ class TestWhatNeedsAttention:
 
         assert "1 ready job(s) of shop.gone cannot be run by this code" in shown(operator.text("/"))
 
+    def test_comes_worst_first(self, app, operator):
+        ran(app, completed=500, failed=2)
+        app.pause("mail")
+        app.store.collection.drop_index("ended")
+
+        found = re.findall(r'<li class="note (\w+)"', operator.text("/"))
+
+        assert found == ["bad", "warn", "info"]
+
     def test_is_nothing_where_all_is_well(self, app, operator):
         assert "Nothing. Every queue is on time" in shown(operator.text("/"))
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MOST_WAITING: Final = 5_000
 QUEUE_MOST_COUNTED: Final = 1_000
 LATE: Final = timedelta(minutes=5)
+_LEVELS: Final = ("bad", "warn", "info")
 RECENT_COLUMNS: Final = 10
 """Minutes, of those of the last hour, whose errors are compared with their runs."""
 FEWEST_RUNS: Final = 10
@@ -68,13 +69,16 @@ def show(visit: Visit) -> Page:
             "width": chosen.column,
             "keeps_completed": app.settings.keep_completed is not None,
             "total": Figures.sum(column.figures for column in columns),
-            "concerns": [
-                *_about_workers(workers, late, visit.now, app.settings.lease * SILENT),
-                *_about_deferred(what_is_deferred(app, most=MOST_WAITING)),
-                *_about_failures(visit.columns(RANGES["1h"]), app.settings.stats_retention),
-                *_about_queues(late, queues),
-                *_by_the_doctor(visit.findings()),
-            ],
+            "concerns": sorted(
+                [
+                    *_about_workers(workers, late, visit.now, app.settings.lease * SILENT),
+                    *_about_deferred(what_is_deferred(app, most=MOST_WAITING)),
+                    *_about_failures(visit.columns(RANGES["1h"]), app.settings.stats_retention),
+                    *_about_queues(late, queues),
+                    *_by_the_doctor(visit.findings()),
+                ],
+                key=lambda concern: _LEVELS.index(concern.level),
+            ),
             "waiting": what_waits(app, most=MOST_WAITING),
             "failed": [row_of(job, visit) for job in app.find(JobFilter(state="failed"), limit=5).jobs],
         },
