@@ -143,6 +143,7 @@ class _Room:
     def end_of(self, trace: str) -> str:
         """Return as much of the end of *trace* as there is room for: it tells most."""
         backwards = _shortened(trace[::-1], max(self.left - len(_CUT), 0))
+        self.left -= _size(backwards)
         return trace if len(backwards) == len(trace) else f"{_CUT}{backwards[::-1]}"
 
     def _value(self, value: Any, depth: int) -> Any:

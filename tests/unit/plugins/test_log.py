@@ -233,6 +233,15 @@ class TestForms:
         assert "the message" in line
         assert len(line.encode()) < 17_000
 
+    def test_of_json_is_short_with_long_tracebacks_too_and_keeps_their_ends(self):
+        traces = {"trace": f"{'é' * 30_000}end", "stack_info": "s" * 30_000, "exc_info": an_error("x" * 30_000)}
+
+        line = self.written("json", {}, "no" * 5000, name="mongojobs", error="e" * 30_000, job_id="7", **traces)
+
+        assert len(line.encode()) < 9000
+        assert json.loads(line)["job_id"] == "7"
+        assert json.loads(line)["trace"].endswith("end")
+
     @pytest.mark.parametrize("form", ["text", "logfmt", "json"])
     def test_loses_no_line_whose_arguments_do_not_fit(self, form):
         assert "%d apples" in self.written(form, {}, "%d apples", args=("two",))
