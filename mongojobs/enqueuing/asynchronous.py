@@ -50,6 +50,7 @@ class AsynchronousMethod(Generic[R]):
         functools.update_wrapper(self, function)
         _refuse_names(function, options)
         self._method = method
+        self._function = function
         self._options = {name: value for name, value in options.items() if name not in _ONLY_DECLARED}
         _check(self._options)
         self.declaration: Declaration = declare(
@@ -67,7 +68,9 @@ class AsynchronousMethod(Generic[R]):
         return BoundAsynchronousMethod(self, instance, owner)
 
     def __call__(self, /, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Refuse: only a class method or static method around this calls it instead of binding it."""
+        """Refuse: what calls this instead of binding it is a class method or static method around it, or no class."""
+        if "." not in self._function.__qualname__:
+            raise RegistrationError(f"{self.declaration.name} is a function, and no method: declare it with @job")
         raise self.wrong_order("classmethod or @staticmethod")
 
     def __repr__(self) -> str:

@@ -16,6 +16,10 @@ from mongojobs.payload.registry import registry
 from tests.support import sample_jobs
 
 
+def no_method():
+    """Stands in no class."""
+
+
 def generator(*_args):
     yield
 
@@ -301,6 +305,12 @@ class TestHandleAsynchronously:
     def test_is_for_methods(self, thing):
         with pytest.raises(RegistrationError, match="handle_asynchronously is for methods, got"):
             handle_asynchronously(thing)
+
+    def test_tells_a_function_that_it_is_no_method(self):
+        with pytest.raises(
+            RegistrationError, match=r"test_declaring\.no_method is a function, .*: declare it with @job"
+        ):
+            handle_asynchronously(no_method)()
 
 
 class TestRegister:
