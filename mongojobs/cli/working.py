@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("mongojobs")
 
+LEAVING_SECONDS: Final = 2.0
+"""How long Python may take to end after the worker has; with all before it, less than Heroku's 30 s."""
+
 LOG_FILE: Final = "mongojobs.log"
 
 _NOT_LOGGED: Final = ("uri", "collection", "database", "processes")
@@ -53,11 +57,21 @@ class End:
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         if self.leaves_threads:
-            logging.shutdown()
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(self.status)
+            self._leave_at_once()
+        threading.Thread(target=self._leave_at_last, name="mongojobs-leaving", daemon=True).start()
         sys.exit(self.status)
+
+    def _leave_at_last(self) -> None:
+        """Leave although Python waits at its end for what jobs have left behind, such as a child of multiprocessing."""
+        threading.Event().wait(LEAVING_SECONDS)
+        logger.warning("Leaving while Python waits for threads or processes that jobs have left behind")
+        self._leave_at_once()
+
+    def _leave_at_once(self) -> NoReturn:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(self.status)
 
 
 def work_here(told: GlobalOptions, options: WorkOptions) -> End:

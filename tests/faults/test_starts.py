@@ -1,5 +1,6 @@
 """Signals that come before a worker works: at every moment of its start, from its first line on."""
 
+import os
 from signal import Signals
 
 import pytest
@@ -75,6 +76,40 @@ class TestAStopDuringTheStart:
         assert status == 0, worker.errors
         assert worker.errors == ""
         assert worker.descendants() == []
+
+
+class TestAStopDuringTheRestartOfAChild:
+    @pytest.mark.parametrize("moment", ["click", "tests.support.forking_app"])
+    @pytest.mark.parametrize("number", [Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT])
+    def test_ends_all_with_status_0(self, app, tmp_path, start, moment, number):
+        gate = Gate(tmp_path, moment)
+        gate.open()
+        worker = start("work", "--monitor", **gate.environ)
+        worker.says("Starting job worker")
+        gate.close()
+        os.kill(worker.descendants()[0], Signals.SIGKILL)
+        eventually(gate.is_reached, seconds=20)
+
+        worker.send(number)
+        gate.open()
+
+        assert worker.wait() == 0
+        assert worker.errors == ""
+        assert worker.descendants() == []
+
+
+class TestAStopThatWaitsForNothing:
+    @pytest.mark.parametrize("executor", ["thread", "process"])
+    @pytest.mark.parametrize("what", ["thread", "process"])
+    def test_of_what_a_job_has_left_behind(self, app, ledger, start, executor, what):
+        worker = start("work", "--executor", executor)
+        forking_app.leaves_behind.delay(str(ledger), what)
+        eventually(lambda: "left" in ledger.read_text(), seconds=20)
+
+        worker.send(Signals.SIGTERM)
+
+        assert worker.wait(15) == 0
+        assert "Stopped" in worker.output
 
 
 class TestAWishToBeQuietDuringTheStart:

@@ -156,6 +156,13 @@ def leaves_a_process(ledger: str, how: str, seconds: float = 60) -> None:
 
 
 @job
+def leaves_behind(ledger: str, what: str) -> None:
+    """Leave something behind that Python waits for at its end."""
+    (forking.Process if what == "process" else threading.Thread)(target=_wait).start()
+    note(ledger, "left")
+
+
+@job
 def dies_beside_a_process(ledger: str, how: str) -> None:
     """Leave a process behind, and die of a signal."""
     pid = _fork() if how == "fork" else _start()

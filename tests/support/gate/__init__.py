@@ -21,6 +21,11 @@ class Gate:
         """Whether a process waits at it."""
         return self._reached.exists()
 
+    def close(self) -> None:
+        """Hold the next ones up again."""
+        self._open.unlink()
+        self._reached.unlink()
+
     def open(self) -> None:
         """Let them in."""
         self._open.touch()
