@@ -42,6 +42,7 @@ SETTINGS: Final = (
     "shutdown_timeout",
     "name",
     "prefix",
+    "log_tracebacks",
     "quiet",
 )
 

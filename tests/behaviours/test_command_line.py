@@ -120,10 +120,13 @@ class TestWork:
         assert "  ValueError: first" in behind
         assert "  FAKE: second\\x1b[2J" in behind
 
-    def test_logs_no_tracebacks_where_nobody_wants_them(self, app, environ):
+    @pytest.mark.parametrize(
+        ("how", "variables"), [(["--no-log-tracebacks"], {}), ([], {"MONGOJOBS_LOG_TRACEBACKS": "false"})]
+    )
+    def test_logs_no_tracebacks_where_nobody_wants_them(self, app, environ, how, variables):
         sample_app.always_fails.delay()
 
-        ended = run("workoff", environ=environ | {"MONGOJOBS_LOG_TRACEBACKS": "false"})
+        ended = run("workoff", *how, environ=environ | variables)
 
         assert "FAILED (0 prior attempts) with ValueError: this job always fails" in ended.stdout
         assert "Traceback" not in ended.stdout
