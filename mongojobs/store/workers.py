@@ -68,11 +68,11 @@ class WorkerStatus:
     """What people have told it to do, if it has not done so yet; set by the store."""
 
     def holding(self, jobs: int) -> WorkerStatus:
-        """Return it as busy as it must be since it holds so many *jobs* now, whatever its last heartbeat said.
+        """Return it as busy as it must be since it holds so many *jobs* now, if its last heartbeat said less.
 
         A worker also holds jobs that wait for one of its threads.
         """
-        return replace(self, busy=min(max(self.busy, min(jobs, self.threads)), jobs))
+        return replace(self, busy=max(self.busy, min(jobs, self.threads)))
 
     @property
     def priorities(self) -> tuple[int, int]:
