@@ -15,6 +15,7 @@ from bson import Int64, ObjectId
 from mongojobs.core.errors import DamagedPayloadError
 from mongojobs.core.job import STATES, Document, ErrorText, Job
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from mongojobs.store.reading import DAMAGED, LARGEST_COUNT, WHOLE, aware
 
 LONGEST_ERROR: Final = 8 * 1024
 LONGEST_TRACE: Final = 32 * 1024
@@ -22,19 +23,18 @@ KEPT_ERRORS: Final = 10
 KEPT_RETRIES: Final = 10
 """Sizes of the texts kept with a job, in bytes, and how many: without limits a job could grow too large to finish."""
 
-LARGEST_COUNT: Final = 2**53
-"""A counter beyond it was not counted; the server could not raise it much longer."""
-
 _MOST_SHAPES: Final = 1000
 _sound_shapes: set[tuple[object, ...]] = set()
 """Fields with their types, of documents found sound: most jobs are alike, and need not be looked at field by field."""
 
 _CUT: Final = "... (cut)"
+_LONGEST_SHOWN_ID: Final = 100
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_LONGEST_DURATION: Final = timedelta.max // _MILLISECOND
 
 _IDS: Final = frozenset({ObjectId, str, int, Int64})
 _TEXT: Final = frozenset({str})
-_COUNT: Final = frozenset({int, Int64})
+_COUNT: Final = WHOLE
 _DATE: Final = frozenset({datetime})
 _TABLE: Final = frozenset({dict})
 _LIST: Final = frozenset({list})
@@ -85,8 +85,8 @@ _TABLES: Final = ("errors", "retries")
 _NEVER_NULL: Final = {*_REQUIRED, *_COUNTERS}
 _KEPT_IF_SET: Final = _OPTIONAL.keys() - {*_COUNTERS, *_DURATIONS, *_LISTS, "id_given"}
 _SHOWN_INSTEAD: Final[dict[str, Any]] = {
-    "name": "(damaged)",
-    "queue": "(damaged)",
+    "name": DAMAGED,
+    "queue": DAMAGED,
     "priority": 0,
     "run_at": datetime(1970, 1, 1, tzinfo=UTC),
     "handler": {},
@@ -164,21 +164,42 @@ def _check_values(values: Mapping[str, Any]) -> None:
     if values["state"] not in STATES:
         raise DamagedPayloadError(f"state is {cut(values['state'], 100)!r}")
     for field in _COUNTERS:
-        if values.get(field, 0) > LARGEST_COUNT:
+        if not 0 <= values.get(field, 0) <= LARGEST_COUNT:
             raise DamagedPayloadError(f"{field} is {values[field]}")
 
 
 def to_shown_job(document: Mapping[str, Any]) -> Job:
-    """Return the job that *document* holds, for people to look at: damaged fields are replaced or left out."""
-    values: dict[str, Any] = {"_id": document.get("_id")}
+    """Return the job that *document* holds, for people to look at: damaged fields are replaced or left out.
+
+    Unless it has failed with an error of its own, ``last_error`` says what is damaged.
+    """
+    values: dict[str, Any] = {"_id": shown_id(document.get("_id"))}
     for field, types in _TYPES.items():
-        if type(document.get(field)) in types:
-            values[field] = aware(document[field]) if types is _DATE else document[field]
-            if field in _TABLES:
-                values[field] = [item for item in document[field] if isinstance(item, dict)]
+        value: Any = document.get(field)
+        if field != "_id" and type(value) in types and _is_in_range(field, value):
+            values[field] = aware(value) if types is _DATE else value
+            if field in _LISTS:
+                values[field] = [item for item in value if type(item) is (dict if field in _TABLES else str)]
         elif field in _SHOWN_INSTEAD:
             values[field] = _SHOWN_INSTEAD[field]
+    if "last_error" not in values and (damaged := damage(document)):
+        values["last_error"] = f"damaged: {damaged}"
     return _job(values)
+
+
+def shown_id(value: object) -> Any:
+    """Return the id of a job for people: of one that none can have, what it is."""
+    return value if type(value) in _IDS else cut(f"{DAMAGED} {value!r}", _LONGEST_SHOWN_ID)
+
+
+def _is_in_range(field: str, value: Any) -> bool:
+    if field == "priority":
+        return bool(LOWEST_PRIORITY <= value <= HIGHEST_PRIORITY)
+    if field == "state":
+        return value in STATES
+    if field in _DURATIONS:
+        return bool(0 <= value <= _LONGEST_DURATION)
+    return _TYPES[field] is not _COUNT or bool(0 <= value <= LARGEST_COUNT)
 
 
 def damage(document: Mapping[str, Any]) -> str | None:
@@ -232,11 +253,6 @@ def _job(values: dict[str, Any]) -> Job:
         if field in values:
             values[field] = tuple(values[field])
     return Job.of(values)
-
-
-def aware(moment: datetime) -> datetime:
-    """Return *moment* with its zone; mongomock gives naive times, which are UTC."""
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _damaged(field: str, value: object) -> DamagedPayloadError:

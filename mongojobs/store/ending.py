@@ -22,8 +22,9 @@ from pymongo import UpdateOne
 from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, Document, ErrorText, Job
 from mongojobs.core.retry import loss_backoff
 from mongojobs.store.base import SETTLE, UNLOCK, StoreBase, is_held, is_left_as
-from mongojobs.store.documents import KEPT_ERRORS, LARGEST_COUNT, LONGEST_ERROR, cut, error_entry, last_error
+from mongojobs.store.documents import KEPT_ERRORS, LONGEST_ERROR, cut, error_entry, last_error
 from mongojobs.store.filters import held, held_groups
+from mongojobs.store.reading import LARGEST_COUNT
 
 K = TypeVar("K")
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Final
 
 from mongojobs.core.job import Document, JobId
-from mongojobs.store.documents import aware
 from mongojobs.store.filters import EPOCH
+from mongojobs.store.reading import aware
 
 LOST_WORKERS: Final = "lost workers"
 INTERRUPTED: Final = "interrupted runs"

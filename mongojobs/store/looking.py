@@ -16,10 +16,11 @@ from mongojobs.core.job import ENDED, READY, RUNNING, Document, Job, State
 from mongojobs.core.jobfilter import SHOWN_STATES, JobFilter, ShownState
 from mongojobs.core.settings import plain_text
 from mongojobs.store import indexes, selecting
-from mongojobs.store.documents import aware, to_shown_job
+from mongojobs.store.documents import to_shown_job
 from mongojobs.store.failures import FailureGroup, grouped
 from mongojobs.store.filters import EPOCH
 from mongojobs.store.pauses import Pause
+from mongojobs.store.reading import aware
 from mongojobs.store.reserving import Reserving
 from mongojobs.store.selecting import (
     BY_AGE,

@@ -9,8 +9,8 @@ from typing import Final
 from mongojobs.core.clock import Clock
 from mongojobs.core.job import Document
 from mongojobs.core.settings import queue_name
+from mongojobs.store import reading
 from mongojobs.store.clients import Jobs, beside
-from mongojobs.store.documents import aware
 from mongojobs.store.filters import EPOCH
 
 QUEUES_SUFFIX: Final = "_queues"
@@ -58,10 +58,9 @@ class PauseStore:
 
 
 def _to_pause(document: Document) -> Pause:
-    until, since = document.get("until"), document.get("since")
     return Pause(
         queue=str(document["_id"]),
-        since=aware(since) if isinstance(since, datetime) else EPOCH,
-        until=aware(until) if isinstance(until, datetime) else None,
-        reason=str(document.get("reason", "")),
+        since=reading.moment(document.get("since")) or EPOCH,
+        until=reading.moment(document.get("until")),
+        reason=reading.text(document.get("reason")),
     )

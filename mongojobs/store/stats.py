@@ -17,6 +17,7 @@ from pymongo import DESCENDING, WriteConcern
 from mongojobs.core.clock import Clock
 from mongojobs.core.figures import (
     ALL,
+    BUCKETS,
     MOST_PAIRS,
     OTHER,
     OUTCOMES,
@@ -30,8 +31,8 @@ from mongojobs.core.figures import (
 )
 from mongojobs.core.job import Document
 from mongojobs.core.settings import Settings
+from mongojobs.store import reading
 from mongojobs.store.clients import Jobs, beside
-from mongojobs.store.documents import aware
 
 STATS_SUFFIX: Final = "_stats"
 
@@ -91,7 +92,7 @@ class StatsStore:
             ],
             maxTimeMS=READ_MILLISECONDS,
         )
-        rows = _Rows()
+        rows = _Rows(since, last + STEPS[by])
         for number, document in enumerate(last_first):
             if number == MOST_READ:  # what has been read last may not be complete
                 since = min(rows.first + STEPS[by], until)
@@ -103,21 +104,22 @@ class StatsStore:
 class _Rows:
     """The documents of several processes, added up; of so many pairs of name and queue as one document has."""
 
-    def __init__(self) -> None:
+    def __init__(self, begin: datetime, end: datetime) -> None:
+        self._begin = begin
+        self._end = end
         self.first: datetime = datetime.max.replace(tzinfo=UTC)
         """The earliest time of all documents."""
         self._pairs: set[tuple[str, str]] = set()
         self._figures: dict[tuple[datetime, str, str], Figures] = {}
 
     def add(self, document: Document) -> None:
-        """Add what one process wrote, which may be of another version of this library."""
-        at = document.get("at")
-        if not isinstance(at, datetime):
+        """Add what one process wrote, which may be of another version of this library; what is damaged is left out."""
+        at = reading.moment(document.get("at"))
+        if at is None or not self._begin <= at < self._end:
             return
-        at = aware(at)
         self.first = min(self.first, at)
-        for entry in document.get("jobs") or ():
-            key = (at, *self._known(str(entry["name"]), str(entry["queue"])))
+        for entry in filter(_is_sound, reading.documents(document.get("jobs"))):
+            key = (at, *self._known(entry["name"], entry["queue"]))
             figures = self._figures.get(key)
             if figures is None:
                 figures = self._figures[key] = Figures()
@@ -163,6 +165,26 @@ def _trimmed(counts: Sequence[int]) -> list[int]:
     return list(counts[: max(bucket for bucket, count in enumerate(counts) if count) + 1])
 
 
+def _is_sound(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry can be added to others: one number that is none would spoil the sums of all."""
+    return (
+        type(entry.get("name")) is str
+        and type(entry.get("queue")) is str
+        and all(reading.is_count(entry[outcome]) for outcome in OUTCOMES if outcome in entry)
+        and all(_are_durations(entry[of]) for of in ("run", "wait") if entry.get(of) is not None)
+    )
+
+
+def _are_durations(stored: object) -> bool:
+    return (
+        type(stored) is dict
+        and reading.are_counts(stored.get("counts"))
+        and len(stored["counts"]) <= BUCKETS
+        and reading.is_amount(stored.get("seconds"))
+        and reading.is_amount(stored.get("longest"))
+    )
+
+
 def _include(figures: Figures, entry: Mapping[str, Any]) -> None:
     """Add what one entry of a document tells; there are many of them, so no value is made of each."""
     for outcome in OUTCOMES:
@@ -170,5 +192,4 @@ def _include(figures: Figures, entry: Mapping[str, Any]) -> None:
             figures.outcomes[outcome] += entry[outcome]
     for durations, stored in ((figures.run, entry.get("run")), (figures.wait, entry.get("wait"))):
         if stored:
-            counts = stored.get("counts", ())
-            durations.include_counts(counts, seconds=stored["seconds"], longest=stored["longest"])
+            durations.include_counts(stored["counts"], seconds=stored["seconds"], longest=stored["longest"])

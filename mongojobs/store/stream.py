@@ -11,8 +11,8 @@ from pymongo.errors import PyMongoError
 
 from mongojobs.core.job import READY, Document
 from mongojobs.store.clients import Jobs, confirmed_handle
-from mongojobs.store.documents import aware
 from mongojobs.store.filters import EPOCH, Wanted, wanted_ready
+from mongojobs.store.reading import aware
 
 AWAIT_MILLISECONDS: Final = 30_000
 

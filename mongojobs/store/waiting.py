@@ -10,8 +10,8 @@ from mongojobs.core.job import READY, Document
 from mongojobs.core.retry import LONGEST_DEFERRAL
 from mongojobs.store import indexes
 from mongojobs.store.base import StoreBase
-from mongojobs.store.documents import aware
 from mongojobs.store.filters import EPOCH
+from mongojobs.store.reading import aware
 
 _MILLISECONDS: Final = 5_000
 

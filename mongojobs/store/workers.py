@@ -7,7 +7,7 @@ behind, and the server removes it some time after ``expire_at``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
@@ -18,8 +18,10 @@ from mongojobs.core.clock import Clock
 from mongojobs.core.job import Document, JobId
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.core.settings import Settings
+from mongojobs.store import reading
 from mongojobs.store.clients import Jobs, beside
-from mongojobs.store.documents import aware
+from mongojobs.store.documents import shown_id
+from mongojobs.store.filters import EPOCH
 
 WORKERS_SUFFIX: Final = "_workers"
 
@@ -30,6 +32,7 @@ WorkerOrder = Literal["quiet", "stop"]
 """What people may tell a worker: to reserve nothing more, or to stop as by TERM."""
 
 WorkerState = Literal["working", "quiet", "stopping"]
+_STATES: Final = get_args(WorkerState)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,34 +152,39 @@ class WorkerStore:
 
 def _order(before: Document, started_at: datetime) -> WorkerOrder | None:
     order, meant_for = before.get("order"), before.get("order_for")
-    is_meant = isinstance(meant_for, datetime) and aware(meant_for) == started_at
-    return order if is_meant and order in get_args(WorkerOrder) else None
+    is_meant = reading.moment(meant_for) == started_at
+    return order if is_meant and reading.one_of(order, get_args(WorkerOrder)) else None
 
 
 def _to_status(document: Document) -> WorkerStatus:
-    """Read what the worker wrote; it may be of another version of this library."""
-    state: WorkerState = document["state"] if document.get("state") in get_args(WorkerState) else "working"
+    """Read what the worker wrote; it may be of another version of this library, or damaged."""
+    state: WorkerState = document["state"] if reading.one_of(document.get("state"), _STATES) else "working"
     return WorkerStatus(
         name=str(document["_id"]),
-        host=str(document.get("host", "")),
-        pid=int(document.get("pid", 0)),
-        started_at=aware(document["started_at"]),
-        queues=tuple(map(str, document.get("queues", ()))),
-        threads=int(document.get("threads", 0)),
-        busy=int(document.get("busy", 0)),
-        version=str(document.get("version", "")),
-        min_priority=document.get("min_priority"),
-        max_priority=document.get("max_priority"),
+        host=reading.text(document.get("host")),
+        pid=reading.count(document.get("pid")),
+        started_at=reading.moment(document.get("started_at")) or EPOCH,
+        queues=reading.texts(document.get("queues")),
+        threads=reading.count(document.get("threads")),
+        busy=reading.count(document.get("busy")),
+        version=reading.text(document.get("version")),
+        min_priority=_priority(document.get("min_priority")),
+        max_priority=_priority(document.get("max_priority")),
         state=state,
-        running=_running(document.get("running", ())),
-        memory_bytes=int(document.get("memory_bytes", 0)),
-        heartbeat_at=aware(document["heartbeat_at"]),
+        running=_running(document.get("running")),
+        memory_bytes=reading.count(document.get("memory_bytes")),
+        heartbeat_at=reading.moment(document.get("heartbeat_at")),
         told=_told(document, state),
     )
 
 
+def _priority(value: Any) -> int | None:
+    return int(value) if type(value) in reading.WHOLE and LOWEST_PRIORITY <= value <= HIGHEST_PRIORITY else None
+
+
 def _told(document: Document, state: WorkerState) -> WorkerOrder | None:
-    order = _order(document, aware(document["started_at"]))
+    started_at = reading.moment(document.get("started_at"))
+    order = None if started_at is None else _order(document, started_at)
     return None if state == _DONE.get(order or "") or state == "stopping" else order
 
 
@@ -184,8 +192,13 @@ _DONE: Final = {"quiet": "quiet", "stop": "stopping"}
 """The state of a worker that has done what it was told."""
 
 
-def _running(found: Sequence[Any]) -> tuple[RunningJob, ...]:
+def _running(found: object) -> tuple[RunningJob, ...]:
     return tuple(
-        RunningJob(id=one["id"], name=str(one["name"]), queue=str(one["queue"]), since=aware(one["since"]))
-        for one in found
+        RunningJob(
+            id=shown_id(one.get("id")),
+            name=reading.text(one.get("name")),
+            queue=reading.text(one.get("queue")),
+            since=reading.moment(one.get("since")) or EPOCH,
+        )
+        for one in reading.documents(found)[:MOST_RUNS_SHOWN]
     )

@@ -1,0 +1,74 @@
+"""Reading fields that anybody may have written who can write to a collection: what is damaged blinds nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from bson import Int64
+
+DAMAGED: Final = "(damaged)"
+"""What is shown for a text that is none."""
+
+LARGEST_COUNT: Final = 2**53
+"""A number beyond it was not counted; the server could not raise it much longer."""
+
+WHOLE: Final = frozenset({int, Int64})
+NUMBERS: Final = WHOLE | {float}
+
+
+def text(value: object) -> str:
+    """Return *value* if it is a text; nothing for what is not there."""
+    if value is None:
+        return ""
+    return value if type(value) is str else DAMAGED
+
+
+def texts(values: object) -> tuple[str, ...]:
+    """Return the texts of a list; nothing for what is not there."""
+    if values is None:
+        return ()
+    return tuple(map(text, values)) if type(values) is list else (DAMAGED,)
+
+
+def count(value: Any) -> int:
+    """Return *value* if something can have been counted up to it, else 0."""
+    return int(value) if is_count(value) else 0
+
+
+def is_count(value: Any) -> bool:
+    """Whether *value* is a whole number to which something can have been counted."""
+    return type(value) in WHOLE and 0 <= value <= LARGEST_COUNT
+
+
+def are_counts(values: Any) -> bool:
+    """Whether *values* is a list of such numbers."""
+    if type(values) is not list or not {*map(type, values)} <= WHOLE:
+        return False
+    return not values or (min(values) >= 0 and max(values) <= LARGEST_COUNT)
+
+
+def is_amount(value: Any) -> bool:
+    """Whether *value* is a number of something that there can be, in fractions too."""
+    return type(value) in NUMBERS and 0 <= value <= LARGEST_COUNT
+
+
+def moment(value: object) -> datetime | None:
+    """Return *value* with its zone if it is a time that Python knows."""
+    return aware(value) if isinstance(value, datetime) else None
+
+
+def documents(values: object) -> list[dict[str, Any]]:
+    """Return the documents of a list."""
+    return [value for value in values if type(value) is dict] if type(values) is list else []
+
+
+def one_of(value: object, allowed: Collection[str]) -> bool:
+    """Whether *value* is one of the texts *allowed*."""
+    return type(value) is str and value in allowed
+
+
+def aware(moment: datetime) -> datetime:
+    """Return *moment* with its zone; mongomock gives naive times, which are UTC."""
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

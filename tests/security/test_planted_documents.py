@@ -1,0 +1,151 @@
+"""Whoever can write to the collections blinds nobody: what is damaged is shown so, and all the rest is shown too."""
+
+from collections.abc import Iterator
+
+import pytest
+from pymongo import MongoClient
+
+import mongojobs
+from mongojobs import JobFilter, MongoJobs
+from mongojobs.app.doctor import examine
+from mongojobs.app.looking import what_waits
+from mongojobs.core.job import STATES
+from tests.support.command_here import run_here
+from tests.support.dashboard import Visitor
+from tests.support.jobs import a_job
+from tests.support.planted import (
+    JOB_FIELDS,
+    NOW,
+    ODD,
+    plant_jobs,
+    plant_jobs_with_odd_ids,
+    plant_pauses,
+    plant_stats,
+    plant_workers,
+)
+
+READERS = {
+    "list": lambda app: [app.find(JobFilter(state=state), limit=1000) for state in STATES],
+    "list of all": lambda app: app.find(limit=1000),
+    "counts": lambda app: app.counts(),
+    "report": lambda app: app.report(),
+    "latency": lambda app: app.latency(),
+    "failures": lambda app: app.failures(),
+    "workers": lambda app: (app.workers(), app.dead_workers()),
+    "stats": lambda app: [app.stats(by=by, apart=apart) for by in ("minute", "hour", "day") for apart in (True, False)],
+    "doctor": lambda app: examine(app, {}),
+    "what waits": lambda app: what_waits(app, most=100),
+}
+COMMANDS = (
+    *(("jobs", "list"), ("jobs", "list", "--json"), ("status",), ("status", "--json"), ("top", "--once")),
+    *(
+        ("workers", "list"),
+        ("workers", "list", "--json"),
+        ("queues", "list"),
+        ("queues", "list", "--json"),
+        ("doctor",),
+    ),
+)
+PAGES = ("/", "/jobs", "/jobs?state=failed", "/failures", "/queues", "/workers", "/performance", "/system")
+
+
+@pytest.fixture
+def app(connection: MongoClient) -> Iterator[MongoJobs]:
+    """The default app, with its indexes, and a job that is sound."""
+    app = mongojobs.configure()
+    app.create_indexes()
+    app.store.insert(a_job(id="sound", id_given=True, run_at=NOW))
+    yield app
+    mongojobs.configure()
+
+
+@pytest.fixture
+def beside(app):
+    """The collections beside that of the jobs, by what is in them."""
+    jobs = app.store.collection
+    return {kind: jobs.database[f"{jobs.name}_{kind}"] for kind in ("workers", "queues", "stats")}
+
+
+def read_all(app):
+    """Read everything in each way, and return what was read by the name of the way."""
+    return {name: read(app) for name, read in READERS.items()}
+
+
+def printed(app):
+    """Return how the commands end, each of which prints something."""
+    return {run_here(*command).exit_code for command in COMMANDS}
+
+
+def shown(app):
+    """Return how the pages answer."""
+    visitor = Visitor(app)
+    return {visitor.get(page).status_code for page in PAGES}
+
+
+class TestAPlantedJob:
+    @pytest.mark.parametrize("field", JOB_FIELDS)
+    def test_is_shown_beside_all_others(self, app, field):
+        plant_jobs(app.store.collection, field, "ready", "running", "failed")
+
+        read_all(app)
+        jobs = app.find(limit=1000).jobs
+
+        assert len(jobs) == 3 * len(ODD) + 1
+        assert "sound" in [job.id for job in jobs]
+
+    @pytest.mark.parametrize(
+        "field", ["priority", "attempts", "max_run_time", "run_at", "errors", "handler", "tags", "state"]
+    )
+    def test_is_printed_and_on_the_pages(self, app, field):
+        plant_jobs(app.store.collection, field, "failed")
+
+        assert printed(app) <= {0, 1}
+        assert shown(app) == {200}
+
+    def test_says_what_is_damaged(self, app):
+        app.store.collection.insert_one({"_id": "planted", "state": "failed", "finished_at": NOW, "priority": 2**40})
+
+        assert app.get("planted").last_error.startswith("damaged: ")
+
+    def test_may_have_any_id(self, app):
+        plant_jobs_with_odd_ids(app.store.collection)
+
+        read_all(app)
+
+        assert len(app.find(limit=1000).jobs) == app.store.collection.count_documents({})
+        assert printed(app) <= {0, 1}
+        assert shown(app) == {200}
+
+
+class TestAPlantedWorker:
+    def test_is_shown_beside_all_others(self, app, beside):
+        plant_workers(beside["workers"])
+
+        read_all(app)
+
+        assert len(app.workers()) == beside["workers"].count_documents({"expire_at": {"$gt": app.store.clock.now()}})
+        assert printed(app) <= {0, 1}
+        assert shown(app) == {200}
+
+
+class TestAPlantedPause:
+    def test_is_shown_beside_all_others(self, app, beside):
+        plant_pauses(beside["queues"])
+        app.pause("sound")
+
+        read_all(app)
+
+        assert "sound" in [pause.queue for pause in app.pauses.all()]
+        assert printed(app) <= {0, 1}
+        assert shown(app) == {200}
+
+
+class TestPlantedFigures:
+    def test_are_left_out_where_they_are_none(self, app, beside):
+        plant_stats(beside["stats"])
+
+        figures = read_all(app)["stats"][0].total()
+
+        assert 0 < figures.run.seconds < 10_000
+        assert printed(app) <= {0, 1}
+        assert shown(app) == {200}
