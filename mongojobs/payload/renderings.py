@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 from collections.abc import Callable, Iterator
@@ -82,8 +83,10 @@ def _tagged(tag: str, content: Any) -> Iterator[str]:
         case (("dataclass" | "object" | "namedtuple" | "embedded"), {"fields": dict() as fields}):
             for value in fields.values():
                 yield from texts_of(value)
-        case ("document", {"key": key}) | ("lazyref", {"id": key}) | ("dbref", {"id": key}):
+        case ("document", {"key": key}) | ("lazyref", {"id": key}):
             yield from texts_of(list(key.values()) if isinstance(key, dict) and TAG not in key else key)
+        case "dbref", {"id": key, "extra": extra}:
+            yield from texts_of([key, extra])
         case "enum", {"name": name}:
             yield from texts_of(name)
         case "class", _:
@@ -119,7 +122,7 @@ def _number(value: float) -> Iterator[str]:
         yield hex(value)  # type: ignore[arg-type]  # only integers are refused
         return
     if isinstance(value, int):
-        yield f"{value:,}"
+        yield from (f"{value:,}".replace(",", separator) for separator in ",_ .'")
         return
     if not isfinite(value):
         return
@@ -136,7 +139,7 @@ def _decimal(text: str) -> Iterator[str]:
 
 
 def _bytes(value: bytes) -> Iterator[str]:
-    yield from (repr(bytes(value))[2:-1], value.hex())
+    yield from (repr(bytes(value))[2:-1], value.hex(), base64.b64encode(value).decode())
     with suppress(UnicodeDecodeError):
         yield value.decode()
     if len(value) == 16:

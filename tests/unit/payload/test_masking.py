@@ -7,7 +7,7 @@ from time import process_time as time_now
 from uuid import UUID
 
 import pytest
-from bson import Decimal128, ObjectId, Regex
+from bson import DBRef, Decimal128, ObjectId, Regex
 
 import mongojobs
 from mongojobs.payload.masking import Mask, cleaner
@@ -96,6 +96,8 @@ VALUES = {
     "pattern": (Regex("^1990[0-9]{7}$"), ["{.pattern}", "{!r}"]),
     "bytes": (b"\x00\xff1990hunter", ["{}", "{!r}"]),
     "number": (19_900_305, ["{}", "{:,}", "{!r}", "{:.2f}"]),
+    "short number": (19_905, ["{}", "{:,}", "{:_}"]),
+    "reference": (DBRef("c", "1990-x", extra="1990-y"), ["{}"]),
     "fraction": (1990.25, ["{}", "{:,}", "{:.2f}"]),
     "huge number": (1990**30, ["{}", "{:,}"]),
     "dict": ({"key1990": 1, 19_901: "x", (1_990_123,): None}, ["{}"]),
@@ -111,7 +113,7 @@ class TestASecretValue:
         shown = masked(value, ValueError(form.format(value))).partition("\n")[0]
 
         assert "[masked]" in shown
-        assert not re.search(r"1990|656565|12345678|987|4:0?7|14, 7|xff|1,990|33:10|T4F", shown)
+        assert not re.search(r"1990|656565|12345678|987|4:0?7|14, 7|xff|1,990|33:10|T4F|19[,_]9", shown)
 
     @pytest.mark.parametrize("value", [True, None, 12, "ab", b"ab", "  \n  ", [], {}])
     def test_that_tells_nothing_masks_nothing(self, masked, value):
