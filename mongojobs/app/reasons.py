@@ -9,6 +9,7 @@ from typing import Final, Literal, assert_never
 
 from mongojobs.core.durations import format_duration
 from mongojobs.core.job import Job
+from mongojobs.core.retry import ALONE_FROM_LOSSES
 from mongojobs.store.looking import Count
 from mongojobs.store.pauses import Pause
 from mongojobs.store.workers import WorkerStatus
@@ -22,6 +23,7 @@ ReasonKind = Literal[
     "unknown_job",
     "behind",
     "losses",
+    "alone",
     "indexes_missing",
     "next",
     "running",
@@ -61,7 +63,7 @@ def reasons(job: Job, facts: Facts) -> list[Reason]:
     match job.state:
         case "ready":
             found = [reason for reason_of in _OF_READY for reason in reason_of(job, facts)]
-            return found if any(reason.kind not in _MINOR for reason in found) else [*found, _next(facts)]
+            return found if any(reason.kind not in _MINOR for reason in found) else [*found, _next(job, facts)]
         case "running":
             return [_running(job, facts)]
         case "failed":
@@ -87,7 +89,7 @@ def _paused(job: Job, facts: Facts) -> Iterator[Reason]:
 
 
 def _no_worker(job: Job, facts: Facts) -> Iterator[Reason]:
-    listening = [worker for worker in facts.workers if worker.listens_to(job.queue, job.priority)]
+    listening = _listening(job, facts)
     if not facts.workers:
         yield Reason(kind="no_worker", text="no worker is alive", remedy="mongojobs work")
     elif not listening:
@@ -134,7 +136,7 @@ def _behind(job: Job, facts: Facts) -> Iterator[Reason]:
 
 def _losses(job: Job, _facts: Facts) -> Iterator[Reason]:
     if job.losses:
-        alone = ", so it runs only where nothing else does" if job.losses > 1 else ""
+        alone = ", so it begins only where nothing else runs" if job.losses >= ALONE_FROM_LOSSES else ""
         text = f"its worker was lost {_times(job.losses)} while it ran{alone}"
         yield Reason(kind="losses", text=text, remedy="see whether it kills its worker or takes too much memory")
 
@@ -158,12 +160,23 @@ _OF_READY: Final[tuple[Callable[[Job, Facts], Iterator[Reason]], ...]] = (
 _MINOR: Final = ("losses", "indexes_missing", "unknown_job")
 
 
-def _next(facts: Facts) -> Reason:
-    busy = all(worker.busy >= worker.threads for worker in facts.workers)
-    text = "it is due and next in its queue" + (
-        ", and all workers are busy" if busy else ": a worker is about to run it"
-    )
-    return Reason(kind="next", text=text, remedy="start more workers" if busy else "look again in some seconds")
+def _next(job: Job, facts: Facts) -> Reason:
+    working = [worker for worker in _listening(job, facts) if worker.state == "working"]
+    if job.losses >= ALONE_FROM_LOSSES and all(worker.busy or worker.alone for worker in working):
+        text = "it is due and next in its queue, and waits for a worker that runs nothing: each makes room now and then"
+        return Reason(kind="alone", text=text, remedy=f"to run it by itself: mongojobs jobs run {job.id}")
+    if all(worker.busy >= worker.threads for worker in working):
+        text, remedy = "it is due and next in its queue, and all workers are busy", "start more workers"
+        return Reason(kind="next", text=text, remedy=remedy)
+    if all(worker.busy >= worker.threads or worker.alone for worker in working):
+        text = "it is due and next in its queue, and the workers begin nothing now beside a job that lost its workers"
+        return Reason(kind="next", text=text, remedy="look again in some seconds, or start more workers")
+    text = "it is due and next in its queue: a worker is about to run it"
+    return Reason(kind="next", text=text, remedy="look again in some seconds")
+
+
+def _listening(job: Job, facts: Facts) -> list[WorkerStatus]:
+    return [worker for worker in facts.workers if worker.listens_to(job.queue, job.priority)]
 
 
 def _running(job: Job, facts: Facts) -> Reason:

@@ -136,7 +136,7 @@ def worker_row(worker: WorkerStatus, now: datetime) -> tuple[Any, ...]:
     """Return the cells of a table of workers."""
     return (
         worker.name,
-        worker.state,
+        f"{worker.state}, alone" if worker.alone else worker.state,
         ",".join(worker.queues) or "all",
         worker.threads,
         worker.busy,
@@ -171,6 +171,7 @@ def _print_worker(worker: WorkerStatus, now: datetime, *, is_alive: bool) -> Non
         "priorities": None if bounds == (None, None) else " to ".join("any" if b is None else str(b) for b in bounds),
         "threads": worker.threads,
         "busy": worker.busy,
+        "alone": "begins nothing beside a job that lost its workers" if worker.alone else None,
         "memory": _memory(worker),
         "started": ago(worker.started_at, now),
         "last seen": ago(worker.heartbeat_at, max(now, worker.heartbeat_at or now)),

@@ -12,6 +12,9 @@ from mongojobs.core.unrun import ran
 
 LONGEST_DELAY = timedelta(days=366)
 
+ALONE_FROM_LOSSES = 2
+"""From how many lost workers on a job begins only where nothing else runs, which would be lost with it."""
+
 SHORTEST_DEFERRAL = timedelta(seconds=5)
 LONGEST_DEFERRAL = timedelta(minutes=5)
 

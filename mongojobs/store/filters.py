@@ -9,6 +9,7 @@ from typing import Final
 
 from mongojobs.core.job import READY, RUNNING, Document, Job, JobId
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from mongojobs.core.retry import ALONE_FROM_LOSSES
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """As a lower bound it selects everything that is a date."""
@@ -62,7 +63,7 @@ def reservable(wanted: Wanted, *, now: datetime, beside: bool) -> Document:
     if wanted.only is None:
         query["run_at"] = {"$lte": now}
     if beside:
-        query["losses"] = {"$not": {"$gte": 2}}
+        query["losses"] = {"$not": {"$gte": ALONE_FROM_LOSSES}}
     return query
 
 

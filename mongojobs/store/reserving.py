@@ -13,6 +13,7 @@ from pymongo.errors import OperationFailure
 
 from mongojobs.core.errors import DamagedPayloadError
 from mongojobs.core.job import READY, RUNNING, Document, Job, JobId
+from mongojobs.core.retry import ALONE_FROM_LOSSES
 from mongojobs.store import faults, filters, indexes
 from mongojobs.store.base import Quarantined, all_of
 from mongojobs.store.documents import to_job
@@ -21,6 +22,8 @@ from mongojobs.store.filters import RESERVE_ORDER, Wanted
 from mongojobs.store.rescuing import as_damaged
 
 WIDEST_SPREAD: Final = 8
+FIRST_DUE: Final = 100
+"""How many of the first due jobs are looked at for one that is to run alone; those before it have their turn first."""
 
 
 class Reserving(Ending):
@@ -81,6 +84,18 @@ class Reserving(Ending):
         until = self.clock.now() + lease
         lost = {job.id for job in self.renew(jobs, lease=lease)}
         return [dataclasses.replace(job, locked_until=until) for job in jobs if job.id not in lost]
+
+    def is_suspect_next(self, wanted: Wanted) -> bool:
+        """Return whether a job that lost two workers, and that only an empty process may take, is among the first due.
+
+        Raises DatabaseError.
+        """
+        query = filters.reservable(wanted, now=self.clock.now(), beside=False)
+
+        def look(hint: str | None) -> list[Document]:
+            return all_of(self.collection.find(query, {"losses": 1}, sort=RESERVE_ORDER, limit=FIRST_DUE, hint=hint))
+
+        return any(_losses_of(found) >= ALONE_FROM_LOSSES for found in self._using(_index_for(wanted), look))
 
     def has_due(self, wanted: Wanted) -> bool:
         """Return whether a wanted job is due, as cheaply as can be asked: it reads one key. Raises DatabaseError."""
@@ -158,7 +173,7 @@ class Reserving(Ending):
 
         ids: list[JobId] = []
         for found in self._using(index, look):
-            suspect = _has_losses(found)
+            suspect = _losses_of(found) > 0
             if suspect and ids:
                 break
             ids.append(found["_id"])
@@ -226,6 +241,6 @@ def _some(found: list[Document], count: int) -> list[Document]:
     return [found[place] for place in sorted(random.sample(range(len(found)), count))]
 
 
-def _has_losses(document: Document) -> bool:
+def _losses_of(document: Document) -> int:
     losses = document.get("losses", 0)
-    return isinstance(losses, int) and losses > 0
+    return losses if isinstance(losses, int) else 0

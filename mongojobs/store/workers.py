@@ -49,7 +49,8 @@ class RunningJob:
 class WorkerStatus:
     """What a worker process says of itself; *name* is its label, *busy* the number of jobs it is running.
 
-    *running* names the first 20 of those. *memory_bytes* is the most memory that the process has held so far.
+    *running* names the first 20 of those. With *alone* it begins no other job now, beside one that lost its workers or
+    to let such a one in. *memory_bytes* is the most memory that the process has held so far.
     """
 
     name: str
@@ -60,6 +61,7 @@ class WorkerStatus:
     threads: int
     busy: int
     version: str
+    alone: bool = False
     min_priority: int | None = None
     max_priority: int | None = None
     state: WorkerState = "working"
@@ -75,7 +77,7 @@ class WorkerStatus:
 
         A worker also holds jobs that wait for one of its threads.
         """
-        return replace(self, busy=max(self.busy, min(jobs, self.threads)))
+        return replace(self, busy=max(self.busy, min(jobs, self.threads)), alone=self.alone and jobs > 0)
 
     @property
     def priorities(self) -> tuple[int, int]:
@@ -168,6 +170,7 @@ def _to_status(document: Document) -> WorkerStatus:
         threads=reading.count(document.get("threads")),
         busy=reading.count(document.get("busy")),
         version=reading.text(document.get("version")),
+        alone=document.get("alone") is True,
         min_priority=_priority(document.get("min_priority")),
         max_priority=_priority(document.get("max_priority")),
         state=state,

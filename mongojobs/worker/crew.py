@@ -65,6 +65,9 @@ class Connections:
 class Crew:
     """Everything that works for one worker, from its start to its stop."""
 
+    is_alone = False
+    """Whether nothing was to be begun beside a suspect, or to let one in, when it was last looked."""
+
     def __init__(
         self,
         connections: Connections,
@@ -146,7 +149,7 @@ class Crew:
     def wants(self) -> int:
         """Return how many jobs to reserve now."""
         self.reserver.observe(*self._measure())
-        if self.solitude.wants_room() or not self.runner.can_run():
+        if self._must_be_alone() or not self.runner.can_run():
             return 0
         room = self._room()
         wanted = self.reserver.wants(room, held=self.holdings.waiting() + self.holdings.unwritten())
@@ -160,7 +163,18 @@ class Crew:
         if is_empty:
             self.solitude.note_empty()
             self.finisher.batch.begin()
-        return self.hold(*self.reserver.reserve(limit, beside=not is_empty))
+        if is_empty and self.solitude.owes_others() and (others := self._reserve(limit, beside=True)):
+            return others
+        return self._reserve(limit, beside=not is_empty)
+
+    def look_for_suspects(self) -> None:
+        """Find out, now and then, whether the next job is one that is to begin where nothing else runs.
+
+        Raises DatabaseError.
+        """
+        if self.solitude.is_to_look():
+            wanted = self.choice.now()
+            self.solitude.note_next(is_suspect=wanted is not None and self.store.is_suspect_next(wanted))
 
     def longest_wait(self) -> timedelta:
         """Return how long an idle worker may go without a look.
@@ -223,6 +237,17 @@ class Crew:
         if child is None:
             return Runner(*parts, worker=worker, watch=watch, loop=self.loop_watch.loop)
         return ChildRunner(*parts, worker=worker, watch=watch, command=child)
+
+    def _reserve(self, limit: int, *, beside: bool) -> list[Held]:
+        return self.hold(*self.reserver.reserve(limit, beside=beside))
+
+    def _must_be_alone(self) -> bool:
+        """Whether nothing is to be begun now beside a suspect, or to let one in; people see when that changes."""
+        is_alone = self.solitude.is_alone()
+        if is_alone != self.is_alone:
+            self.is_alone = is_alone
+            self.heartbeat.beat_soon()
+        return is_alone
 
     def _release(self, held: list[Held], *, started: bool) -> None:
         if held:

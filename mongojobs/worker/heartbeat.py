@@ -49,6 +49,7 @@ class Heartbeat:
         self._outage = outage
         self._stopped = False
         self._wake = threading.Event()
+        self._is_news = False
         self._next = elapsed_seconds()
 
     def run(self) -> None:
@@ -59,6 +60,11 @@ class Heartbeat:
 
     def look(self) -> None:
         """Look again how long to wait: jobs have begun to wait for a slot."""
+        self._wake.set()
+
+    def beat_soon(self) -> None:
+        """Beat now, as there is something to tell."""
+        self._is_news = True
         self._wake.set()
 
     def stop(self) -> None:
@@ -84,7 +90,8 @@ class Heartbeat:
         """Do what is due, and return how many seconds to wait."""
         begun = elapsed_seconds()
         try:
-            is_due = begun >= self._next
+            is_due = begun >= self._next or self._is_news
+            self._is_news = False
             if is_due:
                 self.renew()
             self._holdings.return_stalled(LONG_RUN_SECONDS)

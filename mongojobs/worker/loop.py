@@ -51,6 +51,7 @@ STUCK_EXIT_STATUS = 70
 CALLBACK_PAUSE_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = 0.5
 """How long to wait for a slot before looking again: what forbids a reserve may pass without a word."""
+LOOK_AGAIN = timedelta(seconds=LOOK_AGAIN_SECONDS)
 JOIN_SECONDS = 5.0
 
 RESERVING: Final = "reserving"
@@ -287,6 +288,7 @@ class Worker:
         """Look once for jobs, and wait where there is no slot for them or none is due. Raises DatabaseError."""
         if crew.rescuer.run_if_due():
             crew.outage.over(RESERVING)
+        crew.look_for_suspects()
         wanted = 0 if self._quiet.is_set() else crew.wants()
         if wanted == 0:
             self._wait_for_room(crew)
@@ -301,7 +303,7 @@ class Worker:
             self._complete(crew, was_empty=was_empty)
         else:
             crew.wakeup.in_vain()
-            self._idle(crew)
+            self._idle(crew, was_empty=was_empty)
 
     def _turn_to(self, crew: Crew, job_id: JobId) -> None:
         """Run one job, and stop. Raises DatabaseError."""
@@ -333,9 +335,14 @@ class Worker:
         seconds = min(max(crew.rescuer.seconds_left(), 0.01), LOOK_AGAIN_SECONDS)
         crew.holdings.wait_until(is_over, seconds, few=crew.reserver.ahead() // 2)
 
-    def _idle(self, crew: Crew) -> None:
-        """Wait for the next job that comes or falls due, and rescue jobs of others meanwhile."""
+    def _idle(self, crew: Crew, *, was_empty: bool) -> None:
+        """Wait for the next job that comes or falls due, and rescue jobs of others meanwhile.
+
+        A job that only an empty process may take is no longer waited for than until this one is.
+        """
         longest, wanted = crew.longest_wait(), crew.choice.now()
+        if not was_empty and wanted and crew.store.is_suspect_next(wanted):
+            longest = min(longest, LOOK_AGAIN)
         due = crew.store.earliest_run_at(wanted, after=crew.looked_at, within=longest) if wanted else None
         until = time.monotonic() + longest.total_seconds()
         while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
@@ -390,14 +397,14 @@ class Worker:
         """Show that this worker lives, and do what people have told it since. Raises DatabaseError."""
         if self._connections is None or self._crew is None:
             return
-        order = self._connections.workers.beat(self._status(self._connections, self._crew.holdings.running()))
+        order = self._connections.workers.beat(self._status(self._connections, self._crew))
         if order is not None and order not in self._obeyed:
             self._obeyed.add(order)
             self._lifecycle.notify(WorkerTold(self.name, order))
             self.stop() if order == "stop" else self.quiet()
 
-    def _status(self, connections: Connections, running: list[Held]) -> WorkerStatus:
-        settings, now = self.settings, connections.heartbeat_store.clock.now()
+    def _status(self, connections: Connections, crew: Crew) -> WorkerStatus:
+        settings, now, running = self.settings, connections.heartbeat_store.clock.now(), crew.holdings.running()
         return WorkerStatus(
             name=self.name,
             host=socket.gethostname(),
@@ -408,6 +415,7 @@ class Worker:
             max_priority=settings.max_priority,
             threads=settings.threads,
             busy=len(running),
+            alone=crew.is_alone,
             state="stopping" if self._stopping.is_set() else "quiet" if self._quiet.is_set() else "working",
             running=tuple(_shown(held, now) for held in running[:MOST_RUNS_SHOWN]),
             memory_bytes=peak_bytes(),

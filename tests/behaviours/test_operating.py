@@ -11,6 +11,7 @@ from mongojobs.core.jobfilter import LONGEST_ERROR_TEXT, MOST_ARGUMENTS
 from mongojobs.store.workers import WorkerStatus
 from tests.security.test_injection import HOSTILE
 from tests.support.clock import START, HeldClock
+from tests.support.jobs import a_job
 from tests.support.waiting import eventually
 from tests.support.working import work_off, working
 
@@ -52,6 +53,13 @@ def a_worker(app, **changes):
     """Say that a worker is alive."""
     facts = {"name": "w", "host": "h", "pid": 1, "started_at": START, "queues": (), "threads": 1, "busy": 0}
     app.worker_store.beat(WorkerStatus(**{**facts, "version": "1"} | changes))
+
+
+def a_busy_worker(app, **changes):
+    """Let a worker be alive that runs a job."""
+    a_worker(app, busy=1, **changes)
+    lock = {"locked_by": "w", "locked_at": START, "locked_until": START + timedelta(minutes=1), "lock_token": "t"}
+    app.store.insert(a_job(state="running", **lock))
 
 
 def kinds(app, job_id):
@@ -120,6 +128,37 @@ class TestWhy:
         app.store.collection.drop_index("ready")
 
         assert kinds(app, made.id) == ["losses", "indexes_missing", "next"]
+
+    @pytest.mark.parametrize("others", [{}, {"alone": True}])
+    def test_knows_that_a_job_that_lost_its_workers_waits_for_one_that_runs_nothing(self, app, others):
+        a_busy_worker(app, threads=4, **others)
+        made = greets.delay("Ada")
+        app.store.collection.update_one({"_id": made.id}, {"$set": {"losses": 2}})
+
+        [losses, alone] = app.why(made.id)
+
+        assert (losses.kind, alone.kind) == ("losses", "alone")
+        assert "so it begins only where nothing else runs" in losses.text
+        assert alone.text.startswith("it is due and next in its queue, and waits for a worker that runs nothing")
+
+    def test_knows_that_workers_begin_nothing_beside_a_job_that_lost_its_workers(self, app):
+        a_busy_worker(app, threads=4, alone=True)
+        a_worker(app, name="of others", queues=("another",), threads=4)
+        made = greets.delay("Ada")
+
+        [reason] = app.why(made.id)
+
+        assert reason.kind == "next"
+        assert reason.text.endswith("the workers begin nothing now beside a job that lost its workers")
+
+    def test_does_not_count_on_workers_that_do_not_take_the_job(self, app):
+        a_busy_worker(app)
+        a_worker(app, name="quiet", state="quiet")
+        a_worker(app, name="of others", queues=("another",))
+
+        [reason] = app.why(greets.delay("Ada").id)
+
+        assert (reason.kind, reason.remedy) == ("next", "start more workers")
 
     def test_tells_who_runs_it_since_when_and_until_when(self, app, clock):
         made = greets.delay("Ada")

@@ -136,6 +136,8 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "adopt": (one_held, lambda store, job: store.adopt(job.lock_token, lease=MINUTE)),
     "has_due": (nothing, lambda store, _: store.has_due(Wanted())),
     "has_due by queue": (nothing, lambda store, _: store.has_due(BY_QUEUE)),
+    "is_suspect_next": (nothing, lambda store, _: store.is_suspect_next(Wanted())),
+    "is_suspect_next by queue": (nothing, lambda store, _: store.is_suspect_next(BY_QUEUE)),
     "ready_queues": (nothing, lambda store, _: store.ready_queues()),
     "earliest_run_at": (nothing, lambda store, _: store.earliest_run_at(Wanted(), after=START)),
     "earliest_run_at by queue": (nothing, lambda store, _: store.earliest_run_at(BY_QUEUE, after=START)),

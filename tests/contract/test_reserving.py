@@ -187,6 +187,31 @@ class TestReserve:
         assert (beside.id, alone.id) == (harmless.id, killer.id)
 
 
+class TestASuspect:
+    """A job that lost two workers, which only a process that holds nothing may take."""
+
+    @pytest.mark.parametrize(
+        ("job", "is_next"),
+        [
+            (a_job(losses=2), True),
+            (a_job(losses=1), False),
+            (a_job(losses=2, run_at=START + MINUTE), False),
+            (a_job(losses=2, queue="another"), False),
+        ],
+        ids=["due", "one loss", "not due", "another queue"],
+    )
+    def test_is_next_once_it_is_due_and_wanted(self, store, job, is_next):
+        store.insert(job)
+
+        assert store.is_suspect_next(Wanted(queues=("default",))) is is_next
+
+    def test_is_not_next_while_many_others_come_before_it(self, store):
+        store.insert(a_job(losses=2, priority=1))
+        store.insert_many([a_job() for _ in range(100)])
+
+        assert not store.is_suspect_next(Wanted())
+
+
 class TestReserveOfSeveral:
     def test_takes_as_many_as_asked_for_in_order_under_one_token(self, server_store):
         server_store.insert_many([a_job(priority=priority) for priority in (5, 3, 4, 1, 2)])

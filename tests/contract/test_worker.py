@@ -271,6 +271,10 @@ class TestASuspect:
         job = worker_jobs.stays.options(priority=priority).delay(name, seconds)
         app.store.collection.update_one({"_id": job.id}, {"$set": {"losses": losses}})
 
+    def suspects(self, app, count, seconds):
+        made = worker_jobs.stays.options(priority=-1).delay_many([("suspect", seconds)] * count)
+        app.store.collection.update_many({"_id": {"$in": [job.id for job in made]}}, {"$set": {"losses": 2}})
+
     def test_has_nothing_begun_beside_it_from_the_second_loss_on(self, app):
         self.suspect(app, "suspect", 0.5, losses=2)
         worker_jobs.stays.delay_many([(str(number), 0.02) for number in range(20)])
@@ -313,6 +317,44 @@ class TestASuspect:
             eventually(lambda: len(runs) == 21, seconds=10)
 
         assert runs[0] == "suspect"
+
+    def test_takes_no_more_time_from_the_others_than_they_get_before_the_next(self, app):
+        self.suspects(app, 5, 0.4)
+        worker_jobs.counts.delay_many([(number,) for number in range(20)])
+
+        with working(threads=2):
+            eventually(lambda: len(runs) == 20)
+            ended_before = crowd.ended
+            eventually(lambda: crowd.ended == 5)
+
+        assert ended_before == 1
+
+    def test_follows_another_one_without_a_wait(self, app):
+        self.suspects(app, 10, 0.05)
+
+        with working(threads=2):
+            eventually(lambda: crowd.ended == 10)
+
+        assert crowd.beside == {}
+
+    def test_is_seen_in_the_list_of_workers_while_nothing_is_begun_beside_it(self, app):
+        a_gate("suspect")
+        job = worker_jobs.passes.delay("suspect")
+        app.store.collection.update_one({"_id": job.id}, {"$set": {"losses": 2}})
+
+        with working(threads=2):
+            eventually(lambda: [worker.alone for worker in app.workers()] == [True])
+            eventually(lambda: [worker.alone for worker in app.workers()] == [False])
+
+    def test_that_cannot_have_its_process_for_itself_keeps_no_slot_idle_for_long(self, app):
+        a_gate("long")
+        worker_jobs.passes.options(priority=-2).delay("long")
+        self.suspect(app, "suspect", 0.1, losses=2, priority=-1)
+
+        with working(threads=2):
+            eventually(lambda: runs == ["long"])
+            worker_jobs.counts.delay_many([(number,) for number in range(20)])
+            eventually(lambda: len(set(runs)) == 21)
 
     def test_with_one_loss_is_run_beside_running_jobs(self, app):
         a_gate("long")
