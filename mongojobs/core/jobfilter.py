@@ -40,7 +40,6 @@ _WAITING: Final = ("ready", "scheduled")
 LONGEST_ERROR_TEXT: Final = 200
 LONGEST_ARGUMENT: Final = 1000
 MOST_ARGUMENTS: Final = 10
-DEEPEST_PLACE: Final = 5
 MOST_WORDS: Final = 5
 
 _PATH: Final = re.compile(r"\w[\w-]*(?:\.\w[\w-]*)*")
@@ -172,8 +171,6 @@ def _argument(field: str, pair: object) -> tuple[str, Any]:
     place, value = pair
     if not isinstance(place, str) or len(place) > LONGEST_NAME or not _PATH.fullmatch(place):
         raise _refused(field, "must have places such as order_id, 0 or order.id", place)
-    if place.count(".") >= DEEPEST_PLACE:
-        raise _refused(field, f"must have places of at most {DEEPEST_PLACE} parts", place)
     return plain_text(place), _value(field, value)
 
 

@@ -5,7 +5,6 @@ The server alone takes 1 for 1.0, and an array for any value that is in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final, Protocol
 
 from mongojobs.core.job import Document
@@ -30,11 +29,10 @@ _ALIKE: Final[dict[type, tuple[str, ...]]] = {
 """The types whose values the server, or mongomock, may take for equal. Any in a list of dicts is null to the server."""
 
 
-def exactly(path: str, stored: object, *, inside: Iterable[str] = ()) -> Document:
-    """Match documents that have at *path* exactly *stored*, in the form of BSON, and no array at any path *inside*."""
-    others = ("array", *_ALIKE.get(type(stored), ()))
-    kinds = [*((path, kind) for kind in others), *((parent, "array") for parent in inside)]
-    return {path: {"$eq": stored, "$exists": True}, "$nor": [{where: {"$type": kind}} for where, kind in kinds]}
+def exactly(path: str, stored: object) -> Document:
+    """Match documents that have at *path* exactly *stored*, in the form of BSON."""
+    kinds = ("array", *_ALIKE.get(type(stored), ()))
+    return {path: {"$eq": stored, "$exists": True}, "$nor": [{path: {"$type": kind}} for kind in kinds]}
 
 
 def by_place(place: str, value: object, *, as_shown: bool) -> Document:

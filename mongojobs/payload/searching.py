@@ -7,6 +7,7 @@ the code of the app and not on its jobs.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from functools import lru_cache
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from mongojobs.core.errors import EnqueueError, FilterError, NotAJobError
 from mongojobs.core.job import Document
+from mongojobs.core.limits import LONGEST_NAME
 from mongojobs.core.matching import exactly, path_of
 from mongojobs.core.typed import Typed, dates, keys
 from mongojobs.payload.arguments import hides, names_at
@@ -23,14 +25,17 @@ from mongojobs.payload.methods import declaration_of, method_of, original, param
 from mongojobs.payload.registry import Declaration, full_name
 from mongojobs.payload.secrecy import is_secret
 
-_KEYS: Final = (("document", "v.key._id"), ("lazyref", "v.id"), ("dbref", "v.id"))
-"""Where the references to documents hold the id."""
-
 _WITH_FIELDS: Final = ("dataclass", "object", "namedtuple", "embedded")
+
+DEEPEST_IN_OBJECTS: Final = 3
+"""How far inside of an argument objects and tuples are looked into: each step doubles what the server compares."""
 
 
 class ArgumentSearch:
-    """Turns the place of an argument and its value into a query over the stored calls."""
+    """Turns the place of an argument and its value into a query over the stored calls.
+
+    The server compares each part of it with each job that it reads, one by one: so they are few, flat, and loose first.
+    """
 
     def __init__(self, payloads: Payloads) -> None:
         self._payloads = payloads
@@ -41,12 +46,13 @@ class ArgumentSearch:
         *as_shown* matches only where the job's page shows that argument to everybody. Raises FilterError for a value
         that no job can have, and for a place that is never shown.
         """
-        found: list[Document] = [*self._at(path_of(place), value), *self._by_position(place, value)]
-        if as_shown:
-            found = [{"$and": [{"$or": found}, self._shown(place)]}]
-        if place == "target":
-            found += self._documents("handler.target", value)
-        return {"$or": found}
+        found = list(self._at(path_of(place), value))
+        name, _, inside = place.partition(".")
+        for position, calls in self._calls_with(name).items():
+            path = f"handler.args.{position}" + (f".{inside}" if inside else "")
+            found += [{**query, **called} for called in calls for query in self._at(path, value)]
+        query = _loosely_first(found, [self._shown(place)] if as_shown else [])
+        return query if place != "target" else {"$or": [query, *self._documents("handler.target", value)]}
 
     def _shown(self, place: str) -> Document:
         """Match the jobs on whose pages the argument at *place* is not masked.
@@ -80,70 +86,96 @@ class ArgumentSearch:
             kinds = {"$in": ["method", "class_method"]}
             yield {"handler.kind": kinds, "handler.method": {"$in": list(methods)}, "$or": of_class}
 
-    def _by_position(self, place: str, value: object) -> Iterator[Document]:
-        """Yield what matches where *place* is the name of a parameter, and the argument was given by position."""
-        name, _, inside = place.partition(".")
-        if name.isdecimal():
-            return
-        for position, calls in self._calls_with(name).items():
-            path = f"handler.args.{position}" + (f".{inside}" if inside else "")
-            for query in self._at(path, value):
-                yield {"$and": [query, {"$or": calls}]}
-
     def _calls_with(self, name: str) -> dict[int, list[Document]]:
-        """Return what calls with a parameter *name* are, by its position: those of functions, and of methods."""
+        """Return which jobs call what has a parameter *name*, by its position."""
         functions: dict[int, list[str]] = {}
         for declaration in self._payloads.codec.registry.functions():
             names = parameter_names(declaration.target)
             if name in names:
                 functions.setdefault(names.index(name), []).extend((declaration.name, *declaration.aliases))
+        calls = self._method_calls_with(name)
+        for position, called in functions.items():
+            calls.setdefault(position, []).append({"handler.kind": "function", "name": _one_of_names(called)})
+        return calls
+
+    def _method_calls_with(self, name: str) -> dict[int, list[Document]]:
+        """Return the same of methods: by the names of the jobs, or, where classes share their name, by class too."""
+        classes = list(self._payloads.codec.target_classes())
+        number = Counter(cls.__name__ for _, cls in classes)
         methods: dict[tuple[int, str], list[str]] = {}
-        for class_name, cls in self._payloads.codec.target_classes():
+        for class_name, cls in classes:
             for method, position in _methods_with(cls).get(name, ()):
-                methods.setdefault((position, method), []).append(class_name)
+                key = (position, "" if number[cls.__name__] == 1 else class_name)
+                methods.setdefault(key, []).extend(f"{cls.__name__}{sign}{method}" for sign in "#.")
         calls: dict[int, list[Document]] = {}
-        for position, targets in functions.items():
-            calls[position] = [{"handler.kind": "function", "handler.target": {"$in": targets}}]
-        for (position, method), classes in methods.items():
-            of_classes = [{"handler.target.v.class": {"$in": classes}}, {"handler.target": {"$in": classes}}]
-            calls.setdefault(position, []).append({"handler.method": method, "$or": of_classes})
+        for (position, class_name), names in methods.items():
+            for of_class in _of_class(class_name):
+                calls.setdefault(position, []).append({**of_class, "name": _one_of_names(names)})
         return calls
 
     def _at(self, path: str, value: object) -> Iterator[Document]:
         """Yield what matches *value* at *path*, whatever holds it there."""
         root, inner = _split(path)
         for where, holders, parents in _places(root, inner):
-            for query in self._forms(where, value, parents):
-                yield {**query, **holders, "$nor": [*query["$nor"], *_untagged(parents)]}
+            for query in self._forms(where, value):
+                yield {**query, **holders, "$nor": [*query["$nor"], *_no_holders(parents)]}
 
-    def _forms(self, path: str, value: object, parents: Sequence[str]) -> Iterator[Document]:
+    def _forms(self, path: str, value: object) -> Iterator[Document]:
+        """Yield what matches *value* at *path*: itself, a member of an enum that is written so, and documents."""
         if not _is_document(value):
-            for one in _readings(value):
-                yield exactly(path, self._stored(one), inside=parents)
+            yield self._one_of(path, _readings(value))
         if isinstance(value, Typed) and value.member:
             cls, member = value.member
             of_class = {f"{path}.{TAG}": "enum", f"{path}.v.class": {"$regex": rf"(^|\.){re.escape(cls)}$"}}
-            yield {**of_class, **exactly(f"{path}.v.name", member, inside=parents)}
-        yield from self._documents(path, value, parents)
+            yield {**of_class, **exactly(f"{path}.v.name", member)}
+        yield from self._documents(path, value)
 
-    def _documents(self, path: str, value: object, parents: Sequence[str] = ()) -> Iterator[Document]:
+    def _documents(self, path: str, value: object) -> Iterator[Document]:
         """Yield what matches a reference at *path* to the document *value*, or to one with the id *value*."""
         of_class: Document = {}
         if _is_document(value):
             of_class = {f"{path}.v.class": full_name(type(value))}
             value = value.pk  # type: ignore[attr-defined]  # which a document has
-        if value is None:
+        if value is None or isinstance(value, bool):
             return
-        for key in _keys(value):
-            for tag, place in _KEYS if not of_class else _KEYS[:2]:
-                found = exactly(f"{path}.{place}", self._stored(key), inside=parents)
-                yield {f"{path}.{TAG}": tag, **of_class, **found}
+        keys_of = _keys(value)
+        yield {f"{path}.{TAG}": "document", **of_class, **self._one_of(f"{path}.v.key._id", keys_of)}
+        lazy: Any = "lazyref" if of_class else {"$in": ["lazyref", "dbref"]}
+        yield {f"{path}.{TAG}": lazy, **of_class, **self._one_of(f"{path}.v.id", keys_of)}
+
+    def _one_of(self, path: str, values: Sequence[object]) -> Document:
+        """Match any of *values* at *path*; several are texts and what is written so, and no numbers."""
+        stored = [self._stored(value) for value in values]
+        if len(stored) == 1:
+            return exactly(path, stored[0])
+        return {path: {"$in": stored}, "$nor": [{path: {"$type": "array"}}]}
 
     def _stored(self, value: object) -> object:
         try:
             return self._payloads.codec.encode(value, "the argument")
         except EnqueueError as error:
             raise FilterError(f"no job can have such an argument: {error}") from None
+
+
+def _loosely_first(found: Sequence[Document], further: Sequence[Document]) -> Document:
+    """Match any of *found* that is all of *further*.
+
+    What takes most of the time, the ``$nor`` of *found* and *further*, the server looks at for those jobs alone that
+    match without: an ``$or`` comes first to it, and a ``$nor`` last.
+    """
+    loose = [{field: wanted for field, wanted in query.items() if field != "$nor"} for query in found]
+    return {"$or": loose, "$nor": [{"$nor": list(found)}, *({"$nor": [query]} for query in further)]}
+
+
+def _of_class(class_name: str) -> list[Document]:
+    """Return what matches calls of the methods of a class; of any, if it is not named."""
+    if not class_name:
+        return [{"handler.method": {"$gt": ""}}]
+    return [{field: class_name} for field in ("handler.target.v.class", "handler.target", "handler.owner")]
+
+
+def _one_of_names(names: Sequence[str]) -> Document:
+    return {"$in": [name[:LONGEST_NAME] for name in names]}
 
 
 def _split(path: str) -> tuple[str, list[str]]:
@@ -162,16 +194,21 @@ def _places(root: str, inner: Sequence[str]) -> Iterator[tuple[str, Document, li
         return
     first, *rest = inner
     plain = [] if first.isdecimal() else [root]
-    tags: Any = "tuple" if first.isdecimal() else {"$in": list(_WITH_FIELDS)}
-    tagged = f"{root}.v.{first}" if first.isdecimal() else f"{root}.v.fields.{first}"
     for path, holders, parents in _places(f"{root}.{first}", rest):
         yield path, holders, [*plain, *parents]
+    if len(inner) > DEEPEST_IN_OBJECTS:
+        return
+    tags: Any = "tuple" if first.isdecimal() else {"$in": list(_WITH_FIELDS)}
+    tagged = f"{root}.v.{first}" if first.isdecimal() else f"{root}.v.fields.{first}"
     for path, holders, parents in _places(tagged, rest):
         yield path, {f"{root}.{TAG}": tags, **holders}, parents
 
 
-def _untagged(parents: Sequence[str]) -> Iterator[Document]:
-    return ({f"{parent}.{TAG}": {"$exists": True}} for parent in parents)
+def _no_holders(parents: Sequence[str]) -> Iterator[Document]:
+    """Yield what values that must be plain dicts are not: lists of them, and values of ours."""
+    for parent in parents:
+        yield {parent: {"$type": "array"}}
+        yield {f"{parent}.{TAG}": {"$exists": True}}
 
 
 def _readings(value: object) -> list[object]:
