@@ -230,9 +230,11 @@ def _write_concern(value: object) -> str | int:
     if value == "majority":
         return "majority"
     try:
-        number = int(value)  # type: ignore[call-overload]  # refused just below
-    except (TypeError, ValueError):
-        raise ValueError('must be "majority" or a number of nodes') from None
+        number = int(value) if isinstance(value, int | str) and not isinstance(value, bool) else None
+    except ValueError:
+        number = None
+    if number is None:
+        raise ValueError('must be "majority" or a number of nodes')
     if number < 1:
         raise ValueError("must be 1 or more: with 0 the database does not even say whether it stored the job")
     return int(number)

@@ -323,7 +323,7 @@ def _still_changed(document: Any, query: dict[str, object], changed: list[str]) 
     except (BSONError, *_UNLOADABLE):  # what cannot be stored is not stored
         return changed
     doubtful = changed or sorted(own)
-    return [name for name in doubtful if not _is_same(*(d.get(name.partition(".")[0]) for d in (own, stored)))]
+    return [name for name in doubtful if not _is_same(_part(own, name), _part(stored, name))]
 
 
 def _session_of(collection: Any) -> Any:
@@ -336,6 +336,18 @@ def _odm_session() -> Any:
     """Return the session of MongoEngine's ``run_in_transaction``, which older versions do not have."""
     sessions = sys.modules.get("mongoengine.sessions")
     return sessions._get_session() if sessions is not None else None
+
+
+def _part(document: object, path: str) -> object:
+    """Return what is at *path* in *document*, None where nothing is."""
+    for name in path.split("."):
+        if isinstance(document, dict):
+            document = document.get(name)
+        elif isinstance(document, list) and name.isdecimal() and int(name) < len(document):
+            document = document[int(name)]
+        else:
+            return None
+    return document
 
 
 def _is_same(own: object, stored: object) -> bool:

@@ -8,6 +8,7 @@ from mongoengine import signals
 
 from mongojobs import StoreUnavailableError, UnsavedDocumentError, enqueue
 from mongojobs.payload.references import UnsavedChangesWarning
+from tests.support.documents import Address, User
 from tests.support.failpoints import failing
 from tests.support.sample_documents import Band, City, Roadie
 from tests.support.sample_jobs import (
@@ -198,6 +199,22 @@ class TestADocumentWhoseFlagsAreWrong:
         band.delay.play()
 
         assert work_off() == (1, 0)
+
+    def test_is_not_warned_of_what_others_have_changed_beside_its_own_changes(self, app):
+        person = User(address=Address(street="a", city="b")).save()
+        person.address.city = "c"
+        User.objects(id=person.id).update(address__city="c", address__street="theirs")
+
+        remember_one.delay(person)
+
+        assert work_off() == (1, 0)
+
+    def test_is_warned_of_what_is_unsaved_inside_of_it(self, app):
+        person = User(address=Address(street="a", city="b")).save()
+        person.address.city = "c"
+
+        with pytest.warns(UnsavedChangesWarning, match=r"unsaved changes in address\.city"):
+            remember_one.delay(person)
 
     @pytest.mark.parametrize("load_bulk", [True, False])
     def test_may_be_delayed_in_post_bulk_insert(self, in_signal, app, recorder, load_bulk):

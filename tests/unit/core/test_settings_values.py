@@ -1,6 +1,7 @@
 """Values of settings in every form in which they come: from code, from variables, from a file."""
 
 import logging
+import math
 from datetime import timedelta
 
 import pytest
@@ -111,6 +112,9 @@ class TestABadValue:
             ("queue_attributes", {"mail": {"priority": "high"}}, "queue_attributes must be a whole number"),
             ("queue_attributes", {"mail": {"max_size": 0}}, "queue_attributes must be between 1 and"),
             ("write_concern", None, 'write_concern must be "majority" or a number of nodes'),
+            ("write_concern", math.inf, 'write_concern must be "majority" or a number of nodes'),
+            ("write_concern", 1.5, 'write_concern must be "majority" or a number of nodes'),
+            ("write_concern", True, 'write_concern must be "majority" or a number of nodes'),
             ("write_concern", -1, "write_concern must be 1 or more"),
             ("log_level", "loud", "log_level must be one of debug, info, warning, error, critical, or its number"),
             ("log_level", 25, "log_level must be one of debug, info, warning, error, critical, or its number"),
