@@ -8,7 +8,6 @@ and the key. It is followed with a plain ``find_one`` on the primary: custom man
 from __future__ import annotations
 
 import functools
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -334,8 +333,8 @@ def _session_of(collection: Any) -> Any:
 
 def _odm_session() -> Any:
     """Return the session of MongoEngine's ``run_in_transaction``, which older versions do not have."""
-    sessions = sys.modules.get("mongoengine.sessions")
-    return sessions._get_session() if sessions is not None else None
+    current = getattr(connection, "_get_session", None)
+    return None if current is None else current()
 
 
 def _part(document: object, path: str) -> object:
