@@ -6,9 +6,11 @@ for something rare, they look through so many jobs and say that they have not se
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from heapq import nlargest
 from typing import Any, Final, overload
 
 from mongojobs.core.errors import FilterError
@@ -44,6 +46,7 @@ PAGE_MILLISECONDS: Final = 5_000
 """How long the server may think about one query of a page."""
 MOST_COUNTED: Final = 10_000
 LONGEST_PAGE: Final = 1000
+MOST_BATCHES: Final = 1000
 ALL: Final = JobFilter()
 
 
@@ -190,8 +193,8 @@ class Looking(Reserving, Sweeping):
     def queue_counts(self, queues: Sequence[str], *, most: int = MOST_COUNTED) -> list[QueueCounts]:
         """Return how many jobs are in each of *queues*, up to *most*. Raises DatabaseError."""
         now = self.clock.now()
-        failed = self._latest_by("queue", JobFilter(state="failed"), most)
-        running = self._latest_by("queue", JobFilter(state="running"), most)
+        failed = self._latest_by_queue(JobFilter(state="failed"), most)
+        running = self._latest_by_queue(JobFilter(state="running"), most)
         return [
             QueueCounts(
                 queue=queue,
@@ -226,15 +229,21 @@ class Looking(Reserving, Sweeping):
         """
         names = set(self.ready_queues())
         for state in ("running", "failed"):
-            names.update(self._latest_by("queue", JobFilter(state=state), most))
+            names.update(self._latest_by_queue(JobFilter(state=state), most))
         return sorted(names)
 
     def held_by_worker(self, *, most: int = MOST_COUNTED) -> dict[str, int]:
         """Return how many jobs each worker holds, by its name, among the *most* freshest locks.
 
-        Raises DatabaseError.
+        A token locks the jobs of one reserve, so that one of them tells who holds all; of more than 1,000 reserves the
+        largest count. Raises DatabaseError.
         """
-        return self._latest_by("locked_by", JobFilter(state="running"), most)
+        batches = self._latest_by("lock_token", JobFilter(state="running"), most)
+        jobs = {batch["example"]: batch["jobs"] for batch in nlargest(MOST_BATCHES, batches, key=_number_of_jobs)}
+        held: Counter[str] = Counter()
+        for one in self._read("_id_", {"_id": {"$in": list(jobs)}}, {"locked_by": 1}, limit=MOST_BATCHES):
+            held[str(one.get("locked_by"))] += jobs[one["_id"]]
+        return held
 
     def oldest_due(self, queue: str) -> datetime | None:
         """Return since when the longest waiting job of *queue* has been due; None when none is. Raises DatabaseError.
@@ -322,17 +331,20 @@ class Looking(Reserving, Sweeping):
         number = self._using(index, count)
         return Count(number, is_exact=most is None or number < most)
 
-    def _latest_by(self, field: str, chosen: JobFilter, most: int) -> dict[str, int]:
-        """Count the latest *most* jobs of a state by a *field*. Raises FilterError."""
+    def _latest_by_queue(self, chosen: JobFilter, most: int) -> dict[str, int]:
+        return {str(found["_id"]): found["jobs"] for found in self._latest_by("queue", chosen, most)}
+
+    def _latest_by(self, field: str, chosen: JobFilter, most: int) -> list[Document]:
+        """Count the latest *most* jobs of a state by a *field*, with an *example* of each. Raises FilterError."""
         _check_bound("most", most)
         [selection] = by_state(chosen, now=self.clock.now(), everything=self.anything(), match=self.match_argument)
         pipeline: list[Document] = [
             {"$match": selection.query},
             {"$sort": {selection.order[0]: -1}},
             {"$limit": most},
-            {"$group": {"_id": f"${field}", "jobs": {"$sum": 1}}},
+            {"$group": {"_id": f"${field}", "jobs": {"$sum": 1}, "example": {"$first": "$_id"}}},
         ]
-        return {str(found["_id"]): found["jobs"] for found in self._aggregate(pipeline, selection.index)}
+        return self._aggregate(pipeline, selection.index)
 
     def _aggregate(self, pipeline: list[Document], index: str) -> list[Document]:
         def run(hint: str | None) -> list[Document]:
@@ -340,6 +352,10 @@ class Looking(Reserving, Sweeping):
             return list(self.collection.aggregate(pipeline, maxTimeMS=PAGE_MILLISECONDS, **options))
 
         return self._using(index, run)
+
+
+def _number_of_jobs(group: Document) -> int:
+    return int(group["jobs"])
 
 
 def _check_bound(name: str, bound: object) -> None:
