@@ -23,7 +23,8 @@ def complete_queues(context: click.Context, _parameter: click.Parameter, incompl
     from click.shell_completion import CompletionItem
 
     before, comma, begun = incomplete.rpartition(",")
-    return [CompletionItem(f"{before}{comma}{name}") for name in _queues(context) if name.startswith(begun)]
+    names = [name for name in _queues(context) if name.startswith(begun) and name.isprintable()]
+    return [CompletionItem(f"{before}{comma}{name}") for name in names]
 
 
 def _queues(context: click.Context) -> list[str]:

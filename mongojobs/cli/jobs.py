@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -40,6 +39,7 @@ from mongojobs.cli.output import (
     say,
     shortened,
 )
+from mongojobs.core.wording import to_json
 
 if TYPE_CHECKING:
     from mongojobs.app.declarations import DeclaredJob
@@ -379,7 +379,7 @@ def _print_job(job: Job, now: datetime) -> None:
 
 def _print_values(title: str, values: Any) -> None:
     click.echo(click.style(f"\n{title}", bold=True))
-    for line in json.dumps(plain(values), indent=2, ensure_ascii=False).splitlines():
+    for line in to_json(plain(values), indent=2).split("\n"):
         say(f"  {printable(line)}")
 
 

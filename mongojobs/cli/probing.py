@@ -13,6 +13,7 @@ import click
 
 from mongojobs.cli.failures import NO, Failure
 from mongojobs.cli.options import DurationType, own_option
+from mongojobs.core.wording import to_json
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -175,4 +176,4 @@ def _stats(worker: Worker, opened: Opened) -> Answer:
             document = status_document(operator.report(), operator.workers(), database)
     except StoreUnavailableError as error:
         return Answer(json.dumps({"error": str(error)}) + "\n", ok=False, content_type=JSON)
-    return Answer(json.dumps(plain(document), indent=2, ensure_ascii=False) + "\n", content_type=JSON)
+    return Answer(to_json(plain(document), indent=2) + "\n", content_type=JSON)

@@ -12,6 +12,7 @@ import mongojobs
 from tests.support import sample_app
 from tests.support.command_here import run_here
 from tests.support.command_line import ROOT, clean_environ
+from tests.support.jobs import a_job
 
 
 @pytest.fixture
@@ -53,6 +54,11 @@ class TestQueues:
     )
     def test_are_offered_by_their_beginning(self, app, mongo_uri, words, names):
         assert offered(words, MONGODB_URI=mongo_uri) == (names, "")
+
+    def test_are_not_offered_where_their_names_would_command_the_shell(self, app, mongo_uri):
+        app.store.insert(a_job(queue="maps\x1b[2J\nevil"))
+
+        assert offered("mongojobs work --queues ma", MONGODB_URI=mongo_uri) == (["mail", "maps"], "")
 
     def test_of_the_database_that_is_named_before_the_command(self, app, mongo_uri):
         assert offered(f"mongojobs --uri {mongo_uri} work --queues sl") == (["slow"], "")
