@@ -82,7 +82,12 @@ class LogfmtFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        facts = _facts(self, record)
+        line = self._line(record, LONGEST_LINE)
+        is_short = len(line.encode("utf-8", "backslashreplace")) <= LONGEST_LINE
+        return line if is_short else self._line(record, LONGEST_LINE // 2)  # since JSON in quotes is longer, to twice
+
+    def _line(self, record: logging.LogRecord, longest: int) -> str:
+        facts = _facts(self, record, longest)
         if not self._stamped:
             del facts["time"]
         return " ".join(f"{_key(key)}={_quoted(value)}" for key, value in facts.items())
@@ -93,11 +98,11 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        return to_json(_facts(self, record))
+        return to_json(_facts(self, record, LONGEST_LINE))
 
 
-def _facts(formatter: logging.Formatter, record: logging.LogRecord) -> dict[str, Any]:
-    """Return what *record* tells, as JSON can write it, in fewer bytes than a line may have."""
+def _facts(formatter: logging.Formatter, record: logging.LogRecord, longest: int) -> dict[str, Any]:
+    """Return what *record* tells, as JSON can write it in about *longest* bytes."""
     traces = _traces(formatter, record)
     facts: dict[str, Any] = {"time": _time(record), "level": record.levelname.lower(), "message": _message(record)}
     taken = {*facts, *traces}
@@ -108,7 +113,7 @@ def _facts(formatter: logging.Formatter, record: logging.LogRecord) -> dict[str,
             facts[f"extra_{name}" if name in taken else name] = value
     if not traces and _is_short(facts):
         return facts
-    room = _Room(LONGEST_LINE - (LONGEST_TEXT if traces else 0))
+    room = _Room(longest - (LONGEST_TEXT if traces else 0))
     plain = room.pairs(facts)
     room.left += LONGEST_TEXT if traces else 0
     for key, trace in traces.items():
