@@ -17,7 +17,7 @@ from mongojobs.cli.config import shown_setting
 from mongojobs.cli.failures import NO, NO_APP, Failure, failure
 from mongojobs.cli.opening import HOW_TO_NAME_JOBS, Opened, log_level, open_app
 from mongojobs.cli.options import GlobalOptions
-from mongojobs.cli.output import counted
+from mongojobs.cli.output import counted, say
 from mongojobs.cli.probing import probes_of
 from mongojobs.cli.processes import WorkOptions, child_command, restart
 from mongojobs.cli.standard import never_fail
@@ -79,7 +79,15 @@ def work_here(told: GlobalOptions, options: WorkOptions) -> End:
     supervisor = supervisor_of(os.environ)
     os.environ.pop(SUPERVISED, None)
     with WorkerSignals(supervisor=supervisor) as signals:
-        end = _work(told, options, signals, is_supervised=supervisor is not None)
+        try:
+            end = _work(told, options, signals, is_supervised=supervisor is not None)
+        except Exception:
+            from mongojobs.worker.greenthreads import green_threads
+
+            if not (why := green_threads()):
+                raise
+            say(f"Error: {why}", err=True)
+            end = End(NO_APP, leaves_threads=True)  # what has become of them would end with tracebacks
         signals.stay()
     return end
 

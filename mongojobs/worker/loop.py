@@ -37,6 +37,7 @@ from mongojobs.version import __version__
 from mongojobs.worker.background import background_thread
 from mongojobs.worker.connecting import Connecting
 from mongojobs.worker.crew import Connections, Crew
+from mongojobs.worker.greenthreads import refuse_green_threads
 from mongojobs.worker.holdings import Held
 from mongojobs.worker.memory import peak_bytes
 from mongojobs.worker.outage import Outage
@@ -184,6 +185,7 @@ class Worker:
         def abort(held: Held) -> None:
             crew.runner.abort(held)
 
+        refuse_green_threads()
         outcomes: list[Outcome] = []
         connections = self._connect()
         crew = self._assemble(connections, on_stuck=abort)
@@ -216,6 +218,7 @@ class Worker:
         return crew.holdings.take_now()
 
     def _execute(self) -> int:
+        refuse_green_threads()
         connections = self._connecting.run()
         if connections is None:
             self.has_stuck_threads = self._connecting.hangs

@@ -1,0 +1,37 @@
+"""Threads that are none, as after the monkey patching of gevent and eventlet: a worker cannot do with them."""
+
+from __future__ import annotations
+
+import _thread
+import select
+import socket
+from typing import Final
+
+from mongojobs.core.errors import ConfigurationError
+
+_PATCHERS: Final = ("gevent", "eventlet")
+
+
+def green_threads() -> str:
+    """Return why no worker can work in this process, if its threads or sockets are patched; else nothing.
+
+    Threads then take turns by themselves, and wait for a job that does not let go: nobody could time it out or keep its
+    lock alive, and no signal would be heard. Sockets that are patched alone cannot go from one real thread to another,
+    as those of the driver do.
+    """
+    patched = (_thread.start_new_thread, socket.socket, select.select)
+    names = {one.__module__.partition(".")[0] for one in patched}
+    patcher = next((name for name in _PATCHERS if name in names), None)
+    if patcher is None:
+        return ""
+    return (
+        f"{patcher} has patched the threads or sockets of this process, and a worker needs real ones: else no job is"
+        " timed out, no lock is kept alive beside a job that computes, and TERM is not heard. Patch in a module that"
+        f" the web server loads and the worker does not; gunicorn --worker-class {patcher} does it by itself"
+    )
+
+
+def refuse_green_threads() -> None:
+    """Raise ConfigurationError where threads or sockets are patched."""
+    if why := green_threads():
+        raise ConfigurationError(why)
