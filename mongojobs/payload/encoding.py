@@ -316,14 +316,18 @@ def _refuse_other_attributes(instance: object, fields: Container[str]) -> None:
 
     Raises RefusedError. What a ``cached_property`` keeps is made anew.
     """
-    kind = type(instance)
-    slots = [name for cls in kind.__mro__ for name, slot in vars(cls).items() if isinstance(slot, MemberDescriptorType)]
-    for name in (*_attributes(instance), *(slot for slot in slots if hasattr(instance, slot))):
+    kind: type = type(instance)
+    for name in (*_attributes(instance), *(slot for slot in _slots(kind) if hasattr(instance, slot))):
         if name not in fields and not isinstance(inspect.getattr_static(kind, name, None), functools.cached_property):
             raise RefusedError(
                 f"is a {kind.__name__} with the attribute {name!r}, which is no field and so would not arrive: declare"
                 f" it as a field, with field(init=False) if it is not for the constructor, or make it a property"
             )
+
+
+@functools.lru_cache(maxsize=4096)
+def _slots(kind: type) -> list[str]:
+    return [name for cls in kind.__mro__ for name, slot in vars(cls).items() if isinstance(slot, MemberDescriptorType)]
 
 
 def _a(kind: type) -> str:

@@ -321,8 +321,8 @@ def _still_changed(document: Any, query: dict[str, object], changed: list[str]) 
         own = bson.decode(bson.encode(document.to_mongo(), codec_options=options), options)
     except (BSONError, *_UNLOADABLE):  # what cannot be stored is not stored
         return changed
-    doubtful = changed or sorted(own)
-    return [name for name in doubtful if not _is_same(_part(own, name), _part(stored, name))]
+    parts = [(name, _part(own, name), _part(stored, name)) for name in changed or sorted(own)]
+    return [name for name, one, other in parts if not _is_same(one, other, options)]
 
 
 def _session_of(collection: Any) -> Any:
@@ -349,8 +349,9 @@ def _part(document: object, path: str) -> object:
     return document
 
 
-def _is_same(own: object, stored: object) -> bool:
-    return own == stored or bson.encode({"": own}) == bson.encode({"": stored})  # which knows that NaN is NaN
+def _is_same(own: object, stored: object, options: CodecOptions[Any]) -> bool:
+    one, other = (bson.encode({"": value}, codec_options=options) for value in (own, stored))
+    return own == stored or one == other  # in bytes, not-a-number is what it is
 
 
 def _warn_of_changes(document: Any, changed: list[str]) -> None:

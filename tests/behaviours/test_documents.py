@@ -1,6 +1,8 @@
 """MongoEngine's documents in payloads: as targets, as arguments, inside job objects."""
 
+import math
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from bson import ObjectId
@@ -208,6 +210,26 @@ class TestADocumentWhoseFlagsAreWrong:
         remember_one.delay(person)
 
         assert work_off() == (1, 0)
+
+    @pytest.mark.parametrize(
+        ("make", "field", "value"),
+        [
+            (lambda: City(code="ams", seal=uuid4()), "seal", uuid4()),
+            (lambda: City(code="ams", area=1.5), "area", math.nan),
+        ],
+        ids=["UUID", "not a number"],
+    )
+    def test_is_warned_of_values_of_all_kinds_and_only_while_they_differ(self, app, make, field, value):
+        document = make().save()
+        setattr(document, field, value)
+        with pytest.warns(UnsavedChangesWarning, match=f"unsaved changes in {field}"):
+            remember_one.delay(document)
+
+        document.save()
+        document._mark_as_changed(field)
+        remember_one.delay(document)
+
+        assert work_off() == (2, 0)
 
     def test_is_warned_of_what_is_unsaved_inside_of_it(self, app):
         person = User(address=Address(street="a", city="b")).save()

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from mongoengine import DateTimeField, Document, IntField, ReferenceField, StringField
+from mongoengine import DateTimeField, Document, FloatField, IntField, ReferenceField, StringField, UUIDField
 
 from mongojobs import Delayable, handle_asynchronously
 from tests.support.sample_jobs import NoLuckError, recorder
@@ -164,6 +164,8 @@ class City(Document):
     code = StringField(primary_key=True)
     name = StringField()
     founded = DateTimeField()
+    seal = UUIDField()
+    area = FloatField()
 
 
 class Roadie(Document):
