@@ -20,9 +20,6 @@ from mongojobs.plugins.log import logger as own_logger
 LONGEST_LINE: Final = 8000
 """Some platforms cut lines that are longer than 10,000 bytes into pieces."""
 
-LONGEST_TEXT: Final = LONGEST_LINE // 4
-"""In bytes, of one fact; tracebacks, which come last, get what is left."""
-
 DEEPEST: Final = 20
 """How deep values may be nested, lest they contain themselves."""
 
@@ -82,15 +79,14 @@ class LogfmtFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        line = self._line(record, LONGEST_LINE)
-        is_short = len(line.encode("utf-8", "backslashreplace")) <= LONGEST_LINE
-        return line if is_short else self._line(record, LONGEST_LINE // 2)  # since JSON in quotes is longer, to twice
 
-    def _line(self, record: logging.LogRecord, longest: int) -> str:
-        facts = _facts(self, record, longest)
-        if not self._stamped:
-            del facts["time"]
-        return " ".join(f"{_key(key)}={_quoted(value)}" for key, value in facts.items())
+        def line(longest: int) -> str:
+            facts = _facts(self, record, longest)
+            if not self._stamped:
+                del facts["time"]
+            return " ".join(f"{_key(key)}={_quoted(value)}" for key, value in facts.items())
+
+        return _fitting(line)
 
 
 class JsonFormatter(logging.Formatter):
@@ -98,7 +94,13 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        return to_json(_facts(self, record, LONGEST_LINE))
+        return _fitting(lambda longest: to_json(_facts(self, record, longest)))
+
+
+def _fitting(line: Callable[[int], str]) -> str:
+    """Return the *line* of so many bytes; with brackets, and with JSON in quotes, one of half as many may take that."""
+    made = line(LONGEST_LINE)
+    return made if len(made.encode("utf-8", "backslashreplace")) <= LONGEST_LINE else line(LONGEST_LINE // 2)
 
 
 def _facts(formatter: logging.Formatter, record: logging.LogRecord, longest: int) -> dict[str, Any]:
@@ -113,9 +115,10 @@ def _facts(formatter: logging.Formatter, record: logging.LogRecord, longest: int
             facts[f"extra_{name}" if name in taken else name] = value
     if not traces and _is_short(facts):
         return facts
-    room = _Room(longest - (LONGEST_TEXT if traces else 0))
+    room, for_traces = _Room(longest), longest // 4 if traces else 0
+    room.left -= for_traces
     plain = room.pairs(facts)
-    room.left += LONGEST_TEXT if traces else 0
+    room.left += for_traces
     for key, trace in traces.items():
         plain[key] = room.end_of(trace)
     return plain
@@ -145,10 +148,14 @@ def _traces(formatter: logging.Formatter, record: logging.LogRecord) -> dict[str
 
 
 class _Room:
-    """How many bytes are left for values: those that it has no room for are cut, or left out."""
+    """How many bytes are left for values: those that it has no room for are cut, or left out.
+
+    One fact gets a quarter of them at most; tracebacks, which come last, what is left.
+    """
 
     def __init__(self, left: int) -> None:
         self.left = left
+        self._longest = left // 4
 
     def pairs(self, values: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
         """Return *values* under texts."""
@@ -157,7 +164,7 @@ class _Room:
             if self.left <= 0:
                 plain[_CUT] = _CUT
                 break
-            name = self._text(_text(key), LONGEST_TEXT // 4)
+            name = self._text(_text(key), self._longest // 4)
             plain[name] = self._value(value, depth + 1)
         return plain
 
@@ -172,7 +179,7 @@ class _Room:
         if self.left <= 0 or depth > DEEPEST:
             return _CUT
         if type(value) is str:  # as most are
-            return self._text(value, LONGEST_TEXT)
+            return self._text(value, self._longest)
         match value:
             case None | bool():
                 return value
@@ -185,7 +192,7 @@ class _Room:
             case list() | tuple() | set() | frozenset():
                 return list(self._items(value, depth))
             case _:
-                return self._text(_text(value), LONGEST_TEXT)
+                return self._text(_text(value), self._longest)
 
     def _items(self, values: Any, depth: int) -> Iterator[Any]:
         for value in _copied(lambda: islice(values, LONGEST_LINE)):
