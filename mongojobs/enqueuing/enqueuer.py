@@ -126,15 +126,15 @@ class Enqueuer:
                 self._store().insert_many(delayed, session=options.session)
         for job in delayed:
             self._lifecycle.notify(JobEnqueued(job))
-        return jobs if len(delayed) == len(jobs) else self._run_all(decided, budget)
+        return jobs if len(delayed) == len(jobs) else self._run_all(decided, now)
 
-    def _run_all(self, decided: Iterable[tuple[Job, bool]], budget: Budget) -> list[Job]:
+    def _run_all(self, decided: Iterable[tuple[Job, bool]], now: datetime) -> list[Job]:
         """Run the jobs that are not delayed, each whatever became of the others; raises the first one's error then."""
         jobs: list[Job] = []
         errors: list[Exception] = []
         for job, is_delayed in decided:
             try:
-                jobs.append(job if is_delayed else self._inline.run(job, self._now(budget)))
+                jobs.append(job if is_delayed else self._inline.run(job, now))
             except Exception as error:  # noqa: BLE001 - raised below, when the others have run as they would
                 errors.append(error)
         if not errors:

@@ -39,20 +39,29 @@ class Remembered:
         job = self._jobs.get(job_id)
         return job if job is not None and (job.finished_at is None or job.finished_at > since) else None
 
-    def note(self, job: Job) -> None:
-        """Remember *job* as it is now; one that is to run once more is forgotten."""
-        if not job.id_given:
-            return
+    def begin(self, job: Job) -> Job | None:
+        """Remember that *job* runs; if one of its id runs already, as in another thread, return that."""
         with self._changing:
+            there = self._jobs.get(job.id)
+            if there is not None and there.finished_at is None:
+                return there
+            self._note(job)
+        return None
+
+    def end(self, job: Job) -> None:
+        """Remember *job* as it ended; one that has not is free to run again."""
+        with self._changing:
+            if job.finished_at is None:
+                self._jobs.pop(job.id, None)
+            else:
+                self._note(job)
+
+    def _note(self, job: Job) -> None:
+        if job.id_given:
             self._jobs[job.id] = job
             self._jobs.move_to_end(job.id)
             if len(self._jobs) > MOST_REMEMBERED:
                 self._jobs.popitem(last=False)
-
-    def forget(self, job: Job) -> None:
-        """Let *job* run again when it is enqueued again."""
-        with self._changing:
-            self._jobs.pop(job.id, None)
 
 
 class Inline:
@@ -65,16 +74,14 @@ class Inline:
 
     def run(self, job: Job, now: datetime) -> Job:
         """Run *job* in a context of its own, and return it as it ended; raises what would have failed the attempt."""
-        self.remembered.note(job)
+        there = self.remembered.begin(job)
+        if there is not None:
+            return there
+        ended = job
         try:
             ended = isolated(lambda: self._run(job, now))
-        except BaseException:
-            self.remembered.forget(job)
-            raise
-        if ended.finished_at is None:
-            self.remembered.forget(job)
-        else:
-            self.remembered.note(ended)
+        finally:
+            self.remembered.end(ended)
         return ended
 
     def _run(self, job: Job, now: datetime) -> Job:

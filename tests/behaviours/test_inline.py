@@ -2,6 +2,7 @@
 
 import asyncio
 import decimal
+import threading
 from contextlib import nullcontext
 from contextvars import ContextVar
 from datetime import timedelta
@@ -160,6 +161,16 @@ def enqueues_itself():
     enqueues_itself.options(job_id="once").delay()
 
 
+gates = {}
+
+
+@job
+def takes_its_time():
+    recorder_of_jobs.note("tried")
+    gates["begun"].set()
+    gates["may_end"].wait(10)
+
+
 @job
 def fails_when_odd(n):
     recorder_of_jobs.note("tried", n)
@@ -243,6 +254,19 @@ class TestWhatTheStoredJobWouldHaveDone:
 
     def test_it_does_not_run_inside_of_itself(self, any_inline, recorder):
         enqueues_itself.options(job_id="once").delay()
+
+        assert recorder.deeds == ["tried"]
+
+    def test_it_does_not_run_beside_itself(self, any_inline, recorder):
+        begun, may_end = threading.Event(), threading.Event()
+        gates.update(begun=begun, may_end=may_end)
+        running = threading.Thread(target=takes_its_time.options(job_id="once").delay)
+        running.start()
+        begun.wait(10)
+
+        takes_its_time.options(job_id="once").delay()
+        may_end.set()
+        running.join()
 
         assert recorder.deeds == ["tried"]
 
