@@ -73,9 +73,17 @@ def escaped(text: str) -> set[str]:
         *(json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]),
         *(html.escape(text), html.escape(text, quote=False), text.encode("ascii", "xmlcharrefreplace").decode()),
     }
-    for in_url in (quote(encoded, safe=""), quote(encoded), quote_plus(encoded)):
-        forms |= {in_url, in_url.lower()}
+    for safe in _LEFT_IN_URLS:
+        for in_url in (quote(encoded, safe=safe), quote_plus(encoded, safe=safe)):
+            forms |= {in_url, in_url.lower()}
+    in_html = html.escape(text)
+    for double, single in (("&#34;", "&#39;"), ("&quot;", "&apos;"), ("&quot;", "'")):
+        forms.add(in_html.replace("&quot;", double).replace("&#x27;", single))
     return forms
+
+
+_LEFT_IN_URLS: Final = ("", "/", "!*'()", "!#$&'()*+,/:;=?@[]~")
+"""What those who escape for URLs leave as it is: the standard library, browsers, clients of HTTP."""
 
 
 def _tagged(tag: str, content: Any) -> Iterator[str]:
