@@ -7,7 +7,7 @@ is not stored at all. Fields that this version does not know are ignored.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bson import Int64, ObjectId
@@ -15,7 +15,8 @@ from bson import Int64, ObjectId
 from mongojobs.core.errors import DamagedPayloadError
 from mongojobs.core.job import STATES, Document, ErrorText, Job
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
-from mongojobs.store.reading import DAMAGED, LARGEST_COUNT, WHOLE, aware
+from mongojobs.store.filters import EPOCH
+from mongojobs.store.reading import DAMAGED, LARGEST_COUNT, WHOLE, aware, count, text
 
 LONGEST_ERROR: Final = 8 * 1024
 LONGEST_TRACE: Final = 32 * 1024
@@ -88,7 +89,7 @@ _SHOWN_INSTEAD: Final[dict[str, Any]] = {
     "name": DAMAGED,
     "queue": DAMAGED,
     "priority": 0,
-    "run_at": datetime(1970, 1, 1, tzinfo=UTC),
+    "run_at": EPOCH,
     "handler": {},
     "state": "failed",
 }
@@ -178,13 +179,32 @@ def to_shown_job(document: Mapping[str, Any]) -> Job:
         value: Any = document.get(field)
         if field != "_id" and type(value) in types and _is_in_range(field, value):
             values[field] = aware(value) if types is _DATE else value
-            if field in _LISTS:
-                values[field] = [item for item in value if type(item) is (dict if field in _TABLES else str)]
+            if field in _TABLES:
+                values[field] = [_shown_entry(item) for item in value if type(item) is dict]
+            elif field in _LISTS:
+                values[field] = [item for item in value if type(item) is str]
         elif field in _SHOWN_INSTEAD:
             values[field] = _SHOWN_INSTEAD[field]
     if "last_error" not in values and (damaged := damage(document)):
         values["last_error"] = f"damaged: {damaged}"
     return _job(values)
+
+
+def _shown_entry(entry: Document) -> Document:
+    """Return an entry of ``errors`` or ``retries`` for people to look at."""
+    return {name: _shown_part(name, value) for name, value in entry.items()}
+
+
+def _shown_part(name: str, value: object) -> object:
+    match name:
+        case "at":
+            return value if isinstance(value, datetime) else EPOCH
+        case "attempt":
+            return count(value)
+        case "error" | "trace" | "worker" | "by":
+            return text(value)
+        case _:
+            return value
 
 
 def shown_id(value: object) -> Any:

@@ -10,6 +10,7 @@ from mongojobs import JobFilter, MongoJobs
 from mongojobs.app.doctor import examine
 from mongojobs.app.looking import what_waits
 from mongojobs.core.job import STATES
+from mongojobs.store.documents import to_document
 from tests.support.command_here import run_here
 from tests.support.dashboard import Visitor
 from tests.support.jobs import a_job
@@ -106,6 +107,19 @@ class TestAPlantedJob:
         app.store.collection.insert_one({"_id": "planted", "state": "failed", "finished_at": NOW, "priority": 2**40})
 
         assert app.get("planted").last_error.startswith("damaged: ")
+
+    @pytest.mark.parametrize("part", ["at", "attempt", "error", "trace", "worker"])
+    def test_with_a_damaged_entry_of_its_errors_has_its_page(self, app, part):
+        entry = {"at": NOW, "attempt": 1, "error": "E: e", "trace": "t", "worker": "w"}
+        sound = to_document(a_job(state="failed", finished_at=NOW))
+        entries = [{**entry, part: value} for value in ODD]
+        app.store.collection.insert_one({**sound, "_id": "planted", "errors": entries})
+
+        told = run_here("jobs", "show", "planted")
+
+        assert told.exit_code == 0, told.output
+        assert run_here("jobs", "show", "planted", "--json").exit_code == 0
+        assert Visitor(app).get("/job?id=text-planted").status_code == 200
 
     def test_may_have_any_id(self, app):
         plant_jobs_with_odd_ids(app.store.collection)
