@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bson import ObjectId
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import BadRequest
 
 from mongojobs.core.job import JobId
 
@@ -26,12 +26,12 @@ def key_of(job_id: object) -> str:
 
 
 def read_key(key: str) -> JobId:
-    """Return the id that *key* stands for. Raises NotFound."""
+    """Return the id that *key* stands for. Raises BadRequest where no job can have it."""
     if ObjectId.is_valid(key):
         return ObjectId(key)
-    if key.startswith(_TEXT) and len(key) < _LONGEST:
+    if key.startswith(_TEXT) and len(_TEXT) < len(key) < _LONGEST:
         return key.removeprefix(_TEXT)
     digits = key.removeprefix(_NUMBER)
     if key.startswith(_NUMBER) and len(digits) < 20 and digits.isascii() and digits.removeprefix("-").isdecimal():
         return int(digits)
-    raise NotFound("No job can have such an id.")
+    raise BadRequest("No job can have such an id.")

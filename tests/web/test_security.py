@@ -582,11 +582,17 @@ class TestAQuery:
         assert response.status_code == 400
         assert "Traceback" not in response.text
 
+    @pytest.mark.parametrize("page", ["/job", "/job/again"])
     @pytest.mark.parametrize(
-        "job_id", ["x", "", "text-", "number-", "number-99999999999999999999999", "{'$ne':1}", "a" * 999]
+        "job_id", ["x", "", "text-", "number-", "number-99999999999999999999999", "number-²", "{'$ne':1}", "a" * 999]
     )
-    def test_for_a_job_that_cannot_be_finds_none(self, operator, job_id):
-        assert operator.open("/job", query_string={"id": job_id}).status_code == 404
+    def test_for_a_job_that_cannot_be_is_refused(self, operator, page, job_id):
+        assert operator.open(page, query_string={"id": job_id}).status_code == 400
+
+    @pytest.mark.parametrize("page", ["/job", "/job/again"])
+    @pytest.mark.parametrize("job_id", ["text-x", "text-\0", "number-9223372036854775808", "0" * 24])
+    def test_for_a_job_that_is_not_there_finds_none(self, operator, page, job_id):
+        assert operator.open(page, query_string={"id": job_id}).status_code == 404
 
     @pytest.mark.parametrize(
         ("path", "form"),
