@@ -110,7 +110,9 @@ def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a deci
         case n.NoMoreJobs():
             return "No more jobs available. Exiting"
         case n.BatchDone(jobs=jobs, failures=failures, seconds=seconds):
-            return f"{counted(jobs, 'job')} processed at {jobs / max(seconds, 1e-4):.4g} jobs/s, {failures} failed"
+            rate = jobs / max(seconds, 1e-4)
+            shown = f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
+            return f"{counted(jobs, 'job')} processed at {shown} jobs/s, {failures} failed"
         case n.JobsReserved(jobs=jobs, seconds=seconds):
             return f"Reserved {counted(jobs, 'job')} in {in_seconds(seconds)}"
         case n.ReserveFailed(reason=reason):
