@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import zoneinfo
 from datetime import UTC, date, datetime, time
 from typing import ClassVar
@@ -23,9 +24,11 @@ class Own:
 
 
 def stood_in_for(kind: type) -> type[date] | None:
-    """Return the class that *kind* stands in for in a test: one that calls Python's own dates its instances."""
+    """Return the class that *kind* stands in for in a test: it has its place, or calls its instances its own."""
     for own, sample in ((Own.datetime, Own.datetime(2000, 1, 1)), (Own.date, Own.date(2000, 1, 1))):
-        if issubclass(kind, own) and isinstance(sample, kind):
+        if issubclass(kind, own) and (
+            isinstance(sample, kind) or getattr(sys.modules["datetime"], own.__name__) is kind
+        ):
             return own
     return None
 

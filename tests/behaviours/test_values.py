@@ -142,6 +142,17 @@ class TestTimeHeldByATest:
         assert recorder.facts("remembered") == [value, value]
         assert {type(back) for back in recorder.facts("remembered")} <= {dt.datetime, dt.date}
 
+    def test_is_stored_where_a_plain_subclass_has_the_place_of_pythons_class(self, app, recorder, monkeypatch):
+        class Held(dt.datetime):
+            pass
+
+        monkeypatch.setattr(dt, "datetime", Held)
+        remember_one.delay(dt.datetime(2026, 1, 2, tzinfo=dt.UTC))
+        monkeypatch.undo()
+
+        assert work_off() == (1, 0)
+        assert recorder.facts("remembered") == [dt.datetime(2026, 1, 2, tzinfo=dt.UTC)]
+
     def test_may_be_given_as_the_time_of_a_job(self, app):
         with held_time("mongojobs"):
             job = remember_one.options(run_at=dt.datetime.now(dt.UTC)).delay(1)
