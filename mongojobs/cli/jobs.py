@@ -365,6 +365,8 @@ def _print_job(job: Job, now: datetime) -> None:
         "locked by": job.locked_by,
         "locked until": _moment(job.locked_until, now),
         "ended": _moment(job.finished_at, now),
+        "ran by": job.ran_by,
+        "took": None if job.took is None else in_words(job.took),
         "kept until": _moment(job.expire_at, now),
         "tags": ", ".join(job.tags),
     }

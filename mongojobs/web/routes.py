@@ -24,6 +24,7 @@ from mongojobs.web.visit import View
 _LOOK: Final[dict[str, tuple[str, View]]] = {
     "overview": ("/", overview.show),
     "jobs": ("/jobs", jobs.show),
+    "known": ("/jobs/known", jobs.known),
     "job": ("/job", job.show),
     "again": ("/job/again", again.ask),
     "failures": ("/failures", failures.show),

@@ -18,6 +18,8 @@ from werkzeug.wrappers import Response
 from mongojobs.app.repeating import Place, run_again
 from mongojobs.core.errors import EnqueueError
 from mongojobs.core.job import Job
+from mongojobs.payload.encoding import TAG
+from mongojobs.payload.masking import MASK
 from mongojobs.payload.showing import ShownCall, show_call
 from mongojobs.web.ids import key_of, read_key
 from mongojobs.web.visit import Page, Visit
@@ -26,7 +28,6 @@ MOST_ARGUMENTS: Final = 30
 LONGEST_ARGUMENT: Final = 4_000
 """In characters; what is larger is nothing to be edited in a page."""
 
-_TAG: Final = "__mj"
 _DEEPEST: Final = 20
 
 
@@ -112,13 +113,13 @@ def _stored(handler: Mapping[str, Any]) -> Iterator[tuple[Place, object]]:
     """Yield the stored arguments with their places, in the order in which they are shown."""
     args, kwargs = handler.get("args"), handler.get("kwargs")
     yield from enumerate(args if isinstance(args, list) else ())
-    if isinstance(kwargs, dict) and _TAG not in kwargs:
+    if isinstance(kwargs, dict) and TAG not in kwargs:
         yield from kwargs.items()
 
 
 def _as_json(value: object, shown: str) -> str | None:
     """Return *value* as JSON; None for what JSON has no word for, is too large, or is masked in part."""
-    if len(shown) > LONGEST_ARGUMENT or "[masked]" in shown or not _is_plain(value, 0):
+    if len(shown) > LONGEST_ARGUMENT or MASK in shown or not _is_plain(value, 0):
         return None
     return json.dumps(value, ensure_ascii=False)
 
@@ -132,7 +133,7 @@ def _is_plain(value: object, depth: int) -> bool:
         case list():
             return depth < _DEEPEST and all(_is_plain(item, depth + 1) for item in value)
         case dict():
-            return depth < _DEEPEST and _TAG not in value and all(_is_plain(item, depth + 1) for item in value.values())
+            return depth < _DEEPEST and TAG not in value and all(_is_plain(item, depth + 1) for item in value.values())
         case _:
             return False
 

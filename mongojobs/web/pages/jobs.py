@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,11 +14,12 @@ from werkzeug.wrappers import Response
 from mongojobs.core.job import Job
 from mongojobs.core.jobfilter import STARTS_FROM, ShownState
 from mongojobs.payload.showing import show_briefly, show_error
-from mongojobs.web.filtering import and_also, read_search
+from mongojobs.web.filtering import and_also, read_search, term
 from mongojobs.web.ids import key_of, read_key
 from mongojobs.web.visit import Page, Visit
 
 PAGE_SIZE: Final = 50
+JSON: Final = "application/json"
 STATES: Final[tuple[str, ...]] = ("", "ready", "scheduled", "running", "failed", "cancelled", "completed")
 
 
@@ -50,7 +52,6 @@ def show(visit: Visit) -> Page | Response:
         "actions": [action for action, states in STARTS_FROM.items() if not state or state in states],
         "add": partial(and_also, text),
         "after": visit.text("after"),
-        "known": None if visit.is_fragment else visit.known(),
     }
     if search.problem:
         return Page("jobs.html", {**values, "rows": [], "next": None}, status=400)
@@ -59,6 +60,15 @@ def show(visit: Visit) -> Page | Response:
     page = app.find(search.chosen, limit=PAGE_SIZE, after=visit.text("after") or None)
     rows = [row_of(job, visit) for job in page.jobs]
     return Page("jobs.html", {**values, "rows": rows, "next": page.next})
+
+
+def known(visit: Visit) -> Response:
+    """Return what may be looked for, for the page's script: each name of a job or a queue with its condition."""
+    found = visit.known()
+    terms = [(name, term("name", name)) for name in found.names] + [
+        (name, term("queue", name)) for name in found.queues
+    ]
+    return Response(json.dumps([{"text": text, "term": condition} for text, condition in terms]), mimetype=JSON)
 
 
 def row_of(job: Job, visit: Visit) -> Row:

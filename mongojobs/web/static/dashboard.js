@@ -182,8 +182,18 @@
   if (search && list) {
     const MOST = 8;
     const KEYS = ["queue:", "name:", "tag:", "priority:", "worker:", "error:", "arg.", "since:", "until:", "ended-since:", "is:retrying"];
-    const known = [...document.querySelectorAll("#known li")].map((one) => ({ text: one.textContent, term: one.dataset.term }));
+    let known = null;
     let chosen = -1;
+
+    // Names are asked for once somebody types, and without an answer nothing but the keys is completed.
+    const learn = async () => {
+      known = [];
+      try {
+        const answer = await fetch(search.dataset.known);
+        if (answer.ok) known = await answer.json();
+      } catch { return; }
+      if (document.activeElement === search) suggest();
+    };
 
     // What stands before the cursor since the last space; inside of quotes nothing is completed.
     const begun = () => {
@@ -211,6 +221,7 @@
       search.removeAttribute("aria-activedescendant");
     };
     const suggest = () => {
+      if (known === null) learn();
       const word = begun();
       const terms = word ? fitting(word) : [];
       if (!terms.length) return close();
