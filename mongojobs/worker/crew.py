@@ -228,6 +228,7 @@ class Crew:
         for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0.0))
         have_ended = not any(thread.is_alive() for thread in threads)
+        have_ended &= self.loop_watch.join(max(deadline - time.monotonic(), 0.0))
         return self.slots.join(max(deadline - time.monotonic(), 0.0)) and have_ended
 
     def _make_runner(

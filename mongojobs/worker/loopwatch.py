@@ -50,16 +50,24 @@ class LoopWatch:
         return self._blocker is not held.job
 
     def stop(self) -> None:
-        """Let the thread end."""
-        self._stopped.set()
-        self._wanted.set()
+        """Let the thread end, and begin none any more."""
+        with self._changing:
+            self._stopped.set()
+            self._wanted.set()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread to end; false when it has not by then."""
+        if self._thread is None:
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
 
     def _want(self) -> None:
         """Begin to watch: from now on, however late the thread comes to it."""
         with self._changing:
             self._looked_at = self._turned_at = time.monotonic()
             self._wanted.set()
-            if self._thread is None:
+            if self._thread is None and not self._stopped.is_set():
                 self._thread = threading.Thread(target=self._run, name="mongojobs-loop-watch", daemon=True)
                 self._thread.start()
 
@@ -72,7 +80,7 @@ class LoopWatch:
                 self._stopped.wait(LOOK_SECONDS)
                 self._mind_standstill(jobs)
             with self._changing:
-                if not self._jobs():
+                if not (self._stopped.is_set() or self._jobs()):
                     self._wanted.clear()
 
     def _jobs(self) -> list[Job]:

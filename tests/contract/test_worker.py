@@ -25,7 +25,7 @@ from tests.support.worker_parts import Told
 from tests.support.working import working
 
 LONG = 30
-REFUSED = 8000  # an error code that the driver does not try again
+OPERATION_FAILED = 96  # which the driver does not try again
 
 
 @pytest.fixture
@@ -403,7 +403,7 @@ class TestExitOnComplete:
     def test_is_not_fooled_by_an_error_of_a_reserve(self, app, administrator):
         remember_one.delay(1)
 
-        with failing(administrator, "findAndModify", times=2, appname="mongojobs", errorCode=REFUSED):
+        with failing(administrator, "findAndModify", times=2, appname="mongojobs", errorCode=OPERATION_FAILED):
             status = Worker(exit_on_complete=True).start()
 
         assert status == 0
@@ -590,7 +590,7 @@ class TestARescue:
     def test_waits_for_a_lease_after_an_outage(self, app, administrator):
         job = remember_one.delay(1)
 
-        with failing(administrator, "find", times=1, appname="mongojobs", errorCode=REFUSED), working():
+        with failing(administrator, "find", times=1, appname="mongojobs", errorCode=OPERATION_FAILED), working():
             eventually(lambda: app.told.of(DatabaseAway))
             away = time.monotonic()
             app.store.collection.update_one(
