@@ -137,7 +137,14 @@ def _open_log(log: Path) -> BinaryIO:
 def _command(told: GlobalOptions, options: WorkOptions) -> list[str]:
     """Return the command of the daemon; its log is its standard output."""
     command = own_command(
-        told, WorkOptions("work", options.flags, heartbeat_file=options.heartbeat_file, probes=options.probes)
+        told,
+        WorkOptions(
+            "work",
+            options.flags,
+            heartbeat_file=options.heartbeat_file,
+            allow_none=options.allow_none,
+            probes=options.probes,
+        ),
     )
     return [
         *command,

@@ -38,6 +38,10 @@ def daemon(environ, tmp_path):
         end(PidFile(path).look())
 
 
+JOBLESS = "import os, mongoengine\nmongoengine.connect(host=os.environ['SAMPLE_URI'], uuidRepresentation='standard')\n"
+"""An app that connects, and declares no job."""
+
+
 @pytest.fixture
 def log(tmp_path):
     return tmp_path / "log" / "mongojobs.log"
@@ -98,6 +102,23 @@ class TestStart:
         assert answer.returncode == 3
         assert "cannot import the app" in answer.stderr
         assert not pids(tmp_path)
+
+    def test_refuses_an_app_without_jobs_unless_that_is_meant(self, app, daemon, tmp_path):
+        (tmp_path / "jobless.py").write_text(JOBLESS)
+
+        refused = daemon("start", MONGOJOBS_APP="jobless")
+        meant = daemon("start", "--allow-none", MONGOJOBS_APP="jobless")
+
+        assert (refused.returncode, meant.returncode) == (3, 0)
+        assert "the app (jobless) declares no jobs" in refused.stderr
+
+    def test_imports_what_is_named_beside_the_app(self, app, daemon, tmp_path):
+        (tmp_path / "jobless.py").write_text(JOBLESS)
+        sample_app.say_folder.delay(str(tmp_path / "ledger"))
+
+        daemon("start", "-I", "tests.support.sample_app", MONGOJOBS_APP="jobless")
+
+        eventually((tmp_path / "ledger").exists)
 
     def test_needs_no_database_yet_but_says_that_it_waits_for_one(self, daemon):
         answer = daemon("start", SAMPLE_URI="mongodb://localhost:1/none?serverSelectionTimeoutMS=200")
