@@ -304,11 +304,11 @@ class Payloads:
     def _check_loaded(self, cls: type, parts: Mapping[str, Any]) -> None:
         if not self.codec.is_target(cls):
             raise DamagedPayloadError(f"a stored method is called on {cls.__name__}, which is no document")
-        method = parts["method"]
+        method, owner = parts["method"], parts.get("owner")
         try:
-            method_of(cls, method, parts.get("owner"))
+            method_of(cls, method, owner)
         except NotAJobError as error:
-            if is_missing(cls, method) and not method.startswith("_"):
+            if is_missing(cls, method, owner):
                 raise UnknownJobError(str(error)) from error
             raise
 

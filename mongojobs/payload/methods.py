@@ -25,7 +25,7 @@ def method_of(cls: type, name: str, owner: str | None = None) -> Any:
     """
     if name.startswith("__"):
         raise NotAJobError(f"{cls.__name__}.{name} cannot be a job: names with two underscores are Python's own")
-    home = next((base for base in cls.__mro__ if name in vars(base) and owner in (None, full_name(base))), None)
+    home = _home(cls, name, owner)
     if home is None:
         of = "" if owner is None else f" of {owner!r:.100}"
         raise NotAJobError(f"{cls.__name__} has no method {name!r}{of}{_nearest(cls, name)}")
@@ -45,9 +45,14 @@ def method_of(cls: type, name: str, owner: str | None = None) -> Any:
     return method
 
 
-def is_missing(cls: type, name: str) -> bool:
-    """Return whether *cls* has nothing at all called *name*, as the code of a version without the method."""
-    return not any(name in vars(base) for base in cls.__mro__)
+def is_missing(cls: type, name: str, owner: str | None = None) -> bool:
+    """Return whether *cls* has nothing at all called *name*, which it might have in another version of the code."""
+    return name.isidentifier() and not name.startswith("__") and _home(cls, name, owner) is None
+
+
+def _home(cls: type, name: str, owner: str | None) -> type | None:
+    """Return the base of *cls* that *name* stands in: the one called *owner*, if one is named."""
+    return next((base for base in cls.__mro__ if name in vars(base) and owner in (None, full_name(base))), None)
 
 
 def bound_method(target: object, name: str) -> Callable[..., object]:

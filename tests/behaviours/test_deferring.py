@@ -122,6 +122,29 @@ class TestAJob:
             "UnknownJobError: Band has no method 'plays': did you mean 'play'?",
         )
 
+    @pytest.mark.parametrize(
+        "fields",
+        [{"method": "_tuned"}, {"v": 2, "method": "tour", "owner": "app.Renamed"}],
+        ids=["private", "of a base"],
+    )
+    def test_of_a_method_of_another_version_of_the_code_is_put_off(self, app, spoil, deferred, fields):
+        job = Band(name="X").save().tour("Rome")
+        spoil(job, **fields)
+
+        assert work_off() == (0, 0)
+
+        assert deferred(job)[:2] == ("ready", 0)
+        assert deferred(job)[2].startswith("UnknownJobError: Band has no method ")
+
+    @pytest.mark.parametrize("method", ["", "os.system()", "a b", "\x00", "x" * 1000 + "."])
+    def test_of_what_can_be_no_method_fails_at_once(self, app, spoil, method):
+        job = Band(name="X").save().delay.play()
+        spoil(job, method=method)
+
+        assert work_off() == (0, 1)
+
+        assert app.get(job.id).has_failed
+
     def test_that_is_async_is_put_off_as_any_other(self, app, deferred):
         job = remember_later.delay(1)
 
