@@ -20,7 +20,7 @@ from tests.support.sample_jobs import (
 from tests.support.waiting import eventually
 from tests.support.working import work_off, working
 
-REFUSED = 8000  # an error code that the driver does not try again
+OPERATION_FAILED = 96  # which the driver does not try again
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ class TestAWorkerThatStarts:
     ):
         remember_one.delay("after all")
 
-        with failing(administrator, "findAndModify", times=3, appname="mongojobs", errorCode=REFUSED):
+        with failing(administrator, "findAndModify", times=3, appname="mongojobs", errorCode=OPERATION_FAILED):
             assert Worker(exit_on_complete=True).start() == 0
 
         assert recorder.facts("remembered") == ["after all"]
@@ -265,7 +265,7 @@ class TestAWorkerWithoutADatabase:
     def test_ends_a_batch_without_an_exception_when_it_cannot_reserve(self, app, administrator):
         remember_one.delay(1)
 
-        with failing(administrator, "findAndModify", appname="mongojobs", errorCode=REFUSED):
+        with failing(administrator, "findAndModify", appname="mongojobs", errorCode=OPERATION_FAILED):
             assert work_off() == (0, 0)
 
         assert work_off() == (1, 0)
@@ -274,7 +274,10 @@ class TestAWorkerWithoutADatabase:
     def test_goes_on_after_ten_and_more_errors_in_a_row(self, app, administrator, quick_tries, recorder, caplog):
         remember_one.delay("after all")
 
-        with failing(administrator, "findAndModify", times=12, appname="mongojobs", errorCode=REFUSED), working():
+        with (
+            failing(administrator, "findAndModify", times=12, appname="mongojobs", errorCode=OPERATION_FAILED),
+            working(),
+        ):
             eventually(lambda: recorder.facts("remembered") == ["after all"])
 
         told = [record.getMessage() for record in caplog.records if "Error while reserving" in record.getMessage()]
@@ -283,7 +286,7 @@ class TestAWorkerWithoutADatabase:
     def test_finishes_jobs_whose_results_it_could_not_write_at_first(self, app, administrator, quick_tries, recorder):
         job = remember_one.delay(1)
 
-        with failing(administrator, "delete", times=5, errorCode=REFUSED), working():
+        with failing(administrator, "delete", times=5, errorCode=OPERATION_FAILED), working():
             eventually(lambda: app.get(job.id) is None)
 
         assert recorder.facts("remembered") == [1]
