@@ -858,6 +858,22 @@ class TestErrors:
         assert "Error: the database refused" in ended.stderr
         assert "wrong" not in ended.stderr + ended.stdout
 
+    @pytest.mark.parametrize("fault", ["NXDOMAIN", "NoNameservers"])
+    def test_an_app_whose_import_meets_a_name_service_that_is_away(self, tmp_path, fault):
+        (tmp_path / "shop.py").write_text(
+            "import dns.resolver, mongoengine\n"
+            "def resolve(*_, **__):\n"
+            f"    raise dns.resolver.{fault}\n"
+            "dns.resolver.resolve = resolve\n"
+            "mongoengine.connect(host='mongodb+srv://cluster.example.org/shop')\n"
+        )
+
+        ended = run("work", "-A", "shop", cwd=tmp_path)
+
+        assert ended.returncode == 4
+        assert ended.stderr.startswith("Error: cannot import shop: the database is not available: ")
+        assert ended.stderr.count("\n") == 1
+
     def test_missing_module(self, tmp_path):
         ended = run("work", "-A", "no_such_app", cwd=tmp_path)
 
