@@ -36,7 +36,17 @@ SEARCHES = (
     "&q=name:job1+queue:bulk",
 )
 PATHS = [
-    *("/", "/?range=7d", "/failures", "/failures?queue=bulk", "/queues", "/workers", "/performance", "/system"),
+    *(
+        "/",
+        "/?range=7d",
+        "/jobs/known",
+        "/failures",
+        "/failures?queue=bulk",
+        "/queues",
+        "/workers",
+        "/performance",
+        "/system",
+    ),
     *(f"/jobs?state={state}{search}" for state in STATES for search in SEARCHES),
 ]
 
