@@ -227,6 +227,7 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "count_clear": (nothing, lambda store, _: store.count_clear()),
     "count_clear of queue": (nothing, lambda store, _: store.count_clear(queue="mail", older_than=START)),
     "ping": (nothing, lambda store, _: store.ping()),
+    "check_access": (nothing, lambda store, _: store.check_access()),
     "missing_indexes": (nothing, lambda store, _: store.missing_indexes()),
     "count_queued": (nothing, lambda store, _: store.count_queued("mail", limit=100)),
     "count_late": (nothing, lambda store, _: store.count_late(MINUTE)),
