@@ -124,6 +124,22 @@ class TestOneJob:
         expect(page.get_by_role("status").first).to_contain_text("1 job moved")
         assert (app.get(job.id).queue, app.get(job.id).priority) == ("bulk", -5)
 
+    def test_is_run_again_with_another_argument(self, app, visitor):
+        job = send_receipt.delay(7)
+        app.cancel(job.id)
+        page = visitor.open(f"/job?id={job.id}")
+        page.get_by_role("link", name="Run again").click()
+        page.get_by_label("order_id").fill("seven")
+        page.get_by_role("button", name="Run again").click()
+        expect(page.get_by_role("alert")).to_contain_text("order_id must be written as JSON")
+        page.get_by_label("order_id").fill("8")
+        page.get_by_role("button", name="Run again").click()
+
+        expect(page.get_by_role("status").first).to_contain_text("1 job enqueued again")
+        expect(page.locator("#job-head .state")).to_have_text("ready")
+        expect(page.get_by_role("region", name="Call").get_by_role("row", name="order_id")).to_contain_text("8")
+        assert states(app) == {"cancelled": 1, "ready": 1}
+
     def test_is_deleted_after_a_question(self, app, visitor):
         job = send_receipt.delay(1)
         page = visitor.open(f"/job?id={job.id}")
