@@ -142,8 +142,8 @@ def set_up_worker_logging(settings: Settings, log_dir: Path | None, *, at_once: 
 
     never_fail()
     handler = LogHandler(sys.stdout.buffer if log_dir is None else _open_log(log_dir), at_once=at_once)
-    be_heard(handler)
     set_up_logging(handler, level=log_level(settings), form=settings.log_format, environ=os.environ)
+    be_heard(handler)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what jobs print stands between the log lines of its time
 

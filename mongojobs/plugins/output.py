@@ -16,7 +16,7 @@ import os
 import select
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -141,12 +141,13 @@ class LogHandler(logging.Handler):
 
 
 class Heard(logging.Logger):
-    """The logger of a worker whose warnings and errors reach *handler*, however the app has set up logging.
+    """The logger of a worker: what is of the level *least* and above reaches *handler*, however an app sets up logging.
 
     That may happen in any job, and its usual way disables all loggers that it does not name.
     """
 
     handler: logging.Handler
+    least: int
 
     @property
     def disabled(self) -> bool:
@@ -159,11 +160,11 @@ class Heard(logging.Logger):
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name in the standard library
         """Whether records of *level* go anywhere."""
-        return level >= logging.WARNING or super().isEnabledFor(level)
+        return level >= self.least or super().isEnabledFor(level)
 
     def handle(self, record: logging.LogRecord) -> None:
         """Pass *record* on as the app wishes; and to the worker's own log, if that is not what it wishes."""
-        if record.levelno >= logging.WARNING and not (self._leads_there() and self.filter(record)):
+        if record.levelno >= self.least and not (self._leads_there() and self.filter(record)):
             self.handler.handle(record)
         super().handle(record)
 
@@ -176,12 +177,15 @@ class Heard(logging.Logger):
         return False
 
 
-def be_heard(handler: logging.Handler, name: str = "mongojobs") -> None:
-    """Let the warnings and errors of the logger *name* reach *handler*, whatever the app does to logging."""
-    logger = logging.getLogger(name)
+def be_heard(handler: logging.Handler) -> None:
+    """Let what a worker warns of reach *handler*, whatever the app does to logging from now on, or has done.
+
+    Unless even that is below the level that is logged now.
+    """
+    logger: Any = logging.getLogger("mongojobs")
     vars(logger).pop("disabled", None)
     logger.__class__ = Heard
-    logger.handler = handler  # type: ignore[attr-defined]  # it is a Heard one now
+    logger.handler, logger.least = handler, max(logging.WARNING, logging.getLogger().level)
 
 
 def _descriptor_of(output: BinaryIO) -> int | None:

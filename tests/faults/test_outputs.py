@@ -140,6 +140,14 @@ class TestAnAppThatSetsUpLogging:
         assert "FAILED" in ended.stdout
         assert ended.stdout.count("with ValueError: its last words") == 1
 
+    def test_leaves_out_what_the_worker_was_told_to_leave_out(self, app, environ):
+        talking_app.fails.delay("its last words")
+
+        ended = run_redirected("", "--log-level", "error", "workoff", environ=environ)
+
+        assert "FAILED permanently" in ended.stdout
+        assert "prior attempt" not in ended.stdout
+
     def test_that_disables_loggers_when_it_is_imported_leaves_the_start_and_the_end_in_the_log(self, app, environ):
         ended = run_redirected("", "workoff", environ=environ | {"CONFIGURED": "disables"})
 
