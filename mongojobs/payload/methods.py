@@ -240,7 +240,8 @@ def _is_called(attribute: object) -> bool:
 
 
 def _nearest(cls: type, name: str) -> str:
-    methods = [other for base in cls.__mro__ for other, value in vars(base).items() if _is_method(value)]
+    bases = [base for base in cls.__mro__ if not _is_of_odm(base)]
+    methods = [other for base in bases for other, value in vars(base).items() if _is_method(value)]
     own = [other for other in methods if not other.startswith("_")]
     nearest = difflib.get_close_matches(name, own, n=1)
     return f": did you mean {nearest[0]!r}?" if nearest else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
@@ -100,7 +100,7 @@ class ArgumentSearch:
 
     def _method_calls_with(self, name: str) -> dict[int, list[Document]]:
         """Return the same of methods: by the names of the jobs, or, where classes share their name, by class too."""
-        classes = list(self._payloads.codec.target_classes())
+        classes = _with_mixins(self._payloads.codec.target_classes())
         number = Counter(cls.__name__ for _, cls in classes)
         methods: dict[tuple[int, str], list[str]] = {}
         for class_name, cls in classes:
@@ -116,9 +116,9 @@ class ArgumentSearch:
     def _at(self, path: str, value: object) -> Iterator[Document]:
         """Yield what matches *value* at *path*, whatever holds it there."""
         root, inner = _split(path)
-        for where, holders, parents in _places(root, inner):
+        for where, holders, unwanted in _places(root, inner):
             for query in self._forms(where, value):
-                yield {**query, **holders, "$nor": [*query["$nor"], *_no_holders(parents)]}
+                yield {**query, **holders, "$nor": [*query["$nor"], *unwanted]}
 
     def _forms(self, path: str, value: object) -> Iterator[Document]:
         """Yield what matches *value* at *path*: itself, a member of an enum that is written so, and documents."""
@@ -127,7 +127,7 @@ class ArgumentSearch:
         if isinstance(value, Typed) and value.member:
             cls, member = value.member
             of_class = {f"{path}.{TAG}": "enum", f"{path}.v.class": {"$regex": rf"(^|\.){re.escape(cls)}$"}}
-            yield {**of_class, **exactly(f"{path}.v.name", member)}
+            yield {**of_class, f"{path}.v.name": member, "$nor": [_is_list(path)]}
         yield from self._documents(path, value)
 
     def _documents(self, path: str, value: object) -> Iterator[Document]:
@@ -138,17 +138,17 @@ class ArgumentSearch:
             value = value.pk  # type: ignore[attr-defined]  # which a document has
         if value is None or isinstance(value, bool):
             return
-        keys_of = _keys(value)
-        yield {f"{path}.{TAG}": "document", **of_class, **self._one_of(f"{path}.v.key._id", keys_of)}
         lazy: Any = "lazyref" if of_class else {"$in": ["lazyref", "dbref"]}
-        yield {f"{path}.{TAG}": lazy, **of_class, **self._one_of(f"{path}.v.id", keys_of)}
+        for tag, key in (("document", "key._id"), (lazy, "id")):
+            query = self._one_of(f"{path}.v.{key}", _keys(value))
+            yield {f"{path}.{TAG}": tag, **of_class, **query, "$nor": [*query["$nor"], _is_list(path)]}
 
     def _one_of(self, path: str, values: Sequence[object]) -> Document:
         """Match any of *values* at *path*; several are texts and what is written so, and no numbers."""
         stored = [self._stored(value) for value in values]
         if len(stored) == 1:
             return exactly(path, stored[0])
-        return {path: {"$in": stored}, "$nor": [{path: {"$type": "array"}}]}
+        return {path: {"$in": stored}, "$nor": [_is_list(path)]}
 
     def _stored(self, value: object) -> object:
         try:
@@ -165,6 +165,13 @@ def _loosely_first(found: Sequence[Document], further: Sequence[Document]) -> Do
     """
     loose = [{field: wanted for field, wanted in query.items() if field != "$nor"} for query in found]
     return {"$or": loose, "$nor": [{"$nor": list(found)}, *({"$nor": [query]} for query in further)]}
+
+
+def _with_mixins(classes: Iterable[tuple[str, type]]) -> list[tuple[str, type]]:
+    """Return *classes*, and those of their bases, documents or not, whose bodies a job may be of by ``super()``."""
+    known = dict(classes)
+    bases = {base for cls in known.values() for base in cls.__mro__ if any(map(declaration_of, vars(base).values()))}
+    return list({**{full_name(base): base for base in bases}, **known}.items())
 
 
 def _of_class(class_name: str) -> list[Document]:
@@ -184,31 +191,29 @@ def _split(path: str) -> tuple[str, list[str]]:
     return ".".join(parts[:3]), parts[3:]
 
 
-def _places(root: str, inner: Sequence[str]) -> Iterator[tuple[str, Document, list[str]]]:
+def _places(root: str, inner: Sequence[str]) -> Iterator[tuple[str, Document, list[Document]]]:
     """Yield the paths at which *inner* may stand: in dicts and lists, tuples, and the fields of objects.
 
-    With what the values on the way must be, and the paths of those that must be plain dicts.
+    With what the values on the way must be, and what they must not.
     """
     if not inner:
         yield root, {}, []
         return
     first, *rest = inner
-    plain = [] if first.isdecimal() else [root]
-    for path, holders, parents in _places(f"{root}.{first}", rest):
-        yield path, holders, [*plain, *parents]
+    plain = [] if first.isdecimal() else [_is_list(root), {f"{root}.{TAG}": {"$exists": True}}]
+    for path, holders, unwanted in _places(f"{root}.{first}", rest):
+        yield path, holders, [*plain, *unwanted]
     if len(inner) > DEEPEST_IN_OBJECTS:
         return
     tags: Any = "tuple" if first.isdecimal() else {"$in": list(_WITH_FIELDS)}
     tagged = f"{root}.v.{first}" if first.isdecimal() else f"{root}.v.fields.{first}"
-    for path, holders, parents in _places(tagged, rest):
-        yield path, {f"{root}.{TAG}": tags, **holders}, parents
+    for path, holders, unwanted in _places(tagged, rest):
+        yield path, {f"{root}.{TAG}": tags, **holders}, [_is_list(root), *unwanted]
 
 
-def _no_holders(parents: Sequence[str]) -> Iterator[Document]:
-    """Yield what values that must be plain dicts are not: lists of them, and values of ours."""
-    for parent in parents:
-        yield {parent: {"$type": "array"}}
-        yield {f"{parent}.{TAG}": {"$exists": True}}
+def _is_list(path: str) -> Document:
+    """Match a list at *path*, whose members the server would look into, too."""
+    return {path: {"$type": "array"}}
 
 
 def _readings(value: object) -> list[object]:

@@ -57,6 +57,18 @@ class Keeper(Delayable, Document):
     def hire(cls, cage: int) -> None: ...
 
 
+class Feathered(Delayable):
+    """Is no document itself: only the keepers of a subclass have one of its methods."""
+
+    @handle_asynchronously
+    def preen(self, cage: int) -> None: ...
+
+
+class Parrot(Feathered, Document):
+    @handle_asynchronously
+    def preen(self, beak: str, cage: int) -> None: ...
+
+
 class Twin:
     class Twin(Delayable, Document):
         id = IntField(primary_key=True)
@@ -120,6 +132,14 @@ class TestAName:
 
         assert found(cage=7) == {one.id for one in jobs}
 
+    def test_finds_the_arguments_of_the_bodies_that_were_called(self, app, found):
+        parrot = Parrot().save()
+        jobs = [parrot.preen("b", 7), Feathered.preen(parrot, 7)]
+        parrot.preen(7, 8)
+        Feathered.preen(parrot, 8)
+
+        assert found(cage=7) == {one.id for one in jobs}
+
     def test_finds_methods_of_classes_that_share_their_name(self, app, found):
         one, other = Twin.Twin(id=7).save(), Twins.Twin(id=7).save()
         jobs = [one.delay.walk("here", 7), other.delay.walk(7, "there"), Twin.Twin.delay.call(7)]
@@ -144,6 +164,7 @@ class TestAName:
     def test_finds_what_is_inside_of_lists_tuples_and_objects(self, found):
         listed, tupled = ship.delay([5, 7]), ship.delay((5, 7))
         boxed = ship.delay([Parcel(1.5, Parcel(2.5))])
+        ship.delay([(5, 7)])
 
         assert found(**{"order_id.1": 7}) == {listed.id, tupled.id}
         assert found(**{"order_id.0.to.weight": 2.5}) == {boxed.id}
@@ -265,6 +286,15 @@ class TestADocument:
 
         assert found(**{"order_id.band": band.pk}) == {job.id}
 
+    def test_is_not_a_list_of_it(self, found, band):
+        job = ship.delay(band)
+        ship.delay([band])
+        ship.delay([[band]])
+        ship.delay(order_id=[band.to_dbref()])
+
+        assert found(order_id=band) == {job.id}
+        assert found(order_id=band.pk) == {job.id}
+
     def test_is_not_one_of_another_class_with_the_same_id(self, found, band):
         keeper = Keeper(id=band.pk).save()
         job = ship.delay(keeper)
@@ -308,7 +338,8 @@ class TestATypedValue:
     )
     def test_is_found_as_what_is_written_so(self, typed, text, values):
         wanted = [ship.delay(value) for value in values]
-        others = [value for value in [*SEVEN, "seven and more", Paint.BLUE] if repr(value) not in map(repr, values)]
+        other = [*SEVEN, "seven and more", Paint.BLUE, [Paint.RED]]
+        others = [value for value in other if repr(value) not in map(repr, values)]
         ship.delay_many([(value,) for value in others])
 
         assert typed("order_id", text) == {one.id for one in wanted}

@@ -223,6 +223,10 @@ class TestMethodCall:
         with pytest.raises(NotAJobError, match="Group has no method 'update_user': did you mean 'update_users'"):
             method_call(Group(), "update_user")
 
+    def test_is_not_told_of_methods_that_cannot_be_jobs(self):
+        with pytest.raises(NotAJobError, match=r"Group has no method .drop_colection.$"):
+            method_call(Group(), "drop_colection")
+
     @pytest.mark.behaviour("S129")
     def test_accepts_a_private_method_that_is_declared(self):
         assert method_call(Reindexed(), "_reindex_quietly", (1,)).perform() == ("index", 1)
