@@ -99,8 +99,10 @@ def list_jobs(told: GlobalOptions, /, *, limit: int, after: str | None, as_json:
         say("There are no such jobs.")
     if page.next is not None:
         first = "soonest" if chosen["state"] == "scheduled" else "newest"
-        few = f"These are the {first} {limit}" if page.jobs else f"None was found among the {first} ones"
-        say(f"{few}; there are more: --limit N, or --after {page.next}", err=True)
+        if len(page) == limit:
+            say(f"These are the {first} {limit}; there are more: --limit N, or --after {page.next}", err=True)
+        else:  # as rare ones are looked for in parts
+            say(f"{len(page) or 'None'} found among the {first} jobs; to look further: --after {page.next}", err=True)
 
 
 @with_options(json_option())

@@ -17,6 +17,7 @@ import mongojobs
 from mongojobs import job
 from mongojobs.cli.main import mongojobs as command_line
 from mongojobs.core.notices import JobStarted
+from mongojobs.store import selecting
 from mongojobs.store.jobs import Wanted
 from tests.support.clock import START
 from tests.support.command_line import ROOT, SAMPLE_APP, Process, clean_environ, run, runner
@@ -365,6 +366,16 @@ class TestManyJobs:
 
         assert [len(first["jobs"]), len(second["jobs"]), second["next"]] == [2, 1, None]
         assert "give the `next` of the page before" in here("jobs", "list", "--after", "x").stderr
+
+    def test_that_are_rare_are_listed_part_by_part(self, here, monkeypatch):
+        monkeypatch.setattr(selecting, "DOCUMENTS_LOOKED_AT", 2)
+        append.delay_many([("x", "rare"), ("x", "1"), ("x", "2"), ("x", "3")])
+        search = ("jobs", "list", "--arg", "1=rare", "--limit", "2")
+
+        first = here(*search).stderr
+
+        assert first.startswith("None found among the newest jobs; to look further: --after ")
+        assert "append" in here(*search, *first.split()[-2:]).stdout
 
 
 class TestWhy:
