@@ -51,6 +51,7 @@ class Lifecycle:
         self._after: dict[str, list[Callback]] = {event: [] for event in EVENTS}
         self._around: dict[str, list[Callback]] = {event: [] for event in EVENTS}
         self._listeners: list[Callable[[Notice], None]] = []
+        self._orderly: list[Callable[[Notice], None]] = []
         self._watched: set[str] = set()
         self._further: list[tuple[str, tuple[Any, ...]]] = []
 
@@ -79,10 +80,19 @@ class Lifecycle:
         self._further.append(("around", (event, callback)))
 
     def on_notice(self, listener: Callable[[Notice], None]) -> None:
-        """Call *listener* with every notice. Raises CallbackError for one that nobody could await."""
+        """Call *listener* with every notice. Raises CallbackError for one that nobody could await.
+
+        It hears of the end of a run once that is stored, which the next run does not wait for.
+        """
         _check("notices", listener)
         self._listeners = [*self._listeners, listener]
         self._further.append(("on_notice", (listener,)))
+
+    def on_notice_in_order(self, listener: Callable[[Notice], None]) -> None:
+        """Do as ``on_notice``; but *listener* hears of the end of a run before its thread begins the next one."""
+        _check("notices", listener)
+        self._orderly = [*self._orderly, listener]
+        self._further.append(("on_notice_in_order", (listener,)))
 
     def forget(self, listener: Callable[[Notice], None]) -> None:
         """Call *listener* no more."""
@@ -93,13 +103,20 @@ class Lifecycle:
         """Whether any callback takes part in *event*."""
         return event in self._watched
 
-    def notify(self, notice: Notice) -> None:
-        """Tell all listeners. What one of them raises is told to the others, as whoever has news must go on."""
+    def notify(self, notice: Notice, *, is_foretold: bool = False) -> None:
+        """Tell all listeners; those who listen in order not once more what *is_foretold* to them.
+
+        What one of them raises is told to the others, as whoever has news must go on.
+        """
+        if not is_foretold:
+            self.foretell(notice)
         for listener in self._listeners:
-            try:
-                ran("a listener to notices", listener(notice))
-            except Exception:  # noqa: BLE001 - a listener of the app's may raise anything
-                self._tell_others(listener, notice)
+            self._tell(listener, notice)
+
+    def foretell(self, notice: Notice) -> None:
+        """Tell how a run ended to those who listen in order, before its result is stored."""
+        for listener in self._orderly:
+            self._tell(listener, notice)
 
     def complain(self, worker: str, what: str, job: Job | None = None, *, clean: Callable[[str], str] = str) -> None:
         """Tell of the exception that is being handled, which *what* raised and nothing depends on.
@@ -108,9 +125,15 @@ class Lifecycle:
         """
         self.notify(CallbackRaised(worker, job, what, clean(_current_trace())))
 
+    def _tell(self, listener: Callback, notice: Notice) -> None:
+        try:
+            ran("a listener to notices", listener(notice))
+        except Exception:  # noqa: BLE001 - a listener of the app's may raise anything
+            self._tell_others(listener, notice)
+
     def _tell_others(self, deaf: Callable[[Notice], None], notice: Notice) -> None:
         complaint = CallbackRaised(getattr(notice, "worker", ""), None, "a listener to notices", _current_trace())
-        for listener in self._listeners:
+        for listener in (*self._orderly, *self._listeners):
             if listener is not deaf:
                 with contextlib.suppress(Exception):  # it has been told of its own fault already, or will be
                     listener(complaint)

@@ -36,8 +36,8 @@ class LogPlugin(Plugin):
         self._deferred: set[str] = set()
 
     def register(self, lifecycle: Lifecycle) -> None:
-        """Listen to all notices."""
-        lifecycle.on_notice(self._hear)
+        """Listen to all notices, so that of each thread the lines stand in the order of its deeds."""
+        lifecycle.on_notice_in_order(self._hear)
 
     def _hear(self, notice: n.Notice) -> None:
         is_news = isinstance(notice, n.JobDeferred) and self._is_news(notice)

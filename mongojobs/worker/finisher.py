@@ -1,8 +1,9 @@
 """Writing results: one writer takes whatever has come in since its last write, and writes it at once.
 
-So a quiet worker writes each result when it comes, and a busy one writes many together (group commit), of whatever
-kind they are. A result is tried again until it is stored, or the job is not ours any more; others do not wait for one
-that is refused, which is found by halves. One that can never be stored is given up, and its job left to the rescue.
+So a quiet worker writes each result when it comes, and a busy one waits a moment and writes many together (group
+commit), of whatever kind they are. A result is tried again until it is stored, or the job is not ours any more; others
+do not wait for one that is refused, which is found by halves. One that can never be stored is given up, and its job
+left to the rescue.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ from mongojobs.worker.outcome import Crashed, Deferred, Discarded, Ending, Error
 LARGEST_GROUP: Final = 1000
 MOST_REFUSALS: Final = 10
 """After so many in a row the writer pauses: then it is hardly the results that are at fault."""
+GATHER_SECONDS: Final = 0.02
+"""How long results gather while more jobs wait for a slot: a writer that keeps pace would write each by itself."""
 PAUSE_SECONDS: Final = 1.0
 WRITING: Final = "writing results"
 
@@ -47,7 +50,7 @@ WRITING: Final = "writing results"
 class Result:
     """How the run of a held job ended, after how many *seconds*, and what has become of writing that."""
 
-    __slots__ = ("held", "is_doubtful", "is_settled", "outcome", "seconds")
+    __slots__ = ("foretold", "held", "is_doubtful", "is_settled", "is_told", "outcome", "seconds", "telling")
 
     def __init__(self, held: Held, outcome: Ending, seconds: float) -> None:
         self.held = held
@@ -57,6 +60,10 @@ class Result:
         """Whether an earlier write of it got no answer, so that it may be stored already."""
         self.is_settled = False
         """Whether it is stored, or dropped because the job is not ours any more."""
+        self.telling = threading.Lock()
+        self.is_told = False
+        self.foretold: list[Notice] = []
+        """What those who listen in order have been told before it is settled."""
 
 
 class Finisher:
@@ -82,11 +89,23 @@ class Finisher:
         self._waiting.append(result)
         self._arrived.set()
 
+    def foretell(self, result: Result) -> None:
+        """Tell those who listen in order how a run ended, unless all have been told: its thread begins the next one."""
+        if result.is_told:
+            return
+        with result.telling:
+            if not result.is_told:
+                result.foretold = _notices(self._worker, result)
+                for notice in result.foretold:
+                    self._lifecycle.foretell(notice)
+
     def run(self) -> None:
         """Write results as they come, until ``close``: the body of the writer thread."""
         while not self._closing.is_set():
             self._arrived.wait()
             self._arrived.clear()
+            if self._holdings.waiting():
+                self._closing.wait(GATHER_SECONDS)
             try:
                 self.write_patiently()
                 if self._holdings.is_empty():
@@ -215,15 +234,19 @@ class Finisher:
     def _settle(self, result: Result) -> None:
         """Tell of a result that is stored."""
         self._count(result)
-        for notice in _notices(self._worker, result):
-            self._lifecycle.notify(notice)
+        with result.telling:
+            for notice in result.foretold or _notices(self._worker, result):
+                self._lifecycle.notify(notice, is_foretold=bool(result.foretold))
+            result.is_told = True
 
     def _settle_lost(self, result: Result, why: str = "") -> None:
         """Tell of a result that is dropped."""
         self._count(result)
         result.held.is_given_up = True
         what = f"its result ({type(result.outcome).__name__.lower()}{why})"
-        self._lifecycle.notify(JobLost(self._worker, result.held.job, what))
+        with result.telling:
+            self._lifecycle.notify(JobLost(self._worker, result.held.job, what))
+            result.is_told = True
 
     def _count(self, result: Result) -> None:
         result.is_settled = True

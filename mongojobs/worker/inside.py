@@ -175,7 +175,7 @@ class _Events(Lifecycle):
         self._seen.append(event)
         return body()
 
-    def notify(self, notice: Notice) -> None:
+    def notify(self, notice: Notice, *, is_foretold: bool = False) -> None:  # noqa: ARG002 - nothing is foretold here
         if isinstance(notice, CallbackRaised):
             self._complain(notice)
 

@@ -126,8 +126,11 @@ class Slots:
         return result
 
     def _work(self, *, is_async: bool) -> None:
+        last: Result | None = None
         while self._runner.make_ready() and (held := self._holdings.take(is_async=is_async)) is not None:
             try:
-                self.perform(held)
+                if last is not None:
+                    self._finisher.foretell(last)
+                last = self.perform(held)
             except Exception:  # noqa: BLE001 - a slot that ends is missed until the process does
                 self._lifecycle.complain(self._worker, "its slot", held.job)

@@ -155,3 +155,35 @@ class TestAStop:
         assert status == 0
         assert "1 result could not be written before the stop" in caplog.text
         assert "Cannot use MongoClient after close" not in caplog.text
+
+
+class TestTheLog:
+    @pytest.mark.parametrize("how", ["succeeds", "fails"])
+    def test_tells_the_end_of_a_run_before_its_thread_begins_the_next(self, app, caplog, how):
+        caplog.set_level("INFO", logger="mongojobs")
+        enqueue(300, how)
+
+        mongojobs.Worker(exit_on_complete=True).start()
+
+        told = [(one.event, one.job_id) for one in caplog.records if one.event.startswith("job.")]
+        ends, begins = told[1::2], told[0::2]
+        assert {event for event, _ in begins} == {"job.started"}
+        assert [job_id for _, job_id in ends] == [job_id for _, job_id in begins]
+        assert len(begins) == 300
+
+    def test_tells_after_that_of_a_result_that_came_too_late(self, app, sent, caplog):
+        caplog.set_level("INFO", logger="mongojobs")
+        worker_jobs.counts.delay_many([(1,), (2,)])
+        both_have_run = threading.Event()
+
+        def take_away(event):
+            if event.command_name == "delete" and both_have_run.wait(20):
+                sent.look = lambda event: None
+                app.store.collection.delete_many({})
+
+        sent.look = take_away
+        app.lifecycle.after("perform", lambda _worker, _job: len(runs) < 2 or both_have_run.set())
+        mongojobs.Worker(exit_on_complete=True).start()
+
+        told = [one.event for one in caplog.records if one.event.startswith("job.")]
+        assert told == ["job.started", "job.completed", "job.started", "job.lost", "job.lost"]
