@@ -29,6 +29,7 @@ WORKER_SIGNALS: Final = (Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT, Signa
 STOP_SIGNALS: Final = (Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT)
 
 INTERRUPT_AGAIN: Final = "Interrupted: stopping. Once more, and running jobs are handed back at once"
+"""What people at a terminal are told at the first Ctrl-C."""
 
 HELD_BACK: Final = (*WORKER_SIGNALS, Signals.SIGUSR2)
 """What a process that begins to work, or that starts another, is not to be hit by before it is ready."""
@@ -52,9 +53,9 @@ class Stoppable(Protocol):
 class Handlers:
     """Handlers of signals that belong to this process alone: a copy of it that is forked off has the usual ones.
 
-    The story that holding signals back prevents: a job forks a child, as by ``multiprocessing``, and terminates it at
-    once; the signal comes before the child has given up the handlers; so the child takes it for one of the process
-    that it is a copy of, which shares the socket with it, and stops.
+    Signals wait during a fork because of this story: a job forks a child, as by ``multiprocessing``, and terminates it
+    at once, before the child has given up the handlers; so the signal goes into the socket that the child shares with
+    its worker; the child lives on, and the worker stops.
     """
 
     def __init__(self, handlers: Mapping[Signals, Handler]) -> None:
