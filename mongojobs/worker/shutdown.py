@@ -100,7 +100,7 @@ class Shutdown:
         has_begun = looking.ident is not None
         waiting = (*([looking.join] if has_begun else []), crew.release_unanswered, crew.release_waiting)
         handing_back = self._begin("handing back", *waiting)
-        self._begin("listening", crew.wakeup.close)
+        self._within(0.0, "listening", crew.wakeup.close)
         self._wait_for_runs_and_results(begun + self._timeout)
         deadline = time.monotonic()
         handing_back.leave_at(begun + HAND_BACK_SECONDS)
