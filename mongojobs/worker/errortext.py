@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from types import TracebackType
 
+from mongojobs.core.errors import MongoJobsError
 from mongojobs.core.job import ErrorText
 
 LARGEST_ERROR_BYTES = 8 * 1024
@@ -51,17 +52,21 @@ def cut_front(text: str, size: int) -> str:
 
 
 def _trace(error: BaseException) -> str:
+    """Return the traceback; of an error of ours that no code of the job is in, its last line, which says it all."""
+    frames = _below_us(error.__traceback__)
     try:
-        return "".join(
-            traceback.format_exception(type(error), error, _below_us(error.__traceback__), limit=-50)
-        ).rstrip()
+        if frames is None and isinstance(error, MongoJobsError):
+            lines = traceback.format_exception_only(error)
+        else:
+            lines = traceback.format_exception(type(error), error, frames or error.__traceback__, limit=-50)
+        return "".join(lines).rstrip()
     except Exception as unreadable:  # noqa: BLE001 - a stranger's exception
         return f"(the traceback cannot be written: {type(unreadable).__name__})"
 
 
 def _below_us(frames: TracebackType | None) -> TracebackType | None:
-    """Return *frames* without those at the top that are this library's own: the job's code begins below."""
+    """Return *frames* without those at the top that are this library's own: the job's code, if any, begins below."""
     rest = frames
     while rest is not None and rest.tb_frame.f_globals.get("__name__", "").startswith("mongojobs."):
         rest = rest.tb_next
-    return rest or frames
+    return rest

@@ -372,7 +372,7 @@ class TestPeople:
         assert f"mongojobs jobs hasten {job.id}" in reason.remedy
 
     def test_are_shown_it_with_the_job_and_in_lists(self, job):
-        assert "UnknownJobError: no job is registered" in run_here("jobs", "show", str(job.id)).output
+        assert "  because      UnknownJobError: no job is registered" in run_here("jobs", "show", str(job.id)).output
         assert "UnknownJobError: no job is" in run_here("jobs", "list", COLUMNS="250").output
 
     def test_are_told_by_the_doctor(self, app, job):

@@ -122,6 +122,13 @@ class TestAResultThatIsStillToBeRun:
         assert isinstance(outcome, Errored)
         assert re.match(r"NotRunError: .*returns.* returned an? .*, which nobody (reads|awaits): ", outcome.error.error)
 
+    def test_has_a_trace_without_the_code_of_the_worker(self, runner):
+        outcome = runner.run(held_call(hostile_jobs.returns, "a coroutine"))
+
+        assert re.fullmatch(
+            r"mongojobs\.NotRunError: returns returned a coroutine, which nobody .*", outcome.error.trace
+        )
+
     @pytest.mark.parametrize("what", list(hostile_jobs.UNRUN))
     def test_is_a_failure_of_a_job_object(self, runner, what):
         outcome = runner.run(held_object(hostile_jobs.Returns(what)))
