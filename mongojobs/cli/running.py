@@ -33,6 +33,7 @@ def run_here(told: GlobalOptions, text: str, *, debug: bool) -> None:
     """Run the job whose id *text* is. Raises Failure, with status 1 if it did not succeed."""
     from mongojobs.app import Worker
     from mongojobs.plugins.formats import set_up_logging
+    from mongojobs.store.clients import SHORT_PATIENCE, find_server
     from mongojobs.worker.signals import WorkerSignals
 
     refuse_without_app(told)
@@ -40,6 +41,7 @@ def run_here(told: GlobalOptions, text: str, *, debug: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     settings = opened.settings
     set_up_logging(handler, level=log_level(settings), form=settings.log_format, environ=os.environ)
+    find_server(opened.app.link.client, SHORT_PATIENCE)
     job = _made_ready(opened.app, look_up(opened.app.store, text))
     if debug:
         opened.app.lifecycle.around("invoke_job", _into_debugger)

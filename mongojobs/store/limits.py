@@ -38,8 +38,8 @@ def time_left() -> float:
 class Budget:
     """The time that a call may spend on the database; what it does between its questions costs nothing."""
 
-    def __init__(self, time_limit: timedelta) -> None:
-        self._seconds = time_limit.total_seconds()
+    def __init__(self, whole: timedelta) -> None:
+        self._seconds = whole.total_seconds()
 
     @contextmanager
     def spent(self) -> Iterator[None]:

@@ -840,7 +840,7 @@ class TestErrors:
         assert ended.stderr.count("\n") == 1
         assert ended.stderr.startswith("Error: the database is not available: 127.0.0.1:1")
 
-    @pytest.mark.parametrize("command", [("status",), ("doctor",), ("jobs", "list"), ("workoff",)], ids=" ".join)
+    @pytest.mark.parametrize("command", [("status",), ("doctor",), ("jobs", "run", "x"), ("workoff",)], ids=" ".join)
     def test_a_database_that_says_nothing(self, command, silent_server):
         environ = {"SAMPLE_URI": silent_server, "MONGOJOBS_APP": SAMPLE_APP, "MONGOJOBS_ENQUEUE_TIMEOUT": "2"}
 
