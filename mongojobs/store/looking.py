@@ -33,6 +33,7 @@ from mongojobs.store.selecting import (
     Selection,
     as_listed,
     by_state,
+    is_place,
     merged,
     of_queue_now,
     ranges,
@@ -154,9 +155,8 @@ class Looking(Reserving, Sweeping):
                 options: dict[str, Any] = {"sort": selection.sort(selection.direction), "limit": limit + 1 - len(found)}
                 found += self._read(selection.index, query, None, max_time_ms=PAGE_MILLISECONDS, **options)
         jobs = tuple(map(to_shown_job, found[:limit]))
-        if len(found) > limit:
-            return Page(jobs, to_text(selection.position(found[limit - 1])))
-        return Page(jobs, None if edge is None else to_text(edge))
+        last = edge if len(found) <= limit else _last_place(selection, found[:limit])
+        return Page(jobs, None if last is None else to_text(last))
 
     def count(self, chosen: JobFilter, *, most: int | None = MOST_COUNTED) -> Count:
         """Return how many jobs match, up to *most*; None: all of them, however long that takes. Raises DatabaseError.
@@ -352,6 +352,11 @@ class Looking(Reserving, Sweeping):
             return list(self.collection.aggregate(pipeline, maxTimeMS=PAGE_MILLISECONDS, **options))
 
         return self._using(index, run)
+
+
+def _last_place(selection: Selection, found: Sequence[Document]) -> Position | None:
+    """Return after which place the list goes on: damaged jobs behind it begin the next page once more."""
+    return next(filter(is_place, map(selection.position, reversed(found))), None)
 
 
 def _number_of_jobs(group: Document) -> int:

@@ -231,11 +231,16 @@ def to_text(position: Position) -> str:
     return base64.urlsafe_b64encode(bson.encode({"p": list(position)})).decode().rstrip("=")
 
 
+def is_place(position: Position) -> bool:
+    """Whether a list can go on after *position*: it cannot after values of types that no job of ours has there."""
+    return all(isinstance(value, _PLACES) and not isinstance(value, bool) for value in position)
+
+
 def to_position(text: object, order: Sequence[str]) -> Position:
     """Return the position that ``to_text`` made into *text*. Raises FilterError for anything else."""
     document = _decoded(text) if isinstance(text, str) and len(text) <= _LONGEST_PLACE else {}
     values = document.get("p")
-    if not isinstance(values, list) or len(values) != len(order) or not all(isinstance(v, _PLACES) for v in values):
+    if not isinstance(values, list) or len(values) != len(order) or not is_place(tuple(values)):
         raise FilterError(f"no list of this kind goes on after {text!r:.100}: give the `next` of the page before")
     return tuple(values)
 

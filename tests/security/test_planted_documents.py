@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from bson import Int64
 from pymongo import MongoClient
 
 import mongojobs
@@ -163,3 +164,36 @@ class TestPlantedFigures:
         assert 0 < figures.run.seconds < 10_000
         assert printed(app) <= {0, 1}
         assert shown(app) == {200}
+
+
+class TestAListWithPlantedPlaces:
+    @pytest.mark.parametrize("odd", [7.5, {"a": 1}, b"x", True, NOW, Int64(2**40)], ids=repr)
+    @pytest.mark.parametrize("limit", [2, 3])
+    def test_is_walked_through_though_an_odd_id_ends_a_page(self, app, odd, limit):
+        sound = {app.store.insert(job) and job.id for job in [a_job(run_at=NOW) for _ in range(5)]} | {"sound"}
+        app.store.collection.insert_one(to_document(a_job(run_at=NOW)) | {"_id": odd})
+
+        seen = [job.id for page in pages(app, JobFilter(), limit=limit) for job in page]
+
+        assert {job_id for job_id in seen if seen.count(job_id) == 1} >= sound
+
+    @pytest.mark.parametrize("odd", ["yesterday", 7, None, {"a": 1}, True], ids=repr)
+    def test_is_walked_through_though_an_odd_date_ends_a_page(self, app, odd):
+        sound = [a_job(state="failed", finished_at=NOW) for _ in range(5)]
+        for job in sound:
+            app.store.insert(job)
+        planted = to_document(a_job(state="failed")) | {"finished_at": odd}
+        app.store.collection.insert_one(planted)
+
+        seen = [job.id for page in pages(app, JobFilter(state="failed"), limit=2) for job in page]
+
+        assert {job_id for job_id in seen if seen.count(job_id) == 1} >= {job.id for job in sound}
+
+
+def pages(app, chosen, *, limit):
+    """Yield the pages of a list, one after the other."""
+    page = app.find(chosen, limit=limit)
+    yield page
+    while page.next is not None:
+        page = app.find(chosen, limit=limit, after=page.next)
+        yield page
