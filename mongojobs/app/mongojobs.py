@@ -16,7 +16,7 @@ from mongojobs.app.connections import Link, find_link, open_connections
 from mongojobs.app.operating import Operating, plain_errors
 from mongojobs.app.sources import read_file, settings_of
 from mongojobs.core.clock import Clock, truncate
-from mongojobs.core.errors import OptionError
+from mongojobs.core.errors import OptionError, SettingsError
 from mongojobs.core.figures import STEPS, Stats, Step
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle, Plugin
@@ -43,7 +43,7 @@ class MongoJobs(Operating):
     """One app: where its jobs are, how they are handled, and who listens.
 
     *client* is a PyMongo client to use instead of looking for one, *clock* tells the time instead of the server (for
-    tests). Nothing is connected before the first use.
+    tests). Nothing is connected before the first use. Raises SettingsError for *plugins* that are none.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class MongoJobs(Operating):
         clock: Clock | None = None,
     ) -> None:
         self.settings = settings or Settings()
-        self.plugins = [plugin() if isinstance(plugin, type) else plugin for plugin in plugins]
+        self.plugins = _made(plugins)
         self.lifecycle = Lifecycle()
         self._client = client
         self._clock = clock
@@ -183,6 +183,22 @@ def _check_choice(by: object, name: object, *, apart: object) -> None:
         raise OptionError(f"name must be the name of jobs, got {name!r:.100}")
     if name is not None and not apart:
         raise OptionError(f"apart=False is of all jobs together: leave it out, or the name {name!r:.100}")
+
+
+def _made(plugins: object) -> list[Plugin]:
+    """Return *plugins*, each made of its class if that is given. Raises SettingsError."""
+    if not isinstance(plugins, Iterable):
+        raise _no_plugins(plugins)
+    made = [plugin() if isinstance(plugin, type) else plugin for plugin in plugins]
+    if not all(callable(getattr(plugin, "register", None)) for plugin in made):
+        raise _no_plugins(plugins)
+    return made
+
+
+def _no_plugins(given: object) -> SettingsError:
+    return SettingsError(
+        f"plugins must be a list of plugins or of their classes, got {given!r:.200}", setting="plugins"
+    )
 
 
 class _Default:

@@ -452,19 +452,19 @@ def refuse_unknown(values: Mapping[str, object]) -> None:
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Return sentences about the variables that look like ours, and say nothing to anybody."""
-    known = {ENVIRONMENT_PREFIX + name.upper() for name in Settings.__dataclass_fields__}
-    known |= {ENVIRONMENT_PREFIX + name for name in _FURTHER_VARIABLES}
-    looking = [name for name in environ if name.startswith(ENVIRONMENT_PREFIX) and name not in known]
+    known = {name.upper() for name in Settings.__dataclass_fields__} | set(_FURTHER_VARIABLES)
+    looking = {name.removeprefix(ENVIRONMENT_PREFIX) for name in environ if name.startswith(ENVIRONMENT_PREFIX)}
     return [
-        f"the environment variable {name} is unknown and changes nothing{_nearest(name, known) or '.'}"
-        for name in sorted(looking)
-        if not name.removeprefix(ENVIRONMENT_PREFIX).startswith(_OF_DEVELOPERS)
+        f"the environment variable {ENVIRONMENT_PREFIX}{name} is unknown and changes nothing"
+        f"{_nearest(name, known, prefix=ENVIRONMENT_PREFIX) or '.'}"
+        for name in sorted(looking - known)
+        if not name.startswith(_OF_DEVELOPERS)
     ]
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def _nearest(name: str, known: Iterable[str], *, prefix: str = "") -> str:
     near = get_close_matches(name, known, n=1)
-    return f": did you mean {near[0]}?" if near else ""
+    return f": did you mean {prefix}{near[0]}?" if near else ""
 
 
 def _parsed(field: dataclasses.Field[Any], value: object) -> object:

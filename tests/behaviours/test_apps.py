@@ -8,6 +8,7 @@ import pytest
 
 import mongojobs
 from mongojobs import ConfigurationError, ConnectionMissingError, MongoJobs, Plugin, Settings
+from mongojobs.core.errors import SettingsError
 from tests.support.sample_documents import Band
 from tests.support.sample_jobs import Newsletter, remember_one, remember_where
 from tests.support.working import work_off
@@ -131,6 +132,11 @@ class TestTheDefaultApp:
         app = configure(max_attempts=3)
 
         assert app.settings.max_attempts == 7
+
+    @pytest.mark.parametrize("plugins", [None, Listening, [None], ["mongojobs"], [Listening, dict], "off"])
+    def test_refuses_plugins_that_are_none(self, configure, plugins):
+        with pytest.raises(SettingsError, match="plugins must be a list of plugins or of their classes, got "):
+            configure(plugins=plugins)
 
     def test_keeps_callbacks_and_plugins_when_it_is_configured_after_its_use(self, configure):
         configure(plugins=[Listening])

@@ -129,7 +129,7 @@ class TestResolve:
             ("MONGOJOBS_THRADS", "MONGOJOBS_THRADS is unknown and changes nothing: did you mean MONGOJOBS_THREADS\\?"),
             ("MONGOJOBS_QUEUE", "did you mean MONGOJOBS_QUEUES\\?"),
             ("MONGOJOBS_WEB_PASWORD", "did you mean MONGOJOBS_WEB_PASSWORD\\?"),
-            ("MONGOJOBS_XYZ", "MONGOJOBS_XYZ is unknown and changes nothing"),
+            ("MONGOJOBS_XYZ", r"MONGOJOBS_XYZ is unknown and changes nothing\.$"),
         ],
     )
     def test_warns_of_unknown_variables_with_the_nearest_one(self, variable, message):
