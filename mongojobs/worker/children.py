@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from mongojobs.core.clock import Clock
+from mongojobs.core.clock import Clock, monotonic_seconds
 from mongojobs.core.durations import format_duration
 from mongojobs.core.job import Document, ErrorText, Job
 from mongojobs.core.lifecycle import Lifecycle
@@ -119,7 +119,7 @@ class ChildRunner(Runner):
 
         Raises OSError when it had ended before.
         """
-        held.started = time.monotonic()  # a child that was still to be started takes nothing from the job's time
+        held.started = monotonic_seconds()  # a child that was still to be started takes nothing from the job's time
         self._limit(held)
         with self._guard:
             self._running[held.key] = child

@@ -6,13 +6,12 @@ All of them are locked by us, so all of them are renewed by the heartbeat. The s
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Final
 
-from mongojobs.core.clock import elapsed_seconds
+from mongojobs.core.clock import elapsed_seconds, monotonic_seconds
 from mongojobs.core.job import Job, JobId
 from mongojobs.payload.calls import Call
 from mongojobs.worker.interruption import Interruption
@@ -32,7 +31,7 @@ class LoopTime:
     def __init__(self) -> None:
         self.is_there = False
         self.waits_since: float | None = None
-        """Since when a coroutine has been waiting to begin, in ``time.monotonic`` seconds."""
+        """Since when a coroutine has been waiting to begin, in ``monotonic_seconds``."""
         self.excused = 0.0
         self.blocked = 0.0
 
@@ -69,13 +68,13 @@ class Held:
         """The payload, once it is loaded."""
         self.interruption = Interruption()
         self.started: float | None = None
-        """When the run began, in ``time.monotonic`` seconds."""
+        """When the run began, in ``monotonic_seconds``."""
         self._ends: float | None = None
         self.limit = timedelta(0)
         self.loop_time: LoopTime | None = None
         """What it has to do with the event loop, if anything."""
         self.overdue_since: float | None = None
-        """When the run was found to be too long, in ``time.monotonic`` seconds."""
+        """When the run was found to be too long, in ``monotonic_seconds``."""
         self.seconds: float | None = None
         """How long the run took, once it has ended."""
         self.is_given_up = False
@@ -100,7 +99,7 @@ class Held:
 
     @property
     def deadline(self) -> float | None:
-        """When the run is too long, in ``time.monotonic`` seconds; None while that cannot be said.
+        """When the run is too long, in ``monotonic_seconds``; None while that cannot be said.
 
         It counts the run's own time: not that in which it waits for the event loop, which others hold up.
         """
@@ -116,17 +115,17 @@ class Held:
     def limit_to(self, limit: timedelta) -> None:
         """Let the run last for *limit* from its start."""
         self.limit = limit
-        self._ends = (self.started or time.monotonic()) + limit.total_seconds()
+        self._ends = (self.started or monotonic_seconds()) + limit.total_seconds()
 
     def enter_loop(self) -> None:
         """Note that a coroutine is handed to the event loop."""
         self.loop_time = self.loop_time or LoopTime()
-        self.loop_time.is_there, self.loop_time.waits_since = True, time.monotonic()
+        self.loop_time.is_there, self.loop_time.waits_since = True, monotonic_seconds()
 
     def begin_on_loop(self) -> None:
         """Note that the coroutine begins."""
         if self.loop_time is not None and self.loop_time.waits_since is not None:
-            self.loop_time.excused += time.monotonic() - self.loop_time.waits_since
+            self.loop_time.excused += monotonic_seconds() - self.loop_time.waits_since
             self.loop_time.waits_since = None
 
     def leave_loop(self) -> None:
@@ -175,7 +174,7 @@ class Holdings:
         self._load = Load()
         self._ended_jobs = 0
         self._ended_seconds = 0.0
-        self._last_start = {False: time.monotonic(), True: time.monotonic()}
+        self._last_start = {False: monotonic_seconds(), True: monotonic_seconds()}
         self._waiting_since = {False: 0.0, True: 0.0}
         self._closed = False
 
@@ -187,7 +186,7 @@ class Holdings:
             for one in held:
                 waiting = self._waiting[one.is_async]
                 if not waiting:
-                    self._waiting_since[one.is_async] = time.monotonic()
+                    self._waiting_since[one.is_async] = monotonic_seconds()
                 waiting.append(one)
             for is_async in (False, True):
                 self._call_one(is_async=is_async)
@@ -224,7 +223,7 @@ class Holdings:
             del self._running[held.key]
             self._busy[held.is_async] -= 1
             self._ended_jobs += 1
-            self._ended_seconds += time.monotonic() - (held.started or 0.0)
+            self._ended_seconds += monotonic_seconds() - (held.started or 0.0)
             if not held.is_given_up:
                 (self._interrupted if interrupted else self._unwritten)[held.key] = held
             self._tell(held.is_async)
@@ -264,7 +263,7 @@ class Holdings:
         with self._guard:
             for is_async, waiting in self._waiting.items():
                 since = max(self._last_start[is_async], self._waiting_since[is_async])
-                if waiting and time.monotonic() - since >= seconds:
+                if waiting and monotonic_seconds() - since >= seconds:
                     self.return_some(len(waiting), is_async=is_async)
 
     def return_some(self, count: int, *, is_async: bool) -> None:
@@ -360,7 +359,7 @@ class Holdings:
 
     def seconds_since_start(self, *, is_async: bool) -> float:
         """Return how long ago a job of the kind was last begun."""
-        return time.monotonic() - self._last_start[is_async]
+        return monotonic_seconds() - self._last_start[is_async]
 
     def wait_until(self, condition: Callable[[], bool], timeout: float, *, few: int = 0) -> bool:
         """Wait until *condition* holds; false on time-out.
@@ -377,7 +376,7 @@ class Holdings:
         busy = self._busy[is_async]
         if not busy or self._load.has_use_for(busy + 1):
             return True
-        return time.monotonic() - self._last_start[is_async] >= STRETCH_SECONDS
+        return monotonic_seconds() - self._last_start[is_async] >= STRETCH_SECONDS
 
     def _wait_for_work(self, *, is_async: bool) -> None:
         """Wait to be called, or stand by for a moment where jobs wait and nobody else does."""
@@ -397,7 +396,7 @@ class Holdings:
             self._arrived[is_async].notify()
 
     def _start(self, held: Held) -> Held:
-        self._last_start[held.is_async] = held.started = time.monotonic()
+        self._last_start[held.is_async] = held.started = monotonic_seconds()
         self._running[held.key] = held
         self._busy[held.is_async] += 1
         self._call_one(is_async=held.is_async)

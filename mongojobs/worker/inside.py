@@ -15,6 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final, NoReturn, TypeVar
 
+from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.job import Document, Job
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import CallbackRaised, Notice
@@ -134,7 +135,7 @@ class Inside:
             case "run":
                 self._clock.set(message["now"])
                 held = Held(to_job(message["job"]), expires=float("inf"), is_async=False, stopping=self._stopping)
-                held.started = time.monotonic()
+                held.started = monotonic_seconds()
                 if message["exception"] is not None:
                     held.interruption.interrupt(messages.INTERRUPTIONS[message["exception"]])
                 self._held = held

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from mongojobs.core.clock import truncate
+from mongojobs.core.clock import monotonic_seconds, truncate
 from mongojobs.core.job import JobId
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.limits import LONGEST_NAME
@@ -441,7 +441,7 @@ def _unique_name() -> str:
 
 def _shown(held: Held, now: datetime) -> RunningJob:
     """Return what the list of workers shows of a job that runs *now*."""
-    job, elapsed = held.job, time.monotonic() - (held.started or time.monotonic())
+    job, elapsed = held.job, monotonic_seconds() - (held.started or monotonic_seconds())
     return RunningJob(id=job.id, name=job.name, queue=job.queue, since=truncate(now - timedelta(seconds=elapsed)))
 
 

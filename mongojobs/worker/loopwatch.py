@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from typing import Final
 
+from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobBlocks
@@ -32,7 +32,7 @@ class LoopWatch:
         self._thread: threading.Thread | None = None
         self._wanted = threading.Event()
         self._stopped = threading.Event()
-        self._looked_at = self._turned_at = time.monotonic()
+        self._looked_at = self._turned_at = monotonic_seconds()
         self._blocker: Job | None = None
         self._blocked_since = 0.0
         self._is_told = False
@@ -65,7 +65,7 @@ class LoopWatch:
     def _want(self) -> None:
         """Begin to watch: from now on, however late the thread comes to it."""
         with self._changing:
-            self._looked_at = self._turned_at = time.monotonic()
+            self._looked_at = self._turned_at = monotonic_seconds()
             self._wanted.set()
             if self._thread is None and not self._stopped.is_set():
                 self._thread = threading.Thread(target=self._run, name="mongojobs-loop-watch", daemon=True)
@@ -94,16 +94,16 @@ class LoopWatch:
         while not turned.wait(LOOK_SECONDS) and not self._stopped.is_set():
             self._blame(self._event_loop.runs())
         self._blocker = None
-        self._looked_at = self._turned_at = time.monotonic()
+        self._looked_at = self._turned_at = monotonic_seconds()
 
     def _mind_standstill(self, jobs: list[Job]) -> None:
         """Find the one of *jobs* to blame when this thread itself stood still: for code in C holds the interpreter."""
-        if time.monotonic() - self._looked_at > 3 * LOOK_SECONDS:
+        if monotonic_seconds() - self._looked_at > 3 * LOOK_SECONDS:
             self._blame(self._event_loop.runs() or (jobs[0] if len(jobs) == 1 else None))
 
     def _blame(self, job: Job | None) -> None:
         """Count the time since the last look against *job*, and against nobody else on the loop."""
-        now = time.monotonic()
+        now = monotonic_seconds()
         seconds, self._looked_at = now - self._looked_at, now
         if self._blocker is not job:
             self._blocker, self._blocked_since, self._is_told = job, now - seconds, False

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.errors import Interrupted
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobFailed, JobReleased, Warned
@@ -167,7 +168,7 @@ class Shutdown:
             if held.is_timed_out and not held.lost:
                 outcome = self._crew.runner.overdue(held)
                 if not isinstance(outcome, HandedBack):
-                    self._crew.finisher.submit(Result(held, outcome, time.monotonic() - (held.started or 0.0)))
+                    self._crew.finisher.submit(Result(held, outcome, monotonic_seconds() - (held.started or 0.0)))
 
     def _tell_unwritten(self, count: int) -> None:
         if count:

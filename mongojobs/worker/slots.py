@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.copies import CopiesEndHere
 from mongojobs.core.job import Job, job_in
 from mongojobs.core.lifecycle import Lifecycle
@@ -114,13 +115,13 @@ class Slots:
 
     def perform(self, held: Held) -> Result | None:
         """Run one job and hand over its result; None when it was interrupted, and so has none."""
-        started = time.monotonic()
+        started = monotonic_seconds()
         outcome = self._runner.run(held)
         held.interruption.close()
         self._holdings.ended(held, interrupted=isinstance(outcome, HandedBack))
         if isinstance(outcome, HandedBack):
             return None
-        result = Result(held, outcome, time.monotonic() - started)
+        result = Result(held, outcome, monotonic_seconds() - started)
         self._finisher.submit(result)
         self._on_end()
         return result

@@ -8,8 +8,7 @@ itself run empty when such a job's turn has come.
 
 from __future__ import annotations
 
-import time
-
+from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.retry import ALONE_FROM_LOSSES
 from mongojobs.worker.holdings import Held, Holdings
 
@@ -41,20 +40,20 @@ class Solitude:
         self._others_until = 0.0
         self._room_until: float | None = None
         self._interval = self._patience = self._next = 0.0
-        self._forget_tries(time.monotonic())
+        self._forget_tries(monotonic_seconds())
 
     def note_empty(self) -> None:
         """Note that the process held nothing when it looked for jobs."""
         self._room_until = None
-        self._forget_tries(time.monotonic())
+        self._forget_tries(monotonic_seconds())
 
     def is_to_look(self) -> bool:
         """Whether it is time to find out whether a suspect is the next job."""
-        return self._room_until is None and time.monotonic() >= self._next and not self._holdings.is_empty()
+        return self._room_until is None and monotonic_seconds() >= self._next and not self._holdings.is_empty()
 
     def note_next(self, *, is_suspect: bool) -> None:
         """Note what the next job is, and make room for it if it is a suspect."""
-        now = time.monotonic()
+        now = monotonic_seconds()
         if is_suspect:
             self._room_since, self._room_until = now, now + self._patience
         else:
@@ -63,13 +62,13 @@ class Solitude:
     def mind(self, held: list[Held]) -> None:
         """Note what was reserved; a job with losses comes as the only one of its batch."""
         if held and held[0].job.losses:
-            self._suspect, self._alone_since = held[0], time.monotonic()
+            self._suspect, self._alone_since = held[0], monotonic_seconds()
             self._cost_since = self._room_since or self._alone_since
         self._room_since = 0.0
 
     def owes_others(self) -> bool:
         """Whether others are to be taken before the next suspect, if any is due."""
-        return time.monotonic() < self._others_until
+        return monotonic_seconds() < self._others_until
 
     def is_alone(self) -> bool:
         """Whether nothing is to be begun now: beside a suspect that runs, or to let one in."""
@@ -86,7 +85,7 @@ class Solitude:
         suspect = self._suspect
         if suspect is None:
             return None
-        now = time.monotonic()
+        now = monotonic_seconds()
         is_harmless = now - self._alone_since >= self._alone_seconds
         if is_harmless or not self._holdings.is_at_large(suspect):
             self._suspect = None
@@ -97,7 +96,7 @@ class Solitude:
     def _is_running_empty(self) -> bool:
         if self._room_until is None or self._holdings.is_empty():
             return False
-        now = time.monotonic()
+        now = monotonic_seconds()
         if now < self._room_until:
             return True
         self._room_until, self._room_since = None, 0.0

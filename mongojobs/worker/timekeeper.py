@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
+from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.errors import JobTimeout
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobStuck, JobTimedOut
@@ -51,7 +51,7 @@ class Timekeeper:
             self._wake.clear()
             self._next = float("inf")  # so that a deadline which begins during the check wakes us
             self._next = self._check_all()
-            self._wake.wait(min(max(self._next - time.monotonic(), 0.0), threading.TIMEOUT_MAX))
+            self._wake.wait(min(max(self._next - monotonic_seconds(), 0.0), threading.TIMEOUT_MAX))
 
     def watch(self, held: Held) -> None:
         """Mind a new deadline."""
@@ -64,7 +64,7 @@ class Timekeeper:
         self._wake.set()
 
     def check(self) -> float:
-        """Act on every deadline that has passed, and return the next one, in ``time.monotonic`` seconds."""
+        """Act on every deadline that has passed, and return the next one, in ``monotonic_seconds``."""
         return min((self._check(held) for held in self._holdings.running()), default=float("inf"))
 
     def _check_all(self) -> float:
@@ -72,10 +72,10 @@ class Timekeeper:
             return self.check()
         except Exception:  # noqa: BLE001 - without this thread no limit would be kept
             self._lifecycle.complain(self._worker, "keeping time limits")
-            return time.monotonic() + PAUSE_SECONDS
+            return monotonic_seconds() + PAUSE_SECONDS
 
     def _check(self, held: Held) -> float:
-        now = time.monotonic()
+        now = monotonic_seconds()
         if held.deadline is None or held.is_stuck:
             return float("inf")
         if now < held.deadline:

@@ -2,12 +2,14 @@
 
 import datetime as dt
 import importlib
+import threading
+import time
 
 import pytest
 
 from mongojobs import UnstorableValueError, enqueue
 from tests.support import reloaded_values, sample_values
-from tests.support.sample_jobs import remember_one
+from tests.support.sample_jobs import goes_on_for, remember_one
 from tests.support.swapped import HeldDate, HeldDatetime, held_time
 from tests.support.working import work_off
 
@@ -178,3 +180,12 @@ class TestTimeHeldByATest:
             assert work_off() == (1, 0)
 
         assert recorder.facts("remembered") == [value]
+
+    def test_that_is_another_one_in_some_threads_ends_no_job(self, app, monkeypatch):
+        def held(real=time.monotonic):
+            return real() + 10**6 * threading.current_thread().name.endswith("timekeeper")
+
+        monkeypatch.setattr(time, "monotonic", held)
+        goes_on_for.delay(0.2)
+
+        assert work_off() == (1, 0)

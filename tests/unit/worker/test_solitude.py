@@ -15,7 +15,7 @@ class Time:
     def __init__(self):
         self.now = 1000.0
 
-    def monotonic(self):
+    def monotonic_seconds(self):
         return self.now
 
 
@@ -23,8 +23,8 @@ class Time:
 def time(monkeypatch):
     """The one clock of both: by the machine's, a run may have begun long before the time that is held here."""
     time = Time()
-    monkeypatch.setattr(solitude_module, "time", time)
-    monkeypatch.setattr(holdings_module, "time", time)
+    monkeypatch.setattr(solitude_module, "monotonic_seconds", time.monotonic_seconds)
+    monkeypatch.setattr(holdings_module, "monotonic_seconds", time.monotonic_seconds)
     return time
 
 

@@ -19,14 +19,14 @@ class Time:
     def __init__(self):
         self.now = 1000.0
 
-    def monotonic(self):
+    def monotonic_seconds(self):
         return self.now
 
 
 @pytest.fixture
 def time(monkeypatch):
     time = Time()
-    monkeypatch.setattr(timekeeper_module, "time", time)
+    monkeypatch.setattr(timekeeper_module, "monotonic_seconds", time.monotonic_seconds)
     return time
 
 
