@@ -38,7 +38,10 @@ def delay_after(attempts: int, declared: Backoff | None = None) -> timedelta:
     if declared is None:
         return backoff(attempts)
     given = ran("backoff", declared(attempts)) if callable(declared) else declared
-    wanted = given if isinstance(given, timedelta) else parse_duration(_capped(given))
+    try:
+        wanted = given if isinstance(given, timedelta) else parse_duration(_capped(given))
+    except ValueError as error:
+        raise ValueError(f"backoff {error}, got {given!r:.200}") from None
     return min(max(wanted, timedelta(0)), LONGEST_DELAY)
 
 

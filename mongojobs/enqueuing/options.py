@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from bson import ObjectId
 
 from mongojobs.core.clock import truncate
-from mongojobs.core.durations import LONGEST_DURATION, parse_duration
+from mongojobs.core.durations import parse_duration
 from mongojobs.core.errors import OptionError
 from mongojobs.core.job import JobId
 from mongojobs.core.limits import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
@@ -30,9 +30,9 @@ class EnqueueOptions(TypedDict, total=False):
     queue: str
     priority: int
     run_at: datetime
-    run_in: timedelta | float
+    run_in: timedelta | float | str
     max_attempts: int
-    max_run_time: timedelta | float
+    max_run_time: timedelta | float | str
     tags: Sequence[str]
     meta: Mapping[str, Any]
     session: Session
@@ -43,8 +43,9 @@ class EnqueueOptions(TypedDict, total=False):
 class Options:
     """How, when and where a job is to run; None leaves it to the declaration, the payload and the settings.
 
-    *run_at* must be aware; *run_in* and *max_run_time* are ``timedelta`` or seconds. *job_id* chosen by the caller
-    makes the enqueue repeatable. *session* takes part in the caller's transaction. Raises OptionError.
+    *run_at* must be aware; *run_in* and *max_run_time* are durations: ``timedelta``, seconds, or a text such as ``5m``.
+    *job_id* chosen by the caller makes the enqueue repeatable. *session* takes part in the caller's transaction. Raises
+    OptionError.
     """
 
     queue: str | None = None
@@ -104,23 +105,16 @@ def _priority(value: object) -> int:
 def _run_at(value: object) -> datetime:
     if not isinstance(value, datetime):
         raise ValueError("must be a datetime with a time zone")
+    if value.utcoffset() is None:
+        raise ValueError("must have a time zone, as datetime.now(UTC) has")
     return truncate(value)
 
 
 def _run_in(value: object) -> timedelta:
-    delay = value if isinstance(value, timedelta) else _seconds(value)
-    if not timedelta(0) <= delay <= LONGEST_DURATION:
-        raise ValueError("must be between 0 and 100 years")
+    delay = parse_duration(value)
+    if delay < timedelta(0):
+        raise ValueError("must be 0 or more")
     return delay
-
-
-def _seconds(value: object) -> timedelta:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("must be a timedelta or a number of seconds")
-    try:
-        return parse_duration(value)
-    except ValueError:
-        raise ValueError("must be between 0 and 100 years") from None
 
 
 def _max_attempts(value: object) -> int:

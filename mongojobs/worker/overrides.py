@@ -95,7 +95,10 @@ def _count(value: object) -> int:
 
 
 def _limit(value: object) -> timedelta:
-    limit = parse_duration(value)
+    try:
+        limit = parse_duration(value)
+    except ValueError as error:
+        raise ValueError(f"max_run_time {error}, got {value!r:.200}") from None
     if limit <= timedelta(0):
-        raise ValueError(f"max_run_time must be more than 0, got {value!r}")
+        raise ValueError(f"max_run_time must be more than 0, got {value!r:.200}")
     return limit

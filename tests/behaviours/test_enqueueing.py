@@ -54,7 +54,7 @@ class TestATime:
         assert app.get(job.id).run_at == START + timedelta(seconds=90)
 
     def test_must_have_a_zone(self, app):
-        with pytest.raises(OptionError, match="run_at a time must carry its zone"):
+        with pytest.raises(OptionError, match="run_at must have a time zone"):
             remember_one.options(run_at=datetime(2031, 1, 1)).delay(1)  # noqa: DTZ001
 
 

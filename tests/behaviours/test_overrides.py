@@ -202,6 +202,13 @@ class TestTheNextRun:
 
 
 class TestABadOverride:
+    def test_is_told_with_its_value(self, app, caplog):
+        enqueue(Unhurried(seconds=0, max_run_time="soon"))
+
+        assert work_off() == (1, 0)
+
+        assert "max_run_time must be a duration such as 90, 90s, 15m, 2h or 7d, got 'soon'" in caplog.text
+
     def test_is_passed_over_and_told(self, app, caplog):
         job = enqueue(BadOverrides())
 
