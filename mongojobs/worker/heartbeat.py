@@ -55,8 +55,8 @@ class Heartbeat:
     def run(self) -> None:
         """Beat until ``stop``: the body of the heartbeat's thread."""
         while not self._stopped:
-            self._wake.clear()
             self._wake.wait(self._turn())
+            self._wake.clear()
 
     def look(self) -> None:
         """Look again how long to wait: jobs have begun to wait for a slot."""

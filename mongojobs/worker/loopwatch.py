@@ -80,8 +80,9 @@ class LoopWatch:
                 self._stopped.wait(LOOK_SECONDS)
                 self._mind_standstill(jobs)
             with self._changing:
-                if not (self._stopped.is_set() or self._jobs()):
-                    self._wanted.clear()
+                self._wanted.clear()
+                if self._stopped.is_set() or self._jobs():
+                    self._wanted.set()
 
     def _jobs(self) -> list[Job]:
         """Return the jobs that are on the loop."""

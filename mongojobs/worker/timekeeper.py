@@ -48,10 +48,10 @@ class Timekeeper:
     def run(self) -> None:
         """Watch until ``stop``: the body of the timekeeper's thread."""
         while not self._stopped:
-            self._wake.clear()
             self._next = float("inf")  # so that a deadline which begins during the check wakes us
             self._next = self._check_all()
             self._wake.wait(min(max(self._next - monotonic_seconds(), 0.0), threading.TIMEOUT_MAX))
+            self._wake.clear()
 
     def watch(self, held: Held) -> None:
         """Mind a new deadline."""

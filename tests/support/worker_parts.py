@@ -54,6 +54,20 @@ def holdings_of(*held: Held, threads: int = 1, async_concurrency: int = 10) -> H
     return holdings
 
 
+class HitWhileCleared(threading.Event):
+    """An event, set at first, a step before whose first clearing *what* happens."""
+
+    def __init__(self, what: Callable[[], object]) -> None:
+        super().__init__()
+        self._to_happen = [what]
+        self.set()
+
+    def clear(self) -> None:
+        while self._to_happen:
+            self._to_happen.pop()()
+        super().clear()
+
+
 class FakeStore:
     """Answers each call as it is told: ``store.on("renew", AWAY, [])`` fails once and succeeds then.
 

@@ -11,7 +11,7 @@ from mongojobs.worker import outage as outage_module
 from mongojobs.worker.heartbeat import Heartbeat
 from mongojobs.worker.outage import Outage
 from tests.support.waiting import eventually
-from tests.support.worker_parts import AWAY, FakeStore, Told, a_held, holdings_of
+from tests.support.worker_parts import AWAY, FakeStore, HitWhileCleared, Told, a_held, holdings_of
 
 
 @pytest.fixture
@@ -153,6 +153,17 @@ class TestTheHeartbeat:
         beating(holdings, beat=beat)
 
         eventually(lambda: len(store.called("renew")) >= 3)
+
+    def test_ends_at_a_stop_that_comes_while_it_wakes(self, store, told):
+        outage = Outage(told, "worker")
+        heartbeat = Heartbeat(store, holdings_of(), told, Settings(), outage, worker="worker", beat=lambda: None)
+        heartbeat._wake = HitWhileCleared(heartbeat.stop)
+
+        thread = threading.Thread(target=heartbeat.run, daemon=True)
+        thread.start()
+        thread.join(5)
+
+        assert not thread.is_alive()
 
 
 class TestWhatWaitsForABusySlot:

@@ -10,7 +10,7 @@ from mongojobs.core.settings import Settings
 from mongojobs.worker import timekeeper as timekeeper_module
 from mongojobs.worker.timekeeper import Timekeeper
 from tests.support.waiting import eventually
-from tests.support.worker_parts import Told, a_held, holdings_of, seconds
+from tests.support.worker_parts import HitWhileCleared, Told, a_held, holdings_of, seconds
 
 GRACE = 60
 
@@ -175,6 +175,16 @@ class TestTheTimekeepersThread:
 
         eventually(lambda: short.is_timed_out)
         assert not long.is_timed_out
+
+    def test_ends_at_a_stop_that_comes_while_it_wakes(self, told, stuck):
+        timekeeper = timekeeper_of(holdings_of(), told, stuck)
+        timekeeper._wake = HitWhileCleared(timekeeper.stop)
+
+        thread = threading.Thread(target=timekeeper.run, daemon=True)
+        thread.start()
+        thread.join(5)
+
+        assert not thread.is_alive()
 
     def test_lives_through_anything(self, told, keeping, monkeypatch):
         monkeypatch.setattr(timekeeper_module, "PAUSE_SECONDS", 0.01)
