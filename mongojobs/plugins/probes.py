@@ -122,6 +122,8 @@ class ProbeServer:
             await self._answer(reader, writer)
         except (OSError, EOFError, asyncio.LimitOverrunError):
             pass  # the client has gone away, is too slow, or sends too much
+        except asyncio.CancelledError:
+            pass  # the server ends; Python 3.11 would tell of each client with a traceback
         finally:
             writer.transport.abort()
 

@@ -157,6 +157,14 @@ class TestTheServer:
         with ProbeServer({}, host="127.0.0.1", port=port):
             pass
 
+    def test_ends_without_a_word_beside_a_client_that_says_nothing(self, caplog):
+        with ProbeServer({"/": lambda: Answer("yes")}, host="127.0.0.1", port=0) as server:
+            silent = socket.create_connection(server.server_address[:2])
+            eventually(lambda: server._waiting)
+
+        silent.close()
+        assert caplog.messages == []
+
     def test_listens_on_version_6_too(self):
         with ProbeServer({"/": lambda: Answer("yes")}, host="::1", port=0) as server:
             assert get(f"{server.url}/").text == "yes"
