@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Literal
@@ -16,6 +16,8 @@ from mongojobs.payload.registry import Declaration, full_name, registry
 
 _NO_OPTIONS: Final = ("name", "target", "kind", "queue")
 """What of a declaration is told by itself."""
+
+_NOT_OF_APPS: Final = ("mongoengine", "mongojobs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,7 @@ class DeclaredJob:
 def declared_jobs() -> list[DeclaredJob]:
     """Return all jobs that are declared in the modules imported so far, by name."""
     declared = [_of(declaration) for declaration in registry.declarations()]
-    for cls in _documents(mongoengine.Document):
+    for cls in _classes():
         declared += _of_class(cls)
     return sorted(declared, key=lambda job: job.name)
 
@@ -63,7 +65,7 @@ def _of_class(cls: type[Any]) -> Iterator[DeclaredJob]:
                 queue=str(queue) if queue else None,
                 options=_options(given),
             )
-    if Delayable in cls.__mro__ and not cls._meta.get("abstract"):
+    if Delayable in cls.__mro__ and issubclass(cls, mongoengine.Document) and not cls._meta.get("abstract"):
         yield DeclaredJob(name=full_name(cls), kind="document", module=cls.__module__, queue=None, options={})
 
 
@@ -86,8 +88,13 @@ def _plain(value: object) -> object:
     return getattr(value, "__qualname__", repr(value))
 
 
-def _documents(cls: type[Any]) -> Iterable[type[Any]]:
+def _classes() -> set[type[Any]]:
+    """Return the app's document classes and registered ones, with all their bases: mixins declare methods, too."""
+    found = {*_below(mongoengine.Document), *registry.classes().values()}
+    return {base for cls in found for base in cls.__mro__ if base.__module__.partition(".")[0] not in _NOT_OF_APPS}
+
+
+def _below(cls: type[Any]) -> Iterator[type[Any]]:
     for subclass in cls.__subclasses__():
-        if subclass.__module__.partition(".")[0] not in ("mongoengine", "mongojobs"):
-            yield subclass
-        yield from _documents(subclass)
+        yield subclass
+        yield from _below(subclass)

@@ -45,6 +45,32 @@ class Plain(Document):
 """
 
 
+MIXINS = """
+from mongoengine import Document
+from mongojobs import Delayable, handle_asynchronously, register
+
+class Greeting:
+    @handle_asynchronously
+    def greet(self):
+        pass
+
+class One(Document):
+    meta = {"abstract": True}
+
+class Other(Document):
+    meta = {"abstract": True}
+
+class Both(Greeting, Delayable, One, Other):
+    pass
+
+@register
+class Mailer(Greeting):
+    @handle_asynchronously
+    def send(self):
+        pass
+"""
+
+
 @pytest.fixture
 def project(tmp_path):
     """A folder with a site that declares no job, and its jobs and documents in modules that it does not import."""
@@ -211,6 +237,14 @@ class TestDeclaredJobs:
             ["shop_models.Group", "document", "shop_models", "-", "-"],
             ["shop_models.Plain.grow", "method", "shop_models", "slow", "priority=7"],
         ]  # fmt: skip
+
+    def test_of_mixins_and_registered_classes_are_listed_once(self, project, environ):
+        (project / "mixins.py").write_text(MIXINS)
+
+        ended = run("jobs", "declared", "-A", "site_wsgi", "-I", "mixins", environ=environ, cwd=project)
+
+        names = [line.split()[0] for line in ended.stdout.splitlines()]
+        assert names == ["NAME", "mixins.Both", "mixins.Greeting.greet", "mixins.Mailer.send"]
 
     def test_are_listed_for_programs(self, project, environ):
         ended = run("jobs", "declared", "-I", "shop_jobs", "--json", environ=environ, cwd=project)
