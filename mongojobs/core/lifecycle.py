@@ -160,6 +160,8 @@ class Lifecycle:
 
         What *body* returned is returned, though a callback around it forgets to.
         """
+        if event not in self._watched:
+            return self.run(event, *arguments, body=body)
         begun: list[bool] = []
         results: list[T] = []
 

@@ -68,6 +68,9 @@ def run_to_end(coroutine: Coroutine[Any, Any, object]) -> object:
 
 
 def _with_hooks(call: Call, job: Job, wait: Await, wait_for_hook: Await) -> object:
+    if call.job_object is None:
+        return _perform(call, wait)
+
     def hook(name: str, *arguments: object) -> None:
         call_hook(call.job_object, name, job, *arguments, wait=wait_for_hook)
 

@@ -76,13 +76,18 @@ def log(notice: n.Notice, level: int | None = None, *, has_trace: bool = True) -
     worker = getattr(notice, "worker", None)
     line = printable(f"[Worker({worker})] {text}" if worker else text)
     fields = _fields(notice)
-    trace = "\n".join(printable_lines(getattr(notice, "trace", "").strip("\n"))) if has_trace else ""
-    if trace:
+    if trace := _trace(notice) if has_trace else "":
         fields["trace"] = trace
     # Not by logger.log: to find out which line of ours has called takes a third of the time.
     record = logger.makeRecord(logger.name, level, __file__, 0, "%s", (line,), None, extra=fields)
-    record.exc_text = indent(trace, "  ") or None  # what every formatter writes behind the line
+    if trace:
+        record.exc_text = indent(trace, "  ")  # what every formatter writes behind the line
     logger.handle(record)
+
+
+def _trace(notice: n.Notice) -> str:
+    trace = getattr(notice, "trace", "").strip("\n")
+    return "\n".join(printable_lines(trace)) if trace else ""
 
 
 def _level(notice: n.Notice) -> int:

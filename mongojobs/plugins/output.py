@@ -15,7 +15,7 @@ import logging
 import os
 import select
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 if TYPE_CHECKING:
@@ -82,8 +82,7 @@ class LogHandler(logging.Handler):
         except Exception:  # noqa: BLE001 - as in the standard library: a log that fails stops nobody
             self.handleError(record)
             return
-        with self._alone():
-            self._write(line)
+        self._alone(lambda: self._write(line))
         if self._at_once or record.levelno >= logging.WARNING:
             self.flush()
         elif not self._written.is_set():
@@ -91,19 +90,18 @@ class LogHandler(logging.Handler):
 
     def flush(self) -> None:
         """Write what is gathered."""
-        with self._alone(), contextlib.suppress(OSError, ValueError):
-            self._output.flush()
+        with contextlib.suppress(OSError, ValueError):
+            self._alone(self._output.flush)
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Let nobody fork meanwhile.
+    def _alone(self, act: Callable[[], object]) -> None:
+        """Do *act*, and let nobody fork meanwhile.
 
         The patience is for this story: one thread has begun to fork, and waits for the lock of the logging module;
         another one has that, as it sets up logging, and flushes all handlers.
         """
         is_ours = self._writing.acquire(timeout=_PATIENCE_SECONDS)
         try:
-            yield
+            act()
         finally:
             if is_ours:
                 self._writing.release()
