@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import bson
@@ -319,10 +319,18 @@ def _still_changed(document: Any, query: dict[str, object], changed: list[str]) 
     try:
         options = CodecOptions(*collection.codec_options)  # mongomock's are a tuple of its own
         own = bson.decode(bson.encode(document.to_mongo(), codec_options=options), options)
+        seen = {**_defaults(document, own.keys() - stored.keys()), **stored}
     except (BSONError, *_UNLOADABLE):  # what cannot be stored is not stored
         return changed
-    parts = [(name, _part(own, name), _part(stored, name)) for name in changed or sorted(own)]
+    parts = [(name, _part(own, name), _part(seen, name)) for name in changed or sorted(own)]
     return [name for name, one, other in parts if not _is_same(one, other, options)]
+
+
+def _defaults(document: Any, names: Iterable[str]) -> dict[str, object]:
+    """Return what a document without the fields *names* has in them when it is loaded."""
+    fields = {field.db_field: field for field in document._fields.values() if field.db_field in names}
+    given = {name: field.default() if callable(field.default) else field.default for name, field in fields.items()}
+    return {name: _plain(fields[name].to_mongo(value)) for name, value in given.items() if value is not None}
 
 
 def _session_of(collection: Any) -> Any:
