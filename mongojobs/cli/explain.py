@@ -52,4 +52,4 @@ def _print(plan: ReservePlan) -> None:
     elif not plan.is_good:
         say(f"It should read one document by the index {plan.wanted_index}: run `mongojobs create-indexes --check`")
     else:
-        say("All is well: so it stays, however many jobs there are.")
+        say("All is well, and will be however many jobs there are.")
