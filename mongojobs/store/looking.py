@@ -33,10 +33,10 @@ from mongojobs.store.selecting import (
     Selection,
     as_listed,
     by_state,
-    is_place,
     merged,
     of_queue_now,
     ranges,
+    stretches,
     to_position,
     to_text,
     until,
@@ -146,17 +146,31 @@ class Looking(Reserving, Sweeping):
         selection = as_listed(chosen, now=self.clock.now(), everything=self.anything(), match=self.match_argument)
         if type(limit) is not int or not 1 <= limit <= LONGEST_PAGE:
             raise FilterError(f"limit must be between 1 and {LONGEST_PAGE}, got {limit!r:.100}")
-        start = None if after is None else to_position(after, selection.order)
-        edge = self._edge(selection, start)
+        parts = stretches(selection, everything=self.anything())
+        start = None if after is None else to_position(after, [len(part.order) for part in parts])
+        found: list[tuple[Selection, Document]] = []
+        edge: Position | None = None
+        for part in parts if start is None else [one for one in parts if len(one.order) <= len(start)]:
+            edge = self._edge(part, start)
+            found += [(part, document) for document in self._walk(part, start, edge, most=limit + 1 - len(found))]
+            if edge is not None or len(found) > limit:
+                break
+            start = None
+        jobs = tuple(to_shown_job(document) for _, document in found[:limit])
+        if len(found) > limit:
+            part, last = found[limit - 1]
+            return Page(jobs, to_text(part.position(last)))
+        return Page(jobs, None if edge is None else to_text(edge))
+
+    def _walk(self, part: Selection, start: Position | None, edge: Position | None, *, most: int) -> list[Document]:
+        """Return up to *most* jobs after *start*, none after *edge*."""
         found: list[Document] = []
-        for part in ranges(selection.order, start, direction=selection.direction):
-            if len(found) <= limit:
-                query = merged(selection.query, part, _up_to(selection, edge))
-                options: dict[str, Any] = {"sort": selection.sort(selection.direction), "limit": limit + 1 - len(found)}
-                found += self._read(selection.index, query, None, max_time_ms=PAGE_MILLISECONDS, **options)
-        jobs = tuple(map(to_shown_job, found[:limit]))
-        last = edge if len(found) <= limit else _last_place(selection, found[:limit])
-        return Page(jobs, None if last is None else to_text(last))
+        for stretch in ranges(part.order, start, direction=part.direction):
+            if len(found) < most:
+                query = merged(part.query, stretch, _up_to(part, edge))
+                options: dict[str, Any] = {"sort": part.sort(part.direction), "limit": most - len(found)}
+                found += self._read(part.index, query, None, max_time_ms=PAGE_MILLISECONDS, **options)
+        return found
 
     def count(self, chosen: JobFilter, *, most: int | None = MOST_COUNTED) -> Count:
         """Return how many jobs match, up to *most*; None: all of them, however long that takes. Raises DatabaseError.
@@ -352,11 +366,6 @@ class Looking(Reserving, Sweeping):
             return list(self.collection.aggregate(pipeline, maxTimeMS=PAGE_MILLISECONDS, **options))
 
         return self._using(index, run)
-
-
-def _last_place(selection: Selection, found: Sequence[Document]) -> Position | None:
-    """Return after which place the list goes on: damaged jobs behind it begin the next page once more."""
-    return next(filter(is_place, map(selection.position, reversed(found))), None)
 
 
 def _number_of_jobs(group: Document) -> int:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, assert_never
+from uuid import UUID
 
 import bson
-from bson import ObjectId
-from bson.codec_options import CodecOptions
+from bson import Code, Decimal128, MaxKey, ObjectId, Timestamp
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.datetime_ms import DatetimeMS
 from bson.errors import BSONError
 
 from mongojobs.core.errors import FilterError
@@ -39,8 +41,10 @@ GLANCED_AT: Final = 2_500
 """How many documents a count of one state looks at where all are counted beside each other."""
 
 _CLOCKS_APART: Final = timedelta(minutes=1)
-_LONGEST_PLACE: Final = 2000
-_AWARE: Final[CodecOptions[Document]] = CodecOptions(tz_aware=True)
+_LONGEST_PLACE: Final = 16_000
+_AWARE: Final[CodecOptions[Document]] = CodecOptions(
+    tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
 
 Position = tuple[Any, ...]
 """The values of an order's fields in one document."""
@@ -157,6 +161,16 @@ def not_after(selection: Selection, moment: datetime) -> Document:
     return {"created_at": {"$not": {"$gt": moment}}}
 
 
+def stretches(selection: Selection, *, everything: Document) -> list[Selection]:
+    """Return *selection* in parts that one can walk through: what has a time, and what is damaged there, by its id."""
+    field = selection.order[0]
+    if selection.base.get(field) != everything:
+        return [selection]
+    timed = {**selection.base, field: {"$gte": EARLIEST}}
+    untimed = {**selection.base, field: {"$not": {"$gte": EARLIEST}}}
+    return [replace(selection, base=timed), replace(selection, base=untimed, order=BY_AGE)]
+
+
 def ranges(order: Sequence[str], position: Position | None, *, direction: int) -> list[Document]:
     """Return queries for what comes after *position* when one walks through *order* in *direction*, one after another.
 
@@ -184,37 +198,57 @@ def until(order: Sequence[str], edge: Position, *, direction: int) -> Document:
 
 
 def _further(field: str, value: object, direction: int, *, inclusive: bool) -> Document:
-    """Match the values of *field* that the index holds after *value*, whatever their type.
+    """Match the values of *field* that the index holds after *value*.
 
-    A plain comparison sees only values of its own type: it would lose jobs whose id is a text among those whose id is
-    an ObjectId, and damaged ones without a date. Numbers come before texts, texts before ObjectIds, nothing before all.
+    Times are compared with times alone, since ``stretches`` has set apart what else there is. Other fields may hold any
+    type, and the index holds one type after another. A comparison sees only values of its own type: so all is matched
+    but what is compared, and whole types.
     """
-    equal = "e" if inclusive else ""
-    if direction > 0:
-        if value is None:
-            return {field: {"$gte": EARLIEST}} if not inclusive else {}
-        higher = [{"$gte": least} for kind, least in _LEAST if isinstance(value, kind)]
-        return _any_of(field, [{f"$gt{equal}": value}, *higher])
-    if value is None:
-        return {field: {"$not": {"$gte": EARLIEST}}} if inclusive else {field: {"$in": []}}
-    if isinstance(value, str) and field == "_id":
-        return _any_of(field, [{f"$lt{equal}": value}, {"$lte": float("inf")}])
-    if isinstance(value, int):
-        return {field: {f"$lt{equal}": value}}
-    return {field: {"$not": {"$gt" if inclusive else "$gte": value}}}
-
-
-def _any_of(field: str, conditions: list[Document]) -> Document:
-    queries: list[Document] = [{field: condition} for condition in conditions]
-    return queries[0] if len(queries) == 1 else {"$or": queries}
+    if field in _TIME_FIELDS:
+        return {field: {f"${'gt' if direction > 0 else 'lt'}{'e' if inclusive else ''}": value}}
+    rank, back = _rank(value), "lt" if direction > 0 else "gt"
+    other_types = _LEAST[: max(rank - 1, 0)] if direction > 0 else _LEAST[rank:]
+    left_out = [{f"${back}{'' if inclusive else 'e'}": value}, *({"$gte": least} for least in other_types)]
+    if direction > 0 and rank:
+        left_out.append({"$eq": None})
+    return {"$and": [{field: {"$not": condition}} for condition in left_out]}
 
 
 EARLIEST: Final = datetime(1, 1, 1, tzinfo=UTC)
-_LEAST: Final[tuple[tuple[type | tuple[type, ...], object], ...]] = (
-    (int, ""),
-    ((int, str), ObjectId(b"\0" * 12)),
+_TIMES: Final = (datetime, DatetimeMS)
+_TIME_FIELDS: Final = ("run_at", "locked_until", "finished_at")
+"""With which the orders begin."""
+
+_ORDER: Final[tuple[type | tuple[type, ...], ...]] = (
+    (int, float, Decimal128),
+    str,
+    dict,
+    (bytes, UUID),
+    ObjectId,
+    bool,
+    _TIMES,
+    Timestamp,
+    Code,
+    Code,
+    MaxKey,
 )
-"""For a value of each type, the least ones of the types that come after it."""
+"""The types in the order of the server, where code with a scope is one of its own."""
+_LEAST: Final[tuple[object, ...]] = (
+    *(float("-inf"), "", {}, b"", ObjectId(b"\0" * 12)),
+    *(False, DatetimeMS(-(2**63)), Timestamp(0, 0), Code(""), Code("", {}), MaxKey()),
+)
+"""The least value of each."""
+
+
+def _rank(value: object) -> int:
+    """Return how many types are not after that of *value*, its own one counted."""
+    if isinstance(value, Code):  # which is a text to Python, as True is a number
+        return _ORDER.index(Code) + (1 if value.scope is None else 2)
+    if isinstance(value, bool):
+        return _ORDER.index(bool) + 1
+    if isinstance(value, float | Decimal128) and str(value).lower() == "nan":
+        return 0  # it stands before all numbers, and compares with none
+    return next((at for at, kinds in enumerate(_ORDER, 1) if isinstance(value, kinds)), 0)
 
 
 def merged(*queries: Document) -> Document:
@@ -231,18 +265,19 @@ def to_text(position: Position) -> str:
     return base64.urlsafe_b64encode(bson.encode({"p": list(position)})).decode().rstrip("=")
 
 
-def is_place(position: Position) -> bool:
-    """Whether a list can go on after *position*: it cannot after values of types that no job of ours has there."""
-    return all(isinstance(value, _PLACES) and not isinstance(value, bool) for value in position)
-
-
-def to_position(text: object, order: Sequence[str]) -> Position:
-    """Return the position that ``to_text`` made into *text*. Raises FilterError for anything else."""
+def to_position(text: object, lengths: Collection[int]) -> Position:
+    """Return the position of one of *lengths* that ``to_text`` made into *text*. Raises FilterError for all else."""
     document = _decoded(text) if isinstance(text, str) and len(text) <= _LONGEST_PLACE else {}
     values = document.get("p")
-    if not isinstance(values, list) or len(values) != len(order) or not is_place(tuple(values)):
-        raise FilterError(f"no list of this kind goes on after {text!r:.100}: give the `next` of the page before")
+    if not isinstance(values, list) or len(values) not in lengths:
+        raise _no_place(text)
+    if len(values) > 1 and not isinstance(values[0], _TIMES):
+        raise _no_place(text)
     return tuple(values)
+
+
+def _no_place(text: object) -> FilterError:
+    return FilterError(f"no list of this kind goes on after {text!r:.100}: give the `next` of the page before")
 
 
 def _decoded(text: str) -> Document:
@@ -250,9 +285,6 @@ def _decoded(text: str) -> Document:
         return bson.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), _AWARE)
     except (ValueError, binascii.Error, BSONError):
         return {}
-
-
-_PLACES: Final = (ObjectId, str, int, datetime, type(None))
 
 
 def _of_documents(chosen: JobFilter, match: MatchArgument) -> Document:

@@ -27,6 +27,7 @@ from mongojobs.store.selecting import (
     merged,
     not_after,
     ranges,
+    stretches,
 )
 
 SWEPT_AT_ONCE: Final = 1000
@@ -139,7 +140,8 @@ class Sweeping(StoreBase):
     ) -> int:
         """Let *act* change the jobs of all *selections*, a batch at a time, each once."""
         begun, changed, looked_at = self.clock.now(), 0, 0
-        for selection in selections:
+        parts = (part for one in selections for part in stretches(one, everything=self.anything()))
+        for selection in parts:
             for ids in self._batches(selection):
                 guard = merged({"_id": {"$in": ids}}, selection.query, not_after(selection, begun))
                 changed += act(guard)

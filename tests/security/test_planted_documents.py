@@ -1,13 +1,14 @@
 """Whoever can write to the collections blinds nobody: what is damaged is shown so, and all the rest is shown too."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 import pytest
-from bson import Int64
+from bson import Int64, MaxKey, ObjectId, Regex, Timestamp
 from pymongo import MongoClient
 
 import mongojobs
-from mongojobs import JobFilter, MongoJobs
+from mongojobs import FilterError, JobFilter, MongoJobs
 from mongojobs.app.doctor import examine
 from mongojobs.app.looking import what_waits
 from mongojobs.core.job import STATES
@@ -73,6 +74,11 @@ def read_all(app):
     return {name: read(app) for name, read in READERS.items()}
 
 
+def pages_of(app, chosen):
+    """Return the ids of all pages of a list, of two jobs each; no more of them than there can be."""
+    return [job.id for page in islice(pages(app, chosen, limit=2), 50) for job in page]
+
+
 def printed(app):
     """Return how the commands end, each of which prints something."""
     return {run_here(*command).exit_code for command in COMMANDS}
@@ -130,6 +136,42 @@ class TestAPlantedJob:
         assert len(app.find(limit=1000).jobs) == app.store.collection.count_documents({})
         assert printed(app) <= {0, 1}
         assert shown(app) == {200}
+
+
+class TestAListOverPlantedJobs:
+    @pytest.mark.parametrize("value", ODD, ids=lambda value: f"{value!r:.30}")
+    def test_goes_on_through_all_of_them(self, app, value):
+        sound = to_document(a_job(state="failed", finished_at=NOW))
+        planted = [{**sound, "_id": f"planted {number}", "finished_at": value} for number in range(3)]
+        app.store.collection.insert_many([*({**sound, "_id": f"sound {number}"} for number in range(3)), *planted])
+
+        jobs = pages_of(app, JobFilter(state="failed"))
+
+        assert sorted(jobs) == [f"{kind} {number}" for kind in ("planted", "sound") for number in range(3)]
+
+    @pytest.mark.parametrize("chosen", [JobFilter(state="failed"), JobFilter()])
+    def test_goes_on_through_ids_of_all_types(self, app, chosen):
+        app.store.collection.delete_many({})
+        plant_jobs_with_odd_ids(app.store.collection)
+
+        jobs = pages_of(app, chosen)
+
+        assert len(jobs) == app.store.collection.count_documents({})
+
+    def test_does_not_take_a_place_of_another_list(self, app):
+        app.store.collection.insert_many(to_document(a_job(state="failed", finished_at=NOW)) for _ in range(3))
+        place = app.find(JobFilter(state="failed"), limit=1).next
+
+        with pytest.raises(FilterError, match="give the `next` of the page before"):
+            app.find(JobFilter(state="running"), limit=1, after=place)
+
+    def test_lets_all_of_them_be_retried(self, app, monkeypatch):
+        monkeypatch.setattr("mongojobs.store.sweeping.SWEPT_AT_ONCE", 2)
+        sound = to_document(a_job(state="failed", finished_at=NOW))
+        odd = [Regex("("), Timestamp(1, 1), "soon", {}, True, None, 1.5, MaxKey()]
+        app.store.collection.insert_many({**sound, "_id": ObjectId(), "finished_at": value} for value in [*odd, NOW])
+
+        assert app.retry_all(JobFilter(state="failed")) == len(odd) + 1
 
 
 class TestAPlantedWorker:

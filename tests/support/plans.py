@@ -36,7 +36,12 @@ class Plan:
     @property
     def is_served(self) -> bool:
         """Whether indexes do all the work: no document is read in vain, and nothing is sorted."""
-        return not {"COLLSCAN", "SORT"} & set(self.stages) and self.documents <= self.touched
+        return "COLLSCAN" not in self.stages and not self.is_sorted and self.documents <= self.touched
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether anything is sorted. What is damaged would be; that there is none, the index tells by two keys."""
+        return "SORT" in self.stages and self.keys > 2
 
 
 def explain(client: MongoClient[Any], event: CommandStartedEvent) -> Plan:
