@@ -39,7 +39,7 @@ class TestTheCommand:
         ended = run("work", environ=environ | {"MONGOJOBS_APP": app}, cwd=folder(patch))
 
         assert ended.returncode == 3
-        assert "has patched the threads or sockets of this process, and a worker needs real ones" in ended.stderr
+        assert "of this process, and a worker needs real ones" in ended.stderr
         assert "Patch in a module that the web server loads and the worker does not" in ended.stderr
         assert "Exception ignored" not in ended.stderr
 
@@ -50,6 +50,15 @@ class TestTheCommand:
         assert ended.returncode == 3
         assert "gevent has patched the threads" in ended.stderr
 
+    @pytest.mark.parametrize("part", ["patch_queue()", "patch_subprocess()", "patch_os()"])
+    def test_refuses_what_only_the_children_or_the_jobs_need(self, environ, folder, part):
+        patched = folder(f"from gevent import monkey; monkey.{part}")
+
+        ended = run("work", "--executor=process", environ=environ | {"MONGOJOBS_APP": "after"}, cwd=patched)
+
+        assert ended.returncode == 3
+        assert "gevent has patched the threads, sockets, queues or subprocesses" in ended.stderr
+
 
 class TestAProgram:
     @pytest.mark.parametrize("module", ["before", "after"])
@@ -59,7 +68,7 @@ class TestAProgram:
 
         assert ended.returncode == 1
         assert "ConfigurationError: " in ended.stderr
-        assert "has patched the threads or sockets of this process" in ended.stderr
+        assert "has patched the threads, sockets, queues or subprocesses of this process" in ended.stderr
 
     def test_that_enqueues_does_so(self, environ, folder, patch):
         ended = python("from before import *; print(takes_a_second.delay('').state)", environ, folder(patch))
