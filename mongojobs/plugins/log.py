@@ -165,7 +165,7 @@ def _about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not
             again = f"; it will run again at {iso(run_at)}" if run_at is not None else ""
             return f"FAILED ({counted(job.attempts, 'prior attempt')}) with {error[:_MESSAGE_BYTES]}{again}"
         case n.JobFailed(reason=reason):
-            return f"FAILED permanently because of {reason}"
+            return f"FAILED permanently: {reason}"
         case n.JobCrashed(job=job, error=error, given_up=given_up):
             again = "" if given_up else "; it will run again"
             return f"CRASHED, loss {job.losses + 1}: {error[:_MESSAGE_BYTES]}{again}"

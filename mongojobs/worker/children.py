@@ -16,6 +16,7 @@ from mongojobs.core.job import Document, ErrorText, Job
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import CallbackRaised, ChildReplaced, Warned
 from mongojobs.core.settings import Settings
+from mongojobs.core.wording import counted
 from mongojobs.payload.calls import Payloads
 from mongojobs.worker import messages
 from mongojobs.worker.child import Child, Death
@@ -173,7 +174,7 @@ class ChildRunner(Runner):
         if child.was_aborted:
             return self.overdue(held, f": its process was killed; {death.peak}") if held.is_timed_out else HandedBack()
         losses = held.job.losses + 1
-        reason = f"{losses} lost processes" if losses >= self._settings.max_losses else None
+        reason = counted(losses, "lost process") if losses >= self._settings.max_losses else None
         return Crashed(ErrorText(error=f"the process that ran this job {death.how}; {death.peak}"), reason)
 
     def _start(self) -> Child | None:

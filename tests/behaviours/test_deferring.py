@@ -266,7 +266,7 @@ class TestAJobThatNoWorkerKnowsForTooLong:
             clock.advance(hours=1)
             work_off()
 
-        assert "FAILED permanently because of no worker could load it for 1h (undeclared_for)" in caplog.text
+        assert "FAILED permanently: no worker could load it for 1h (undeclared_for)" in caplog.text
 
     def test_is_put_off_anew_after_a_retry_by_a_person(self, app, clock):
         job = remember_one.delay(1)

@@ -86,7 +86,7 @@ class TestAJobThatEndsItsProcess:
         assert (failed.losses, failed.attempts) == (1, 0)
         assert "given up: lost 1 times (max_losses is 1)" in failed.last_error
         assert "was killed by signal 11 (SIGSEGV)" in failed.last_error
-        worker.says("FAILED permanently because of 1 lost processes")
+        worker.says("FAILED permanently: 1 lost process")
 
 
 class TestAChildThatEndsWhileItIsIdle:

@@ -56,7 +56,12 @@ class TestWording:
                 "WARNING",
                 "FAILED (1 prior attempt) with E: no; it will run again at 2026-11-27T22:00:00.000Z",
             ),
-            (n.JobFailed("w1", JOB, "3 consecutive failures"), "ERROR", "FAILED permanently because of 3 consecutive"),
+            (
+                n.JobFailed("w1", JOB, "its payload cannot be loaded"),
+                "ERROR",
+                "FAILED permanently: its payload cannot be",
+            ),
+            (n.JobFailed("w1", JOB, "3 consecutive failures"), "ERROR", "FAILED permanently: 3 consecutive"),
             (
                 n.JobCrashed("w1", JOB, 1, "killed by SIGSEGV"),
                 "ERROR",
