@@ -30,6 +30,9 @@ _WITH_FIELDS: Final = ("dataclass", "object", "namedtuple", "embedded")
 DEEPEST_IN_OBJECTS: Final = 3
 """How far inside of an argument objects and tuples are looked into: each step doubles what the server compares."""
 
+_LONGEST_NUMBER: Final = 10
+"""Of how many digits no number of an argument is: the server counts members in 32 bits."""
+
 
 class ArgumentSearch:
     """Turns the place of an argument and its value into a query over the stored calls.
@@ -146,9 +149,9 @@ class ArgumentSearch:
     def _one_of(self, path: str, values: Sequence[object]) -> Document:
         """Match any of *values* at *path*; several are texts and what is written so, and no numbers."""
         stored = [self._stored(value) for value in values]
-        if len(stored) == 1:
-            return exactly(path, stored[0])
-        return {path: {"$in": stored}, "$nor": [_is_list(path)]}
+        several: Document = {path: {"$in": stored}, "$nor": [_is_list(path)]}
+        query = exactly(path, stored[0]) if len(stored) == 1 else several
+        return {**query, "$nor": [*query["$nor"], *_elsewhere(path, stored)]}
 
     def _stored(self, value: object) -> object:
         try:
@@ -209,6 +212,14 @@ def _places(root: str, inner: Sequence[str]) -> Iterator[tuple[str, Document, li
     tagged = f"{root}.v.{first}" if first.isdecimal() else f"{root}.v.fields.{first}"
     for path, holders, unwanted in _places(tagged, rest):
         yield path, {f"{root}.{TAG}": tags, **holders}, [_is_list(root), *unwanted]
+
+
+def _elsewhere(path: str, stored: Sequence[object]) -> Iterator[Document]:
+    """Yield what else the server finds at the *path* of a positional argument: its number as a key in another one."""
+    array, _, place = path.rpartition(".")
+    if array == "handler.args" and len(place) < _LONGEST_NUMBER:
+        there = {"$cond": [{"$isArray": f"${array}"}, {"$arrayElemAt": [f"${array}", int(place)]}, None]}
+        yield {"$expr": {"$and": [{"$ne": [there, {"$literal": one}]} for one in stored]}}
 
 
 def _is_list(path: str) -> Document:

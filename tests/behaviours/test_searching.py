@@ -197,7 +197,14 @@ class TestAPlace:
         job = pack.delay(1, 2, 3)
 
         assert found(**{"0": 1}) == found(**{"2": 3}) == {job.id}
-        assert found(**{"2": 2}) == set()
+        assert found(**{"2": 2}) == found(**{"9" * 20: 3}) == set()
+
+    def test_is_no_key_of_a_dict_among_the_arguments(self, found):
+        job = pack.delay(7, {"0": 7})
+        pack.delay("z", {"0": 7})
+        pack.delay({"0": 7})
+
+        assert found(**{"0": 7}) == found(box=7) == {job.id}
 
     def test_deep_inside_finds_what_is_in_plain_values(self, found):
         job = ship.delay({"a": {"b": {"c": {"d": [{"e": 7}]}}}})
