@@ -219,7 +219,7 @@ def _warn_of_foreign_client(client: Client) -> None:
         unsafe.append("retryWrites=false")
     if client.options.pool_options.socket_timeout is not None:
         unsafe.append("socketTimeoutMS")
-    found = f", with the unsafe option(s) {', '.join(unsafe)}" if unsafe else ""
+    found = f", with unsafe options: {', '.join(unsafe)}" if unsafe else ""
     warnings.warn(
         f"the worker shares the app's MongoDB client, as it knows no URI to open its own{found}: set MONGOJOBS_URI",
         stacklevel=2,

@@ -16,6 +16,7 @@ from mongojobs.app.reasons import first_line
 from mongojobs.core.clock import Clock
 from mongojobs.core.durations import format_duration
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from mongojobs.core.wording import counted
 from mongojobs.payload.calls import Payloads
 from mongojobs.store.clients import Client, topology
 from mongojobs.store.indexes import check_indexes
@@ -161,7 +162,7 @@ def of_odd_states(patient: Patient) -> Iterator[Finding]:
     for odd in patient.survey.odd_states()[:_MOST_NAMED]:
         yield fault(
             "odd_state",
-            f"{odd.jobs} job(s) are in the unknown state {odd.state!r:.100} and will never run (one is {odd.example})",
+            f"{counted(odd.jobs, 'job')} in the unknown state {odd.state!r:.100} will never run (one is {odd.example})",
             f"look at it: mongojobs jobs show {odd.example}; unless a newer mongojobs put it there, enqueue it again,"
             f" and then: mongojobs jobs delete {odd.example}",
         )
@@ -172,7 +173,7 @@ def of_deferred_jobs(patient: Patient) -> Iterator[Finding]:
     for one in patient.waiting.deferred(most=MOST_JOBS)[:_MOST_NAMED]:
         yield fault(
             "deferred_jobs",
-            f"{one.jobs} job(s) of {one.name} could be loaded by no worker that came upon them since"
+            f"{counted(one.jobs, 'job')} of {one.name} could be loaded by no worker that came upon them since"
             f" {one.since:%Y-%m-%d %H:%M} UTC: {first_line(one.reason)}",
             "start workers that know them: name the module that declares them by -A, or by the setting imports",
         )
@@ -196,10 +197,10 @@ def of_abandoned_jobs(patient: Patient) -> Iterator[Finding]:
     lease = patient.store.settings.lease
     number = patient.store.count_stuck(longer_than=lease, most=MOST_JOBS)
     if number:
-        most = f"{number} or more" if number == MOST_JOBS else str(number)
+        jobs = f"{number:,} or more running jobs" if number == MOST_JOBS else counted(number, "running job")
         yield fault(
             "abandoned_jobs",
-            f"{most} running job(s) lost their worker more than {format_duration(lease)} ago, and none took them back",
+            f"{jobs} lost their worker more than {format_duration(lease)} ago, and none took them back",
             "start a worker, of whatever queues: mongojobs work; if some run, their log says why they cannot rescue",
         )
 
@@ -223,7 +224,7 @@ def of_pauses(patient: Patient) -> Iterator[Finding]:
     now = patient.store.clock.now()
     for pause in patient.pauses.all():
         if pause.until is None and now - pause.since > LONG_PAUSE:
-            since = f"for {(now - pause.since).days} day(s){f' ({pause.reason})' if pause.reason else ''}"
+            since = f"for {counted((now - pause.since).days, 'day')}{f' ({pause.reason})' if pause.reason else ''}"
             yield fault(
                 "long_pause",
                 f"the queue {pause.queue!r} has been paused {since}, without an end",
@@ -261,7 +262,7 @@ CHECKS: Final[tuple[Callable[[Patient], Iterable[Finding]], ...]] = (
 
 def _about_unknown(patient: Patient, kind: Kind, state: str) -> tuple[str, str]:
     text = (
-        f"{kind.jobs} {state} job(s) of {kind.name} cannot be run by this code:"
+        f"{counted(kind.jobs, f'{state} job')} of {kind.name} cannot be run by this code:"
         f" {patient.payloads.problem(kind.handler)} (one is {kind.example})"
     )
     if state == "ready":

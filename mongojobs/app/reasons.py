@@ -143,7 +143,7 @@ def _losses(job: Job, _facts: Facts) -> Iterator[Reason]:
 
 def _indexes(_job: Job, facts: Facts) -> Iterator[Reason]:
     if facts.missing_indexes:
-        text = f"everything is slow without the missing index(es) {', '.join(facts.missing_indexes)}"
+        text = f"everything is slow without the missing indexes {', '.join(facts.missing_indexes)}"
         yield Reason(kind="indexes_missing", text=text, remedy="mongojobs create-indexes")
 
 

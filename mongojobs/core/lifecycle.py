@@ -228,4 +228,4 @@ def _misuse(event: str, arguments: tuple[object, ...]) -> str:
     if event not in EVENTS:
         return f"unknown lifecycle event {event!r}: use one of {', '.join(EVENTS)}"
     names = EVENTS[event]
-    return f"the event {event} takes {len(names)} argument(s) ({', '.join(names)}), got {len(arguments)}"
+    return f"the event {event} takes the arguments ({', '.join(names)}), got {len(arguments)}"

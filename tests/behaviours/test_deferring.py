@@ -379,7 +379,7 @@ class TestPeople:
         [finding] = [one for one in examine(app, {}).findings if one.kind == "deferred_jobs"]
 
         assert finding.severity == "fault"
-        assert f"1 job(s) of {NAME} could be loaded by no worker that came upon them since 2030-01-01" in finding.text
+        assert f"1 job of {NAME} could be loaded by no worker that came upon them since 2030-01-01" in finding.text
 
     def test_are_told_by_the_dashboard(self, app, job):
         page = Visitor(app).text("/")

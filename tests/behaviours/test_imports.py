@@ -280,7 +280,7 @@ class TestTheDoctor:
 
         ended = run("doctor", "-A", "site_wsgi", "-I", "shop_models", environ=environ, cwd=project)
 
-        assert "1 ready job(s) of shop_jobs.note cannot be run by this code" in ended.stdout
+        assert "1 ready job of shop_jobs.note cannot be run by this code" in ended.stdout
 
     def test_says_that_no_app_is_named_where_none_is(self, connection, mongo_uri):
         ended = run("doctor", environ={"MONGOJOBS_URI": mongo_uri})

@@ -69,7 +69,7 @@ class TestWhatNeedsAttention:
     def test_are_jobs_that_no_code_here_can_run(self, app, operator):
         app.store.insert(a_job(name="shop.gone"))
 
-        assert "1 ready job(s) of shop.gone cannot be run by this code" in shown(operator.text("/"))
+        assert "1 ready job of shop.gone cannot be run by this code" in shown(operator.text("/"))
 
     def test_comes_worst_first(self, app, operator):
         ran(app, completed=500, failed=2)
