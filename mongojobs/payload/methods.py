@@ -232,7 +232,7 @@ def _is_of_odm(thing: object) -> bool:
 def _is_method(attribute: object) -> bool:
     if isinstance(attribute, FunctionType | classmethod | staticmethod):
         return True
-    return hasattr(attribute, "__get__") and (declaration_of(attribute) is not None or _is_called(attribute))
+    return hasattr(type(attribute), "__get__") and (declaration_of(attribute) is not None or _is_called(attribute))
 
 
 def _is_called(attribute: object) -> bool:

@@ -173,7 +173,7 @@ def _loosely_first(found: Sequence[Document], further: Sequence[Document]) -> Do
 def _with_mixins(classes: Iterable[tuple[str, type]]) -> list[tuple[str, type]]:
     """Return *classes*, and those of their bases, documents or not, whose bodies a job may be of by ``super()``."""
     known = dict(classes)
-    bases = {base for cls in known.values() for base in cls.__mro__ if any(map(declaration_of, vars(base).values()))}
+    bases = {base for cls in known.values() for base in cls.__mro__ if any(map(declaration_of, _bound(base).values()))}
     return list({**{full_name(base): base for base in bases}, **known}.items())
 
 
@@ -245,11 +245,16 @@ def _all_names(declared: Sequence[Declaration]) -> list[str]:
     return [name for one in declared for name in (one.name, *one.aliases)]
 
 
+def _bound(cls: type) -> dict[str, object]:
+    """Return what *cls* itself binds to its instances; of other attributes nothing is asked, as proxies may raise."""
+    return {name: value for name, value in vars(cls).items() if hasattr(type(value), "__get__")}
+
+
 @lru_cache(maxsize=4096)
 def _methods(cls: type) -> list[tuple[str, Callable[..., object], Declaration | None]]:
     """Return the methods of *cls* that can be jobs, bound, and how they were declared."""
     found: list[tuple[str, Callable[..., object], Declaration | None]] = []
-    for name in sorted({name for base in cls.__mro__ for name in vars(base)}):
+    for name in sorted({name for base in cls.__mro__ for name in _bound(base)}):
         try:
             method = method_of(cls, name)
             bound = original(method.__get__(object(), cls))

@@ -42,9 +42,17 @@ class Parcel:
     to: "Parcel | None" = None
 
 
-class Keeper(Delayable, Document):
-    """Has a method whose argument has another place than elsewhere."""
+class Proxy:
+    """Stands for something that is there in a request only."""
 
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(f"no request, and so no {name}")
+
+
+class Keeper(Delayable, Document):
+    """Has a method whose argument has another place than elsewhere, and an attribute of which nothing can be asked."""
+
+    site = Proxy()
     name = StringField()
     band = LazyReferenceField(Band)
 
