@@ -11,7 +11,7 @@ from typing import Any
 
 from mongojobs.core.errors import ArgumentsError, NotAJobError
 from mongojobs.core.unrun import generator_kind, is_async
-from mongojobs.payload.registry import Declaration, full_name
+from mongojobs.payload.registry import Declaration, can_be_name, full_name
 
 _ODM = "mongoengine"
 """Its own methods (``delete``, ``drop_collection``, ...) are no jobs: a planted job document could call them."""
@@ -47,7 +47,8 @@ def method_of(cls: type, name: str, owner: str | None = None) -> Any:
 
 def is_missing(cls: type, name: str, owner: str | None = None) -> bool:
     """Return whether *cls* has nothing at all called *name*, which it might have in another version of the code."""
-    return name.isidentifier() and not name.startswith("__") and _home(cls, name, owner) is None
+    can_be = name.isidentifier() and not name.startswith("__") and (owner is None or can_be_name(owner))
+    return can_be and _home(cls, name, owner) is None
 
 
 def _home(cls: type, name: str, owner: str | None) -> type | None:

@@ -259,15 +259,16 @@ class Registry:
 
 def unknown(name: object, text: str) -> DeserializationError:
     """Return the error that nothing is declared under *name*, which nothing ever will be if it cannot be a name."""
-    return UnknownJobError(text) if type(name) is str and _can_be_name(name) else DamagedPayloadError(text)
+    return UnknownJobError(text) if type(name) is str and can_be_name(name) else DamagedPayloadError(text)
 
 
-def _can_be_name(name: str) -> bool:
+def can_be_name(name: str) -> bool:
+    """Whether something may be declared under *name*."""
     return 0 < len(name) <= LONGEST_NAME and name.isprintable()
 
 
 def _checked(name: object) -> str:
-    if not isinstance(name, str) or not _can_be_name(name):
+    if not isinstance(name, str) or not can_be_name(name):
         raise RegistrationError(f"a job name must be 1 to {LONGEST_NAME} printable characters, got {_cut(name)}")
     return name
 
