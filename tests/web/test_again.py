@@ -230,7 +230,7 @@ class TestThePageOfAJob:
         app.store.insert(job)
         app.store.collection.update_one({"_id": job.id}, {"$set": {"errors": [7, {"attempt": "x"}], "retries": ["x"]}})
 
-        assert "Attempt x" in operator.text(f"/job?id={job.id}")
+        assert "Attempt 0" in operator.text(f"/job?id={job.id}")
 
 
 def test_a_retry_of_many_keeps_who_wanted_it(app, operator):

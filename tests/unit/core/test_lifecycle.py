@@ -109,7 +109,7 @@ class TestLifecycle:
 
     @pytest.mark.behaviour("S112")
     def test_a_wrong_number_of_arguments_is_told_with_the_right_one(self, lifecycle):
-        with pytest.raises(CallbackError, match=r"perform takes 2 argument\(s\) \(worker, job\), got 1"):
+        with pytest.raises(CallbackError, match=r"perform takes the arguments \(worker, job\), got 1"):
             lifecycle.run("perform", "worker", body=lambda: None)
 
     @pytest.mark.parametrize("register", [Lifecycle.before, Lifecycle.after, Lifecycle.around])
