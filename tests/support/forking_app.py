@@ -59,13 +59,20 @@ def _by_multiprocessing() -> int:
 
 
 def _by_pool() -> int:
-    pool = forking.Pool(2)
-    pool.map(abs, range(10))
+    begun, begins = os.pipe()
+    pool = forking.Pool(1)
+    pool.apply_async(_sleep_for_long, (begins,))
+    os.read(begun, 1)  # one that is idle goes home by itself
     processes = multiprocessing.active_children()
     pool.terminate()
     pool.join()
     assert processes[0].exitcode is not None
     return processes[0].exitcode
+
+
+def _sleep_for_long(begins: int) -> None:
+    os.write(begins, b"!")
+    time.sleep(60)
 
 
 def _by_preexec() -> int:
