@@ -89,7 +89,9 @@ class TestADatabaseThatGoesAway:
         with working(app=app, threads=2):
             eventually(lambda: crowd.ended > 20)
             node.kill()
-            eventually(lambda: app.told.of(DatabaseAway))
+            eventually(
+                lambda: app.told.of(DatabaseAway), seconds=20
+            )  # the driver may look for another one for 10 s first
             threading.Event().wait(1)
             node.restart()
             shaky.wait_for_primary()
