@@ -31,6 +31,8 @@ WAYS = {
     "one run": ("workoff",),
 }
 
+STOPS = [Signals.SIGTERM, *(pytest.param(one, marks=pytest.mark.slow) for one in (Signals.SIGINT, Signals.SIGQUIT))]
+
 
 @pytest.fixture
 def worker_environ():
@@ -47,7 +49,7 @@ def app(connection):
 
 class TestAStopDuringTheStart:
     @pytest.mark.parametrize("moment", MOMENTS)
-    @pytest.mark.parametrize("number", [Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT])
+    @pytest.mark.parametrize("number", STOPS)
     def test_ends_the_process_with_status_0_and_no_job_begun(self, app, tmp_path, start, moment, number):
         gate = Gate(tmp_path, moment)
         job = forking_app.harmless.delay("nowhere", 1)
@@ -80,7 +82,7 @@ class TestAStopDuringTheStart:
 
 class TestAStopDuringTheRestartOfAChild:
     @pytest.mark.parametrize("moment", ["click", "tests.support.forking_app"])
-    @pytest.mark.parametrize("number", [Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT])
+    @pytest.mark.parametrize("number", STOPS)
     def test_ends_all_with_status_0(self, app, tmp_path, start, moment, number):
         gate = Gate(tmp_path, moment)
         gate.open()
