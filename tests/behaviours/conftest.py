@@ -7,7 +7,7 @@ import pytest
 from pymongo import MongoClient
 
 import mongojobs
-from mongojobs import MongoJobs
+from mongojobs import Job, MongoJobs
 from tests.support import sample_jobs
 from tests.support.clock import HeldClock
 from tests.support.command_line import ROOT, SAMPLE_APP, Process
@@ -71,3 +71,13 @@ def recorder() -> sample_jobs.Recorder:
 def _clean_slate() -> None:
     sample_jobs.recorder.clear()
     sample_jobs.gate.clear()
+
+
+@pytest.fixture
+def spoil(app: MongoJobs) -> Callable[..., None]:
+    """Changes the stored payload of a job behind our back."""
+
+    def spoil(job: Job, **fields: object) -> None:
+        app.store.collection.update_one({"_id": job.id}, {"$set": {f"handler.{k}": v for k, v in fields.items()}})
+
+    return spoil

@@ -58,16 +58,6 @@ def elsewhere(mongo_uri, administrator):
 
 
 @pytest.fixture
-def spoil(app):
-    """Changes the stored payload of a job behind our back."""
-
-    def spoil(job, **fields):
-        app.store.collection.update_one({"_id": job.id}, {"$set": {f"handler.{k}": v for k, v in fields.items()}})
-
-    return spoil
-
-
-@pytest.fixture
 def deferred(app):
     """Tells what the store knows of a job that was put off: its state, its attempts, and the first line of why."""
 

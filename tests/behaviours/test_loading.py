@@ -10,16 +10,6 @@ from tests.support.working import work_off
 
 
 @pytest.fixture
-def spoil(app):
-    """Changes the stored payload of a job behind our back."""
-
-    def spoil(job, **fields):
-        app.store.collection.update_one({"_id": job.id}, {"$set": {f"handler.{k}": v for k, v in fields.items()}})
-
-    return spoil
-
-
-@pytest.fixture
 def fate(app):
     """Tells what has become of a job."""
 

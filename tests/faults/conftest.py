@@ -2,6 +2,7 @@
 
 import pytest
 
+import mongojobs
 from tests.support.command_line import Process
 from tests.support.mongod import Server, with_database
 from tests.support.rig import Rig
@@ -15,6 +16,15 @@ def ledger(tmp_path):
     path = tmp_path / "ledger"
     path.touch()
     return path
+
+
+@pytest.fixture
+def app(connection):
+    """The default app, with its indexes, on the server of all tests."""
+    app = mongojobs.configure(retry_jitter=0)
+    app.create_indexes()
+    yield app
+    mongojobs.configure()
 
 
 @pytest.fixture

@@ -29,14 +29,6 @@ def worker_environ():
     }
 
 
-@pytest.fixture
-def app(connection):
-    app = mongojobs.configure(retry_jitter=0)
-    app.create_indexes()
-    yield app
-    mongojobs.configure()
-
-
 def lines(ledger, beginning=""):
     return [line for line in ledger.read_text().splitlines() if line.startswith(beginning)]
 

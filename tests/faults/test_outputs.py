@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-import mongojobs
 from tests.support import talking_app
 from tests.support.command_line import run_redirected
 from tests.support.waiting import eventually
@@ -25,14 +24,6 @@ def worker_environ():
 @pytest.fixture
 def environ(mongo_uri, worker_environ):
     return worker_environ | {"SAMPLE_URI": mongo_uri}
-
-
-@pytest.fixture
-def app(connection):
-    app = mongojobs.configure(retry_jitter=0)
-    app.create_indexes()
-    yield app
-    mongojobs.configure()
 
 
 def is_done(ledger, word):

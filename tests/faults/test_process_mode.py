@@ -6,7 +6,6 @@ from signal import Signals
 
 import pytest
 
-import mongojobs
 from tests.support import isolation_app, process_app
 from tests.support.failpoints import failing
 from tests.support.processes import lives, pid_in
@@ -26,15 +25,6 @@ def worker_environ():
         "MONGOJOBS_TIMEOUT_GRACE": "0.5",
         "MONGOJOBS_SHUTDOWN_TIMEOUT": "1",
     }
-
-
-@pytest.fixture
-def app(connection):
-    """The default app, on the server of all tests; no lock runs out during a test."""
-    app = mongojobs.configure(retry_jitter=0)
-    app.create_indexes()
-    yield app
-    mongojobs.configure()
 
 
 def is_gone(app, job):

@@ -5,7 +5,6 @@ from signal import Signals
 
 import pytest
 
-import mongojobs
 from tests.support import forking_app, hanging_app
 from tests.support.gate import Gate
 from tests.support.processes import lives
@@ -37,14 +36,6 @@ STOPS = [Signals.SIGTERM, *(pytest.param(one, marks=pytest.mark.slow) for one in
 @pytest.fixture
 def worker_environ():
     return {"MONGOJOBS_APP": "tests.support.forking_app", "MONGOJOBS_SHUTDOWN_TIMEOUT": "1"}
-
-
-@pytest.fixture
-def app(connection):
-    app = mongojobs.configure(retry_jitter=0)
-    app.create_indexes()
-    yield app
-    mongojobs.configure()
 
 
 class TestAStopDuringTheStart:
