@@ -250,7 +250,7 @@ class TestAValue:
             2**62,
             -1.5,
             "häagen",
-            ObjectId(),
+            ObjectId("65a1b2c3d4e5f60718293a4b"),
             Decimal("1.10"),
             ORDER,
             date(2026, 1, 2),

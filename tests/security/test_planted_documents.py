@@ -209,7 +209,7 @@ class TestPlantedFigures:
 
 
 class TestAListWithPlantedPlaces:
-    @pytest.mark.parametrize("odd", [7.5, {"a": 1}, b"x", True, NOW, Int64(2**40)], ids=repr)
+    @pytest.mark.parametrize("odd", [7.5, {"a": 1}, b"x", True, NOW, Int64(2**40)], ids=lambda odd: type(odd).__name__)
     @pytest.mark.parametrize("limit", [2, 3])
     def test_is_walked_through_though_an_odd_id_ends_a_page(self, app, odd, limit):
         sound = {app.store.insert(job) and job.id for job in [a_job(run_at=NOW) for _ in range(5)]} | {"sound"}

@@ -29,7 +29,8 @@ ODD: tuple[Any, ...] = (
         datetime.max.replace(tzinfo=UTC),
         datetime.min.replace(tzinfo=UTC),
     ),
-    *(b"\xff\xfe", Binary(b"\0" * 16, 4), ObjectId(), [], [None], [[1]], {}, {"$ne": 1}, {"": {"a.b": 1}}),
+    *(b"\xff\xfe", Binary(b"\0" * 16, 4), ObjectId("65a1b2c3d4e5f60718293a4b")),
+    *([], [None], [[1]], {}, {"$ne": 1}, {"": {"a.b": 1}}),
 )
 """Values of every type that BSON has, at their edges."""
 

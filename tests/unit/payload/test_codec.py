@@ -321,7 +321,9 @@ REFUSED = [
 
 
 class TestRefusal:
-    @pytest.mark.parametrize(("value", "advice"), REFUSED, ids=lambda value: f"{value!r:.40}")
+    @pytest.mark.parametrize(
+        ("value", "advice"), REFUSED, ids=[f"{type(value).__name__}: {advice}" for value, advice in REFUSED]
+    )
     def test_says_what_to_do(self, codec, value, advice):
         message = refusal(codec, value)
 

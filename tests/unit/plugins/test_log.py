@@ -6,6 +6,7 @@ import queue
 from datetime import UTC, datetime
 
 import pytest
+from bson import ObjectId
 
 from mongojobs.core import notices as n
 from mongojobs.core.job import running
@@ -13,7 +14,13 @@ from mongojobs.plugins.formats import formatter
 from mongojobs.plugins.log import JobContext, log
 from tests.support.jobs import a_job
 
-JOB = a_job(name="app.send", queue="mail", handler={"args": ["secret-argument"]}, attempts=2)
+JOB = a_job(
+    id=ObjectId("65a1b2c3d4e5f60718293a4b"),
+    name="app.send",
+    queue="mail",
+    handler={"args": ["secret-argument"]},
+    attempts=2,
+)
 ABOUT = f"[Worker(w1)] Job app.send (id={JOB.id}) (queue=mail)"
 
 

@@ -124,6 +124,7 @@ class TestMailbox:
         ({"MONGOJOBS_SUPERVISED": "1"}, os.getppid()),
         ({"MONGOJOBS_SUPERVISED": "4711"}, 4711),
     ],
+    ids=["not at all", "not by 0", "by 1, and is the parent", "by its id"],
 )
 def test_the_supervisor_is_named_by_the_environment(environ, supervisor):
     assert supervisor_of(environ) == supervisor
