@@ -51,9 +51,10 @@ class Interruption:
                 self._begin()
                 result = body()
             finally:
+                self._thread = None  # a thread takes no exception before this; after it, only one that is on its way
                 self.close()
         finally:
-            self.close()  # an exception raised a step before the first one could have jumped over it
+            self.close()  # which could have jumped over the first one
         if self.raised is not None:
             raise self.raised
         return result
@@ -111,8 +112,8 @@ class Interruption:
                 self._relay(exception)
             elif self._cancel is not None:
                 self._cancel()
-            elif self._thread is not None:
-                _raise_in(self._thread, exception)
+            elif (thread := self._thread) is not None:
+                _raise_in(thread, exception)
             return True
 
     def relay_to(self, relay: Callable[[type[BaseException]], object]) -> None:
@@ -127,8 +128,8 @@ class Interruption:
         while not self._is_over:
             try:
                 with self._lock:
-                    if self._thread is not None and self.raised is not None:
-                        _withdraw(self._thread)
+                    if self.raised is not None:
+                        _withdraw()
                     self._is_over = True
             except BaseException:  # noqa: BLE001, S112 - our own exception, taken a step late; `raised` remembers it
                 continue
@@ -173,13 +174,13 @@ class _NothingError(BaseException):
     """Raised in a thread by itself, in place of an exception that it is not to take any more."""
 
 
-def _withdraw(thread: int) -> None:
-    """Take back what was raised in *thread*, the calling one, and not taken yet.
+def _withdraw() -> None:
+    """Take back what was raised in the calling thread and not taken yet.
 
     By another exception that is taken here. To set none at all would leave the interpreter's flag up, and CPython 3.11
     then looks for an exception for ever where a trace function is set, as under ``coverage`` or a debugger.
     """
     with contextlib.suppress(_NothingError):
-        _raise_in(thread, _NothingError)
+        _raise_in(threading.get_ident(), _NothingError)
         while True:
             pass
