@@ -48,14 +48,14 @@ if TYPE_CHECKING:
         UnstorableValueError,
     )
     from mongojobs.core.job import Job, current_job
-    from mongojobs.core.jobfilter import JobFilter
+    from mongojobs.core.job_filter import JobFilter
     from mongojobs.core.lifecycle import Lifecycle, Plugin
     from mongojobs.core.settings import Settings
     from mongojobs.enqueuing.asynchronous import handle_asynchronously
     from mongojobs.enqueuing.documents import Delayable, DelayedJob
     from mongojobs.enqueuing.functions import enqueue, job, register
     from mongojobs.enqueuing.proxy import delay
-    from mongojobs.payload.references import UnsavedChangesWarning
+    from mongojobs.payload.documents.references import UnsavedChangesWarning
     from mongojobs.version import __version__
 
 __all__ = [  # noqa: RUF022 - grouped by what they are for
@@ -123,14 +123,14 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
 _HOMES = {
     "mongojobs.app": ("MongoJobs", "Worker", "configure", "default_app"),
     "mongojobs.core.job": ("Job", "current_job"),
-    "mongojobs.core.jobfilter": ("JobFilter",),
+    "mongojobs.core.job_filter": ("JobFilter",),
     "mongojobs.core.lifecycle": ("Lifecycle", "Plugin"),
     "mongojobs.core.settings": ("Settings",),
     "mongojobs.enqueuing.asynchronous": ("handle_asynchronously",),
     "mongojobs.enqueuing.documents": ("Delayable", "DelayedJob"),
     "mongojobs.enqueuing.functions": ("enqueue", "job", "register"),
     "mongojobs.enqueuing.proxy": ("delay",),
-    "mongojobs.payload.references": ("UnsavedChangesWarning",),
+    "mongojobs.payload.documents.references": ("UnsavedChangesWarning",),
     "mongojobs.version": ("__version__",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

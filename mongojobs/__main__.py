@@ -7,7 +7,7 @@ def main() -> None:
     Before anything else is imported, the signals that stop a worker are held back until it is ready for them: to
     process 1 of a container, the system would never give one that comes before its handler.
     """
-    from mongojobs.worker.signals import hold_back
+    from mongojobs.process.signals import hold_back
 
     hold_back()
     from mongojobs.cli.main import main as run

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 import mongojobs
-from mongojobs.enqueuing.declaring import Declared
+from mongojobs.enqueuing.declarations import Declared
 from tests.support.clock import START, HeldClock
 from tests.support.command_line import ROOT
 from tests.support.documents import User

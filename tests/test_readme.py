@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mongojobs.core.durations import format_duration
 from mongojobs.core.settings import Settings, explanation
+from mongojobs.core.words.durations import format_duration
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -17,10 +17,10 @@ from mongojobs.core.settings import Settings
 from mongojobs.store import clients, faults
 from mongojobs.store.clients import Client
 from mongojobs.store.jobs import open_store
-from mongojobs.store.limits import time_limit
 from mongojobs.store.pauses import PauseStore
 from mongojobs.store.stats import StatsStore
 from mongojobs.store.stream import JobStream
+from mongojobs.store.time_limits import time_limit
 from mongojobs.store.workers import WorkerStore
 from mongojobs.worker.crew import Connections
 

@@ -13,25 +13,25 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from mongojobs.app.connections import Link, find_link, open_connections
-from mongojobs.app.operating import Operating, plain_errors
-from mongojobs.app.sources import read_file, settings_of
+from mongojobs.app.operations import Operating, plain_errors
+from mongojobs.app.pyproject import read_file, settings_of
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import OptionError, SettingsError
-from mongojobs.core.figures import STEPS, Stats, Step
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle, Plugin
-from mongojobs.core.naming import public
 from mongojobs.core.notices import Warned
 from mongojobs.core.settings import Settings, resolve
+from mongojobs.core.stats import STEPS, Stats, Step
 from mongojobs.core.unrun import ran
+from mongojobs.core.words.naming import public
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.enqueuer import Enqueuer
 from mongojobs.enqueuing.options import EnqueueOptions, Options
-from mongojobs.payload.calls import Payloads, object_call
-from mongojobs.payload.codec import Codec
-from mongojobs.payload.references import DocumentReferences
+from mongojobs.payload.calls.handler import Payloads, object_call
+from mongojobs.payload.documents.references import DocumentReferences
 from mongojobs.payload.registry import registry
-from mongojobs.payload.searching import ArgumentSearch
+from mongojobs.payload.search import ArgumentSearch
+from mongojobs.payload.values.codec import Codec
 from mongojobs.plugins.log import LogPlugin
 from mongojobs.store.clients import Client
 from mongojobs.store.jobs import JobStore, open_store

@@ -9,11 +9,11 @@ from typing import Any
 
 from mongojobs.app.mongojobs import MongoJobs, default_app
 from mongojobs.core.errors import ConfigurationError, SettingsError
-from mongojobs.core.naming import public
 from mongojobs.core.settings import Settings
+from mongojobs.core.words.naming import public
+from mongojobs.process.supervisor import ChildCommand
 from mongojobs.store.clients import PATIENCE
 from mongojobs.worker import loop
-from mongojobs.worker.supervisor import Command
 
 
 @public
@@ -25,7 +25,7 @@ class Worker(loop.Worker):
     for ``executor="process"``; the command line knows it.
     """
 
-    def __init__(self, *, app: MongoJobs | None = None, child: Command | None = None, **settings: Any) -> None:
+    def __init__(self, *, app: MongoJobs | None = None, child: ChildCommand | None = None, **settings: Any) -> None:
         owner = app or default_app()
         chosen = owner.settings.changed(**settings)
         _import_all(chosen.imports)

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from mongojobs.cli.opening import open_app
-from mongojobs.cli.options import Command, GlobalOptions, with_options
-from mongojobs.cli.work import SETTINGS
-from mongojobs.cli.working import set_up_worker_logging
+from mongojobs.cli.shared.opening import open_app
+from mongojobs.cli.shared.options import Command, GlobalOptions, with_options
+from mongojobs.cli.work.command import SETTINGS
+from mongojobs.cli.work.worker import set_up_worker_logging
 
 
 @with_options(
@@ -22,11 +22,11 @@ from mongojobs.cli.working import set_up_worker_logging
 @click.pass_obj
 def child(told: GlobalOptions, /, *, flags: dict[str, Any], channel: int, life: int, log_dir: Path | None) -> None:
     """Run the jobs that the worker sends through a socket."""
-    from mongojobs.worker.inside import Inside, end_with_the_worker, leave_signals_to_the_worker
+    from mongojobs.worker.children.child_main import ChildMain, end_with_the_worker, leave_signals_to_the_worker
 
     leave_signals_to_the_worker()
     end_with_the_worker(life)
     opened = open_app(told, flags)
     set_up_worker_logging(opened.settings, log_dir, at_once=True)
     app = opened.app
-    Inside(channel, app.payloads, opened.settings, app.lifecycle).serve()
+    ChildMain(channel, app.payloads, opened.settings, app.lifecycle).serve()

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mongojobs.cli.choosing import progress, sweep, tell_of_running, yes_option
-from mongojobs.cli.opening import open_database
-from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
-from mongojobs.cli.output import confirm, counted, say
+from mongojobs.cli.shared.choosing import progress, sweep, tell_of_running, yes_option
+from mongojobs.cli.shared.opening import open_database
+from mongojobs.cli.shared.options import Command, DurationType, GlobalOptions, own_option, with_options
+from mongojobs.cli.shared.output import confirm, counted, say
 
 if TYPE_CHECKING:
-    from mongojobs.store.sweeping import OnProgress
+    from mongojobs.store.actions.many import OnProgress
 
 CLEARABLE: Final = ("ready", "failed", "cancelled", "completed")
 ENDED: Final = ("completed", "cancelled", "failed")
@@ -47,7 +47,7 @@ def clear(
 
     Shows how many, and asks.
     """
-    from mongojobs.core.jobfilter import JobFilter
+    from mongojobs.core.job_filter import JobFilter
 
     if failed_only and state not in (None, "failed"):
         raise click.UsageError(f"--failed-only and --state {state} exclude each other")

@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from mongojobs.cli.options import Command
+from mongojobs.cli.shared.options import Command
 
 VARIABLE: Final = "_MONGOJOBS_COMPLETE"
 """The environment variable by which the script asks click. Source: click, shell completion."""

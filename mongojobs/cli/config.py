@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mongojobs.cli.opening import Opened, app_named, open_app
-from mongojobs.cli.options import Command, GlobalOptions, with_options
-from mongojobs.cli.output import Column, json_option, print_json, print_table, say
+from mongojobs.cli.shared.opening import Opened, app_named, open_app
+from mongojobs.cli.shared.options import Command, GlobalOptions, with_options
+from mongojobs.cli.shared.output import TableColumn, json_option, print_json, print_table, say
 
 if TYPE_CHECKING:
     from mongojobs.core.settings import Settings
 
-_COLUMNS: Final = (Column("SETTING"), Column("VALUE"), Column("FROM"))
+_COLUMNS: Final = (TableColumn("SETTING"), TableColumn("VALUE"), TableColumn("FROM"))
 
 
 @with_options(json_option())
@@ -39,7 +39,7 @@ def config(told: GlobalOptions, /, *, as_json: bool) -> None:
 
 def shown_setting(settings: Settings, name: str) -> str:
     """Return the value of a setting for people; the URI without its credentials."""
-    from mongojobs.app.looking import shown_setting
+    from mongojobs.app.dashboard import shown_setting
 
     return shown_setting(settings, name)
 
@@ -54,7 +54,7 @@ def _place(opened: Opened) -> str | None:
 
 
 def _document(opened: Opened) -> dict[str, object]:
-    from mongojobs.app.looking import safe_setting
+    from mongojobs.app.dashboard import safe_setting
 
     return {
         field.name: {"value": safe_setting(opened.settings, field.name), "from": opened.origins[field.name]}

@@ -17,13 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mongojobs.cli.failures import CONFLICT, NO, Failure
-from mongojobs.cli.identity import Identity
-from mongojobs.cli.options import Command, DurationType, GlobalOptions, Group, own_option, with_options
-from mongojobs.cli.output import in_words, json_option, print_json, say
-from mongojobs.cli.pidfile import PidFile
-from mongojobs.cli.processes import WorkOptions
-from mongojobs.cli.work import (
+from mongojobs.cli.shared.failures import CONFLICT, NO, Failure
+from mongojobs.cli.shared.options import Command, DurationType, GlobalOptions, Group, own_option, with_options
+from mongojobs.cli.shared.output import in_words, json_option, print_json, say
+from mongojobs.cli.work.command import (
     LEAVING_SECONDS,
     SETTINGS,
     identifier_option,
@@ -32,9 +29,12 @@ from mongojobs.cli.work import (
     work_options,
     work_with,
 )
+from mongojobs.cli.work.pidfile import PidFile
+from mongojobs.cli.work.supervised import WorkOptions
+from mongojobs.process.identity import ProcessIdentity
 
 if TYPE_CHECKING:
-    from mongojobs.cli.pidfile import Seen, State
+    from mongojobs.cli.work.pidfile import Seen, State
 
 STATUSES: Final[dict[State, int]] = {"running": 0, "dead": 1, "stopped": 3}
 """The exit statuses of ``status``. Source: the convention for init scripts."""
@@ -179,7 +179,7 @@ def _daemon(pid_dir: Path, options: dict[str, Any]) -> Daemon:
 
 
 def _start(told: GlobalOptions, daemon: Daemon, options: WorkOptions, timeout: timedelta) -> None:
-    from mongojobs.cli.launching import launch
+    from mongojobs.cli.work.launch import launch
 
     settings_outside(told, options)
     seen = daemon.pid_file.look()
@@ -213,7 +213,7 @@ def _stop(daemon: Daemon, timeout: timedelta | None) -> None:
     say(f"{daemon.name} is stopped")
 
 
-def _holder(daemon: Daemon, seen: Seen) -> Identity:
+def _holder(daemon: Daemon, seen: Seen) -> ProcessIdentity:
     """Return the process that holds the pid file. Raises Failure when the file names another one."""
     if seen.process is None or not seen.process.is_there:
         raise Failure(
@@ -222,7 +222,7 @@ def _holder(daemon: Daemon, seen: Seen) -> Identity:
     return seen.process
 
 
-def _is_gone(daemon: Daemon, process: Identity, seconds: float) -> bool:
+def _is_gone(daemon: Daemon, process: ProcessIdentity, seconds: float) -> bool:
     """Wait until the process is gone, or has at least let go of its file, to which another one may be the next."""
     deadline, pause = time.monotonic() + seconds, threading.Event()
     while True:

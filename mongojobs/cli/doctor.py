@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mongojobs.cli.failures import NO
-from mongojobs.cli.opening import Opened, open_app
-from mongojobs.cli.options import Command, GlobalOptions, with_options
-from mongojobs.cli.output import counted, json_option, print_json, printable, say
+from mongojobs.cli.shared.failures import NO
+from mongojobs.cli.shared.opening import Opened, open_app
+from mongojobs.cli.shared.options import Command, GlobalOptions, with_options
+from mongojobs.cli.shared.output import counted, json_option, print_json, printable, say
 
 if TYPE_CHECKING:
-    from mongojobs.app.findings import Diagnosis, Finding
+    from mongojobs.app.doctor.findings import Diagnosis, Finding
 
 _COLORS: Final = {"fault": "red", "advice": "yellow"}
 
@@ -27,7 +27,7 @@ def doctor(context: click.Context, /, *, as_json: bool) -> None:
     Changes nothing. Exits with status 1 when something is wrong; advice alone is no fault. With --app it also compares
     the stored jobs with the code.
     """
-    from mongojobs.app.doctor import examine
+    from mongojobs.app.doctor.examine import examine
 
     told: GlobalOptions = context.obj
     opened = open_app(told)

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mongojobs.cli.choosing import parsed_time
-from mongojobs.cli.failures import NO, Failure
-from mongojobs.cli.opening import open_app, refuse_without_app
-from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
-from mongojobs.cli.output import iso, json_option, print_json, printable, say
+from mongojobs.cli.shared.choosing import parsed_time
+from mongojobs.cli.shared.failures import NO, Failure
+from mongojobs.cli.shared.opening import open_app, refuse_without_app
+from mongojobs.cli.shared.options import Command, DurationType, GlobalOptions, own_option, with_options
+from mongojobs.cli.shared.output import iso, json_option, print_json, printable, say
 
 if TYPE_CHECKING:
     from mongojobs.app import MongoJobs
     from mongojobs.core.job import Job
-    from mongojobs.payload.calls import Call
+    from mongojobs.payload.calls.handler import Call
 
 LOOK_EVERY_SECONDS: Final = 0.25
 
@@ -111,7 +111,7 @@ def _enqueue(app: MongoJobs, name: str, args: list[Any], kwargs: dict[str, Any],
 
 def _call(name: str, args: list[Any], kwargs: dict[str, Any]) -> Call:
     """Return the call of the job that is declared under *name*. Raises UnknownJobError, EnqueueError, Failure."""
-    from mongojobs.payload.calls import function_call, object_call
+    from mongojobs.payload.calls.handler import function_call, object_call
     from mongojobs.payload.registry import registry
 
     declaration = registry.find(name)

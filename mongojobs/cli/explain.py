@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mongojobs.cli.failures import NO_INDEXES
-from mongojobs.cli.opening import open_database
-from mongojobs.cli.options import Command, with_options
-from mongojobs.cli.output import counted, json_option, print_json, say
+from mongojobs.cli.shared.failures import NO_INDEXES
+from mongojobs.cli.shared.opening import open_database
+from mongojobs.cli.shared.options import Command, with_options
+from mongojobs.cli.shared.output import counted, json_option, print_json, say
 
 if TYPE_CHECKING:
-    from mongojobs.store.explaining import ReservePlan
+    from mongojobs.store.reader.explain import ReservePlan
 
 
 @with_options(json_option())
@@ -25,11 +25,13 @@ def explain(context: click.Context, /, *, flags: dict[str, Any], as_json: bool) 
     Asked as a worker with these queues and priorities asks it; nothing is reserved. Exit status 5 if the index is
     missing.
     """
-    from mongojobs.store.filters import Wanted
+    from mongojobs.store.filters import QueueSelector
 
     with open_database(context.obj, flags) as database:
         settings = database.store.settings
-        wanted = Wanted(queues=settings.queues, min_priority=settings.min_priority, max_priority=settings.max_priority)
+        wanted = QueueSelector(
+            queues=settings.queues, min_priority=settings.min_priority, max_priority=settings.max_priority
+        )
         plan = database.store.explain_reserve(wanted)
     if as_json:
         print_json({**asdict(plan), "good": plan.is_good})

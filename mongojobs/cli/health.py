@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from mongojobs.cli.failures import NO
-from mongojobs.cli.options import Command, DurationType, own_option, with_options
-from mongojobs.cli.output import in_words, json_option, print_json, say
+from mongojobs.cli.shared.failures import NO
+from mongojobs.cli.shared.options import Command, DurationType, own_option, with_options
+from mongojobs.cli.shared.output import in_words, json_option, print_json, say
 
 
 def heartbeat_option(text: str, *, required: bool = False) -> click.Option:

@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mongojobs.cli.failures import NO_INDEXES
-from mongojobs.cli.opening import Database, open_database
-from mongojobs.cli.options import Command, GlobalOptions, own_option, with_options
-from mongojobs.cli.output import Column, counted, json_option, print_json, print_table, say
+from mongojobs.cli.shared.failures import NO_INDEXES
+from mongojobs.cli.shared.opening import Database, open_database
+from mongojobs.cli.shared.options import Command, GlobalOptions, own_option, with_options
+from mongojobs.cli.shared.output import TableColumn, counted, json_option, print_json, print_table, say
 
 if TYPE_CHECKING:
     from mongojobs.store.indexes import IndexReport
 
-_COLUMNS: Final = (Column("STATUS"), Column("COLLECTION"), Column("INDEX"), Column("WHAT IT IS FOR"))
+_COLUMNS: Final = (
+    TableColumn("STATUS"),
+    TableColumn("COLLECTION"),
+    TableColumn("INDEX"),
+    TableColumn("WHAT IT IS FOR"),
+)
 
 
 @with_options(

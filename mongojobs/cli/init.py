@@ -13,9 +13,9 @@ from typing import Final
 
 import click
 
-from mongojobs.cli.opening import app_named, modules_named, resolve_settings
-from mongojobs.cli.options import Command, GlobalOptions, own_option, with_options
-from mongojobs.cli.processes import argument
+from mongojobs.cli.shared.opening import app_named, modules_named, resolve_settings
+from mongojobs.cli.shared.options import Command, GlobalOptions, own_option, with_options
+from mongojobs.cli.work.supervised import argument
 
 PLATFORMS: Final = ("procfile", "docker", "compose", "k8s", "systemd", "supervisord", "fly", "render")
 

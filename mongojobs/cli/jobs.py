@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mongojobs.cli.choosing import (
+from mongojobs.cli.shared.choosing import (
     chosen_by,
     filter_options,
     is_any_given,
@@ -19,12 +19,12 @@ from mongojobs.cli.choosing import (
     whoever_this_is,
     yes_option,
 )
-from mongojobs.cli.failures import NO, Failure
-from mongojobs.cli.opening import HOW_TO_NAME_JOBS, open_app, open_database, refuse_without_app
-from mongojobs.cli.options import Command, GlobalOptions, Group, own_option, with_options
-from mongojobs.cli.output import (
+from mongojobs.cli.shared.failures import NO, Failure
+from mongojobs.cli.shared.opening import HOW_TO_NAME_JOBS, open_app, open_database, refuse_without_app
+from mongojobs.cli.shared.options import Command, GlobalOptions, Group, own_option, with_options
+from mongojobs.cli.shared.output import (
     NONE,
-    Column,
+    TableColumn,
     ago,
     confirm,
     counted,
@@ -39,25 +39,31 @@ from mongojobs.cli.output import (
     say,
     shortened,
 )
-from mongojobs.core.wording import to_json
+from mongojobs.core.words.wording import to_json
 
 if TYPE_CHECKING:
     from mongojobs.app.declarations import DeclaredJob
     from mongojobs.core.job import Job, JobId
-    from mongojobs.core.jobfilter import Verb
+    from mongojobs.core.job_filter import Verb
     from mongojobs.core.settings import Settings
     from mongojobs.store.jobs import JobStore
 
 _COLUMNS: Final = (
-    Column("ID"),
-    Column("STATE"),
-    Column("NAME"),
-    Column("QUEUE"),
-    Column("WHEN"),
-    Column("FAILURES", is_number=True),
-    Column("LAST ERROR"),
+    TableColumn("ID"),
+    TableColumn("STATE"),
+    TableColumn("NAME"),
+    TableColumn("QUEUE"),
+    TableColumn("WHEN"),
+    TableColumn("FAILURES", is_number=True),
+    TableColumn("LAST ERROR"),
 )
-_DECLARED_COLUMNS: Final = (Column("NAME"), Column("KIND"), Column("MODULE"), Column("QUEUE"), Column("OPTIONS"))
+_DECLARED_COLUMNS: Final = (
+    TableColumn("NAME"),
+    TableColumn("KIND"),
+    TableColumn("MODULE"),
+    TableColumn("QUEUE"),
+    TableColumn("OPTIONS"),
+)
 _LEAST_ERROR_WIDTH: Final = 30
 _LISTED: Final = (
     *("id", "name", "queue", "priority", "state", "run_at", "attempts", "max_attempts", "max_run_time", "losses"),
@@ -173,7 +179,7 @@ def run(told: GlobalOptions, /, *, job_id: str, pdb: bool) -> None:
     No worker takes it meanwhile. Its result counts: it completes, or is tried again later. A failed or cancelled one is
     retried, with all its attempts before it. TERM and Ctrl-C hand it back, as those of a worker.
     """
-    from mongojobs.cli.running import run_here
+    from mongojobs.cli.shared.run_here import run_here
 
     run_here(told, job_id, debug=pdb)
 

@@ -7,18 +7,18 @@ from typing import Any, Final
 
 import click
 
-from mongojobs.cli.failures import Failure, failure
-from mongojobs.cli.options import GlobalOptions, Group, global_options
-from mongojobs.cli.standard import open_standard_files
-from mongojobs.core.wording import printable_lines
+from mongojobs.cli.shared.failures import Failure, failure
+from mongojobs.cli.shared.options import GlobalOptions, Group, global_options
+from mongojobs.cli.shared.standard_files import open_standard_files
+from mongojobs.core.words.wording import printable_lines
 from mongojobs.plugins.output import OutputError
+from mongojobs.process.signals import hold_back
 from mongojobs.version import __version__
-from mongojobs.worker.signals import hold_back
 
 COMMANDS: Final = {
     "create-indexes": "indexes",
-    "work": "work",
-    "workoff": "work",
+    "work": "work.command",
+    "workoff": "work.command",
     "status": "status",
     "top": "top",
     "check": "status",

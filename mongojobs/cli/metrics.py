@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mongojobs.cli.opening import Database, open_database
-from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
-from mongojobs.cli.output import say
-from mongojobs.cli.probing import LOOPBACK, QUERY_SECONDS, exposition, listen
-from mongojobs.cli.standard import never_fail
+from mongojobs.cli.shared.opening import Database, open_database
+from mongojobs.cli.shared.options import Command, DurationType, GlobalOptions, own_option, with_options
+from mongojobs.cli.shared.output import say
+from mongojobs.cli.shared.standard_files import never_fail
+from mongojobs.cli.work.probes import LOOPBACK, QUERY_SECONDS, exposition, listen
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -63,7 +63,7 @@ def metrics(told: GlobalOptions, /, *, host: str, port: int, cache: timedelta) -
     Needs the extra prometheus.
     """
     from mongojobs.plugins.prometheus_queues import QueueMetrics, new_registry
-    from mongojobs.worker.signals import Mailbox
+    from mongojobs.process.signals import Mailbox
 
     never_fail()
     with open_database(told) as database:
@@ -87,7 +87,7 @@ def _answer(registry: CollectorRegistry) -> Answer:
 
 def _look(database: Database) -> Look:
     from mongojobs.plugins.prometheus_queues import Look
-    from mongojobs.store.limits import time_limit
+    from mongojobs.store.time_limits import time_limit
 
     with time_limit(QUERY_SECONDS):
         return Look(queues=database.operator.queues(most=MOST_COUNTED), workers=database.operator.workers())

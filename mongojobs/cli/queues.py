@@ -8,31 +8,41 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mongojobs.cli.completing import complete_queues
-from mongojobs.cli.failures import NO, Failure
-from mongojobs.cli.opening import open_database
-from mongojobs.cli.options import Command, DurationType, GlobalOptions, Group, own_option, with_options
-from mongojobs.cli.output import NONE, Column, ago, in_words, json_option, print_json, print_table, printable, say
+from mongojobs.cli.shared.completing import complete_queues
+from mongojobs.cli.shared.failures import NO, Failure
+from mongojobs.cli.shared.opening import open_database
+from mongojobs.cli.shared.options import Command, DurationType, GlobalOptions, Group, own_option, with_options
+from mongojobs.cli.shared.output import (
+    NONE,
+    TableColumn,
+    ago,
+    in_words,
+    json_option,
+    print_json,
+    print_table,
+    printable,
+    say,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from mongojobs.core.jobfilter import ShownState
-    from mongojobs.store.looking import Count, QueueStatus
+    from mongojobs.core.job_filter import ShownState
     from mongojobs.store.pauses import Pause
+    from mongojobs.store.reader.pages import Count, QueueStatus
 
 QUEUE_STATES: Final[tuple[ShownState, ...]] = ("ready", "scheduled", "running", "failed")
 QUEUE_COLUMNS: Final = (
-    Column("QUEUE"),
-    Column("READY", is_number=True),
-    Column("SCHEDULED", is_number=True),
-    Column("RUNNING", is_number=True),
-    Column("FAILED", is_number=True, is_alarming=True),
-    Column("LATENCY", is_number=True),
-    Column("PAUSED"),
+    TableColumn("QUEUE"),
+    TableColumn("READY", is_number=True),
+    TableColumn("SCHEDULED", is_number=True),
+    TableColumn("RUNNING", is_number=True),
+    TableColumn("FAILED", is_number=True, is_alarming=True),
+    TableColumn("LATENCY", is_number=True),
+    TableColumn("PAUSED"),
 )
-_LATENCY: Final = (Column("QUEUE"), Column("SECONDS", is_number=True))
+_LATENCY: Final = (TableColumn("QUEUE"), TableColumn("SECONDS", is_number=True))
 
 
 @click.group(cls=Group)

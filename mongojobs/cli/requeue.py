@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mongojobs.cli.choosing import chosen_by, filter_options, is_any_given, sweep, whoever_this_is, yes_option
-from mongojobs.cli.opening import Database, open_database
-from mongojobs.cli.options import Command, GlobalOptions, own_option, with_options
-from mongojobs.cli.output import counted
+from mongojobs.cli.shared.choosing import chosen_by, filter_options, is_any_given, sweep, whoever_this_is, yes_option
+from mongojobs.cli.shared.opening import Database, open_database
+from mongojobs.cli.shared.options import Command, GlobalOptions, own_option, with_options
+from mongojobs.cli.shared.output import counted
 
 if TYPE_CHECKING:
-    from mongojobs.core.jobfilter import JobFilter
+    from mongojobs.core.job_filter import JobFilter
 
 
 @with_options(

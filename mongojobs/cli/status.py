@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mongojobs.cli.failures import NO
-from mongojobs.cli.opening import Database, open_database
-from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
-from mongojobs.cli.output import (
+from mongojobs.cli.queues import QUEUE_COLUMNS, QUEUE_STATES, queue_row
+from mongojobs.cli.shared.failures import NO
+from mongojobs.cli.shared.opening import Database, open_database
+from mongojobs.cli.shared.options import Command, DurationType, GlobalOptions, own_option, with_options
+from mongojobs.cli.shared.output import (
     NONE,
-    Column,
+    TableColumn,
     ago,
     in_words,
     json_option,
@@ -21,21 +22,20 @@ from mongojobs.cli.output import (
     print_table,
     say,
 )
-from mongojobs.cli.queues import QUEUE_COLUMNS, QUEUE_STATES, queue_row
 from mongojobs.cli.workers import said_by
 
 if TYPE_CHECKING:
-    from mongojobs.app.operating import Report
-    from mongojobs.store.looking import Count
+    from mongojobs.app.operations import Report
+    from mongojobs.store.reader.pages import Count
     from mongojobs.store.workers import WorkerStatus
 
 _WORKERS: Final = (
-    Column("WORKER"),
-    Column("QUEUES"),
-    Column("THREADS", is_number=True),
-    Column("BUSY", is_number=True),
-    Column("STARTED"),
-    Column("LAST SEEN"),
+    TableColumn("WORKER"),
+    TableColumn("QUEUES"),
+    TableColumn("THREADS", is_number=True),
+    TableColumn("BUSY", is_number=True),
+    TableColumn("STARTED"),
+    TableColumn("LAST SEEN"),
 )
 
 

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mongojobs.cli.opening import Database, open_database
-from mongojobs.cli.options import Command, DurationType, GlobalOptions, own_option, with_options
-from mongojobs.cli.output import (
-    Column,
+from mongojobs.cli.queues import QUEUE_COLUMNS, count_document, queue_document, queue_row, unknown_queue
+from mongojobs.cli.shared.opening import Database, open_database
+from mongojobs.cli.shared.options import Command, DurationType, GlobalOptions, own_option, with_options
+from mongojobs.cli.shared.output import (
+    TableColumn,
     counted,
     in_words,
     iso,
@@ -31,12 +32,11 @@ from mongojobs.cli.output import (
     shortened,
     table_lines,
 )
-from mongojobs.cli.queues import QUEUE_COLUMNS, count_document, queue_document, queue_row, unknown_queue
 from mongojobs.cli.workers import WORKER_COLUMNS, worker_document, worker_row
 
 if TYPE_CHECKING:
-    from mongojobs.app.operating import Operator, Report
-    from mongojobs.store.failures import FailureGroup
+    from mongojobs.app.operations import Operator, Report
+    from mongojobs.store.reader.failures import FailureGroup
     from mongojobs.store.workers import WorkerStatus
 
 KEYS: Final = "p pause a queue   c continue it   r retry failed jobs   q quit"
@@ -48,10 +48,10 @@ _HOME: Final = "\x1b[H"
 _REST_OF_LINE: Final = "\x1b[K"
 _REST_OF_SCREEN: Final = "\x1b[J"
 _FAILURES: Final = (
-    Column("FAILED", is_number=True, is_alarming=True),
-    Column("NAME"),
-    Column("ERROR"),
-    Column("PLACE"),
+    TableColumn("FAILED", is_number=True, is_alarming=True),
+    TableColumn("NAME"),
+    TableColumn("ERROR"),
+    TableColumn("PLACE"),
 )
 
 
@@ -249,7 +249,7 @@ def _pause(operator: Operator, queue: str) -> str:
 
 
 def _retry_failed(operator: Operator) -> int:
-    from mongojobs.core.jobfilter import JobFilter
+    from mongojobs.core.job_filter import JobFilter
 
     return operator.retry_all(JobFilter(state="failed"))
 

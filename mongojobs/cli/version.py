@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from mongojobs.cli.options import Command, with_options
-from mongojobs.cli.output import json_option, print_json
+from mongojobs.cli.shared.options import Command, with_options
+from mongojobs.cli.shared.output import json_option, print_json
 from mongojobs.version import __version__
 
 

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import click
 
-from mongojobs.cli.opening import log_level, open_app
-from mongojobs.cli.options import Command, own_option, with_options
-from mongojobs.cli.output import say
-from mongojobs.cli.standard import never_fail
+from mongojobs.cli.shared.opening import log_level, open_app
+from mongojobs.cli.shared.options import Command, own_option, with_options
+from mongojobs.cli.shared.output import say
+from mongojobs.cli.shared.standard_files import never_fail
 
 DEFAULT_PORT: Final = 8787
 

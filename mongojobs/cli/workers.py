@@ -8,27 +8,37 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mongojobs.cli.failures import NO, Failure
-from mongojobs.cli.opening import open_database
-from mongojobs.cli.options import Command, GlobalOptions, Group, own_option, with_options
-from mongojobs.cli.output import NONE, Column, ago, counted, json_option, print_json, print_table, printable, say
+from mongojobs.cli.shared.failures import NO, Failure
+from mongojobs.cli.shared.opening import open_database
+from mongojobs.cli.shared.options import Command, GlobalOptions, Group, own_option, with_options
+from mongojobs.cli.shared.output import (
+    NONE,
+    TableColumn,
+    ago,
+    counted,
+    json_option,
+    print_json,
+    print_table,
+    printable,
+    say,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mongojobs.app.operating import Operator
+    from mongojobs.app.operations import Operator
     from mongojobs.store.workers import WorkerStatus
 
 WORKER_COLUMNS: Final = (
-    Column("WORKER"),
-    Column("STATE"),
-    Column("QUEUES"),
-    Column("THREADS", is_number=True),
-    Column("BUSY", is_number=True),
-    Column("MEMORY", is_number=True),
-    Column("STARTED"),
-    Column("LAST SEEN"),
-    Column("RUNS"),
+    TableColumn("WORKER"),
+    TableColumn("STATE"),
+    TableColumn("QUEUES"),
+    TableColumn("THREADS", is_number=True),
+    TableColumn("BUSY", is_number=True),
+    TableColumn("MEMORY", is_number=True),
+    TableColumn("STARTED"),
+    TableColumn("LAST SEEN"),
+    TableColumn("RUNS"),
 )
 
 

@@ -141,18 +141,18 @@ class ServerClock:
             return _Mark(doubted.server_seconds + (elapsed - doubted.elapsed), elapsed, wall, primary)
         return _Mark(wall, elapsed, wall, primary)
 
-    def _answer(self) -> _Answer | None:
+    def _answer(self) -> _Reading | None:
         before = self._elapsed()
         server = self._source.server_time()
         after = self._elapsed()
         if server is None:
             return None
         half_way = (after - before) / 2
-        return _Answer((server - _EPOCH).total_seconds() + half_way, after, after - before)
+        return _Reading((server - _EPOCH).total_seconds() + half_way, after, after - before)
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _Reading:
     """What the server's time was when the elapsed time stood so, and how long the question took."""
 
     server_seconds: float

@@ -44,8 +44,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from mongojobs.core.durations import parse_duration
-from mongojobs.core.naming import public
+from mongojobs.core.words.durations import parse_duration
+from mongojobs.core.words.naming import public
 
 SHORTEST_SNOOZE: Final = timedelta(seconds=1)
 

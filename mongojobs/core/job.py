@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, Protocol
 
 from bson import ObjectId
 
-from mongojobs.core.naming import public
+from mongojobs.core.words.naming import public
 
 Document = dict[str, Any]
 """A MongoDB document as PyMongo gives and takes it."""

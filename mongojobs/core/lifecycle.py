@@ -13,9 +13,9 @@ from typing import Any, Final, TypeVar
 
 from mongojobs.core.errors import CallbackError, NotRunError
 from mongojobs.core.job import Job
-from mongojobs.core.naming import public
 from mongojobs.core.notices import CallbackRaised, Notice
 from mongojobs.core.unrun import generator_kind, is_async, ran
+from mongojobs.core.words.naming import public
 
 T = TypeVar("T")
 Callback = Callable[..., Any]
@@ -118,7 +118,9 @@ class Lifecycle:
         for listener in self._orderly:
             self._tell(listener, notice)
 
-    def complain(self, worker: str, what: str, job: Job | None = None, *, clean: Callable[[str], str] = str) -> None:
+    def report_exception(
+        self, worker: str, what: str, job: Job | None = None, *, clean: Callable[[str], str] = str
+    ) -> None:
         """Tell of the exception that is being handled, which *what* raised and nothing depends on.
 
         *clean* takes the secrets out of its text.

@@ -47,7 +47,7 @@ class WorkerStopped:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerWorn:
+class WorkerRecycling:
     """A worker begins nothing more, and leaves once its jobs have ended, for a *reason* in its settings."""
 
     worker: str
@@ -325,7 +325,7 @@ Notice = (
     | WorkerStopping
     | WorkerTold
     | WorkerStopped
-    | WorkerWorn
+    | WorkerRecycling
     | ChildReplaced
     | NoMoreJobs
     | BatchDone

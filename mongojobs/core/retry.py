@@ -7,8 +7,8 @@ import random
 from collections.abc import Callable
 from datetime import timedelta
 
-from mongojobs.core.durations import parse_duration
 from mongojobs.core.unrun import ran
+from mongojobs.core.words.durations import parse_duration
 
 LONGEST_DELAY = timedelta(days=366)
 

@@ -9,13 +9,13 @@ from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from mongojobs.core.errors import NotAJobError, OptionError, RegistrationError
 from mongojobs.core.job import Job
-from mongojobs.core.naming import public
 from mongojobs.core.unrun import generator_kind, is_async, ran
+from mongojobs.core.words.naming import public
 from mongojobs.enqueuing import current
-from mongojobs.enqueuing.declaring import Declared, declare
+from mongojobs.enqueuing.declarations import Declared, declare
 from mongojobs.enqueuing.options import EnqueueOptions, Options, unknown_option
-from mongojobs.payload.calls import method_call
-from mongojobs.payload.methods import handed_on_parameters
+from mongojobs.payload.calls.handler import method_call
+from mongojobs.payload.calls.methods import handed_on_parameters
 from mongojobs.payload.registry import Declaration, full_name
 
 P = ParamSpec("P")

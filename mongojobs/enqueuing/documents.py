@@ -17,7 +17,7 @@ from mongoengine.fields import (
 )
 
 from mongojobs.core.errors import ReadOnlyError, RegistrationError
-from mongojobs.core.naming import public
+from mongojobs.core.words.naming import public
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.asynchronous import refuse_hidden
 from mongojobs.enqueuing.proxy import DelayAttribute

@@ -18,13 +18,13 @@ from mongojobs.core.limits import LONGEST_NAME
 from mongojobs.core.notices import JobEnqueued
 from mongojobs.core.settings import Settings, queue_name
 from mongojobs.core.unrun import ran
-from mongojobs.enqueuing.changing import hooked
+from mongojobs.enqueuing.enqueue_hook import hooked
 from mongojobs.enqueuing.inline import Inline, Remembered
 from mongojobs.enqueuing.options import Options
-from mongojobs.payload.calls import Call, Payloads
-from mongojobs.payload.places import asking_within
+from mongojobs.payload.calls.handler import Call, Payloads
+from mongojobs.payload.documents.locations import asking_within
 from mongojobs.store.faults import DatabaseError, describe, not_stored
-from mongojobs.store.limits import Budget
+from mongojobs.store.time_limits import Budget
 
 T = TypeVar("T")
 

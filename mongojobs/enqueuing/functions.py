@@ -10,11 +10,11 @@ from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from mongojobs.core.errors import OptionError, RegistrationError
 from mongojobs.core.job import Job
-from mongojobs.core.naming import public
+from mongojobs.core.words.naming import public
 from mongojobs.enqueuing import current
-from mongojobs.enqueuing.declaring import Declared, declare
+from mongojobs.enqueuing.declarations import Declared, declare
 from mongojobs.enqueuing.options import NO_OPTIONS, EnqueueOptions, Options
-from mongojobs.payload.calls import function_call, object_call
+from mongojobs.payload.calls.handler import function_call, object_call
 from mongojobs.payload.registry import Declaration, registry
 
 P = ParamSpec("P")

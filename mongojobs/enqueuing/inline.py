@@ -19,8 +19,8 @@ from mongojobs.core.isolation import isolated
 from mongojobs.core.job import CANCELLED, COMPLETED, Job, JobId, running
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.retry import LONGEST_DELAY
-from mongojobs.payload.calls import Payloads
-from mongojobs.payload.invoking import invoke, run_to_end
+from mongojobs.payload.calls.handler import Payloads
+from mongojobs.payload.calls.invoke import invoke, run_to_end
 from mongojobs.payload.registry import Declaration
 
 MOST_REMEMBERED: Final = 10_000

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from bson import ObjectId
 
 from mongojobs.core.clock import truncate
-from mongojobs.core.durations import parse_duration
 from mongojobs.core.errors import OptionError
 from mongojobs.core.job import JobId
 from mongojobs.core.limits import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
 from mongojobs.core.settings import plain_text, queue_name
+from mongojobs.core.words.durations import parse_duration
 
 if TYPE_CHECKING:
     from mongojobs.store.clients import Session

@@ -9,12 +9,12 @@ from typing import Any, Unpack
 
 from mongojobs.core.errors import NotAJobError
 from mongojobs.core.job import Job
-from mongojobs.core.naming import public
+from mongojobs.core.words.naming import public
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.functions import Delayer
 from mongojobs.enqueuing.options import NO_OPTIONS, EnqueueOptions, Options
-from mongojobs.payload.calls import method_call
-from mongojobs.payload.methods import bound_method
+from mongojobs.payload.calls.handler import method_call
+from mongojobs.payload.calls.methods import bound_method
 
 
 @public

@@ -12,11 +12,11 @@ from inspect import Parameter
 from typing import Any
 
 from mongojobs.core.errors import DeserializationError, MongoJobsError
-from mongojobs.payload.calls import Payloads
-from mongojobs.payload.encoding import TAG
-from mongojobs.payload.methods import collector, hands_on, method_of, original, parameter_names
+from mongojobs.payload.calls.handler import Payloads
+from mongojobs.payload.calls.methods import collector, hands_on, method_of, original, parameter_names
 from mongojobs.payload.registry import Declaration
 from mongojobs.payload.secrecy import is_secret
+from mongojobs.payload.values.encode import TAG
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, Final
 
 from mongojobs.payload.arguments import stored_arguments
-from mongojobs.payload.calls import Payloads
+from mongojobs.payload.calls.handler import Payloads
 from mongojobs.payload.renderings import escaped, texts_of
 
 Clean = Callable[[str], str]

@@ -18,7 +18,7 @@ from mongojobs.core.errors import DamagedPayloadError, DeserializationError, Reg
 from mongojobs.core.limits import LONGEST_NAME
 from mongojobs.core.retry import Backoff
 from mongojobs.core.unrun import is_async
-from mongojobs.payload.hints import hinted_classes
+from mongojobs.payload.calls.hints import hinted_classes
 
 Kind = Literal["function", "object", "method"]
 

@@ -16,8 +16,8 @@ from uuid import UUID
 
 from bson import Decimal128, ObjectId, Regex, Timestamp
 
-from mongojobs.payload import times
-from mongojobs.payload.encoding import TAG
+from mongojobs.payload.values import times
+from mongojobs.payload.values.encode import TAG
 
 
 def texts_of(stored: object) -> Iterator[str]:  # noqa: C901, PLR0912 - a table, not a decision

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
 
-from mongojobs.core.wording import printable, printable_lines, to_json
+from mongojobs.core.words.wording import printable, printable_lines, to_json
 from mongojobs.plugins.log import JobContext
 from mongojobs.plugins.log import logger as own_logger
 
@@ -115,7 +115,7 @@ def _facts(formatter: logging.Formatter, record: logging.LogRecord, longest: int
             facts[f"extra_{name}" if name in taken else name] = value
     if not traces and _is_short(facts):
         return facts
-    room, for_traces = _Room(longest), longest // 4 if traces else 0
+    room, for_traces = _FieldRoom(longest), longest // 4 if traces else 0
     room.left -= for_traces
     plain = room.pairs(facts)
     room.left += for_traces
@@ -147,7 +147,7 @@ def _traces(formatter: logging.Formatter, record: logging.LogRecord) -> dict[str
     return {name: _text(trace) for name, trace in traces.items() if trace}
 
 
-class _Room:
+class _FieldRoom:
     """How many bytes are left for values: those that it has no room for are cut, or left out.
 
     One fact gets a quarter of them at most; tracebacks, which come last, what is left.

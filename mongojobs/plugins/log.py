@@ -15,7 +15,7 @@ from typing import Any, assert_never
 from mongojobs.core import notices as n
 from mongojobs.core.job import Job, current_job
 from mongojobs.core.lifecycle import Lifecycle, Plugin
-from mongojobs.core.wording import counted, in_seconds, iso, printable, printable_lines
+from mongojobs.core.words.wording import counted, in_seconds, iso, printable, printable_lines
 
 logger = logging.getLogger("mongojobs")
 
@@ -108,7 +108,7 @@ def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a deci
             return f"Told so by `mongojobs workers {order}`: reserving no more jobs"
         case n.WorkerStopped(released=released):
             return f"Stopped, {counted(released, 'running job')} handed back" if released else "Stopped"
-        case n.WorkerWorn(reason=reason):
+        case n.WorkerRecycling(reason=reason):
             return f"Leaving once the running jobs have ended: {reason}"
         case n.ChildReplaced(pid=pid, reason=reason):
             return f"Replacing the child process {pid}: {reason}"
@@ -205,7 +205,7 @@ _EVENTS: dict[type, str] = {
     n.WorkerStarted: "worker.started",
     n.WorkerStopping: "worker.stopping",
     n.WorkerStopped: "worker.stopped",
-    n.WorkerWorn: "worker.worn",
+    n.WorkerRecycling: "worker.worn",
     n.ChildReplaced: "child.replaced",
     n.NoMoreJobs: "worker.complete",
     n.BatchDone: "worker.batch",

@@ -10,9 +10,9 @@ from typing import Final
 
 from mongojobs.core import notices as n
 from mongojobs.core.extras import missing
-from mongojobs.core.figures import MOST_PAIRS, OTHER, ending_of
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle, Plugin
+from mongojobs.core.stats import MOST_PAIRS, OTHER, ending_of
 from mongojobs.version import __version__
 
 try:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from mongojobs.core.extras import missing
-from mongojobs.core.jobfilter import ShownState
-from mongojobs.store.looking import QueueStatus
+from mongojobs.core.job_filter import ShownState
+from mongojobs.store.reader.pages import QueueStatus
 from mongojobs.store.workers import WorkerStatus
 
 try:

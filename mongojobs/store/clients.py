@@ -22,7 +22,7 @@ from mongojobs.core.errors import ConfigurationError, OptionError, ServerTooOldE
 from mongojobs.core.job import Document
 from mongojobs.core.settings import Settings
 from mongojobs.store.faults import is_passing, unavailable
-from mongojobs.store.limits import time_left, time_limit
+from mongojobs.store.time_limits import time_left, time_limit
 
 Client = MongoClient[Document]
 Jobs = Collection[Document]

@@ -19,7 +19,7 @@ RESERVE_ORDER: Final = [("priority", 1), ("run_at", 1), ("_id", 1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class QueueSelector:
     """Which jobs a worker works on: of which queues (none given: all) and priorities (both ends included).
 
     With *only*, it is this one, due or not.
@@ -38,7 +38,7 @@ def one(job_id: JobId) -> Document:
     return {"_id": {"$eq": job_id}}
 
 
-def wanted_ready(wanted: Wanted) -> Document:
+def wanted_ready(wanted: QueueSelector) -> Document:
     """Match the ready jobs that are wanted, due or not.
 
     ``priority`` is bounded even when every one is wanted: else the server finds no bound for ``run_at`` behind it in
@@ -56,7 +56,7 @@ def wanted_ready(wanted: Wanted) -> Document:
     return query if wanted.only is None else query | one(wanted.only)
 
 
-def reservable(wanted: Wanted, *, now: datetime, beside: bool) -> Document:
+def reservable(wanted: QueueSelector, *, now: datetime, beside: bool) -> Document:
     """Match the jobs that may be reserved *now*.
 
     With *beside*, the process holds other jobs, and a job that lost its worker twice is left for one that holds none.

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from mongojobs.core.clock import Clock, ServerClock
 from mongojobs.core.settings import Settings
+from mongojobs.store.actions.many import Sweeping
+from mongojobs.store.actions.one import Tending
 from mongojobs.store.base import Quarantined
 from mongojobs.store.clients import Client, ClientTime, jobs_collection
-from mongojobs.store.explaining import Explaining
-from mongojobs.store.filters import EPOCH, Wanted
-from mongojobs.store.inserting import Inserting
-from mongojobs.store.looking import Looking
-from mongojobs.store.rescuing import Rescued, Rescuing
-from mongojobs.store.reserving import WIDEST_SPREAD
-from mongojobs.store.sweeping import Sweeping
-from mongojobs.store.tending import Tending
+from mongojobs.store.filters import EPOCH, QueueSelector
+from mongojobs.store.lifecycle.insert import Inserting
+from mongojobs.store.lifecycle.rescue import Rescued, Rescuing
+from mongojobs.store.lifecycle.reserve import WIDEST_SPREAD
+from mongojobs.store.reader.explain import Explaining
+from mongojobs.store.reader.pages import Looking
 
-__all__ = ["EPOCH", "WIDEST_SPREAD", "JobStore", "Quarantined", "Rescued", "Wanted", "open_store"]
+__all__ = ["EPOCH", "WIDEST_SPREAD", "JobStore", "Quarantined", "QueueSelector", "Rescued", "open_store"]
 
 
 class JobStore(Inserting, Looking, Rescuing, Tending, Sweeping, Explaining):

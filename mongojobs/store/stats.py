@@ -15,22 +15,22 @@ from typing import Any, Final
 from pymongo import DESCENDING, WriteConcern
 
 from mongojobs.core.clock import Clock
-from mongojobs.core.figures import (
+from mongojobs.core.job import Document
+from mongojobs.core.settings import Settings
+from mongojobs.core.stats import (
     ALL,
     BUCKETS,
     MOST_PAIRS,
     OTHER,
     OUTCOMES,
     STEPS,
-    Figures,
-    Row,
+    RunStats,
     Stats,
+    StatsByJob,
+    StatsRow,
     Step,
-    Tally,
     begin_of,
 )
-from mongojobs.core.job import Document
-from mongojobs.core.settings import Settings
 from mongojobs.store import reading
 from mongojobs.store.clients import Jobs, beside
 
@@ -56,7 +56,7 @@ class StatsStore:
         self.clock = clock
         self._retention = settings.stats_retention
 
-    def write(self, step: Step, at: datetime, tally: Tally, *, process: str, worker: str) -> None:
+    def write(self, step: Step, at: datetime, tally: StatsByJob, *, process: str, worker: str) -> None:
         """Store the totals of one *process* for the minute, hour or day that begins *at*, again or for the first time.
 
         Raises DatabaseError.
@@ -67,7 +67,7 @@ class StatsStore:
             "worker": worker,
             "expire_at": at + STEPS[step] + retention,
             "jobs": [_entry(name, queue, figures) for (name, queue), figures in tally.pairs.items()],
-            "all": [_entry(ALL, ALL, Figures.sum(tally.pairs.values()))],
+            "all": [_entry(ALL, ALL, RunStats.sum(tally.pairs.values()))],
         }
         document_id = f"{_begin_of_id(step, at)} {process}"
         self.collection.replace_one({"_id": document_id}, document, upsert=True)
@@ -110,7 +110,7 @@ class _Rows:
         self.first: datetime = datetime.max.replace(tzinfo=UTC)
         """The earliest time of all documents."""
         self._pairs: set[tuple[str, str]] = set()
-        self._figures: dict[tuple[datetime, str, str], Figures] = {}
+        self._figures: dict[tuple[datetime, str, str], RunStats] = {}
 
     def add(self, document: Document) -> None:
         """Add what one process wrote, which may be of another version of this library; what is damaged is left out."""
@@ -122,13 +122,13 @@ class _Rows:
             key = (at, *self._known(entry["name"], entry["queue"]))
             figures = self._figures.get(key)
             if figures is None:
-                figures = self._figures[key] = Figures()
+                figures = self._figures[key] = RunStats()
             _include(figures, entry)
 
-    def since(self, begin: datetime) -> tuple[Row, ...]:
+    def since(self, begin: datetime) -> tuple[StatsRow, ...]:
         """Return those that are not before *begin*, by time, name and queue."""
         return tuple(
-            Row(at=at, name=name, queue=queue, figures=figures)
+            StatsRow(at=at, name=name, queue=queue, figures=figures)
             for (at, name, queue), figures in sorted(self._figures.items(), key=lambda item: item[0])
             if at >= begin
         )
@@ -150,7 +150,7 @@ def _called(name: str) -> Document:
     return {"$filter": {"input": "$jobs", "as": "job", "cond": {"$eq": ["$$job.name", {"$literal": name}]}}}
 
 
-def _entry(name: str, queue: str, figures: Figures) -> Document:
+def _entry(name: str, queue: str, figures: RunStats) -> Document:
     outcomes = {outcome: count for outcome, count in figures.outcomes.items() if count}
     durations = {"run": figures.run, "wait": figures.wait}
     return {"name": name, "queue": queue, **outcomes} | {
@@ -185,7 +185,7 @@ def _are_durations(stored: object) -> bool:
     )
 
 
-def _include(figures: Figures, entry: Mapping[str, Any]) -> None:
+def _include(figures: RunStats, entry: Mapping[str, Any]) -> None:
     """Add what one entry of a document tells; there are many of them, so no value is made of each."""
     for outcome in OUTCOMES:
         if outcome in entry:

@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 
 from mongojobs.core.job import READY, Document
 from mongojobs.store.clients import Jobs, confirmed_handle
-from mongojobs.store.filters import EPOCH, Wanted, wanted_ready
+from mongojobs.store.filters import EPOCH, QueueSelector, wanted_ready
 from mongojobs.store.reading import aware
 
 AWAIT_MILLISECONDS: Final = 30_000
@@ -24,7 +24,7 @@ class JobStream:
     that are not wanted come too; after every event the worker looks for itself. Raises DatabaseError when made.
     """
 
-    def __init__(self, jobs: Jobs, wanted: Wanted) -> None:
+    def __init__(self, jobs: Jobs, wanted: QueueSelector) -> None:
         self._closed = threading.Event()
         self._changes = confirmed_handle(jobs).watch(_pipeline(wanted), max_await_time_ms=AWAIT_MILLISECONDS)
 
@@ -53,7 +53,7 @@ class JobStream:
             self._changes.close()
 
 
-def _pipeline(wanted: Wanted) -> list[dict[str, Any]]:
+def _pipeline(wanted: QueueSelector) -> list[dict[str, Any]]:
     """Return the server's part: pick out the events, and send only what ``_run_at`` reads."""
     inserted = {f"fullDocument.{field}": value for field, value in wanted_ready(wanted).items()}
     events = [

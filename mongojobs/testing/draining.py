@@ -13,18 +13,18 @@ from mongojobs.core.clock import elapsed_seconds, truncate
 from mongojobs.core.errors import MongoJobsError
 from mongojobs.core.isolation import isolated
 from mongojobs.core.job import READY, Job, running
-from mongojobs.payload.invoking import invoke, run_to_end
-from mongojobs.store.jobs import JobStore, Wanted
+from mongojobs.payload.calls.invoke import invoke, run_to_end
+from mongojobs.store.jobs import JobStore, QueueSelector
 from mongojobs.testing.memory import stored
 from mongojobs.testing.modes import Mode, mode_in_force
-from mongojobs.worker.finisher import Finisher, Result
-from mongojobs.worker.holdings import Held, Holdings
-from mongojobs.worker.interruption import Interruption
+from mongojobs.worker.finish import Finisher, Result
+from mongojobs.worker.inflight import InFlight, InFlightJob
 from mongojobs.worker.outage import Outage
-from mongojobs.worker.outcome import Deferred, Errored, GivenUp, Succeeded
-from mongojobs.worker.runner import Runner
-from mongojobs.worker.slots import EventLoop, Slots
-from mongojobs.worker.timekeeper import Timekeeper
+from mongojobs.worker.run.interruption import Interruption
+from mongojobs.worker.run.outcome import Deferred, Errored, GivenUp, Succeeded
+from mongojobs.worker.run.runner import Runner
+from mongojobs.worker.threads.slots import EventLoop, Slots
+from mongojobs.worker.threads.timekeeper import Timekeeper
 
 T = TypeVar("T")
 
@@ -82,9 +82,9 @@ class Drainer:
         self._mode = mode
         self._queue = queue
         self._payloads = app.payloads
-        self._holdings = Holdings(threads=1, async_concurrency=1)
+        self._in_flight = InFlight(threads=1, async_concurrency=1)
         self._timekeeper = Timekeeper(
-            self._holdings, app.lifecycle, worker.settings, worker=NAME, on_stuck=lambda _held: None
+            self._in_flight, app.lifecycle, worker.settings, worker=NAME, on_stuck=lambda _held: None
         )
         self._event_loop = EventLoop()
         runner = Runner(
@@ -98,8 +98,8 @@ class Drainer:
         )
         store = cast(JobStore, mode.store)  # a MemoryStore has the methods that a finisher calls
         outage = Outage(app.lifecycle, NAME)
-        self._finisher = Finisher(store, self._holdings, app.lifecycle, outage, worker=NAME)
-        self._slots = Slots(self._holdings, runner, self._finisher, app.lifecycle, worker=NAME)
+        self._finisher = Finisher(store, self._in_flight, app.lifecycle, outage, worker=NAME)
+        self._slots = Slots(self._in_flight, runner, self._finisher, app.lifecycle, worker=NAME)
         self._minding = threading.Thread(target=self._timekeeper.run, name="mongojobs-timekeeper", daemon=True)
         self._minding.start()
 
@@ -132,7 +132,7 @@ class Drainer:
         return job
 
     def _reserve(self) -> Job | None:
-        wanted = Wanted(queues=(self._queue,) if self._queue else ())
+        wanted = QueueSelector(queues=(self._queue,) if self._queue else ())
         jobs = self._mode.store.reserve(wanted, token=secrets.token_hex(12), by=NAME, lease=_LEASE)
         return jobs[0] if jobs else None
 
@@ -147,15 +147,15 @@ class Drainer:
     def _run(self, job: Job, *, raises: bool) -> Result:
         """Run *job*, write its result, and raise what it raised if *raises*."""
         witness = Witness()
-        held = Held(
+        held = InFlightJob(
             job,
             expires=elapsed_seconds() + _LEASE.total_seconds(),
             is_async=self._payloads.peek(job.handler).is_async,
             stopping=threading.Event(),
         )
         held.interruption = witness
-        self._holdings.add([held])
-        self._holdings.take_now()
+        self._in_flight.add([held])
+        self._in_flight.take_now()
         result = self._slots.perform(held)
         assert result is not None  # only a worker that stops interrupts a job, and has no result
         self._finisher.flush()

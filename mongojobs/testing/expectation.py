@@ -14,12 +14,12 @@ from typing import Any, Final
 from mongojobs.core.errors import DeserializationError, EnqueueError, NotAJobError
 from mongojobs.core.job import Job
 from mongojobs.enqueuing.functions import JobFunction
-from mongojobs.payload.calls import Payloads, object_call
-from mongojobs.payload.codec import Codec
-from mongojobs.payload.encoding import TAG
-from mongojobs.payload.methods import method_of, original
-from mongojobs.payload.references import UnsavedChangesWarning
+from mongojobs.payload.calls.handler import Payloads, object_call
+from mongojobs.payload.calls.methods import method_of, original
+from mongojobs.payload.documents.references import UnsavedChangesWarning
 from mongojobs.payload.registry import Declaration
+from mongojobs.payload.values.codec import Codec
+from mongojobs.payload.values.encode import TAG
 from mongojobs.testing.memory import through_bson
 
 LONGEST_VALUE: Final = 200
@@ -177,7 +177,7 @@ class Named(Target):
             yield Difference("job", self.label, job.name)
 
 
-class Declared(Target):
+class DeclaredTarget(Target):
     """The jobs of a function or class that was declared with ``@job``."""
 
     def __init__(self, declaration: Declaration, payloads: Payloads) -> None:
@@ -191,7 +191,7 @@ class Declared(Target):
             yield Difference("job", self.label, job.name)
 
 
-class Equal(Declared):
+class Equal(DeclaredTarget):
     """The jobs of one job object, or of one that equals it."""
 
     def __init__(self, job_object: object, declaration: Declaration, payloads: Payloads) -> None:
@@ -264,7 +264,7 @@ def target_of(given: object, payloads: Payloads) -> Target:
         return Named(given)
     declaration = given.declaration if isinstance(given, JobFunction) else payloads.codec.registry.of(given)
     if declaration is not None:
-        return Declared(declaration, payloads)
+        return DeclaredTarget(declaration, payloads)
     method = original(given)
     if isinstance(method, MethodType) or (inspect.isfunction(method) and "." in method.__qualname__):
         return Method(method, payloads)

@@ -17,8 +17,8 @@ from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, RUNNING, Doc
 from mongojobs.core.settings import Settings
 from mongojobs.store.base import SETTLE, UNLOCK
 from mongojobs.store.documents import KEPT_ERRORS, LONGEST_ERROR, cut, error_entry, last_error, to_document, to_job
-from mongojobs.store.ending import deferred
-from mongojobs.store.jobs import Wanted
+from mongojobs.store.jobs import QueueSelector
+from mongojobs.store.lifecycle.end import deferred
 
 _AS_STORED: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 
@@ -85,7 +85,7 @@ class MemoryStore:
         found.sort(key=lambda job: job.run_at)
         return found[-limit:][::-1]
 
-    def reserve(self, wanted: Wanted, *, token: str, by: str, lease: timedelta) -> list[Job]:
+    def reserve(self, wanted: QueueSelector, *, token: str, by: str, lease: timedelta) -> list[Job]:
         """Lock the most urgent due job under *token*, and return it in a list; nothing if none is due."""
         now = self.clock.now()
         with self._changing:
@@ -188,5 +188,5 @@ def through_bson(document: Document) -> Document:
     return bson.decode(bson.encode(document), _AS_STORED)
 
 
-def _is_reservable(job: Job, wanted: Wanted, now: datetime) -> bool:
+def _is_reservable(job: Job, wanted: QueueSelector, now: datetime) -> bool:
     return job.state == READY and job.run_at <= now and (not wanted.queues or job.queue in wanted.queues)

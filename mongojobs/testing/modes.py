@@ -12,10 +12,10 @@ from typing import Any, Final, Literal, ParamSpec, TypeVar, get_args
 
 from mongojobs.app import MongoJobs, default_app
 from mongojobs.core.clock import SystemClock
-from mongojobs.core.durations import parse_duration
 from mongojobs.core.errors import ConfigurationError
 from mongojobs.core.job import READY, Job, JobId
 from mongojobs.core.settings import Settings
+from mongojobs.core.words.durations import parse_duration
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.enqueuer import Enqueuer
 from mongojobs.enqueuing.inline import Remembered

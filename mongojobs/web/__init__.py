@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 from mongojobs.core.errors import ExtraMissingError
 
 if TYPE_CHECKING:
-    from mongojobs.web.access import BasicAuth, NotLoggedInError, User
-    from mongojobs.web.dashboard import Dashboard
+    from mongojobs.web.app import Dashboard
+    from mongojobs.web.auth import BasicAuth, NotLoggedInError, User
     from mongojobs.web.mounting import wsgi_app
 
 __all__ = ["BasicAuth", "Dashboard", "NotLoggedInError", "User", "wsgi_app"]
 
 _HOMES = {
-    "BasicAuth": "mongojobs.web.access",
-    "Dashboard": "mongojobs.web.dashboard",
-    "NotLoggedInError": "mongojobs.web.access",
-    "User": "mongojobs.web.access",
+    "BasicAuth": "mongojobs.web.auth",
+    "Dashboard": "mongojobs.web.app",
+    "NotLoggedInError": "mongojobs.web.auth",
+    "User": "mongojobs.web.auth",
     "wsgi_app": "mongojobs.web.mounting",
 }
 

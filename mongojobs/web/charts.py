@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
 
-from mongojobs.core.figures import Figures, Stats, Step
+from mongojobs.core.stats import RunStats, Stats, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +33,22 @@ RANGES: Final[Mapping[str, Range]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ChartColumn:
     """What was done from *at* on, until the next column begins."""
 
     at: datetime
-    figures: Figures
+    figures: RunStats
 
 
-def columns(by_time: Mapping[datetime, Figures], width: timedelta) -> tuple[Column, ...]:
+def columns(by_time: Mapping[datetime, RunStats], width: timedelta) -> tuple[ChartColumn, ...]:
     """Return the figures of minutes or hours in columns of *width*, in their order."""
-    made: dict[datetime, Figures] = {}
+    made: dict[datetime, RunStats] = {}
     first: datetime | None = None
     for at, figures in by_time.items():
         first = first or at
         begin = first + (at - first) // width * width
-        made.setdefault(begin, Figures()).include(figures)
-    return tuple(Column(at, figures) for at, figures in made.items())
+        made.setdefault(begin, RunStats()).include(figures)
+    return tuple(ChartColumn(at, figures) for at, figures in made.items())
 
 
 @dataclass(frozen=True)
@@ -63,19 +63,19 @@ class Summary:
         return sum((part.until - part.since for part in self.parts), timedelta())
 
     @cached_property
-    def by_name(self) -> Mapping[str, Figures]:
+    def by_name(self) -> Mapping[str, RunStats]:
         """What was done by jobs of each name."""
         return _added_up(part.by_name() for part in self.parts)
 
     @cached_property
-    def by_queue(self) -> Mapping[str, Figures]:
+    def by_queue(self) -> Mapping[str, RunStats]:
         """What was done by jobs of each queue."""
         return _added_up(part.by_queue() for part in self.parts)
 
 
-def _added_up(parts: Iterable[Mapping[str, Figures]]) -> Mapping[str, Figures]:
-    total: dict[str, Figures] = {}
+def _added_up(parts: Iterable[Mapping[str, RunStats]]) -> Mapping[str, RunStats]:
+    total: dict[str, RunStats] = {}
     for part in parts:
         for key, figures in part.items():
-            total.setdefault(key, Figures()).include(figures)
+            total.setdefault(key, RunStats()).include(figures)
     return total

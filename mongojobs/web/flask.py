@@ -9,7 +9,7 @@ from werkzeug.exceptions import Forbidden
 from werkzeug.routing import BuildError
 from werkzeug.wrappers import Request
 
-from mongojobs.web.access import Authenticate, NotLoggedInError, User
+from mongojobs.web.auth import Authenticate, NotLoggedInError, User
 
 
 def flask_login(app: Any, *, is_viewer: Callable[[Any], bool], is_operator: Callable[[Any], bool]) -> Authenticate:

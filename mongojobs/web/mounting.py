@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from mongojobs.app import MongoJobs, default_app
 from mongojobs.core.errors import ConfigurationError
 from mongojobs.core.notices import ActionTaken
-from mongojobs.web.access import Authenticate
-from mongojobs.web.dashboard import Dashboard
+from mongojobs.web.app import Dashboard
+from mongojobs.web.auth import Authenticate
 
 
 def wsgi_app(

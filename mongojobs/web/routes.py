@@ -6,6 +6,7 @@ from typing import Final
 
 from werkzeug.routing import Map, Rule
 
+from mongojobs.web.context import View
 from mongojobs.web.pages import (
     again,
     changes,
@@ -19,7 +20,6 @@ from mongojobs.web.pages import (
     system,
     workers,
 )
-from mongojobs.web.visit import View
 
 _LOOK: Final[dict[str, tuple[str, View]]] = {
     "overview": ("/", overview.show),

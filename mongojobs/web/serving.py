@@ -12,8 +12,8 @@ from waitress.server import BaseWSGIServer, MultiSocketServer, create_server
 
 from mongojobs.app import MongoJobs
 from mongojobs.core.errors import ConfigurationError
-from mongojobs.web.access import Authenticate, BasicAuth, Role, User
-from mongojobs.web.dashboard import Dashboard
+from mongojobs.web.app import Dashboard
+from mongojobs.web.auth import Authenticate, BasicAuth, Role, User
 
 THREADS: Final = 8
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT)

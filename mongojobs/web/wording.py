@@ -7,7 +7,7 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from mongojobs.core.wording import NONE, in_words, iso
+from mongojobs.core.words.wording import NONE, in_words, iso
 
 _BREAKS: Final = "\n\t"
 

@@ -13,29 +13,29 @@ from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobQuarantined, Warned
 from mongojobs.core.settings import Settings
-from mongojobs.payload.calls import Payloads
-from mongojobs.store.jobs import EPOCH, JobStore, Wanted
+from mongojobs.payload.calls.handler import Payloads
+from mongojobs.process.supervisor import ChildCommand
+from mongojobs.store.jobs import EPOCH, JobStore, QueueSelector
 from mongojobs.store.pauses import PauseStore
 from mongojobs.store.stats import StatsStore
 from mongojobs.store.stream import JobStream
 from mongojobs.store.workers import WorkerStore
-from mongojobs.worker.background import background_thread
-from mongojobs.worker.children import ChildRunner
-from mongojobs.worker.choice import Choice
-from mongojobs.worker.finisher import Finisher
+from mongojobs.worker.children.runner import ChildRunner
+from mongojobs.worker.finish import Finisher
 from mongojobs.worker.heartbeat import LONG_RUN_SECONDS, Heartbeat
-from mongojobs.worker.holdings import Held, Holdings
-from mongojobs.worker.loopwatch import LoopWatch
+from mongojobs.worker.inflight import InFlight, InFlightJob
 from mongojobs.worker.outage import Outage
-from mongojobs.worker.rescuer import Rescuer
-from mongojobs.worker.reserver import Reserver
-from mongojobs.worker.runner import Runner
-from mongojobs.worker.slots import EventLoop, Slots
-from mongojobs.worker.solitude import Solitude
-from mongojobs.worker.statistics import Statistics
-from mongojobs.worker.supervisor import Command
-from mongojobs.worker.timekeeper import Timekeeper
-from mongojobs.worker.wakeup import Wakeup
+from mongojobs.worker.rescue import Rescuer
+from mongojobs.worker.reserving.reserve import Reserver
+from mongojobs.worker.reserving.scope import ReserveScope
+from mongojobs.worker.reserving.suspects import SuspectIsolation
+from mongojobs.worker.reserving.wakeup import Wakeup
+from mongojobs.worker.run.runner import Runner
+from mongojobs.worker.stats_recorder import Statistics
+from mongojobs.worker.threads.background import background_thread
+from mongojobs.worker.threads.loop_watch import LoopWatch
+from mongojobs.worker.threads.slots import EventLoop, Slots
+from mongojobs.worker.threads.timekeeper import Timekeeper
 
 HOLD_OFF_SECONDS = 1.0
 """How long to look only for room for jobs of one kind after more of it came than there was room for."""
@@ -56,7 +56,7 @@ class Connections:
     pauses: PauseStore
     stats: StatsStore | None
     """Where figures about runs go; None where none are wanted."""
-    open_stream: Callable[[Wanted], JobStream] | None
+    open_stream: Callable[[QueueSelector], JobStream] | None
     """Opens a change stream; None where the server has none."""
     close: Callable[[], None]
     opened_at: datetime
@@ -80,9 +80,9 @@ class Crew:
         statistics: Statistics,
         stopping: threading.Event,
         beat: Callable[[], None],
-        on_stuck: Callable[[Held], None],
+        on_stuck: Callable[[InFlightJob], None],
         on_end: Callable[[], None],
-        child: Command | None,
+        child: ChildCommand | None,
     ) -> None:
         name, store = str(worker), connections.store
         self._payloads = payloads
@@ -101,23 +101,25 @@ class Crew:
         self.store = store
         self.outage = outage
         self.statistics = statistics
-        self.holdings = Holdings(threads=settings.threads, async_concurrency=settings.async_concurrency)
-        self.solitude = Solitude(self.holdings, settings.lease.total_seconds())
-        wanted = Wanted(queues=settings.queues, min_priority=settings.min_priority, max_priority=settings.max_priority)
-        self.choice = Choice(store, connections.pauses, wanted)
+        self.in_flight = InFlight(threads=settings.threads, async_concurrency=settings.async_concurrency)
+        self.suspects = SuspectIsolation(self.in_flight, settings.lease.total_seconds())
+        wanted = QueueSelector(
+            queues=settings.queues, min_priority=settings.min_priority, max_priority=settings.max_priority
+        )
+        self.choice = ReserveScope(store, connections.pauses, wanted)
         self.reserver = Reserver(store, self.choice, settings, by=name)
         self.rescuer = Rescuer(store, lifecycle, settings, outage, worker=name)
-        self.finisher = Finisher(store, self.holdings, lifecycle, outage, worker=name)
+        self.finisher = Finisher(store, self.in_flight, lifecycle, outage, worker=name)
         self.heartbeat = Heartbeat(
-            connections.heartbeat_store, self.holdings, lifecycle, settings, outage, worker=name, beat=beat
+            connections.heartbeat_store, self.in_flight, lifecycle, settings, outage, worker=name, beat=beat
         )
         self.event_loop = EventLoop()
-        self.loop_watch = LoopWatch(self.event_loop, self.holdings, lifecycle, worker=name)
+        self.loop_watch = LoopWatch(self.event_loop, self.in_flight, lifecycle, worker=name)
         self.timekeeper = Timekeeper(
-            self.holdings, lifecycle, settings, worker=name, on_stuck=on_stuck, excuses=self.loop_watch.excuses
+            self.in_flight, lifecycle, settings, worker=name, on_stuck=on_stuck, excuses=self.loop_watch.excuses
         )
         self.runner = self._make_runner(worker, payloads, settings, lifecycle, child)
-        self.slots = Slots(self.holdings, self.runner, self.finisher, lifecycle, worker=name, on_end=on_end)
+        self.slots = Slots(self.in_flight, self.runner, self.finisher, lifecycle, worker=name, on_end=on_end)
         open_stream = connections.open_stream
         self.wakeup = Wakeup(
             None if open_stream is None else lambda: open_stream(wanted),
@@ -152,18 +154,18 @@ class Crew:
         if self._must_be_alone() or not self.runner.can_run():
             return 0
         room = self._room()
-        wanted = self.reserver.wants(room, held=self.holdings.waiting() + self.holdings.unwritten())
-        return min(wanted, max(room, 0)) if self.solitude.forbids_reading_ahead() else wanted
+        wanted = self.reserver.wants(room, held=self.in_flight.waiting() + self.in_flight.unwritten())
+        return min(wanted, max(room, 0)) if self.suspects.forbids_reading_ahead() else wanted
 
-    def reserve(self, limit: int) -> list[Held]:
+    def reserve(self, limit: int) -> list[InFlightJob]:
         """Reserve up to *limit* jobs. Raises DatabaseError."""
         self.looked_at = self.store.clock.now()
         self._ahead = self.reserver.ahead()
-        is_empty = self.holdings.is_empty()
+        is_empty = self.in_flight.is_empty()
         if is_empty:
-            self.solitude.note_empty()
+            self.suspects.note_empty()
             self.finisher.batch.begin()
-        if is_empty and self.solitude.owes_others() and (others := self._reserve(limit, beside=True)):
+        if is_empty and self.suspects.owes_others() and (others := self._reserve(limit, beside=True)):
             return others
         return self._reserve(limit, beside=not is_empty)
 
@@ -172,9 +174,9 @@ class Crew:
 
         Raises DatabaseError.
         """
-        if self.solitude.is_to_look():
+        if self.suspects.is_to_look():
             wanted = self.choice.now()
-            self.solitude.note_next(is_suspect=wanted is not None and self.store.is_suspect_next(wanted))
+            self.suspects.note_next(is_suspect=wanted is not None and self.store.is_suspect_next(wanted))
 
     def longest_wait(self) -> timedelta:
         """Return how long an idle worker may go without a look.
@@ -184,33 +186,35 @@ class Crew:
         rarely = self.wakeup.is_listening and not self.choice.paused
         return self._sleep_delay * LISTENING_FACTOR if rarely else self._sleep_delay
 
-    def hold(self, jobs: Iterable[Job], expires: float) -> list[Held]:
+    def hold(self, jobs: Iterable[Job], expires: float) -> list[InFlightJob]:
         """Wrap reserved *jobs* as held ones."""
-        return [Held(job, expires=expires, is_async=self._is_async(job), stopping=self._stopping) for job in jobs]
+        return [
+            InFlightJob(job, expires=expires, is_async=self._is_async(job), stopping=self._stopping) for job in jobs
+        ]
 
-    def hand_over(self, held: list[Held]) -> None:
+    def hand_over(self, held: list[InFlightJob]) -> None:
         """Give jobs to the slots, and put those on their way back of a kind whose slots are busy."""
-        self.solitude.mind(held)
-        self.holdings.add(held)
+        self.suspects.mind(held)
+        self.in_flight.add(held)
         if any(one.is_async for one in held):
             self._async_seen = True
-            self.slots.grow(self.holdings.wanted_threads(is_async=True), is_async=True)
+            self.slots.grow(self.in_flight.wanted_threads(is_async=True), is_async=True)
         self._give_back_overflow()
         self.heartbeat.look()
 
     def release_unanswered(self) -> None:
         """Take up what a reserve without an answer has locked, to be released with what waits. Raises DatabaseError."""
-        self.holdings.add(self.hold(*self.reserver.adopt()))
+        self.in_flight.add(self.hold(*self.reserver.adopt()))
 
     def release_waiting(self) -> None:
         """Hand back what no slot has taken; may be repeated. Raises DatabaseError."""
-        self.holdings.return_waiting()
-        self._release(self.holdings.returning(), started=False)
+        self.in_flight.return_waiting()
+        self._release(self.in_flight.returning(), started=False)
 
-    def release_started(self) -> list[Held]:
+    def release_started(self) -> list[InFlightJob]:
         """Hand back the jobs whose run was or is cut short; return them. May be repeated. Raises DatabaseError."""
-        running = [one for one in self.holdings.running() if not (one.is_timed_out or one.is_given_up)]
-        held = [*self.holdings.interrupted(), *running]
+        running = [one for one in self.in_flight.running() if not (one.is_timed_out or one.is_given_up)]
+        held = [*self.in_flight.interrupted(), *running]
         self._release(held, started=True)
         return held
 
@@ -232,28 +236,28 @@ class Crew:
         return self.slots.join(max(deadline - time.monotonic(), 0.0)) and have_ended
 
     def _make_runner(
-        self, worker: object, payloads: Payloads, settings: Settings, lifecycle: Lifecycle, child: Command | None
+        self, worker: object, payloads: Payloads, settings: Settings, lifecycle: Lifecycle, child: ChildCommand | None
     ) -> Runner:
         parts, watch = (payloads, settings, lifecycle, self.store.clock), self.timekeeper.watch
         if child is None:
             return Runner(*parts, worker=worker, watch=watch, loop=self.loop_watch.loop)
         return ChildRunner(*parts, worker=worker, watch=watch, command=child)
 
-    def _reserve(self, limit: int, *, beside: bool) -> list[Held]:
+    def _reserve(self, limit: int, *, beside: bool) -> list[InFlightJob]:
         return self.hold(*self.reserver.reserve(limit, beside=beside))
 
     def _must_be_alone(self) -> bool:
         """Whether nothing is to be begun now beside a suspect, or to let one in; people see when that changes."""
-        is_alone = self.solitude.is_alone()
+        is_alone = self.suspects.is_alone()
         if is_alone != self.is_alone:
             self.is_alone = is_alone
             self.heartbeat.beat_soon()
         return is_alone
 
-    def _release(self, held: list[Held], *, started: bool) -> None:
+    def _release(self, held: list[InFlightJob], *, started: bool) -> None:
         if held:
             self.store.release([one.job for one in held], started=started)
-            self.holdings.released(held)
+            self.in_flight.released(held)
 
     def _is_async(self, job: Job) -> bool:
         if self._has_children:
@@ -276,21 +280,21 @@ class Crew:
         return max(self._room_for(is_async=kind) for kind in kinds)
 
     def _room_for(self, *, is_async: bool) -> int:
-        return NO_ROOM if self._is_long_busy(is_async=is_async) else self.holdings.room(is_async=is_async)
+        return NO_ROOM if self._is_long_busy(is_async=is_async) else self.in_flight.room(is_async=is_async)
 
     def _is_long_busy(self, *, is_async: bool) -> bool:
         """Whether all slots of the kind are busy, and so for long that reading ahead is of no use."""
-        since_start = self.holdings.seconds_since_start(is_async=is_async)
-        return since_start >= LONG_RUN_SECONDS and self.holdings.room(is_async=is_async) <= 0
+        since_start = self.in_flight.seconds_since_start(is_async=is_async)
+        return since_start >= LONG_RUN_SECONDS and self.in_flight.room(is_async=is_async) <= 0
 
     def _measure(self) -> tuple[int, float]:
-        jobs, seconds = self.holdings.take_measure()
-        return jobs, seconds / self.holdings.threads
+        jobs, seconds = self.in_flight.take_measure()
+        return jobs, seconds / self.in_flight.threads
 
     def _give_back_overflow(self) -> None:
         for is_async in (False, True):
             ahead = 0 if self._is_long_busy(is_async=is_async) else self._ahead
-            surplus = -self.holdings.room(is_async=is_async) - ahead
+            surplus = -self.in_flight.room(is_async=is_async) - ahead
             if surplus > 0:
-                self.holdings.return_some(surplus, is_async=is_async)
+                self.in_flight.return_some(surplus, is_async=is_async)
                 self._overflowing_until[is_async] = time.monotonic() + HOLD_OFF_SECONDS

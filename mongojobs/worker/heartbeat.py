@@ -12,7 +12,7 @@ from mongojobs.core.notices import JobLost
 from mongojobs.core.settings import Settings
 from mongojobs.store.faults import DatabaseError
 from mongojobs.store.jobs import JobStore
-from mongojobs.worker.holdings import Held, Holdings
+from mongojobs.worker.inflight import InFlight, InFlightJob
 from mongojobs.worker.outage import Outage
 
 RENEWING: Final = "renewing locks"
@@ -30,7 +30,7 @@ class Heartbeat:
     def __init__(
         self,
         store: JobStore,
-        holdings: Holdings,
+        in_flight: InFlight,
         lifecycle: Lifecycle,
         settings: Settings,
         outage: Outage,
@@ -39,7 +39,7 @@ class Heartbeat:
         beat: Callable[[], None],
     ) -> None:
         self._store = store
-        self._holdings = holdings
+        self._in_flight = in_flight
         self._lifecycle = lifecycle
         self._worker = worker
         self._lease = settings.lease
@@ -74,7 +74,7 @@ class Heartbeat:
 
     def renew(self) -> None:
         """Renew every lock once. Raises DatabaseError."""
-        held = self._holdings.all()
+        held = self._in_flight.all()
         if not held:
             return
         expires = elapsed_seconds() + self._lease.total_seconds()
@@ -94,39 +94,39 @@ class Heartbeat:
             self._is_news = False
             if is_due:
                 self.renew()
-            self._holdings.return_stalled(LONG_RUN_SECONDS)
+            self._in_flight.return_stalled(LONG_RUN_SECONDS)
             self._release_returning()
             if is_due:
                 self._beat()
-                interval = self._idle_interval if self._holdings.is_empty() else self._interval
+                interval = self._idle_interval if self._in_flight.is_empty() else self._interval
                 self._next = begun + interval  # a late answer has used up as much of the lease
             self._outage.over(RENEWING)
             return self._seconds_to_next()
         except DatabaseError as error:
             return min(self._outage.failed(RENEWING, error), self._interval)
         except Exception:  # noqa: BLE001 - without this thread every lock would run out
-            self._lifecycle.complain(self._worker, RENEWING)
+            self._lifecycle.report_exception(self._worker, RENEWING)
             return min(PAUSE_SECONDS, self._interval)
         finally:
             self._give_up_expired()
 
     def _release_returning(self) -> None:
         """Release what was reserved and not started; until an answer comes, since an unanswered release may be done."""
-        returning = self._holdings.returning()
+        returning = self._in_flight.returning()
         if returning:
             self._store.release([one.job for one in returning], started=False)
-            self._holdings.released(returning)
+            self._in_flight.released(returning)
 
     def _seconds_to_next(self) -> float:
         """Return how long to wait: less while jobs wait for a slot, as they may have to be handed back."""
         to_beat = max(self._next - elapsed_seconds(), 0.0)
-        return min(to_beat, LONG_RUN_SECONDS / 2) if self._holdings.waiting() else to_beat
+        return min(to_beat, LONG_RUN_SECONDS / 2) if self._in_flight.waiting() else to_beat
 
     def _give_up_expired(self) -> None:
-        for one in self._holdings.all():
+        for one in self._in_flight.all():
             if one.lost:
                 self._lose(one)
 
-    def _lose(self, held: Held) -> None:
-        if self._holdings.lose(held) and held.started is not None and not self._stopped:
+    def _lose(self, held: InFlightJob) -> None:
+        if self._in_flight.lose(held) and held.started is not None and not self._stopped:
             self._lifecycle.notify(JobLost(self._worker, held.job, "its lock"))

@@ -22,31 +22,31 @@ from mongojobs.core.notices import (
     Notice,
     ReserveFailed,
     RunEnded,
+    WorkerRecycling,
     WorkerStarted,
     WorkerStopped,
     WorkerStopping,
     WorkerTold,
-    WorkerWorn,
 )
 from mongojobs.core.settings import Settings
-from mongojobs.payload.calls import Payloads
+from mongojobs.payload.calls.handler import Payloads
+from mongojobs.process.green_threads import refuse_green_threads
+from mongojobs.process.memory import peak_bytes
+from mongojobs.process.supervisor import ChildCommand
 from mongojobs.store.faults import DatabaseError, reason, unavailable
-from mongojobs.store.jobs import Wanted
+from mongojobs.store.jobs import QueueSelector
 from mongojobs.store.workers import MOST_RUNS_SHOWN, RunningJob, WorkerOrder, WorkerStatus
 from mongojobs.version import __version__
-from mongojobs.worker.background import background_thread
 from mongojobs.worker.connecting import Connecting
 from mongojobs.worker.crew import Connections, Crew
-from mongojobs.worker.greenthreads import refuse_green_threads
-from mongojobs.worker.holdings import Held
-from mongojobs.worker.memory import peak_bytes
+from mongojobs.worker.inflight import InFlightJob
+from mongojobs.worker.liveness import LONGEST_STILLNESS_SECONDS, Liveness
 from mongojobs.worker.outage import Outage
-from mongojobs.worker.outcome import Crashed, Errored, GivenUp, Outcome, Succeeded
-from mongojobs.worker.pulse import LONGEST_STILLNESS_SECONDS, Pulse
+from mongojobs.worker.recycle import measured, recycle_reason
+from mongojobs.worker.run.outcome import Crashed, Errored, GivenUp, Outcome, Succeeded
 from mongojobs.worker.shutdown import Shutdown
-from mongojobs.worker.statistics import Statistics
-from mongojobs.worker.supervisor import Command
-from mongojobs.worker.wear import measured, worn_out
+from mongojobs.worker.stats_recorder import Statistics
+from mongojobs.worker.threads.background import background_thread
 
 STUCK_EXIT_STATUS = 70
 CALLBACK_PAUSE_SECONDS = 1.0
@@ -72,14 +72,14 @@ class Worker:
         payloads: Payloads,
         lifecycle: Lifecycle,
         settings: Settings,
-        child: Command | None = None,
+        child: ChildCommand | None = None,
     ) -> None:
         self.settings = settings
         self._child = child
         self._runs = itertools.count(1)
         self._is_worn = False
         self.name = (settings.prefix + (settings.name or _unique_name()))[:LONGEST_NAME]
-        self.pulse = Pulse()
+        self.pulse = Liveness()
         self._connect = connect
         self._payloads = payloads
         self._lifecycle = lifecycle
@@ -140,11 +140,11 @@ class Worker:
         self._stopping.set()
         self._connecting.give_up()
         if self._crew is not None:
-            self._crew.holdings.close()
+            self._crew.in_flight.close()
             self._crew.wakeup.wake()
         if is_first:
             running = (
-                () if self._crew is None or now else tuple(str(held.job) for held in self._crew.holdings.running())
+                () if self._crew is None or now else tuple(str(held.job) for held in self._crew.in_flight.running())
             )
             self._lifecycle.notify(WorkerStopping(self.name, running, self.settings.shutdown_timeout.total_seconds()))
 
@@ -182,7 +182,7 @@ class Worker:
         return ends[-1] if ends else None
 
     def _run_here(self, limit: int) -> list[Outcome]:
-        def abort(held: Held) -> None:
+        def abort(held: InFlightJob) -> None:
             crew.runner.abort(held)
 
         refuse_green_threads()
@@ -212,10 +212,10 @@ class Worker:
         self.pulse.beat()
         return self._connect()
 
-    def _take_one(self, crew: Crew) -> Held | None:
+    def _take_one(self, crew: Crew) -> InFlightJob | None:
         """Reserve one job and mark it as running here. Raises DatabaseError."""
-        crew.holdings.add(crew.reserve(1))
-        return crew.holdings.take_now()
+        crew.in_flight.add(crew.reserve(1))
+        return crew.in_flight.take_now()
 
     def _execute(self) -> int:
         refuse_green_threads()
@@ -244,7 +244,7 @@ class Worker:
             raise unavailable(self._given_up_on) from self._given_up_on
         return STUCK_EXIT_STATUS if self._is_stuck else 0
 
-    def _assemble(self, connections: Connections, *, on_stuck: Callable[[Held], None]) -> Crew:
+    def _assemble(self, connections: Connections, *, on_stuck: Callable[[InFlightJob], None]) -> Crew:
         return Crew(
             connections,
             self._payloads,
@@ -284,7 +284,7 @@ class Worker:
                 self.stop()
             self._stopping.wait(pause)
         except Exception:  # noqa: BLE001 - a plugin's callback may raise anything; the worker goes on
-            self._lifecycle.complain(self.name, "loop")
+            self._lifecycle.report_exception(self.name, "loop")
             self._stopping.wait(CALLBACK_PAUSE_SECONDS)
 
     def _turn(self, crew: Crew) -> None:
@@ -296,7 +296,7 @@ class Worker:
         if wanted == 0:
             self._wait_for_room(crew)
             return
-        was_empty = crew.holdings.is_empty()
+        was_empty = crew.in_flight.is_empty()
         held = self._reserve(crew, wanted)
         crew.outage.over(RESERVING)
         if held:
@@ -305,22 +305,22 @@ class Worker:
         elif self.settings.exit_on_complete:
             self._complete(crew, was_empty=was_empty)
         else:
-            crew.wakeup.in_vain()
+            crew.wakeup.note_empty()
             self._idle(crew, was_empty=was_empty)
 
     def _turn_to(self, crew: Crew, job_id: JobId) -> None:
         """Run one job, and stop. Raises DatabaseError."""
-        crew.choice.wanted = Wanted(only=job_id)
+        crew.choice.wanted = QueueSelector(only=job_id)
         held = self._reserve(crew, 1)
         crew.outage.over(RESERVING)
         crew.hand_over(held)
-        while not crew.holdings.wait_until(
-            lambda: self._stopping.is_set() or crew.holdings.is_empty(), LOOK_AGAIN_SECONDS
+        while not crew.in_flight.wait_until(
+            lambda: self._stopping.is_set() or crew.in_flight.is_empty(), LOOK_AGAIN_SECONDS
         ):
             self.pulse.beat()
         self.stop()
 
-    def _reserve(self, crew: Crew, wanted: int) -> list[Held]:
+    def _reserve(self, crew: Crew, wanted: int) -> list[InFlightJob]:
         """Reserve up to so many jobs, and tell of it. Raises DatabaseError."""
         began = time.monotonic()
         try:
@@ -336,7 +336,7 @@ class Worker:
             return self._stopping.is_set() or (not self._quiet.is_set() and crew.wants() > 0)
 
         seconds = min(max(crew.rescuer.seconds_left(), 0.01), LOOK_AGAIN_SECONDS)
-        crew.holdings.wait_until(is_over, seconds, few=crew.reserver.ahead() // 2)
+        crew.in_flight.wait_until(is_over, seconds, few=crew.reserver.ahead() // 2)
 
     def _idle(self, crew: Crew, *, was_empty: bool) -> None:
         """Wait for the next job that comes or falls due, and rescue jobs of others meanwhile.
@@ -363,12 +363,12 @@ class Worker:
             self._lifecycle.notify(NoMoreJobs(self.name))
             self.stop()
             return
-        crew.holdings.wait_until(
-            lambda: crew.holdings.is_empty() or self._stopping.is_set(),
+        crew.in_flight.wait_until(
+            lambda: crew.in_flight.is_empty() or self._stopping.is_set(),
             self.settings.sleep_delay.total_seconds(),
         )
 
-    def _on_stuck(self, held: Held) -> None:
+    def _on_stuck(self, held: InFlightJob) -> None:
         if self._crew is not None and self._crew.runner.abort(held):
             return
         if not self._stopping.is_set():
@@ -380,20 +380,20 @@ class Worker:
         if self._child is not None:
             return
         runs, memory = next(self._runs), measured(self.settings)
-        reason = worn_out(self.settings, runs=runs, memory=memory)
+        reason = recycle_reason(self.settings, runs=runs, memory=memory)
         if reason and not self._is_worn and not self._stopping.is_set():
             self._is_worn = True
-            self._lifecycle.notify(WorkerWorn(self.name, reason))
+            self._lifecycle.notify(WorkerRecycling(self.name, reason))
             self.quiet()
             self._drain()
-        if self._is_worn and (self._crew is None or not self._crew.holdings.running()):
+        if self._is_worn and (self._crew is None or not self._crew.in_flight.running()):
             self.stop()
 
     def _drain(self) -> None:
         """Begin nothing more, and hand back what waits."""
         if self._crew is not None:
-            self._crew.holdings.close()
-            self._crew.holdings.return_waiting()
+            self._crew.in_flight.close()
+            self._crew.in_flight.return_waiting()
             self._crew.heartbeat.look()
 
     def _beat(self) -> None:
@@ -407,7 +407,7 @@ class Worker:
             self.stop() if order == "stop" else self.quiet()
 
     def _status(self, connections: Connections, crew: Crew) -> WorkerStatus:
-        settings, now, running = self.settings, connections.heartbeat_store.clock.now(), crew.holdings.running()
+        settings, now, running = self.settings, connections.heartbeat_store.clock.now(), crew.in_flight.running()
         return WorkerStatus(
             name=self.name,
             host=socket.gethostname(),
@@ -439,7 +439,7 @@ def _unique_name() -> str:
     return f"host:{socket.gethostname()} pid:{os.getpid()} id:{secrets.token_hex(3)}"
 
 
-def _shown(held: Held, now: datetime) -> RunningJob:
+def _shown(held: InFlightJob, now: datetime) -> RunningJob:
     """Return what the list of workers shows of a job that runs *now*."""
     job, elapsed = held.job, monotonic_seconds() - (held.started or monotonic_seconds())
     return RunningJob(id=job.id, name=job.name, queue=job.queue, since=truncate(now - timedelta(seconds=elapsed)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mongojobs.store.faults import DatabaseError, describe
-from mongojobs.store.limits import time_limit
+from mongojobs.store.time_limits import time_limit
 from mongojobs.worker.loop import Worker
 
 ANSWER_SECONDS: Final = 2.0

@@ -12,11 +12,11 @@ from mongojobs.core.errors import Interrupted
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobFailed, JobReleased, Warned
 from mongojobs.core.settings import Settings
-from mongojobs.core.wording import counted
+from mongojobs.core.words.wording import counted
 from mongojobs.store.faults import DatabaseError
 from mongojobs.worker.crew import Crew
-from mongojobs.worker.finisher import Result
-from mongojobs.worker.outcome import HandedBack
+from mongojobs.worker.finish import Result
+from mongojobs.worker.run.outcome import HandedBack
 
 HAND_BACK_SECONDS: Final = 1.0
 """How long a reserve that is on its way may take before the stop goes on without it, if nothing else holds it up."""
@@ -38,11 +38,11 @@ AFTER_SECONDS: Final = 2.6
 class _Helper(threading.Thread):
     """Does *actions*, each until the database takes it: a thread that can be left behind."""
 
-    def __init__(self, actions: tuple[Callable[[], object], ...], complain: Callable[[], object]) -> None:
+    def __init__(self, actions: tuple[Callable[[], object], ...], report_exception: Callable[[], object]) -> None:
         super().__init__(name="mongojobs-shutdown", daemon=True)
         self._is_over = threading.Event()
         self._actions = actions
-        self._complain = complain
+        self._report_exception = report_exception
         self.start()
 
     def run(self) -> None:
@@ -62,7 +62,7 @@ class _Helper(threading.Thread):
                 if self._is_over.wait(AGAIN_SECONDS):
                     return
             except Exception:  # noqa: BLE001 - the next step must be taken whatever this one meets
-                self._complain()
+                self._report_exception()
                 return
             else:
                 return
@@ -129,28 +129,28 @@ class Shutdown:
 
     def _wait_for_runs_and_results(self, deadline: float) -> None:
         """Wait until only code is left that does not return after its time-out, or somebody is in a hurry."""
-        holdings = self._crew.holdings
+        in_flight = self._crew.in_flight
 
         def is_over() -> bool:
             if self._hurry.is_set():
                 return True
-            is_written = not (holdings.unwritten() or holdings.waiting() or holdings.returning())
-            return is_written and all(held.is_stuck for held in holdings.running())
+            is_written = not (in_flight.unwritten() or in_flight.waiting() or in_flight.returning())
+            return is_written and all(held.is_stuck for held in in_flight.running())
 
-        holdings.wait_until(is_over, max(deadline - time.monotonic(), 0.0))
+        in_flight.wait_until(is_over, max(deadline - time.monotonic(), 0.0))
 
     def _interrupt_runs(self) -> None:
-        running = self._crew.holdings.running()
+        running = self._crew.in_flight.running()
         for held in running:
             if not held.is_timed_out:
                 held.interruption.interrupt(Interrupted)
         if running:
-            self._crew.holdings.wait_until(
-                lambda: all(held.is_stuck for held in self._crew.holdings.running()), UNWIND_SECONDS
+            self._crew.in_flight.wait_until(
+                lambda: all(held.is_stuck for held in self._crew.in_flight.running()), UNWIND_SECONDS
             )
-        aborted = [held for held in self._crew.holdings.running() if self._crew.runner.abort(held)]
+        aborted = [held for held in self._crew.in_flight.running() if self._crew.runner.abort(held)]
         if aborted:
-            self._crew.holdings.wait_until(lambda: not self._crew.holdings.running(), ABORT_SECONDS)
+            self._crew.in_flight.wait_until(lambda: not self._crew.in_flight.running(), ABORT_SECONDS)
 
     def _release_started(self) -> None:
         """Hand back what was interrupted, and what still runs, in one write."""
@@ -164,7 +164,7 @@ class Shutdown:
 
     def _judge_overdue(self) -> None:
         """Turn the jobs whose code has not returned after their time-out into failures."""
-        for held in self._crew.holdings.running():
+        for held in self._crew.in_flight.running():
             if held.is_timed_out and not held.lost:
                 outcome = self._crew.runner.overdue(held)
                 if not isinstance(outcome, HandedBack):
@@ -178,7 +178,7 @@ class Shutdown:
 
     def _begin(self, what: str, *actions: Callable[[], object]) -> _Helper:
         """Let a helper do *actions*."""
-        helper = _Helper(actions, lambda: self._lifecycle.complain(self._worker, what))
+        helper = _Helper(actions, lambda: self._lifecycle.report_exception(self._worker, what))
         self._helpers.append(helper)
         return helper
 

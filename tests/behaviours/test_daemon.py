@@ -11,7 +11,7 @@ from signal import Signals
 import pytest
 
 import mongojobs
-from mongojobs.cli.pidfile import PidFile
+from mongojobs.cli.work.pidfile import PidFile
 from tests.support import sample_app
 from tests.support.command_line import run
 from tests.support.waiting import eventually

@@ -8,7 +8,7 @@ from mongoengine import Document, IntField
 
 import mongojobs
 from mongojobs import Delayable, UndeclaredError, enqueue, job
-from mongojobs.app.doctor import examine
+from mongojobs.app.doctor.examine import examine
 from tests.support.command_here import run_here
 from tests.support.dashboard import Visitor
 from tests.support.mongod import with_database

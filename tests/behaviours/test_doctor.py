@@ -9,8 +9,8 @@ from pymongo import MongoClient
 
 import mongojobs
 from mongojobs import MongoJobs, Settings
-from mongojobs.app import circumstances
-from mongojobs.app.doctor import examine
+from mongojobs.app.doctor import local_checks
+from mongojobs.app.doctor.examine import examine
 from mongojobs.store.workers import WorkerStatus, WorkerStore
 from mongojobs.version import __version__
 from tests.support import sample_documents, sample_jobs
@@ -147,7 +147,7 @@ class TestTheEnvironment:
         ("package", "version"), [("pymongo", "4.12.1"), ("pymongo", "5.0"), ("mongoengine", "0.29.0")]
     )
     def test_with_a_driver_that_does_not_fit(self, package, version):
-        [finding] = circumstances.of_versions(circumstances.installed_versions() | {package: version})
+        [finding] = local_checks.of_versions(local_checks.installed_versions() | {package: version})
 
         assert finding.severity == "fault"
         assert finding.remedy.startswith(f'pip install "{package}>=')
@@ -420,7 +420,7 @@ class TestWorkers:
 
 class TestWhatCannotBeLookedAt:
     def test_is_told_and_hides_nothing_else(self, app, monkeypatch):
-        from mongojobs.store.survey import Survey
+        from mongojobs.store.reader.survey import Survey
         from tests.support.worker_parts import REFUSED
 
         def refuse(*_):

@@ -9,7 +9,7 @@ from bson import ObjectId
 from mongoengine import signals
 
 from mongojobs import StoreUnavailableError, UnsavedDocumentError, enqueue
-from mongojobs.payload.references import UnsavedChangesWarning
+from mongojobs.payload.documents.references import UnsavedChangesWarning
 from tests.support.documents import Address, User
 from tests.support.failpoints import failing
 from tests.support.sample_documents import Band, City, Roadie

@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 
 import mongojobs
-from mongojobs.store.jobs import Wanted
+from mongojobs.store.jobs import QueueSelector
 from tests.support.clock import START
 from tests.support.command_here import run_here
 from tests.support.sample_jobs import fails_once_and_for_all, remember_one
 from tests.support.working import work_off
 
-EVERYTHING = Wanted()
+EVERYTHING = QueueSelector()
 CAP = 2
 
 

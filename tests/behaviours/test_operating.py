@@ -7,7 +7,7 @@ from bson import Code, ObjectId
 
 import mongojobs
 from mongojobs import FilterError, JobFilter, OptionError, StateError, job
-from mongojobs.core.jobfilter import LONGEST_ERROR_TEXT, MOST_ARGUMENTS
+from mongojobs.core.job_filter import LONGEST_ERROR_TEXT, MOST_ARGUMENTS
 from mongojobs.store.workers import WorkerStatus
 from tests.security.test_injection import HOSTILE
 from tests.support.clock import START, HeldClock

@@ -17,8 +17,8 @@ import mongojobs
 from mongojobs import job
 from mongojobs.cli.main import mongojobs as command_line
 from mongojobs.core.notices import JobStarted
-from mongojobs.store import selecting
-from mongojobs.store.jobs import Wanted
+from mongojobs.store.jobs import QueueSelector
+from mongojobs.store.reader import selecting
 from tests.support.clock import START
 from tests.support.command_line import ROOT, SAMPLE_APP, Process, clean_environ, run, runner
 from tests.support.jobs import a_job
@@ -155,7 +155,7 @@ class TestWorkers:
         append.delay_many([("x", "y")] * 3)
         with working(name="ada", threads=2, queues=["none"]):
             eventually(app.workers)
-            app.store.reserve(Wanted(), token="t", by="ada", lease=timedelta(minutes=1), limit=3)
+            app.store.reserve(QueueSelector(), token="t", by="ada", lease=timedelta(minutes=1), limit=3)
 
             [worker] = app.workers()
             status, top = here("status").output, here("top", "--once").output
@@ -290,7 +290,7 @@ class TestManyJobs:
     )
     def test_that_run_are_left_alone_and_told_of(self, app, here, command, said):
         running = append.delay("x", "y")
-        app.store.reserve(Wanted(), token="t", by="w", lease=timedelta(minutes=1))
+        app.store.reserve(QueueSelector(), token="t", by="w", lease=timedelta(minutes=1))
 
         ended = here(*command, "--yes")
 
@@ -299,7 +299,7 @@ class TestManyJobs:
 
     def test_that_run_are_not_told_of_where_others_are_meant(self, app, here):
         append.delay("x", "y")
-        app.store.reserve(Wanted(), token="t", by="w", lease=timedelta(minutes=1))
+        app.store.reserve(QueueSelector(), token="t", by="w", lease=timedelta(minutes=1))
 
         assert here("jobs", "delete", "--state", "ready", "--yes").stderr == ""
         assert here("jobs", "delete", "--queue", "mail", "--yes").stderr == ""

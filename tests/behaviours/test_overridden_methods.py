@@ -120,7 +120,7 @@ class TestACallOfTheOverriddenMethod:
             refute_enqueued(Small.sing)
 
     def test_is_shown_with_the_names_of_its_arguments(self, app):
-        from mongojobs.payload.showing import show_call
+        from mongojobs.payload.show import show_call
 
         job = super(Small, Small(name="X").save()).sing("Amen")
 

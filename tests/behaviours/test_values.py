@@ -145,10 +145,10 @@ class TestTimeHeldByATest:
         assert {type(back) for back in recorder.facts("remembered")} <= {dt.datetime, dt.date}
 
     def test_is_stored_where_a_plain_subclass_has_the_place_of_pythons_class(self, app, recorder, monkeypatch):
-        class Held(dt.datetime):
+        class InFlightJob(dt.datetime):
             pass
 
-        monkeypatch.setattr(dt, "datetime", Held)
+        monkeypatch.setattr(dt, "datetime", InFlightJob)
         remember_one.delay(dt.datetime(2026, 1, 2, tzinfo=dt.UTC))
         monkeypatch.undo()
 

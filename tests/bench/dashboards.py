@@ -9,10 +9,10 @@ from urllib.parse import quote
 import click
 
 import mongojobs
-from mongojobs.core.figures import STEPS, Step, Tally, begin_of
-from mongojobs.core.jobfilter import JobFilter
+from mongojobs.core.job_filter import JobFilter
+from mongojobs.core.stats import STEPS, StatsByJob, Step, begin_of
 from mongojobs.web.charts import RANGES
-from mongojobs.web.filtering import term
+from mongojobs.web.search import term
 from tests.bench.app import nothing
 from tests.bench.ground import Ground
 from tests.support.dashboard import Visitor
@@ -123,7 +123,7 @@ def _fill_statistics() -> None:
     """Store what four processes would have written in a week."""
     stats = mongojobs.default_app().stats_store
     now = stats.clock.now()
-    tally = Tally()
+    tally = StatsByJob()
     for part in range(_NAMES):
         figures = tally.of(f"job{part}", f"queue{part % _QUEUES}")
         figures.outcomes["completed"] = 100

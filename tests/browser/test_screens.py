@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from mongojobs import JobFilter
-from mongojobs.core.figures import STEPS, Tally, begin_of
+from mongojobs.core.stats import STEPS, StatsByJob, begin_of
 from mongojobs.store.workers import RunningJob, WorkerStatus
 from tests.support.browser import tab
 from tests.support.dashboard import a_failed_job, a_running_job
@@ -73,7 +73,7 @@ def shop(app, failed):
         memory_bytes=50_000_000,
     )
     app.worker_store.beat(status)
-    tally = Tally()
+    tally = StatsByJob()
     figures = tally.of("shop.send", "mail")
     figures.outcomes["completed"], figures.outcomes["failed"] = 40, 2
     for seconds in (0.1, 0.2, 3):
@@ -154,7 +154,7 @@ class TestTheOverview:
         expect(page.get_by_role("region", name="Runs by time")).to_contain_text("40")
 
     def test_draws_the_first_column_and_the_last_as_wide_as_the_others(self, operator, app):
-        tally, now = Tally(), app.store.clock.now()
+        tally, now = StatsByJob(), app.store.clock.now()
         tally.of("shop.send", "mail").outcomes["completed"] = 40
         stats = app.stats_store
         for minutes in range(62):
@@ -180,7 +180,7 @@ class TestTheOverview:
     def test_draws_a_spike_so_that_the_rest_can_be_seen(self, operator, app):
         stats, now = app.stats_store, app.store.clock.now()
         for minutes in range(30):
-            tally = Tally()
+            tally = StatsByJob()
             tally.of("shop.send", "mail").outcomes["completed"] = 5_000 if minutes == 7 else 10
             at = begin_of("minute", now - timedelta(minutes=minutes))
             stats.write("minute", at, tally, process="p", worker="web.1")

@@ -30,9 +30,9 @@ from mongojobs.core.errors import (
     UnsavedDocumentError,
     UnstorableValueError,
 )
-from mongojobs.payload.calls import Outline, Payloads, function_call, method_call, object_call
-from mongojobs.payload.codec import Codec
-from mongojobs.payload.references import DocumentReferences, UnsavedChangesWarning
+from mongojobs.payload.calls.handler import Outline, Payloads, function_call, method_call, object_call
+from mongojobs.payload.documents.references import DocumentReferences, UnsavedChangesWarning
+from mongojobs.payload.values.codec import Codec
 from tests.support.documents import (
     Address,
     Admin,

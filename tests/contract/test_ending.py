@@ -8,7 +8,7 @@ import pytest
 from mongojobs.core.job import ErrorText
 from mongojobs.core.settings import Settings
 from mongojobs.store.documents import LONGEST_ERROR, LONGEST_TRACE
-from mongojobs.store.ending import deferred, discarded, failed, rescheduled, snoozed
+from mongojobs.store.lifecycle.end import deferred, discarded, failed, rescheduled, snoozed
 from tests.support.clock import START
 from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, reserve, reserved, stored

@@ -7,8 +7,8 @@ import pytest
 from bson import ObjectId
 
 from mongojobs.core.errors import FilterError
-from mongojobs.core.jobfilter import JobFilter
-from mongojobs.store import selecting
+from mongojobs.core.job_filter import JobFilter
+from mongojobs.store.reader import selecting
 from tests.support.clock import START
 from tests.support.jobs import HANDLER, a_job
 from tests.support.stores import MINUTE, reserve

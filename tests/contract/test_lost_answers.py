@@ -8,9 +8,9 @@ from pymongo import MongoClient
 
 from mongojobs.core.job import ErrorText
 from mongojobs.core.settings import Settings
-from mongojobs.store.ending import crashed, destroyed, discarded, rescheduled
 from mongojobs.store.faults import DatabaseError, is_ambiguous
-from mongojobs.store.jobs import JobStore, Wanted, open_store
+from mongojobs.store.jobs import JobStore, QueueSelector, open_store
+from mongojobs.store.lifecycle.end import crashed, destroyed, discarded, rescheduled
 from tests.support.clock import START, HeldClock
 from tests.support.failpoints import WRITE_CONCERN_ERROR, failing
 from tests.support.jobs import a_job
@@ -40,7 +40,7 @@ class TestReserve:
     def test_whose_answer_is_lost_is_adopted(self, plain_store, administrator, limit, command):
         plain_store.insert_many([a_job() for _ in range(limit)])
         with failing(administrator, command, **NOT_CONFIRMED), pytest.raises(DatabaseError) as raised:
-            plain_store.reserve(Wanted(), token="lost", by="w", lease=MINUTE, limit=limit)
+            plain_store.reserve(QueueSelector(), token="lost", by="w", lease=MINUTE, limit=limit)
 
         adopted = plain_store.adopt("lost", lease=MINUTE)
 
@@ -51,7 +51,7 @@ class TestReserve:
     def test_that_never_arrived_leaves_nothing_to_adopt(self, plain_store, administrator):
         plain_store.insert(a_job())
         with failing(administrator, "findAndModify", **NOT_SENT), pytest.raises(DatabaseError) as raised:
-            plain_store.reserve(Wanted(), token="lost", by="w", lease=MINUTE)
+            plain_store.reserve(QueueSelector(), token="lost", by="w", lease=MINUTE)
 
         assert is_ambiguous(raised.value)
         assert plain_store.adopt("lost", lease=MINUTE) == []
@@ -68,7 +68,7 @@ class TestReserve:
 
         monkeypatch.setattr(plain_store, "_candidates", last_answer)
         with pytest.raises(DatabaseError):
-            plain_store.reserve(Wanted(), token="lost", by="w", lease=MINUTE, limit=2)
+            plain_store.reserve(QueueSelector(), token="lost", by="w", lease=MINUTE, limit=2)
 
         assert len(plain_store.adopt("lost", lease=MINUTE)) == 2
 

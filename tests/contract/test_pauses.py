@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from mongojobs.store.jobs import Wanted
+from mongojobs.store.jobs import QueueSelector
 from mongojobs.store.pauses import PauseStore
 from tests.support.clock import START
 from tests.support.jobs import a_job
@@ -75,6 +75,8 @@ class TestHasDue:
         server_store.insert(a_job(queue="mail"))
         server_store.insert(a_job(queue="later", run_at=START + MINUTE))
 
-        answers = [server_store.has_due(Wanted(queues=queues)) for queues in ((), ("mail",), ("later",), ("none",))]
+        answers = [
+            server_store.has_due(QueueSelector(queues=queues)) for queues in ((), ("mail",), ("later",), ("none",))
+        ]
 
         assert answers == [True, True, False, False]

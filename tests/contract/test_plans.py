@@ -15,11 +15,11 @@ import pytest
 from pymongo import MongoClient
 
 from mongojobs.core.job import ErrorText, Job
-from mongojobs.core.jobfilter import SHOWN_STATES, JobFilter
+from mongojobs.core.job_filter import SHOWN_STATES, JobFilter
 from mongojobs.core.settings import Settings
-from mongojobs.store.ending import rescheduled
 from mongojobs.store.indexes import create_indexes
-from mongojobs.store.jobs import JobStore, Wanted, open_store
+from mongojobs.store.jobs import JobStore, QueueSelector, open_store
+from mongojobs.store.lifecycle.end import rescheduled
 from mongojobs.store.workers import WorkerStatus, WorkerStore
 from tests.support.clock import START, HeldClock
 from tests.support.jobs import a_job
@@ -101,7 +101,7 @@ def nothing(store: JobStore) -> None:
 
 
 def one_expired(store: JobStore) -> None:
-    store.reserve(Wanted(), token=uuid4().hex, by="dead", lease=-SECOND)
+    store.reserve(QueueSelector(), token=uuid4().hex, by="dead", lease=-SECOND)
 
 
 def one_damaged(store: JobStore) -> None:
@@ -114,7 +114,7 @@ def some_rare(store: JobStore, **changes) -> None:
     store.insert_many([a_job(queue="rare", priority=4, **changes) for _ in range(5)])
 
 
-BY_QUEUE = Wanted(queues=("bulk", "mail"))
+BY_QUEUE = QueueSelector(queues=("bulk", "mail"))
 
 
 def two_pages(store: JobStore, chosen: JobFilter) -> None:
@@ -134,12 +134,12 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "reserve many by queue": (nothing, lambda store, _: reserve(store, 100, queues=BY_QUEUE.queues)),
     "reserve many beside": (nothing, lambda store, _: reserve(store, 100, beside=True)),
     "adopt": (one_held, lambda store, job: store.adopt(job.lock_token, lease=MINUTE)),
-    "has_due": (nothing, lambda store, _: store.has_due(Wanted())),
+    "has_due": (nothing, lambda store, _: store.has_due(QueueSelector())),
     "has_due by queue": (nothing, lambda store, _: store.has_due(BY_QUEUE)),
-    "is_suspect_next": (nothing, lambda store, _: store.is_suspect_next(Wanted())),
+    "is_suspect_next": (nothing, lambda store, _: store.is_suspect_next(QueueSelector())),
     "is_suspect_next by queue": (nothing, lambda store, _: store.is_suspect_next(BY_QUEUE)),
     "ready_queues": (nothing, lambda store, _: store.ready_queues()),
-    "earliest_run_at": (nothing, lambda store, _: store.earliest_run_at(Wanted(), after=START)),
+    "earliest_run_at": (nothing, lambda store, _: store.earliest_run_at(QueueSelector(), after=START)),
     "earliest_run_at by queue": (nothing, lambda store, _: store.earliest_run_at(BY_QUEUE, after=START)),
     "renew": (held, lambda store, jobs: store.renew(jobs, lease=MINUTE)),
     "renew one": (one_held, lambda store, job: store.renew([job], lease=MINUTE)),
@@ -217,7 +217,7 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "delete_all": (nothing, lambda store, _: store.delete_all(JobFilter(state="completed", queue="bulk"))),
     "hasten": (lambda store: store.find(state="ready", limit=1)[0], lambda store, job: store.hasten(job.id)),
     "move": (lambda store: store.find(state="ready", limit=1)[0], lambda store, job: store.move(job.id, priority=4)),
-    "explain_reserve": (nothing, lambda store, _: store.explain_reserve(Wanted())),
+    "explain_reserve": (nothing, lambda store, _: store.explain_reserve(QueueSelector())),
     "anything": (nothing, lambda store, _: store.anything()),
     "cancel": (lambda store: store.find(state="ready", limit=1)[0], lambda store, job: store.cancel(job.id)),
     "retry": (one_ended, lambda store, job: store.retry(job.id)),

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from mongojobs.app.operating import Operator
-from mongojobs.store.looking import Count
+from mongojobs.app.operations import Operator
+from mongojobs.store.reader.pages import Count
 from tests.support.clock import START
 from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, reserve

@@ -9,7 +9,7 @@ import pytest
 from bson.datetime_ms import DatetimeMS
 
 from mongojobs.core.settings import Settings
-from mongojobs.store.jobs import JobStore, Wanted, open_store
+from mongojobs.store.jobs import JobStore, QueueSelector, open_store
 from tests.support.clock import START, HeldClock
 from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, reserve, reserved, stored
@@ -74,7 +74,7 @@ class TestReserve:
         store.insert(job)
         before = stored(store, job)
 
-        [held] = store.reserve(Wanted(), token="secret", by="worker", lease=MINUTE)
+        [held] = store.reserve(QueueSelector(), token="secret", by="worker", lease=MINUTE)
 
         assert stored(store, job) == before | {
             "state": "running",
@@ -203,13 +203,13 @@ class TestASuspect:
     def test_is_next_once_it_is_due_and_wanted(self, store, job, is_next):
         store.insert(job)
 
-        assert store.is_suspect_next(Wanted(queues=("default",))) is is_next
+        assert store.is_suspect_next(QueueSelector(queues=("default",))) is is_next
 
     def test_is_not_next_while_many_others_come_before_it(self, store):
         store.insert(a_job(losses=2, priority=1))
         store.insert_many([a_job() for _ in range(100)])
 
-        assert not store.is_suspect_next(Wanted())
+        assert not store.is_suspect_next(QueueSelector())
 
 
 class TestReserveOfSeveral:
@@ -425,12 +425,12 @@ class TestEarliestRunAt:
         times = [START + timedelta(minutes=minutes) for minutes in (9, 3, 5)]
         store.insert_many([a_job(run_at=START), *(a_job(run_at=run_at) for run_at in times)])
 
-        assert store.earliest_run_at(Wanted(), after=START) == START + timedelta(minutes=3)
+        assert store.earliest_run_at(QueueSelector(), after=START) == START + timedelta(minutes=3)
 
     def test_is_none_when_all_are_due(self, store):
         store.insert(a_job(run_at=START))
 
-        assert store.earliest_run_at(Wanted(), after=START) is None
+        assert store.earliest_run_at(QueueSelector(), after=START) is None
 
     def test_counts_only_what_is_wanted(self, store):
         store.insert_many(
@@ -442,7 +442,7 @@ class TestEarliestRunAt:
             ]
         )
 
-        wanted = Wanted(queues=("default", "mail"), max_priority=5)
+        wanted = QueueSelector(queues=("default", "mail"), max_priority=5)
 
         assert store.earliest_run_at(wanted, after=START) == START + timedelta(minutes=4)
 
@@ -450,12 +450,12 @@ class TestEarliestRunAt:
         store.insert(a_job(run_at=START + timedelta(seconds=1)))
         clock.advance(seconds=5)
 
-        assert store.earliest_run_at(Wanted(), after=START) == START + timedelta(seconds=1)
+        assert store.earliest_run_at(QueueSelector(), after=START) == START + timedelta(seconds=1)
 
     def test_looks_no_further_than_asked(self, store):
         store.insert(a_job(run_at=LATER))
 
-        assert store.earliest_run_at(Wanted(), after=START, within=MINUTE) is None
+        assert store.earliest_run_at(QueueSelector(), after=START, within=MINUTE) is None
 
 
 class TestClockOfTheStore:

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from mongojobs.core.figures import ALL, MOST_PAIRS, OTHER, STEPS, Tally
 from mongojobs.core.settings import Settings
+from mongojobs.core.stats import ALL, MOST_PAIRS, OTHER, STEPS, StatsByJob
 from mongojobs.store import stats as stats_module
 from mongojobs.store.indexes import create_indexes
 from mongojobs.store.stats import StatsStore
@@ -28,7 +28,7 @@ def server_stats(server_store, clock):
 
 
 def a_tally(name="send", queue="mail", *, seconds=(0.1,), wait=1.0):
-    tally = Tally()
+    tally = StatsByJob()
     figures = tally.of(name, queue)
     for one in seconds:
         figures.outcomes["completed"] += 1
@@ -146,7 +146,7 @@ class TestReading:
 
     def test_tells_no_more_names_apart_than_a_document_does(self, stats):
         for process in range(2):
-            tally = Tally()
+            tally = StatsByJob()
             for number in range(MOST_PAIRS):
                 tally.of(f"{process} {number}", "mail").outcomes["completed"] += 1
             write(stats, START, tally, process=f"p{process}")

@@ -10,7 +10,7 @@ import pytest
 from mongojobs.core.job import ErrorText
 from mongojobs.store.faults import DatabaseError
 from mongojobs.store.filters import EPOCH
-from mongojobs.store.jobs import Wanted
+from mongojobs.store.jobs import QueueSelector
 from mongojobs.store.stream import JobStream
 from tests.support.clock import START
 from tests.support.jobs import a_job
@@ -26,7 +26,7 @@ def listen(server_store, monkeypatch):
     streams = []
 
     def open_stream(**wanted):
-        streams.append(JobStream(server_store.collection, Wanted(**wanted)))
+        streams.append(JobStream(server_store.collection, QueueSelector(**wanted)))
         return streams[-1]
 
     yield open_stream
@@ -97,7 +97,7 @@ class TestNext:
 
 class TestClose:
     def test_ends_a_wait_in_another_thread_at_once(self, server_store):
-        stream = JobStream(server_store.collection, Wanted())
+        stream = JobStream(server_store.collection, QueueSelector())
         waiting = threading.Event()
         with ThreadPoolExecutor(1) as thread:
             began = time.monotonic()
@@ -111,7 +111,7 @@ class TestClose:
         assert time.monotonic() - began < 2
 
     def test_may_be_repeated_and_leaves_nothing_to_wait_for(self, server_store):
-        stream = JobStream(server_store.collection, Wanted())
+        stream = JobStream(server_store.collection, QueueSelector())
 
         stream.close()
         stream.close()

@@ -7,11 +7,11 @@ import pytest
 from pymongo import MongoClient
 
 from mongojobs.core.settings import Settings
-from mongojobs.store import survey as surveys
 from mongojobs.store.clients import jobs_collection
 from mongojobs.store.indexes import create_indexes
 from mongojobs.store.jobs import JobStore
-from mongojobs.store.survey import Survey
+from mongojobs.store.reader import survey as surveys
+from mongojobs.store.reader.survey import Survey
 from tests.support.clock import START, HeldClock
 from tests.support.jobs import a_job
 from tests.support.mongod import with_database

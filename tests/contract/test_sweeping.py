@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 
 from mongojobs.core.errors import FilterError
-from mongojobs.core.jobfilter import JobFilter
-from mongojobs.store import sweeping
+from mongojobs.core.job_filter import JobFilter
 from tests.support.clock import START
 from tests.support.jobs import a_job
 from tests.support.stores import reserve
@@ -19,7 +18,7 @@ VERBS = ["retry_all", "cancel_all", "delete_all", "hasten_all"]
 @pytest.fixture
 def store(server_store, monkeypatch):
     """A store that goes on in small batches."""
-    monkeypatch.setattr(sweeping, "SWEPT_AT_ONCE", 3)
+    monkeypatch.setattr("mongojobs.store.actions.many.SWEPT_AT_ONCE", 3)
     return server_store
 
 

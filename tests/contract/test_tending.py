@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from mongojobs.core.errors import StateError
 from mongojobs.core.job import ErrorText
-from mongojobs.core.jobfilter import JobFilter
+from mongojobs.core.job_filter import JobFilter
 from tests.support.clock import START
 from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, reserve, reserved, stored
@@ -236,7 +236,7 @@ class TestClear:
         assert filled.collection.count_documents({"state": "running"}) == 1
 
     def test_deletes_more_than_one_batch(self, server_store, monkeypatch):
-        monkeypatch.setattr("mongojobs.store.sweeping.SWEPT_AT_ONCE", 2)
+        monkeypatch.setattr("mongojobs.store.actions.many.SWEPT_AT_ONCE", 2)
         server_store.insert_many([a_job() for _ in range(5)])
 
         assert server_store.clear() == 5

@@ -9,7 +9,7 @@ import pytest
 from pymongo import monitoring
 
 import mongojobs
-from mongojobs.worker.holdings import Held
+from mongojobs.worker.inflight import InFlightJob
 from tests.support import worker_jobs
 from tests.support.spy import Spy
 from tests.support.waiting import eventually
@@ -43,7 +43,7 @@ def is_empty(app):
 
 def held_objects():
     """Return those that are in memory, which what other tests have left behind may be among."""
-    return [one for one in gc.get_objects() if type(one) is Held]
+    return [one for one in gc.get_objects() if type(one) is InFlightJob]
 
 
 class TestADrain:

@@ -15,13 +15,13 @@ pytestmark = pytest.mark.faults
 MOMENTS = (
     "mongojobs.cli",
     "click",
-    "mongojobs.cli.work",
-    "mongojobs.cli.working",
+    "mongojobs.cli.work.command",
+    "mongojobs.cli.work.worker",
     "mongojobs.app",
     "mongoengine",
     "tests.support.forking_app",
     "mongojobs.plugins.formats",
-    "mongojobs.cli.announcing",
+    "mongojobs.cli.work.readiness",
 )
 WAYS = {
     "thread": ("work",),

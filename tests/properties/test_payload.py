@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mongojobs.core.errors import DeserializationError, UnstorableValueError
-from mongojobs.payload.calls import Outline, Payloads, function_call
-from mongojobs.payload.codec import Codec
-from mongojobs.payload.references import DocumentReferences
+from mongojobs.payload.calls.handler import Outline, Payloads, function_call
+from mongojobs.payload.documents.references import DocumentReferences
+from mongojobs.payload.values.codec import Codec
 from tests.support.identity import identical
 from tests.support.payload_samples import (
     Access,

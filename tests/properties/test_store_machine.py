@@ -27,7 +27,7 @@ from mongojobs.core.errors import StateError
 from mongojobs.core.job import ErrorText, Job
 from mongojobs.core.settings import Settings
 from mongojobs.store.indexes import create_indexes
-from mongojobs.store.jobs import JobStore, Wanted, open_store
+from mongojobs.store.jobs import JobStore, QueueSelector, open_store
 from tests.support.clock import HeldClock
 from tests.support.jobs import a_job
 
@@ -70,7 +70,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(target=held, limit=st.integers(1, 4), beside=st.booleans())
     def reserve(self, *, limit: int, beside: bool) -> Any:
-        jobs = self.store.reserve(Wanted(), token=uuid4().hex, by="w", lease=LEASE, limit=limit, beside=beside)
+        jobs = self.store.reserve(QueueSelector(), token=uuid4().hex, by="w", lease=LEASE, limit=limit, beside=beside)
         for job in jobs:
             assert job.id not in self.owners, "a job that somebody holds was handed out"
             assert job.fence == self.fences.get(job.id, 0) + 1

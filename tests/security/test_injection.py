@@ -8,7 +8,7 @@ from bson import Code, Regex
 
 import mongojobs
 from mongojobs import Discard, OptionError, Settings, SettingsError, StateError, Worker, enqueue, job
-from mongojobs.core.wording import printable
+from mongojobs.core.words.wording import printable
 from tests.support.command_here import run_here
 from tests.support.sample_jobs import Newsletter, always_fails, remember_one
 from tests.support.waiting import eventually

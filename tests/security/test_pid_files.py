@@ -9,17 +9,17 @@ from signal import Signals
 
 import pytest
 
-from mongojobs.cli.failures import CONFLICT, Failure
-from mongojobs.cli.identity import Identity
-from mongojobs.cli.pidfile import PidFile
+from mongojobs.cli.shared.failures import CONFLICT, Failure
+from mongojobs.cli.work.pidfile import PidFile
+from mongojobs.process.identity import ProcessIdentity
 from tests.support.command_here import run_here
 from tests.support.command_line import ROOT, clean_environ
 
 HOLDER = """
 import sys
 from pathlib import Path
-from mongojobs.cli.failures import Failure
-from mongojobs.cli.pidfile import PidFile
+from mongojobs.cli.shared.failures import Failure
+from mongojobs.cli.work.pidfile import PidFile
 sys.stdin.readline()
 try:
     with PidFile(Path(sys.argv[1])).held(patience_seconds=5):
@@ -32,7 +32,7 @@ except Failure as failure:
 FORKS_AND_DIES = """
 import os, sys
 from pathlib import Path
-from mongojobs.cli.pidfile import PidFile
+from mongojobs.cli.work.pidfile import PidFile
 with PidFile(Path(sys.argv[1])).held(patience_seconds=5):
     if os.fork() == 0:
         print("forked", flush=True)
@@ -311,22 +311,22 @@ class TestStop:
 
 class TestIdentity:
     def test_is_that_of_a_process_and_of_no_other_with_its_number(self, stranger):
-        own = Identity.own()
+        own = ProcessIdentity.own()
 
         assert own.is_there
-        assert not Identity(own.pid, f"{own.started}0").is_there
-        assert not Identity(stranger.pid, own.started).send(Signals.SIGKILL)
+        assert not ProcessIdentity(own.pid, f"{own.started}0").is_there
+        assert not ProcessIdentity(stranger.pid, own.started).send(Signals.SIGKILL)
         assert stranger.poll() is None
 
     def test_of_the_dead_gets_no_signal(self, spawn):
         process = spawn("")
         process.wait()
 
-        assert not Identity(process.pid, "1").send(Signals.SIGTERM)
+        assert not ProcessIdentity(process.pid, "1").send(Signals.SIGTERM)
 
     def test_is_known_by_ps_where_there_is_no_proc(self, monkeypatch):
-        monkeypatch.setattr("mongojobs.cli.identity._PROC", False)
-        own = Identity.own()
+        monkeypatch.setattr("mongojobs.process.identity._PROC", False)
+        own = ProcessIdentity.own()
 
         assert own.is_there
-        assert not Identity(own.pid, "long-ago").is_there
+        assert not ProcessIdentity(own.pid, "long-ago").is_there

@@ -11,17 +11,17 @@ import sys
 
 import mongoengine
 
-from mongojobs.worker.inside import Inside
+from mongojobs.worker.children.child_main import ChildMain
 from tests.support import audited_worker
 
 REPORT = os.open(os.environ["AUDIT_REPORT"], os.O_WRONLY | os.O_APPEND)
 
 
-serve = Inside.serve
+serve = ChildMain.serve
 watch = audited_worker.Watch()
 
 
-def serve_under_watch(inside: Inside) -> None:
+def serve_under_watch(inside: ChildMain) -> None:
     """Stand in for the method of a child."""
     atexit.register(report)
     sys.addaudithook(watch)
@@ -38,4 +38,4 @@ mongoengine.connect(host=audited_worker.URI, uuidRepresentation="standard")
 if "child" in sys.argv:
     socket.getaddrinfo("localhost", 0)
     audited_worker.warm_up()
-    Inside.serve = serve_under_watch  # type: ignore[method-assign, assignment]  # the plot
+    ChildMain.serve = serve_under_watch  # type: ignore[method-assign, assignment]  # the plot

@@ -4,18 +4,18 @@ import os
 import sys
 from typing import Any
 
-from mongojobs.worker.child import Child
-from mongojobs.worker.children import ChildRunner
-from mongojobs.worker.supervisor import Command
+from mongojobs.process.supervisor import ChildCommand
+from mongojobs.worker.children.process import Child
+from mongojobs.worker.children.runner import ChildRunner
 from tests.support.command_line import ROOT, clean_environ
 
 APP = "tests.support.child_app"
 
 
-def child_command(**environ: str) -> Command:
+def child_command(**environ: str) -> ChildCommand:
     """Return the command of a child that knows the jobs of the child app."""
     arguments = [sys.executable, "-m", "mongojobs", "--app", APP, "--chdir", str(ROOT), "child"]
-    return Command(arguments, clean_environ(environ | {"PATH": os.environ["PATH"]}))
+    return ChildCommand(arguments, clean_environ(environ | {"PATH": os.environ["PATH"]}))
 
 
 class Nursery:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mongojobs.core.errors import UnknownJobError
-from mongojobs.payload.codec import Codec
-from mongojobs.payload.decoding import Loaded
 from mongojobs.payload.registry import Declaration, Registry, full_name
+from mongojobs.payload.values.codec import Codec
+from mongojobs.payload.values.decode import Loaded
 
 if TYPE_CHECKING:
     from tests.support.documents import Group

@@ -11,8 +11,8 @@ from bson.datetime_ms import DatetimeMS
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
-from mongojobs.core.figures import OUTCOMES
 from mongojobs.core.job import State
+from mongojobs.core.stats import OUTCOMES
 from mongojobs.store.documents import to_document
 from tests.support.jobs import a_job
 

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from mongojobs.core.job import Job
-from mongojobs.store.jobs import JobStore, Wanted
+from mongojobs.store.jobs import JobStore, QueueSelector
 
 MINUTE = timedelta(minutes=1)
 
@@ -13,7 +13,7 @@ MINUTE = timedelta(minutes=1)
 def reserve(store: JobStore, limit: int = 1, *, by: str = "worker", beside: bool = False, **wanted: Any) -> list[Job]:
     """Reserve up to *limit* of the *wanted* jobs under a fresh token for a minute."""
     return store.reserve(
-        Wanted(**wanted),
+        QueueSelector(**wanted),
         token=uuid4().hex,
         by=by,
         lease=MINUTE,

@@ -13,8 +13,8 @@ from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import Notice
 from mongojobs.core.settings import Settings
-from mongojobs.store.ending import Ended
-from mongojobs.worker.holdings import Held, Holdings
+from mongojobs.store.lifecycle.end import Ended
+from mongojobs.worker.inflight import InFlight, InFlightJob
 from tests.support.clock import HeldClock
 from tests.support.jobs import a_job
 
@@ -37,21 +37,21 @@ class Told(Lifecycle):
         return [notice for notice in self.notices if isinstance(notice, kind)]
 
 
-def a_held(*, expires_in: float = 60, is_async: bool = False, **changes: Any) -> Held:
+def a_held(*, expires_in: float = 60, is_async: bool = False, **changes: Any) -> InFlightJob:
     """Return a job as a worker holds it, under a token of its own."""
     job = a_job(**{"lock_token": uuid4().hex, "state": "running", "fence": 1} | changes)
-    return Held(job, expires=elapsed_seconds() + expires_in, is_async=is_async, stopping=threading.Event())
+    return InFlightJob(job, expires=elapsed_seconds() + expires_in, is_async=is_async, stopping=threading.Event())
 
 
-def some_held(count: int, **changes: Any) -> list[Held]:
+def some_held(count: int, **changes: Any) -> list[InFlightJob]:
     return [a_held(**changes) for _ in range(count)]
 
 
-def holdings_of(*held: Held, threads: int = 1, async_concurrency: int = 10) -> Holdings:
+def holdings_of(*held: InFlightJob, threads: int = 1, async_concurrency: int = 10) -> InFlight:
     """Return holdings in which *held* wait."""
-    holdings = Holdings(threads=threads, async_concurrency=async_concurrency)
-    holdings.add(held)
-    return holdings
+    in_flight = InFlight(threads=threads, async_concurrency=async_concurrency)
+    in_flight.add(held)
+    return in_flight
 
 
 class HitWhileCleared(threading.Event):

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from mongojobs import JobFilter, StoreUnavailableError
-from mongojobs.store import sweeping
 from mongojobs.web.pages import changes
 from tests.support.dashboard import a_failed_job
 
@@ -17,7 +16,7 @@ HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
 @pytest.fixture
 def failed(app, monkeypatch):
     """More failed jobs than are changed at once."""
-    monkeypatch.setattr(sweeping, "SWEPT_AT_ONCE", 10)
+    monkeypatch.setattr("mongojobs.store.actions.many.SWEPT_AT_ONCE", 10)
     app.store.insert_many([a_failed_job(queue="mail") for _ in range(25)] + [a_failed_job(queue="other")])
 
 

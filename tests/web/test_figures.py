@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 import mongojobs
-from mongojobs.core.figures import STEPS, Tally, begin_of
+from mongojobs.core.stats import STEPS, StatsByJob, begin_of
 from mongojobs.store.stats import StatsStore
 from mongojobs.web.charts import RANGES
 from tests.support.clock import START, HeldClock
@@ -32,7 +32,7 @@ def now(app):
 @pytest.fixture
 def completed(app, now):
     """Figures as a worker would have stored them that completed a job at each of those times."""
-    tallies = defaultdict(Tally)
+    tallies = defaultdict(StatsByJob)
     for number, hours in enumerate(HOURS_AGO):
         for step in STEPS:
             period = step, begin_of(step, now - timedelta(hours=hours))
@@ -97,7 +97,7 @@ def test_long_times_are_read_by_days_and_the_chart_of_all_together(app, complete
 
 
 def test_names_of_which_there_are_too_many_to_read_are_told_as_the_chart_is(app, now, completed, monkeypatch):
-    tally = Tally()
+    tally = StatsByJob()
     tally.of("job0", "mail").outcomes["completed"] = 1
     for process in range(11):
         app.stats_store.write("day", begin_of("day", now), tally, process=f"another{process}", worker="w")
@@ -122,7 +122,7 @@ def test_names_and_charts_tell_the_same_where_little_is_kept(app, now, completed
 
 
 def test_what_is_told_of_many_others_together_leads_nowhere(app, now):
-    tally = Tally()
+    tally = StatsByJob()
     for number in range(202):
         tally.of(f"job{number}", "mail").outcomes["completed"] = 1
     for step in STEPS:

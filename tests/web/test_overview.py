@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 import mongojobs
-from mongojobs.core.figures import STEPS, Tally, begin_of
+from mongojobs.core.stats import STEPS, StatsByJob, begin_of
 from tests.support.dashboard import Visitor, a_failed_job, a_running_job
 from tests.support.dashboard_jobs import send_receipt
 from tests.support.jobs import a_job
@@ -21,7 +21,7 @@ def shown(page):
 
 def ran(app, **outcomes):
     """Let workers have reported these outcomes, three minutes ago; return the beginning of that minute."""
-    tally = Tally()
+    tally = StatsByJob()
     tally.of("shop.send", "mail").outcomes.update(outcomes)
     at = begin_of("minute", app.store.clock.now() - timedelta(minutes=3))
     for step in STEPS:
@@ -94,13 +94,13 @@ class TestTheSystem:
         assert "run: mongojobs create-indexes" in page
 
     def test_says_that_nothing_is_wrong(self, app, operator, monkeypatch):
-        monkeypatch.setattr("mongojobs.web.visit.look_from_here", lambda _app, _environ: ())
+        monkeypatch.setattr("mongojobs.web.context.look_from_here", lambda _app, _environ: ())
 
         assert "Nothing is wrong" in shown(operator.text("/system"))
 
     def test_asks_the_doctor_once_a_minute(self, app, operator, monkeypatch):
         asked = []
-        monkeypatch.setattr("mongojobs.web.visit.look_from_here", lambda _app, _environ: asked.append(1) or ())
+        monkeypatch.setattr("mongojobs.web.context.look_from_here", lambda _app, _environ: asked.append(1) or ())
 
         for path in ("/", "/system", "/"):
             operator.text(path)

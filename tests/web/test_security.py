@@ -14,10 +14,10 @@ from werkzeug.test import Client
 
 import mongojobs
 from mongojobs import ConfigurationError, Delayable, enqueue, handle_asynchronously, job
-from mongojobs.core.jobfilter import JobFilter
-from mongojobs.web import BasicAuth, User, dashboard, wsgi_app
-from mongojobs.web.filtering import term
+from mongojobs.core.job_filter import JobFilter
+from mongojobs.web import BasicAuth, User, wsgi_app
 from mongojobs.web.routes import ROUTES
+from mongojobs.web.search import term
 from mongojobs.web.serving import Serving
 from tests.support.dashboard import VIEWER, Visitor, a_failed_job, a_running_job
 from tests.support.jobs import HANDLER, a_job
@@ -354,7 +354,7 @@ class TestAnAnswer:
         assert operator.get(f"/static/{name}").status_code in (308, 404)
 
     def test_names_the_database_without_its_credentials(self, mongo_uri, monkeypatch):
-        monkeypatch.setattr(dashboard, "PATIENCE", timedelta(seconds=0.3))
+        monkeypatch.setattr("mongojobs.web.app.PATIENCE", timedelta(seconds=0.3))
         uri = mongo_uri.replace("mongodb://", "mongodb://ann:c4n4ry@")
         with closing(mongojobs.MongoJobs(mongojobs.Settings(uri=uri))) as stranger:
             pages = [Visitor(stranger).get(path) for path in ("/system", "/")]

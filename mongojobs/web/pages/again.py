@@ -15,14 +15,14 @@ from typing import Any, Final
 from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response
 
-from mongojobs.app.repeating import Place, run_again
+from mongojobs.app.run_again import Place, run_again
 from mongojobs.core.errors import EnqueueError
 from mongojobs.core.job import Job
-from mongojobs.payload.encoding import TAG
 from mongojobs.payload.masking import MASK
-from mongojobs.payload.showing import ShownCall, show_call
+from mongojobs.payload.show import ShownCall, show_call
+from mongojobs.payload.values.encode import TAG
+from mongojobs.web.context import Page, RequestContext
 from mongojobs.web.ids import key_of, read_key
-from mongojobs.web.visit import Page, Visit
 
 MOST_ARGUMENTS: Final = 30
 LONGEST_ARGUMENT: Final = 4_000
@@ -48,12 +48,12 @@ class Field:
         return self.is_masked or self.json is not None
 
 
-def ask(visit: Visit) -> Page:
+def ask(visit: RequestContext) -> Page:
     """Ask with which arguments."""
     return _form(visit, _job(visit))
 
 
-def change(visit: Visit) -> Page | Response:
+def change(visit: RequestContext) -> Page | Response:
     """Enqueue it."""
     job = _job(visit)
     call, fields = _fields(job, visit)
@@ -68,7 +68,7 @@ def change(visit: Visit) -> Page | Response:
     return visit.go("job", id=key_of(made.id), did="again", n=1)
 
 
-def _form(visit: Visit, job: Job, *, problem: str = "") -> Page:
+def _form(visit: RequestContext, job: Job, *, problem: str = "") -> Page:
     call, fields = _fields(job, visit)
     typed = {field.key: visit.request.form[field.key] for field in fields if field.key in visit.request.form}
     values = {
@@ -83,14 +83,14 @@ def _form(visit: Visit, job: Job, *, problem: str = "") -> Page:
     return Page("again.html", values, status=400 if problem else 200)
 
 
-def _job(visit: Visit) -> Job:
+def _job(visit: RequestContext) -> Job:
     job = visit.app.get(read_key(visit.text("id")))
     if job is None:
         raise NotFound("There is no such job: it never was, or it has completed or been deleted.")
     return job
 
 
-def _fields(job: Job, visit: Visit) -> tuple[ShownCall, list[Field]]:
+def _fields(job: Job, visit: RequestContext) -> tuple[ShownCall, list[Field]]:
     """Return the call of *job* and what may be edited of it: nothing where arguments are hidden, or too many."""
     call, stored = show_call(job.handler, visit.app.payloads), list(_stored(job.handler))
     if not (visit.show_arguments and call.is_known and len(stored) == len(call.arguments) <= MOST_ARGUMENTS):
@@ -138,7 +138,7 @@ def _is_plain(value: object, depth: int) -> bool:
             return False
 
 
-def _changed(fields: list[Field], visit: Visit) -> dict[Place, object]:
+def _changed(fields: list[Field], visit: RequestContext) -> dict[Place, object]:
     """Return what was given anew. Raises BadRequest."""
     changed: dict[Place, object] = {}
     for field in fields:

@@ -17,12 +17,12 @@ from werkzeug.wrappers import Response
 from mongojobs.app import MongoJobs
 from mongojobs.core.errors import StateError
 from mongojobs.core.job import Job, JobId
-from mongojobs.core.jobfilter import STARTS_FROM, JobFilter, Verb
+from mongojobs.core.job_filter import STARTS_FROM, JobFilter, Verb
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
-from mongojobs.web.filtering import Search, read_search
+from mongojobs.web.context import Page, RequestContext
 from mongojobs.web.ids import read_key
 from mongojobs.web.pages.jobs import STATES, state_named
-from mongojobs.web.visit import Page, Visit
+from mongojobs.web.search import Search, read_search
 
 _MOST_SELECTED: Final = 500
 _MOST_ROUNDS: Final = 9
@@ -49,7 +49,7 @@ class Order:
     destination: Mapping[str, Any] = field(default_factory=dict)
 
 
-def change(visit: Visit) -> Page | Response:
+def change(visit: RequestContext) -> Page | Response:
     """Do what the form says with the jobs that were selected, or with all that match."""
     order = _read_order(visit)
     if order.everything:
@@ -61,7 +61,7 @@ def change(visit: Visit) -> Page | Response:
     return _change_selected(visit, order)
 
 
-def _read_order(visit: Visit) -> Order:
+def _read_order(visit: RequestContext) -> Order:
     action = read_verb(visit)
     keys = tuple(visit.request.form.getlist("id"))
     if len(keys) > _MOST_SELECTED:
@@ -78,7 +78,7 @@ def _read_order(visit: Visit) -> Order:
     )
 
 
-def read_verb(visit: Visit) -> Verb:
+def read_verb(visit: RequestContext) -> Verb:
     """Return what is to be done. Raises BadRequest."""
     action = visit.text("action")
     verb = next((verb for verb in STARTS_FROM if verb == action), None)
@@ -87,7 +87,7 @@ def read_verb(visit: Visit) -> Verb:
     return verb
 
 
-def read_destination(visit: Visit) -> dict[str, Any]:
+def read_destination(visit: RequestContext) -> dict[str, Any]:
     """Return the queue and the priority that a form names. Raises BadRequest if it names none."""
     given: dict[str, Any] = {}
     if queue := visit.text("queue"):
@@ -99,7 +99,7 @@ def read_destination(visit: Visit) -> dict[str, Any]:
     return given
 
 
-def _confirm(visit: Visit, order: Order) -> Page:
+def _confirm(visit: RequestContext, order: Order) -> Page:
     app, search = visit.app, _search(visit, order)
     count = _counted(app, order.action, search.chosen) if order.everything else f"{len(order.keys):,}"
     return Page("confirm.html", {"order": order, "count": count, "is_going_on": False})
@@ -110,7 +110,7 @@ def _counted(app: MongoJobs, action: Verb, chosen: JobFilter) -> str:
     return str(reduce(operator.add, map(app.count, chosen.within(action))))
 
 
-def _change_matching(visit: Visit, order: Order) -> Page | Response:
+def _change_matching(visit: RequestContext, order: Order) -> Page | Response:
     """Change all that match, or as many as there is time for, and then go on with a page that asks for the rest.
 
     Each round begins with the oldest job again, so each has more time than the one before it.
@@ -139,7 +139,7 @@ def _change_matching(visit: Visit, order: Order) -> Page | Response:
     return Page("confirm.html", {"order": further, "count": f"{total:,}", "is_going_on": True})
 
 
-def _sweep(visit: Visit, order: Order) -> Callable[..., int]:
+def _sweep(visit: RequestContext, order: Order) -> Callable[..., int]:
     app = visit.app
     match order.action:
         case "retry":
@@ -156,7 +156,7 @@ def _sweep(visit: Visit, order: Order) -> Callable[..., int]:
             assert_never(order.action)
 
 
-def _change_selected(visit: Visit, order: Order) -> Response:
+def _change_selected(visit: RequestContext, order: Order) -> Response:
     changed: list[str] = []
     try:
         for key in order.keys:
@@ -168,7 +168,7 @@ def _change_selected(visit: Visit, order: Order) -> Response:
     return visit.go("jobs", state=order.state, q=order.text, did=order.action, n=len(changed), left=refused or None)
 
 
-def change_one(visit: Visit, action: Verb, job_id: JobId, destination: Mapping[str, Any]) -> Job:
+def change_one(visit: RequestContext, action: Verb, job_id: JobId, destination: Mapping[str, Any]) -> Job:
     """Do *action* with one job and return it. Raises StateError, OptionError."""
     app = visit.app
     match action:
@@ -186,7 +186,7 @@ def change_one(visit: Visit, action: Verb, job_id: JobId, destination: Mapping[s
             assert_never(action)
 
 
-def _search(visit: Visit, order: Order) -> Search:
+def _search(visit: RequestContext, order: Order) -> Search:
     search = read_search(order.text, state=state_named(order.state), now=visit.now, has_arguments=visit.show_arguments)
     if search.problem:
         raise BadRequest(search.problem)

@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from mongojobs.payload.masking import MASK
-from mongojobs.payload.showing import show_error
-from mongojobs.web.filtering import term
+from mongojobs.payload.show import show_error
+from mongojobs.web.context import Page, RequestContext
 from mongojobs.web.ids import key_of
-from mongojobs.web.visit import Page, Visit
+from mongojobs.web.search import term
 
 if TYPE_CHECKING:
-    from mongojobs.app.looking import FailureGroup
+    from mongojobs.app.dashboard import FailureGroup
 
 LATEST: Final = 1000
 MOST_SHOWN: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FailureRow:
     """A group: its latest job, its message without secrets, and what finds its jobs."""
 
     group: FailureGroup
@@ -28,7 +28,7 @@ class Row:
     search: str = field(default="")
 
 
-def show(visit: Visit) -> Page:
+def show(visit: RequestContext) -> Page:
     """Show the groups of the latest failed jobs, the largest first."""
     queue = visit.text("queue") or None
     groups = visit.app.failures(latest=LATEST, queue=queue)
@@ -45,12 +45,12 @@ def show(visit: Visit) -> Page:
     )
 
 
-def _row(group: FailureGroup, visit: Visit) -> Row:
+def _row(group: FailureGroup, visit: RequestContext) -> FailureRow:
     message = _message(group, visit)
     terms = [term("name", group.name)]
     if mark := _mark(group, message):
         terms.append(term("error", mark))
-    return Row(group, key_of(group.last_id), message, " ".join(terms))
+    return FailureRow(group, key_of(group.last_id), message, " ".join(terms))
 
 
 def _mark(group: FailureGroup, message: str) -> str:
@@ -62,7 +62,7 @@ def _mark(group: FailureGroup, message: str) -> str:
     return max(message.split(MASK), key=len)[:200]
 
 
-def _message(group: FailureGroup, visit: Visit) -> str:
+def _message(group: FailureGroup, visit: RequestContext) -> str:
     """Return the error without the secrets of its latest job; of a vanished job, nothing."""
     job = visit.app.get(group.last_id)
     return "" if job is None else show_error(group.message, job.handler, visit.app.payloads)

@@ -11,14 +11,14 @@ from typing import Final
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from mongojobs.app.reasons import Reason
+from mongojobs.app.why import Reason
 from mongojobs.core.job import Job
-from mongojobs.core.jobfilter import STARTS_FROM
-from mongojobs.payload.showing import ShownCall, show_call, show_value
+from mongojobs.core.job_filter import STARTS_FROM
+from mongojobs.payload.show import ShownCall, show_call, show_value
+from mongojobs.web.context import Page, RequestContext
 from mongojobs.web.ids import key_of, read_key
 from mongojobs.web.pages.changes import change_one, read_destination, read_verb
 from mongojobs.web.pages.jobs import limits, shown_state
-from mongojobs.web.visit import Page, Visit
 
 NO_TIME: Final = timedelta(0)
 
@@ -44,7 +44,7 @@ class Attempt:
     worker: str
 
 
-def show(visit: Visit) -> Page:
+def show(visit: RequestContext) -> Page:
     """Show it."""
     job = visit.app.get(read_key(visit.text("id")))
     if job is None:
@@ -74,7 +74,7 @@ def show(visit: Visit) -> Page:
     )
 
 
-def change(visit: Visit) -> Page | Response:
+def change(visit: RequestContext) -> Page | Response:
     """Do what the form says with this job."""
     action, key = read_verb(visit), visit.text("id")
     if action == "delete" and not visit.text("confirmed"):
@@ -87,14 +87,14 @@ def change(visit: Visit) -> Page | Response:
     return visit.go("job", id=key, did=action, n=1)
 
 
-def _why(job: Job, call: ShownCall, visit: Visit) -> list[Reason]:
+def _why(job: Job, call: ShownCall, visit: RequestContext) -> list[Reason]:
     """Return why *job* has not run, or what it does; of one that has ended, its state says enough."""
     if job.state not in ("ready", "running"):
         return []
     return [replace(reason, text=call.clean(reason.text)) for reason in visit.app.why(job.id)]
 
 
-def _moments(job: Job, visit: Visit) -> Iterator[Moment]:
+def _moments(job: Job, visit: RequestContext) -> Iterator[Moment]:
     """Yield what happened to it, and what will, in no order."""
     yield from _runs(job)
     if job.created_at is not None:

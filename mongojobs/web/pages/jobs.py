@@ -12,11 +12,11 @@ from typing import Final, get_args
 from werkzeug.wrappers import Response
 
 from mongojobs.core.job import Job
-from mongojobs.core.jobfilter import STARTS_FROM, ShownState
-from mongojobs.payload.showing import show_briefly, show_error
-from mongojobs.web.filtering import and_also, read_search, term
+from mongojobs.core.job_filter import STARTS_FROM, ShownState
+from mongojobs.payload.show import show_briefly, show_error
+from mongojobs.web.context import Page, RequestContext
 from mongojobs.web.ids import key_of, read_key
-from mongojobs.web.visit import Page, Visit
+from mongojobs.web.search import and_also, read_search, term
 
 PAGE_SIZE: Final = 50
 JSON: Final = "application/json"
@@ -24,7 +24,7 @@ STATES: Final[tuple[str, ...]] = ("", "ready", "scheduled", "running", "failed",
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class JobRow:
     """A job in a list: how it is addressed, its first arguments and its last error without secrets, its limits."""
 
     job: Job
@@ -36,7 +36,7 @@ class Row:
     longest: timedelta
 
 
-def show(visit: Visit) -> Page | Response:
+def show(visit: RequestContext) -> Page | Response:
     """Show the jobs that match, the newest first, and how many they are; scheduled ones the soonest first."""
     state, text = visit.choice("state", STATES), visit.text("q")
     search = read_search(text, state=state_named(state), now=visit.now, has_arguments=visit.show_arguments)
@@ -62,7 +62,7 @@ def show(visit: Visit) -> Page | Response:
     return Page("jobs.html", {**values, "rows": rows, "next": page.next})
 
 
-def known(visit: Visit) -> Response:
+def known(visit: RequestContext) -> Response:
     """Return what may be looked for, for the page's script: each name of a job or a queue with its condition."""
     found = visit.known()
     terms = [(name, term("name", name)) for name in found.names] + [
@@ -71,13 +71,13 @@ def known(visit: Visit) -> Response:
     return Response(json.dumps([{"text": text, "term": condition} for text, condition in terms]), mimetype=JSON)
 
 
-def row_of(job: Job, visit: Visit) -> Row:
+def row_of(job: Job, visit: RequestContext) -> JobRow:
     """Return how a list shows *job*."""
     payloads = visit.app.payloads
     why = job.deferred_reason or job.last_error
     error = show_error(why, job.handler, payloads) if why else ""
     most_attempts, longest = limits(job, visit)
-    return Row(
+    return JobRow(
         job=job,
         key=key_of(job.id),
         state=shown_state(job, visit),
@@ -88,7 +88,7 @@ def row_of(job: Job, visit: Visit) -> Row:
     )
 
 
-def limits(job: Job, visit: Visit) -> tuple[int, timedelta]:
+def limits(job: Job, visit: RequestContext) -> tuple[int, timedelta]:
     """Return how often *job* may fail and how long it may run: by its own word, its declaration's, or the settings'."""
     declared, settings = visit.app.payloads.peek(dict(job.handler)).declaration, visit.app.settings
     return (
@@ -97,7 +97,7 @@ def limits(job: Job, visit: Visit) -> tuple[int, timedelta]:
     )
 
 
-def shown_state(job: Job, visit: Visit) -> str:
+def shown_state(job: Job, visit: RequestContext) -> str:
     """Return the state of *job* as people see it."""
     return "scheduled" if job.state == "ready" and job.run_at > visit.now else job.state
 

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from mongojobs.app.looking import what_is_deferred, what_waits
-from mongojobs.app.reasons import first_line
-from mongojobs.core.figures import FAILED, Figures
-from mongojobs.core.jobfilter import JobFilter
-from mongojobs.core.wording import in_words
-from mongojobs.web.charts import RANGES, Column
-from mongojobs.web.filtering import term
+from mongojobs.app.dashboard import what_is_deferred, what_waits
+from mongojobs.app.why import first_line
+from mongojobs.core.job_filter import JobFilter
+from mongojobs.core.stats import FAILED, RunStats
+from mongojobs.core.words.wording import in_words
+from mongojobs.web.charts import RANGES, ChartColumn
+from mongojobs.web.context import Page, RequestContext
 from mongojobs.web.pages.jobs import row_of
-from mongojobs.web.visit import Page, Visit
+from mongojobs.web.search import term
 
 if TYPE_CHECKING:
-    from mongojobs.app.findings import Finding
-    from mongojobs.app.looking import DeferredName, QueueStatus, WorkerStatus
+    from mongojobs.app.dashboard import DeferredName, QueueStatus, WorkerStatus
+    from mongojobs.app.doctor.findings import Finding
 
 MOST_WAITING: Final = 5_000
 QUEUE_MOST_COUNTED: Final = 1_000
@@ -45,7 +45,7 @@ class Concern:
     values: Mapping[str, str] = field(default_factory=dict)
 
 
-def show(visit: Visit) -> Page:
+def show(visit: RequestContext) -> Page:
     """Show it."""
     app, chosen = visit.app, RANGES[visit.choice("range", tuple(RANGES))]
     counts = app.counts()
@@ -68,7 +68,7 @@ def show(visit: Visit) -> Page:
             "columns": columns,
             "width": chosen.column,
             "keeps_completed": app.settings.keep_completed is not None,
-            "total": Figures.sum(column.figures for column in columns),
+            "total": RunStats.sum(column.figures for column in columns),
             "concerns": sorted(
                 [
                     *_about_workers(workers, late, visit.now, app.settings.lease * SILENT),
@@ -106,11 +106,11 @@ def _about_deferred(deferred: Sequence[DeferredName]) -> Iterator[Concern]:
         yield Concern("bad", f"{one.jobs:,} job{'' if one.jobs == 1 else 's'} of {one.name}", text, "jobs", values)
 
 
-def _about_failures(columns: Sequence[Column], retention: timedelta) -> Iterator[Concern]:
+def _about_failures(columns: Sequence[ChartColumn], retention: timedelta) -> Iterator[Concern]:
     """Tell of the share of failed runs in the last minutes, and of jobs that were given up on in the last hour."""
     if not retention:
         return
-    recent = Figures.sum(column.figures for column in columns[-RECENT_COLUMNS:])
+    recent = RunStats.sum(column.figures for column in columns[-RECENT_COLUMNS:])
     if recent.runs >= FEWEST_RUNS and recent.errors >= recent.runs * MANY_ERRORS:
         share = f"{100 * recent.errors / recent.runs:.0f}% of the runs"
         text = f"of the last {RECENT_COLUMNS} minutes failed: {recent.errors:,} of {recent.runs:,}"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from mongojobs.core.figures import OTHER
+from mongojobs.core.stats import OTHER
 from mongojobs.web.charts import RANGES
-from mongojobs.web.visit import Page, Visit
+from mongojobs.web.context import Page, RequestContext
 
 SORTS: Final = ("total", "runs", "errors", "p95", "wait", "name")
 MOST_SHOWN: Final = 200
 
 
-def show(visit: Visit) -> Page:
+def show(visit: RequestContext) -> Page:
     """Show the heaviest first."""
     chosen, name = RANGES[visit.choice("range", tuple(RANGES))], visit.text("name") or None
     sort = visit.choice("sort", SORTS)

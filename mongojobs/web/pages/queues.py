@@ -8,16 +8,16 @@ from typing import Final
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
-from mongojobs.core.durations import parse_duration
+from mongojobs.core.words.durations import parse_duration
 from mongojobs.web.charts import RANGES
-from mongojobs.web.visit import Page, Visit
+from mongojobs.web.context import Page, RequestContext
 
 DURATIONS: Final = ("", "10m", "30m", "1h", "4h", "1d")
 _LONGEST_REASON: Final = 200
 _LONGEST_PAUSE: Final = timedelta(days=366)
 
 
-def show(visit: Visit) -> Page:
+def show(visit: RequestContext) -> Page:
     """Show them."""
     done = visit.summary(RANGES["1h"])
     values = {
@@ -30,7 +30,7 @@ def show(visit: Visit) -> Page:
     return Page("queues.html", values)
 
 
-def change(visit: Visit) -> Response:
+def change(visit: RequestContext) -> Response:
     """Pause a queue, or resume it."""
     action, queue = visit.text("action"), visit.text("queue")
     if action == "resume":

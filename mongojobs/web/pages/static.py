@@ -10,13 +10,13 @@ from typing import Final
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from mongojobs.web.visit import Visit
+from mongojobs.web.context import RequestContext
 
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _YEAR_SECONDS: Final = 31_536_000
 
 
-def show(visit: Visit) -> Response:
+def show(visit: RequestContext) -> Response:
     """Return a file; its address changes with it, so that a browser need not ask for it again."""
     name = str(visit.values["name"])
     text = _files().get(name)

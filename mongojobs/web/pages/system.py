@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from mongojobs.app.looking import settings_shown, where_kept
+from mongojobs.app.dashboard import settings_shown, where_kept
 from mongojobs.core.errors import StoreUnavailableError
-from mongojobs.web.visit import Page, Visit
+from mongojobs.web.context import Page, RequestContext
 
 
-def show(visit: Visit) -> Page:
+def show(visit: RequestContext) -> Page:
     """Show it; a user of the database who may not look at the indexes sees the rest."""
     try:
         indexes = visit.app.check_indexes()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
+from mongojobs.web.context import Page, RequestContext
 from mongojobs.web.ids import key_of
-from mongojobs.web.visit import Page, Visit
 
 
-def show(visit: Visit) -> Page:
+def show(visit: RequestContext) -> Page:
     """Show them, and those that died without a word."""
     return Page(
         "workers.html",
@@ -17,7 +17,7 @@ def show(visit: Visit) -> Page:
     )
 
 
-def change(visit: Visit) -> Response:
+def change(visit: RequestContext) -> Response:
     """Tell workers to be quiet or to stop, or forget the dead ones."""
     action, names = visit.text("action"), visit.request.form.getlist("name")
     chosen = None if visit.text("all") else names

@@ -6,10 +6,10 @@ from typing import Final
 
 from mongojobs.core.clock import ServerClock, TimeSource
 from mongojobs.core.job import Job
-from mongojobs.store.ending import Ending
-from mongojobs.store.rescuing import Rescued, Rescuing
-from mongojobs.worker.holdings import Held
-from mongojobs.worker.rescuer import Rescuer
+from mongojobs.store.lifecycle.end import Ending
+from mongojobs.store.lifecycle.rescue import Rescued, Rescuing
+from mongojobs.worker.inflight import InFlightJob
+from mongojobs.worker.rescue import Rescuer
 
 
 def plant(fault: str) -> None:
@@ -25,7 +25,7 @@ def _finish_by_id_alone() -> None:
         return []
 
     _replace(Ending, "finish", finish)
-    _replace(Held, "lost", property(lambda _held: False))
+    _replace(InFlightJob, "lost", property(lambda _held: False))
 
 
 def _finish_across_tokens() -> None:

@@ -12,7 +12,7 @@ from bson import DBRef, Decimal128, ObjectId, Regex
 import mongojobs
 from mongojobs.payload.masking import Mask, cleaner
 from mongojobs.testing import mode
-from mongojobs.worker.errortext import error_text
+from mongojobs.worker.run.error_text import error_text
 from tests.support.secretive_jobs import WAYS, formats
 
 WORDS = ["c4n4ry", "hunter", "geheim"]

@@ -45,7 +45,11 @@ class TestWording:
                 "INFO",
                 "[Worker(w1)] Exiting... Waiting at most 25 s for 4 running jobs: Job a, Job b, Job c and 1 more",
             ),
-            (n.WorkerWorn("w1", "too old"), "INFO", "[Worker(w1)] Leaving once the running jobs have ended: too old"),
+            (
+                n.WorkerRecycling("w1", "too old"),
+                "INFO",
+                "[Worker(w1)] Leaving once the running jobs have ended: too old",
+            ),
             (n.ChildReplaced("w1", 7, "too old"), "INFO", "[Worker(w1)] Replacing the child process 7: too old"),
             (n.NoMoreJobs("w1"), "INFO", "[Worker(w1)] No more jobs available. Exiting"),
             (n.BatchDone("w1", 3, 1, 1.5), "INFO", "[Worker(w1)] 3 jobs processed at 2 jobs/s, 1 failed"),

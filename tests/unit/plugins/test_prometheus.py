@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from mongojobs.core import notices as n
-from mongojobs.core.figures import MOST_PAIRS
+from mongojobs.core.stats import MOST_PAIRS
 from mongojobs.plugins.prometheus import PrometheusPlugin
 from mongojobs.version import __version__
 from tests.support.jobs import a_job

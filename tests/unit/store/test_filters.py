@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from mongojobs.store.filters import Wanted, held_groups, wanted_ready
+from mongojobs.store.filters import QueueSelector, held_groups, wanted_ready
 from tests.support.jobs import a_job
 
 ONE = a_job(id=1, lock_token="a")
@@ -30,10 +30,10 @@ class TestHeldGroups:
 
 class TestWantedReady:
     def test_bounds_the_priority_when_every_one_is_wanted(self):
-        assert wanted_ready(Wanted()) == {"state": "ready", "priority": {"$gte": -(2**31), "$lte": 2**31 - 1}}
+        assert wanted_ready(QueueSelector()) == {"state": "ready", "priority": {"$gte": -(2**31), "$lte": 2**31 - 1}}
 
     def test_names_queues_and_priorities(self):
-        wanted = Wanted(queues=("mail", "bulk"), min_priority=-1, max_priority=5)
+        wanted = QueueSelector(queues=("mail", "bulk"), min_priority=-1, max_priority=5)
 
         assert wanted_ready(wanted) == {
             "state": "ready",

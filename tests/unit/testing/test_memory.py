@@ -6,7 +6,7 @@ import pytest
 
 from mongojobs.core.job import ErrorText
 from mongojobs.core.settings import Settings
-from mongojobs.store.jobs import Wanted
+from mongojobs.store.jobs import QueueSelector
 from mongojobs.testing.memory import MemoryStore
 from tests.support.clock import START, HeldClock
 from tests.support.jobs import a_job
@@ -20,7 +20,7 @@ def store():
 
 
 def reserve(store, token):
-    [job] = store.reserve(Wanted(), token=token, by="worker", lease=timedelta(minutes=1))
+    [job] = store.reserve(QueueSelector(), token=token, by="worker", lease=timedelta(minutes=1))
     return job
 
 
@@ -62,4 +62,4 @@ def test_a_running_job_is_not_reserved_again(store):
     store.insert(a_job())
     reserve(store, "first")
 
-    assert store.reserve(Wanted(), token="second", by="worker", lease=timedelta(minutes=1)) == []
+    assert store.reserve(QueueSelector(), token="second", by="worker", lease=timedelta(minutes=1)) == []

@@ -2,19 +2,19 @@
 
 from datetime import UTC, datetime, timedelta
 
-from mongojobs.core.figures import STEPS, Figures, Row, Stats, Step
+from mongojobs.core.stats import STEPS, RunStats, Stats, StatsRow, Step
 from mongojobs.web.charts import RANGES, Summary, columns
 
 START = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
-def a_part(by: Step, since: datetime, rows: list[Row]) -> Stats:
+def a_part(by: Step, since: datetime, rows: list[StatsRow]) -> Stats:
     return Stats(since=since, until=since + STEPS[by], by=by, rows=tuple(rows))
 
 
-def some(runs: int) -> Figures:
-    figures = Figures()
+def some(runs: int) -> RunStats:
+    figures = RunStats()
     figures.outcomes["completed"] = runs
     return figures
 
@@ -32,8 +32,8 @@ def test_no_range_has_more_columns_than_can_be_seen():
 
 
 def test_a_summary_adds_up_all_parts():
-    hour = a_part("hour", START, [Row(at=START, name=name, queue="q", figures=some(2)) for name in "ab"])
-    minutes = a_part("minute", START + HOUR, [Row(at=START + HOUR, name="b", queue="r", figures=some(3))])
+    hour = a_part("hour", START, [StatsRow(at=START, name=name, queue="q", figures=some(2)) for name in "ab"])
+    minutes = a_part("minute", START + HOUR, [StatsRow(at=START + HOUR, name="b", queue="r", figures=some(3))])
 
     found = Summary((hour, minutes))
 

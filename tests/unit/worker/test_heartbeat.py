@@ -32,9 +32,9 @@ def beating(store, told, monkeypatch):
     monkeypatch.setattr(heartbeat_module, "PAUSE_SECONDS", 0.01)
     begun = []
 
-    def begin(holdings, *, beat=lambda: None, heartbeat=0.02, lease=10):
+    def begin(in_flight, *, beat=lambda: None, heartbeat=0.02, lease=10):
         settings = Settings(heartbeat=heartbeat, lease=lease)
-        one = Heartbeat(store, holdings, told, settings, Outage(told, "worker"), worker="worker", beat=beat)
+        one = Heartbeat(store, in_flight, told, settings, Outage(told, "worker"), worker="worker", beat=beat)
         thread = threading.Thread(target=one.run)
         thread.start()
         begun.append((one, thread))
@@ -61,11 +61,11 @@ class TestTheHeartbeat:
     @pytest.mark.behaviour("X6")
     def test_renews_all_that_is_held(self, store, beating):
         running, waiting = a_held(expires_in=5), a_held(expires_in=5)
-        holdings = holdings_of(running, waiting)
-        holdings.take(is_async=False)
+        in_flight = holdings_of(running, waiting)
+        in_flight.take(is_async=False)
         until = running.expires
 
-        beating(holdings)
+        beating(in_flight)
 
         eventually(lambda: len(store.called("renew")) >= 3)
         assert {job.id for job in store.called("renew")[0]} == {running.job.id, waiting.job.id}
@@ -81,76 +81,76 @@ class TestTheHeartbeat:
 
     def test_gives_up_what_is_not_ours_any_more(self, store, told, beating):
         held = a_held()
-        holdings = holdings_of(held)
-        holdings.take(is_async=False)
+        in_flight = holdings_of(held)
+        in_flight.take(is_async=False)
         store.on("renew", [held.job])
 
-        beating(holdings)
+        beating(in_flight)
 
         eventually(lambda: held.job.lost)
         assert [notice.job for notice in told.of(JobLost)] == [held.job]
-        assert holdings.all() == []
+        assert in_flight.all() == []
 
     def test_gives_up_what_could_not_be_renewed_for_a_lease(self, store, told, beating):
         held = a_held(expires_in=0.1)
-        holdings = holdings_of(held)
-        holdings.take(is_async=False)
+        in_flight = holdings_of(held)
+        in_flight.take(is_async=False)
         store.on("renew", *[AWAY] * 100_000)
 
-        beating(holdings)
+        beating(in_flight)
 
         eventually(lambda: told.of(JobLost))
         assert held.is_given_up
 
     def test_renews_again_at_once_when_the_answer_took_most_of_the_lease(self, store, beating):
         held = a_held(expires_in=5)
-        holdings = holdings_of(held)
-        holdings.take(is_async=False)
+        in_flight = holdings_of(held)
+        in_flight.take(is_async=False)
         store.on("renew", hangs_for(0.9), [])
 
-        beating(holdings, heartbeat=0.5, lease=1)
+        beating(in_flight, heartbeat=0.5, lease=1)
         eventually(lambda: len(store.called("renew")) >= 2, seconds=1.2)
 
         assert not held.lost
 
     def test_believes_the_database_when_it_still_holds_an_expired_lock(self, store, told, beating):
         held = a_held(expires_in=-1)
-        holdings = holdings_of()
-        holdings._running[held.key] = held  # the process was paused in the middle of the run
+        in_flight = holdings_of()
+        in_flight._running[held.key] = held  # the process was paused in the middle of the run
 
-        beating(holdings)
+        beating(in_flight)
 
         eventually(lambda: not held.job.lost)
         assert told.of(JobLost) == []
 
     def test_tells_an_outage_once_and_goes_on(self, store, told, beating):
-        holdings = holdings_of(a_held())
-        holdings.take(is_async=False)
+        in_flight = holdings_of(a_held())
+        in_flight.take(is_async=False)
         store.on("renew", *[AWAY] * 10)
 
-        beating(holdings)
+        beating(in_flight)
 
         eventually(lambda: len(store.called("renew")) >= 12)
         assert len(told.of(DatabaseAway)) == 1
 
     def test_lives_through_anything(self, store, told, beating):
-        holdings = holdings_of(a_held())
-        holdings.take(is_async=False)
+        in_flight = holdings_of(a_held())
+        in_flight.take(is_async=False)
         store.on("renew", ValueError("a bug"), ZeroDivisionError())
 
-        beating(holdings)
+        beating(in_flight)
 
         eventually(lambda: len(store.called("renew")) >= 4)
         assert len(told.of(CallbackRaised)) == 2
 
     def test_renews_although_the_worker_cannot_show_that_it_lives(self, store, beating):
-        holdings = holdings_of(a_held())
-        holdings.take(is_async=False)
+        in_flight = holdings_of(a_held())
+        in_flight.take(is_async=False)
 
         def beat():
             raise AWAY
 
-        beating(holdings, beat=beat)
+        beating(in_flight, beat=beat)
 
         eventually(lambda: len(store.called("renew")) >= 3)
 
@@ -169,36 +169,36 @@ class TestTheHeartbeat:
 class TestWhatWaitsForABusySlot:
     def test_is_released_after_half_a_second(self, store, beating):
         busy, waiting = a_held(), a_held()
-        holdings = holdings_of(busy, waiting)
-        holdings.take(is_async=False)
+        in_flight = holdings_of(busy, waiting)
+        in_flight.take(is_async=False)
 
-        beating(holdings, heartbeat=5).look()
+        beating(in_flight, heartbeat=5).look()
 
         eventually(lambda: store.called("release"))
         assert store.called("release") == [[waiting.job]]
         assert store.options("release") == [{"started": False}]
-        assert holdings.all() == [busy]
+        assert in_flight.all() == [busy]
 
     def test_is_released_again_when_no_answer_came_and_begins_in_no_case(self, store, beating):
         busy, waiting = a_held(), a_held()
-        holdings = holdings_of(busy, waiting)
-        holdings.take(is_async=False)
-        holdings.return_waiting()
+        in_flight = holdings_of(busy, waiting)
+        in_flight.take(is_async=False)
+        in_flight.return_waiting()
         store.on("release", AWAY, AWAY)
 
-        beating(holdings, heartbeat=5)
-        holdings.ended(busy)
-        holdings.written([busy])
+        beating(in_flight, heartbeat=5)
+        in_flight.ended(busy)
+        in_flight.written([busy])
 
-        eventually(holdings.is_empty)
+        eventually(in_flight.is_empty)
         assert store.called("release") == [[waiting.job]] * 3
 
     def test_is_forgotten_when_the_release_had_been_done(self, store, beating):
         waiting = a_held()
-        holdings = holdings_of(waiting)
-        holdings.return_waiting()
+        in_flight = holdings_of(waiting)
+        in_flight.return_waiting()
         store.on("renew", [waiting.job])
 
-        beating(holdings)
+        beating(in_flight)
 
-        eventually(holdings.is_empty)
+        eventually(in_flight.is_empty)

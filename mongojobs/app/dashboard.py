@@ -1,0 +1,163 @@
+"""What the dashboard shows beside jobs, queues and workers: what waits, where the jobs are, what server keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from mongojobs.app.mongojobs import MongoJobs
+from mongojobs.app.operations import plain_errors
+from mongojobs.core.settings import Settings, explanation
+from mongojobs.core.words.durations import format_duration
+from mongojobs.core.words.wording import NONE
+from mongojobs.store import clients
+from mongojobs.store.reader.failures import FailureGroup
+from mongojobs.store.reader.pages import Count, QueueStatus
+from mongojobs.store.reader.server import Server, server
+from mongojobs.store.reader.waiting import DeferredName, Waiting, WaitingJobs
+from mongojobs.store.time_limits import time_limit
+from mongojobs.store.workers import WorkerStatus
+
+__all__ = [
+    "Count",
+    "DeferredName",
+    "FailureGroup",
+    "Known",
+    "QueueStatus",
+    "Server",
+    "ShownSetting",
+    "Waiting",
+    "WorkerStatus",
+    "now",
+    "place",
+    "safe_setting",
+    "settings_shown",
+    "shown_setting",
+    "what_is_deferred",
+    "what_is_known",
+    "what_waits",
+    "where_kept",
+    "within",
+]
+
+
+_MOST_LOOKED_AT: Final = 1000
+
+
+def now(app: MongoJobs) -> datetime:
+    """Return the database's time."""
+    return app.store.clock.now()
+
+
+@contextmanager
+def within(limit: timedelta) -> Iterator[None]:
+    """Let the database take no longer than *limit* for all that the code inside asks of it."""
+    with time_limit(limit.total_seconds()):
+        yield
+
+
+def place(app: MongoJobs) -> str:
+    """Return where the jobs are, for people: collection, database and hosts, never the credentials."""
+    link = app.link
+    address = clients.safe_uri(link.address) if link.address and "://" in link.address else ""
+    hosts = address.partition("://")[2].partition("/")[0]
+    return f"{app.settings.collection} in {link.database}{f' on {hosts}' if hosts else ''}"
+
+
+def what_waits(app: MongoJobs, *, most: int) -> Waiting:
+    """Return the *most* jobs that have been due for the longest time, by name. Raises StoreUnavailableError."""
+    with plain_errors():
+        store = app.store
+        return WaitingJobs(store.collection, store.clock, store.settings).by_name(most=most)
+
+
+def what_is_deferred(app: MongoJobs, *, most: int) -> list[DeferredName]:
+    """Return the jobs that no worker could load, by name, among *most* that are looked at.
+
+    Raises StoreUnavailableError.
+    """
+    with plain_errors():
+        store = app.store
+        return WaitingJobs(store.collection, store.clock, store.settings).deferred(most=most)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Names of jobs and of queues that somebody may look for."""
+
+    names: tuple[str, ...]
+    queues: tuple[str, ...]
+
+
+def what_is_known(app: MongoJobs, *, most: int) -> Known:
+    """Return the names that are declared here, those of jobs that wait, and the queues with jobs, *most* of each.
+
+    Raises StoreUnavailableError.
+    """
+    with plain_errors():
+        waiting = {one.name for one in what_waits(app, most=_MOST_LOOKED_AT).names}
+        queues = app.store.ready_queues()
+    declared = {declaration.name for declaration in app.payloads.codec.registry.functions()}
+    return Known(tuple(sorted(waiting | declared)[:most]), tuple(sorted(queues)[:most]))
+
+
+def where_kept(app: MongoJobs) -> Server:
+    """Return what keeps the jobs. Raises StoreUnavailableError."""
+    with plain_errors():
+        return server(app.store.collection)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSetting:
+    """A setting for people: its *value* without credentials, and whether that is the *default*."""
+
+    name: str
+    value: str
+    explanation: str
+    is_default: bool
+
+
+def settings_shown(app: MongoJobs) -> list[ShownSetting]:
+    """Return the settings in force."""
+    return [
+        ShownSetting(
+            name=field.name,
+            value=shown_setting(app.settings, field.name),
+            explanation=explanation(field.name),
+            is_default=getattr(app.settings, field.name) == field.metadata["default"],
+        )
+        for field in fields(app.settings)
+    ]
+
+
+def shown_setting(settings: Settings, name: str) -> str:
+    """Return the value of a setting for people; the URI without its credentials."""
+    value = safe_setting(settings, name)
+    match value:
+        case None | () | "":
+            return NONE
+        case timedelta():
+            return format_duration(value)
+        case tuple():
+            return ",".join(map(str, value))
+        case bool():
+            return str(value).lower()
+        case Mapping():
+            return ", ".join(f"{key}: {_inner(inner)}" for key, inner in value.items()) or NONE
+        case _:
+            return str(value)
+
+
+def safe_setting(settings: Settings, name: str) -> Any:
+    """Return the value of a setting, but of a URI no credentials, and of a function its name."""
+    value = getattr(settings, name)
+    if name == "uri" and value is not None:
+        return clients.safe_uri(value)
+    return getattr(value, "__qualname__", repr(value)) if callable(value) else value
+
+
+def _inner(attributes: Mapping[str, object]) -> str:
+    return " ".join(f"{key} {value}" for key, value in attributes.items())

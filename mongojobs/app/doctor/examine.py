@@ -1,0 +1,148 @@
+"""The doctor: looks at everything that jobs depend on, and says what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from mongojobs.app.doctor import database_checks, local_checks
+from mongojobs.app.doctor.database_checks import DoctorContext
+from mongojobs.app.doctor.findings import Diagnosis, Finding, advice, fault, sorted_findings
+from mongojobs.app.mongojobs import MongoJobs
+from mongojobs.core.clock import Clock, SystemClock
+from mongojobs.core.errors import ConfigurationError, ServerTooOldError, StoreUnavailableError
+from mongojobs.store.clients import SHORT_PATIENCE, server_version, topology
+from mongojobs.store.faults import DatabaseError, describe, is_refused
+from mongojobs.store.jobs import JobStore
+from mongojobs.store.pauses import PauseStore
+from mongojobs.store.reader.survey import Survey
+from mongojobs.store.reader.waiting import WaitingJobs
+from mongojobs.store.time_limits import time_limit
+from mongojobs.store.workers import WorkerStore
+from mongojobs.version import __version__
+from mongojobs.worker.crew import Connections
+
+PATIENCE: Final = timedelta(seconds=10)
+"""How long each look at the database may take; the server ends what takes longer."""
+
+
+def examine(
+    app: MongoJobs,
+    environ: Mapping[str, str],
+    *,
+    named: str | None = None,
+    shows_uri: bool = False,
+    wall: Clock | None = None,
+) -> Diagnosis:
+    """Look at *app* and the database of its jobs. Changes nothing, and raises nothing that the database does.
+
+    *named* tells people what was imported for it, if anything was. *shows_uri* says that the URI was given on the
+    command line; *wall* is the clock of this machine.
+    """
+    installed = local_checks.installed_versions()
+    facts = {
+        "mongojobs": __version__,
+        "Python": platform.python_version(),
+        "PyMongo": installed["pymongo"],
+        "MongoEngine": installed["mongoengine"],
+    }
+    findings = [
+        *local_checks.of_versions(installed),
+        *local_checks.of_command_line(shows_uri=shows_uri),
+        *local_checks.of_settings(app.settings),
+        *local_checks.of_environment(app.settings, environ),
+    ]
+    try:
+        connections = app.connect_worker(app.settings, patience=SHORT_PATIENCE)
+    except (ConfigurationError, StoreUnavailableError) as error:
+        return Diagnosis(facts, sorted_findings([*findings, _unreachable(error)]))
+    try:
+        facts |= _facts(connections)
+        stores = Stores(connections.store, connections.workers, connections.pauses)
+        findings += _examined(_patient(app, stores, named=named, wall=wall or SystemClock()))
+    finally:
+        connections.close()
+    return Diagnosis(facts, sorted_findings(findings))
+
+
+def look_from_here(app: MongoJobs, environ: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Return what is wrong with *app* as far as its own connection tells, for pages. Raises StoreUnavailableError."""
+    here = [*local_checks.of_settings(app.settings), *local_checks.of_environment(app.settings, environ)]
+    patient = _patient(app, Stores(app.store, app.worker_store, app.pauses), named=None, wall=SystemClock())
+    return sorted_findings([*here, *_examined(patient)])
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is looked at, by whatever connection."""
+
+    jobs: JobStore
+    workers: WorkerStore
+    pauses: PauseStore
+
+
+def _patient(app: MongoJobs, stores: Stores, *, named: str | None, wall: Clock) -> DoctorContext:
+    store, settings = stores.jobs, app.settings
+    return DoctorContext(
+        store=store,
+        survey=Survey(store.collection, store.clock, settings),
+        waiting=WaitingJobs(store.collection, store.clock, settings),
+        workers=stores.workers,
+        pauses=stores.pauses,
+        payloads=app.payloads,
+        app_client=app.link.client,
+        named=named,
+        wall=wall,
+    )
+
+
+def _examined(patient: DoctorContext) -> Iterator[Finding]:
+    for check in database_checks.CHECKS:
+        try:
+            with time_limit(PATIENCE.total_seconds()):
+                yield from list(check(patient))
+        except DatabaseError as error:
+            yield _not_seen(check.__name__.removeprefix("of_").replace("_", " "), error)
+
+
+def _not_seen(what: str, error: Exception) -> Finding:
+    remedy = (
+        "ask with a user who may: the roles are in docs/security.md"
+        if is_refused(error)
+        else "see whether the database is overloaded, and look again"
+    )
+    return advice("not_seen", f"the {what} could not be looked at: {describe(error)}", remedy)
+
+
+def _unreachable(error: Exception) -> Finding:
+    if isinstance(error, ServerTooOldError):
+        return fault("server_version", str(error), "upgrade the server to MongoDB 6.0 or newer")
+    if isinstance(error, StoreUnavailableError) and error.refused:
+        return fault(
+            "connection",
+            str(error),
+            "see that user, password and authSource in the URI are right, that the user has the role of a worker, and"
+            " that the server knows what the URI asks for",
+        )
+    if isinstance(error, StoreUnavailableError):
+        return fault(
+            "connection",
+            str(error),
+            "see that the server runs, that the host in the URI is right, and that a firewall or the access list of"
+            " Atlas lets this machine in",
+        )
+    return fault("connection", str(error), "set MONGODB_URI, or connect in the app")
+
+
+def _facts(connections: Connections) -> dict[str, str]:
+    """Return what is known of the server and the workers; what cannot be asked is left out."""
+    facts: dict[str, str] = {}
+    client = connections.store.collection.database.client
+    with suppress(DatabaseError), time_limit(PATIENCE.total_seconds()):
+        facts["MongoDB"] = f"{server_version(client)}, {topology(client)}"
+        facts["workers alive"] = str(len(connections.workers.alive()))
+    return facts

@@ -1,0 +1,380 @@
+"""What people and their tools do with an app's jobs, queues and workers: look, change, pause, tell.
+
+All of it raises StoreUnavailableError where the database cannot be reached, refuses, or takes too long.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from mongojobs.app.why import Facts, Reason, reasons
+from mongojobs.core.clock import truncate
+from mongojobs.core.errors import FilterError, OptionError, StateError
+from mongojobs.core.job import Job, JobId
+from mongojobs.core.job_filter import JobFilter, ShownState, Verb
+from mongojobs.core.limits import LONGEST_NAME
+from mongojobs.core.settings import plain_text
+from mongojobs.payload.calls.handler import Payloads
+from mongojobs.payload.search import ArgumentSearch
+from mongojobs.store.actions.many import OnProgress
+from mongojobs.store.documents import cut
+from mongojobs.store.faults import DatabaseError, is_refused, unavailable
+from mongojobs.store.indexes import IndexReport, check_indexes, create_indexes
+from mongojobs.store.jobs import JobStore
+from mongojobs.store.pauses import Pause, PauseStore
+from mongojobs.store.reader.failures import FailureGroup
+from mongojobs.store.reader.pages import ALL, MOST_COUNTED, Count, JobPage, QueueStatus
+from mongojobs.store.stats import StatsStore
+from mongojobs.store.workers import WorkerStatus, WorkerStore
+
+T = TypeVar("T")
+
+NO_WAIT = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The queues that have jobs or are paused, by name; how many jobs are in each state; and when that was."""
+
+    queues: Sequence[QueueStatus]
+    counts: Mapping[ShownState, Count]
+    at: datetime
+
+    @property
+    def latency(self) -> timedelta:
+        """The highest latency of all queues."""
+        return max((queue.latency for queue in self.queues), default=NO_WAIT)
+
+    def in_queues(self, state: ShownState) -> Count:
+        """Return how many jobs in *state* were counted in all *queues* together."""
+        return sum((queue.counts.of(state) for queue in self.queues), Count(0))
+
+
+class Operating:
+    """The part of an app for people; ``MongoJobs`` is the whole."""
+
+    @property
+    def store(self) -> JobStore:
+        """Every call to the database."""
+        raise NotImplementedError
+
+    @property
+    def payloads(self) -> Payloads:
+        """The way of values into payloads and back."""
+        raise NotImplementedError
+
+    @property
+    def pauses(self) -> PauseStore:
+        """The queues that are paused."""
+        return PauseStore(self.store.collection, self.store.clock)
+
+    @property
+    def worker_store(self) -> WorkerStore:
+        """The list of workers."""
+        return WorkerStore(self.store.collection, self.store.clock, self.store.settings)
+
+    @property
+    def stats_store(self) -> StatsStore:
+        """The figures of what workers did."""
+        return StatsStore(self.store.collection, self.store.clock, self.store.settings)
+
+    def get(self, job_id: JobId) -> Job | None:
+        """Return a job, or None."""
+        return _plainly(lambda: self.store.get(job_id))
+
+    def find(self, chosen: JobFilter = ALL, *, limit: int = 50, after: str | None = None) -> JobPage:
+        """Return a page of jobs, newest first, scheduled ones soonest first. Raises FilterError.
+
+        The next one is ``find(..., after=page.next)``.
+        """
+        return _plainly(lambda: self.store.page(chosen, limit=limit, after=after))
+
+    def count(self, chosen: JobFilter = ALL, *, most: int | None = MOST_COUNTED) -> Count:
+        """Return how many jobs match, counted up to *most*; None: exactly, however long that takes."""
+        return _plainly(lambda: self.store.count(chosen, most=most))
+
+    def counts(self, chosen: JobFilter = ALL, *, most: int = MOST_COUNTED) -> dict[ShownState, Count]:
+        """Return how many jobs that match are in each state, counted up to *most*; furthest in the one it names."""
+        return _plainly(lambda: self.store.counts(chosen, most=most))
+
+    def count_for(self, verb: Verb, chosen: JobFilter) -> int:
+        """Return how many jobs a ``retry_all``, or whatever else *verb* is the name of, would find now: exactly.
+
+        Raises FilterError.
+        """
+        return _plainly(lambda: sum(self.store.count(part, most=None).number for part in chosen.within(verb)))
+
+    def failures(self, *, latest: int = 1000, queue: str | None = None) -> list[FailureGroup]:
+        """Return the *latest* failed jobs in groups of the same name, error and place, the largest group first."""
+        return _plainly(lambda: self.store.failures(latest=latest, queue=queue))
+
+    def why(self, job_id: JobId) -> list[Reason]:
+        """Return why a job has not run, the most important reason first. Raises StateError if there is no such job."""
+        return _plainly(lambda: self._why(job_id))
+
+    def cancel(self, job_id: JobId) -> Job:
+        """Cancel a job that has not begun. Raises StateError."""
+        return _plainly(lambda: self.store.cancel(job_id))
+
+    def retry(self, job_id: JobId, *, by: str | None = None) -> Job:
+        """Let a failed or cancelled job run again, with all its attempts. Raises StateError.
+
+        *by* is who wants it, which is kept with the job.
+        """
+        return _plainly(lambda: self.store.retry(job_id, by=_person(by)))
+
+    def delete(self, job_id: JobId) -> Job:
+        """Delete a job that is not running. Raises StateError."""
+        return _plainly(lambda: self.store.delete(job_id))
+
+    def run_now(self, job_id: JobId) -> Job:
+        """Let a scheduled job be due now. Raises StateError."""
+        return _plainly(lambda: self.store.hasten(job_id))
+
+    def move(self, job_id: JobId, *, queue: str | None = None, priority: int | None = None) -> Job:
+        """Give a job that has not begun another queue or priority. Raises OptionError, StateError."""
+        return _checked(lambda: self.store.move(job_id, queue=queue, priority=priority))
+
+    def cancel_all(self, chosen: JobFilter, *, on_progress: OnProgress | None = None) -> int:
+        """Cancel the jobs that match and have not begun; return how many.
+
+        As all changes of many jobs it goes batch by batch, tells *on_progress* after each how many it has changed and
+        looked at, and may be broken off there. Jobs that begin to run meanwhile are left alone. Raises FilterError.
+        """
+        return _plainly(lambda: self.store.cancel_all(chosen, on_progress=on_progress))
+
+    def retry_all(self, chosen: JobFilter, *, by: str | None = None, on_progress: OnProgress | None = None) -> int:
+        """Let the failed and cancelled jobs that match run again; return how many. Raises FilterError."""
+        return _plainly(lambda: self.store.retry_all(chosen, by=_person(by), on_progress=on_progress))
+
+    def delete_all(self, chosen: JobFilter, *, on_progress: OnProgress | None = None) -> int:
+        """Delete the jobs that match and do not run; return how many. Raises FilterError."""
+        return _plainly(lambda: self.store.delete_all(chosen, on_progress=on_progress))
+
+    def run_all_now(self, chosen: JobFilter, *, on_progress: OnProgress | None = None) -> int:
+        """Let the scheduled jobs that match be due now; return how many. Raises FilterError."""
+        return _plainly(lambda: self.store.hasten_all(chosen, on_progress=on_progress))
+
+    def move_all(
+        self,
+        chosen: JobFilter,
+        *,
+        queue: str | None = None,
+        priority: int | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> int:
+        """Give the jobs that match and have not begun another queue or priority; return how many.
+
+        Raises OptionError, FilterError.
+        """
+        return _checked(lambda: self.store.move_all(chosen, queue=queue, priority=priority, on_progress=on_progress))
+
+    def rescue_all(self, *, on_progress: OnProgress | None = None) -> int:
+        """Take back the jobs whose workers are dead, as any worker does from time to time; return how many."""
+        return _plainly(lambda: self._rescue_all(on_progress))
+
+    def pause(self, queue: str, *, until: datetime | None = None, reason: str = "") -> Pause:
+        """Let no worker reserve from *queue* until *until*, or until ``resume``; they notice within five seconds.
+
+        Jobs that run go on, and jobs can be enqueued. Raises OptionError for what is no queue's name or a time without
+        zone.
+        """
+        try:
+            with plain_errors():
+                return self.pauses.pause(queue, until=None if until is None else truncate(until), reason=reason)
+        except ValueError as error:
+            raise OptionError(f"cannot pause {queue!r:.100}: {error}") from None
+
+    def resume(self, queue: str) -> bool:
+        """Let workers reserve from *queue* again; return whether it was paused."""
+        return _plainly(lambda: self.pauses.resume(queue))
+
+    def queues(self, *, most: int = MOST_COUNTED) -> list[QueueStatus]:
+        """Return the queues that have jobs or are paused, by name, with at most *most* counted in each."""
+        return _plainly(lambda: self._queues(most))
+
+    def report(self, *, most: int = MOST_COUNTED) -> Report:
+        """Return all queues and how many jobs are in each state, with at most *most* counted of each."""
+        return _plainly(
+            lambda: Report(queues=self._queues(most), counts=self.store.counts(most=most), at=self.store.clock.now())
+        )
+
+    def queue_names(self) -> list[str]:
+        """Return the names of queues that have jobs, or that a living worker names, sorted."""
+        return _plainly(lambda: sorted({*self.store.known_queues(), *self._worked_on()}))
+
+    def latency(self) -> dict[str, timedelta]:
+        """Return the latency of each queue that has ready jobs, by name.
+
+        That is how long the job has been due that has waited for the longest time: not before it is due, not while it
+        runs, and nothing in a paused queue. What autoscalers ask for.
+        """
+        return _plainly(self._latency)
+
+    def workers(self) -> list[WorkerStatus]:
+        """Return the workers that are alive, by name, as busy as the jobs say that they hold now."""
+        return _plainly(self._workers)
+
+    def dead_workers(self) -> list[WorkerStatus]:
+        """Return the workers that have been silent for a lease, while the server has not forgotten them yet."""
+        return _plainly(self.worker_store.dead)
+
+    def quiet_workers(self, names: Iterable[str] | None = None) -> list[str]:
+        """Tell workers, all or those called *names*, to reserve nothing more; return the names of those told.
+
+        They hear it at their next heartbeat: within ``heartbeat`` while they are busy, and a quarter of a lease while
+        they are idle.
+        """
+        return _plainly(lambda: self.worker_store.tell("quiet", _listed(names)))
+
+    def stop_workers(self, names: Iterable[str] | None = None) -> list[str]:
+        """Tell workers, all or those called *names*, to stop as by TERM; return the names of those told.
+
+        They hear it at their next heartbeat. Whoever has started them may start others.
+        """
+        return _plainly(lambda: self.worker_store.tell("stop", _listed(names)))
+
+    def prune_workers(self) -> int:
+        """Forget the workers that are dead; return how many."""
+        return _plainly(self.worker_store.prune)
+
+    def create_indexes(self) -> IndexReport:
+        """Create the indexes that are missing; to be run at each deploy."""
+        return _plainly(lambda: create_indexes(self.store.collection))
+
+    def check_indexes(self) -> IndexReport:
+        """Compare the indexes with what they should be, and change nothing."""
+        return _plainly(lambda: check_indexes(self.store.collection))
+
+    def _why(self, job_id: JobId) -> list[Reason]:
+        job = self.store.get(job_id)
+        if job is None:
+            raise StateError(f"no job {job_id}: it never was, or it has completed or been deleted")
+        waits = job.state == "ready"
+        pauses = {pause.queue: pause for pause in self.pauses.all()} if waits else {}
+        return reasons(
+            job,
+            Facts(
+                now=self.store.clock.now(),
+                pause=pauses.get(job.queue),
+                workers=self._workers(),
+                ahead=self.store.ahead_of(job) if waits else Count(0),
+                problem=None if self.payloads.codec.registry.is_empty else self.payloads.problem(job.handler),
+                missing_indexes=self._missing_indexes(),
+                undeclared_for=self.store.settings.undeclared_for,
+            ),
+        )
+
+    def _workers(self) -> list[WorkerStatus]:
+        held = self.store.held_by_worker()
+        return [worker.holding(held.get(worker.name, 0)) for worker in self.worker_store.alive()]
+
+    def _worked_on(self) -> Iterator[str]:
+        return itertools.chain.from_iterable(worker.queues for worker in self.worker_store.alive())
+
+    def _rescue_all(self, on_progress: OnProgress | None) -> int:
+        number = 0
+        while rescued := self.store.rescue(by="mongojobs requeue"):
+            number += len(rescued)
+            if on_progress is not None:
+                on_progress(number, number)
+        return number
+
+    def _missing_indexes(self) -> list[str]:
+        """Return the names of missing indexes; none for somebody who may not look at them."""
+        try:
+            return [one.index.name for one in check_indexes(self.store.collection).with_status("missing", "different")]
+        except DatabaseError as error:
+            if not is_refused(error):
+                raise
+            return []
+
+    def _queues(self, most: int) -> list[QueueStatus]:
+        now, pauses = self.store.clock.now(), {pause.queue: pause for pause in self.pauses.all()}
+        counted = self.store.queue_counts(sorted({*self.store.known_queues(), *pauses}), most=most)
+        return [
+            QueueStatus(
+                queue=counts.queue,
+                counts=counts,
+                latency=_latency(counts.oldest_due, now=now, is_paused=counts.queue in pauses),
+                pause=pauses.get(counts.queue),
+            )
+            for counts in counted
+        ]
+
+    def _latency(self) -> dict[str, timedelta]:
+        now, paused = self.store.clock.now(), {pause.queue for pause in self.pauses.all()}
+        return {
+            queue: NO_WAIT if queue in paused else _latency(self.store.oldest_due(queue), now=now, is_paused=False)
+            for queue in self.store.ready_queues()
+        }
+
+
+class Operator(Operating):
+    """The same by a store that somebody else has opened."""
+
+    def __init__(self, store: JobStore, payloads: Payloads) -> None:
+        self._store = store
+        self._payloads = payloads
+        store.match_argument = ArgumentSearch(payloads)
+
+    @property
+    def store(self) -> JobStore:
+        """Every call to the database."""
+        return self._store
+
+    @property
+    def payloads(self) -> Payloads:
+        """The way of values into payloads and back."""
+        return self._payloads
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Raise errors of the driver as StoreUnavailableError, without the command, which may quote a job."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise unavailable(error) from error
+
+
+def _plainly(ask: Callable[[], T]) -> T:
+    with plain_errors():
+        return ask()
+
+
+def _checked(ask: Callable[[], T]) -> T:
+    """Ask, and raise what is wrong with a value as OptionError."""
+    try:
+        return _plainly(ask)
+    except FilterError:
+        raise
+    except ValueError as error:
+        raise OptionError(str(error)) from None
+
+
+def _person(name: object) -> str | None:
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise OptionError(f"by must be a name, got {name!r:.100}")
+    return cut(plain_text(name), LONGEST_NAME)
+
+
+def _listed(names: Iterable[str] | None) -> list[str] | None:
+    if names is None:
+        return None
+    listed: list[Any] = [names] if isinstance(names, str) else list(names)
+    wrong = [name for name in listed if not isinstance(name, str) or not name]
+    if wrong:
+        raise OptionError(f"names must be a list of names of workers, got {wrong[0]!r:.100}")
+    return listed
+
+
+def _latency(oldest_due: datetime | None, *, now: datetime, is_paused: bool) -> timedelta:
+    return NO_WAIT if oldest_due is None or is_paused else max(now - oldest_due, NO_WAIT)

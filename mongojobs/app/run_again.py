@@ -1,0 +1,52 @@
+"""Running a job again: its call is enqueued once more, as a job of its own, perhaps with other arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mongojobs.app.mongojobs import MongoJobs
+from mongojobs.core.errors import DeserializationError, StateError
+from mongojobs.core.job import ENDED, Document, Job
+from mongojobs.enqueuing.options import Options
+from mongojobs.payload.calls.handler import Payloads
+
+Place = int | str
+"""Where an argument stands in a stored call: the number of a positional one, the name of another."""
+
+
+def run_again(app: MongoJobs, job: Job, *, changed: Mapping[Place, object]) -> Job:
+    """Enqueue what *job*, which has ended, has called, with the arguments that are *changed*, and return the new job.
+
+    It is made by the code of this process, from the stored values, as a worker would make it, and checked as every
+    enqueue is. Queue, priority, limits, tags and meta are those of *job*; it is due at once. Raises StateError for a
+    job that has not ended or whose call cannot be made here, EnqueueError, StoreUnavailableError.
+    """
+    if job.state not in ENDED:
+        raise StateError(f"cannot run the job {job.id} again, it is {job.state}: only one that has ended can")
+    try:
+        call = app.payloads.load(_with_changes(job.handler, changed, app.payloads))
+        meta = None if job.meta is None else app.payloads.codec.decode(dict(job.meta))
+    except DeserializationError as error:
+        raise StateError(f"cannot run the job {job.id} again: {error}") from error
+    options = {
+        "queue": job.queue,
+        "priority": job.priority,
+        "max_attempts": job.max_attempts,
+        "max_run_time": job.max_run_time,
+        "tags": job.tags,
+        "meta": meta,
+    }
+    return app.enqueuer.enqueue(call, Options.of(options))
+
+
+def _with_changes(handler: Mapping[str, Any], changed: Mapping[Place, object], payloads: Payloads) -> Document:
+    args, kwargs = handler.get("args"), handler.get("kwargs")
+    if not changed or not isinstance(args, list) or not isinstance(kwargs, dict):
+        return dict(handler)
+    encoded = {place: payloads.codec.encode(value, f"argument {place!r}") for place, value in changed.items()}
+    return {
+        **handler,
+        "args": [encoded.get(place, value) for place, value in enumerate(args)],
+        "kwargs": {name: encoded.get(name, value) for name, value in kwargs.items()},
+    }

@@ -1,0 +1,222 @@
+"""Why a job has not run: from what is known of it, of its queue and of the workers, to sentences with remedies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal, assert_never
+
+from mongojobs.core.job import Job
+from mongojobs.core.retry import ALONE_FROM_LOSSES
+from mongojobs.core.words.durations import format_duration
+from mongojobs.store.pauses import Pause
+from mongojobs.store.reader.pages import Count
+from mongojobs.store.workers import WorkerStatus
+
+ReasonKind = Literal[
+    "paused",
+    "no_worker",
+    "quiet_workers",
+    "deferred",
+    "not_due",
+    "unknown_job",
+    "behind",
+    "losses",
+    "alone",
+    "indexes_missing",
+    "next",
+    "running",
+    "worker_lost",
+    "failed",
+    "cancelled",
+    "completed",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One reason for which a job has not run, for people, and what they can do; *kind* is for programs."""
+
+    kind: ReasonKind
+    text: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known at a moment that may keep a job from running."""
+
+    now: datetime
+    pause: Pause | None
+    workers: Sequence[WorkerStatus]
+    ahead: Count
+    problem: str | None
+    """Why the payload cannot be loaded by the code that is imported here, if that is so."""
+    missing_indexes: Sequence[str]
+    undeclared_for: timedelta
+    """How long a job is put off that no worker can load."""
+
+
+def reasons(job: Job, facts: Facts) -> list[Reason]:
+    """Return why *job* has not run, or not again, the most important reason first; never none."""
+    match job.state:
+        case "ready":
+            found = [reason for reason_of in _OF_READY for reason in reason_of(job, facts)]
+            return found if any(reason.kind not in _MINOR for reason in found) else [*found, _next(job, facts)]
+        case "running":
+            return [_running(job, facts)]
+        case "failed":
+            return [_failed(job), *_unknown(job, facts)]
+        case "cancelled":
+            why = first_line(job.last_error)
+            text = f"it was cancelled{_at(job.finished_at)}" + (f": {why}" if why else "")
+            return [Reason(kind="cancelled", text=text, remedy=f"mongojobs jobs retry {job.id}")]
+        case "completed":
+            remedy = "enqueue it again if it must run again"
+            return [Reason(kind="completed", text=f"it has run{_at(job.finished_at)}", remedy=remedy)]
+        case _:
+            assert_never(job.state)
+
+
+def _paused(job: Job, facts: Facts) -> Iterator[Reason]:
+    pause = facts.pause
+    if pause is not None:
+        until = "until it is resumed" if pause.until is None else f"until {_moment(pause.until)}"
+        why = f": {pause.reason}" if pause.reason else ""
+        text = f"the queue {job.queue} has been paused since {_moment(pause.since)}, {until}{why}"
+        yield Reason(kind="paused", text=text, remedy=f"mongojobs queues resume {job.queue}")
+
+
+def _no_worker(job: Job, facts: Facts) -> Iterator[Reason]:
+    listening = _listening(job, facts)
+    if not facts.workers:
+        yield Reason(kind="no_worker", text="no worker is alive", remedy="mongojobs work")
+    elif not listening:
+        text = f"no living worker takes jobs of the queue {job.queue} with priority {job.priority}"
+        remedy = f"mongojobs work --queues {job.queue}, or move the job to a queue that is worked on"
+        yield Reason(kind="no_worker", text=text, remedy=remedy)
+    elif all(worker.state != "working" for worker in listening):
+        text = f"all workers that take jobs of the queue {job.queue} are quiet or stopping"
+        yield Reason(kind="quiet_workers", text=text, remedy="start one: mongojobs work")
+
+
+def _deferred(job: Job, facts: Facts) -> Iterator[Reason]:
+    if job.deferred_since is not None:
+        again = "now" if job.run_at <= facts.now else f"at {_moment(job.run_at)}"
+        text = (
+            f"no worker that came upon it since {_moment(job.deferred_since)} could load it:"
+            f" {first_line(job.deferred_reason)}; it is tried again {again}, and given up on after"
+            f" {_moment(job.deferred_since + facts.undeclared_for)}"
+        )
+        remedy = f"start a worker that knows it; to have it tried now: mongojobs jobs hasten {job.id}"
+        yield Reason(kind="deferred", text=text, remedy=remedy)
+
+
+def _not_due(job: Job, facts: Facts) -> Iterator[Reason]:
+    if job.run_at > facts.now and job.deferred_since is None:
+        text = f"it is not due until {_moment(job.run_at)}"
+        if job.attempts:
+            text += f", as it has failed {_times(job.attempts)}: {first_line(job.last_error)}"
+        yield Reason(kind="not_due", text=text, remedy=f"to run it now: mongojobs jobs hasten {job.id}")
+
+
+def _unknown(_job: Job, facts: Facts) -> Iterator[Reason]:
+    if facts.problem is not None:
+        remedy = "declare it under that name, or as an alias, in a module that the workers import"
+        yield Reason(kind="unknown_job", text=f"the code here cannot run it: {facts.problem}", remedy=remedy)
+
+
+def _behind(job: Job, facts: Facts) -> Iterator[Reason]:
+    if facts.ahead.number and job.run_at <= facts.now:
+        text = f"{facts.ahead} due jobs of the queue {job.queue} come before it"
+        remedy = f"more workers, or a lower priority number: mongojobs jobs move {job.id} --priority N"
+        yield Reason(kind="behind", text=text, remedy=remedy)
+
+
+def _losses(job: Job, _facts: Facts) -> Iterator[Reason]:
+    if job.losses:
+        alone = ", so it begins only where nothing else runs" if job.losses >= ALONE_FROM_LOSSES else ""
+        text = f"its worker was lost {_times(job.losses)} while it ran{alone}"
+        yield Reason(kind="losses", text=text, remedy="see whether it kills its worker or takes too much memory")
+
+
+def _indexes(_job: Job, facts: Facts) -> Iterator[Reason]:
+    if facts.missing_indexes:
+        text = f"everything is slow without the missing indexes {', '.join(facts.missing_indexes)}"
+        yield Reason(kind="indexes_missing", text=text, remedy="mongojobs create-indexes")
+
+
+_OF_READY: Final[tuple[Callable[[Job, Facts], Iterator[Reason]], ...]] = (
+    _paused,
+    _no_worker,
+    _deferred,
+    _not_due,
+    _unknown,
+    _behind,
+    _losses,
+    _indexes,
+)
+_MINOR: Final = ("losses", "indexes_missing", "unknown_job")
+
+
+def _next(job: Job, facts: Facts) -> Reason:
+    working = [worker for worker in _listening(job, facts) if worker.state == "working"]
+    if job.losses >= ALONE_FROM_LOSSES and all(worker.busy or worker.alone for worker in working):
+        text = "it is due and next in its queue, and waits for a worker that runs nothing: each makes room now and then"
+        return Reason(kind="alone", text=text, remedy=f"to run it by itself: mongojobs jobs run {job.id}")
+    if all(worker.busy >= worker.threads for worker in working):
+        text, remedy = "it is due and next in its queue, and all workers are busy", "start more workers"
+        return Reason(kind="next", text=text, remedy=remedy)
+    if all(worker.busy >= worker.threads or worker.alone for worker in working):
+        text = "it is due and next in its queue, and the workers begin nothing now beside a job that lost its workers"
+        return Reason(kind="next", text=text, remedy="look again in some seconds, or start more workers")
+    text = "it is due and next in its queue: a worker is about to run it"
+    return Reason(kind="next", text=text, remedy="look again in some seconds")
+
+
+def _listening(job: Job, facts: Facts) -> list[WorkerStatus]:
+    return [worker for worker in facts.workers if worker.listens_to(job.queue, job.priority)]
+
+
+def _running(job: Job, facts: Facts) -> Reason:
+    by = job.locked_by or "(unknown)"
+    if job.locked_until is not None and job.locked_until <= facts.now:
+        over = format_duration(timedelta(seconds=int((facts.now - job.locked_until).total_seconds())))
+        text = (
+            f"its worker {by} was lost: its lock ran out {over} ago, and it is taken back by the next worker that looks"
+        )
+        remedy = "nothing, if a worker is alive" if facts.workers else "mongojobs work, or mongojobs requeue --stuck"
+        return Reason(kind="worker_lost", text=text, remedy=remedy)
+    until = "" if job.locked_until is None else f", whose lock holds until {_moment(job.locked_until)} unless renewed"
+    text = f"it is being run{_since(job.locked_at)} by {by}{until}"
+    return Reason(kind="running", text=text, remedy="wait until it ends")
+
+
+def _failed(job: Job) -> Reason:
+    used = f"{_times(job.attempts)}" + (f" of at most {job.max_attempts}" if job.max_attempts else "")
+    when = _at(job.failed_at or job.finished_at)
+    text = f"it was given up on{when}, after it failed {used}: {first_line(job.last_error)}"
+    return Reason(kind="failed", text=text, remedy=f"mend the cause, then: mongojobs jobs retry {job.id}")
+
+
+def first_line(text: str | None) -> str:
+    """Return the beginning of a text of an error, for a sentence."""
+    lines = (text or "").splitlines()
+    return lines[0][:300] if lines else ""
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
+
+
+def _at(moment: datetime | None) -> str:
+    return "" if moment is None else f" at {_moment(moment)}"
+
+
+def _since(moment: datetime | None) -> str:
+    return "" if moment is None else f" since {_moment(moment)}"
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,1 @@
+"""What the commands share: options, opening the app, output, exit statuses."""

@@ -1,0 +1,170 @@
+"""Choosing jobs by flags, and changing all that are chosen: counted, asked about and shown on the way."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from mongojobs.cli.shared.failures import NO, Failure
+from mongojobs.cli.shared.options import own_option
+from mongojobs.cli.shared.output import confirm, counted, say
+
+if TYPE_CHECKING:
+    from mongojobs.app.operations import Operator
+    from mongojobs.core.job_filter import JobFilter
+    from mongojobs.store.actions.many import OnProgress
+
+STATES: Final = ("ready", "scheduled", "running", "failed", "cancelled", "completed")
+FIELDS: Final = ("state", "queue", "name", "priority", "tag", "worker", "error", "since", "until", "arguments")
+
+
+class MomentType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
+    """A moment: how long ago, such as 2h, or a date with time and zone."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta | datetime:
+        """Return a duration into the past, or an aware time."""
+        from mongojobs.core.words.durations import parse_duration
+
+        if isinstance(value, timedelta | datetime):
+            return value
+        try:
+            return parse_duration(value)
+        except ValueError:
+            return parsed_time(value, lambda message: self.fail(message, param, ctx))
+
+
+class ArgumentType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
+    """A place in the arguments of a job and the value there."""
+
+    name = "argument"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+        """Return place and value: a number, true, false or null as in JSON, a value as a page shows it, or a text."""
+        from mongojobs.core.errors import FilterError
+        from mongojobs.core.words.typed import read_typed
+
+        place, sign, text = value.partition("=")
+        if not sign:
+            self.fail(f"must be KEY=VALUE, such as order_id=7, got {value!r}", param, ctx)
+        try:
+            return place, read_typed(text)
+        except FilterError as error:
+            self.fail(str(error), param, ctx)
+
+
+def parsed_time(text: str, fail: Callable[[str], Any]) -> datetime:
+    """Return the moment that *text* names in ISO 8601; without a zone it is not known when that is, so *fail* it."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"must be a duration such as 2h, or a time such as 2026-11-23T10:00:00Z, got {text!r}")
+        raise AssertionError from None
+    if moment.tzinfo is None:
+        fail(f"must have a zone, such as {text}Z or {text}+01:00")
+    return moment
+
+
+def yes_option() -> click.Option:
+    """Return the flag of all commands that destroy."""
+    return own_option("-y", "--yes", text="do not ask", is_flag=True)
+
+
+def filter_options() -> list[click.Option]:
+    """Return the flags that choose jobs."""
+    return [
+        own_option("--state", text="only jobs in this state", type=click.Choice(STATES)),
+        own_option("-q", "--queue", text="only jobs of this queue", metavar="NAME"),
+        own_option("--name", text="only jobs of exactly this name", metavar="NAME"),
+        own_option(
+            "--priority", text="only jobs of this priority", type=click.IntRange(-(2**31), 2**31 - 1), metavar="N"
+        ),
+        own_option("--tag", text="only jobs with this tag", metavar="TAG"),
+        own_option("--worker", text="only jobs that this worker runs, or ran", metavar="NAME"),
+        own_option("--error", text="only jobs with this text in their last error", metavar="TEXT"),
+        own_option("--since", text="only jobs made since then: 2h ago, or a time", type=MomentType(), metavar="WHEN"),
+        own_option("--until", text="only jobs made before then", type=MomentType(), metavar="WHEN"),
+        own_option(
+            *("--arg", "arguments"),
+            text="only jobs with this argument: order_id=7, 0=7 for the first one, target=ID for that of a document",
+            type=ArgumentType(),
+            multiple=True,
+            metavar="KEY=VALUE",
+        ),
+    ]
+
+
+def chosen_by(values: Mapping[str, Any], now: datetime) -> JobFilter:
+    """Return the filter that the flags say."""
+    from mongojobs.core.job_filter import JobFilter
+
+    given: dict[str, Any] = {field: values.get(field) for field in FIELDS if values.get(field) not in (None, ())}
+    for field in ("since", "until"):
+        if isinstance(given.get(field), timedelta):
+            given[field] = now - given[field]
+    return JobFilter(**given)
+
+
+def whoever_this_is() -> str:
+    """Return the name of the user of this machine, who may have none, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return "somebody"
+
+
+def is_any_given(values: Mapping[str, Any]) -> bool:
+    """Whether any flag chooses some of the jobs."""
+    return any(values.get(field) not in (None, ()) for field in FIELDS)
+
+
+def sweep(number: int, act: Callable[[OnProgress], int], *, question: str, done: str, yes: bool, dry_run: bool) -> None:
+    """Let *act* change *number* jobs, after the *question*; say how many were *done*. Raises Failure."""
+    if number == 0:
+        say("There are no such jobs.")
+        return
+    if dry_run:
+        say(f"It would be {counted(number, 'job')}; nothing was changed.")
+        return
+    confirm(question, yes=yes, declined="nothing was changed")
+    with progress(number, done) as on_progress:
+        changed = act(on_progress)
+    say(f"{done} {counted(changed, 'job')}.")
+
+
+def tell_of_running(operator: Operator, chosen: JobFilter) -> None:
+    """Say how many of the *chosen* jobs are running, where nothing is done with such."""
+    running = operator.count(replace(chosen, state="running"))
+    if running.number:
+        what = "matching job is running, and was" if running.number == 1 else "matching jobs are running, and were"
+        say(f"{running} {what} left alone.", err=True)
+
+
+@contextmanager
+def progress(number: int, done: str) -> Iterator[OnProgress]:
+    """Show how far a sweep is, on a terminal; Ctrl-C ends it after what is done. Raises Failure then."""
+    shown = before = 0
+    bar = click.progressbar(length=number, label=done, file=sys.stderr) if sys.stderr.isatty() else None
+
+    def on_progress(changed: int, _looked_at: int) -> None:
+        nonlocal shown, before
+        before = 0 if changed < before else before  # the next one of several sweeps
+        shown += changed - before
+        if bar is not None:
+            bar.update(changed - before)
+        before = changed
+
+    try:
+        with bar or nullcontext():
+            yield on_progress
+    except KeyboardInterrupt:
+        say(err=True)
+        raise Failure(f"interrupted after {counted(shown, 'job')}; the others are as they were", NO) from None

@@ -1,0 +1,41 @@
+"""What the shell is offered at the Tab key, beside the commands and flags that click knows by itself."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+PATIENCE: Final = timedelta(seconds=1)
+"""Who has pressed Tab waits for no longer."""
+
+
+def complete_queues(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the queues in which jobs are ready, for the last name of a list with commas; nothing if it takes too long.
+
+    The app is not imported: where only it knows the database, nothing is offered.
+    """
+    from click.shell_completion import CompletionItem
+
+    before, comma, begun = incomplete.rpartition(",")
+    names = [name for name in _queues(context) if name.startswith(begun) and name.isprintable()]
+    return [CompletionItem(f"{before}{comma}{name}") for name in names]
+
+
+def _queues(context: click.Context) -> list[str]:
+    from mongojobs.app.completion import peek_at_queues
+    from mongojobs.cli.shared.opening import resolve_settings
+    from mongojobs.cli.shared.options import GlobalOptions
+    from mongojobs.core.settings import Settings
+
+    try:
+        told = GlobalOptions.of(context.find_root().params)
+        settings = resolve_settings(told, None, Settings()).settings
+        return peek_at_queues(settings, os.environ, within=PATIENCE)
+    except Exception:  # noqa: BLE001 - whoever types gets no suggestions then, and no error in the middle of his line
+        return []

@@ -1,0 +1,106 @@
+"""Importing the app, and saying what went wrong in words that lead to the cause."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+import traceback
+from types import ModuleType
+from typing import Any, Literal
+
+import click
+
+from mongojobs.cli.shared.failures import NO_APP, Failure, failure
+from mongojobs.cli.shared.output import say
+
+
+def import_app(spec: str) -> object:
+    """Return what *spec*, ``module`` or ``module:attr``, names; a factory is called, and its result returned.
+
+    Raises Failure.
+    """
+    name, _, path = spec.partition(":")
+    target: Any = import_module(name)
+    for attribute in filter(None, path.split(".")):
+        if not hasattr(target, attribute):
+            raise Failure(f"cannot find the app {spec}: {name} has no {path!r}", NO_APP)
+        target = getattr(target, attribute)
+    return _call(target, spec) if path and inspect.isroutine(target) else target
+
+
+def import_module(name: str, *, named_by: Literal["--app", "imports"] = "--app") -> ModuleType:
+    """Import the module *name*, from the current folder too. Raises Failure."""
+    _refuse_misspelling(name, named_by)
+    folder = os.getcwd()  # noqa: PTH109 - a string for sys.path
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise _failed(error, f"import {name}") from error
+        what = "the app" if named_by == "--app" else f"{name}, which imports names"
+        raise Failure(
+            f"cannot import {what}: {error.msg}. Python looks in {folder} first: start the command in the folder that"
+            f" holds {error.name.partition('.')[0]}, or name that folder with --chdir",
+            NO_APP,
+        ) from error
+    except (Exception, SystemExit) as error:
+        raise _failed(error, f"import {name}") from error
+
+
+def _refuse_misspelling(name: str, named_by: str) -> None:
+    if name == "__main__":
+        raise Failure(
+            "jobs cannot be in __main__: it is another program in each process. Move them to a module of their own, and"
+            f" name that one with {named_by}",
+            NO_APP,
+        )
+    if name.endswith(".py") or "/" in name:
+        module = name.removesuffix(".py").strip("./").replace("/", ".")
+        instead = f"--app {module}" if named_by == "--app" else module
+        raise Failure(f"{named_by} takes the name of a module, not of a file: try {instead}", NO_APP)
+    if not all(part.isidentifier() for part in name.split(".")):
+        form = "MODULE or MODULE:ATTR" if named_by == "--app" else "names of modules"
+        raise click.UsageError(f"{named_by} takes {form}, got {name!r}")
+
+
+def _call(factory: Any, spec: str) -> object:
+    """Call a factory, as the one of a Flask app. A job of that name is left alone: it is a function as well."""
+    try:
+        inspect.signature(factory).bind()
+    except TypeError:
+        raise Failure(f"the factory {spec} needs arguments: name one that can be called without", NO_APP) from None
+    try:
+        return factory()
+    except (Exception, SystemExit) as error:
+        raise _failed(error, f"make the app with {spec}") from error
+
+
+def _failed(error: Exception | SystemExit, what: str) -> Failure:
+    """Return why the app's own code raised, with its traceback printed first: only its author can tell why."""
+    from mongojobs.core.errors import RegistrationError
+
+    if isinstance(error, RegistrationError):
+        return Failure(f"cannot {what}: {error}", NO_APP)
+    if isinstance(error, SystemExit):
+        return Failure(f"cannot {what}: it ends the program (SystemExit: {error})", NO_APP)
+    plain = failure(error)
+    if plain is not None:
+        return Failure(f"cannot {what}: {plain.message}", plain.exit_code)
+    say("".join(_trace(error)).rstrip("\n"), err=True)
+    last_line = traceback.format_exception_only(error)[-1].strip()
+    return Failure(f"cannot {what}: {last_line}", NO_APP)
+
+
+def _trace(error: BaseException) -> list[str]:
+    """Return the traceback without our own frames and those of the import system."""
+    stack = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in stack if "importlib" not in frame.filename and frame.filename != __file__]
+    return [
+        "Traceback (most recent call last):\n",
+        *traceback.format_list(own),
+        *traceback.format_exception_only(error),
+    ]

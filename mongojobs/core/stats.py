@@ -1,0 +1,284 @@
+"""Figures about runs: how many ended in which way, how long they took, how long their jobs had waited.
+
+They can be added up, over processes, minutes, names and queues, and never take more room than ``MOST_PAIRS`` allows.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Final, Literal, TypeVar, assert_never
+
+from mongojobs.core.notices import (
+    JobCompleted,
+    JobCrashed,
+    JobDeferred,
+    JobDiscarded,
+    JobErrored,
+    JobFailed,
+    JobReleased,
+    JobSnoozed,
+    RunEnded,
+)
+
+K = TypeVar("K")
+
+COMPLETED: Final = "completed"
+FAILED: Final = "failed"
+RETRIED: Final = "retried"
+DISCARDED: Final = "discarded"
+SNOOZED: Final = "snoozed"
+DEFERRED: Final = "deferred"
+INTERRUPTED: Final = "interrupted"
+OUTCOMES: Final = (COMPLETED, FAILED, RETRIED, DISCARDED, SNOOZED, DEFERRED, INTERRUPTED)
+"""How runs end: ``failed`` is given up on, ``retried`` failed and is to run again, ``deferred`` could not be loaded,
+``interrupted`` was handed back."""
+
+MOST_PAIRS: Final = 200
+"""How many pairs of name and queue are told apart; names may be made by the app for each job."""
+OTHER: Final = "(other)"
+"""The name, and the queue, under which all further ones are counted."""
+ALL: Final = "(all)"
+"""The name, and the queue, of figures that are not told apart by them."""
+
+BUCKETS: Final = 120
+"""How many buckets a histogram has: what takes more than three weeks shares the last one."""
+
+Step = Literal["minute", "hour", "day"]
+STEPS: Final[Mapping[Step, timedelta]] = {
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+}
+"""The lengths of time for which figures are kept, the shortest first; days are those of UTC."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MOMENT: Final = timedelta(microseconds=1)
+
+
+class Durations:
+    """A histogram of durations, from whose buckets percentiles can be told within a tenth or so.
+
+    Its buckets are as wide as a quarter of their power of two: 0, 1, ... 7, 8-9, 10-11, 12-13, 14-15, 16-19 ms.
+    """
+
+    __slots__ = ("counts", "longest", "seconds")
+
+    def __init__(self) -> None:
+        self.counts = [0] * BUCKETS
+        self.seconds = 0.0
+        """The sum."""
+        self.longest = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one more."""
+        milliseconds = int(seconds * 1000)
+        shift = milliseconds.bit_length() - 3
+        bucket = milliseconds if shift <= 0 else 4 * shift + (milliseconds >> shift)
+        self.counts[bucket if bucket < BUCKETS else -1] += 1
+        self.seconds += seconds
+        self.longest = max(self.longest, seconds)
+
+    def include(self, others: Durations) -> None:
+        """Count all of *others* too."""
+        self.include_counts(others.counts, seconds=others.seconds, longest=others.longest)
+
+    def include_counts(self, counts: Sequence[int], *, seconds: float, longest: float) -> None:
+        """Count durations of which this is known; where *counts* end, all further ones are 0."""
+        self.counts[: len(counts)] = map(operator.add, self.counts, counts)
+        self.seconds += seconds
+        self.longest = max(self.longest, longest)
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return sum(self.counts)
+
+    @property
+    def mean(self) -> float | None:
+        """The mean in seconds; None of nothing."""
+        count = self.count
+        return self.seconds / count if count else None
+
+    def percentile(self, percent: float) -> float | None:
+        """Return the seconds that *percent* of the durations do not exceed; None of nothing."""
+        left = self.count * percent / 100
+        for bucket, count in enumerate(self.counts):
+            if count and left <= count:
+                low, high = _milliseconds(bucket), _milliseconds(bucket + 1)
+                return min((low + (high - low) * left / count) / 1000, self.longest)
+            left -= count
+        return None
+
+
+class RunStats:
+    """What is known of some runs: their *outcomes*, how long each *run* took, and each *wait* since the job was due.
+
+    A run that is interrupted or deferred has no duration.
+    """
+
+    __slots__ = ("outcomes", "run", "wait")
+
+    def __init__(self) -> None:
+        self.outcomes = dict.fromkeys(OUTCOMES, 0)
+        self.run = Durations()
+        self.wait = Durations()
+
+    def end(self, outcome: str | None, seconds: float | None) -> None:
+        """Count what is known of one run that has ended."""
+        if outcome is not None:
+            self.outcomes[outcome] += 1
+        if seconds is not None:
+            self.run.add(seconds)
+
+    @property
+    def runs(self) -> int:
+        """How many runs have ended."""
+        return sum(self.outcomes.values())
+
+    @property
+    def errors(self) -> int:
+        """How many of them raised an error, or were cut short once too often."""
+        return self.outcomes[FAILED] + self.outcomes[RETRIED]
+
+    def include(self, others: RunStats) -> None:
+        """Count all of *others* too."""
+        for outcome, count in others.outcomes.items():
+            self.outcomes[outcome] += count
+        self.run.include(others.run)
+        self.wait.include(others.wait)
+
+    @classmethod
+    def sum(cls, some: Iterable[RunStats]) -> RunStats:
+        """Return *some* figures added up."""
+        total = cls()
+        for figures in some:
+            total.include(figures)
+        return total
+
+
+class StatsByJob:
+    """Figures for each pair of name and queue; for the first ``MOST_PAIRS`` of them, and all others together."""
+
+    __slots__ = ("pairs",)
+
+    def __init__(self) -> None:
+        self.pairs: dict[tuple[str, str], RunStats] = {}
+
+    def of(self, name: str, queue: str) -> RunStats:
+        """Return the figures to count a job of this *name* in this *queue* in."""
+        figures = self.pairs.get((name, queue))
+        if figures is None:
+            pair = (name, queue) if len(self.pairs) < MOST_PAIRS else (OTHER, OTHER)
+            figures = self.pairs.setdefault(pair, RunStats())
+        return figures
+
+    def include(self, others: StatsByJob) -> None:
+        """Count all of *others* too."""
+        for (name, queue), figures in others.pairs.items():
+            self.of(name, queue).include(figures)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsRow:
+    """The *figures* of the jobs of one name in one queue, in what begins *at* this time: a minute, hour or day."""
+
+    at: datetime
+    name: str
+    queue: str
+    figures: RunStats = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """What workers did from *since* until *until*, in rows *by* minute, hour or day.
+
+    *since* is later than was asked for where there is too much to read. A minute is known once it is over. Nothing is
+    known of jobs that were given up on without a run, as those of lost workers are.
+    """
+
+    since: datetime
+    until: datetime
+    by: Step
+    rows: tuple[StatsRow, ...] = field(repr=False)
+
+    def total(self) -> RunStats:
+        """Return the figures of all rows together."""
+        return RunStats.sum(row.figures for row in self.rows)
+
+    def by_time(self) -> dict[datetime, RunStats]:
+        """Return the figures of each minute, hour or day, in their order; those without runs too."""
+        step, times, at = STEPS[self.by], [], self.since
+        while at < self.until:
+            times.append(at)
+            at += step
+        return self._grouped(lambda row: row.at, times)
+
+    def by_name(self) -> dict[str, RunStats]:
+        """Return the figures of each name."""
+        return self._grouped(lambda row: row.name, sorted({row.name for row in self.rows}))
+
+    def by_queue(self) -> dict[str, RunStats]:
+        """Return the figures of each queue."""
+        return self._grouped(lambda row: row.queue, sorted({row.queue for row in self.rows}))
+
+    def _grouped(self, key: Callable[[StatsRow], K], keys: Iterable[K]) -> dict[K, RunStats]:
+        groups = {one: RunStats() for one in keys}
+        for row in self.rows:
+            groups.setdefault(key(row), RunStats()).include(row.figures)
+        return groups
+
+
+def ending_of(notice: RunEnded) -> tuple[str | None, float | None]:
+    """Return the outcome that *notice* tells of, and the seconds that the run took, as far as it tells of them.
+
+    So what is told of a job that is given up counts once: its error tells the seconds, its failure the outcome.
+    """
+    match notice:
+        case JobCompleted():
+            return COMPLETED, notice.seconds
+        case JobErrored() | JobCrashed():
+            return None if notice.given_up else RETRIED, notice.seconds
+        case JobFailed():
+            return FAILED, None
+        case JobDiscarded():
+            return DISCARDED, notice.seconds
+        case JobSnoozed():
+            return SNOOZED, notice.seconds
+        case JobDeferred():
+            return DEFERRED, None
+        case JobReleased():
+            return INTERRUPTED, None
+        case _:
+            assert_never(notice)
+
+
+def begin_of(step: Step, moment: datetime) -> datetime:
+    """Return the beginning of the minute, hour or day that *moment* is in."""
+    return moment - (moment - _EPOCH) % STEPS[step]
+
+
+def coarsest(since: datetime, now: datetime, *, finest: Step) -> Iterator[tuple[Step, datetime, datetime]]:
+    """Yield the times that make up that from *since* until *now*, in steps as long as they can be.
+
+    From 22:58 on the day before these are two minutes, an hour, and what there is of today.
+    """
+    steps = list(STEPS)[list(STEPS).index(finest) :]
+    begin = begin_of(finest, since)
+    for step, longer in pairwise(steps):
+        end = begin_of(longer, begin + STEPS[longer] - _MOMENT)
+        if end >= now:
+            yield step, begin, now
+            return
+        if begin < end:
+            yield step, begin, end
+        begin = end
+    yield steps[-1], begin, now
+
+
+def _milliseconds(bucket: int) -> int:
+    """Return where a bucket begins."""
+    return bucket if bucket < 8 else (bucket % 4 + 4) << (bucket // 4 - 1)

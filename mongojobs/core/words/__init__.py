@@ -1,0 +1,1 @@
+"""Values in words: times, durations, names, and what people type."""

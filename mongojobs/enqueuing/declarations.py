@@ -1,0 +1,224 @@
+"""What a declaration may say, and its checks: what is wrong with a job is told when the program is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from datetime import timedelta
+from difflib import get_close_matches
+from types import FunctionType
+from typing import Any, Final, Literal, TypedDict
+
+from mongojobs.core.errors import NotAJobError, OptionError
+from mongojobs.core.retry import Backoff
+from mongojobs.core.unrun import generator_kind, is_async
+from mongojobs.core.words.durations import parse_duration
+from mongojobs.enqueuing.options import EnqueueOptions, Options
+from mongojobs.payload.calls.methods import all_parameters, fits, refuse_generator
+from mongojobs.payload.registry import Declaration, Kind, full_name, job_name
+
+Errors = type[BaseException] | tuple[type[BaseException], ...] | list[type[BaseException]]
+Names = str | tuple[str, ...] | list[str]
+
+HOOKS: Final = ("enqueue", "before", "success", "error", "after", "failure")
+OVERRIDES: Final = (
+    "display_name",
+    "queue_name",
+    "max_attempts",
+    "max_run_time",
+    "reschedule_at",
+    "destroy_failed_jobs",
+)
+
+_OPTIONS: Final = {"queue_name": "queue", "max_attempts": "max_attempts", "max_run_time": "max_run_time"}
+"""The overrides that stand for an option of an enqueue."""
+
+
+class Declared(TypedDict, total=False):
+    """What a declaration may say. The options of an enqueue win over it.
+
+    *name* is stored in place of the dotted path, *aliases* are old names that are still understood. *retry_on*: only
+    these errors are tried again, any other fails the job at once. *discard_on*: these errors cancel the job.
+    *on_missing*: what to do when a document it refers to is gone. *backoff*: delay before a retry.
+    *sensitive*: names of arguments whose values are masked in errors, in the database and in the log.
+    """
+
+    name: str
+    aliases: Names
+    queue: str
+    priority: int
+    max_attempts: int
+    max_run_time: timedelta | float | str
+    retry_on: Errors
+    discard_on: Errors
+    on_missing: Literal["fail", "discard", "retry"]
+    backoff: Backoff
+    destroy_failed_jobs: bool
+    sensitive: Names
+
+
+def declare(target: Any, kind: Kind, declared: dict[str, Any]) -> Declaration:
+    """Return the declaration of *target*, checked. Raises OptionError, NotAJobError and RegistrationError."""
+    values = _checked(declared)
+    if kind == "object":
+        _check_class(target)
+    else:
+        refuse_generator(target.__qualname__, target)
+    _check_sensitive(target, values.get("sensitive", ()))
+    name = full_name(target) if kind == "method" else job_name(target, values.pop("name", None))
+    return Declaration(target=target, kind=kind, name=name, **values)
+
+
+def _checked(declared: dict[str, Any]) -> dict[str, Any]:
+    """Return what was *declared* in the types of ``Declaration``. Raises OptionError."""
+    for name in declared:
+        if name not in _CHECKS:
+            raise OptionError(_unknown(name))
+    said = {name: value for name, value in declared.items() if value is not None or name == "sensitive"}
+    return {name: _CHECKS[name](name, value) for name, value in said.items()}
+
+
+def _unknown(name: str) -> str:
+    if name in EnqueueOptions.__annotations__:
+        return f"unknown declaration {name!r}: it is said at each enqueue, by .options({name}=...).delay(...)"
+    near = get_close_matches(name, _CHECKS, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"unknown declaration {name!r}: @job takes {', '.join(_CHECKS)}{hint}"
+
+
+def _check_class(cls: type) -> None:
+    """Refuse a class whose ``perform`` would run nothing, or whose hooks and overrides could not be asked."""
+    if not callable(getattr(cls, "perform", None)):
+        raise NotAJobError(f"{cls.__qualname__} cannot be a job: it has no method perform()")
+    _check_method(cls, "perform", "a job", [()])
+    for name in HOOKS:
+        arguments = ("job", "exception") if name == "error" else ("job",)
+        _check_method(cls, name, "a hook", [arguments[:count] for count in range(len(arguments) + 1)])
+    for name in OVERRIDES:
+        _check_override(f"{cls.__qualname__}.{name}", name, inspect.getattr_static(cls, name, None))
+        _check_method(cls, name, "an override", [("now", "attempts") if name == "reschedule_at" else ()])
+
+
+def _check_method(cls: type, name: str, role: str, calls: list[tuple[str, ...]]) -> None:
+    """Refuse a method that runs nothing when it is called, or takes the arguments of none of the *calls*."""
+    label, method = f"{cls.__qualname__}.{name}", inspect.getattr_static(cls, name, None)
+    refuse_generator(label, method, role=role)
+    if not isinstance(method, FunctionType | classmethod | staticmethod):
+        return
+    function = method.__get__(object(), cls)
+    if not any(fits(function, arguments) for arguments in calls):
+        raise NotAJobError(
+            f"{label} cannot be {role}: it is called as {name}({', '.join(calls[-1])}), and takes other arguments:"
+            f" keep what it needs in the object"
+        )
+
+
+def _check_override(label: str, name: str, value: object) -> None:
+    if is_async(value):
+        raise NotAJobError(
+            f"{label} cannot be an override: it is async, and is asked where nobody can await: write `def` for it"
+        )
+    if not (callable(value) or hasattr(value, "__get__")):  # it is the same for each instance
+        _check_value(label, name, value)
+
+
+def _check_value(label: str, name: str, value: object) -> None:
+    """Check an override that is a plain value, as the option or declaration which it stands for."""
+    if value is None:
+        return
+    if name == "destroy_failed_jobs":
+        _truth(label, value)
+    elif name == "display_name" and not isinstance(value, str):
+        raise OptionError(f"{label} must be a text or a method that returns one, got {value!r:.200}")
+    elif name == "reschedule_at":
+        raise OptionError(f"{label} must be a method that takes (now, attempts), got {value!r:.200}")
+    elif (option := _OPTIONS.get(name)) is not None:
+        try:
+            Options.of({option: value})
+        except OptionError as error:
+            raise OptionError(f"{label}{str(error).removeprefix(option)}") from None
+
+
+def _option(name: str, value: object) -> object:
+    return getattr(Options.of({name: value}), name)
+
+
+def _as_given(_name: str, value: object) -> object:
+    return value
+
+
+def _truth(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise OptionError(f"{name} must be True or False, got {value!r:.200}")
+    return value
+
+
+def _on_missing(name: str, value: object) -> object:
+    if not isinstance(value, str) or value not in ("fail", "discard", "retry"):
+        raise OptionError(f"{name} must be fail, discard or retry, got {value!r:.200}")
+    return value
+
+
+def _names(name: str, given: Any) -> tuple[str, ...]:
+    names = (given,) if isinstance(given, str) else given
+    if not isinstance(names, tuple | list) or not all(isinstance(one, str) and one for one in names):
+        of = "arguments" if name == "sensitive" else "jobs"
+        raise OptionError(f"{name} must be a tuple of names of {of}, got {given!r:.200}")
+    return tuple(names)
+
+
+def _error_classes(name: str, given: Any) -> tuple[type[BaseException], ...]:
+    classes = tuple(given) if isinstance(given, tuple | list) else (given,)
+    for one in classes:
+        if not (inspect.isclass(one) and issubclass(one, BaseException)):
+            raise OptionError(f"{name} must be an exception class or a tuple of them, got {one!r:.200}")
+    return classes
+
+
+def _backoff(name: str, given: Any) -> Any:
+    """Return *given* if it is a duration, or a function that may be one of the number of failures."""
+    if callable(given) and not isinstance(given, type):
+        if is_async(given) or generator_kind(given):
+            raise OptionError(f"{name} must be a plain function, since nobody awaits it, got {given!r:.200}")
+        if not fits(given, ("failures",)):
+            raise OptionError(f"{name} must be a function of one argument, the number of failures, got {given!r:.200}")
+        return given
+    try:
+        if parse_duration(given) >= timedelta(0):
+            return given
+    except ValueError:
+        pass
+    raise OptionError(
+        f"{name} must be a duration of 0 or more, such as 60 or '5m', or a function of the number of failures, such as"
+        f" lambda failures: 2**failures, got {given!r:.200}; leave it out for failures**4 + 5 seconds"
+    )
+
+
+def _check_sensitive(target: Any, names: tuple[str, ...]) -> None:
+    """Refuse a name that no argument has: a slip of the pen would lay the secret open. Raises OptionError."""
+    if not names or (inspect.isclass(target) and not dataclasses.is_dataclass(target)):
+        return
+    parameters = all_parameters(target)
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    known = [p.name for p in parameters]
+    for name in names:
+        if name not in known:
+            raise OptionError(f"sensitive names {name!r}, and the arguments of {target.__qualname__} are {known}")
+
+
+_CHECKS: dict[str, Callable[[str, Any], object]] = {
+    "name": _as_given,
+    "aliases": _names,
+    "queue": _option,
+    "priority": _option,
+    "max_attempts": _option,
+    "max_run_time": _option,
+    "retry_on": _error_classes,
+    "discard_on": _error_classes,
+    "on_missing": _on_missing,
+    "backoff": _backoff,
+    "destroy_failed_jobs": _truth,
+    "sensitive": _names,
+}

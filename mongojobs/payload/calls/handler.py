@@ -1,0 +1,393 @@
+"""Making calls that are checked at enqueue, and turning them into the sub-document ``handler`` and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, Final, assert_never
+
+import bson
+from bson import ObjectId
+
+from mongojobs.core.errors import (
+    ArgumentsError,
+    DamagedPayloadError,
+    DeserializationError,
+    NewerPayloadError,
+    NotAJobError,
+    PayloadTooLargeError,
+    UnknownJobError,
+)
+from mongojobs.core.job import Document
+from mongojobs.core.limits import LONGEST_NAME
+from mongojobs.payload.calls.kinds import Call, ClassMethodCall, FunctionCall, MethodCall, ObjectCall
+from mongojobs.payload.calls.methods import (
+    argument_labels,
+    check_arguments,
+    declaration_of,
+    is_async_method,
+    is_missing,
+    method_of,
+    refuse_generator,
+    refuse_instance_method,
+)
+from mongojobs.payload.registry import Declaration, Registry, in_main, registry
+from mongojobs.payload.values.codec import Codec
+from mongojobs.payload.values.decode import Loaded
+from mongojobs.payload.values.encode import TAG
+
+__all__ = [
+    "Call",
+    "ClassMethodCall",
+    "FunctionCall",
+    "MethodCall",
+    "ObjectCall",
+    "Outline",
+    "Payloads",
+    "function_call",
+    "method_call",
+    "object_call",
+]
+
+
+def function_call(
+    declaration: Declaration, args: Sequence[object] = (), kwargs: Mapping[str, object] | None = None
+) -> FunctionCall:
+    """Return the call of a declared function, checked against its signature. Raises ArgumentsError, NotAJobError."""
+    call = FunctionCall(declaration, tuple(args), dict(kwargs or {}))
+    _refuse_main(declaration.name)
+    check_arguments(call.name, call.function, call.args, call.kwargs)
+    return call
+
+
+def method_call(
+    target: object,
+    method: str,
+    args: Sequence[object] = (),
+    kwargs: Mapping[str, object] | None = None,
+    *,
+    owner: str | None = None,
+) -> MethodCall | ClassMethodCall:
+    """Return the call of *method* on *target*, an instance or a class, checked against its signature.
+
+    *owner* names the base whose body is meant, where the class has another one. Raises NotAJobError for a method that
+    is not there, needs an instance, is private without being declared, runs nothing, or is MongoEngine's own, and
+    ArgumentsError. Whether *target* can be stored at all, storing tells.
+    """
+    call: MethodCall | ClassMethodCall
+    if isinstance(target, type):
+        refuse_instance_method(target, method, owner)
+        call = ClassMethodCall(target, method, tuple(args), dict(kwargs or {}), owner)
+    else:
+        method_of(type(target), method, owner)
+        call = MethodCall(target, method, tuple(args), dict(kwargs or {}), owner)
+    check_arguments(call.name, call.function, call.args, call.kwargs)
+    return call
+
+
+def object_call(target: object, *, registry: Registry = registry) -> ObjectCall:
+    """Return the call of *target*'s ``perform``. Raises NotAJobError unless its class was declared with ``@job``."""
+    cls = type(target)
+    if inspect.isroutine(target) or isinstance(target, type) or not callable(getattr(target, "perform", None)):
+        raise NotAJobError(f"{target!r:.100} is no job object: it must be an instance of a class with perform()")
+    declaration = registry.of(cls)
+    if declaration is None or declaration.kind != "object":
+        raise NotAJobError(f"{cls.__qualname__} is not declared: put @job before its class statement")
+    _refuse_main(declaration.name)
+    refuse_generator(f"{cls.__qualname__}.perform", target.perform)  # type: ignore[attr-defined]  # looked for above
+    return ObjectCall(declaration, target)
+
+
+_FEW: Final = 50
+_SHORT: Final = frozenset({bool, int, float, type(None), ObjectId, datetime})
+_FEW_BYTES: Final = 8 * 1024
+"""What so few short arguments take at most, with all names about them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What can be told of a stored payload without loading it; nothing at all of a damaged one."""
+
+    name: str | None = None
+    declaration: Declaration | None = None
+    is_async: bool = False
+
+
+class Payloads:
+    """Stores calls as ``{v, kind, target, method, args, kwargs}`` and loads them."""
+
+    def __init__(self, codec: Codec, max_bytes: int = 2**20) -> None:
+        self.codec = codec
+        self._max_bytes = max_bytes
+
+    def dump(self, call: Call) -> Document:
+        """Return *call* as a document.
+
+        Raises NotAJobError, UnstorableValueError, UnsavedDocumentError and PayloadTooLargeError, all EnqueueErrors.
+        """
+        handler: Document
+        match call:
+            case FunctionCall():
+                handler = {"v": 1, "kind": "function", "target": call.name, **self._arguments(call)}
+            case MethodCall():
+                self._check_target(type(call.target))
+                target = self.codec.encode(call.target, "the target")
+                handler = {**_versioned("method", call.owner), "target": target, "method": call.method}
+                handler |= self._arguments(call)
+            case ClassMethodCall():
+                self._check_target(call.target)
+                target = self.codec.class_name(call.target, "the target")
+                handler = {**_versioned("class_method", call.owner), "target": target, "method": call.method}
+                handler |= self._arguments(call)
+            case ObjectCall():
+                fields = self.codec.encode_fields(call.target, type(call.target).__name__)
+                handler = {"v": 1, "kind": "object", "target": call.declaration.name}
+                handler |= {"args": [], "kwargs": fields}
+            case _:
+                assert_never(call)
+        self._check_size(call, handler)
+        return handler
+
+    def load(self, handler: object) -> Call:
+        """Return the call that was stored. Raises DeserializationError, and errors of the database as they are."""
+        parts = _parts(handler)
+        loaded: Loaded = {}
+        try:
+            call = self._load(parts, loaded)
+            if not isinstance(call, ObjectCall):
+                check_arguments(call.name, call.function, call.args, call.kwargs)
+        except (NotAJobError, ArgumentsError) as error:
+            raise DeserializationError(f"the job does not fit the code any more: {error}") from error
+        return call
+
+    def peek(self, handler: object) -> Outline:
+        """Return what a worker must know before it loads the payload: no database is asked, nothing is raised."""
+        try:
+            return self._outline(_parts(handler))
+        except DeserializationError:
+            return Outline()
+
+    def problem(self, handler: object) -> str | None:
+        """Return why the code of this process could not run what was stored, as far as that is seen without loading it.
+
+        None where nothing is wrong.
+        """
+        try:
+            parts = _parts(handler)
+            if parts["kind"] in ("function", "object"):
+                self._declaration(parts, parts["kind"])
+            else:
+                content = parts["target"].get("v") if isinstance(parts["target"], dict) else None
+                name = content.get("class") if isinstance(content, dict) else parts["target"]
+                method_of(self.codec.find_class(name), parts["method"], parts.get("owner"))
+        except (DeserializationError, NotAJobError) as error:
+            return str(error)
+        return None
+
+    def _load(self, parts: Mapping[str, Any], loaded: Loaded) -> Call:
+        call: MethodCall | ClassMethodCall
+        match parts["kind"]:
+            case "function":
+                declaration = self._declaration(parts, "function")
+                return FunctionCall(declaration, *self._values(parts, declaration.target, loaded))
+            case "method":
+                target = self._value(parts["target"], loaded, "the target")
+                self._check_loaded(type(target), parts)
+                call = MethodCall(target, parts["method"], owner=parts.get("owner"))
+            case "class_method":
+                target = self.codec.find_class(parts["target"])
+                self._check_loaded(target, parts)
+                refuse_instance_method(target, parts["method"], parts.get("owner"))
+                call = ClassMethodCall(target, parts["method"], owner=parts.get("owner"))
+            case _:
+                return self._load_object(parts, loaded)
+        args, kwargs = self._values(parts, call.function, loaded)
+        return dataclasses.replace(call, args=args, kwargs=kwargs)
+
+    def _load_object(self, parts: Mapping[str, Any], loaded: Loaded) -> ObjectCall:
+        declaration = self._declaration(parts, "object")
+        cls: Any = declaration.target
+        if not callable(getattr(cls, "perform", None)):
+            raise NotAJobError(f"{cls.__qualname__} has no perform() any more")
+        refuse_generator(f"{cls.__qualname__}.perform", cls.perform)
+        fields = self._keyword_values(parts["kwargs"], loaded)
+        if parts["args"]:
+            raise DamagedPayloadError(f"a stored {cls.__qualname__} has positional arguments")
+        return ObjectCall(declaration, self.codec.restore(cls, fields))
+
+    def _declaration(self, parts: Mapping[str, Any], kind: str) -> Declaration:
+        declaration = self.codec.registry.find(parts["target"])
+        _refuse_main(declaration.name)
+        if declaration.kind != kind:
+            raise DamagedPayloadError(f"{declaration.name} is stored as {kind}, and declared as {declaration.kind}")
+        return declaration
+
+    def _outline(self, parts: Mapping[str, Any]) -> Outline:
+        target = parts["target"]
+        match parts["kind"]:
+            case "function" | "object" as kind:
+                declaration = self._declaration(parts, kind)
+                name = declaration.name if kind == "function" else declaration.target.__name__
+                return Outline(name, declaration, declaration.is_async)
+            case "method":
+                content = target.get("v") if isinstance(target, dict) else None
+                cls = content.get("class") if isinstance(content, dict) else None
+                return self._outline_of_method(cls, "#", parts)
+            case _:
+                return self._outline_of_method(target, ".", parts)
+
+    def _outline_of_method(self, class_name: object, sign: str, parts: Mapping[str, Any]) -> Outline:
+        if type(class_name) is not str:
+            return Outline()
+        method, owner = parts["method"], parts.get("owner")
+        name = f"{(owner or class_name).rpartition('.')[2]}{sign}{method}"[:LONGEST_NAME]
+        try:
+            found = method_of(self.codec.find_class(class_name), method, owner)
+        except (DeserializationError, NotAJobError):
+            return Outline(name)
+        return Outline(name, declaration_of(found), is_async_method(found))
+
+    def _arguments(self, call: FunctionCall | MethodCall | ClassMethodCall) -> Document:
+        function = call.function
+        self._learn(function)
+        encode = self.codec.encode
+        args = self.codec.encode_all(call.args, partial(argument_labels, function))
+        if not call.kwargs:
+            kwargs = {}
+        elif all(_is_plain_name(name) for name in call.kwargs):
+            kwargs = {name: encode(value, f"argument {name!r}") for name, value in call.kwargs.items()}
+        else:
+            kwargs = encode(dict(call.kwargs), "keyword arguments")
+        return {"args": args, "kwargs": kwargs}
+
+    def _values(
+        self, parts: Mapping[str, Any], function: Callable[..., object], loaded: Loaded
+    ) -> tuple[tuple[object, ...], dict[str, object]]:
+        self._learn(function)
+        args: list[object] = []
+        try:
+            for stored in parts["args"]:
+                args.append(self.codec.decode(stored, loaded))  # noqa: PERF401 - its length tells which one failed
+        except DeserializationError as error:
+            raise _labelled(error, argument_labels(function, len(args) + 1)[-1]) from error
+        return tuple(args), self._keyword_values(parts["kwargs"], loaded)
+
+    def _keyword_values(self, stored: dict[str, Any], loaded: Loaded) -> dict[str, object]:
+        if TAG not in stored:
+            return {name: self._value(value, loaded, f"argument {name!r:.100}") for name, value in stored.items()}
+        values = self._value(stored, loaded, "keyword arguments")
+        if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+            raise DamagedPayloadError("the stored keyword arguments have no names")
+        return values
+
+    def _value(self, stored: object, loaded: Loaded, label: str) -> object:
+        try:
+            return self.codec.decode(stored, loaded)
+        except DeserializationError as error:
+            raise _labelled(error, label) from error
+
+    def _learn(self, function: Callable[..., object]) -> None:
+        """Let the enums and dataclasses in the type hints of *function* be values."""
+        self.codec.registry.learn(getattr(function, "__func__", function))
+
+    def _check_target(self, cls: type) -> None:
+        if not self.codec.is_target(cls):
+            raise NotAJobError(
+                f"{cls.__qualname__} is neither a MongoEngine document nor a registered class, so a worker could not"
+                f" find it: write a function with @job, and pass what it needs"
+            )
+
+    def _check_loaded(self, cls: type, parts: Mapping[str, Any]) -> None:
+        if not self.codec.is_target(cls):
+            raise DamagedPayloadError(f"a stored method is called on {cls.__name__}, which is no document")
+        method, owner = parts["method"], parts.get("owner")
+        try:
+            method_of(cls, method, owner)
+        except NotAJobError as error:
+            if is_missing(cls, method, owner):
+                raise UnknownJobError(str(error)) from error
+            raise
+
+    def _check_size(self, call: Call, handler: Document) -> None:
+        if self._max_bytes >= _FEW_BYTES and _is_surely_small(handler):
+            return
+        size = len(bson.encode(handler))
+        if size > self._max_bytes:
+            raise PayloadTooLargeError(
+                f"the payload of {call.name} has {size} bytes, more than {self._max_bytes}: the most by"
+                f" {_largest(call, handler)}; store it in a document of its own and pass that",
+                size=size,
+                limit=self._max_bytes,
+            )
+
+
+def _labelled(error: DeserializationError, label: str) -> DeserializationError:
+    return type(error)(f"{label}: {error}")
+
+
+def _is_surely_small(handler: Document) -> bool:
+    """Whether a function gets but a few numbers, ids and the like, as those of most jobs do: to look takes no time."""
+    args, target = handler["args"], handler["target"]
+    is_short = len(args) < _FEW and not handler["kwargs"] and len(target) < _FEW_BYTES / 8
+    return is_short and handler["kind"] == "function" and _SHORT.issuperset(map(type, args))
+
+
+def _largest(call: Call, handler: Document) -> str:
+    """Name the argument that takes the most bytes."""
+    labels = () if isinstance(call, ObjectCall) else argument_labels(call.function, len(call.args))
+    stored = [*zip(labels, handler["args"], strict=True), *handler["kwargs"].items()]
+    sizes = {label: len(bson.encode({"": value})) for label, value in stored}
+    largest = max(sizes, key=sizes.__getitem__, default="its target")
+    return f"{largest} ({sizes.get(largest, len(bson.encode(handler)))} bytes)"
+
+
+def _is_plain_name(name: str) -> bool:
+    return type(name) is str and name.isidentifier() and name != TAG
+
+
+_KEYS = {
+    (1, "function"): {"v", "kind", "target", "args", "kwargs"},
+    (1, "method"): {"v", "kind", "target", "method", "args", "kwargs"},
+    (1, "class_method"): {"v", "kind", "target", "method", "args", "kwargs"},
+    (1, "object"): {"v", "kind", "target", "args", "kwargs"},
+    (2, "method"): {"v", "kind", "owner", "target", "method", "args", "kwargs"},
+    (2, "class_method"): {"v", "kind", "owner", "target", "method", "args", "kwargs"},
+}
+_TYPES = (("args", list), ("kwargs", dict), ("method", str), ("owner", str))
+
+
+def _versioned(kind: str, owner: str | None) -> Document:
+    """Return how the handler of a method begins; older workers take one with an *owner* for newer than they are."""
+    return {"v": 1, "kind": kind} if owner is None else {"v": 2, "kind": kind, "owner": owner}
+
+
+def _parts(handler: object) -> dict[str, Any]:
+    """Return *handler* if it has the shape of one. Raises DamagedPayloadError."""
+    if not isinstance(handler, dict):
+        raise DamagedPayloadError(f"the handler is {type(handler).__name__} in place of a document")
+    version, kind = handler.get("v"), handler.get("kind")
+    if type(version) is not int or version < 1:
+        raise DamagedPayloadError(f"the handler has the version {version!r:.100}, which never was")
+    if type(kind) is not str or handler.keys() != _KEYS.get((version, kind)):
+        if version > 1:
+            raise NewerPayloadError(
+                f"the handler is of version {version}, in a form that this mongojobs does not know: a newer mongojobs"
+                f" wrote it, so upgrade the workers, then run `mongojobs jobs retry`"
+            )
+        raise DamagedPayloadError(f"the handler of kind {kind!r:.100} has other fields than it should")
+    for name, wanted in _TYPES:
+        if name in handler and type(handler[name]) is not wanted:
+            raise DamagedPayloadError(f"the field {name} of the handler is {type(handler[name]).__name__}")
+    return handler
+
+
+def _refuse_main(name: str) -> None:
+    if in_main(name):
+        raise NotAJobError(
+            f"a worker would not find {name}, since its __main__ is another program:"
+            f" move it to a module of its own, or give the job a name=..."
+        )

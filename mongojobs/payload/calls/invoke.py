@@ -1,0 +1,150 @@
+"""Running a call with its hooks, in the order of delayed_job.
+
+All goes well: ``before``, perform, ``success``, ``after``. Something raises: ``error`` with the exception, then
+``after``. Hooks are looked up on job objects only, never on a document that happens to have a method of such a name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
+from typing import Any
+
+from mongojobs.core.errors import Discard, Interrupted, Snooze
+from mongojobs.core.isolation import adopt
+from mongojobs.core.job import Job
+from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.unrun import is_async, ran
+from mongojobs.payload.calls.handler import Call
+from mongojobs.process.copies import CopiesEndHere
+
+Await = Callable[[Coroutine[Any, Any, object]], object]
+"""How a coroutine is brought to its end."""
+
+_NOT_FAILURES = (Snooze, Discard, Interrupted)
+
+
+def call_hook(job_object: object | None, name: str, *arguments: object, wait: Await) -> object:
+    """Call the hook *name* if *job_object* has it, with as many of the *arguments* as it takes, and *wait* for it.
+
+    A hook declared without parameters is called without any. Source: delayed_job.
+    """
+    hook = getattr(job_object, name, None)
+    if not callable(hook):
+        return None
+    with CopiesEndHere():
+        result = hook(*arguments[: _takes(hook, len(arguments))])
+    return ran(_label(hook), wait(_awaited(result)) if inspect.isawaitable(result) else result)
+
+
+def invoke(call: Call, job: Job, *, lifecycle: Lifecycle, wait: Await, wait_for_hook: Await | None = None) -> object:
+    """Run the hooks and the call as the event ``invoke_job``, and return what that gives; raises what they raise.
+
+    ``after`` runs in every case. What ``error`` or ``after`` raise replaces the exception of the job. A ``Snooze``, a
+    ``Discard`` and an interruption are no errors, so that ``error`` is not called for them. Raises NotRunError where
+    the code of the job did not run.
+    """
+    return lifecycle.run_surely("invoke_job", job, body=lambda: _with_hooks(call, job, wait, wait_for_hook or wait))
+
+
+def run_to_end(coroutine: Coroutine[Any, Any, object]) -> object:
+    """Run *coroutine* on an event loop of its own, also where another loop is running already.
+
+    It has a copy of this context, and what it sets there is set here afterwards.
+    """
+    context = copy_context()
+
+    def run() -> object:
+        with asyncio.Runner() as runner:
+            return runner.run(coroutine, context=context)
+
+    try:
+        return _in_thread(run) if _is_on_a_loop() else run()
+    finally:
+        adopt(context)
+
+
+def _with_hooks(call: Call, job: Job, wait: Await, wait_for_hook: Await) -> object:
+    if call.job_object is None:
+        return _perform(call, wait)
+
+    def hook(name: str, *arguments: object) -> None:
+        call_hook(call.job_object, name, job, *arguments, wait=wait_for_hook)
+
+    try:
+        hook("before")
+        result = _perform(call, wait)
+        hook("success")
+    except _NOT_FAILURES:
+        raise
+    except BaseException as error:
+        hook("error", error)
+        raise
+    finally:
+        hook("after")
+    return result
+
+
+def _perform(call: Call, wait: Await) -> object:
+    with CopiesEndHere():
+        result = call.perform()
+    if result is None:
+        return None
+    if inspect.isawaitable(result) and (is_async(call.function) or is_async(inspect.unwrap(call.function))):
+        result = wait(_awaited(result))
+    return ran(_label(call.function), result)
+
+
+def _label(function: object) -> str:
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def _awaited(awaitable: Awaitable[object]) -> Coroutine[Any, Any, object]:
+    """Return a coroutine that gives what *awaitable* does."""
+    if inspect.iscoroutine(awaitable):
+        return awaitable
+
+    async def wait() -> object:
+        return await awaitable
+
+    return wait()
+
+
+def _takes(hook: Callable[..., object], offered: int) -> int:
+    try:
+        parameters = inspect.signature(hook).parameters.values()
+    except (TypeError, ValueError):
+        return offered
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+        return offered
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return min(len(positional), offered)
+
+
+def _is_on_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _in_thread(run: Callable[[], object]) -> object:
+    ended: list[tuple[object, BaseException | None]] = []
+
+    def run_there() -> None:
+        try:
+            ended.append((run(), None))
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            ended.append((None, error))
+
+    thread = threading.Thread(target=run_there, name="mongojobs-inline")
+    thread.start()
+    thread.join()
+    result, error = ended[0]
+    if error is not None:
+        raise error
+    return result

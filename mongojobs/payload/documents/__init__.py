@@ -1,0 +1,1 @@
+"""MongoEngine documents in payloads: stored as references, and where they live."""

@@ -1,0 +1,1 @@
+"""Values: from Python to BSON and back, equal in type and value."""

@@ -1,0 +1,343 @@
+"""From Python values to BSON: what BSON keeps goes as it is, what it lacks is tagged, the rest is refused.
+
+A tagged value is ``{"__mj": tag, "v": ...}``. Only exact types are stored: a subclass of str, list or dict would come
+back as something else than it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import inspect
+import operator
+from collections.abc import Callable, Container
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import partial
+from types import MemberDescriptorType
+from typing import Any, Protocol
+from uuid import UUID
+
+import bson
+from bson import DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
+
+from mongojobs.core.words.naming import shown_name
+from mongojobs.payload.registry import Registry
+from mongojobs.payload.values import times
+from mongojobs.payload.values.refused import RefusedError, reachable
+from mongojobs.payload.values.remedies import REGISTER, advice
+
+TAG = "__mj"
+RESERVED = (TAG, "$ref")
+"""Keys that cannot be field names: ours, and the one by which the driver makes a DBRef of any sub-document."""
+
+DEEPEST = 50
+"""How deep values may be nested. A level costs up to three of BSON's, of which MongoDB stores 180."""
+
+LONGEST_DECIMAL_BITS = 2000
+"""Longer integers are written in hexadecimal: Python may refuse to read decimal ones of more than 640 digits."""
+
+Encode = Callable[[Any, int], object]
+"""Stores a value that is so many containers deep."""
+
+
+class ReferenceEncoder(Protocol):
+    """How the documents of the app's ODM are stored."""
+
+    def encoder(self, cls: type) -> Callable[[Any, Callable[[object], object]], object] | None:
+        """Return what stores the instances of *cls*, None if they are no documents; raises RefusedError.
+
+        It is called with the instance and with a function that stores the values inside.
+        """
+        ...
+
+    def class_name(self, cls: type) -> str | None:
+        """Return the name by which the document class *cls* is found, None if it is none."""
+        ...
+
+
+class Encoder:
+    """Stores values, by one look-up of the exact type each."""
+
+    def __init__(self, registry: Registry, references: ReferenceEncoder) -> None:
+        self._registry = registry
+        self._references = references
+        self._by_type: dict[type, Encode | None] = {
+            **dict.fromkeys((bool, type(None), float, bytes, ObjectId, Decimal128, Timestamp, MinKey, MaxKey)),
+            str: _text,
+            int: _integer,
+            list: self._list,
+            dict: self._dict,
+            tuple: self._tuple,
+            set: partial(self._set, "set"),
+            frozenset: partial(self._set, "frozenset"),
+            Int64: _int64,
+            Decimal: lambda value, _depth: tagged("decimal", str(value)),
+            bson.Binary: lambda value, _depth: tagged("binary", [value.subtype, bytes(value)]),
+            UUID: lambda value, _depth: tagged("uuid", bson.Binary(value.bytes, 4)),
+            Regex: _regex,
+            DBRef: self._dbref,
+            times.Own.datetime: _datetime,
+            times.Own.date: _date,
+            time: lambda value, _depth: tagged("time", times.stored_time(value)),
+            timedelta: lambda value, _depth: tagged("timedelta", _integer(value // _MICROSECOND, 0)),
+        }
+
+    def encode(self, value: object, depth: int = 1) -> object:
+        """Return *value* as BSON. Raises RefusedError."""
+        kind = type(value)
+        try:
+            handler = self._by_type[kind]
+        except KeyError:
+            handler = self._by_type[kind] = self._for_class(kind)
+        return value if handler is None else handler(value, depth)
+
+    def class_name(self, cls: type) -> str:
+        """Return the name under which *cls* is stored. Raises RefusedError where a worker would not find it."""
+        name = self._references.class_name(cls) or self._registry.class_name(cls)
+        if name is None:
+            raise RefusedError(f"is the class {cls.__qualname__}, which is not registered: {REGISTER}")
+        return reachable(name)
+
+    def fields(self, instance: Any, depth: int) -> object:
+        """Return what makes up *instance*, of a registered class: the fields of a dataclass, else its ``__dict__``."""
+        _refuse_hidden_state(type(instance))
+        if not dataclasses.is_dataclass(instance):
+            return self._named(_attributes(instance), depth)
+        names = [field.name for field in dataclasses.fields(instance)]
+        unset = [name for name in names if not hasattr(instance, name)]
+        if unset:
+            raise RefusedError(f"is a {type(instance).__name__} whose field {unset[0]!r} is not set: set it first")
+        _refuse_other_attributes(instance, names)
+        return self._named({name: getattr(instance, name) for name in names}, depth)
+
+    def _for_class(self, kind: type) -> Encode:
+        """Return what stores the instances of a class that is not in the table. Raises RefusedError."""
+        as_document = self._references.encoder(kind)
+        if as_document is not None:
+            return lambda value, depth: as_document(value, partial(self.encode, depth=depth + 1))
+        if issubclass(kind, type):
+            return lambda value, _depth: tagged("class", self.class_name(value))
+        stood_in_for = times.stood_in_for(kind)
+        if stood_in_for is not None:
+            return _datetime if stood_in_for is times.Own.datetime else _date
+        self._name(kind)
+        if issubclass(kind, enum.Enum):
+            return self._enum
+        if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+            return self._namedtuple
+        return partial(self._instance, "dataclass" if dataclasses.is_dataclass(kind) else "object")
+
+    def _name(self, kind: type) -> str:
+        """Return the name under which the class *kind* of a value is registered now. Raises RefusedError."""
+        name = self._registry.class_name(kind)
+        if name is None:
+            raise RefusedError(f"is {_a(kind)}: {advice(kind)}")
+        return reachable(name)
+
+    def _list(self, value: list[object] | tuple[object, ...], depth: int) -> list[object]:
+        _check_depth(depth)
+        stored: list[object] = []
+        try:
+            for item in value:
+                stored.append(self.encode(item, depth + 1))  # noqa: PERF401 - its length tells which item was refused
+        except RefusedError as refused:
+            refused.path.append(f"[{len(stored)}]")
+            raise
+        return stored
+
+    def _dict(self, value: dict[Any, object], depth: int) -> object:
+        for key in value:
+            if type(key) is not str or key in RESERVED:
+                return self._pairs(value, depth)
+        _check_depth(depth)
+        stored: dict[str, object] = {}
+        key = ""
+        try:
+            for key, item in value.items():
+                stored[_key(key)] = self.encode(item, depth + 1)
+        except RefusedError as refused:
+            refused.path.append(f'["{key}"]')
+            raise
+        return stored
+
+    def _pairs(self, value: dict[Any, object], depth: int) -> object:
+        _check_depth(depth)
+        pairs: list[object] = []
+        key: object = None
+        try:
+            for key, item in value.items():
+                stored_key = _key(key) if type(key) is str else self.encode(key, depth + 1)
+                pairs.append([stored_key, self.encode(item, depth + 1)])
+        except RefusedError as refused:
+            refused.path.append(f"[{_shown(key)}]")
+            raise
+        return tagged("pairs", pairs)
+
+    def _named(self, fields: dict[str, object], depth: int) -> object:
+        """Store *fields* like a dict, but let the path say ``.name``."""
+        try:
+            return self._dict(fields, depth)
+        except RefusedError as refused:
+            if refused.path:
+                refused.path[-1] = "." + refused.path[-1][2:-2]
+            raise
+
+    def _tuple(self, value: tuple[object, ...], depth: int) -> object:
+        return tagged("tuple", self._list(value, depth))
+
+    def _set(self, tag: str, value: set[object] | frozenset[object], depth: int) -> object:
+        _check_depth(depth)
+        try:
+            items = [self.encode(item, depth + 1) for item in value]
+        except RefusedError as refused:
+            refused.path.append("{...}")
+            raise
+        return tagged(tag, sorted(items, key=_sort_key))
+
+    def _enum(self, value: enum.Enum, _depth: int) -> object:
+        name = self._name(type(value))
+        if isinstance(value, enum.Flag) and value.name not in type(value).__members__:
+            return _flags(name, value)
+        return tagged("enum", {"class": name, "name": value.name})
+
+    def _namedtuple(self, value: Any, depth: int) -> object:
+        _refuse_other_attributes(value, ())
+        return tagged("namedtuple", {"class": self._name(type(value)), "fields": self._named(value._asdict(), depth)})
+
+    def _instance(self, tag: str, value: object, depth: int) -> object:
+        return tagged(tag, {"class": self._name(type(value)), "fields": self.fields(value, depth)})
+
+    def _dbref(self, value: DBRef, depth: int) -> object:
+        extra = {key: item for key, item in value.as_doc().items() if key not in ("$ref", "$id", "$db")}
+        content = {"collection": value.collection, "id": value.id, "database": value.database, "extra": extra}
+        return tagged("dbref", self._named(content, depth))
+
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def tagged(tag: str, content: object) -> dict[str, object]:
+    """Return what stands in a payload for a value that BSON lacks."""
+    return {TAG: tag, "v": content}
+
+
+def _text(value: str, _depth: int) -> str:
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise RefusedError("holds a lone surrogate, which is no character: decode it properly first") from None
+    return value
+
+
+def _key(key: str) -> str:
+    if "\0" in key:
+        raise RefusedError("has a NUL in its key, which BSON forbids: take it out")
+    return _text(key, 0)
+
+
+def _integer(value: int, _depth: int) -> object:
+    if -(2**63) <= value < 2**63:
+        return value
+    return tagged("bigint", written_integer(value))
+
+
+def written_integer(value: int) -> str:
+    """Return *value* as the text of the tag ``bigint``."""
+    return str(value) if value.bit_length() <= LONGEST_DECIMAL_BITS else hex(value)
+
+
+def _int64(value: Int64, _depth: int) -> object:
+    if not -(2**63) <= value < 2**63:
+        raise RefusedError("is an Int64 of more than 64 bits: pass int(value)")
+    return tagged("int64", int(value))
+
+
+def _datetime(value: datetime, _depth: int) -> object:
+    value = times.in_utc(value if type(value) is times.Own.datetime else times.own_datetime(value))
+    return value if times.is_plain(value) else tagged("datetime", times.stored_datetime(value))
+
+
+def _date(value: date, _depth: int) -> object:
+    return tagged("date", value.isoformat())
+
+
+def _regex(value: Regex[Any], _depth: int) -> object:
+    pattern = value.pattern
+    if type(pattern) is not str or "\0" in _text(pattern, 0) or bson.decode(bson.encode({"": value}))[""] != value:
+        raise RefusedError("is a Regex whose pattern or flags BSON cannot keep: pass them as texts")
+    return value
+
+
+def _flags(name: str, value: enum.Flag) -> object:
+    cls = type(value)
+    members = [member for member in cls if member in value]
+    if functools.reduce(operator.or_, members, cls(0)) != value:
+        raise RefusedError(f"is {value!r}, which is no combination of members of {cls.__name__}")
+    return tagged("flags", {"class": name, "names": [member.name for member in members]})
+
+
+def _sort_key(stored: object) -> bytes:
+    """Sets have no order, but equal ones must be stored alike."""
+    return bson.encode({"": stored})
+
+
+def _check_depth(depth: int) -> None:
+    if depth > DEEPEST:
+        raise RefusedError(f"is nested more than {DEEPEST} levels deep, or contains itself: pass something flatter")
+
+
+def _refuse_hidden_state(kind: type) -> None:
+    """Refuse classes whose instances hold more than we would store: those built on dict, Exception, or with slots."""
+    if issubclass(kind, enum.Enum):
+        raise RefusedError(f"is {_a(kind)}, an enum: pass it as an argument")
+    try:
+        object.__new__(kind)
+    except TypeError:
+        raise RefusedError(f"is {_a(kind)}, which holds more than its attributes: make it a plain dataclass") from None
+    slots = [cls for cls in kind.__mro__ if getattr(cls, "__slots__", ()) and "__slots__" in vars(cls)]
+    if slots and not dataclasses.is_dataclass(kind):
+        raise RefusedError(f"is {_a(kind)}, which has __slots__: make it a dataclass")
+
+
+def _attributes(instance: object) -> dict[str, object]:
+    """Return what was set on *instance*, but for what Python notes there, such as the parameters of a generic class."""
+    return {
+        name: value
+        for name, value in getattr(instance, "__dict__", {}).items()
+        if not (name.startswith("__") and name.endswith("__"))
+    }
+
+
+def _refuse_other_attributes(instance: object, fields: Container[str]) -> None:
+    """Refuse what holds more than its fields, as ``__post_init__`` may set it: it would not arrive.
+
+    Raises RefusedError. What a ``cached_property`` keeps is made anew.
+    """
+    kind: type = type(instance)
+    for name in (*_attributes(instance), *(slot for slot in _slots(kind) if hasattr(instance, slot))):
+        if name not in fields and not isinstance(inspect.getattr_static(kind, name, None), functools.cached_property):
+            raise RefusedError(
+                f"is a {kind.__name__} with the attribute {name!r}, which is no field and so would not arrive: declare"
+                f" it as a field, with field(init=False) if it is not for the constructor, or make it a property"
+            )
+
+
+@functools.lru_cache(maxsize=4096)
+def _slots(kind: type) -> list[str]:
+    return [name for cls in kind.__mro__ for name, slot in vars(cls).items() if isinstance(slot, MemberDescriptorType)]
+
+
+def _a(kind: type) -> str:
+    name = shown_name(kind)
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def _shown(key: object) -> str:
+    return f"{key!r:.50}" if type(key) in (str, bool, float) or _is_short(key) else _a(type(key))
+
+
+def _is_short(key: object) -> bool:
+    return type(key) is int and key.bit_length() <= LONGEST_DECIMAL_BITS

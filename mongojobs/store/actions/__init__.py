@@ -1,0 +1,1 @@
+"""What people do with jobs: with one, and with many."""

@@ -1,0 +1,1 @@
+"""The life of a job: insert, reserve, end, rescue."""

@@ -1,0 +1,1 @@
+"""What people ask about jobs: lists, counts, groups of failures, diagnostics."""

@@ -1,0 +1,124 @@
+"""A look at the jobs as a whole, for whoever asks what is wrong: each query reads a bounded number of index keys."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from mongojobs.core.job import FAILED, READY, STATES, Document, JobId
+from mongojobs.store import indexes
+from mongojobs.store.base import StoreBase
+from mongojobs.store.filters import EPOCH
+
+MOST_JOBS: Final = 1000
+MOST_OF_AN_AGE: Final = 10_000
+"""So many of the oldest and of the newest jobs are looked at for what no index knows."""
+
+_CLASS: Final[Document] = {"$ifNull": ["$handler.target.v.class", "$handler.target"]}
+"""The class of a document's method stands inside of the reference to it, and all others are named by themselves."""
+
+_BYTES: Final[Document] = {"$cond": [{"$eq": [{"$type": "$handler"}, "object"]}, {"$bsonSize": "$handler"}, 0]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobKind:
+    """Jobs of one kind: their number, their largest payload and the id of one of them.
+
+    *handler* is their payload as far as it tells which code it is for: without arguments.
+    """
+
+    name: str
+    handler: Document
+    jobs: int
+    most_bytes: int
+    example: JobId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OddState:
+    """A state that is none: no query of a worker or a list finds the *jobs* that are in it."""
+
+    state: object
+    jobs: int
+    example: JobId
+
+
+class Survey(StoreBase):
+    """The part of the store that looks at many jobs for a doctor's sake; use it under a ``time_limit``."""
+
+    def kinds(self, state: Literal["ready", "failed"]) -> list[JobKind]:
+        """Return what kinds the first ready jobs, or the last failed ones, are of. Raises DatabaseError."""
+        if state == READY:
+            return self._kinds({"state": READY, "run_at": {"$gte": EPOCH}}, {"run_at": 1}, indexes.READY_BY_TIME)
+        return self._kinds({"state": FAILED}, {"finished_at": -1}, indexes.ENDED)
+
+    def odd_states(self) -> list[OddState]:
+        """Return the unknown states among the 10,000 oldest and the 10,000 newest jobs. Raises DatabaseError."""
+        found: dict[JobId, object] = {}
+        for direction in (1, -1):
+            pipeline: list[Document] = [
+                {"$sort": {"_id": direction}},
+                {"$limit": MOST_OF_AN_AGE},
+                {"$match": {"state": {"$nin": list(STATES)}}},
+                {"$project": {"state": 1}},
+            ]
+            found |= {one["_id"]: one.get("state") for one in self.collection.aggregate(pipeline)}
+        examples = {repr(state): (state, job_id) for job_id, state in found.items()}
+        jobs = Counter(map(repr, found.values()))
+        return [OddState(state=state, jobs=jobs[text], example=job_id) for text, (state, job_id) in examples.items()]
+
+    def collection_type(self) -> str:
+        """Return ``collection``, or ``capped``, ``timeseries`` or ``view``. Raises DatabaseError."""
+        made = next(self.collection.database.list_collections(filter={"name": self.collection.name}), {})
+        return "capped" if made.get("options", {}).get("capped") else str(made.get("type", "collection"))
+
+    def foreign_indexes(self) -> list[Document]:
+        """Return the indexes of the jobs that are none of ours, as the server lists them. Raises DatabaseError."""
+        ours = {"_id_", *(index.name for index in indexes.INDEXES if not index.suffix)}
+        return [dict(found) for found in self.collection.list_indexes() if found["name"] not in ours]
+
+    def _kinds(self, query: Document, order: Document, index: str) -> list[JobKind]:
+        key: Document = {
+            "name": "$name",
+            "v": "$handler.v",
+            "kind": "$handler.kind",
+            "class": _CLASS,
+            "method": "$handler.method",
+        }
+        sums: Document = {"jobs": {"$sum": 1}, "bytes": {"$max": "$bytes"}, "example": {"$first": "$_id"}}
+        pipeline: list[Document] = [
+            {"$match": query},
+            {"$sort": order},
+            {"$limit": MOST_JOBS},
+            {"$project": {**key, "bytes": _BYTES}},
+            {"$group": {"_id": {name: f"${name}" for name in key}, **sums}},
+        ]
+
+        def look(hint: str | None) -> list[Document]:
+            options: dict[str, Any] = {} if hint is None else {"hint": hint}
+            return list(self.collection.aggregate(pipeline, **options))
+
+        return [_to_kind(found) for found in self._using(index, look)]
+
+
+def _to_kind(found: Document) -> JobKind:
+    key = found["_id"]
+    is_method = key.get("kind") == "method"
+    handler: Document = {
+        "v": key.get("v"),
+        "kind": key.get("kind"),
+        "target": {"v": {"class": key.get("class")}} if is_method else key.get("class"),
+        "method": key.get("method"),
+        "args": [],
+        "kwargs": {},
+    }
+    if handler["method"] is None:
+        del handler["method"]
+    return JobKind(
+        name=str(key.get("name")),
+        handler=handler,
+        jobs=found["jobs"],
+        most_bytes=found["bytes"],
+        example=found["example"],
+    )

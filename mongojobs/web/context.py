@@ -1,0 +1,189 @@
+"""One request to the dashboard, and what a page may ask of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from werkzeug.exceptions import BadRequest
+from werkzeug.routing import MapAdapter
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Request, Response
+
+from mongojobs.app import MongoJobs
+from mongojobs.app.dashboard import Count, Known, place, what_is_known
+from mongojobs.app.doctor.examine import look_from_here
+from mongojobs.app.doctor.findings import Finding
+from mongojobs.core.job_filter import JobFilter, ShownState
+from mongojobs.core.notices import ActionTaken
+from mongojobs.core.stats import OTHER, coarsest
+from mongojobs.core.words.wording import iso
+from mongojobs.web.auth import User
+from mongojobs.web.cache import Memory
+from mongojobs.web.charts import RANGES, ChartColumn, Range, Summary, columns
+
+T = TypeVar("T")
+
+LONGEST_PARAMETER: Final = 1024
+"""In characters; no text that anybody types is longer."""
+
+_LONGEST_MEMORY_SECONDS: Final = 60.0
+_SHORT_MEMORY_SECONDS: Final = 5.0
+_MOST_KNOWN: Final = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestContext:
+    """A request of *user* to the dashboard of *app*; *now* is the database's time."""
+
+    request: Request
+    user: User
+    app: MongoJobs
+    endpoint: str
+    urls: MapAdapter
+    now: datetime
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """What the address itself says."""
+    memory: Memory
+    show_arguments: bool = True
+    on_action: Callable[[ActionTaken], object] | None = None
+
+    @property
+    def here(self) -> str:
+        """The address of this page, wherever the dashboard is mounted."""
+        parts = urlsplit(self.request.url)
+        return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+    @property
+    def place(self) -> str:
+        """Where the jobs are, without credentials."""
+        return place(self.app)
+
+    @property
+    def stamp(self) -> str:
+        """The database's time, for the page's script."""
+        return iso(self.now)
+
+    @property
+    def is_fragment(self) -> bool:
+        """Whether only the part of the page is wanted that changes."""
+        return self.request.headers.get("HX-Request") == "true"
+
+    def columns(self, chosen: Range, name: str | None = None) -> tuple[ChartColumn, ...]:
+        """Return what became of all jobs, or of those called *name*, in each part of the last time.
+
+        As for ``summary``: workers report once a minute, so what has been read is kept for as long at most.
+        """
+
+        def make() -> tuple[ChartColumn, ...]:
+            stats = self.app.stats(by=chosen.step, since=self._begin(chosen), name=name, apart=name is not None)
+            return columns(stats.by_time(), chosen.column)
+
+        return self._recall(("columns", name), chosen, make)
+
+    def summary(self, chosen: Range) -> Summary:
+        """Return what became of the jobs of each name and queue in the last time.
+
+        Where there is too much to read of some part, it is what the chart shows: the last of it, step by step.
+        """
+
+        def make() -> Summary:
+            begin, step = self._begin(chosen), chosen.step
+            times = list(coarsest(begin, self.now, finest=step))
+            parts = tuple(self.app.stats(by=by, since=since, until=until) for by, since, until in times)
+            if all(part.since == since for part, (_, since, _) in zip(parts, times, strict=True)):
+                return Summary(parts)
+            return Summary((self.app.stats(by=step, since=begin, until=self.now),))
+
+        return self._recall(("summary",), chosen, make)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what a doctor finds, at most a minute ago: nobody wants to wait for him at each page."""
+        return self.memory.recall(("findings",), _LONGEST_MEMORY_SECONDS, lambda: look_from_here(self.app, os.environ))
+
+    def counts(self, chosen: JobFilter) -> Mapping[ShownState, Count]:
+        """Return how many jobs match in each state; a page that looks for news gets what is some seconds old."""
+        seconds = _SHORT_MEMORY_SECONDS * 2 if self.is_fragment and chosen != JobFilter(state=chosen.state) else -1.0
+        return self.memory.recall(("counts", chosen), seconds, lambda: self.app.counts(chosen))
+
+    def known(self) -> Known:
+        """Return what may be looked for: what is declared, what waits, and what ran in the last hour."""
+
+        def make() -> Known:
+            found, ran = what_is_known(self.app, most=_MOST_KNOWN), self.summary(RANGES["1h"])
+            names, queues = {*found.names, *ran.by_name} - {OTHER}, {*found.queues, *ran.by_queue} - {OTHER}
+            return Known(tuple(sorted(names)[:_MOST_KNOWN]), tuple(sorted(queues)[:_MOST_KNOWN]))
+
+        return self.memory.recall(("known",), _LONGEST_MEMORY_SECONDS, make)
+
+    def retrying(self) -> Count:
+        """Return how many jobs have failed and wait for another attempt, at most some seconds ago."""
+
+        def count() -> Count:
+            return self.app.count(JobFilter(retrying=True))
+
+        return self.memory.recall(("retrying",), _SHORT_MEMORY_SECONDS, count)
+
+    def _begin(self, chosen: Range) -> datetime:
+        """Return when *chosen* begins; not before figures are kept, since those of days stay longer than others."""
+        kept = self.app.settings.stats_retention
+        return self.now - min(chosen.span, kept or chosen.span)
+
+    def _recall(self, what: tuple[str | None, ...], chosen: Range, make: Callable[[], T]) -> T:
+        seconds = min(chosen.column.total_seconds() / 6, _LONGEST_MEMORY_SECONDS)
+        return self.memory.recall((chosen, *what), seconds, make)
+
+    def text(self, name: str) -> str:
+        """Return a parameter of the address or the form. Raises BadRequest for one that is too long."""
+        value = self.request.values.get(name, "").strip()
+        if len(value) > LONGEST_PARAMETER:
+            raise BadRequest(f"{name} is longer than {LONGEST_PARAMETER} characters.")
+        return value
+
+    def choice(self, name: str, allowed: tuple[str, ...]) -> str:
+        """Return a parameter that must be one of *allowed*; the first if it is not there. Raises BadRequest."""
+        value = self.text(name) or allowed[0]
+        if value not in allowed:
+            raise BadRequest(f"{name} must be one of: {', '.join(filter(None, allowed))}.")
+        return value
+
+    def number(self, name: str, *, default: int, least: int, most: int) -> int:
+        """Return a parameter that must be a whole number. Raises BadRequest."""
+        value = self.text(name)
+        if not value:
+            return default
+        digits = value.removeprefix("-")
+        if not (digits.isascii() and digits.isdecimal() and len(digits) < 12 and least <= int(value) <= most):
+            raise BadRequest(f"{name} must be a whole number between {least} and {most}.")
+        return int(value)
+
+    def url(self, endpoint: str, **values: Any) -> str:
+        """Return the address of a page, below wherever the dashboard is mounted."""
+        return self.urls.build(endpoint, {name: value for name, value in values.items() if value not in (None, "")})
+
+    def done(self, action: str, *, count: int = 1, target: Mapping[str, object]) -> None:
+        """Tell the log and ``on_action`` that the user has changed something."""
+        notice = ActionTaken(user=self.user.name, action=action, count=count, target=dict(target))
+        self.app.lifecycle.notify(notice)
+        if self.on_action is not None:
+            self.on_action(notice)
+
+    def go(self, endpoint: str, **values: Any) -> Response:
+        """Send the browser on to another page, after a form."""
+        return redirect(self.url(endpoint, **values), 303, Response)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A template and what it is filled with."""
+
+    template: str
+    values: Mapping[str, object] = field(default_factory=dict)
+    status: int = 200
+
+
+View = Callable[[RequestContext], Page | Response]

@@ -1,0 +1,98 @@
+"""From a page to an answer: templates, their filters, and fragments that are sent only when they have changed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from werkzeug.http import quote_etag, unquote_etag
+from werkzeug.wrappers import Response
+
+from mongojobs.version import __version__
+from mongojobs.web import wording
+from mongojobs.web.context import Page, RequestContext
+from mongojobs.web.csrf import keep_token, token_of
+from mongojobs.web.search import ended_within, term
+
+_LIVE: Final = "live"
+"""The block of a template that changes while one looks at it."""
+
+_CLOCK: Final = re.compile(r'(?<=<time )([^>]*>)[^<]*|data-now="[^"]*"')
+"""What moves on with the time alone."""
+_FILTERS: Final[tuple[Callable[..., Any], ...]] = (
+    wording.ago,
+    wording.since,
+    wording.waiting,
+    wording.exact,
+    wording.duration,
+    wording.number,
+    wording.first_line,
+)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("mongojobs.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=wording.visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {made.__name__: made for made in _FILTERS}
+    environment.tests["listens"] = _listens
+    environment.globals |= {"version": __version__, "static_version": _static_version(), "term": term}
+    environment.globals["ended_within"] = ended_within
+    environment.globals["parts"] = environment.get_template("_parts.html").module
+    return environment
+
+
+def _listens(queues: Sequence[str], queue: str) -> bool:
+    """Whether a worker on *queues* takes jobs of *queue*; on none means on all."""
+    return not queues or queue in queues
+
+
+def _static_version() -> str:
+    """Return what changes whenever a static file does, for their addresses."""
+    texts = sorted(
+        (file.name, file.read_bytes()) for file in (files("mongojobs.web") / "static").iterdir() if file.is_file()
+    )
+    return hashlib.sha256(repr(texts).encode()).hexdigest()[:12]
+
+
+_templates: Final = _environment()
+
+
+def render(page: Page, visit: RequestContext) -> Response:
+    """Return *page* as HTML: all of it, or the part that changes, if that is what was asked for."""
+    template = _templates.get_template(page.template)
+    token = token_of(visit.request)
+    values = {"visit": visit, "url": visit.url, "user": visit.user, "now": visit.now, "token": token, **page.values}
+    if visit.is_fragment and _LIVE in template.blocks and page.status == 200:
+        return _fragment("".join(template.blocks[_LIVE](template.new_context(values))), visit)
+    response = Response(template.render(values), status=page.status, mimetype="text/html")
+    keep_token(response, visit.request, token)
+    return response
+
+
+def render_error(status: int, title: str, text: str, *, home: str, is_known: bool) -> Response:
+    """Return a page that says what went wrong, in its full dress to users that are known."""
+    template = _templates.get_template("error.html")
+    html = template.render(status=status, title=title, text=text, home=home, is_known=is_known)
+    return Response(html, status=status, mimetype="text/html")
+
+
+def _fragment(html: str, visit: RequestContext) -> Response:
+    """Return *html*, or that it is as the browser has it already.
+
+    How long ago something was does not count: the page's script keeps such texts up to date.
+    """
+    etag = hashlib.sha256(_CLOCK.sub(r"\1", html).encode("utf-8", "replace")).hexdigest()[:32]
+    known, _ = unquote_etag(visit.request.headers.get("If-None-Match"))
+    response = Response(status=304) if known == etag else Response(html, mimetype="text/html")
+    response.headers["ETag"] = quote_etag(etag)
+    return response

@@ -1,0 +1,204 @@
+"""The inside of a child process: it runs the jobs that its worker sends, one after the other, in its main thread."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import queue
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Final, NoReturn, TypeVar
+
+from mongojobs.core.clock import monotonic_seconds
+from mongojobs.core.job import Document, Job
+from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.notices import CallbackRaised, Notice
+from mongojobs.core.settings import Settings
+from mongojobs.payload.calls.handler import Call, Payloads
+from mongojobs.process.signals import WORKER_SIGNALS, Handlers, do_nothing, dump_stacks_on_demand
+from mongojobs.store.documents import to_job
+from mongojobs.worker.children import messages
+from mongojobs.worker.children.channel import Channel
+from mongojobs.worker.inflight import InFlightJob
+from mongojobs.worker.recycle import measured
+from mongojobs.worker.run.overrides import Overrides
+from mongojobs.worker.run.runner import Runner
+from mongojobs.worker.threads.slots import EventLoop
+
+T = TypeVar("T")
+
+CLOSE_SECONDS: Final = 0.2
+CUT_OFF_STATUS: Final = 74
+"""The exit status of a child that cannot reach its worker. Source: sysexits.h, EX_IOERR."""
+
+
+def end_with_the_worker(life: int) -> None:
+    """Let the kernel end this process when the far end of the pipe *life* closes, whatever code runs here then.
+
+    And with it all of its group: what its jobs have started. Nobody else is in that group.
+    """
+    os.set_inheritable(life, False)
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGIO])
+    fcntl.fcntl(life, fcntl.F_SETOWN, -os.getpgrp() if _has_own_group() else os.getpid())
+    fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([life], [], [], 0)[0]:  # it has closed before: nobody will tell
+        os._exit(CUT_OFF_STATUS)
+
+
+def _has_own_group() -> bool:
+    return os.getpgrp() == os.getpid()
+
+
+def leave_signals_to_the_worker() -> None:
+    """Do nothing at the signals that stop a worker, which platforms send to all processes.
+
+    By a handler, since what is ignored would be ignored in the processes that jobs start too.
+    """
+    Handlers(dict.fromkeys(WORKER_SIGNALS, do_nothing)).take()
+    for number in WORKER_SIGNALS:
+        signal.siginterrupt(number, False)  # system calls in C code go on
+    dump_stacks_on_demand()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, WORKER_SIGNALS)
+
+
+class ChildMain:
+    """Serves the worker at the other end of the socket *connection* (a descriptor)."""
+
+    def __init__(self, connection: int, payloads: Payloads, settings: Settings, lifecycle: Lifecycle) -> None:
+        # What jobs start must not have it: a crash here would not be seen at the other end.
+        os.set_inheritable(connection, False)
+        self._channel = Channel(socket.socket(fileno=connection))
+        os.register_at_fork(after_in_child=self._channel.close)
+        self._worker = os.getppid()
+        self._settings = settings
+        self._jobs: queue.SimpleQueue[InFlightJob | None] = queue.SimpleQueue()
+        self._held: InFlightJob | None = None
+        self._stopping = threading.Event()
+        self._clock = _WorkersClock()
+        self._events = _Events(lifecycle, lambda notice: self._channel.send(messages.complaint(notice)))
+        self._event_loop = EventLoop()
+        self._runner = Runner(
+            payloads,
+            settings,
+            self._events,
+            self._clock,
+            worker="",
+            watch=self._tell_limit,
+            loop=self._event_loop.get,
+        )
+
+    def serve(self) -> None:
+        """Run jobs until the worker closes the connection; for the main thread."""
+        threading.Thread(target=self._read, name="mongojobs-channel", daemon=True).start()
+        with suppress(OSError):  # the worker is gone, as the reader will find out
+            self._channel.send(messages.READY)
+        while (held := self._jobs.get()) is not None:
+            outcome = self._runner.run(held)
+            held.interruption.close()
+            self._held = None
+            told = messages.outcome(outcome, self._events.take())
+            try:
+                self._channel.send(told | {"memory": measured(self._settings)})
+            except OSError:
+                os._exit(CUT_OFF_STATUS)  # the worker is gone, or the job has closed all files
+        self._event_loop.close(CLOSE_SECONDS)
+
+    def _read(self) -> None:
+        """Do what the worker says: the body of a thread."""
+        while (message := self._receive()) is not None:
+            self._obey(message)
+        if self._held is not None:
+            self._leave()  # nobody is there any more who could write its result
+        self._jobs.put(None)
+
+    def _leave(self) -> NoReturn:
+        """End at once; with all that jobs have started where the worker is not there to do that."""
+        if os.getppid() != self._worker and _has_own_group():
+            os.killpg(os.getpgrp(), signal.SIGKILL)
+        os._exit(CUT_OFF_STATUS)
+
+    def _receive(self) -> Document | None:
+        try:
+            return self._channel.receive()
+        except OSError:
+            return None
+
+    def _obey(self, message: Document) -> None:
+        match message["kind"]:
+            case "run":
+                self._clock.set(message["now"])
+                held = InFlightJob(
+                    to_job(message["job"]), expires=float("inf"), is_async=False, stopping=self._stopping
+                )
+                held.started = monotonic_seconds()
+                if message["exception"] is not None:
+                    held.interruption.interrupt(messages.INTERRUPTIONS[message["exception"]])
+                self._held = held
+                self._jobs.put(held)
+            case "interrupt" if self._held is not None:
+                self._held.interruption.interrupt(messages.INTERRUPTIONS[message["exception"]])
+            case "lost" if self._held is not None:
+                self._held.is_given_up = True
+            case "stopping":
+                self._stopping.set()
+            case _:
+                pass  # an interruption of a run that has ended
+
+    def _tell_limit(self, held: InFlightJob) -> None:
+        """Tell what the job object says of itself, as nobody can ask it once it is deaf; all else the worker knows."""
+        if held.call is not None:
+            self._channel.send(messages.limit(held.limit, self._max_attempts(held.job, held.call)))
+
+    def _max_attempts(self, job: Job, call: Call) -> int | None:
+        try:
+            return Overrides(job, call, call.declaration, self._settings, lambda _name, _error: None).max_attempts()
+        except BaseException:  # noqa: BLE001 - it may raise anything; it is asked again when it matters, and then told
+            return None
+
+
+class _Events(Lifecycle):
+    """The lifecycle of the child: ``invoke_job`` comes up here, all else in the worker, which is told of it."""
+
+    def __init__(self, lifecycle: Lifecycle, report_exception: Callable[[CallbackRaised], None]) -> None:
+        super().__init__()
+        self._lifecycle = lifecycle
+        self._report_exception = report_exception
+        self._seen: list[str] = []
+
+    def run(self, event: str, *arguments: object, body: Callable[[], T]) -> T:
+        if event == "invoke_job":
+            return self._lifecycle.run(event, *arguments, body=body)
+        self._seen.append(event)
+        return body()
+
+    def notify(self, notice: Notice, *, is_foretold: bool = False) -> None:  # noqa: ARG002 - nothing is foretold here
+        if isinstance(notice, CallbackRaised):
+            self._report_exception(notice)
+
+    def take(self) -> list[str]:
+        """Return which events have come up since the last call."""
+        seen, self._seen = self._seen, []
+        return seen
+
+
+class _WorkersClock:
+    """The server's time as the worker last told it, carried on."""
+
+    def __init__(self) -> None:
+        self.set(datetime.fromtimestamp(0, UTC))
+
+    def set(self, now: datetime) -> None:
+        """It is *now* now."""
+        self._told = now, time.monotonic()
+
+    def now(self) -> datetime:
+        """Return the server's time."""
+        moment, since = self._told
+        return moment + timedelta(milliseconds=int((time.monotonic() - since) * 1000))

@@ -1,0 +1,418 @@
+"""What a worker process holds: jobs that wait for a slot, run, are to be written, or are on their way back.
+
+All of them are locked by us, so all of them are renewed by the heartbeat. The slots take their jobs from here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Final
+
+from mongojobs.core.clock import elapsed_seconds, monotonic_seconds
+from mongojobs.core.job import Job, JobId
+from mongojobs.payload.calls.handler import Call
+from mongojobs.process.cpu_load import STRETCH_SECONDS, CpuLoad
+from mongojobs.worker.run.interruption import Interruption
+
+Key = tuple[JobId, str | None]
+
+LONG_BLOCK_SECONDS: Final = 1.0
+"""From when on it is told that a job does not let the event loop turn."""
+
+
+class LoopTime:
+    """What a run has to do with the event loop: what it waited for it, and what it made others wait, in seconds."""
+
+    __slots__ = ("blocked", "excused", "is_there", "waits_since")
+
+    def __init__(self) -> None:
+        self.is_there = False
+        self.waits_since: float | None = None
+        """Since when a coroutine has been waiting to begin, in ``monotonic_seconds``."""
+        self.excused = 0.0
+        self.blocked = 0.0
+
+
+class InFlightJob:
+    """One job that this process holds, and the run of it that goes on here."""
+
+    __slots__ = (
+        "_ends",
+        "call",
+        "expires",
+        "interruption",
+        "is_async",
+        "is_given_up",
+        "is_stuck",
+        "is_timed_out",
+        "job",
+        "limit",
+        "loop_time",
+        "overdue_since",
+        "seconds",
+        "started",
+        "stopping_event",
+    )
+
+    def __init__(self, job: Job, *, expires: float, is_async: bool, stopping: threading.Event) -> None:
+        self.stopping_event = stopping
+        self.job = job
+        job.begin(self)
+        self.expires = expires
+        """When the lock runs out unless it is renewed, in ``elapsed_seconds``."""
+        self.is_async = is_async
+        self.call: Call | None = None
+        """The payload, once it is loaded."""
+        self.interruption = Interruption()
+        self.started: float | None = None
+        """When the run began, in ``monotonic_seconds``."""
+        self._ends: float | None = None
+        self.limit = timedelta(0)
+        self.loop_time: LoopTime | None = None
+        """What it has to do with the event loop, if anything."""
+        self.overdue_since: float | None = None
+        """When the run was found to be too long, in ``monotonic_seconds``."""
+        self.seconds: float | None = None
+        """How long the run took, once it has ended."""
+        self.is_given_up = False
+        """Whether we have stopped renewing the lock, since it is not ours any more."""
+        self.is_timed_out = False
+        self.is_stuck = False
+
+    @property
+    def key(self) -> Key:
+        """Tell this reserve of the job from an earlier one of the same job."""
+        return self.job.id, self.job.lock_token
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker has been told to stop."""
+        return self.stopping_event.is_set()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the lock is not ours any more, or may not be: it has not been renewed for a whole lease."""
+        return self.is_given_up or elapsed_seconds() >= self.expires
+
+    @property
+    def deadline(self) -> float | None:
+        """When the run is too long, in ``monotonic_seconds``; None while that cannot be said.
+
+        It counts the run's own time: not that in which it waits for the event loop, which others hold up.
+        """
+        if self._ends is None or self.loop_time is None:
+            return self._ends
+        return None if self.loop_time.waits_since is not None else self._ends + self.loop_time.excused
+
+    @property
+    def is_on_loop(self) -> bool:
+        """Whether a coroutine of the run is on the event loop, or is to begin there."""
+        return self.loop_time is not None and self.loop_time.is_there
+
+    def limit_to(self, limit: timedelta) -> None:
+        """Let the run last for *limit* from its start."""
+        self.limit = limit
+        self._ends = (self.started or monotonic_seconds()) + limit.total_seconds()
+
+    def enter_loop(self) -> None:
+        """Note that a coroutine is handed to the event loop."""
+        self.loop_time = self.loop_time or LoopTime()
+        self.loop_time.is_there, self.loop_time.waits_since = True, monotonic_seconds()
+
+    def begin_on_loop(self) -> None:
+        """Note that the coroutine begins."""
+        if self.loop_time is not None and self.loop_time.waits_since is not None:
+            self.loop_time.excused += monotonic_seconds() - self.loop_time.waits_since
+            self.loop_time.waits_since = None
+
+    def leave_loop(self) -> None:
+        """Note that the coroutine has ended."""
+        if self.loop_time is not None:
+            self.loop_time.is_there, self.loop_time.waits_since = False, None
+
+    def note_block(self, seconds: float, *, is_own: bool) -> None:
+        """Note that the event loop did not turn for so long, because of this run or of another one."""
+        if self.loop_time is None:
+            return
+        if is_own:
+            self.loop_time.blocked += seconds
+        elif self.loop_time.waits_since is None:
+            self.loop_time.excused += seconds
+            if self.overdue_since is not None:
+                self.overdue_since += seconds
+
+
+class InFlight:
+    """The jobs that this process holds, for all of its threads.
+
+    *threads* and *async_concurrency* say how many jobs of each kind (``is_async``) may run at once.
+
+    A thread that has to be woken costs more than most jobs, so none is for nothing. Whoever watches what changes
+    (``wait_until``) is told only once few jobs are left that wait. Of short jobs that keep the interpreter busy, one
+    slot runs one after the other, and one more stands by: it looks every few milliseconds whether the job that runs is
+    a long one, or whether the ``CpuLoad`` has use for more, begins another one then, and wakes the next to stand by.
+    """
+
+    def __init__(self, *, threads: int, async_concurrency: int) -> None:
+        self.threads = threads
+        self._guard = threading.RLock()
+        self._arrived = {False: threading.Condition(self._guard), True: threading.Condition(self._guard)}
+        self._changed = threading.Condition(self._guard)
+        self._few = 0
+        self._limits = {False: threads, True: async_concurrency}
+        self._waiting: dict[bool, deque[InFlightJob]] = {False: deque(), True: deque()}
+        self._running: dict[Key, InFlightJob] = {}
+        self._unwritten: dict[Key, InFlightJob] = {}
+        self._interrupted: dict[Key, InFlightJob] = {}
+        self._returning: dict[Key, InFlightJob] = {}
+        self._busy = {False: 0, True: 0}
+        self._idle = {False: 0, True: 0}
+        self._has_standby = {False: False, True: False}
+        self._load = CpuLoad()
+        self._ended_jobs = 0
+        self._ended_seconds = 0.0
+        self._last_start = {False: monotonic_seconds(), True: monotonic_seconds()}
+        self._waiting_since = {False: 0.0, True: 0.0}
+        self._closed = False
+
+    def add(self, held: Iterable[InFlightJob]) -> None:
+        """Queue jobs for the slots."""
+        with self._guard:
+            if not (self._running or self.waiting()):
+                self._load.begin()
+            for one in held:
+                waiting = self._waiting[one.is_async]
+                if not waiting:
+                    self._waiting_since[one.is_async] = monotonic_seconds()
+                waiting.append(one)
+            for is_async in (False, True):
+                self._call_one(is_async=is_async)
+
+    def take(self, *, is_async: bool) -> InFlightJob | None:
+        """Wait for a job, mark it as running and return it; None when there will be no more.
+
+        A job whose lock has run out meanwhile, as in a process that was paused, is dropped: another may have it.
+        """
+        waiting = self._waiting[is_async]
+        with self._guard:
+            while True:
+                while not (self._closed or (waiting and self._is_another_of_use(is_async=is_async))):
+                    self._wait_for_work(is_async=is_async)
+                if self._closed:
+                    return None
+                held = waiting.popleft()
+                if not held.lost:
+                    return self._start(held)
+                held.is_given_up = True
+
+    def take_now(self) -> InFlightJob | None:
+        """Mark a waiting job as running and return it; None when none waits."""
+        with self._guard:
+            is_async = not self._waiting[False]
+            return self._start(self._waiting[is_async].popleft()) if self._waiting[is_async] else None
+
+    def ended(self, held: InFlightJob, *, interrupted: bool = False) -> None:
+        """Note that the run is over; its result is to be written, or the job handed back if it was *interrupted*.
+
+        A job that was lost meanwhile is held no more.
+        """
+        with self._guard:
+            del self._running[held.key]
+            self._busy[held.is_async] -= 1
+            self._ended_jobs += 1
+            self._ended_seconds += monotonic_seconds() - (held.started or 0.0)
+            if not held.is_given_up:
+                (self._interrupted if interrupted else self._unwritten)[held.key] = held
+            self._tell(held.is_async)
+
+    def written(self, held: Iterable[InFlightJob]) -> None:
+        """Drop jobs whose result is written."""
+        with self._guard:
+            for one in held:
+                self._unwritten.pop(one.key, None)
+                self._part(one)
+            self._tell()
+
+    def lose(self, held: InFlightJob) -> bool:
+        """Give up a job, as its lock is not ours any more; code that runs goes on.
+
+        False when there is nothing to give up: a result that is being written finds out for itself.
+        """
+        with self._guard:
+            self._returning.pop(held.key, None)
+            waits = held in self._waiting[held.is_async]
+            if held.is_given_up or not (waits or held.key in self._running):
+                return False
+            held.is_given_up = True
+            if waits:
+                self._waiting[held.is_async].remove(held)
+            self._tell(held.is_async)
+            return True
+
+    def return_waiting(self) -> None:
+        """Put all jobs that no slot has taken on their way back."""
+        with self._guard:
+            for is_async, waiting in self._waiting.items():
+                self.return_some(len(waiting), is_async=is_async)
+
+    def return_stalled(self, seconds: float) -> None:
+        """Put the jobs on their way back that wait for slots which have been busy for so long."""
+        with self._guard:
+            for is_async, waiting in self._waiting.items():
+                since = max(self._last_start[is_async], self._waiting_since[is_async])
+                if waiting and monotonic_seconds() - since >= seconds:
+                    self.return_some(len(waiting), is_async=is_async)
+
+    def return_some(self, count: int, *, is_async: bool) -> None:
+        """Put the last *count* waiting jobs of one kind on their way back."""
+        waiting = self._waiting[is_async]
+        with self._guard:
+            for _ in range(min(count, len(waiting))):
+                held = waiting.pop()
+                self._returning[held.key] = held
+            self._tell(is_async)
+
+    def returning(self) -> list[InFlightJob]:
+        """Return the jobs that were not started and are to be released."""
+        with self._guard:
+            return list(self._returning.values())
+
+    def released(self, held: Iterable[InFlightJob]) -> None:
+        """Drop jobs that are released."""
+        with self._guard:
+            for one in held:
+                self._returning.pop(one.key, None)
+                self._interrupted.pop(one.key, None)
+                self._part(one)
+            self._tell()
+
+    def wanted_threads(self, *, is_async: bool) -> int:
+        """Return how many threads the jobs of the kind can use that run or wait now."""
+        with self._guard:
+            return min(self._busy[is_async] + len(self._waiting[is_async]), self._limits[is_async])
+
+    def close(self) -> None:
+        """Let no job begin any more, and the slots end."""
+        with self._guard:
+            self._closed = True
+            for condition in (*self._arrived.values(), self._changed):
+                condition.notify_all()
+
+    def running(self) -> list[InFlightJob]:
+        """Return the jobs whose code runs now."""
+        with self._guard:
+            return list(self._running.values())
+
+    def interrupted(self) -> list[InFlightJob]:
+        """Return the jobs whose run was cut short, so that they are to be handed back."""
+        with self._guard:
+            return list(self._interrupted.values())
+
+    def is_at_large(self, held: InFlightJob) -> bool:
+        """Whether the job waits or runs here."""
+        with self._guard:
+            return held.key in self._running or held in self._waiting[held.is_async]
+
+    def all(self) -> list[InFlightJob]:
+        """Return every job that is locked by this process."""
+        with self._guard:
+            running = [one for one in self._running.values() if not one.is_given_up]
+            ended = [*self._unwritten.values(), *self._interrupted.values()]
+            return [*self._waiting[False], *self._waiting[True], *running, *ended, *self._returning.values()]
+
+    def room(self, *, is_async: bool) -> int:
+        """Return how many jobs of the kind could start at once, besides those that wait already."""
+        with self._guard:
+            return self._limits[is_async] - self._busy[is_async] - len(self._waiting[is_async])
+
+    def waiting(self) -> int:
+        """Return how many jobs no slot has taken yet."""
+        with self._guard:
+            return len(self._waiting[False]) + len(self._waiting[True])
+
+    def unwritten(self) -> int:
+        """Return how many results are not written yet."""
+        with self._guard:
+            return len(self._unwritten)
+
+    def take_measure(self) -> tuple[int, float]:
+        """Return how many runs have ended since the last call, and the seconds that they took one slot."""
+        with self._guard:
+            measure = self._ended_jobs, self._ended_seconds
+            self._ended_jobs, self._ended_seconds = 0, 0.0
+            return measure
+
+    def is_empty(self) -> bool:
+        """Whether this process holds nothing."""
+        with self._guard:
+            return not (
+                self._running
+                or self._unwritten
+                or self._waiting[False]
+                or self._waiting[True]
+                or self._returning
+                or self._interrupted
+            )
+
+    def seconds_since_start(self, *, is_async: bool) -> float:
+        """Return how long ago a job of the kind was last begun."""
+        return monotonic_seconds() - self._last_start[is_async]
+
+    def wait_until(self, condition: Callable[[], bool], timeout: float, *, few: int = 0) -> bool:
+        """Wait until *condition* holds; false on time-out.
+
+        It is looked at whenever something changes here while no more than *few* jobs wait for a slot: for use by
+        one thread.
+        """
+        with self._guard:
+            self._few = few
+            return self._changed.wait_for(condition, timeout)
+
+    def _is_another_of_use(self, *, is_async: bool) -> bool:
+        """Whether it is of use to run one more job of the kind beside those that run."""
+        busy = self._busy[is_async]
+        if not busy or self._load.has_use_for(busy + 1):
+            return True
+        return monotonic_seconds() - self._last_start[is_async] >= STRETCH_SECONDS
+
+    def _wait_for_work(self, *, is_async: bool) -> None:
+        """Wait to be called, or stand by for a moment where jobs wait and nobody else does."""
+        stands_by = bool(self._waiting[is_async]) and not self._has_standby[is_async]
+        if stands_by:
+            self._has_standby[is_async] = True
+        self._idle[is_async] += 1
+        self._arrived[is_async].wait(STRETCH_SECONDS if stands_by else None)
+        self._idle[is_async] -= 1
+        self._has_standby[is_async] = False
+
+    def _call_one(self, *, is_async: bool) -> None:
+        """Wake an idle slot for the jobs that wait, unless one has been called or stands by beside a busy one."""
+        is_watched = self._has_standby[is_async] and self._busy[is_async]
+        if self._waiting[is_async] and self._idle[is_async] and not is_watched:
+            self._has_standby[is_async] = True
+            self._arrived[is_async].notify()
+
+    def _start(self, held: InFlightJob) -> InFlightJob:
+        self._last_start[held.is_async] = held.started = monotonic_seconds()
+        self._running[held.key] = held
+        self._busy[held.is_async] += 1
+        self._call_one(is_async=held.is_async)
+        self._tell(held.is_async)
+        return held
+
+    def _part(self, held: InFlightJob) -> None:
+        """Let a job forget the run that knows it: two that know each other stay in memory until Python looks for such.
+
+        Code that goes on, since the worker stops and cannot wait for it, may still ask whether its lock is lost.
+        """
+        if held.key not in self._running:
+            held.job.end()
+
+    def _tell(self, kind: bool | None = None) -> None:  # noqa: FBT001 - the same as a key of the tables above
+        """Let whoever watches look again, unless so many jobs wait (of the *kind* that changed) that it need not."""
+        waiting = self._waiting[False] if kind is None else self._waiting[kind]
+        if len(waiting) <= self._few:
+            self._changed.notify_all()

@@ -1,0 +1,127 @@
+"""Reserving jobs: how many at once, and what to do when the answer is lost."""
+
+from __future__ import annotations
+
+import secrets
+
+from mongojobs.core.clock import elapsed_seconds
+from mongojobs.core.job import Job
+from mongojobs.core.settings import Settings
+from mongojobs.store.faults import DatabaseError
+from mongojobs.store.jobs import WIDEST_SPREAD, JobStore
+from mongojobs.worker.reserving.scope import ReserveScope
+
+READ_AHEAD_SECONDS = 0.25
+"""No more is reserved than runs in about this time, so that a lost worker or a long job holds up little."""
+
+LONGEST_LOOK = 1000
+"""From how many of the first jobs a batch is picked at most: to look at more costs all workers more than it helps."""
+
+_SECONDS_AT_FIRST = 0.5
+_WEIGHT = 0.2
+
+
+class Reserver:
+    """Reserves for one process, one batch after the other; used by one thread only.
+
+    The size of a batch is worked out: it doubles after each full batch, up to what runs in a quarter of a second and
+    to ``read_ahead``, and falls back to one when the queue was empty. While other workers are quicker with some of a
+    batch, the next ones are spread.
+    """
+
+    def __init__(self, store: JobStore, choice: ReserveScope, settings: Settings, *, by: str) -> None:
+        self._choice = choice
+        self._store = store
+        self._by = by
+        self._lease = settings.lease
+        self._read_ahead = settings.read_ahead
+        self._most_held = max(settings.read_ahead * 5 // 2, settings.threads * 4)
+        self._size = 1
+        self._spread = 1
+        self._seconds_a_job = _SECONDS_AT_FIRST
+        self._unanswered: str | None = None
+
+    def observe(self, jobs: int, seconds: float) -> None:
+        """Note that *jobs* took the process *seconds*: the measure of how far to read ahead."""
+        if jobs:
+            self._seconds_a_job += (seconds / jobs - self._seconds_a_job) * (1 - (1 - _WEIGHT) ** jobs)
+
+    def ahead(self) -> int:
+        """Return how many jobs may wait for a slot: two batches, one at hand while the next is on its way."""
+        batches = 2 * min(self._size, self._read_ahead)
+        return int(min(batches, READ_AHEAD_SECONDS / max(self._seconds_a_job, 1e-6)))
+
+    def wants(self, room: int, *, held: int = 0) -> int:
+        """Return how many jobs to reserve now.
+
+        *room* is the number of free slots; where it is negative, so many jobs wait for a slot already. Half of what was
+        read ahead is used up before more is. So many are *held* besides those that run, waiting or to be written: where
+        the database is slower than the jobs, results would pile up. Two batches may wait, and half of one be on its way
+        to the store.
+        """
+        return min(self._wants(room), max(self._most_held - held, 0))
+
+    def _wants(self, room: int) -> int:
+        if self._read_ahead == 0:
+            return min(max(room, 0), 1)
+        ahead = self.ahead()
+        if room <= 0 and -room * 2 > ahead:
+            return 0
+        return min(room + ahead, self._size)
+
+    def reserve(self, limit: int, *, beside: bool) -> tuple[list[Job], float]:
+        """Reserve up to *limit* jobs; return them and when their locks expire, in ``elapsed_seconds``.
+
+        The expiry counts from before the write. With *beside* the process holds other jobs. Raises DatabaseError; what
+        an unanswered call may have locked is taken up by the next call.
+        """
+        if self._unanswered:
+            adopted, expires = self.adopt()
+            if adopted:
+                return adopted, expires
+        wanted = self._choice.now()
+        if wanted is None:
+            return [], 0.0
+        if self._spread > 1:
+            limit = min(limit, LONGEST_LOOK // self._spread)
+        sent = elapsed_seconds()
+        token = self._unanswered = secrets.token_hex(12)
+        jobs = self._store.reserve(
+            wanted,
+            token=token,
+            by=self._by,
+            lease=self._lease,
+            limit=limit,
+            beside=beside,
+            spread=self._spread,
+        )
+        if jobs and elapsed_seconds() - sent >= self._lease.total_seconds() / 2:
+            return self.adopt()  # so late an answer says little: another worker may have rescued them
+        self._unanswered = None
+        self._adapt(limit, len(jobs))
+        return jobs, sent + self._lease.total_seconds()
+
+    def _adapt(self, wanted: int, got: int) -> None:
+        """Learn from a batch: it may have been full, or small since few were due or others were quicker, or empty."""
+        if got >= wanted:
+            self._size = min(max(self._size, wanted) * 2, max(self._read_ahead, 1))
+            self._spread = max(self._spread // 2, 1)
+        elif got:
+            self._spread = min(self._spread * 2, WIDEST_SPREAD)
+        else:
+            self._size = self._spread = 1
+
+    def adopt(self) -> tuple[list[Job], float]:
+        """Take up what a call without an answer has locked, and return it as ``reserve`` does. Raises DatabaseError."""
+        expires = elapsed_seconds() + self._lease.total_seconds()
+        if self._unanswered is None:
+            return [], expires
+        try:
+            adopted = self._store.adopt(self._unanswered, lease=self._lease)
+        except DatabaseError:
+            raise
+        except Exception:
+            self._unanswered = None  # what cannot be read now never will be; the rescue takes it
+            raise
+        self._unanswered = None
+        return adopted, expires

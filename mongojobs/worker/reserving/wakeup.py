@@ -1,0 +1,195 @@
+"""Waking an idle worker when a job comes: by a change stream where there is one, and by the passing of time.
+
+The stream only shortens the wait. What makes sure that each job is found is the poll that follows every wait.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from mongojobs.core.clock import Clock
+from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.notices import Warned
+from mongojobs.store.faults import describe, is_passing
+from mongojobs.store.stream import JobStream
+from mongojobs.worker.outage import delay_after
+from mongojobs.worker.threads.background import background_thread
+
+SHORTEST_POLL_SECONDS = 0.08
+"""Twelve looks a second cost less than a hundredth of a core."""
+
+LONGEST_DEFERENCE_SECONDS = 0.01
+LIFE_SECONDS = 1.0
+"""A stream that lived so long has worked: the next one is opened soon, however often that has failed before."""
+BUSY_TURNS = 3
+"""After so many batches without a wait between them a worker counts as busy."""
+
+
+class Wakeup:
+    """What an idle worker waits on.
+
+    *open_stream* opens a change stream, or is None where the server has none; then the waits begin short and grow up to
+    ``sleep_delay``. The stream is open only while the worker is idle.
+    """
+
+    def __init__(
+        self,
+        open_stream: Callable[[], JobStream] | None,
+        clock: Clock,
+        lifecycle: Lifecycle,
+        *,
+        worker: str,
+        sleep_delay: float,
+    ) -> None:
+        self._open_stream = open_stream
+        self._clock = clock
+        self._lifecycle = lifecycle
+        self._worker = worker
+        self._failures = 0
+        self._told = ""
+        self._sleep_delay = sleep_delay
+        self._awake = threading.Event()
+        self._idle = threading.Event()
+        self._closed = threading.Event()
+        self._guard = threading.Lock()
+        self._stream: JobStream | None = None
+        self._due = float("inf")
+        self._idle_since = time.monotonic()
+        self._busy_turns = 0
+        self._was_woken = False
+        self._defers = False
+        self._thread = background_thread(self._listen, "mongojobs-wakeup")
+
+    def start(self) -> None:
+        """Begin to listen, where there is a stream to listen to."""
+        if self._open_stream is not None:
+            self._thread.start()
+
+    def close(self) -> None:
+        """Wake whoever waits and end the listening; waits for the server where one listens."""
+        self._closed.set()
+        self._awake.set()
+        self._hush()
+        self._idle.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def wake(self) -> None:
+        """End the wait that goes on, or the next one."""
+        self._awake.set()
+
+    def busy(self) -> None:
+        """Note that there was work; after some of it on end listen no more, as a busy worker looks by itself."""
+        self._idle_since = time.monotonic()
+        self._defers = self._was_woken = False
+        self._busy_turns += 1
+        if self._busy_turns == BUSY_TURNS:
+            self._hush()
+
+    def note_empty(self) -> None:
+        """Note that there was nothing to be had.
+
+        Where many workers idle, one job wakes them all. Whoever came too late the last time lets others go first for a
+        few milliseconds, so that one gets the job without being jostled.
+        """
+        self._defers = self._was_woken
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether a stream tells of the jobs that come."""
+        return self._stream is not None
+
+    def wait(self, *, due: datetime | None, most: float) -> bool:
+        """Wait for a job to come, until *due* (the earliest one known), and at most *most* seconds.
+
+        Return whether a job has come, or the one known is due. Without a stream to listen to, the wait is short.
+        """
+        self._note_due(due)
+        self._busy_turns = 0
+        self._idle.set()
+        to_due = max(self._due - time.monotonic(), 0.0)
+        is_awake = self._awake.wait(min(to_due, self._seconds_to_poll(), most))
+        if is_awake:
+            if self._defers:
+                self._closed.wait(random.uniform(0, LONGEST_DEFERENCE_SECONDS))
+            self._awake.clear()  # not after a wait that was not called: a call may come just then
+        self._was_woken = is_awake
+        due_at, self._due = self._due, float("inf")  # until the next look, any job that is still to come is news
+        return is_awake or time.monotonic() >= due_at
+
+    def _hush(self) -> None:
+        self._idle.clear()
+        with self._guard:
+            stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+
+    def _seconds_to_poll(self) -> float:
+        """Return how long to go without a look: a hundredth of the time that nothing has come for."""
+        if self.is_listening:
+            return float("inf")
+        idle_seconds = time.monotonic() - self._idle_since
+        return min(max(idle_seconds / 100, SHORTEST_POLL_SECONDS), self._sleep_delay)
+
+    def _note_due(self, due: datetime | None) -> None:
+        seconds = float("inf") if due is None else (due - self._clock.now()).total_seconds()
+        self._due = time.monotonic() + seconds
+
+    def _listen(self) -> None:
+        while not self._closed.is_set():
+            self._idle.wait()
+            began = time.monotonic()
+            try:
+                self._listen_while_idle()
+                self._failures, self._told = 0, ""
+            except Exception as error:  # noqa: BLE001 - without this thread the worker would only poll
+                self._awake.set()  # whoever relies on the stream waits far too long without it
+                self._tell_once(error)
+                if time.monotonic() - began >= LIFE_SECONDS:
+                    self._failures = 0
+                self._closed.wait(delay_after(self._failures))
+                self._failures += 1
+
+    def _tell_once(self, error: Exception) -> None:
+        """Tell of what will not pass by itself; an outage is told by those whose work it stops."""
+        if not is_passing(error) and describe(error) != self._told:
+            self._told = describe(error)
+            message = f"cannot listen for new jobs, and looks for them from time to time instead: {describe(error)}"
+            self._lifecycle.notify(Warned(self._worker, message))
+
+    def _listen_while_idle(self) -> None:
+        stream = self._open()
+        if stream is None:
+            return
+        try:
+            self._awake.set()  # a job that came before the stream was open is found by one more look
+            while self._stream is stream:
+                self._hear(stream.next())
+        finally:
+            with self._guard:
+                if self._stream is stream:
+                    self._stream = None
+            stream.close()
+
+    def _open(self) -> JobStream | None:
+        if self._open_stream is None:
+            return None
+        stream = self._open_stream()
+        with self._guard:
+            if self._closed.is_set() or not self._idle.is_set():
+                stream.close()
+                return None
+            self._stream = stream
+            return stream
+
+    def _hear(self, run_at: datetime | None) -> None:
+        """Wake the worker for a job that is due, or when it will be."""
+        if run_at is None:
+            return
+        seconds = (run_at - self._clock.now()).total_seconds()
+        if seconds <= 0 or time.monotonic() + seconds < self._due:
+            self._awake.set()

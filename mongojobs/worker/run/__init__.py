@@ -1,0 +1,1 @@
+"""One run of a job: from its payload to an outcome."""

@@ -1,0 +1,186 @@
+"""Raising an exception inside the code of a job, from another thread, and in no other code.
+
+A thread takes such an exception between two of its own steps, so code that waits inside a C function (a ``sleep``, a
+socket, a long computation in C) takes it when that function returns, not before. An ``async def`` job is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import threading
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
+from functools import partial
+from typing import Any, TypeVar
+
+from mongojobs.core.isolation import adopt
+from mongojobs.process.copies import CopiesEndHere
+
+T = TypeVar("T")
+
+
+class Interruption:
+    """One run that may be interrupted.
+
+    The story that the lock prevents: the job returns; the timekeeper, which looked just before, raises its time-out;
+    the thread is hit in the next job. So the run is closed under the same lock under which exceptions are raised, and
+    one that was raised but not yet taken is withdrawn.
+    """
+
+    __slots__ = ("_cancel", "_is_over", "_lock", "_relay", "_thread", "raised")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: int | None = None
+        self._is_over = False
+        self._cancel: Callable[[], object] | None = None
+        self._relay: Callable[[type[BaseException]], object] | None = None
+        self.raised: type[BaseException] | None = None
+        """The first exception that ``interrupt`` was told to raise."""
+
+    def run(self, body: Callable[[], T]) -> T:
+        """Run *body* so that ``interrupt`` reaches it, and nothing after it.
+
+        Raises the interruption also when *body* swallowed it: a broad ``except`` in a job is no success. One that came
+        before *body* began is raised in its place.
+        """
+        try:
+            try:
+                self._begin()
+                result = body()
+            finally:
+                self._thread = None  # a thread takes no exception before this; after it, only one that is on its way
+                self.close()
+        finally:
+            self.close()  # which could have jumped over the first one
+        if self.raised is not None:
+            raise self.raised
+        return result
+
+    def wait_for(
+        self,
+        coroutine: Coroutine[Any, Any, object],
+        loop: asyncio.AbstractEventLoop,
+        *,
+        begins: Callable[[], object] = lambda: None,
+    ) -> object:
+        """Run *coroutine* on *loop*, which another thread turns, and wait here until it has really ended.
+
+        It has a copy of this context, and what it sets there is set here afterwards. *begins* is called there before.
+        """
+        ended, context = threading.Event(), copy_context()
+        tasks: list[asyncio.Task[_End]] = []
+
+        def start() -> None:
+            if self.raised is not None:
+                ended.set()
+                return
+            tasks.append(loop.create_task(_to_its_end(coroutine), context=context))
+            tasks[0].add_done_callback(lambda _task: ended.set())
+            begins()
+
+        try:
+            with self._lock:
+                self._cancel = partial(loop.call_soon_threadsafe, lambda: [task.cancel() for task in tasks])
+            loop.call_soon_threadsafe(start)
+        except BaseException:
+            coroutine.close()  # it has not begun, and complains if it is dropped
+            raise
+        ended.wait()
+        adopt(context)
+        with self._lock:
+            self._cancel = None
+        if not tasks:
+            coroutine.close()
+        if self.raised is not None and (not tasks or tasks[0].cancelled()):
+            raise self.raised
+        result, error = tasks[0].result()
+        if error is not None:
+            raise error
+        return result
+
+    def interrupt(self, exception: type[BaseException]) -> bool:
+        """Raise *exception* in the code that runs, or as soon as it begins; false when it has ended."""
+        with self._lock:
+            if self._is_over:
+                return False
+            if self.raised is None:
+                self.raised = exception
+            if self._relay is not None:
+                self._relay(exception)
+            elif self._cancel is not None:
+                self._cancel()
+            elif (thread := self._thread) is not None:
+                _raise_in(thread, exception)
+            return True
+
+    def relay_to(self, relay: Callable[[type[BaseException]], object]) -> None:
+        """Hand exceptions to *relay*, for code that runs elsewhere; now, if one has come already."""
+        with self._lock:
+            self._relay = relay
+            if self.raised is not None:
+                relay(self.raised)
+
+    def close(self) -> None:
+        """End the reach of ``interrupt``; an exception may hit even here, then the second try is left in peace."""
+        while not self._is_over:
+            try:
+                with self._lock:
+                    if self.raised is not None:
+                        _withdraw()
+                    self._is_over = True
+            except BaseException:  # noqa: BLE001, S112 - our own exception, taken a step late; `raised` remembers it
+                continue
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self.raised is not None:
+                raise self.raised
+            self._thread = threading.get_ident()
+
+
+def run_to_end_on(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, object]) -> object:
+    """Run *coroutine* on *loop*, which another thread turns, beyond the reach of any interruption."""
+    result, error = asyncio.run_coroutine_threadsafe(_to_its_end(coroutine), loop).result()
+    if error is not None:
+        raise error
+    return result
+
+
+_End = tuple[object, BaseException | None]
+
+
+async def _to_its_end(coroutine: Coroutine[Any, Any, object]) -> _End:
+    """Await *coroutine* and return what it returned and raised.
+
+    SystemExit and KeyboardInterrupt, left to a task, would end the loop, and all other jobs on it with them.
+    """
+    try:
+        with CopiesEndHere():
+            return await coroutine, None
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+        return None, error
+
+
+def _raise_in(thread: int, exception: type[BaseException]) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(exception))
+
+
+class _NothingError(BaseException):
+    """Raised in a thread by itself, in place of an exception that it is not to take any more."""
+
+
+def _withdraw() -> None:
+    """Take back what was raised in the calling thread and not taken yet.
+
+    By another exception that is taken here. To set none at all would leave the interpreter's flag up, and CPython 3.11
+    then looks for an exception for ever where a trace function is set, as under ``coverage`` or a debugger.
+    """
+    with contextlib.suppress(_NothingError):
+        _raise_in(threading.get_ident(), _NothingError)
+        while True:
+            pass

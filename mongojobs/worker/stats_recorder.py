@@ -1,0 +1,134 @@
+"""Counting what becomes of the jobs of one worker, and storing that once a minute."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from datetime import datetime, timedelta
+from typing import Final
+
+from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.notices import JobStarted, Notice, RunEnded
+from mongojobs.core.stats import STEPS, StatsByJob, Step, begin_of, ending_of
+from mongojobs.store.faults import DatabaseError, is_passing
+from mongojobs.store.stats import StatsStore
+from mongojobs.worker.outage import Outage
+
+STORING: Final = "storing statistics"
+MOST_UNSENT: Final = 30
+"""How many past totals are kept while the database does not take them; then the oldest go, those of minutes first."""
+AGAIN_SECONDS: Final = 60.0
+
+Period = tuple[Step, datetime, str]
+
+
+class Statistics:
+    """Counts what is told of the jobs of *worker* from ``begin`` to ``end``.
+
+    What has come since the last look is counted apart, and then added to the minute, the hour and the day that it
+    belongs to. Their totals are written until the database has taken them.
+    """
+
+    def __init__(self, lifecycle: Lifecycle, outage: Outage, *, worker: str) -> None:
+        self._lifecycle = lifecycle
+        self._outage = outage
+        self._worker = worker
+        self._process = secrets.token_hex(6)
+        self._counting = threading.Lock()
+        self._storing = threading.Lock()
+        self._fresh = StatsByJob()
+        self._totals: dict[Period, StatsByJob] = {}
+        self._unsent: set[Period] = set()
+        self._stopped = threading.Event()
+        self._stats: StatsStore | None = None
+        self._since: datetime | None = None
+        """When what is fresh began to be counted."""
+
+    def begin(self, stats: StatsStore) -> None:
+        """Count from now on, to be stored in *stats*."""
+        self._stats = stats
+        self._turn_to(stats.clock.now())
+        self._stopped.clear()
+        self._lifecycle.on_notice(self.hear)
+
+    def end(self) -> None:
+        """Count no more, and let ``run`` end; what is not stored yet waits for ``store``."""
+        self._lifecycle.forget(self.hear)
+        self._stopped.set()
+
+    def hear(self, notice: Notice) -> None:
+        """Count what *notice* tells of a job."""
+        if isinstance(notice, JobStarted):
+            if notice.worker == self._worker:
+                with self._counting:
+                    self._fresh.of(notice.job.name, notice.job.queue).wait.add(notice.waited)
+        elif isinstance(notice, RunEnded) and notice.worker == self._worker:
+            outcome, seconds = ending_of(notice)
+            with self._counting:
+                self._fresh.of(notice.job.name, notice.job.queue).end(outcome, seconds)
+
+    def run(self) -> None:
+        """Store what was counted at the end of each minute, until ``end``: the body of a thread."""
+        seconds = self._seconds_to_next_minute()
+        while not self._stopped.wait(seconds):
+            seconds = self.try_to_store()
+
+    def store(self) -> None:
+        """Store all that the database has not taken yet. Raises DatabaseError."""
+        if self._stats is None:
+            return
+        with self._storing:
+            self._gather(self._stats.clock.now())
+            for period in sorted(self._unsent):
+                step, at, process = period
+                self._stats.write(step, at, self._totals[period], process=process, worker=self._worker)
+                self._unsent.remove(period)
+
+    def try_to_store(self) -> float:
+        """Store all that the database takes, and return how many seconds to wait until the next time."""
+        try:
+            self.store()
+            self._outage.over(STORING)
+            return self._seconds_to_next_minute()
+        except DatabaseError as error:
+            delay = self._outage.failed(STORING, error)
+            return delay if is_passing(error) else AGAIN_SECONDS
+        except Exception:  # noqa: BLE001 - without this thread nothing would be stored any more
+            self._lifecycle.report_exception(self._worker, STORING)
+            return AGAIN_SECONDS
+
+    def _gather(self, now: datetime) -> None:
+        """Add what is fresh to the totals of its time, and forget past ones that are stored or too many."""
+        with self._counting:
+            fresh, self._fresh = self._fresh, StatsByJob()
+        if fresh.pairs:
+            for step in STEPS:
+                period = step, begin_of(step, self._since or now), self._process
+                self._totals.setdefault(period, StatsByJob()).include(fresh)
+                self._unsent.add(period)
+        self._turn_to(now)
+        current = {(step, begin_of(step, now), self._process) for step in STEPS}
+        past = sorted(self._unsent - current, key=_worth)
+        self._unsent.difference_update(past[:-MOST_UNSENT])
+        kept = self._unsent | current
+        self._totals = {period: tally for period, tally in self._totals.items() if period in kept}
+
+    def _turn_to(self, now: datetime) -> None:
+        """Count from *now* on; under another name where the clock has gone back, as that of another primary may.
+
+        So totals that are forgotten are not written again with less.
+        """
+        if self._since is not None and now < begin_of("minute", self._since):
+            self._process = secrets.token_hex(6)
+        self._since = now
+
+    def _seconds_to_next_minute(self) -> float:
+        if self._stats is None or self._since is None:
+            return AGAIN_SECONDS
+        next_minute = begin_of("minute", self._since) + STEPS["minute"]
+        return min(max((next_minute - self._stats.clock.now()).total_seconds(), 0.0), AGAIN_SECONDS)
+
+
+def _worth(period: Period) -> tuple[timedelta, datetime]:
+    step, at, _ = period
+    return STEPS[step], at

@@ -1,0 +1,99 @@
+"""Keeping the time limits: a job that outlives its ``max_run_time`` is told so, and its process ends if it is deaf."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from mongojobs.core.clock import monotonic_seconds
+from mongojobs.core.errors import JobTimeout
+from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.notices import JobStuck, JobTimedOut
+from mongojobs.core.settings import Settings
+from mongojobs.worker.inflight import InFlight, InFlightJob
+
+PAUSE_SECONDS = 1.0
+ENDING_SECONDS = 0.05
+"""How soon to look again at a run that is just beginning or ending."""
+
+
+class Timekeeper:
+    """Watches the deadlines of the running jobs.
+
+    A job past its deadline gets ``JobTimeout``. If its code has not returned ``timeout_grace`` later, *on_stuck* is
+    called: a thread cannot be ended from outside, only its process can. The lock is kept all the while, so nobody
+    else starts the job. *excuses* says of one that others hold it up at this moment.
+    """
+
+    def __init__(
+        self,
+        in_flight: InFlight,
+        lifecycle: Lifecycle,
+        settings: Settings,
+        *,
+        worker: str,
+        on_stuck: Callable[[InFlightJob], None],
+        excuses: Callable[[InFlightJob], bool] = lambda _held: False,
+    ) -> None:
+        self._in_flight = in_flight
+        self._lifecycle = lifecycle
+        self._worker = worker
+        self._grace = settings.timeout_grace.total_seconds()
+        self._on_stuck = on_stuck
+        self._excuses = excuses
+        self._stopped = False
+        self._wake = threading.Event()
+        self._next = float("inf")
+
+    def run(self) -> None:
+        """Watch until ``stop``: the body of the timekeeper's thread."""
+        while not self._stopped:
+            self._next = float("inf")  # so that a deadline which begins during the check wakes us
+            self._next = self._check_all()
+            self._wake.wait(min(max(self._next - monotonic_seconds(), 0.0), threading.TIMEOUT_MAX))
+            self._wake.clear()
+
+    def watch(self, held: InFlightJob) -> None:
+        """Mind a new deadline."""
+        if held.deadline is not None and held.deadline < self._next:
+            self._wake.set()
+
+    def stop(self) -> None:
+        """Let ``run`` end."""
+        self._stopped = True
+        self._wake.set()
+
+    def check(self) -> float:
+        """Act on every deadline that has passed, and return the next one, in ``monotonic_seconds``."""
+        return min((self._check(held) for held in self._in_flight.running()), default=float("inf"))
+
+    def _check_all(self) -> float:
+        try:
+            return self.check()
+        except Exception:  # noqa: BLE001 - without this thread no limit would be kept
+            self._lifecycle.report_exception(self._worker, "keeping time limits")
+            return monotonic_seconds() + PAUSE_SECONDS
+
+    def _check(self, held: InFlightJob) -> float:
+        now = monotonic_seconds()
+        if held.deadline is None or held.is_stuck:
+            return float("inf")
+        if now < held.deadline:
+            return held.deadline
+        if not held.is_timed_out and self._excuses(held):
+            return now + ENDING_SECONDS
+        if held.overdue_since is None:
+            held.overdue_since = now
+        if not held.is_timed_out and held.interruption.interrupt(JobTimeout):
+            held.is_timed_out = True
+            self._lifecycle.notify(JobTimedOut(self._worker, held.job, held.limit.total_seconds()))
+        if now >= held.overdue_since + self._grace:
+            self._declare_stuck(held)
+            return float("inf")
+        return held.overdue_since + self._grace if held.is_timed_out else now + ENDING_SECONDS
+
+    def _declare_stuck(self, held: InFlightJob) -> None:
+        """End the process for a run that does not end, in the job's code or in what the app does about its failure."""
+        held.is_timed_out = held.is_stuck = True
+        self._lifecycle.notify(JobStuck(self._worker, held.job))
+        self._on_stuck(held)

@@ -1,0 +1,293 @@
+"""What an idle worker waits for."""
+
+import queue
+import random
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+
+from mongojobs.core.notices import Warned
+from mongojobs.worker.reserving.wakeup import Wakeup
+from tests.support.clock import START, HeldClock
+from tests.support.waiting import eventually
+from tests.support.worker_parts import AWAY, REFUSED, Told
+
+LONG = 20.0
+SHORT = 0.2
+
+
+class FakeStream:
+    """Gives what is put into it; an exception is raised."""
+
+    def __init__(self):
+        self.events = queue.Queue()
+        self.closed = threading.Event()
+
+    def next(self):
+        event = self.events.get()
+        if isinstance(event, Exception):
+            raise event
+        return event
+
+    def close(self):
+        self.closed.set()
+        self.events.put(None)
+
+
+@pytest.fixture
+def told():
+    return Told()
+
+
+@pytest.fixture
+def streams():
+    """The streams that were opened."""
+    return []
+
+
+@pytest.fixture
+def wakeup(told, streams):
+    def open_stream():
+        streams.append(FakeStream())
+        return streams[-1]
+
+    wakeup = Wakeup(open_stream, HeldClock(), told, worker="worker", sleep_delay=LONG)
+    wakeup.start()
+    yield wakeup
+    wakeup.close()
+
+
+@pytest.fixture
+def polling(told):
+    return Wakeup(None, HeldClock(), told, worker="worker", sleep_delay=SHORT)
+
+
+def waited(wakeup, *, due=None, most=LONG):
+    """Wait, and return for how many seconds."""
+    begun = time.monotonic()
+    wakeup.wait(due=due, most=most)
+    return time.monotonic() - begun
+
+
+class Waiting:
+    """A wait in another thread."""
+
+    def __init__(self, wakeup, **how):
+        self.thread = threading.Thread(target=wakeup.wait, kwargs={"due": None, "most": LONG} | how)
+        self.thread.start()
+
+    def is_over(self):
+        self.thread.join(SHORT)
+        return not self.thread.is_alive()
+
+
+def listening(wakeup, streams):
+    """Let it open its stream, and look once more because of that."""
+    wakeup.wait(due=None, most=LONG)
+    return streams[-1]
+
+
+def break_each(streams, error, *, times):
+    """Let the stream break so many times, each as soon as it is open."""
+    for number in range(times):
+        eventually(lambda number=number: len(streams) > number)
+        streams[number].events.put(error)
+
+
+class TestABrokenStream:
+    def test_wakes_whoever_waits_for_it(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+        wakeup._failures = 50
+        waiting = Waiting(wakeup)
+
+        stream.events.put(AWAY)
+
+        assert waiting.is_over()
+
+    def test_that_has_worked_is_followed_by_another_at_once(self, wakeup, streams, monkeypatch):
+        monkeypatch.setattr("mongojobs.worker.reserving.wakeup.LIFE_SECONDS", 0)
+        wakeup._failures = 50
+        listening(wakeup, streams).events.put(AWAY)
+
+        eventually(lambda: len(streams) == 2, seconds=2)
+
+    def test_that_never_worked_is_waited_for_longer_and_longer(self, wakeup, streams, monkeypatch):
+        waits = []
+        monkeypatch.setattr(
+            "mongojobs.worker.reserving.wakeup.delay_after", lambda failures: waits.append(failures) or 0
+        )
+
+        wakeup.wait(due=None, most=0)
+        break_each(streams, AWAY, times=3)
+
+        eventually(lambda: waits == [0, 1, 2])
+
+    def test_is_told_of_once_while_it_breaks_again_and_again(self, wakeup, streams, told, monkeypatch):
+        monkeypatch.setattr("mongojobs.worker.reserving.wakeup.LIFE_SECONDS", 0)
+        monkeypatch.setattr("mongojobs.worker.reserving.wakeup.delay_after", lambda _: 0)
+
+        wakeup.wait(due=None, most=0)
+        break_each(streams, REFUSED, times=3)
+        eventually(lambda: len(streams) == 4)
+
+        assert len(told.of(Warned)) == 1
+
+
+class TestAWait:
+    def test_ends_when_a_job_falls_due(self, polling):
+        assert waited(polling, due=START + timedelta(seconds=0.01)) < SHORT
+
+    def test_ends_at_once_for_a_job_that_is_due_already(self, polling):
+        assert waited(polling, due=START - timedelta(seconds=1)) < SHORT / 2
+
+    def test_lasts_no_longer_than_is_said(self, polling):
+        assert waited(polling, most=0.01) < SHORT / 2
+
+    @pytest.mark.behaviour("X15")
+    def test_ends_when_it_is_told_to(self, wakeup, streams):
+        listening(wakeup, streams)
+        waiting = Waiting(wakeup)
+
+        wakeup.wake()
+
+        assert waiting.is_over()
+
+    def test_ends_when_it_was_told_to_before(self, wakeup, streams):
+        listening(wakeup, streams)
+
+        wakeup.wake()
+
+        assert waited(wakeup) < LONG / 2
+
+    def test_grows_without_a_stream_up_to_the_sleep_delay(self, polling):
+        begun = waited(polling)
+        polling._idle_since -= 1000
+        long_idle = waited(polling)
+
+        assert begun < SHORT * 0.9
+        assert long_idle > SHORT * 0.9
+
+    def test_forgets_no_call_that_comes_when_its_time_is_just_over(self, polling):
+        class Late(threading.Event):
+            def wait(self, timeout=None):
+                self.set()
+                return False
+
+        polling._awake = Late()
+        over = polling.wait(due=None, most=0)
+        polling._awake.__class__ = threading.Event
+
+        assert not over
+        assert polling.wait(due=None, most=LONG)
+
+    def test_lets_others_go_first_after_one_that_was_in_vain(self, wakeup, streams, monkeypatch):
+        deferences = []
+        monkeypatch.setattr(random, "uniform", lambda _least, most: deferences.append(most) or 0)
+        listening(wakeup, streams)
+
+        for look in (wakeup.note_empty, wakeup.note_empty, wakeup.busy, wakeup.note_empty):
+            wakeup.wake()
+            wakeup.wait(due=None, most=LONG)
+            look()
+        wakeup.wake()
+        wakeup.wait(due=None, most=LONG)
+
+        assert len(deferences) == 3
+
+    def test_is_short_again_after_work(self, polling):
+        for _ in range(4):
+            polling.wait(due=None, most=LONG)
+
+        polling.busy()
+
+        assert waited(polling) < SHORT
+
+
+class TestListening:
+    def test_looks_once_more_when_the_stream_is_open(self, wakeup, streams):
+        wakeup.wait(due=None, most=LONG)
+
+        assert len(streams) == 1
+
+    def test_ends_the_wait_when_a_job_comes(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+        waiting = Waiting(wakeup)
+
+        stream.events.put(START)
+
+        assert waiting.is_over()
+
+    def test_ends_the_wait_for_a_job_that_is_due_earlier(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+        waiting = Waiting(wakeup, due=START + timedelta(seconds=15))
+
+        stream.events.put(START + timedelta(seconds=10))
+
+        assert waiting.is_over()
+
+    def test_does_not_end_the_wait_for_a_job_that_is_due_later(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+        waiting = Waiting(wakeup, due=START + timedelta(seconds=10))
+
+        stream.events.put(START + timedelta(seconds=15))
+        is_over = waiting.is_over()
+        wakeup.wake()
+
+        assert not is_over
+        assert waiting.is_over()
+
+    def test_hears_of_a_future_job_between_the_look_and_the_wait(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+        wakeup.wait(due=START, most=LONG)  # an earlier wait, for something long past
+
+        stream.events.put(START + timedelta(seconds=10))
+        eventually(stream.events.empty)
+        eventually(wakeup._awake.is_set)
+
+        assert waited(wakeup) < LONG / 2
+
+    def test_ends_when_the_worker_is_busy_and_begins_again_when_it_is_idle(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+
+        for _ in range(3):
+            wakeup.busy()
+        was_closed = stream.closed.wait(5)
+        listening(wakeup, streams)
+
+        assert was_closed
+        assert len(streams) == 2
+
+    def test_goes_on_after_an_error_and_leaves_telling_of_an_outage_to_others(self, wakeup, streams, told):
+        stream = listening(wakeup, streams)
+
+        stream.events.put(AWAY)
+        listening(wakeup, streams)
+
+        eventually(lambda: len(streams) == 2)
+        assert told.notices == []
+
+    def test_tells_of_an_error_that_lasts(self, wakeup, streams, told):
+        stream = listening(wakeup, streams)
+
+        stream.events.put(REFUSED)
+
+        eventually(lambda: len(told.of(Warned)) == 1)
+        assert "looks for them from time to time" in told.of(Warned)[0].message
+
+    def test_goes_on_after_anything(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+
+        stream.events.put(ValueError("a bug"))
+        listening(wakeup, streams)
+
+        eventually(lambda: len(streams) == 2)
+
+    def test_ends_when_it_is_closed(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+
+        wakeup.close()
+
+        assert stream.closed.is_set()
+        assert not wakeup._thread.is_alive()

@@ -1,0 +1,34 @@
+"""Whether a worker's loop turns."""
+
+import mongojobs
+from mongojobs.worker.liveness import Liveness
+
+
+class TestPulse:
+    def test_is_as_old_as_its_last_beat(self):
+        moments = iter([100.0, 130.0, 137.5])
+        pulse = Liveness(lambda: next(moments))
+
+        pulse.beat()
+
+        assert pulse.age_seconds() == 7.5
+
+    def test_counts_from_its_beginning_before_the_first_beat(self):
+        moments = iter([100.0, 107.0])
+
+        assert Liveness(lambda: next(moments)).age_seconds() == 7
+
+    def test_tells_each_listener_of_each_beat(self):
+        told = []
+        pulse = Liveness()
+        pulse.on_beat(lambda: told.append("first"))
+        pulse.on_beat(lambda: told.append("second"))
+
+        pulse.beat()
+        pulse.beat()
+
+        assert told == ["first", "second"] * 2
+
+
+def test_each_worker_has_one():
+    assert mongojobs.Worker().pulse.age_seconds() < 1

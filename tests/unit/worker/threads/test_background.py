@@ -1,0 +1,29 @@
+"""The threads that mind jobs: they see what was set around the worker's life, each for itself."""
+
+from contextvars import ContextVar
+
+from mongojobs.worker.threads.background import background_thread
+
+mark = ContextVar("mark", default="nothing")
+
+
+def test_a_thread_runs_in_the_context_of_whoever_makes_it():
+    seen = []
+    token = mark.set("worker")
+    threads = [background_thread(lambda: seen.append(mark.get()), f"test-{number}") for number in range(2)]
+    mark.reset(token)
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+
+    assert seen == ["worker", "worker"]
+
+
+def test_what_a_thread_sets_stays_in_it():
+    thread = background_thread(lambda: mark.set("thread"), "test")
+    thread.start()
+    thread.join(5)
+
+    assert mark.get() == "nothing"

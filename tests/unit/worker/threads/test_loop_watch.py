@@ -1,0 +1,32 @@
+"""Watching the event loop: whatever comes onto it is watched."""
+
+import pytest
+
+from mongojobs.worker.threads.loop_watch import LoopWatch
+from mongojobs.worker.threads.slots import EventLoop
+from tests.support.waiting import eventually
+from tests.support.worker_parts import HitWhileCleared, Told, a_held, holdings_of
+
+
+class TestTheWatchOfTheLoop:
+    @pytest.fixture
+    def event_loop(self):
+        event_loop = EventLoop()
+        yield event_loop
+        event_loop.close(5)
+
+    def test_goes_on_for_a_job_that_comes_just_as_it_ends(self, event_loop):
+        in_flight = holdings_of(a_held(is_async=True))
+        watch = LoopWatch(event_loop, in_flight, Told(), worker="worker")
+        held = in_flight.take(is_async=True)
+
+        def come():
+            held.enter_loop()
+            watch.loop()
+
+        watch._wanted = HitWhileCleared(come)
+        watch._want()
+
+        eventually(lambda: held.loop_time and watch._turned_at > held.loop_time.waits_since)
+        watch.stop()
+        assert watch.join(5)
