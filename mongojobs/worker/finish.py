@@ -133,7 +133,7 @@ class Finisher:
 
     def write_patiently(self) -> None:
         """Write what waits, through outages of the database, until it is stored, or not ours any more, or ``close``."""
-        while self._waiting:
+        while self._waiting and not self._is_over:
             try:
                 self.flush()
             except DatabaseError as error:

@@ -53,7 +53,7 @@ def finisher(store, in_flight, told):
 @pytest.fixture
 def writer(finisher):
     """The writer thread, at work."""
-    thread = threading.Thread(target=finisher.run)
+    thread = threading.Thread(target=finisher.run, daemon=True)
     thread.start()
     yield thread
     finisher.close()
@@ -252,6 +252,29 @@ class TestAnOutage:
 
         assert not writer.is_alive()
         assert not in_flight.is_empty()
+
+
+class TestResultsThatAreGivenUp:
+    def test_do_not_keep_the_writer(self, finisher, in_flight, store, writer, monkeypatch):
+        is_writing, go_on = threading.Event(), threading.Event()
+
+        def finish(jobs, **options):
+            is_writing.set()
+            go_on.wait(20)
+            return []
+
+        monkeypatch.setattr(store, "finish", finish)
+        submit(finisher, in_flight, Succeeded())
+        is_writing.wait(20)
+        submit(finisher, in_flight, Succeeded())
+
+        finisher.close()
+        left = finisher.give_up()
+        go_on.set()
+        writer.join(5)
+
+        assert left == 2
+        assert not writer.is_alive()
 
 
 class TestALostJob:
