@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def mongod() -> Iterator[Server]:
     """A real server, a replica set of one, shared by all tests; a test that kills nodes starts its own."""
-    with Server(replica_set=1) as server:
+    with Server(replica_set=1, quick=True) as server:
         yield server
 
 

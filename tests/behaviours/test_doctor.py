@@ -177,7 +177,7 @@ class TestTheServer:
         assert "let NTP set the clock" in finding.remedy
 
     def test_that_is_no_replica_set(self):
-        with Server(replica_set=0, own=True) as server:
+        with Server(replica_set=0, own=True, quick=True) as server:
             app = MongoJobs(Settings(uri=with_database(server.uri, "alone")))
             app.create_indexes()
 

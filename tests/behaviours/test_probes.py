@@ -109,7 +109,7 @@ class TestAnOutage:
     @pytest.fixture
     def server(self):
         """A server of its own, to be taken away."""
-        with Server(replica_set=1, own=True) as server:
+        with Server(replica_set=1, own=True, quick=True) as server:
             yield server
 
     @pytest.mark.parametrize("fault", ["kill", "pause"])

@@ -243,7 +243,7 @@ class TestTopology:
         assert clients.topology(mongomock.MongoClient()) == "mock"
 
     def test_of_a_standalone_server(self):
-        with Server(replica_set=0, own=True) as server, MongoClient(server.uri) as client:
+        with Server(replica_set=0, own=True, quick=True) as server, MongoClient(server.uri) as client:
             assert clients.topology(client) == "standalone"
 
 

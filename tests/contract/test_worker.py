@@ -111,7 +111,7 @@ class TestAnIdleWorker:
             eventually(lambda: len(recorded.deeds) == 2)
 
     def test_polls_where_the_server_has_no_change_streams(self):
-        with Server(replica_set=0, own=True) as standalone:
+        with Server(replica_set=0, own=True, quick=True) as standalone:
             app = mongojobs.MongoJobs(mongojobs.Settings(uri=with_database(standalone.uri, "jobs"), sleep_delay=0.5))
             with app.active(), working(app=app):
                 jobs = worker_jobs.counts.delay_many([(number,) for number in range(20)])

@@ -79,7 +79,7 @@ class TestADatabaseThat:
 @pytest.fixture
 def server():
     """A server of this test's own."""
-    with Server(own=True) as server:
+    with Server(own=True, quick=True) as server:
         yield server
 
 

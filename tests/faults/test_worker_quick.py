@@ -25,7 +25,7 @@ STOP_SECONDS = 3
 @pytest.fixture(scope="module")
 def shaky():
     """A server that tests pause and kill."""
-    with Server(replica_set=1, own=True) as server:
+    with Server(replica_set=1, own=True, quick=True) as server:
         yield server
 
 

@@ -9,6 +9,7 @@ from pymongo.errors import PyMongoError
 from tests.support.mongod import binaries
 from tests.support.mongod.deployment import (
     OPTIONS,
+    QUICK,
     Deployment,
     initiate,
     start_all,
@@ -25,8 +26,8 @@ SET_NAME = "mongojobs"
 class Server(Deployment):
     """A replica set of so many nodes; with 0, a standalone server."""
 
-    def __init__(self, replica_set: int = 1, *, own: bool = False, detached: bool = False) -> None:
-        super().__init__(own=own, detached=detached)
+    def __init__(self, replica_set: int = 1, *, own: bool = False, detached: bool = False, quick: bool = False) -> None:
+        super().__init__(own=own, detached=detached, quick=quick)
         self.replica_set = replica_set
 
     @property
@@ -78,6 +79,8 @@ class Server(Deployment):
         options = [*OPTIONS, "--wiredTigerCacheSizeGB", "0.5" if self.replica_set < 2 else "0.25"]
         if self.replica_set:
             options += ["--replSet", SET_NAME]
+        if self._quick:
+            options += QUICK
         binary, names = binaries.find(), [f"node{number}" for number in range(self.replica_set or 1)]
         self.nodes = tuple(Node(binary, folder / name, options, self._launcher) for name in names)
         start_all(self.nodes)
