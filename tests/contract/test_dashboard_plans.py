@@ -94,24 +94,26 @@ def watched(mongod, administrator) -> Iterator[Watched]:
     administrator.drop_database(database)
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_a_page_walks_through_no_collection_and_sorts_nothing(watched, path):
-    plans = [plan for _, plan in watched.open(path) if plan is not None]
+@pytest.fixture(scope="module", params=PATHS)
+def asked(watched, request) -> list[tuple[dict, Plan | None]]:
+    """The commands about jobs that a page takes, each with its plan."""
+    return watched.open(request.param)
+
+
+def test_a_page_walks_through_no_collection_and_sorts_nothing(asked):
+    plans = [plan for _, plan in asked if plan is not None]
 
     assert [plan for plan in plans if "COLLSCAN" in plan.stages or plan.is_sorted] == []
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_a_page_gives_the_server_some_seconds_at_most(watched, path):
-    commands = [command for command, _ in watched.open(path)]
+def test_a_page_gives_the_server_some_seconds_at_most(asked):
+    unlimited = [command for command, _ in asked if not 0 < command.get("maxTimeMS", 0) <= FEW_SECONDS]
 
-    unlimited = [command for command in commands if not 0 < command.get("maxTimeMS", 0) <= FEW_SECONDS]
     assert [command for command in unlimited if "getMore" not in command and "listIndexes" not in command] == []
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_a_page_reads_a_bounded_number_of_documents(watched, path):
-    finds = [command for command, _ in watched.open(path) if "find" in command]
+def test_a_page_reads_a_bounded_number_of_documents(asked):
+    finds = [command for command, _ in asked if "find" in command]
 
     assert [command for command in finds if not 0 < command.get("limit", 0) <= 1_000] == []
 
