@@ -37,7 +37,7 @@ def url_of(process):
 
 def served(process):
     """Return where `mongojobs metrics` answers, once it says so."""
-    eventually(lambda: "Metrics: http" in process.errors, seconds=20)
+    eventually(lambda: "Metrics: http" in process.errors)
     return re.search(r"Metrics: (\S+)", process.errors)[1]
 
 
@@ -58,9 +58,7 @@ class TestAWorker:
         sample_app.append.options(queue="mail").delay(str(tmp_path / "ledger"), "done")
 
         labels = {"queue": "mail", "job": "tests.support.sample_app.append"}
-        eventually(
-            lambda: value(get(f"{url}/metrics").text, "mongojobs_job_duration_seconds_count", **labels) == 1, seconds=20
-        )
+        eventually(lambda: value(get(f"{url}/metrics").text, "mongojobs_job_duration_seconds_count", **labels) == 1)
 
         answer = get(f"{url}/metrics")
         assert answer.content_type.startswith("text/plain; version=")
@@ -76,7 +74,7 @@ class TestAWorker:
         worker = start("work", "--probe-port=0", PYTHONPATH=f"{without_prometheus}:.")
         url = url_of(worker)
         sample_app.append.delay(str(tmp_path / "ledger"), "done")
-        eventually((tmp_path / "ledger").exists, seconds=20)
+        eventually((tmp_path / "ledger").exists)
 
         answer = get(f"{url}/metrics")
 
@@ -91,7 +89,7 @@ class TestMetrics:
             sample_app.append.options(queue=queue).delay("x", "y")
         app.pause("held")
         start("work", "--name=ada", "--queues=other")
-        eventually(lambda: app.store.collection.database["delayed_jobs_workers"].find_one({"_id": "ada"}), seconds=20)
+        eventually(lambda: app.store.collection.database["delayed_jobs_workers"].find_one({"_id": "ada"}))
         url = served(start("metrics", "--port=0"))
 
         answer = get(url)

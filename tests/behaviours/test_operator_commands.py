@@ -186,7 +186,7 @@ class TestWorkers:
     def test_that_are_told_to_stop_are_not_started_again_by_their_supervisor(self, app, here, environ, tmp_path):
         workers = Process("work", "--processes", "2", "--prefix", "w ", folder=tmp_path, environ=environ)
         try:
-            eventually(lambda: len(app.workers()) == 2, seconds=20)
+            eventually(lambda: len(app.workers()) == 2)
             first, second = [one.name for one in app.workers()]
 
             here("workers", "stop", first)
@@ -639,7 +639,7 @@ class TestRun:
     def test_hands_a_job_back_without_an_attempt_when_told_to_stop(self, app, start, ledger, number):
         made = append_after.delay(str(ledger), "job", 60)
         command = start("jobs", "run", str(made.id), MONGOJOBS_SHUTDOWN_TIMEOUT="0")
-        eventually(lambda: "began" in ledger.read_text(), seconds=20)
+        eventually(lambda: "began" in ledger.read_text())
 
         command.send(number)
 
@@ -651,7 +651,7 @@ class TestRun:
     def test_lets_a_job_end_that_does_so_in_time_after_it_was_told_to_stop(self, app, start, ledger):
         made = append_after.delay(str(ledger), "job", 1)
         command = start("jobs", "run", str(made.id))
-        eventually(lambda: "began" in ledger.read_text(), seconds=20)
+        eventually(lambda: "began" in ledger.read_text())
 
         command.send(Signals.SIGTERM)
 

@@ -61,7 +61,7 @@ class TestAHealthyWorker:
     def test_tells_what_status_prints(self, app, start):
         url = url_of(start("work", "--probe-port=0", "--name=ada"))
         eventually(lambda: status(f"{url}/readyz") == 200)
-        eventually(lambda: "ada" in get(f"{url}/stats.json").text, seconds=20)
+        eventually(lambda: "ada" in get(f"{url}/stats.json").text)
 
         answer = get(f"{url}/stats.json")
 
@@ -82,7 +82,7 @@ class TestAHealthyWorker:
         from tests.support.sample_app import append_after
 
         append_after.delay(str(tmp_path / "ledger"), "job", 4)
-        eventually((tmp_path / "ledger").exists, seconds=20)
+        eventually((tmp_path / "ledger").exists)
         worker.send(Signals.SIGTERM)
         worker.says("Exiting...")
 
@@ -99,10 +99,10 @@ class TestAHangingLoop:
 
         hang_file.touch()
 
-        eventually(lambda: status(f"{url}/livez") == 503, seconds=20)
+        eventually(lambda: status(f"{url}/livez") == 503)
         assert status(f"{url}/readyz") == 200
         hang_file.unlink()
-        eventually(lambda: status(f"{url}/livez") == 200, seconds=20)
+        eventually(lambda: status(f"{url}/livez") == 200)
 
 
 class TestAnOutage:
@@ -116,11 +116,11 @@ class TestAnOutage:
     def test_leaves_the_worker_live_but_not_ready(self, server, start, fault):
         uri = with_database(server.uri, "probed") + "&serverSelectionTimeoutMS=1000"
         url = url_of(start("work", "--probe-port=0", SAMPLE_URI=uri))
-        eventually(lambda: status(f"{url}/readyz") == 200, seconds=20)
+        eventually(lambda: status(f"{url}/readyz") == 200)
 
         getattr(server.primary, fault)()
 
-        eventually(lambda: status(f"{url}/readyz") == 503, seconds=20)
+        eventually(lambda: status(f"{url}/readyz") == 503)
         assert "the database does not answer" in get(f"{url}/readyz").text
         assert status(f"{url}/livez") == 200
         assert status(f"{url}/stats.json") == 503
@@ -137,7 +137,7 @@ class TestAMissingIndex:
         app.store.collection.drop_index("ready_by_time")
         url = url_of(start("work", "--probe-port=0"))
 
-        eventually(lambda: "missing: the index ready_by_time" in get(f"{url}/readyz").text, seconds=20)
+        eventually(lambda: "missing: the index ready_by_time" in get(f"{url}/readyz").text)
 
         assert status(f"{url}/livez") == 200
 
@@ -147,8 +147,8 @@ class TestSeveralProcesses:
         first = free_ports(2)
         start("work", "--processes=2", f"--probe-port={first}")
 
-        eventually(lambda: status(f"http://127.0.0.1:{first}/readyz") == 200, seconds=20)
-        eventually(lambda: status(f"http://127.0.0.1:{first + 1}/readyz") == 200, seconds=20)
+        eventually(lambda: status(f"http://127.0.0.1:{first}/readyz") == 200)
+        eventually(lambda: status(f"http://127.0.0.1:{first + 1}/readyz") == 200)
 
 
 class TestAPortInUse:

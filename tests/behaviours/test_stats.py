@@ -93,7 +93,7 @@ class TestStats:
             from tests.support.sample_app import append_after
 
             append_after.delay(str(tmp_path / "ledger"), "job", 0.5)
-        eventually((tmp_path / "ledger").exists, seconds=20)
+        eventually((tmp_path / "ledger").exists)
 
         start.send(Signals.SIGTERM)
 

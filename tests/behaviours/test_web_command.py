@@ -20,7 +20,7 @@ def serve(start, mongo_uri):
 
     def serve(*arguments, **environ):
         process = start("web", "--port", "0", *arguments, MONGOJOBS_URI=mongo_uri, **environ)
-        eventually(lambda: "Dashboard: " in process.errors or process.process.poll() is not None, seconds=20)
+        eventually(lambda: "Dashboard: " in process.errors or process.process.poll() is not None)
         [address] = re.findall(r"Dashboard: (http://\S+?)/ ", process.errors)
         return process, address
 

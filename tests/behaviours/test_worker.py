@@ -111,7 +111,7 @@ class TestAWorkerThatStarts:
 
         with working(sleep_delay=30):
             remember_one.options(run_in=0.3).delay("due")
-            eventually(lambda: recorder.facts("remembered") == ["due"], seconds=5)
+            eventually(lambda: recorder.facts("remembered") == ["due"])
 
     def test_runs_as_many_jobs_at_once_as_it_has_threads(self, app, recorder):
         waits_at_the_gate.delay_many([("a",), ("b",), ("c",)])

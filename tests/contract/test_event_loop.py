@@ -36,7 +36,7 @@ class TestAJobThatBlocksTheLoop:
         blocks.options(priority=1).delay(much)
 
         with working():
-            eventually(lambda: is_empty(app), seconds=20)
+            eventually(lambda: is_empty(app))
 
         assert sorted(map(str, runs)) == ["0", "1", "2", "blocked", "blocks"]
         assert app.told.of(JobTimedOut) == []
@@ -47,7 +47,7 @@ class TestAJobThatBlocksTheLoop:
         with working():
             eventually(lambda: runs == ["blocks"])
             worker_jobs.takes_little.delay_many([(number,) for number in range(3)])
-            eventually(lambda: is_empty(app), seconds=20)
+            eventually(lambda: is_empty(app))
 
         assert app.told.of(JobTimedOut) == []
 
@@ -55,7 +55,7 @@ class TestAJobThatBlocksTheLoop:
         job = worker_jobs.blocks_the_loop.delay(2.5)
 
         with working():
-            eventually(lambda: is_empty(app), seconds=20)
+            eventually(lambda: is_empty(app))
 
         assert [(notice.job.id, notice.worker != "") for notice in app.told.of(JobBlocks)] == [(job.id, True)]
 
@@ -65,7 +65,7 @@ class TestAJobThatBlocksTheLoop:
         with working():
             eventually(lambda: runs == ["blocks"])
             worker_jobs.takes_little.delay(1)
-            eventually(lambda: is_empty(app), seconds=20)
+            eventually(lambda: is_empty(app))
 
         assert [notice.job.id for notice in app.told.of(JobBlocks)] == [job.id]
         assert app.told.of(JobTimedOut) == []
@@ -84,7 +84,7 @@ class TestAJobThatBlocksTheLoop:
         worker_jobs.blocks_the_loop.options(priority=1).delay(2.5)
 
         with working(timeout_grace=0.5) as shift:
-            eventually(lambda: "cleaned up" in runs, seconds=20)
+            eventually(lambda: "cleaned up" in runs)
             status = shift.end()
 
         assert status == 0

@@ -130,7 +130,7 @@ class TestAStop:
         worker_jobs.counts_async.delay_many([(number,) for number in range(20)])
 
         with working(shutdown_timeout=10, **settings) as shift:
-            eventually(lambda: len(runs) == 420, seconds=30)
+            eventually(lambda: len(runs) == 420)
             status = shift.end(now=now)
 
         assert status == 0

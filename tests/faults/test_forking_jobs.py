@@ -39,10 +39,10 @@ class TestAChildThatAJobTerminates:
     def test_ends_and_the_worker_goes_on(self, app, ledger, start, how, executor):
         worker = start("work", "--executor", executor)
         forking_app.terminates_its_child.delay(str(ledger), how)
-        eventually(lambda: lines(ledger, "child ended"), seconds=20)
+        eventually(lambda: lines(ledger, "child ended"))
 
         forking_app.harmless.delay(str(ledger), 1)
-        eventually(lambda: lines(ledger, "harmless 1"), seconds=20)
+        eventually(lambda: lines(ledger, "harmless 1"))
 
         assert lines(ledger, "child") == [f"child ended with {TERMINATED}"]
         assert "Exiting" not in worker.output
@@ -52,7 +52,7 @@ class TestAChildThatAJobTerminates:
         start("work", "--processes", "2", "--executor", executor)
 
         forking_app.terminates_its_child.delay(str(ledger), "interrupt")
-        eventually(lambda: lines(ledger, "child ended"), seconds=20)
+        eventually(lambda: lines(ledger, "child ended"))
 
         assert lines(ledger, "child") == [f"child ended with {INTERRUPTED}"]
 
@@ -64,9 +64,9 @@ class TestACopyOfTheWorker:
         start("work", "--executor", executor)
 
         job.delay(str(ledger), end)
-        eventually(lambda: lines(ledger, "copy ended"), seconds=20)
+        eventually(lambda: lines(ledger, "copy ended"))
         forking_app.harmless.delay_many([(str(ledger), number) for number in range(10)])
-        eventually(lambda: app.store.collection.count_documents({}) == 0, seconds=20)
+        eventually(lambda: app.store.collection.count_documents({}) == 0)
 
         assert lines(ledger, "copy") == [f"copy ended with {status}"]
         assert sorted(lines(ledger, "harmless")) == [f"harmless {number}" for number in range(10)]
@@ -76,8 +76,8 @@ class TestACopyOfTheWorker:
         start("work", "--executor", executor)
 
         mongojobs.enqueue(forking_app.LetsACopyEndInAHook(str(ledger)))
-        eventually(lambda: lines(ledger, "success"), seconds=20)
-        eventually(lambda: app.store.collection.count_documents({}) == 0, seconds=20)
+        eventually(lambda: lines(ledger, "success"))
+        eventually(lambda: app.store.collection.count_documents({}) == 0)
 
         assert lines(ledger) == ["copy ended with 0", "copy ended with 0", "success"]
 
@@ -87,21 +87,21 @@ class TestWhatAJobHasStarted:
     def test_ends_with_a_worker_that_is_killed(self, app, ledger, start, how):
         worker = start("work", "--executor", "process")
         forking_app.leaves_a_process.delay(str(ledger), how)
-        eventually(lambda: lines(ledger, "started"), seconds=20)
+        eventually(lambda: lines(ledger, "started"))
 
         worker.send(Signals.SIGKILL)
 
-        eventually(lambda: not lives(pid_in(lines(ledger, "started")[0])), seconds=5)
+        eventually(lambda: not lives(pid_in(lines(ledger, "started")[0])))
 
     @pytest.mark.parametrize("how", ["fork", "start"])
     def test_ends_with_a_worker_that_is_killed_while_idle(self, app, ledger, start, how):
         worker = start("work", "--executor", "process")
         forking_app.leaves_a_process.delay(str(ledger), how, 0)
-        eventually(lambda: app.store.collection.count_documents({}) == 0, seconds=20)
+        eventually(lambda: app.store.collection.count_documents({}) == 0)
 
         worker.send(Signals.SIGKILL)
 
-        eventually(lambda: not lives(pid_in(lines(ledger, "started")[0])), seconds=5)
+        eventually(lambda: not lives(pid_in(lines(ledger, "started")[0])))
 
     @pytest.mark.parametrize("how", ["fork", "start"])
     def test_ends_with_a_child_that_dies_and_hides_that_from_nobody(self, app, ledger, start, how):
@@ -110,13 +110,13 @@ class TestWhatAJobHasStarted:
         forking_app.dies_beside_a_process.delay(str(ledger), how)
 
         worker.says("CRASHED, loss 1")
-        eventually(lambda: not lives(pid_in(lines(ledger, "started")[0])), seconds=5)
+        eventually(lambda: not lives(pid_in(lines(ledger, "started")[0])))
 
     def test_ends_with_a_worker_that_is_killed_by_its_supervisor(self, app, ledger, start):
         supervisor = start("work", "--processes", "2", "--executor", "process")
         forking_app.leaves_a_process.delay(str(ledger), "start")
-        eventually(lambda: lines(ledger, "started"), seconds=20)
+        eventually(lambda: lines(ledger, "started"))
 
         supervisor.send_to_all(Signals.SIGKILL)
 
-        eventually(lambda: not lives(pid_in(lines(ledger, "started")[0])), seconds=5)
+        eventually(lambda: not lives(pid_in(lines(ledger, "started")[0])))

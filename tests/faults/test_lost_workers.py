@@ -39,7 +39,7 @@ class TestAWorkerThatDies:
         fault_app.kills_its_first_worker.delay(str(ledger))
 
         killed, other = start("work"), start("work")
-        eventually(lambda: "run with 1 losses" in ledger.read_text(), seconds=15)
+        eventually(lambda: "run with 1 losses" in ledger.read_text())
 
         assert ledger.read_text().splitlines() == [
             "run with 0 losses and 0 attempts",
@@ -71,9 +71,9 @@ class TestAWorkerThatFreezes:
         job = fault_app.freezes_its_first_worker.options(job_id="once").delay(str(ledger))
 
         frozen = start("work")
-        eventually(lambda: "started with 0 losses" in ledger.read_text(), seconds=15)
+        eventually(lambda: "started with 0 losses" in ledger.read_text())
         start("work")
-        eventually(lambda: "ended with 1 losses, lost=False" in ledger.read_text(), seconds=15)
+        eventually(lambda: "ended with 1 losses, lost=False" in ledger.read_text())
         eventually(lambda: app.get(job.id).state == "completed")
         finished_at = app.get(job.id).finished_at
         frozen.send(Signals.SIGCONT)
@@ -101,7 +101,7 @@ class TestAJobThatDoesNotReturn:
         stuck = fault_app.sits_in_c_code.options(max_attempts=2).delay(str(ledger), 1)
 
         start("work")
-        eventually(lambda: app.get(stuck.id).attempts == 1, seconds=15)
+        eventually(lambda: app.get(stuck.id).attempts == 1)
 
         assert ledger.read_text().count("stuck") == 1
         assert "max_run_time of 0.3s" in app.get(stuck.id).last_error

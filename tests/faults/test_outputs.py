@@ -115,7 +115,7 @@ class TestAnAppThatSetsUpLogging:
     def test_in_a_job_does_not_silence_the_failures_of_others(self, app, ledger, start, how, executor):
         worker = start("work", "--executor", executor)
         talking_app.silences.delay(str(ledger), how)
-        eventually(is_done(ledger, "silenced"), seconds=20)
+        eventually(is_done(ledger, "silenced"))
 
         talking_app.fails.delay("its last words")
         worker.says("FAILED")

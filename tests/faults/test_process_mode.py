@@ -55,11 +55,11 @@ class TestAJobThatEndsItsProcess:
     def test_costs_a_loss_at_once_and_its_neighbours_nothing(self, app, ledger, start, how):
         neighbour = process_app.takes.delay(str(ledger), "neighbour", 2)
         worker = start(*PROCESS, "--threads", "2")
-        eventually(lambda: lines(ledger, "neighbour began"), seconds=20)
+        eventually(lambda: lines(ledger, "neighbour began"))
 
         killer = process_app.dies.delay(str(ledger), how)
-        eventually(lambda: is_gone(app, killer), seconds=20)
-        eventually(lambda: is_gone(app, neighbour), seconds=20)
+        eventually(lambda: is_gone(app, killer))
+        eventually(lambda: is_gone(app, neighbour))
 
         assert lines(ledger, "run with") == ["run with 0 losses", "run with 1 losses"]
         assert f"CRASHED, loss 1: the process that ran this job {DEATHS[how]}; its peak memory" in worker.output
@@ -70,7 +70,7 @@ class TestAJobThatEndsItsProcess:
         killer = process_app.dies.delay(str(ledger), "segfault", 99)
 
         worker = start(*PROCESS, MONGOJOBS_MAX_LOSSES="1")
-        eventually(lambda: app.get(killer.id).has_failed, seconds=20)
+        eventually(lambda: app.get(killer.id).has_failed)
 
         failed = app.get(killer.id)
         assert (failed.losses, failed.attempts) == (1, 0)
@@ -83,12 +83,12 @@ class TestAChildThatEndsWhileItIsIdle:
     def test_costs_no_job_anything(self, app, ledger, start):
         first = process_app.harmless.delay(str(ledger), 1)
         worker = start(*PROCESS)
-        eventually(lambda: is_gone(app, first), seconds=20)
+        eventually(lambda: is_gone(app, first))
         [child] = worker.descendants()
 
         os.kill(child, Signals.SIGKILL)
         second = process_app.harmless.delay(str(ledger), 2)
-        eventually(lambda: is_gone(app, second), seconds=20)
+        eventually(lambda: is_gone(app, second))
 
         assert "CRASHED" not in worker.output
         worker.says("while it was idle")
@@ -98,10 +98,10 @@ class TestAJobThatHoldsTheInterpreterLock:
     def test_is_killed_after_its_grace_while_others_go_on(self, app, ledger, start):
         deaf = process_app.holds_the_interpreter.delay(str(ledger))
         worker = start(*PROCESS, "--threads", "2")
-        eventually(lambda: lines(ledger, "held"), seconds=20)
+        eventually(lambda: lines(ledger, "held"))
         jobs = [process_app.harmless.delay(str(ledger), number) for number in range(5)]
         eventually(lambda: all(is_gone(app, job) for job in jobs))
-        eventually(lambda: app.get(deaf.id).has_failed, seconds=20)
+        eventually(lambda: app.get(deaf.id).has_failed)
 
         failed = app.get(deaf.id)
         assert (failed.attempts, failed.losses) == (1, 0)
@@ -116,7 +116,7 @@ class TestATimeLimit:
         job = process_app.catches.options(max_run_time=0.3, max_attempts=1).delay(str(ledger))
 
         worker = start(*PROCESS)
-        eventually(lambda: app.get(job.id).has_failed, seconds=20)
+        eventually(lambda: app.get(job.id).has_failed)
 
         assert lines(ledger) == ["waits", "caught JobTimeout"]
         assert app.get(job.id).last_error.startswith("JobTimeout: the job ran longer than its max_run_time of 0.3s\n")
@@ -128,7 +128,7 @@ class TestAStop:
     def test_of_all_processes_lets_a_job_end_in_time(self, app, ledger, start, times):
         job = process_app.takes.delay(str(ledger), "it", 0.8)
         worker = start(*PROCESS)
-        eventually(lambda: lines(ledger, "it began"), seconds=20)
+        eventually(lambda: lines(ledger, "it began"))
 
         tell_all(worker, Signals.SIGTERM, times)
         status = worker.wait()
@@ -140,7 +140,7 @@ class TestAStop:
     def test_interrupts_and_hands_back_a_job_that_takes_too_long(self, app, ledger, start):
         job = process_app.catches.delay(str(ledger))
         worker = start(*PROCESS)
-        eventually(lambda: lines(ledger, "waits"), seconds=20)
+        eventually(lambda: lines(ledger, "waits"))
 
         begun = time.monotonic()
         tell_all(worker, Signals.SIGTERM)
@@ -155,7 +155,7 @@ class TestAStop:
     def test_hands_back_a_job_that_hears_nothing_once_its_process_has_ended(self, app, ledger, start):
         deaf = process_app.holds_the_interpreter.options(max_run_time=60).delay(str(ledger))
         worker = start(*PROCESS)
-        eventually(lambda: lines(ledger, "held"), seconds=20)
+        eventually(lambda: lines(ledger, "held"))
         child = pid_in(lines(ledger, "held")[0])
 
         begun = time.monotonic()
@@ -172,7 +172,7 @@ class TestAStop:
     def test_while_idle_ends_all_processes_at_once(self, app, ledger, start):
         job = process_app.harmless.delay(str(ledger), 1)
         worker = start(*PROCESS, "--threads", "2")
-        eventually(lambda: is_gone(app, job), seconds=20)
+        eventually(lambda: is_gone(app, job))
         children = worker.descendants()
 
         begun = time.monotonic()
@@ -198,7 +198,7 @@ class TestAStop:
     def test_is_told_to_the_job(self, app, ledger, start):
         process_app.waits_to_be_told.delay(str(ledger), "stopping")
         worker = start(*PROCESS)
-        eventually(lambda: lines(ledger, "waits"), seconds=20)
+        eventually(lambda: lines(ledger, "waits"))
 
         worker.send(Signals.SIGTERM)
         worker.wait()
@@ -208,7 +208,7 @@ class TestAStop:
     def test_by_ctrl_c_in_a_terminal_lets_a_job_end_in_time(self, app, ledger, start):
         process_app.takes.delay(str(ledger), "it", 0.8)
         worker = start(*PROCESS)
-        eventually(lambda: lines(ledger, "it began"), seconds=20)
+        eventually(lambda: lines(ledger, "it began"))
 
         worker.send_to_group(Signals.SIGINT)
         status = worker.wait()
@@ -224,7 +224,7 @@ class TestAStop:
         with failing(administrator, "delete", "update", **slow):
             more = {"MONGOJOBS_DESTROY_FAILED_JOBS": "1", "MONGOJOBS_SHUTDOWN_TIMEOUT": "10"}
             worker = start("work", "--executor", executor, **more)
-            eventually(lambda: len(lines(ledger, "failing")) == 200, seconds=30)
+            eventually(lambda: len(lines(ledger, "failing")) == 200)
             worker.send(Signals.SIGTERM)
             status = worker.wait()
 
@@ -237,7 +237,7 @@ class TestTheContextOfARun:
         isolation_app.leaves_state_behind_in_a_child.delay_many([(str(ledger),), (str(ledger),), (str(ledger),)])
 
         start(*PROCESS, MONGOJOBS_APP="tests.support.isolation_app")
-        eventually(lambda: len(lines(ledger)) == 3, seconds=20)
+        eventually(lambda: len(lines(ledger)) == 3)
 
         assert len({pid_in(line) for line in lines(ledger)}) == 1
         assert lines(ledger, "('nobody', 28)") == lines(ledger)
@@ -247,14 +247,14 @@ class TestAWorkerThatIsKilled:
     def test_leaves_no_process_behind_and_its_job_is_rescued(self, app, ledger, start):
         job = process_app.holds_the_interpreter.options(max_run_time=60).delay(str(ledger))
         worker = start(*PROCESS, "--threads", "3", MONGOJOBS_LEASE="2")
-        eventually(lambda: lines(ledger, "held") and len(worker.descendants()) == 3, seconds=20)
+        eventually(lambda: lines(ledger, "held") and len(worker.descendants()) == 3)
         children = worker.descendants()
 
         worker.send(Signals.SIGKILL)
         worker.wait()
-        eventually(lambda: not any(map(lives, children)), seconds=5)  # those that start find out when they have
+        eventually(lambda: not any(map(lives, children)))  # those that start find out when they have
         start("work", MONGOJOBS_LEASE="2")
-        eventually(lambda: len(lines(ledger, "held")) == 2, seconds=20)
+        eventually(lambda: len(lines(ledger, "held")) == 2)
 
         assert app.get(job.id).losses == 1
 
@@ -263,21 +263,21 @@ class TestAJobThatIsTimedOut:
     def test_while_it_waits_for_what_it_has_started_ends_with_that(self, app, ledger, start):
         process_app.starts_a_process.options(max_run_time=0.5, max_attempts=1).delay(str(ledger))
         start(*PROCESS)
-        eventually(lambda: lines(ledger, "started"), seconds=20)
+        eventually(lambda: lines(ledger, "started"))
         started = pid_in(lines(ledger, "started")[0])
 
-        eventually(lambda: not lives(started), seconds=5)
+        eventually(lambda: not lives(started))
 
 
 class TestALostLock:
     def test_is_told_to_the_job(self, app, ledger, start):
         job = process_app.waits_to_be_told.delay(str(ledger), "lost")
         start(*PROCESS, MONGOJOBS_LEASE="2")
-        eventually(lambda: lines(ledger, "waits"), seconds=20)
+        eventually(lambda: lines(ledger, "waits"))
 
         app.store.collection.delete_one({"_id": job.id})
 
-        eventually(lambda: lines(ledger, "told") == ["told: lost"], seconds=5)
+        eventually(lambda: lines(ledger, "told") == ["told: lost"])
 
 
 class TestMaxMemory:
@@ -310,7 +310,7 @@ class TestMaxJobs:
         process_app.harmless.delay_many([(str(ledger), number) for number in range(7)])
 
         worker = start(*PROCESS, "--max-jobs", "3")
-        eventually(lambda: app.store.collection.count_documents({}) == 0, seconds=20)
+        eventually(lambda: app.store.collection.count_documents({}) == 0)
 
         pids = [pid_in(line) for line in lines(ledger)]
         assert pids[0:3] == [pids[0]] * 3
@@ -330,7 +330,7 @@ class TestMaxJobs:
     def test_lets_a_worker_leave_only_when_all_that_runs_has_ended(self, app, ledger, start):
         process_app.takes.delay(str(ledger), "long", 2.5)
         worker = start("work", "--max-jobs", "1", "--threads", "2")
-        eventually(lambda: lines(ledger, "long began"), seconds=20)
+        eventually(lambda: lines(ledger, "long began"))
 
         process_app.harmless.delay(str(ledger), 1)
         status = worker.wait()
@@ -343,6 +343,6 @@ class TestMaxJobs:
         process_app.harmless.delay_many([(str(ledger), number) for number in range(7)])
 
         start("work", "--max-jobs", "3", "--processes", "2")
-        eventually(lambda: app.store.collection.count_documents({}) == 0, seconds=20)
+        eventually(lambda: app.store.collection.count_documents({}) == 0)
 
         assert len({pid_in(line) for line in lines(ledger)}) >= 3

@@ -45,7 +45,7 @@ class TestAStopDuringTheStart:
         gate = Gate(tmp_path, moment)
         job = forking_app.harmless.delay("nowhere", 1)
         worker = start("work", **gate.environ)
-        eventually(gate.is_reached, seconds=20)
+        eventually(gate.is_reached)
 
         worker.send(number)
         gate.open()
@@ -60,7 +60,7 @@ class TestAStopDuringTheStart:
     def test_of_all_its_processes_ends_them(self, app, tmp_path, start, moment, way):
         gate = Gate(tmp_path, moment)
         worker = start(*way, **gate.environ)
-        eventually(gate.is_reached, seconds=20)
+        eventually(gate.is_reached)
 
         worker.send_to_all(Signals.SIGTERM)
         gate.open()
@@ -81,7 +81,7 @@ class TestAStopDuringTheRestartOfAChild:
         worker.says("Starting job worker")
         gate.close()
         os.kill(worker.descendants()[0], Signals.SIGKILL)
-        eventually(gate.is_reached, seconds=20)
+        eventually(gate.is_reached)
 
         worker.send(number)
         gate.open()
@@ -97,7 +97,7 @@ class TestAStopThatWaitsForNothing:
     def test_of_what_a_job_has_left_behind(self, app, ledger, start, executor, what):
         worker = start("work", "--executor", executor)
         forking_app.leaves_behind.delay(str(ledger), what)
-        eventually(lambda: "left" in ledger.read_text(), seconds=20)
+        eventually(lambda: "left" in ledger.read_text())
 
         worker.send(Signals.SIGTERM)
 
@@ -111,7 +111,7 @@ class TestAWishToBeQuietDuringTheStart:
         gate = Gate(tmp_path, "tests.support.forking_app")
         job = forking_app.harmless.delay("nowhere", 1)
         worker = start("work", **gate.environ)
-        eventually(gate.is_reached, seconds=20)
+        eventually(gate.is_reached)
 
         worker.send(number)
         gate.open()
@@ -127,14 +127,14 @@ class TestAWorkerWhoseSupervisorDies:
     def test_ends_during_its_import_too(self, app, tmp_path, start):
         gate = Gate(tmp_path, "tests.support.forking_app")
         worker = start("work", "--processes", "2", **gate.environ)
-        eventually(gate.is_reached, seconds=20)
+        eventually(gate.is_reached)
         eventually(lambda: len(worker.descendants()) == 2)
         children = worker.descendants()
 
         worker.send(Signals.SIGKILL)
         worker.wait()
 
-        eventually(lambda: not any(map(lives, children)), seconds=10)
+        eventually(lambda: not any(map(lives, children)))
 
 
 class TestAnImportThatHangs:
@@ -154,7 +154,7 @@ class TestAnImportThatHangs:
 
         worker.says("not imported the app within 2s")
         hanging_app.harmless.delay_many([(str(ledger), number) for number in range(20)])
-        eventually(lambda: app.store.collection.count_documents({}) == 0, seconds=20)
+        eventually(lambda: app.store.collection.count_documents({}) == 0)
 
         assert "hanging_app.py" in worker.errors
         assert " in hang\n" in worker.errors

@@ -210,7 +210,7 @@ class TestAJobStuckInCCode:
         rig.work("--processes", "2", "--threads", "2", timeout_grace=0.5)
         with rig.load(short, pause_seconds=0.02):
             [stuck] = rig.enqueue(jobs.sticks_in_c_code.delay)
-            eventually(lambda: rig.document(stuck)["state"] == "failed", seconds=20)
+            eventually(lambda: rig.document(stuck)["state"] == "failed")
             rig.wait_for_ends(50)
         rig.workers[0].says("Starting job worker", times=3)
 

@@ -163,7 +163,7 @@ class TestTheWorker:
     def test_does_all_that_workers_do(self, work, a_job, run, secured, tmp_path):
         worker = work("jobsWorker", "--name", "ada", "--heartbeat", "0.2", "--lease", "2")
 
-        eventually((tmp_path / "ledger").exists, seconds=20)
+        eventually((tmp_path / "ledger").exists)
         eventually(lambda: "ada" in run("jobsReader", "status").output)
         worker.send(Signals.SIGTERM)
 
@@ -179,12 +179,12 @@ class TestTheWorker:
         with app("jobsWeb").active():
             append.delay(str(tmp_path / "ledger"), "done")
 
-        eventually((tmp_path / "ledger").exists, seconds=15)
+        eventually((tmp_path / "ledger").exists)
 
     def test_without_the_right_to_listen_says_so_and_works_all_the_same(self, work, a_job, tmp_path):
         worker = work(NO_STREAM)
 
-        eventually((tmp_path / "ledger").exists, seconds=20)
+        eventually((tmp_path / "ledger").exists)
 
         worker.says("cannot listen for new jobs, and looks for them from time to time instead: not authorized")
         assert worker.output.count("cannot listen") == 1
@@ -192,7 +192,7 @@ class TestTheWorker:
     def test_without_a_place_in_the_list_of_workers_says_so_and_even_rescues(self, work, app, a_job, secured, tmp_path):
         worker = work(NO_LIST, "--lease", "2", "--heartbeat", "0.2")
         worker.says('not authorized on shop_jobs to execute the command findAndModify on "delayed_jobs_workers"')
-        eventually((tmp_path / "ledger").exists, seconds=20)
+        eventually((tmp_path / "ledger").exists)
 
         with app("jobsWeb").active():
             job = append.options(run_in=3600).delay(str(tmp_path / "second"), "done")
@@ -200,11 +200,11 @@ class TestTheWorker:
         lost = past | {"state": "running", "locked_by": "dead", "lock_token": "t"}
         secured.administrator[DATABASE]["delayed_jobs"].update_one({"_id": job.id}, {"$set": lost})
 
-        eventually((tmp_path / "second").exists, seconds=20)
+        eventually((tmp_path / "second").exists)
 
     def test_stores_figures_that_the_reader_sees(self, work, a_job, app, tmp_path):
         worker = work("jobsWorker")
-        eventually((tmp_path / "ledger").exists, seconds=20)
+        eventually((tmp_path / "ledger").exists)
         worker.send(Signals.SIGTERM)
         assert worker.wait() == 0
 
@@ -217,13 +217,13 @@ class TestTheWorker:
         worker.says("Probes: http")
         url = re.search(r"Probes: (\S+) answers", worker.output)[1]
 
-        eventually(lambda: status(f"{url}/readyz") == 200, seconds=20)
+        eventually(lambda: status(f"{url}/readyz") == 200)
 
         assert [status(f"{url}/{page}") for page in ("livez", "metrics", "stats.json")] == [200, 200, 200]
 
     def test_without_a_place_for_figures_says_so_once_and_works_on(self, work, a_job, tmp_path):
         worker = work(NO_STATS)
-        eventually((tmp_path / "ledger").exists, seconds=20)
+        eventually((tmp_path / "ledger").exists)
 
         worker.send(Signals.SIGTERM)
 
@@ -267,14 +267,14 @@ class TestTheOperator:
             append.delay(str(tmp_path / "other"), "done")
         work("jobsWorker")
 
-        eventually((tmp_path / "other").exists, seconds=20)
+        eventually((tmp_path / "other").exists)
         assert not (tmp_path / "mail").exists()
         operator.resume("mail")
-        eventually((tmp_path / "mail").exists, seconds=20)
+        eventually((tmp_path / "mail").exists)
 
     def test_tells_a_worker_to_stop(self, run, work):
         worker = work("jobsWorker", "--name", "ada", "--heartbeat", "0.2", "--lease", "2")
-        eventually(lambda: "ada" in run("jobsOperator", "workers", "list").output, seconds=20)
+        eventually(lambda: "ada" in run("jobsOperator", "workers", "list").output)
 
         assert run("jobsOperator", "workers", "quiet", "ada").exit_code == 0
         assert run("jobsOperator", "workers", "stop", "ada").exit_code == 0
@@ -331,7 +331,7 @@ class TestTheReader:
 
     def test_serves_metrics_of_queues(self, start, uri, a_job):
         metrics = start("metrics", "--port=0", MONGOJOBS_URI=uri("jobsReader"))
-        eventually(lambda: "Metrics: http" in metrics.errors, seconds=20)
+        eventually(lambda: "Metrics: http" in metrics.errors)
 
         assert "mongojobs_queue_jobs" in get(re.search(r"Metrics: (\S+)", metrics.errors)[1]).text
 
@@ -413,9 +413,9 @@ class TestThePassword:
         worker = start("work", "--log-level", "debug", "--processes", "2", "--heartbeat", "0.2", **environ)
         seen = secured.administrator[DATABASE]["delayed_jobs_workers"]
 
-        eventually((tmp_path / "ledger").exists, seconds=20)
+        eventually((tmp_path / "ledger").exists)
         # An idle worker shows itself every quarter of its lease; workers of other tests may have left documents behind.
-        eventually(lambda: seen.count_documents({"pid": {"$in": worker.group()}}) == 2, seconds=25)
+        eventually(lambda: seen.count_documents({"pid": {"$in": worker.group()}}) == 2)
 
         assert "c4n4ry" not in worker.output + worker.errors + str(list(seen.find()))
         commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in worker.group()]

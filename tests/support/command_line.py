@@ -60,7 +60,7 @@ class Process:
                 raise AssertionError(f"ended without saying {text!r}:\n{self.output}\n{self.errors}")
             return False
 
-        eventually(is_said, seconds=20)
+        eventually(is_said)
 
     def send(self, number: Signals) -> None:
         self.process.send_signal(number)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 
-def eventually(happened: Callable[[], object], *, seconds: float = 10) -> None:
+def eventually(happened: Callable[[], object], *, seconds: float = 30) -> None:
     """Return once *happened* holds; raise AssertionError if it does not within *seconds*."""
     deadline = time.monotonic() + seconds
     while not happened():

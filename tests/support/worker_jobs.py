@@ -55,6 +55,14 @@ def stays(name: str, seconds: float) -> None:
 
 
 @job
+def stays_until(name: str, gate: str) -> None:
+    """Stay until a gate is opened."""
+    crowd.enter(name)
+    gates[gate].wait()
+    crowd.leave(name)
+
+
+@job
 async def stays_async(name: str, seconds: float) -> None:
     async_crowd.enter(name)
     await asyncio.sleep(seconds)

@@ -35,7 +35,7 @@ def test_the_worker_and_the_duration_of_a_run_are_kept(app, ending):
     job = RUNS[ending]()
 
     with working(name="web.1"):
-        eventually(lambda: app.get(job.id).finished_at is not None, seconds=20)
+        eventually(lambda: app.get(job.id).finished_at is not None)
 
     kept = app.get(job.id)
     assert kept.state == ending.split(" ", maxsplit=1)[0]
@@ -52,7 +52,7 @@ def test_those_of_runs_in_a_child_process_are_kept_too(app, mongo_uri, tmp_path)
         environ={"SAMPLE_URI": mongo_uri, "MONGOJOBS_KEEP_COMPLETED": "1d"},
     )
     try:
-        eventually(lambda: all(app.get(job.id).finished_at for job in jobs), seconds=30)
+        eventually(lambda: all(app.get(job.id).finished_at for job in jobs))
     finally:
         worker.end()
 
@@ -65,7 +65,7 @@ def test_many_that_end_together_are_kept_each(app):
     jobs = remember_one.delay_many([(number,) for number in range(50)])
 
     with working(name="web.1"):
-        eventually(lambda: app.counts()["completed"].number == len(jobs), seconds=20)
+        eventually(lambda: app.counts()["completed"].number == len(jobs))
 
     assert {app.get(job.id).ran_by for job in jobs} == {"web.1"}
     assert all(app.get(job.id).took is not None for job in jobs)
