@@ -1,5 +1,6 @@
 """What every test may ask for: a real server, a database of its own, MongoEngine connected to it."""
 
+import os
 import random
 import signal
 import socket
@@ -35,6 +36,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = [item for item in items if item.get_closest_marker("slow")]
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes run tests beside each other: tests wait a lot. A server that was given is for one."""
+    return 0 if os.environ.get("MONGOJOBS_TEST_URI") else max((os.cpu_count() or 2) * 3 // 2, 2)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show what tests of faults counted, which comes with their reports, from whichever process."""
+    torn_down = [report for report in terminalreporter.stats.get("", []) if report.when == "teardown"]
+    verdicts = [(report, dict(report.user_properties)["verdict"]) for report in torn_down if report.user_properties]
+    if verdicts:
+        terminalreporter.section(f"faults: what was counted, with --seed {config.option.seed}")
+        terminalreporter.write_line(f"{'jobs':>7} {'runs':>7} {'lost':>5} {'extra':>6} {'standstill':>11}  test")
+    for report, verdict in verdicts:
+        terminalreporter.write_line(
+            "{jobs:>7} {runs:>7} {lost:>5} {extra_runs:>6} {standstill:>9.1f} s  ".format(**verdict)
+            + report.nodeid.split("::", 1)[1]
+        )
 
 
 @pytest.fixture(scope="session")

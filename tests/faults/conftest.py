@@ -1,13 +1,13 @@
 """What tests of faults share: the rig, servers that may be harmed, and a table of figures at the end."""
 
+from dataclasses import asdict
+
 import pytest
 
 import mongojobs
 from tests.support.command_line import Process
 from tests.support.mongod import Server, with_database
 from tests.support.rig import Rig
-
-FIGURES = pytest.StashKey[list[tuple[str, object]]]()
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def start(mongo_uri, tmp_path, worker_environ):
 
 
 @pytest.fixture
-def rig_on(tmp_path, request):
+def rig_on(tmp_path, record_property):
     """Makes rigs on the database of a URI, and ends them with the test; what they counted is shown at the end."""
     rigs = []
 
@@ -65,7 +65,7 @@ def rig_on(tmp_path, request):
     for rig in rigs:
         rig.end()
         if rig.verdict is not None:
-            request.config.stash.setdefault(FIGURES, []).append((request.node.nodeid.split("::", 1)[1], rig.verdict))
+            record_property("verdict", asdict(rig.verdict))
 
 
 @pytest.fixture
@@ -86,15 +86,3 @@ def trio_uri(trio, request):
     """A database of this test's own on the three nodes; the test begins with all of them there."""
     trio.wait_until_complete()
     return with_database(trio.uri, f"jobs_{abs(hash(request.node.nodeid)) % 10**9}")
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    figures = config.stash.get(FIGURES, [])
-    if figures:
-        terminalreporter.section(f"faults: what was counted, with --seed {config.option.seed}")
-        terminalreporter.write_line(f"{'jobs':>7} {'runs':>7} {'lost':>5} {'extra':>6} {'standstill':>11}  test")
-    for name, verdict in figures:
-        terminalreporter.write_line(
-            f"{verdict.jobs:>7} {verdict.runs:>7} {verdict.lost:>5} {verdict.extra_runs:>6}"
-            f" {verdict.standstill:>9.1f} s  {name}"
-        )
