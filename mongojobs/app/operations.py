@@ -6,11 +6,11 @@ All of it raises StoreUnavailableError where the database cannot be reached, ref
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from mongojobs.app.why import Facts, Reason, reasons
 from mongojobs.core.clock import truncate
@@ -32,8 +32,6 @@ from mongojobs.store.reader.pages import ALL, MOST_COUNTED, Count, JobPage, Queu
 from mongojobs.store.stats import StatsStore
 from mongojobs.store.workers import WorkerStatus, WorkerStore
 
-T = TypeVar("T")
-
 NO_WAIT = timedelta(0)
 
 
@@ -53,6 +51,26 @@ class Report:
     def in_queues(self, state: ShownState) -> Count:
         """Return how many jobs in *state* were counted in all *queues* together."""
         return sum((queue.counts.of(state) for queue in self.queues), Count(0))
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Raise errors of the driver as StoreUnavailableError, without the command, which may quote a job."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise unavailable(error) from error
+
+
+@contextmanager
+def _option_errors() -> Iterator[None]:
+    """Raise what is wrong with a value as OptionError."""
+    try:
+        yield
+    except FilterError:
+        raise
+    except ValueError as error:
+        raise OptionError(str(error)) from None
 
 
 class Operating:
@@ -83,175 +101,45 @@ class Operating:
         """The figures of what workers did."""
         return StatsStore(self.store.collection, self.store.clock, self.store.settings)
 
+    @plain_errors()
     def get(self, job_id: JobId) -> Job | None:
         """Return a job, or None."""
-        return _plainly(lambda: self.store.get(job_id))
+        return self.store.get(job_id)
 
-    def find(self, chosen: JobFilter = ALL, *, limit: int = 50, after: str | None = None) -> JobPage:
+    @plain_errors()
+    def find(self, job_filter: JobFilter = ALL, *, limit: int = 50, after: str | None = None) -> JobPage:
         """Return a page of jobs, newest first, scheduled ones soonest first. Raises FilterError.
 
         The next one is ``find(..., after=page.next)``.
         """
-        return _plainly(lambda: self.store.page(chosen, limit=limit, after=after))
+        return self.store.page(job_filter, limit=limit, after=after)
 
-    def count(self, chosen: JobFilter = ALL, *, most: int | None = MOST_COUNTED) -> Count:
-        """Return how many jobs match, counted up to *most*; None: exactly, however long that takes."""
-        return _plainly(lambda: self.store.count(chosen, most=most))
+    @plain_errors()
+    def count(self, job_filter: JobFilter = ALL, *, limit: int | None = MOST_COUNTED) -> Count:
+        """Return how many jobs match, counted up to *limit*; None: exactly, however long that takes."""
+        return self.store.count(job_filter, most=limit)
 
-    def counts(self, chosen: JobFilter = ALL, *, most: int = MOST_COUNTED) -> dict[ShownState, Count]:
-        """Return how many jobs that match are in each state, counted up to *most*; furthest in the one it names."""
-        return _plainly(lambda: self.store.counts(chosen, most=most))
+    @plain_errors()
+    def counts(self, job_filter: JobFilter = ALL, *, limit: int = MOST_COUNTED) -> dict[ShownState, Count]:
+        """Return how many jobs that match are in each state, counted up to *limit*; furthest in the one it names."""
+        return self.store.counts(job_filter, most=limit)
 
-    def count_for(self, verb: Verb, chosen: JobFilter) -> int:
+    @plain_errors()
+    def count_for(self, verb: Verb, job_filter: JobFilter) -> int:
         """Return how many jobs a ``retry_all``, or whatever else *verb* is the name of, would find now: exactly.
 
         Raises FilterError.
         """
-        return _plainly(lambda: sum(self.store.count(part, most=None).number for part in chosen.within(verb)))
+        return sum(self.store.count(part, most=None).number for part in job_filter.within(verb))
 
+    @plain_errors()
     def failures(self, *, latest: int = 1000, queue: str | None = None) -> list[FailureGroup]:
         """Return the *latest* failed jobs in groups of the same name, error and place, the largest group first."""
-        return _plainly(lambda: self.store.failures(latest=latest, queue=queue))
+        return self.store.failures(latest=latest, queue=queue)
 
+    @plain_errors()
     def why(self, job_id: JobId) -> list[Reason]:
         """Return why a job has not run, the most important reason first. Raises StateError if there is no such job."""
-        return _plainly(lambda: self._why(job_id))
-
-    def cancel(self, job_id: JobId) -> Job:
-        """Cancel a job that has not begun. Raises StateError."""
-        return _plainly(lambda: self.store.cancel(job_id))
-
-    def retry(self, job_id: JobId, *, by: str | None = None) -> Job:
-        """Let a failed or cancelled job run again, with all its attempts. Raises StateError.
-
-        *by* is who wants it, which is kept with the job.
-        """
-        return _plainly(lambda: self.store.retry(job_id, by=_person(by)))
-
-    def delete(self, job_id: JobId) -> Job:
-        """Delete a job that is not running. Raises StateError."""
-        return _plainly(lambda: self.store.delete(job_id))
-
-    def run_now(self, job_id: JobId) -> Job:
-        """Let a scheduled job be due now. Raises StateError."""
-        return _plainly(lambda: self.store.hasten(job_id))
-
-    def move(self, job_id: JobId, *, queue: str | None = None, priority: int | None = None) -> Job:
-        """Give a job that has not begun another queue or priority. Raises OptionError, StateError."""
-        return _checked(lambda: self.store.move(job_id, queue=queue, priority=priority))
-
-    def cancel_all(self, chosen: JobFilter, *, on_progress: OnProgress | None = None) -> int:
-        """Cancel the jobs that match and have not begun; return how many.
-
-        As all changes of many jobs it goes batch by batch, tells *on_progress* after each how many it has changed and
-        looked at, and may be broken off there. Jobs that begin to run meanwhile are left alone. Raises FilterError.
-        """
-        return _plainly(lambda: self.store.cancel_all(chosen, on_progress=on_progress))
-
-    def retry_all(self, chosen: JobFilter, *, by: str | None = None, on_progress: OnProgress | None = None) -> int:
-        """Let the failed and cancelled jobs that match run again; return how many. Raises FilterError."""
-        return _plainly(lambda: self.store.retry_all(chosen, by=_person(by), on_progress=on_progress))
-
-    def delete_all(self, chosen: JobFilter, *, on_progress: OnProgress | None = None) -> int:
-        """Delete the jobs that match and do not run; return how many. Raises FilterError."""
-        return _plainly(lambda: self.store.delete_all(chosen, on_progress=on_progress))
-
-    def run_all_now(self, chosen: JobFilter, *, on_progress: OnProgress | None = None) -> int:
-        """Let the scheduled jobs that match be due now; return how many. Raises FilterError."""
-        return _plainly(lambda: self.store.hasten_all(chosen, on_progress=on_progress))
-
-    def move_all(
-        self,
-        chosen: JobFilter,
-        *,
-        queue: str | None = None,
-        priority: int | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> int:
-        """Give the jobs that match and have not begun another queue or priority; return how many.
-
-        Raises OptionError, FilterError.
-        """
-        return _checked(lambda: self.store.move_all(chosen, queue=queue, priority=priority, on_progress=on_progress))
-
-    def rescue_all(self, *, on_progress: OnProgress | None = None) -> int:
-        """Take back the jobs whose workers are dead, as any worker does from time to time; return how many."""
-        return _plainly(lambda: self._rescue_all(on_progress))
-
-    def pause(self, queue: str, *, until: datetime | None = None, reason: str = "") -> Pause:
-        """Let no worker reserve from *queue* until *until*, or until ``resume``; they notice within five seconds.
-
-        Jobs that run go on, and jobs can be enqueued. Raises OptionError for what is no queue's name or a time without
-        zone.
-        """
-        try:
-            with plain_errors():
-                return self.pauses.pause(queue, until=None if until is None else truncate(until), reason=reason)
-        except ValueError as error:
-            raise OptionError(f"cannot pause {queue!r:.100}: {error}") from None
-
-    def resume(self, queue: str) -> bool:
-        """Let workers reserve from *queue* again; return whether it was paused."""
-        return _plainly(lambda: self.pauses.resume(queue))
-
-    def queues(self, *, most: int = MOST_COUNTED) -> list[QueueStatus]:
-        """Return the queues that have jobs or are paused, by name, with at most *most* counted in each."""
-        return _plainly(lambda: self._queues(most))
-
-    def report(self, *, most: int = MOST_COUNTED) -> Report:
-        """Return all queues and how many jobs are in each state, with at most *most* counted of each."""
-        return _plainly(
-            lambda: Report(queues=self._queues(most), counts=self.store.counts(most=most), at=self.store.clock.now())
-        )
-
-    def queue_names(self) -> list[str]:
-        """Return the names of queues that have jobs, or that a living worker names, sorted."""
-        return _plainly(lambda: sorted({*self.store.known_queues(), *self._worked_on()}))
-
-    def latency(self) -> dict[str, timedelta]:
-        """Return the latency of each queue that has ready jobs, by name.
-
-        That is how long the job has been due that has waited for the longest time: not before it is due, not while it
-        runs, and nothing in a paused queue. What autoscalers ask for.
-        """
-        return _plainly(self._latency)
-
-    def workers(self) -> list[WorkerStatus]:
-        """Return the workers that are alive, by name, as busy as the jobs say that they hold now."""
-        return _plainly(self._workers)
-
-    def dead_workers(self) -> list[WorkerStatus]:
-        """Return the workers that have been silent for a lease, while the server has not forgotten them yet."""
-        return _plainly(self.worker_store.dead)
-
-    def quiet_workers(self, names: Iterable[str] | None = None) -> list[str]:
-        """Tell workers, all or those called *names*, to reserve nothing more; return the names of those told.
-
-        They hear it at their next heartbeat: within ``heartbeat`` while they are busy, and a quarter of a lease while
-        they are idle.
-        """
-        return _plainly(lambda: self.worker_store.tell("quiet", _listed(names)))
-
-    def stop_workers(self, names: Iterable[str] | None = None) -> list[str]:
-        """Tell workers, all or those called *names*, to stop as by TERM; return the names of those told.
-
-        They hear it at their next heartbeat. Whoever has started them may start others.
-        """
-        return _plainly(lambda: self.worker_store.tell("stop", _listed(names)))
-
-    def prune_workers(self) -> int:
-        """Forget the workers that are dead; return how many."""
-        return _plainly(self.worker_store.prune)
-
-    def create_indexes(self) -> IndexReport:
-        """Create the indexes that are missing; to be run at each deploy."""
-        return _plainly(lambda: create_indexes(self.store.collection))
-
-    def check_indexes(self) -> IndexReport:
-        """Compare the indexes with what they should be, and change nothing."""
-        return _plainly(lambda: check_indexes(self.store.collection))
-
-    def _why(self, job_id: JobId) -> list[Reason]:
         job = self.store.get(job_id)
         if job is None:
             raise StateError(f"no job {job_id}: it never was, or it has completed or been deleted")
@@ -262,7 +150,7 @@ class Operating:
             Facts(
                 now=self.store.clock.now(),
                 pause=pauses.get(job.queue),
-                workers=self._workers(),
+                workers=self.workers(),
                 ahead=self.store.ahead_of(job) if waits else Count(0),
                 problem=None if self.payloads.codec.registry.is_empty else self.payloads.problem(job.handler),
                 missing_indexes=self._missing_indexes(),
@@ -270,14 +158,78 @@ class Operating:
             ),
         )
 
-    def _workers(self) -> list[WorkerStatus]:
-        held = self.store.held_by_worker()
-        return [worker.holding(held.get(worker.name, 0)) for worker in self.worker_store.alive()]
+    @plain_errors()
+    def cancel(self, job_id: JobId) -> Job:
+        """Cancel a job that has not begun. Raises StateError."""
+        return self.store.cancel(job_id)
 
-    def _worked_on(self) -> Iterator[str]:
-        return itertools.chain.from_iterable(worker.queues for worker in self.worker_store.alive())
+    @plain_errors()
+    def retry(self, job_id: JobId, *, by: str | None = None) -> Job:
+        """Let a failed or cancelled job run again, with all its attempts. Raises StateError.
 
-    def _rescue_all(self, on_progress: OnProgress | None) -> int:
+        *by* is who wants it, which is kept with the job.
+        """
+        return self.store.retry(job_id, by=_person(by))
+
+    @plain_errors()
+    def delete(self, job_id: JobId) -> Job:
+        """Delete a job that is not running. Raises StateError."""
+        return self.store.delete(job_id)
+
+    @plain_errors()
+    def run_now(self, job_id: JobId) -> Job:
+        """Let a scheduled job be due now. Raises StateError."""
+        return self.store.hasten(job_id)
+
+    @plain_errors()
+    @_option_errors()
+    def move(self, job_id: JobId, *, queue: str | None = None, priority: int | None = None) -> Job:
+        """Give a job that has not begun another queue or priority. Raises OptionError, StateError."""
+        return self.store.move(job_id, queue=queue, priority=priority)
+
+    @plain_errors()
+    def cancel_all(self, job_filter: JobFilter, *, on_progress: OnProgress | None = None) -> int:
+        """Cancel the jobs that match and have not begun; return how many.
+
+        As all changes of many jobs it goes batch by batch, tells *on_progress* after each how many it has changed and
+        looked at, and may be broken off there. Jobs that begin to run meanwhile are left alone. Raises FilterError.
+        """
+        return self.store.cancel_all(job_filter, on_progress=on_progress)
+
+    @plain_errors()
+    def retry_all(self, job_filter: JobFilter, *, by: str | None = None, on_progress: OnProgress | None = None) -> int:
+        """Let the failed and cancelled jobs that match run again; return how many. Raises FilterError."""
+        return self.store.retry_all(job_filter, by=_person(by), on_progress=on_progress)
+
+    @plain_errors()
+    def delete_all(self, job_filter: JobFilter, *, on_progress: OnProgress | None = None) -> int:
+        """Delete the jobs that match and do not run; return how many. Raises FilterError."""
+        return self.store.delete_all(job_filter, on_progress=on_progress)
+
+    @plain_errors()
+    def run_all_now(self, job_filter: JobFilter, *, on_progress: OnProgress | None = None) -> int:
+        """Let the scheduled jobs that match be due now; return how many. Raises FilterError."""
+        return self.store.hasten_all(job_filter, on_progress=on_progress)
+
+    @plain_errors()
+    @_option_errors()
+    def move_all(
+        self,
+        job_filter: JobFilter,
+        *,
+        queue: str | None = None,
+        priority: int | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> int:
+        """Give the jobs that match and have not begun another queue or priority; return how many.
+
+        Raises OptionError, FilterError.
+        """
+        return self.store.move_all(job_filter, queue=queue, priority=priority, on_progress=on_progress)
+
+    @plain_errors()
+    def rescue_all(self, *, on_progress: OnProgress | None = None) -> int:
+        """Take back the jobs whose workers are dead, as any worker does from time to time; return how many."""
         number = 0
         while rescued := self.store.rescue(by="mongojobs requeue"):
             number += len(rescued)
@@ -285,18 +237,28 @@ class Operating:
                 on_progress(number, number)
         return number
 
-    def _missing_indexes(self) -> list[str]:
-        """Return the names of missing indexes; none for somebody who may not look at them."""
-        try:
-            return [one.index.name for one in check_indexes(self.store.collection).with_status("missing", "different")]
-        except DatabaseError as error:
-            if not is_refused(error):
-                raise
-            return []
+    @plain_errors()
+    def pause(self, queue: str, *, until: datetime | None = None, reason: str = "") -> Pause:
+        """Let no worker reserve from *queue* until *until*, or until ``resume``; they notice within five seconds.
 
-    def _queues(self, most: int) -> list[QueueStatus]:
+        Jobs that run go on, and jobs can be enqueued. Raises OptionError for what is no queue's name or a time without
+        zone.
+        """
+        try:
+            return self.pauses.pause(queue, until=None if until is None else truncate(until), reason=reason)
+        except ValueError as error:
+            raise OptionError(f"cannot pause {queue!r:.100}: {error}") from None
+
+    @plain_errors()
+    def resume(self, queue: str) -> bool:
+        """Let workers reserve from *queue* again; return whether it was paused."""
+        return self.pauses.resume(queue)
+
+    @plain_errors()
+    def queues(self, *, limit: int = MOST_COUNTED) -> list[QueueStatus]:
+        """Return the queues that have jobs or are paused, by name, with at most *limit* counted in each."""
         now, pauses = self.store.clock.now(), {pause.queue: pause for pause in self.pauses.all()}
-        counted = self.store.queue_counts(sorted({*self.store.known_queues(), *pauses}), most=most)
+        counted = self.store.queue_counts(sorted({*self.store.known_queues(), *pauses}), most=limit)
         return [
             QueueStatus(
                 queue=counts.queue,
@@ -307,12 +269,83 @@ class Operating:
             for counts in counted
         ]
 
-    def _latency(self) -> dict[str, timedelta]:
+    @plain_errors()
+    def report(self, *, limit: int = MOST_COUNTED) -> Report:
+        """Return all queues and how many jobs are in each state, with at most *limit* counted of each."""
+        return Report(queues=self.queues(limit=limit), counts=self.store.counts(most=limit), at=self.store.clock.now())
+
+    @plain_errors()
+    def queue_names(self) -> list[str]:
+        """Return the names of queues that have jobs, or that a living worker names, sorted."""
+        return sorted({*self.store.known_queues(), *self._worked_on()})
+
+    @plain_errors()
+    def latency(self) -> dict[str, timedelta]:
+        """Return the latency of each queue that has ready jobs, by name.
+
+        That is how long the job has been due that has waited for the longest time: not before it is due, not while it
+        runs, and nothing in a paused queue. What autoscalers ask for.
+        """
         now, paused = self.store.clock.now(), {pause.queue for pause in self.pauses.all()}
         return {
             queue: NO_WAIT if queue in paused else _latency(self.store.oldest_due(queue), now=now, is_paused=False)
             for queue in self.store.ready_queues()
         }
+
+    @plain_errors()
+    def workers(self) -> list[WorkerStatus]:
+        """Return the workers that are alive, by name, as busy as the jobs say that they hold now."""
+        held = self.store.held_by_worker()
+        return [worker.holding(held.get(worker.name, 0)) for worker in self.worker_store.alive()]
+
+    @plain_errors()
+    def dead_workers(self) -> list[WorkerStatus]:
+        """Return the workers that have been silent for a lease, while the server has not forgotten them yet."""
+        return self.worker_store.dead()
+
+    @plain_errors()
+    def quiet_workers(self, names: Iterable[str] | None = None) -> list[str]:
+        """Tell workers, all or those called *names*, to reserve nothing more; return the names of those told.
+
+        They hear it at their next heartbeat: within ``heartbeat`` while they are busy, and a quarter of a lease while
+        they are idle.
+        """
+        return self.worker_store.tell("quiet", _listed(names))
+
+    @plain_errors()
+    def stop_workers(self, names: Iterable[str] | None = None) -> list[str]:
+        """Tell workers, all or those called *names*, to stop as by TERM; return the names of those told.
+
+        They hear it at their next heartbeat. Whoever has started them may start others.
+        """
+        return self.worker_store.tell("stop", _listed(names))
+
+    @plain_errors()
+    def prune_workers(self) -> int:
+        """Forget the workers that are dead; return how many."""
+        return self.worker_store.prune()
+
+    @plain_errors()
+    def create_indexes(self) -> IndexReport:
+        """Create the indexes that are missing; to be run at each deploy."""
+        return create_indexes(self.store.collection)
+
+    @plain_errors()
+    def check_indexes(self) -> IndexReport:
+        """Compare the indexes with what they should be, and change nothing."""
+        return check_indexes(self.store.collection)
+
+    def _worked_on(self) -> Iterator[str]:
+        return itertools.chain.from_iterable(worker.queues for worker in self.worker_store.alive())
+
+    def _missing_indexes(self) -> list[str]:
+        """Return the names of missing indexes; none for somebody who may not look at them."""
+        try:
+            return [one.index.name for one in check_indexes(self.store.collection).with_status("missing", "different")]
+        except DatabaseError as error:
+            if not is_refused(error):
+                raise
+            return []
 
 
 class Operator(Operating):
@@ -332,30 +365,6 @@ class Operator(Operating):
     def payloads(self) -> Payloads:
         """The way of values into payloads and back."""
         return self._payloads
-
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Raise errors of the driver as StoreUnavailableError, without the command, which may quote a job."""
-    try:
-        yield
-    except DatabaseError as error:
-        raise unavailable(error) from error
-
-
-def _plainly(ask: Callable[[], T]) -> T:
-    with plain_errors():
-        return ask()
-
-
-def _checked(ask: Callable[[], T]) -> T:
-    """Ask, and raise what is wrong with a value as OptionError."""
-    try:
-        return _plainly(ask)
-    except FilterError:
-        raise
-    except ValueError as error:
-        raise OptionError(str(error)) from None
 
 
 def _person(name: object) -> str | None:

@@ -90,4 +90,4 @@ def _look(database: Database) -> Look:
     from mongojobs.store.time_limits import time_limit
 
     with time_limit(QUERY_SECONDS):
-        return Look(queues=database.operator.queues(most=MOST_COUNTED), workers=database.operator.workers())
+        return Look(queues=database.operator.queues(limit=MOST_COUNTED), workers=database.operator.workers())

@@ -49,7 +49,7 @@ def show(visit: RequestContext) -> Page:
     """Show it."""
     app, chosen = visit.app, RANGES[visit.choice("range", tuple(RANGES))]
     counts = app.counts()
-    queues, workers = app.queues(most=QUEUE_MOST_COUNTED), app.workers()
+    queues, workers = app.queues(limit=QUEUE_MOST_COUNTED), app.workers()
     columns = visit.columns(chosen)
     late = sorted((queue for queue in queues if queue.latency), key=lambda queue: -queue.latency)
     return Page(
