@@ -10,3 +10,6 @@ HIGHEST_PRIORITY: Final = 2**31 - 1
 
 LONGEST_NAME: Final = 256
 """The longest name of a queue, job or worker, in characters."""
+
+KEPT_ENTRIES: Final = 10
+"""How many entries are kept of each history of a job, ``errors`` and ``retries``: it must not grow without end."""

@@ -12,17 +12,16 @@ from typing import Any, Final
 
 from bson import Int64, ObjectId
 
+from mongojobs.core.change import Change
 from mongojobs.core.errors import DamagedPayloadError
 from mongojobs.core.job import STATES, Document, ErrorText, Job
-from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from mongojobs.core.limits import HIGHEST_PRIORITY, KEPT_ENTRIES, LOWEST_PRIORITY
 from mongojobs.store.filters import EPOCH
 from mongojobs.store.reading import DAMAGED, LARGEST_COUNT, WHOLE, aware, count, text
 
 LONGEST_ERROR: Final = 8 * 1024
 LONGEST_TRACE: Final = 32 * 1024
-KEPT_ERRORS: Final = 10
-KEPT_RETRIES: Final = 10
-"""Sizes of the texts kept with a job, in bytes, and how many: without limits a job could grow too large to finish."""
+"""Sizes of the texts kept with a job, in bytes: without limits a job could grow too large to finish."""
 
 _MOST_SHAPES: Final = 1000
 _sound_shapes: set[tuple[object, ...]] = set()
@@ -123,6 +122,28 @@ def to_document(job: Job) -> Document:
     if job.id_given:
         document["id_given"] = True
     return document
+
+
+def to_update(change: Change, *, is_real: bool = True) -> Document | list[Document]:
+    """Return *change*, which deletes nothing, as an update.
+
+    One that adds to a history is made of stages, so that it works whatever was there before; of those mongomock, which
+    is not *is_real*, knows nothing.
+    """
+    sets = {field: _stored(field, value) for field, value in change.sets.items()}
+    if change.pushes and is_real:
+        literals = {field: {"$literal": value} for field, value in sets.items()}
+        pushed = {field: _pushed(field, entry) for field, entry in change.pushes.items()}
+        taken_away: list[Document] = [{"$unset": list(change.unsets)}] if change.unsets else []
+        return [{"$set": literals | pushed}, *taken_away]
+    update = {
+        "$set": sets,
+        "$unset": dict.fromkeys(change.unsets, ""),
+        "$inc": dict(change.adds),
+        "$min": dict(change.lowers),
+        "$push": {field: {"$each": [entry], "$slice": -KEPT_ENTRIES} for field, entry in change.pushes.items()},
+    }
+    return {operator: fields for operator, fields in update.items() if fields}
 
 
 def to_job(document: Mapping[str, Any]) -> Job:
@@ -260,6 +281,19 @@ def cut(text: str, size: int) -> str:
 def milliseconds(duration: timedelta) -> int:
     """Return *duration* as it is stored."""
     return duration // _MILLISECOND
+
+
+def _stored(field: str, value: Any) -> Any:
+    """Return the *value* of a job's *field* as it is stored."""
+    if field in _DURATIONS:
+        return milliseconds(value)
+    return list(value) if field in _LISTS else value
+
+
+def _pushed(field: str, entry: Mapping[str, Any]) -> Document:
+    """Return the expression for the list *field* with one *entry* more; what is there may be anything."""
+    before = {"$cond": [{"$isArray": f"${field}"}, f"${field}", []]}
+    return {"$slice": [{"$concatArrays": [before, [{"$literal": entry}]]}, -KEPT_ENTRIES]}
 
 
 def _job(values: dict[str, Any]) -> Job:

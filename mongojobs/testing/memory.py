@@ -14,9 +14,10 @@ from bson.codec_options import CodecOptions
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import ConfigurationError
 from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, RUNNING, Document, ErrorText, Job, JobId, State
+from mongojobs.core.limits import KEPT_ENTRIES
 from mongojobs.core.settings import Settings
 from mongojobs.store.base import SETTLE, UNLOCK
-from mongojobs.store.documents import KEPT_ERRORS, LONGEST_ERROR, cut, error_entry, last_error, to_document, to_job
+from mongojobs.store.documents import LONGEST_ERROR, cut, error_entry, last_error, to_document, to_job
 from mongojobs.store.jobs import QueueSelector
 from mongojobs.store.lifecycle.end import deferred
 
@@ -158,7 +159,7 @@ class MemoryStore:
     def _with_error(self, job: Job, error: ErrorText) -> dict[str, Any]:
         attempt = job.attempts + 1
         entry = error_entry(error, at=self.clock.now(), attempt=attempt, worker=job.locked_by)
-        return {"attempts": attempt, "last_error": last_error(error), "errors": (*job.errors, entry)[-KEPT_ERRORS:]}
+        return {"attempts": attempt, "last_error": last_error(error), "errors": (*job.errors, entry)[-KEPT_ENTRIES:]}
 
     def _end(self, job: Job, settled: Iterable[str] = SETTLE, **changes: Any) -> bool:
         """Change *job* and take away its lock; False, and nothing changed, if it does not hold it any more."""

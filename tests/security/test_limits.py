@@ -16,8 +16,9 @@ from mongojobs import (
     UnstorableValueError,
 )
 from mongojobs import job as declare
+from mongojobs.core.limits import KEPT_ENTRIES
 from mongojobs.enqueuing.enqueuer import LARGEST_META_BYTES
-from mongojobs.store.documents import KEPT_ERRORS, LONGEST_ERROR, LONGEST_TRACE
+from mongojobs.store.documents import LONGEST_ERROR, LONGEST_TRACE
 from tests.support.sample_jobs import always_fails, remember, remember_one
 from tests.support.working import work_off
 
@@ -116,7 +117,7 @@ class TestALimit:
         assert error["error"].endswith("(cut)") == (more > 0)
         assert len(error["trace"]) <= LONGEST_TRACE
 
-    @pytest.mark.parametrize("failures", [KEPT_ERRORS - 1, KEPT_ERRORS, KEPT_ERRORS + 1])
+    @pytest.mark.parametrize("failures", [KEPT_ENTRIES - 1, KEPT_ENTRIES, KEPT_ENTRIES + 1])
     def test_of_the_errors_keeps_the_last_ones(self, app, failures):
         failed = always_fails.delay("x" * 50_000)
         for _ in range(failures):
@@ -125,7 +126,7 @@ class TestALimit:
 
         stored = app.get(failed.id)
         assert stored.attempts == failures
-        assert [error["attempt"] for error in stored.errors] == list(range(1, failures + 1))[-KEPT_ERRORS:]
+        assert [error["attempt"] for error in stored.errors] == list(range(1, failures + 1))[-KEPT_ENTRIES:]
 
 
 class TestARefusal:

@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Final
 
 from mongojobs.core.job import CANCELLED, READY, Document
-from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from mongojobs.core.limits import HIGHEST_PRIORITY, KEPT_ENTRIES, LOWEST_PRIORITY
 from mongojobs.core.settings import queue_name
-from mongojobs.store.documents import KEPT_RETRIES
 
 Change = Document | list[Document]
 """An update, or the stages of one."""
@@ -34,7 +33,7 @@ def retried(now: datetime, *, by: str | None, is_real: bool, run_at: datetime | 
         noted = {} if by is None else {"retries": [retry]}
         return {"$set": {**fields, **noted}, "$unset": dict.fromkeys(_UNDONE, "")}
     before = {"$cond": [{"$isArray": "$retries"}, "$retries", []]}
-    retries = {"$slice": [{"$concatArrays": [before, [{"$literal": retry}]]}, -KEPT_RETRIES]}
+    retries = {"$slice": [{"$concatArrays": [before, [{"$literal": retry}]]}, -KEPT_ENTRIES]}
     return [{"$set": {**fields, "retries": retries}}, {"$unset": list(_UNDONE)}]
 
 

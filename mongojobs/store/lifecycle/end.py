@@ -20,9 +20,10 @@ from typing import Final, TypeVar
 from pymongo import UpdateOne
 
 from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, Document, ErrorText, Job
+from mongojobs.core.limits import KEPT_ENTRIES
 from mongojobs.core.retry import loss_backoff
 from mongojobs.store.base import SETTLE, UNLOCK, StoreBase, is_held, is_left_as
-from mongojobs.store.documents import KEPT_ERRORS, LONGEST_ERROR, cut, error_entry, last_error
+from mongojobs.store.documents import LONGEST_ERROR, cut, error_entry, last_error
 from mongojobs.store.filters import held, held_groups
 from mongojobs.store.reading import LARGEST_COUNT
 
@@ -275,7 +276,7 @@ def _number(job: Job) -> int:
 def _with_error(job: Job, error: ErrorText, fields: Document, *, now: datetime, attempt: int) -> Document:
     """Return an update that takes away the lock, adds *error* to the last ones, and sets *fields*."""
     entry = error_entry(error, at=now, attempt=attempt, worker=job.locked_by)
-    errors: Document = {"last_error": last_error(error), "errors": [*job.errors, entry][-KEPT_ERRORS:]}
+    errors: Document = {"last_error": last_error(error), "errors": [*job.errors, entry][-KEPT_ENTRIES:]}
     return {"$set": errors | fields, "$unset": SETTLE}
 
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from mongojobs.core.job import FAILED, READY, RUNNING, Document, ErrorText, JobId
-from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from mongojobs.core.limits import HIGHEST_PRIORITY, KEPT_ENTRIES, LOWEST_PRIORITY
 from mongojobs.core.retry import loss_backoff
 from mongojobs.store import filters, indexes
 from mongojobs.store.base import UNLOCK, Quarantined, StoreBase
-from mongojobs.store.documents import KEPT_ERRORS, damage, error_entry, last_error
+from mongojobs.store.documents import damage, error_entry, last_error
 
 NO_DATE: Final = {"$not": {"$gte": datetime.min.replace(tzinfo=UTC)}}
 """Matches null, a missing field and every other type but dates; as two short ranges of an index, unlike ``$type``."""
@@ -114,7 +114,7 @@ def _with_loss(document: Document, error: ErrorText, worker: str, *, now: dateti
     """Return an update that makes *document* ready, without a lock, with *error* added to its last ones."""
     errors = document.get("errors", [])
     entry = error_entry(error, at=now, attempt=_number(document.get("attempts")), worker=worker)
-    kept = [*(errors if isinstance(errors, list) else []), entry][-KEPT_ERRORS:]
+    kept = [*(errors if isinstance(errors, list) else []), entry][-KEPT_ENTRIES:]
     return {"$set": {"state": READY, "last_error": last_error(error), "errors": kept}, "$unset": UNLOCK}
 
 

@@ -1,0 +1,43 @@
+"""What a transition writes, as a value: the store sends it to MongoDB, and the memory of tests applies it to a job."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from mongojobs.core.job import Job
+from mongojobs.core.limits import KEPT_ENTRIES
+
+_WITHOUT_VALUE: Final[dict[str, Any]] = {one.name: one.default for one in dataclasses.fields(Job)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What becomes of a job: its fields, by their names in ``Job``, and what happens to each; or that it is deleted.
+
+    ``adds`` raises a counter by so much, ``lowers`` sets a time unless an earlier one is there. ``pushes`` adds an
+    entry to a history, of which the last ones are kept, and goes with ``sets`` and ``unsets`` only.
+    """
+
+    sets: Mapping[str, Any] = field(default_factory=dict)
+    unsets: tuple[str, ...] = ()
+    adds: Mapping[str, int] = field(default_factory=dict)
+    lowers: Mapping[str, datetime] = field(default_factory=dict)
+    pushes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    deletes: bool = False
+
+    def applied_to(self, job: Job) -> Job | None:
+        """Return *job* as this change leaves it; None where it deletes it."""
+        if self.deletes:
+            return None
+        fields = {name: _WITHOUT_VALUE[name] for name in self.unsets} | dict(self.sets)
+        fields |= {name: getattr(job, name) + number for name, number in self.adds.items()}
+        fields |= {name: min(getattr(job, name), moment) for name, moment in self.lowers.items()}
+        fields |= {name: (*getattr(job, name), entry)[-KEPT_ENTRIES:] for name, entry in self.pushes.items()}
+        return dataclasses.replace(job, **fields)
+
+
+DELETED: Final = Change(deletes=True)
