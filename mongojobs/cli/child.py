@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import open_app
-from mongojobs.cli.shared.options import Command, GlobalOptions, with_options
-from mongojobs.cli.work.command import SETTINGS
-from mongojobs.cli.work.worker import set_up_worker_logging
+from mongojobs.cli.shared.options import Command, with_options
+from mongojobs.cli.work.options import WORK_SETTINGS
+from mongojobs.cli.work.worker_log import set_up_worker_logging
 
 
 @with_options(
@@ -18,15 +19,15 @@ from mongojobs.cli.work.worker import set_up_worker_logging
     click.Option(["--life"], type=int, required=True),
     click.Option(["--log-dir"], type=click.Path(file_okay=False, path_type=Path)),
 )
-@click.command(cls=Command, settings=(*SETTINGS, "exit_on_complete"), hidden=True, takes_signals=True)
+@click.command(cls=Command, settings=(*WORK_SETTINGS, "exit_on_complete"), hidden=True, takes_signals=True)
 @click.pass_obj
-def child(told: GlobalOptions, /, *, flags: dict[str, Any], channel: int, life: int, log_dir: Path | None) -> None:
+def child(options: GlobalOptions, /, *, flags: dict[str, Any], channel: int, life: int, log_dir: Path | None) -> None:
     """Run the jobs that the worker sends through a socket."""
     from mongojobs.worker.children.child_main import ChildMain, end_with_the_worker, leave_signals_to_the_worker
 
     leave_signals_to_the_worker()
     end_with_the_worker(life)
-    opened = open_app(told, flags)
+    opened = open_app(options, flags)
     set_up_worker_logging(opened.settings, log_dir, at_once=True)
     app = opened.app
     ChildMain(channel, app.payloads, opened.settings, app.lifecycle).serve()

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mongojobs.cli.shared.choosing import progress, sweep, tell_of_running, yes_option
+from mongojobs.cli.shared.choosing import progress, report_running, sweep, yes_option
+from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import open_database
-from mongojobs.cli.shared.options import Command, DurationType, GlobalOptions, own_option, with_options
+from mongojobs.cli.shared.options import Command, DurationType, own_option, with_options
 from mongojobs.cli.shared.output import confirm, counted, say
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ ENDED: Final = ("completed", "cancelled", "failed")
 @click.command(cls=Command)
 @click.pass_obj
 def clear(
-    told: GlobalOptions,
+    options: GlobalOptions,
     /,
     *,
     queue: str | None,
@@ -51,7 +52,7 @@ def clear(
 
     if failed_only and state not in (None, "failed"):
         raise click.UsageError(f"--failed-only and --state {state} exclude each other")
-    with open_database(told) as database:
+    with open_database(options) as database:
         store = database.store
         chosen: dict[str, Any] = {
             "queue": queue,
@@ -60,7 +61,7 @@ def clear(
         }
         number = store.count_clear(**chosen)
         if chosen["state"] is None and older_than is None:
-            tell_of_running(database.operator, JobFilter(queue=queue))
+            report_running(database.operator, JobFilter(queue=queue))
         if number == 0:
             say("There are no such jobs to delete.")
             return
@@ -93,7 +94,7 @@ def clear(
 @click.command(cls=Command)
 @click.pass_obj
 def purge(
-    told: GlobalOptions,
+    options: GlobalOptions,
     /,
     *,
     older_than: timedelta,
@@ -107,7 +108,7 @@ def purge(
     Of completed, cancelled and failed ones. Shows how many, and asks. To keep none of them in the first place, see the
     settings keep_completed and destroy_failed_jobs.
     """
-    with open_database(told) as database:
+    with open_database(options) as database:
         store = database.store
         before = store.clock.now() - older_than
         chosen = [{"queue": queue, "state": state, "older_than": before} for state in states or ENDED]

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mongojobs.cli.shared.opening import Opened, app_named, open_app
-from mongojobs.cli.shared.options import Command, GlobalOptions, with_options
+from mongojobs.cli.shared.global_options import GlobalOptions
+from mongojobs.cli.shared.opening import Opened, open_app
+from mongojobs.cli.shared.options import Command, with_options
 from mongojobs.cli.shared.output import TableColumn, json_option, print_json, print_table, say
+from mongojobs.cli.shared.settings import app_named
 
 if TYPE_CHECKING:
     from mongojobs.core.settings import Settings
@@ -20,13 +22,13 @@ _COLUMNS: Final = (TableColumn("SETTING"), TableColumn("VALUE"), TableColumn("FR
 @with_options(json_option())
 @click.command(cls=Command)
 @click.pass_obj
-def config(told: GlobalOptions, /, *, as_json: bool) -> None:
+def config(options: GlobalOptions, /, *, as_json: bool) -> None:
     """Show the settings in force, and where each comes from.
 
     The first source that names a setting wins: flags, the environment, pyproject.toml, configure() in the app.
     """
-    opened = open_app(told)
-    app, place = app_named(told), _place(opened)
+    opened = open_app(options)
+    app, place = app_named(options), _place(opened)
     if as_json:
         print_json({"app": app, "jobs": place, "settings": _document(opened)})
         return

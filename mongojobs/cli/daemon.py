@@ -18,19 +18,18 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from mongojobs.cli.shared.failures import CONFLICT, NO, Failure
-from mongojobs.cli.shared.options import Command, DurationType, GlobalOptions, Group, own_option, with_options
+from mongojobs.cli.shared.global_options import GlobalOptions
+from mongojobs.cli.shared.options import Command, DurationType, Group, own_option, with_options
 from mongojobs.cli.shared.output import in_words, json_option, print_json, say
-from mongojobs.cli.work.command import (
-    LEAVING_SECONDS,
-    SETTINGS,
+from mongojobs.cli.work.command import LEAVING_SECONDS, settings_outside, work_with
+from mongojobs.cli.work.options import (
+    WORK_SETTINGS,
+    WorkOptions,
     identifier_option,
-    options_of,
-    settings_outside,
     work_options,
-    work_with,
+    work_options_of,
 )
 from mongojobs.cli.work.pidfile import PidFile
-from mongojobs.cli.work.supervised import WorkOptions
 from mongojobs.process.identity import ProcessIdentity
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ def _start_timeout_option() -> click.Option:
     )
 
 
-_WORKING: Final = (*SETTINGS, "exit_on_complete")
+_WORKING: Final = (*WORK_SETTINGS, "exit_on_complete")
 
 
 @click.group(cls=Group)
@@ -111,13 +110,13 @@ def daemon() -> None:
 @with_options(_pid_dir_option(), _start_timeout_option(), *work_options())
 @daemon.command(cls=Command, settings=_WORKING)
 @click.pass_obj
-def start(told: GlobalOptions, /, *, pid_dir: Path, start_timeout: timedelta, **options: Any) -> None:
+def start(options: GlobalOptions, /, *, pid_dir: Path, start_timeout: timedelta, **values: Any) -> None:
     """Start workers in the background, and wait until they work.
 
     Takes the options of `mongojobs work`, and hands them on. The log, and what jobs print, goes to log/mongojobs.log.
     """
-    daemon = _daemon(pid_dir, options)
-    _start(told, daemon, options_of("work", options), start_timeout)
+    daemon = _daemon(pid_dir, values)
+    _start(options, daemon, work_options_of("work", values), start_timeout)
 
 
 @with_options(_pid_dir_option(), identifier_option(), _timeout_option("--timeout"))
@@ -131,22 +130,22 @@ def stop(*, pid_dir: Path, identifier: str | None, timeout: timedelta | None) ->
 @daemon.command(cls=Command, settings=_WORKING)
 @click.pass_obj
 def restart(
-    told: GlobalOptions, /, *, pid_dir: Path, timeout: timedelta | None, start_timeout: timedelta, **options: Any
+    options: GlobalOptions, /, *, pid_dir: Path, timeout: timedelta | None, start_timeout: timedelta, **values: Any
 ) -> None:
     """Stop the workers, if they run, and start them with the options given now."""
-    daemon, chosen = _daemon(pid_dir, options), options_of("work", options)
-    settings_outside(told, chosen)  # what cannot be started is not stopped either
+    daemon, work = _daemon(pid_dir, values), work_options_of("work", values)
+    settings_outside(options, work)  # what cannot be started is not stopped either
     _stop(daemon, timeout)
-    _start(told, daemon, chosen, start_timeout)
+    _start(options, daemon, work, start_timeout)
 
 
 @with_options(_pid_dir_option(), *work_options())
 @daemon.command(cls=Command, settings=_WORKING, takes_signals=True)
 @click.pass_obj
-def run(told: GlobalOptions, /, *, pid_dir: Path, **options: Any) -> None:
+def run(options: GlobalOptions, /, *, pid_dir: Path, **values: Any) -> None:
     """Work in the foreground, with the pid file of the daemon: the two exclude each other."""
-    path = _daemon(pid_dir, options).pid_file.path
-    work_with(told, options_of("work", options | {"pidfile": path})).leave()
+    path = _daemon(pid_dir, values).pid_file.path
+    work_with(options, work_options_of("work", values | {"pidfile": path})).leave()
 
 
 @with_options(_pid_dir_option(), identifier_option(), json_option())
@@ -174,20 +173,20 @@ def _in_words(daemon: Daemon, state: State, pid: int | None) -> str:
             return f"{daemon.name} is stopped"
 
 
-def _daemon(pid_dir: Path, options: dict[str, Any]) -> Daemon:
-    return Daemon(pid_dir, options["identifier"])
+def _daemon(pid_dir: Path, values: dict[str, Any]) -> Daemon:
+    return Daemon(pid_dir, values["identifier"])
 
 
-def _start(told: GlobalOptions, daemon: Daemon, options: WorkOptions, timeout: timedelta) -> None:
+def _start(options: GlobalOptions, daemon: Daemon, work: WorkOptions, timeout: timedelta) -> None:
     from mongojobs.cli.work.launch import launch
 
-    settings_outside(told, options)
+    settings_outside(options, work)
     seen = daemon.pid_file.look()
     if seen.state == "running":
         raise Failure(_in_words(daemon, seen.state, seen.process.pid if seen.process else None), CONFLICT)
-    log = (options.log_dir or DEFAULT_LOG_DIR) / f"{daemon.name}.log"
-    options = replace(options, pidfile=daemon.pid_file.path)
-    started = launch(told, options, log=log, seconds=timeout.total_seconds())
+    log = (work.log_dir or DEFAULT_LOG_DIR) / f"{daemon.name}.log"
+    work = replace(work, pidfile=daemon.pid_file.path)
+    started = launch(options, work, log=log, seconds=timeout.total_seconds())
     say(f"{daemon.name} is running (pid {started.pid}); its log: {log}")
     if started.waits_for:
         say(f"It waits for the database: {started.waits_for}", err=True)

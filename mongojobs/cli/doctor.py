@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from mongojobs.cli.shared.failures import NO
+from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import Opened, open_app
-from mongojobs.cli.shared.options import Command, GlobalOptions, with_options
+from mongojobs.cli.shared.options import Command, with_options
 from mongojobs.cli.shared.output import counted, json_option, print_json, printable, say
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ def doctor(context: click.Context, /, *, as_json: bool) -> None:
     """
     from mongojobs.app.doctor.examine import examine
 
-    told: GlobalOptions = context.obj
-    opened = open_app(told)
+    options: GlobalOptions = context.obj
+    opened = open_app(options)
     named = opened.named if opened.modules else None
-    diagnosis = examine(opened.app, os.environ, named=named, shows_uri="uri" in told.settings)
+    diagnosis = examine(opened.app, os.environ, named=named, shows_uri="uri" in options.settings)
     if as_json:
         print_json(_document(diagnosis, _place(opened)))
     else:

@@ -13,9 +13,11 @@ import click
 
 from mongojobs.cli.shared.choosing import parsed_time
 from mongojobs.cli.shared.failures import NO, Failure
-from mongojobs.cli.shared.opening import open_app, refuse_without_app
-from mongojobs.cli.shared.options import Command, DurationType, GlobalOptions, own_option, with_options
+from mongojobs.cli.shared.global_options import GlobalOptions
+from mongojobs.cli.shared.opening import open_app
+from mongojobs.cli.shared.options import Command, DurationType, own_option, with_options
 from mongojobs.cli.shared.output import iso, json_option, print_json, printable, say
+from mongojobs.cli.shared.settings import refuse_without_app
 
 if TYPE_CHECKING:
     from mongojobs.app import MongoJobs
@@ -68,7 +70,7 @@ class TimeType(click.ParamType):  # type: ignore[type-arg]  # older ones take no
 @click.argument("name")
 @click.pass_obj
 def enqueue(
-    told: GlobalOptions,
+    options: GlobalOptions,
     /,
     *,
     name: str,
@@ -77,16 +79,16 @@ def enqueue(
     wait: bool,
     timeout: timedelta | None,
     as_json: bool,
-    **options: Any,
+    **values: Any,
 ) -> None:
     """Enqueue a job of the app by its NAME.
 
     That is the one it is declared by, such as myapp.jobs.send_receipt. Of a job class the arguments are what it is made
     of.
     """
-    refuse_without_app(told)
-    app = open_app(told).app
-    job = _enqueue(app, name, args, kwargs, {key: value for key, value in options.items() if value is not None})
+    refuse_without_app(options)
+    app = open_app(options).app
+    job = _enqueue(app, name, args, kwargs, {key: value for key, value in values.items() if value is not None})
     ended = _wait(app, job, timeout) if wait else None
     if as_json:
         print_json(

@@ -65,7 +65,7 @@ def _verdict(ages: Sequence[float | None], still: Sequence[float | None], path: 
         oldest = max(age for age in ages if age is not None)
         return f"The worker's loop turned {in_words(timedelta(seconds=oldest))} ago"
     if still[0] is None:
-        told = f"No worker has said in {path} that it lives"
+        text = f"No worker has said in {path} that it lives"
     else:
-        told = f"The worker's loop last turned {in_words(timedelta(seconds=still[0]))} ago"
-    return told if len(ages) == 1 else f"{told} ({len(still)} of {len(ages)} processes stand still)"
+        text = f"The worker's loop last turned {in_words(timedelta(seconds=still[0]))} ago"
+    return text if len(ages) == 1 else f"{text} ({len(still)} of {len(ages)} processes stand still)"

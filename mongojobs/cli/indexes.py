@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from mongojobs.cli.shared.failures import NO_INDEXES
+from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import Database, open_database
-from mongojobs.cli.shared.options import Command, GlobalOptions, own_option, with_options
+from mongojobs.cli.shared.options import Command, own_option, with_options
 from mongojobs.cli.shared.output import TableColumn, counted, json_option, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def create_indexes(context: click.Context, /, *, check: bool, dry_run: bool, as_
     """
     from mongojobs.store import indexes
 
-    told: GlobalOptions = context.obj
-    with open_database(told) as database:
+    options: GlobalOptions = context.obj
+    with open_database(options) as database:
         look = indexes.check_indexes if check or dry_run else indexes.create_indexes
         report = look(database.store.collection)
     if as_json:

@@ -13,9 +13,9 @@ from typing import Final
 
 import click
 
-from mongojobs.cli.shared.opening import app_named, modules_named, resolve_settings
-from mongojobs.cli.shared.options import Command, GlobalOptions, own_option, with_options
-from mongojobs.cli.work.supervised import argument
+from mongojobs.cli.shared.global_options import GlobalOptions, flag_words
+from mongojobs.cli.shared.options import Command, own_option, with_options
+from mongojobs.cli.shared.settings import app_named, modules_named, refuse_without_app, resolve_settings
 
 PLATFORMS: Final = ("procfile", "docker", "compose", "k8s", "systemd", "supervisord", "fly", "render")
 
@@ -110,7 +110,7 @@ class NameType(click.ParamType):  # type: ignore[type-arg]  # older ones take no
 @click.argument("platform", type=click.Choice(PLATFORMS))
 @click.pass_obj
 def init(
-    told: GlobalOptions,
+    options: GlobalOptions,
     /,
     *,
     platform: str,
@@ -126,43 +126,41 @@ def init(
     """
     if platform == "k8s" and "processes" in flags:
         click.echo("Warning: Kubernetes asks the first process of a pod only: scale by replicas instead", err=True)
-    app, name = _app(told), name or _name(told)
-    words = [argument(flag) for flag in flags.items()]
+    app, name = _app(options), name or _name(options)
     plan = Plan(
         app=app,
-        work=[*words, *_SHOWING_LIFE.get(platform, "").split()],
+        work=[*flag_words(flags), *_SHOWING_LIFE.get(platform, "").split()],
         name=name,
         image=_one_line(image or f"{name}:latest"),
         user=_one_line(user or name),
         directory=_one_line(str(PurePosixPath(directory or f"/srv/{name}"))),
-        grace=_grace(told, flags, platform),
+        grace=_grace(options, flags, platform),
     )
     template = resources.files("mongojobs.cli").joinpath("templates", platform).read_text(encoding="utf-8")
     click.echo(Template(template).substitute(_escaped(plan.values(), platform)), nl=False)
 
 
-def _app(told: GlobalOptions) -> list[str]:
+def _app(options: GlobalOptions) -> list[str]:
     """Return the words that name the app in the commands; none where the settings of the project do."""
     from mongojobs.core.settings import Settings
 
-    if not app_named(told) and not modules_named(told):
-        raise click.UsageError("which app? Name the module that defines the jobs: mongojobs --app shop init PLATFORM")
-    resolved = resolve_settings(told, None, Settings())
+    refuse_without_app(options, "init PLATFORM")
+    resolved = resolve_settings(options, None, Settings())
     here_alone = resolved.origins["imports"] in ("flag", "MONGOJOBS_IMPORTS")
     modules = resolved.settings.imports if here_alone else ()
-    return [*([f"--app={told.app}"] if told.app else []), *(f"--import={module}" for module in modules)]
+    return [*([f"--app={options.app}"] if options.app else []), *(f"--import={module}" for module in modules)]
 
 
-def _name(told: GlobalOptions) -> str:
-    module = (app_named(told) or modules_named(told)[0]).partition(":")[0].partition(".")[0]
+def _name(options: GlobalOptions) -> str:
+    module = (app_named(options) or modules_named(options)[0]).partition(":")[0].partition(".")[0]
     return re.sub(r"[^a-z0-9]+", "-", module.lower()).strip("-") or "app"
 
 
-def _grace(told: GlobalOptions, flags: dict[str, object], platform: str) -> int:
+def _grace(options: GlobalOptions, flags: dict[str, object], platform: str) -> int:
     """Return how many seconds the platform must grant for a stop."""
     from mongojobs.core.settings import Settings
 
-    timeout = resolve_settings(told, flags, Settings()).settings.shutdown_timeout
+    timeout = resolve_settings(options, flags, Settings()).settings.shutdown_timeout
     grace = int(timeout.total_seconds()) + LEAVING_SECONDS
     longest = LONGEST_GRACE.get(platform, grace)
     if grace > longest:

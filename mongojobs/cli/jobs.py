@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from mongojobs.cli.shared.choosing import (
-    chosen_by,
+    current_user,
     filter_options,
     is_any_given,
+    job_filter_of,
+    look_up,
+    report_running,
     sweep,
-    tell_of_running,
-    whoever_this_is,
     yes_option,
 )
 from mongojobs.cli.shared.failures import NO, Failure
-from mongojobs.cli.shared.opening import HOW_TO_NAME_JOBS, open_app, open_database, refuse_without_app
-from mongojobs.cli.shared.options import Command, GlobalOptions, Group, own_option, with_options
+from mongojobs.cli.shared.global_options import GlobalOptions
+from mongojobs.cli.shared.opening import HOW_TO_NAME_JOBS, open_app, open_database
+from mongojobs.cli.shared.options import Command, Group, own_option, with_options
 from mongojobs.cli.shared.output import (
     NONE,
     TableColumn,
@@ -39,6 +41,7 @@ from mongojobs.cli.shared.output import (
     say,
     shortened,
 )
+from mongojobs.cli.shared.settings import refuse_without_app
 from mongojobs.core.words.wording import to_json
 
 if TYPE_CHECKING:
@@ -87,14 +90,14 @@ def jobs() -> None:
 )
 @jobs.command("list", cls=Command)
 @click.pass_obj
-def list_jobs(told: GlobalOptions, /, *, limit: int, after: str | None, as_json: bool, **chosen: Any) -> None:
+def list_jobs(options: GlobalOptions, /, *, limit: int, after: str | None, as_json: bool, **values: Any) -> None:
     """List jobs, the newest first, scheduled ones the soonest first.
 
     Ready jobs are due, scheduled ones are due later.
     """
-    with open_database(told) as database:
+    with open_database(options) as database:
         now = database.store.clock.now()
-        page = database.operator.find(chosen_by(chosen, now), limit=limit, after=after)
+        page = database.operator.find(job_filter_of(values, now), limit=limit, after=after)
     if as_json:
         shown = [_document(job) for job in page.jobs]
         print_json({"jobs": shown, "more": page.next is not None, "next": page.next})
@@ -104,7 +107,7 @@ def list_jobs(told: GlobalOptions, /, *, limit: int, after: str | None, as_json:
     elif page.next is None:
         say("There are no such jobs.")
     if page.next is not None:
-        first = "soonest" if chosen["state"] == "scheduled" else "newest"
+        first = "soonest" if values["state"] == "scheduled" else "newest"
         if len(page) == limit:
             say(f"These are the {first} {limit}; there are more: --limit N, or --after {page.next}", err=True)
         else:  # as rare ones are looked for in parts
@@ -115,9 +118,9 @@ def list_jobs(told: GlobalOptions, /, *, limit: int, after: str | None, as_json:
 @jobs.command(cls=Command)
 @click.argument("job_id")
 @click.pass_obj
-def show(told: GlobalOptions, /, *, job_id: str, as_json: bool) -> None:
+def show(options: GlobalOptions, /, *, job_id: str, as_json: bool) -> None:
     """Show all about one job: its arguments too, and its errors with their traces."""
-    with open_database(told) as database:
+    with open_database(options) as database:
         job = look_up(database.store, job_id)
         now = database.store.clock.now()
     if as_json:
@@ -130,12 +133,12 @@ def show(told: GlobalOptions, /, *, job_id: str, as_json: bool) -> None:
 @jobs.command(cls=Command)
 @click.argument("job_id")
 @click.pass_obj
-def why(told: GlobalOptions, /, *, job_id: str, as_json: bool) -> None:
+def why(options: GlobalOptions, /, *, job_id: str, as_json: bool) -> None:
     """Say why a job has not run, the most important reason first, and what to do about it.
 
     Name the app too (--app), so that it is known which jobs there are.
     """
-    with open_database(told) as database:
+    with open_database(options) as database:
         found = database.operator.why(look_up(database.store, job_id).id)
     if as_json:
         print_json({"id": job_id, "reasons": [asdict(reason) for reason in found]})
@@ -148,15 +151,15 @@ def why(told: GlobalOptions, /, *, job_id: str, as_json: bool) -> None:
 @with_options(json_option())
 @jobs.command(cls=Command)
 @click.pass_obj
-def declared(told: GlobalOptions, /, *, as_json: bool) -> None:
+def declared(options: GlobalOptions, /, *, as_json: bool) -> None:
     """List the jobs that the app declares: what a worker that is started like this can run.
 
     Asks no database. A document class stands for all of its methods.
     """
     from mongojobs.app.declarations import declared_jobs
 
-    refuse_without_app(told)
-    opened = open_app(told)
+    refuse_without_app(options)
+    opened = open_app(options)
     found = declared_jobs()
     if as_json:
         print_json({"jobs": [_declaration(one, opened.settings) for one in found]})
@@ -173,15 +176,15 @@ def declared(told: GlobalOptions, /, *, as_json: bool) -> None:
 @jobs.command(cls=Command)
 @click.argument("job_id")
 @click.pass_obj
-def run(told: GlobalOptions, /, *, job_id: str, pdb: bool) -> None:
+def run(options: GlobalOptions, /, *, job_id: str, pdb: bool) -> None:
     """Run one job here and now, due or not, though its queue be paused.
 
     No worker takes it meanwhile. Its result counts: it completes, or is tried again later. A failed or cancelled one is
     retried, with all its attempts before it. TERM and Ctrl-C hand it back, as those of a worker.
     """
-    from mongojobs.cli.shared.run_here import run_here
+    from mongojobs.cli.work.run_here import run_here
 
-    run_here(told, job_id, debug=pdb)
+    run_here(options, job_id, debug=pdb)
 
 
 def _many_options() -> list[click.Option]:
@@ -197,48 +200,48 @@ def _many_options() -> list[click.Option]:
 @jobs.command(cls=Command)
 @click.argument("job_ids", nargs=-1)
 @click.pass_obj
-def retry(told: GlobalOptions, /, **options: Any) -> None:
+def retry(options: GlobalOptions, /, **values: Any) -> None:
     """Let failed or cancelled jobs run again, with all their attempts before them.
 
     Name them by their ids, or choose them by flags.
     """
-    _do(told, "retry", "Ready again:", options, by=whoever_this_is())
+    _do(options, "retry", "Ready again:", values, by=current_user())
 
 
 @with_options(*_many_options())
 @jobs.command(cls=Command)
 @click.argument("job_ids", nargs=-1)
 @click.pass_obj
-def cancel(told: GlobalOptions, /, **options: Any) -> None:
+def cancel(options: GlobalOptions, /, **values: Any) -> None:
     """Cancel jobs that have not begun.
 
     Name them by their ids, or choose them by flags.
     """
-    _do(told, "cancel", "Cancelled", options)
+    _do(options, "cancel", "Cancelled", values)
 
 
 @with_options(*_many_options())
 @jobs.command(cls=Command)
 @click.argument("job_ids", nargs=-1)
 @click.pass_obj
-def delete(told: GlobalOptions, /, **options: Any) -> None:
+def delete(options: GlobalOptions, /, **values: Any) -> None:
     """Delete jobs that are not running.
 
     Name them by their ids, or choose them by flags.
     """
-    _do(told, "delete", "Deleted", options)
+    _do(options, "delete", "Deleted", values)
 
 
 @with_options(*_many_options())
 @jobs.command(cls=Command)
 @click.argument("job_ids", nargs=-1)
 @click.pass_obj
-def hasten(told: GlobalOptions, /, **options: Any) -> None:
+def hasten(options: GlobalOptions, /, **values: Any) -> None:
     """Let scheduled jobs be due now.
 
     Name them by their ids, or choose them by flags.
     """
-    _do(told, "hasten", "Due now:", options)
+    _do(options, "hasten", "Due now:", values)
 
 
 @with_options(
@@ -249,41 +252,41 @@ def hasten(told: GlobalOptions, /, **options: Any) -> None:
 @jobs.command(cls=Command)
 @click.argument("job_ids", nargs=-1)
 @click.pass_obj
-def move(told: GlobalOptions, /, *, to_queue: str | None, priority: int | None, **options: Any) -> None:
+def move(options: GlobalOptions, /, *, to_queue: str | None, priority: int | None, **values: Any) -> None:
     """Give jobs that have not begun another queue or priority.
 
     Name them by their ids, or choose them by flags.
     """
     if to_queue is None and priority is None:
         raise click.UsageError("where to? Name --to-queue or --priority")
-    _do(told, "move", "Moved", options, queue=to_queue, priority=priority)
+    _do(options, "move", "Moved", values, queue=to_queue, priority=priority)
 
 
-def _do(told: GlobalOptions, verb: Verb, done: str, options: dict[str, Any], **to: Any) -> None:
+def _do(options: GlobalOptions, verb: Verb, done: str, values: dict[str, Any], **to: Any) -> None:
     """Do *verb* with the jobs that are named or chosen. Raises UsageError, Failure."""
-    job_ids, everything, dry_run, yes = (options.pop(name) for name in ("job_ids", "everything", "dry_run", "yes"))
-    if bool(job_ids) + everything + is_any_given(options) != 1:
+    job_ids, everything, dry_run, yes = (values.pop(name) for name in ("job_ids", "everything", "dry_run", "yes"))
+    if bool(job_ids) + everything + is_any_given(values) != 1:
         raise click.UsageError(
             "which jobs? Name them by their ids, or choose them by --state, --queue, --name, --tag and the like,"
             " or take --all"
         )
-    with open_database(told) as database:
+    with open_database(options) as database:
         operator = database.operator
         if not job_ids:
-            chosen = chosen_by(options, database.store.clock.now())
-            number = operator.count_for(verb, chosen)
+            job_filter = job_filter_of(values, database.store.clock.now())
+            number = operator.count_for(verb, job_filter)
             question = f"{verb.capitalize()} {counted(number, 'job')} in {database.place}?"
             act = getattr(operator, _MANY[verb])
             sweep(
                 number,
-                lambda on_progress: act(chosen, on_progress=on_progress, **to),
+                lambda on_progress: act(job_filter, on_progress=on_progress, **to),
                 question=question,
                 done=done,
                 yes=yes,
                 dry_run=dry_run,
             )
-            if chosen.state is None and verb in _MISSED_BY_RUNNING:
-                tell_of_running(operator, chosen)
+            if job_filter.state is None and verb in _MISSED_BY_RUNNING:
+                report_running(operator, job_filter)
             return
         if verb == "delete":
             for job in [look_up(database.store, job_id) for job_id in job_ids]:
@@ -322,25 +325,6 @@ def _each(store: JobStore, job_ids: Sequence[str], act: Callable[[JobId], Job], 
             say(printable(f"{done}: {job.id} {job.name}"))
     if refused:
         raise click.exceptions.Exit(NO)
-
-
-def look_up(store: JobStore, text: str) -> Job:
-    """Return the job whose id *text* is: as ObjectId, as text or as number. Raises Failure."""
-    for job_id in _possible_ids(text):
-        job = store.get(job_id)
-        if job is not None:
-            return job
-    raise Failure(f"no job {text}: it never was, or it has completed or been deleted", NO)
-
-
-def _possible_ids(text: str) -> list[JobId]:
-    from bson import ObjectId
-
-    ids: list[JobId] = [ObjectId(text)] if ObjectId.is_valid(text) else []
-    ids.append(text)
-    if text.removeprefix("-").isdecimal() and len(text) < 20:
-        ids.append(int(text))
-    return ids
 
 
 def _print_list(found: Sequence[Job], now: datetime) -> None:

@@ -8,7 +8,8 @@ from typing import Any, Final
 import click
 
 from mongojobs.cli.shared.failures import Failure, failure
-from mongojobs.cli.shared.options import GlobalOptions, Group, global_options
+from mongojobs.cli.shared.global_options import GlobalOptions
+from mongojobs.cli.shared.options import Group, global_options
 from mongojobs.cli.shared.standard_files import open_standard_files
 from mongojobs.core.words.wording import printable_lines
 from mongojobs.plugins.output import OutputError
@@ -103,8 +104,8 @@ def mongojobs(context: click.Context, /, **values: Any) -> None:
     Options given here may as well be given after the command. Each can be set by the environment variable in brackets
     instead, or in [tool.mongojobs] of pyproject.toml.
     """
-    context.obj = told = GlobalOptions.of(values)
-    context.color = told.colors
+    context.obj = options = GlobalOptions.of(values)
+    context.color = options.colors
 
 
 def main() -> None:

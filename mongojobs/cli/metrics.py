@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import Database, open_database
-from mongojobs.cli.shared.options import Command, DurationType, GlobalOptions, own_option, with_options
+from mongojobs.cli.shared.options import Command, DurationType, own_option, with_options
 from mongojobs.cli.shared.output import say
 from mongojobs.cli.shared.standard_files import never_fail
 from mongojobs.cli.work.probes import LOOPBACK, QUERY_SECONDS, exposition, listen
@@ -56,7 +57,7 @@ MOST_COUNTED: Final = 100_000
 )
 @click.command(cls=Command)
 @click.pass_obj
-def metrics(told: GlobalOptions, /, *, host: str, port: int, cache: timedelta) -> None:
+def metrics(options: GlobalOptions, /, *, host: str, port: int, cache: timedelta) -> None:
     """Serve metrics of all queues and workers on /metrics, until told to stop.
 
     One process is enough, whatever the number of workers; what a worker itself has done it tells on its own probe port.
@@ -66,7 +67,7 @@ def metrics(told: GlobalOptions, /, *, host: str, port: int, cache: timedelta) -
     from mongojobs.process.signals import Mailbox
 
     never_fail()
-    with open_database(told) as database:
+    with open_database(options) as database:
         registry = new_registry(QueueMetrics(lambda: _look(database), seconds=cache.total_seconds()))
         pages: dict[str, Page] = {"/metrics": lambda: _answer(registry)}
         with Mailbox([Signals.SIGTERM, Signals.SIGINT]) as mailbox, listen(pages, host=host, port=port) as server:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mongojobs.cli.shared.completing import complete_queues
 from mongojobs.cli.shared.failures import NO, Failure
+from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import open_database
-from mongojobs.cli.shared.options import Command, DurationType, GlobalOptions, Group, own_option, with_options
+from mongojobs.cli.shared.options import Command, DurationType, Group, own_option, with_options
 from mongojobs.cli.shared.output import (
     NONE,
     TableColumn,
@@ -23,6 +23,7 @@ from mongojobs.cli.shared.output import (
     printable,
     say,
 )
+from mongojobs.cli.shared.queue_completion import complete_queues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,12 +54,12 @@ def queues() -> None:
 @with_options(json_option())
 @queues.command("list", cls=Command)
 @click.pass_obj
-def list_queues(told: GlobalOptions, /, *, as_json: bool) -> None:
+def list_queues(options: GlobalOptions, /, *, as_json: bool) -> None:
     """List the queues that have jobs or are paused.
 
     Jobs are counted up to 10,000 in each; failed and running ones among the latest 10,000 of all queues.
     """
-    with open_database(told) as database:
+    with open_database(options) as database:
         found, now = database.operator.queues(), database.store.clock.now()
     if as_json:
         print_json({"at": now, "queues": [queue_document(queue) for queue in found]})
@@ -77,12 +78,12 @@ def list_queues(told: GlobalOptions, /, *, as_json: bool) -> None:
 @queues.command(cls=Command)
 @click.argument("queue", shell_complete=complete_queues)
 @click.pass_obj
-def pause(told: GlobalOptions, /, *, queue: str, duration: timedelta | None, reason: str) -> None:
+def pause(options: GlobalOptions, /, *, queue: str, duration: timedelta | None, reason: str) -> None:
     """Let no worker reserve from QUEUE; what runs goes on, and jobs can be enqueued.
 
     Workers notice within five seconds.
     """
-    with open_database(told) as database:
+    with open_database(options) as database:
         now = database.store.clock.now()
         until = None if duration is None else now + duration
         paused = database.operator.pause(queue, until=until, reason=reason)
@@ -95,9 +96,9 @@ def pause(told: GlobalOptions, /, *, queue: str, duration: timedelta | None, rea
 @queues.command(cls=Command)
 @click.argument("queue", shell_complete=complete_queues)
 @click.pass_obj
-def resume(told: GlobalOptions, /, *, queue: str) -> None:
+def resume(options: GlobalOptions, /, *, queue: str) -> None:
     """Let workers reserve from QUEUE again."""
-    with open_database(told) as database:
+    with open_database(options) as database:
         if not database.operator.resume(queue):
             raise Failure(f"the queue {printable(queue)} was not paused", NO)
     say(f"Resumed {printable(queue)}.")
@@ -107,13 +108,13 @@ def resume(told: GlobalOptions, /, *, queue: str) -> None:
 @click.command(cls=Command)
 @click.argument("queue_names", metavar="[QUEUE]...", nargs=-1, shell_complete=complete_queues)
 @click.pass_obj
-def latency(told: GlobalOptions, /, *, queue_names: tuple[str, ...], as_json: bool) -> None:
+def latency(options: GlobalOptions, /, *, queue_names: tuple[str, ...], as_json: bool) -> None:
     """Show how long the oldest due job of each queue waits.
 
     In seconds. Scheduled jobs do not count before they are due, nor does a paused queue. With one QUEUE it prints the
     bare number, for scripts.
     """
-    with open_database(told) as database:
+    with open_database(options) as database:
         found, now = database.operator.latency(), database.store.clock.now()
     zero = timedelta(0)
     shown = {name: found.get(name, zero) for name in queue_names} if queue_names else found

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mongojobs.cli.shared.choosing import chosen_by, filter_options, is_any_given, sweep, whoever_this_is, yes_option
+from mongojobs.cli.shared.choosing import current_user, filter_options, is_any_given, job_filter_of, sweep, yes_option
+from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import Database, open_database
-from mongojobs.cli.shared.options import Command, GlobalOptions, own_option, with_options
+from mongojobs.cli.shared.options import Command, own_option, with_options
 from mongojobs.cli.shared.output import counted
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.command(cls=Command)
 @click.pass_obj
-def requeue(told: GlobalOptions, /, *, failed: bool, stuck: bool, dry_run: bool, yes: bool, **chosen: Any) -> None:
+def requeue(options: GlobalOptions, /, *, failed: bool, stuck: bool, dry_run: bool, yes: bool, **values: Any) -> None:
     """Make jobs ready that will not run by themselves.
 
     Stuck jobs are taken back by any worker that is alive within a minute or so; this does it where there is none. It
@@ -32,21 +33,21 @@ def requeue(told: GlobalOptions, /, *, failed: bool, stuck: bool, dry_run: bool,
     """
     if not (failed or stuck):
         raise click.UsageError("which jobs? Take --failed or --stuck")
-    if stuck and is_any_given(chosen):
+    if stuck and is_any_given(values):
         raise click.UsageError("--stuck takes back all stuck jobs: it cannot be combined with flags that choose some")
-    with open_database(told) as database:
+    with open_database(options) as database:
         if failed:
-            filters = chosen_by({**chosen, "state": "failed"}, database.store.clock.now())
-            _retry(database, filters, dry_run=dry_run, yes=yes)
+            job_filter = job_filter_of({**values, "state": "failed"}, database.store.clock.now())
+            _retry(database, job_filter, dry_run=dry_run, yes=yes)
         if stuck:
             _take_back(database, dry_run=dry_run, yes=yes)
 
 
-def _retry(database: Database, chosen: JobFilter, *, dry_run: bool, yes: bool) -> None:
-    number = database.operator.count_for("retry", chosen)
+def _retry(database: Database, job_filter: JobFilter, *, dry_run: bool, yes: bool) -> None:
+    number = database.operator.count_for("retry", job_filter)
     sweep(
         number,
-        lambda on_progress: database.operator.retry_all(chosen, by=whoever_this_is(), on_progress=on_progress),
+        lambda on_progress: database.operator.retry_all(job_filter, by=current_user(), on_progress=on_progress),
         question=f"Requeue {counted(number, 'failed job')} in {database.place}?",
         done="Requeued",
         yes=yes,

@@ -10,8 +10,9 @@ import click
 
 from mongojobs.cli.queues import QUEUE_COLUMNS, QUEUE_STATES, queue_row
 from mongojobs.cli.shared.failures import NO
+from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import Database, open_database
-from mongojobs.cli.shared.options import Command, DurationType, GlobalOptions, own_option, with_options
+from mongojobs.cli.shared.options import Command, DurationType, own_option, with_options
 from mongojobs.cli.shared.output import (
     NONE,
     TableColumn,
@@ -42,14 +43,14 @@ _WORKERS: Final = (
 @with_options(json_option())
 @click.command(cls=Command)
 @click.pass_obj
-def status(told: GlobalOptions, /, *, as_json: bool) -> None:
+def status(options: GlobalOptions, /, *, as_json: bool) -> None:
     """Show the queues and the workers alive.
 
     Ready jobs are due and wait for a worker, scheduled ones are due later. The latency of a queue is how long its
     oldest ready job has been waiting, unless the queue is paused. Jobs are counted up to 10,000 in each; running and
     failed ones among the latest 10,000 of all queues.
     """
-    with open_database(told) as database:
+    with open_database(options) as database:
         report, workers = database.operator.report(), database.operator.workers()
     if as_json:
         print_json(status_document(report, workers, database))

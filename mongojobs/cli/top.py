@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from mongojobs.cli.queues import QUEUE_COLUMNS, count_document, queue_document, queue_row, unknown_queue
+from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import Database, open_database
-from mongojobs.cli.shared.options import Command, DurationType, GlobalOptions, own_option, with_options
+from mongojobs.cli.shared.options import Command, DurationType, own_option, with_options
 from mongojobs.cli.shared.output import (
     TableColumn,
     counted,
@@ -78,13 +79,13 @@ class View:
 )
 @click.command(cls=Command)
 @click.pass_obj
-def top(told: GlobalOptions, /, *, interval: timedelta, once: bool, as_json: bool) -> None:
+def top(options: GlobalOptions, /, *, interval: timedelta, once: bool, as_json: bool) -> None:
     """Watch queues, workers and failures as they change.
 
     Keys: p pauses a queue, c continues it, r retries failed jobs, q quits. Where the output is no terminal, a line is
     printed each time; with --json, one JSON document a line.
     """
-    with open_database(told) as database:
+    with open_database(options) as database:
         if as_json or once or not (sys.stdout.isatty() and sys.stdin.isatty()):
             _print_lines(database, interval.total_seconds(), once=once, as_json=as_json)
         else:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from typing import Any, Final
 
 import click
 
-from mongojobs.cli.shared.opening import log_level, open_app
+from mongojobs.cli.shared.opening import log_to, open_app
 from mongojobs.cli.shared.options import Command, own_option, with_options
 from mongojobs.cli.shared.output import say
 from mongojobs.cli.shared.standard_files import never_fail
@@ -61,7 +60,6 @@ def web(context: click.Context, /, *, hide_arguments: bool, **options: Any) -> N
     On this machine alone it needs no credentials. Elsewhere it wants the name and the password that are in
     MONGOJOBS_WEB_USER and MONGOJOBS_WEB_PASSWORD. Name the app, so that secret arguments are known and masked.
     """
-    from mongojobs.plugins.formats import set_up_logging
     from mongojobs.web import check_extra
 
     check_extra()
@@ -71,10 +69,7 @@ def web(context: click.Context, /, *, hide_arguments: bool, **options: Any) -> N
     serving = Serving(user=user, password=password, show_arguments=not hide_arguments, **options)
     never_fail()
     opened = open_app(context.obj)
-    settings = opened.settings
-    set_up_logging(
-        logging.StreamHandler(sys.stdout), level=log_level(settings), form=settings.log_format, environ=os.environ
-    )
+    log_to(sys.stdout, opened.settings)
     say(f"Jobs: {opened.place}", err=True)
     server = make_server(opened.app, serving)
     port = server.effective_port if hasattr(server, "effective_port") else serving.port

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from mongojobs.cli.shared.failures import NO, Failure
+from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import open_database
-from mongojobs.cli.shared.options import Command, GlobalOptions, Group, own_option, with_options
+from mongojobs.cli.shared.options import Command, Group, own_option, with_options
 from mongojobs.cli.shared.output import (
     NONE,
     TableColumn,
@@ -50,9 +51,9 @@ def workers() -> None:
 @with_options(json_option())
 @workers.command("list", cls=Command)
 @click.pass_obj
-def list_workers(told: GlobalOptions, /, *, as_json: bool) -> None:
+def list_workers(options: GlobalOptions, /, *, as_json: bool) -> None:
     """List the workers that are alive, and those that died within the last minutes."""
-    with open_database(told) as database:
+    with open_database(options) as database:
         alive, dead = database.operator.workers(), database.operator.dead_workers()
         now = database.store.clock.now()
     if as_json:
@@ -71,9 +72,9 @@ def list_workers(told: GlobalOptions, /, *, as_json: bool) -> None:
 @workers.command(cls=Command)
 @click.argument("worker")
 @click.pass_obj
-def show(told: GlobalOptions, /, *, worker: str, as_json: bool) -> None:
+def show(options: GlobalOptions, /, *, worker: str, as_json: bool) -> None:
     """Show all about one worker, and what it runs."""
-    with open_database(told) as database:
+    with open_database(options) as database:
         alive, dead = database.operator.workers(), database.operator.dead_workers()
         now = database.store.clock.now()
     found = next((one for one in (*alive, *dead) if one.name == worker), None)
@@ -93,13 +94,13 @@ def _all_option() -> click.Option:
 @workers.command(cls=Command)
 @click.argument("names", metavar="[WORKER]...", nargs=-1)
 @click.pass_obj
-def quiet(told: GlobalOptions, /, *, names: tuple[str, ...], everybody: bool) -> None:
+def quiet(options: GlobalOptions, /, *, names: tuple[str, ...], everybody: bool) -> None:
     """Tell workers to reserve nothing more, and to end what they run.
 
     They hear it at their next heartbeat: busy ones within some seconds, idle ones within a quarter of their lease (15
     seconds by default).
     """
-    with open_database(told) as database:
+    with open_database(options) as database:
         _tell(database.operator, database.operator.quiet_workers, names, everybody=everybody)
 
 
@@ -107,21 +108,21 @@ def quiet(told: GlobalOptions, /, *, names: tuple[str, ...], everybody: bool) ->
 @workers.command(cls=Command)
 @click.argument("names", metavar="[WORKER]...", nargs=-1)
 @click.pass_obj
-def stop(told: GlobalOptions, /, *, names: tuple[str, ...], everybody: bool) -> None:
+def stop(options: GlobalOptions, /, *, names: tuple[str, ...], everybody: bool) -> None:
     """Tell workers to stop, as by TERM.
 
     They hear it at their next heartbeat, as with quiet. The supervisor of `mongojobs work --processes` does not start
     them again; a platform may.
     """
-    with open_database(told) as database:
+    with open_database(options) as database:
         _tell(database.operator, database.operator.stop_workers, names, everybody=everybody)
 
 
 @workers.command(cls=Command)
 @click.pass_obj
-def prune(told: GlobalOptions, /) -> None:
+def prune(options: GlobalOptions, /) -> None:
     """Forget the workers that are dead now, and not some minutes later."""
-    with open_database(told) as database:
+    with open_database(options) as database:
         number = database.operator.prune_workers()
     say(f"Forgot {counted(number, 'dead worker')}.")
 
@@ -129,7 +130,7 @@ def prune(told: GlobalOptions, /) -> None:
 def _tell(
     operator: Operator, tell: Callable[[Iterable[str] | None], list[str]], names: tuple[str, ...], *, everybody: bool
 ) -> None:
-    """Tell the workers, and print which ones were told. Raises UsageError, Failure."""
+    """Tell the workers, and print which ones were options. Raises UsageError, Failure."""
     if bool(names) == everybody:
         raise click.UsageError("which workers? Name some, or take --all")
     told = tell(None if everybody else names)

@@ -18,8 +18,10 @@ from mongojobs.cli.shared.output import confirm, counted, say
 
 if TYPE_CHECKING:
     from mongojobs.app.operations import Operator
+    from mongojobs.core.job import Job, JobId
     from mongojobs.core.job_filter import JobFilter
     from mongojobs.store.actions.many import OnProgress
+    from mongojobs.store.jobs import JobStore
 
 STATES: Final = ("ready", "scheduled", "running", "failed", "cancelled", "completed")
 FIELDS: Final = ("state", "queue", "name", "priority", "tag", "worker", "error", "since", "until", "arguments")
@@ -102,7 +104,7 @@ def filter_options() -> list[click.Option]:
     ]
 
 
-def chosen_by(values: Mapping[str, Any], now: datetime) -> JobFilter:
+def job_filter_of(values: Mapping[str, Any], now: datetime) -> JobFilter:
     """Return the filter that the flags say."""
     from mongojobs.core.job_filter import JobFilter
 
@@ -113,7 +115,7 @@ def chosen_by(values: Mapping[str, Any], now: datetime) -> JobFilter:
     return JobFilter(**given)
 
 
-def whoever_this_is() -> str:
+def current_user() -> str:
     """Return the name of the user of this machine, who may have none, as in many containers."""
     try:
         return getpass.getuser()
@@ -140,12 +142,31 @@ def sweep(number: int, act: Callable[[OnProgress], int], *, question: str, done:
     say(f"{done} {counted(changed, 'job')}.")
 
 
-def tell_of_running(operator: Operator, chosen: JobFilter) -> None:
-    """Say how many of the *chosen* jobs are running, where nothing is done with such."""
-    running = operator.count(replace(chosen, state="running"))
+def report_running(operator: Operator, job_filter: JobFilter) -> None:
+    """Say how many matching jobs are running, and so were left alone."""
+    running = operator.count(replace(job_filter, state="running"))
     if running.number:
         what = "matching job is running, and was" if running.number == 1 else "matching jobs are running, and were"
         say(f"{running} {what} left alone.", err=True)
+
+
+def look_up(store: JobStore, text: str) -> Job:
+    """Return the job whose id *text* is: as ObjectId, as text or as number. Raises Failure."""
+    for job_id in _possible_ids(text):
+        job = store.get(job_id)
+        if job is not None:
+            return job
+    raise Failure(f"no job {text}: it never was, or it has completed or been deleted", NO)
+
+
+def _possible_ids(text: str) -> list[JobId]:
+    from bson import ObjectId
+
+    ids: list[JobId] = [ObjectId(text)] if ObjectId.is_valid(text) else []
+    ids.append(text)
+    if text.removeprefix("-").isdecimal() and len(text) < 20:
+        ids.append(int(text))
+    return ids
 
 
 @contextmanager

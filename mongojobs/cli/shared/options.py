@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import click
 
-from mongojobs.cli.shared.completing import complete_queues
+from mongojobs.cli.shared.global_options import ENVIRONMENT_PREFIX, GLOBAL_SETTINGS
+from mongojobs.cli.shared.queue_completion import complete_queues
 from mongojobs.process.signals import let_in
-
-ENVIRONMENT_PREFIX: Final = "MONGOJOBS_"
-
-GLOBAL_SETTINGS: Final = {
-    "uri": ("URI", "MongoDB URI of the jobs; default: the app's MongoEngine connection"),
-    "database": ("NAME", "database of the jobs; default: the one in the URI"),
-    "collection": ("NAME", "collection of the jobs"),
-    "log_level": ("LEVEL", "least level that is logged, by name or number"),
-    "log_format": ("auto|text|logfmt|json", "form of log lines"),
-}
-"""The settings that all commands have flags for, with the name of the value and the explanation.
-
-The explanations are those of ``core.settings``, which is not asked for them: it loads ``bson``.
-"""
 
 _LONGEST_SENTENCE: Final = 1000
 
@@ -39,38 +25,6 @@ _METAVARS: Final = {
     "int": "N",
     "str": "TEXT",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GlobalOptions:
-    """What the options of all commands say; *settings* are those among them that are settings."""
-
-    app: str | None = None
-    imports: tuple[str, ...] = ()
-    config: Path | None = None
-    chdir: Path | None = None
-    color: str = "auto"
-    settings: Mapping[str, object]
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Self:
-        """Return them from what click parsed."""
-        settings = {name: values[name] for name in GLOBAL_SETTINGS if values[name] is not None}
-        others = {name: value for name, value in values.items() if name not in GLOBAL_SETTINGS and value is not None}
-        return cls(settings=settings, **others)
-
-    def but(self, values: Mapping[str, Any]) -> Self:
-        """Return them with those that were given after the command."""
-        later = type(self).of(values)
-        given = {name: values[name] for name in ("app", "imports", "config", "chdir", "color") if values[name]}
-        return replace(self, settings={**self.settings, **later.settings}, **given)
-
-    @property
-    def colors(self) -> bool | None:
-        """Whether to use colours; None: if it is a terminal."""
-        if self.color == "auto":
-            return False if os.environ.get("NO_COLOR") else None
-        return self.color == "always"
 
 
 class Command(click.Command):
@@ -99,11 +53,11 @@ class Command(click.Command):
         if not self._takes_signals:
             let_in()
         later = {name: ctx.params.pop(name) for name in _global_names()}
-        ctx.obj = told = ctx.obj.but(later)
-        ctx.color = told.colors
-        if told.chdir is not None:
-            os.chdir(told.chdir)
-        if "uri" in told.settings:
+        ctx.obj = options = ctx.obj.but(later)
+        ctx.color = options.colors
+        if options.chdir is not None:
+            os.chdir(options.chdir)
+        if "uri" in options.settings:
             click.echo("Warning: the process list shows --uri to everybody here: set MONGOJOBS_URI instead", err=True)
         if self._settings:
             given = {name: ctx.params.pop(name) for name in self._settings}

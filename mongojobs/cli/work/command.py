@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -10,12 +9,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mongojobs.cli.health import heartbeat_option
-from mongojobs.cli.shared.opening import app_named, modules_named, resolve_settings
-from mongojobs.cli.shared.options import Command, GlobalOptions, own_option, with_options
-from mongojobs.cli.work.probes import ProbeOptions, probe_options
-from mongojobs.cli.work.supervised import Pool, PoolType, WorkOptions, supervise
-from mongojobs.cli.work.worker import ExitResult, work_here
+from mongojobs.cli.shared.global_options import GlobalOptions
+from mongojobs.cli.shared.options import Command, own_option, with_options
+from mongojobs.cli.shared.settings import refuse_without_app, resolve_settings
+from mongojobs.cli.work.exit import ExitResult
+from mongojobs.cli.work.options import (
+    WORK_SETTINGS,
+    Pool,
+    WorkOptions,
+    pidfile_option,
+    work_options,
+    work_options_of,
+)
+from mongojobs.cli.work.supervised import supervise
+from mongojobs.cli.work.worker import work_here
 
 if TYPE_CHECKING:
     from mongojobs.core.settings import Settings
@@ -23,118 +30,18 @@ if TYPE_CHECKING:
 LEAVING_SECONDS: Final = 10.0
 """How much longer than its ``shutdown_timeout`` a worker may take to leave, with its supervisor."""
 
-SETTINGS: Final = (
-    "queues",
-    "min_priority",
-    "max_priority",
-    "threads",
-    "processes",
-    "executor",
-    "max_jobs",
-    "max_memory",
-    "async_concurrency",
-    "sleep_delay",
-    "read_ahead",
-    "max_attempts",
-    "max_run_time",
-    "lease",
-    "heartbeat",
-    "shutdown_timeout",
-    "name",
-    "prefix",
-    "log_tracebacks",
-    "quiet",
-)
-
-
-class IdentifierType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
-    """A name that can be a part of the name of a file."""
-
-    name = "identifier"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return it."""
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", value):
-            self.fail(f"an identifier is made of letters, digits, _, - and ., got {value!r}", param, ctx)
-        return str(value)
-
-
-def identifier_option() -> click.Option:
-    """Return the flag that tells one daemon from others of the same app."""
-    return own_option(
-        *("-i", "--identifier"),
-        text="name of this daemon, if there are several: in its pid file, its log file and its workers' labels",
-        variable="MONGOJOBS_IDENTIFIER",
-        envvar="MONGOJOBS_IDENTIFIER",
-        type=IdentifierType(),
-        metavar="NAME",
-    )
-
-
-def pidfile_option() -> click.Option:
-    """Return the flag that names the pid file."""
-    return own_option(
-        "--pidfile",
-        text="file to hold while working, with the process id in it",
-        variable="MONGOJOBS_PIDFILE",
-        envvar="MONGOJOBS_PIDFILE",
-        type=click.Path(dir_okay=False, path_type=Path),
-        metavar="FILE",
-    )
-
-
-def work_options() -> list[click.Option]:
-    """Return the flags of ``work`` that are no settings."""
-    return [
-        own_option(
-            *("--pool", "pools"),
-            text="processes for these queues, such as mail,sms:2; may be repeated; * or nothing: all queues",
-            variable="MONGOJOBS_POOL",
-            envvar="MONGOJOBS_POOL",
-            multiple=True,
-            type=PoolType(),
-            metavar="A,B:COUNT",
-        ),
-        own_option(
-            "--log-dir",
-            text="folder for the log file mongojobs.log; default: log to standard output",
-            variable="MONGOJOBS_LOG_DIR",
-            envvar="MONGOJOBS_LOG_DIR",
-            type=click.Path(file_okay=False, path_type=Path),
-            metavar="DIR",
-        ),
-        own_option(
-            *("-m", "--monitor"),
-            text="a supervisor even for one process, which starts it again when it dies",
-            variable="MONGOJOBS_MONITOR",
-            envvar="MONGOJOBS_MONITOR",
-            is_flag=True,
-        ),
-        identifier_option(),
-        own_option(
-            "--allow-none",
-            text="work though the app declares no jobs, as they are methods of plain documents",
-            variable="MONGOJOBS_ALLOW_NONE",
-            envvar="MONGOJOBS_ALLOW_NONE",
-            is_flag=True,
-        ),
-        heartbeat_option("file to say in that this worker lives, for `mongojobs health`"),
-        *probe_options(),
-        click.Option(["--number"], type=int, hidden=True),
-    ]
-
 
 @with_options(*work_options(), pidfile_option())
-@click.command(cls=Command, settings=(*SETTINGS, "exit_on_complete"), takes_signals=True)
+@click.command(cls=Command, settings=(*WORK_SETTINGS, "exit_on_complete"), takes_signals=True)
 @click.pass_context
-def work(context: click.Context, /, **options: Any) -> None:
+def work(context: click.Context, /, **values: Any) -> None:
     """Work off jobs until told to stop.
 
     TERM and Ctrl-C stop it: running jobs may end within the shutdown timeout, and are handed back after it. A second
     Ctrl-C, and QUIT, hand them back at once. TSTP and USR1 make it reserve nothing more; USR2 prints the stacks of all
     threads.
     """
-    work_with(context.obj, options_of("work", options)).leave()
+    work_with(context.obj, work_options_of("work", values)).leave()
 
 
 @with_options(
@@ -148,43 +55,30 @@ def work(context: click.Context, /, **options: Any) -> None:
         is_flag=True,
     ),
 )
-@click.command(cls=Command, settings=SETTINGS, takes_signals=True)
+@click.command(cls=Command, settings=WORK_SETTINGS, takes_signals=True)
 @click.pass_context
-def workoff(context: click.Context, /, *, flags: dict[str, object], **options: Any) -> None:
+def workoff(context: click.Context, /, *, flags: dict[str, object], **values: Any) -> None:
     """Work off the jobs that are due, and leave."""
     flags["exit_on_complete"] = True
-    work_with(context.obj, options_of("workoff", options | {"flags": flags})).leave()
+    work_with(context.obj, work_options_of("workoff", values | {"flags": flags})).leave()
 
 
-def options_of(command: str, values: dict[str, Any]) -> WorkOptions:
-    """Return what *command* was told, from what click parsed; paths as they are before anybody changes folders."""
-    for name in ("log_dir", "heartbeat_file", "pidfile"):
-        if values.get(name) is not None:
-            values[name] = values[name].absolute()
-    probes = ProbeOptions(**{name: values.pop(name) for name in ("probe_port", "probe_host", "probe_max_age")})
-    return WorkOptions(command, probes=probes, **values)
-
-
-def work_with(told: GlobalOptions, options: WorkOptions) -> ExitResult:
+def work_with(options: GlobalOptions, work: WorkOptions) -> ExitResult:
     """Work in this process, or in several under a supervisor. Raises Failure."""
-    settings = settings_outside(told, options)
-    with _pid_file(options.pidfile, settings.shutdown_timeout):
-        if options.monitor or options.pools or settings.processes > 1:
-            return ExitResult(supervise(told, options, settings))
-        return work_here(told, options)
+    settings = settings_outside(options, work)
+    with _pid_file(work.pidfile, settings.shutdown_timeout):
+        if work.monitor or work.pools or settings.processes > 1:
+            return ExitResult(supervise(options, work, settings))
+        return work_here(options, work)
 
 
-def settings_outside(told: GlobalOptions, options: WorkOptions) -> Settings:
-    """Return the settings as far as they are known without the app. Raises Failure when it cannot be found by them."""
+def settings_outside(options: GlobalOptions, work: WorkOptions) -> Settings:
+    """Return the settings as far as they are known without the app. Raises UsageError when they do not name it."""
     from mongojobs.core.settings import Settings
 
-    if not app_named(told) and not modules_named(told):
-        raise click.UsageError(
-            "which app? Name the module that defines the jobs, as in `mongojobs --app myapp.jobs work`, or by"
-            " MONGOJOBS_APP, or as app in [tool.mongojobs] of pyproject.toml"
-        )
-    _refuse_contradictions(options.pools, options.flags)
-    return resolve_settings(told, options.flags, Settings()).settings
+    refuse_without_app(options, "work")
+    _refuse_contradictions(work.pools, work.flags)
+    return resolve_settings(options, work.flags, Settings()).settings
 
 
 def _pid_file(path: Path | None, shutdown_timeout: timedelta) -> AbstractContextManager[None]:

@@ -12,14 +12,15 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from mongojobs.cli.shared.failures import NO, Failure
-from mongojobs.cli.shared.options import GlobalOptions
+from mongojobs.cli.shared.global_options import GlobalOptions
+from mongojobs.cli.work.options import WorkOptions
+from mongojobs.cli.work.own_command import own_command, own_environment
 from mongojobs.cli.work.readiness import PROCESSES, READY, READY_DESCRIPTOR, WAITING
-from mongojobs.cli.work.supervised import Pool, WorkOptions, own_command, own_environment
 
 _NOT_FOR_OTHERS: Final = 0o022
 _SHOWN_LINES: Final = 15
@@ -35,12 +36,12 @@ class Launched:
     waits_for: str = ""
 
 
-def launch(told: GlobalOptions, options: WorkOptions, *, log: Path, seconds: float) -> Launched:
+def launch(options: GlobalOptions, work: WorkOptions, *, log: Path, seconds: float) -> Launched:
     """Start it, and return once all of its processes work. Raises Failure with the end of its log."""
     reading, writing = os.pipe()
     before = _size(log)
     try:
-        process = _spawn(told, options, log, writing)
+        process = _spawn(options, work, log, writing)
     finally:
         os.close(writing)
     try:
@@ -98,13 +99,13 @@ def _wait(reading: int, seconds: float) -> _News:
     return news
 
 
-def _spawn(told: GlobalOptions, options: WorkOptions, log: Path, writing: int) -> subprocess.Popen[bytes]:
+def _spawn(options: GlobalOptions, work: WorkOptions, log: Path, writing: int) -> subprocess.Popen[bytes]:
     with _nothing_writable_by_others():
         output = _open_log(log)
         try:
             return subprocess.Popen(
-                _command(told, options),
-                env={**own_environment(told), READY_DESCRIPTOR: str(writing)},
+                _command(options, work),
+                env={**own_environment(options), READY_DESCRIPTOR: str(writing)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -134,30 +135,10 @@ def _open_log(log: Path) -> BinaryIO:
         raise Failure(f"cannot write the log {log}: {error.strerror}", NO) from None
 
 
-def _command(told: GlobalOptions, options: WorkOptions) -> list[str]:
+def _command(options: GlobalOptions, work: WorkOptions) -> list[str]:
     """Return the command of the daemon; its log is its standard output."""
-    command = own_command(
-        told,
-        WorkOptions(
-            "work",
-            options.flags,
-            heartbeat_file=options.heartbeat_file,
-            allow_none=options.allow_none,
-            probes=options.probes,
-        ),
-    )
-    return [
-        *command,
-        *([f"--processes={options.flags['processes']}"] if "processes" in options.flags else []),
-        *(f"--pool={_text(pool)}" for pool in options.pools),
-        *(["--monitor"] if options.monitor else []),
-        *([f"--identifier={options.identifier}"] if options.identifier else []),
-        f"--pidfile={options.pidfile}",
-    ]
-
-
-def _text(pool: Pool) -> str:
-    return f"{pool.queues}:{pool.processes}"
+    work = replace(work, log_dir=None)
+    return own_command(options, *work.words(), *work.supervisor_words())
 
 
 def _size(log: Path) -> int:

@@ -40,8 +40,8 @@ class ProbeOptions:
         port = self.probe_port or 0
         return port + (number or 0) if port else 0
 
-    def arguments(self) -> list[str]:
-        """Return the flags that say the same."""
+    def words(self) -> list[str]:
+        """Return the words of a command that say the same."""
         if self.probe_port is None:
             return []
         age = self.probe_max_age.total_seconds()

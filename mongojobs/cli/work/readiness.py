@@ -68,12 +68,12 @@ class ReadinessNotifier:
     @classmethod
     def taken_from(cls, environ: MutableMapping[str, str]) -> Self:
         """Return it, and take it out of *environ*: what the jobs start has no part in it."""
-        announcer = cls(environ)
+        notifier = cls(environ)
         for name in (READY_DESCRIPTOR, *_SYSTEMD):
             environ.pop(name, None)
-        if announcer._descriptor is not None:
-            os.set_inheritable(announcer._descriptor, False)
-        return announcer
+        if notifier._descriptor is not None:
+            os.set_inheritable(notifier._descriptor, False)
+        return notifier
 
     def hear(self, notice: Notice) -> None:
         """Pass on what a worker tells of its start and its stop."""

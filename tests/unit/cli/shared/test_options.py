@@ -3,8 +3,9 @@ import pytest
 from click.testing import CliRunner
 
 from mongojobs.cli.main import COMMANDS, mongojobs
-from mongojobs.cli.shared.options import GLOBAL_SETTINGS, GlobalOptions, global_options
-from mongojobs.cli.work.command import SETTINGS
+from mongojobs.cli.shared.global_options import GLOBAL_SETTINGS, GlobalOptions
+from mongojobs.cli.shared.options import global_options
+from mongojobs.cli.work.options import WORK_SETTINGS
 from mongojobs.core.settings import environment_names, explanation
 
 
@@ -26,7 +27,7 @@ class TestHelp:
 
         assert f"[{variable}]" in help_of()
 
-    @pytest.mark.parametrize("name", SETTINGS)
+    @pytest.mark.parametrize("name", WORK_SETTINGS)
     def test_names_the_variables_of_each_setting(self, name):
         assert ", ".join(environment_names(name)) in help_of("work")
 

@@ -1,8 +1,9 @@
 import click
 import pytest
 
-from mongojobs.cli.shared.options import GlobalOptions
-from mongojobs.cli.work.supervised import Pool, PoolType, WorkOptions, child_commands
+from mongojobs.cli.shared.global_options import GlobalOptions
+from mongojobs.cli.work.options import Pool, PoolType, WorkOptions
+from mongojobs.cli.work.own_command import child_commands
 
 TOLD = GlobalOptions(app="shop.jobs", settings={"uri": "mongodb://u:secret@h/db", "database": "other"})
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import pdb  # noqa: T100 - what --pdb asks for
 import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from mongojobs.cli.jobs import look_up
-from mongojobs.cli.shared.choosing import whoever_this_is
+from mongojobs.cli.shared.choosing import current_user, look_up
 from mongojobs.cli.shared.failures import NO, Failure
-from mongojobs.cli.shared.opening import log_level, open_app, refuse_without_app
-from mongojobs.cli.shared.options import GlobalOptions
+from mongojobs.cli.shared.global_options import GlobalOptions
+from mongojobs.cli.shared.opening import log_to, open_app
 from mongojobs.cli.shared.output import printable, printable_lines, say
-from mongojobs.cli.work.worker import ExitResult
+from mongojobs.cli.shared.settings import refuse_without_app
+from mongojobs.cli.work.exit import ExitResult
 
 if TYPE_CHECKING:
     from mongojobs.app import MongoJobs
@@ -29,18 +27,15 @@ DEBUGGING: Final = timedelta(days=30)
 """The time limit of a job that somebody looks into."""
 
 
-def run_here(told: GlobalOptions, text: str, *, debug: bool) -> None:
+def run_here(options: GlobalOptions, text: str, *, debug: bool) -> None:
     """Run the job whose id *text* is. Raises Failure, with status 1 if it did not succeed."""
     from mongojobs.app import Worker
-    from mongojobs.plugins.formats import set_up_logging
     from mongojobs.process.signals import WorkerSignals
     from mongojobs.store.clients import SHORT_PATIENCE, find_server
 
-    refuse_without_app(told)
-    opened = open_app(told)
-    handler = logging.StreamHandler(sys.stderr)
-    settings = opened.settings
-    set_up_logging(handler, level=log_level(settings), form=settings.log_format, environ=os.environ)
+    refuse_without_app(options)
+    opened = open_app(options)
+    log_to(sys.stderr, opened.settings)
     find_server(opened.app.link.client, SHORT_PATIENCE)
     job = _made_ready(opened.app, look_up(opened.app.store, text))
     if debug:
@@ -65,7 +60,7 @@ def _made_ready(app: MongoJobs, job: Job) -> Job:
         raise Failure(f"the job {job.id} is being run by {job.locked_by}: see `mongojobs jobs why {job.id}`", NO)
     if job.state == "ready":
         return job
-    return app.store.retry(job.id, by=whoever_this_is(), after=HEAD_START)
+    return app.store.retry(job.id, by=current_user(), after=HEAD_START)
 
 
 def _into_debugger(proceed: Callable[[], Any], _job: Job) -> Any:

@@ -1,4 +1,4 @@
-"""What the shell is offered at the Tab key, beside the commands and flags that click knows by itself."""
+"""Completing the names of queues at the Tab key; commands and flags click completes by itself."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from mongojobs.cli.shared.global_options import GlobalOptions
+from mongojobs.cli.shared.settings import resolve_settings
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 PATIENCE: Final = timedelta(seconds=1)
-"""Who has pressed Tab waits for no longer."""
+"""Somebody who has pressed Tab waits no longer."""
 
 
 def complete_queues(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -29,13 +32,11 @@ def complete_queues(context: click.Context, _parameter: click.Parameter, incompl
 
 def _queues(context: click.Context) -> list[str]:
     from mongojobs.app.completion import peek_at_queues
-    from mongojobs.cli.shared.opening import resolve_settings
-    from mongojobs.cli.shared.options import GlobalOptions
     from mongojobs.core.settings import Settings
 
     try:
-        told = GlobalOptions.of(context.find_root().params)
-        settings = resolve_settings(told, None, Settings()).settings
+        options = GlobalOptions.of(context.find_root().params)
+        settings = resolve_settings(options, None, Settings()).settings
         return peek_at_queues(settings, os.environ, within=PATIENCE)
-    except Exception:  # noqa: BLE001 - whoever types gets no suggestions then, and no error in the middle of his line
+    except Exception:  # noqa: BLE001 - no suggestions then, rather than an error in the middle of a line
         return []
