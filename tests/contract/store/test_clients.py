@@ -208,7 +208,8 @@ class TestClientTime:
 
         assert (source.server_time(), source.primary()) == (None, None)
 
-    def test_is_unknown_while_no_server_answers(self):
+    def test_is_unknown_while_no_server_answers(self, monkeypatch):
+        monkeypatch.setattr(clients, "_ANSWER_SECONDS", 0.1)
         with MongoClient("mongodb://127.0.0.1:1", serverSelectionTimeoutMS=50) as away:
             assert clients.ClientTime(away).server_time() is None
 

@@ -1,7 +1,5 @@
 """Enqueueing: what is stored once it returned, and what its errors promise."""
 
-import time
-
 import pytest
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, DuplicateKeyError
@@ -21,8 +19,9 @@ from tests.support.failpoints import WRITE_CONCERN_ERROR, failing
 from tests.support.jobs import a_job
 from tests.support.sessions import needs_bound_sessions
 from tests.support.stores import reserved, stored
+from tests.support.waiting import LONG, promptly
 
-NOWHERE = "mongodb://127.0.0.1:1/jobs?serverSelectionTimeoutMS=30000"
+NOWHERE = f"mongodb://127.0.0.1:1/jobs?serverSelectionTimeoutMS={LONG * 1000}"
 
 
 class TestInsert:
@@ -263,7 +262,7 @@ class TestLostAnswer:
 
     @pytest.fixture
     def settings(self):
-        return Settings(enqueue_timeout=4)
+        return Settings(enqueue_timeout=2)
 
     @pytest.fixture
     def store_without_retries(self, mongo_uri, server_store):
@@ -334,34 +333,27 @@ class TestNoAnswer:
 
     @pytest.mark.parametrize("enqueue", [JobStore.insert, lambda store, job: store.insert_many([job])])
     def test_ends_in_time_and_says_that_nothing_was_stored(self, nowhere, enqueue):
-        began = time.monotonic()
-
-        with pytest.raises(StoreUnavailableError, match="not available") as raised:
+        with promptly(), pytest.raises(StoreUnavailableError, match="not available") as raised:
             enqueue(nowhere, a_job())
 
-        assert time.monotonic() - began < nowhere.settings.enqueue_timeout.total_seconds() + 1
         assert not raised.value.refused
 
     def test_of_a_server_that_hangs_ends_in_time(self, server_store, administrator):
-        with failing(administrator, "insert", blockConnection=True, blockTimeMS=3000):
-            began = time.monotonic()
-            with pytest.raises(EnqueueUnknownError):
-                server_store.insert(a_job())
-            seconds = time.monotonic() - began
-
-        assert seconds < 2.5
+        with (
+            failing(administrator, "insert", blockConnection=True, blockTimeMS=3000),  # and then it is carried out
+            pytest.raises(EnqueueUnknownError),
+        ):
+            server_store.insert(a_job())
 
     def test_while_the_server_steps_down_is_waited_for(self, server_store, administrator):
         with failing(administrator, "insert", errorCode=10107, times=3):
             assert server_store.insert(a_job())
 
     def test_for_want_of_rights_is_refused_at_once(self, server_store, administrator):
-        began = time.monotonic()
         with (
-            failing(administrator, "insert", errorCode=13),
+            failing(administrator, "insert", errorCode=13),  # once: another try would succeed
             pytest.raises(StoreUnavailableError, match="refused") as raised,
         ):
             server_store.insert(a_job())
 
         assert raised.value.refused
-        assert time.monotonic() - began < 0.5

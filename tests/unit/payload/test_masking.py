@@ -126,7 +126,7 @@ class TestASecretValue:
 
 class TestTheTimeToMask:
     def test_grows_with_secrets_and_text_but_not_with_their_product(self):
-        little, much = seconds_to_mask(10_000), seconds_to_mask(80_000)
+        little, much = seconds_to_mask(5_000), seconds_to_mask(40_000)
 
         assert much < 30 * little
 
