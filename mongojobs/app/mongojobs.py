@@ -15,6 +15,7 @@ from typing import Any, Unpack
 from mongojobs.app.connections import Link, find_link, open_connections
 from mongojobs.app.operations import Operating, plain_errors
 from mongojobs.app.pyproject import read_file, settings_of
+from mongojobs.core.calling import ran
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import OptionError, SettingsError
 from mongojobs.core.job import Job
@@ -22,7 +23,6 @@ from mongojobs.core.lifecycle import Lifecycle, Plugin
 from mongojobs.core.notices import Warned
 from mongojobs.core.settings import Settings, resolve
 from mongojobs.core.stats import STEPS, Stats, Step
-from mongojobs.core.unrun import ran
 from mongojobs.core.words.naming import public
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.enqueuer import Enqueuer

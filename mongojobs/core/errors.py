@@ -42,7 +42,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from mongojobs.core.words.durations import parse_duration
 from mongojobs.core.words.naming import public
@@ -80,6 +80,11 @@ class ServerTooOldError(ConfigurationError):
 
 class ExtraMissingError(ConfigurationError, ImportError):
     """An optional package is not installed; the message is the command that installs it."""
+
+    @classmethod
+    def of(cls, extra: str, what: str) -> Self:
+        """Return the error that *what* needs the *extra* of this package."""
+        return cls(f'{what} needs an optional package: pip install "mongojobs[{extra}]"')
 
 
 class RegistrationError(ConfigurationError, ValueError):

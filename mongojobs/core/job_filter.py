@@ -17,8 +17,8 @@ from mongojobs.core.clock import truncate
 from mongojobs.core.errors import FilterError
 from mongojobs.core.job import ENDED
 from mongojobs.core.limits import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
+from mongojobs.core.searching.typed import Typed
 from mongojobs.core.settings import plain_text
-from mongojobs.core.words.typed import Typed
 
 ShownState = Literal["ready", "scheduled", "running", "failed", "cancelled", "completed"]
 """The states as people see them: of the jobs that are stored as ready, those due later are scheduled."""

@@ -11,10 +11,10 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from mongojobs.core.calling import generator_kind, is_async, ran
 from mongojobs.core.errors import CallbackError, NotRunError
 from mongojobs.core.job import Job
 from mongojobs.core.notices import CallbackRaised, Notice
-from mongojobs.core.unrun import generator_kind, is_async, ran
 from mongojobs.core.words.naming import public
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from datetime import timedelta
 
-from mongojobs.core.unrun import ran
+from mongojobs.core.calling import ran
 from mongojobs.core.words.durations import parse_duration
 
 LONGEST_DELAY = timedelta(days=366)

@@ -16,9 +16,9 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, Final
 
+from mongojobs.core.calling import generator_kind, is_async
 from mongojobs.core.errors import SettingsError
 from mongojobs.core.limits import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
-from mongojobs.core.unrun import generator_kind, is_async
 from mongojobs.core.words.durations import format_duration, parse_duration
 
 ENVIRONMENT_PREFIX: Final = "MONGOJOBS_"

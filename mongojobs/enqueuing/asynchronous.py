@@ -7,9 +7,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
+from mongojobs.core.calling import generator_kind, is_async, ran
 from mongojobs.core.errors import NotAJobError, OptionError, RegistrationError
 from mongojobs.core.job import Job
-from mongojobs.core.unrun import generator_kind, is_async, ran
 from mongojobs.core.words.naming import public
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.declarations import Declared, declare

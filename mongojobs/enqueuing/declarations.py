@@ -10,9 +10,9 @@ from difflib import get_close_matches
 from types import FunctionType
 from typing import Any, Final, Literal, TypedDict
 
+from mongojobs.core.calling import generator_kind, is_async
 from mongojobs.core.errors import NotAJobError, OptionError
 from mongojobs.core.retry import Backoff
-from mongojobs.core.unrun import generator_kind, is_async
 from mongojobs.core.words.durations import parse_duration
 from mongojobs.enqueuing.options import EnqueueOptions, Options
 from mongojobs.payload.calls.methods import all_parameters, fits, refuse_generator

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 import bson
 from bson import ObjectId
 
+from mongojobs.core.calling import ran
 from mongojobs.core.clock import Clock, SystemClock
 from mongojobs.core.errors import EnqueueUnknownError, OptionError, QueueFullError
 from mongojobs.core.job import Document, Job, JobId
@@ -17,7 +18,6 @@ from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.limits import LONGEST_NAME
 from mongojobs.core.notices import JobEnqueued
 from mongojobs.core.settings import Settings, queue_name
-from mongojobs.core.unrun import ran
 from mongojobs.enqueuing.enqueue_hook import hooked
 from mongojobs.enqueuing.inline import Inline, Remembered
 from mongojobs.enqueuing.options import Options

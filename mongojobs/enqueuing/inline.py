@@ -14,8 +14,8 @@ from typing import Any, Final
 import bson
 from bson.codec_options import CodecOptions
 
+from mongojobs.core.calling import isolated
 from mongojobs.core.errors import Discard, DocumentGoneError, Snooze
-from mongojobs.core.isolation import isolated
 from mongojobs.core.job import CANCELLED, COMPLETED, Job, JobId, running
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.retry import LONGEST_DELAY

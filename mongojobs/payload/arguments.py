@@ -6,17 +6,23 @@ others, and, where the job's code is not known and so its declaration neither, e
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import Parameter
-from typing import Any
+from typing import Any, Final
 
-from mongojobs.core.errors import DeserializationError, MongoJobsError
+from mongojobs.core.errors import MongoJobsError
 from mongojobs.payload.calls.handler import Payloads
-from mongojobs.payload.calls.methods import collector, hands_on, method_of, original, parameter_names
+from mongojobs.payload.calls.methods import collector, hands_on, job_method, parameter_names
 from mongojobs.payload.registry import Declaration
-from mongojobs.payload.secrecy import is_secret
 from mongojobs.payload.values.encode import TAG
+
+_SECRET: Final = re.compile(
+    r"passw(?:or)?d|passphrase|(?:^|_)pwd|secret|token|authorization|(?:^|_)auth(?:$|_)|api_?key|private_?key|access_?key"
+    r"|credential|cookie|session_?id|(?:^|_)(?:ssn|cvv|cvc|pin|iban)(?:$|_)|card_?number",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,11 @@ def hides(declaration: Declaration | None, names: Iterable[str]) -> bool:
     return any(name in sensitive or is_secret(name) for name in names)
 
 
+def is_secret(name: str) -> bool:
+    """Whether *name*, of an argument or of a key in one, says that its value is not for everybody's eyes."""
+    return _SECRET.search(name.replace("-", "_")) is not None
+
+
 def _function(
     handler: Mapping[str, Any], declaration: Declaration | None, payloads: Payloads
 ) -> Callable[..., object] | None:
@@ -88,12 +99,10 @@ def _function(
     content = target.get("v") if isinstance(target, dict) else None
     class_name = target if isinstance(target, str) else content.get("class") if isinstance(content, dict) else None
     try:
-        cls = payloads.codec.find_class(class_name)
-        method = method_of(cls, str(handler.get("method")), handler.get("owner"))
-        bound: Callable[..., object] = original(method.__get__(object(), cls))
-    except (DeserializationError, MongoJobsError, AttributeError, TypeError):
+        found = job_method(payloads.codec.find_class(class_name), str(handler.get("method")), handler.get("owner"))
+    except (MongoJobsError, AttributeError, TypeError):
         return None
-    return bound
+    return None if found is None else found[0]
 
 
 def _named(

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, TypeGuard
 
+from mongojobs.core.calling import is_async
 from mongojobs.core.errors import DamagedPayloadError, DeserializationError, RegistrationError, UnknownJobError
 from mongojobs.core.limits import LONGEST_NAME
 from mongojobs.core.retry import Backoff
-from mongojobs.core.unrun import is_async
-from mongojobs.payload.calls.hints import hinted_classes
+from mongojobs.payload.hints import hinted_classes
 
 Kind = Literal["function", "object", "method"]
 

@@ -13,16 +13,15 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
 
-from mongojobs.core.errors import EnqueueError, FilterError, NotAJobError
+from mongojobs.core.errors import EnqueueError, FilterError
 from mongojobs.core.job import Document
 from mongojobs.core.limits import LONGEST_NAME
-from mongojobs.core.matching import exactly, path_of
-from mongojobs.core.words.typed import Typed, dates, keys
-from mongojobs.payload.arguments import hides, names_at
+from mongojobs.core.searching.matching import exactly, path_of
+from mongojobs.core.searching.typed import Typed, dates, keys
+from mongojobs.payload.arguments import hides, is_secret, names_at
 from mongojobs.payload.calls.handler import Payloads
-from mongojobs.payload.calls.methods import declaration_of, method_of, original, parameter_names
+from mongojobs.payload.calls.methods import declaration_of, job_method, parameter_names
 from mongojobs.payload.registry import Declaration, full_name
-from mongojobs.payload.secrecy import is_secret
 from mongojobs.payload.values.encode import TAG
 
 _WITH_FIELDS: Final = ("dataclass", "object", "namedtuple", "embedded")
@@ -253,15 +252,8 @@ def _bound(cls: type) -> dict[str, object]:
 @lru_cache(maxsize=4096)
 def _methods(cls: type) -> list[tuple[str, Callable[..., object], Declaration | None]]:
     """Return the methods of *cls* that can be jobs, bound, and how they were declared."""
-    found: list[tuple[str, Callable[..., object], Declaration | None]] = []
-    for name in sorted({name for base in cls.__mro__ for name in _bound(base)}):
-        try:
-            method = method_of(cls, name)
-            bound = original(method.__get__(object(), cls))
-        except (NotAJobError, AttributeError, TypeError):
-            continue
-        found.append((name, bound, declaration_of(method)))
-    return found
+    names = sorted({name for base in cls.__mro__ for name in _bound(base)})
+    return [(name, *found) for name in names if (found := job_method(cls, name)) is not None]
 
 
 @lru_cache(maxsize=4096)

@@ -14,10 +14,9 @@ from typing import Any, Final, TypeVar
 
 from bson import Binary, Decimal128, ObjectId
 
-from mongojobs.payload.arguments import stored_arguments
+from mongojobs.payload.arguments import is_secret, stored_arguments
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.payload.masking import MASK, Clean, Mask
-from mongojobs.payload.secrecy import is_secret
 from mongojobs.payload.values.encode import TAG
 
 T = TypeVar("T")

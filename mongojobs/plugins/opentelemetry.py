@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from mongojobs.core import notices as n
-from mongojobs.core.extras import missing
+from mongojobs.core.errors import ExtraMissingError
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle, Plugin
 from mongojobs.plugins import otel_names as names
@@ -21,7 +21,7 @@ try:
     from opentelemetry import metrics, propagate, trace
     from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 except ImportError:
-    raise missing("otel", "OpenTelemetryPlugin") from None
+    raise ExtraMissingError.of("otel", "OpenTelemetryPlugin") from None
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ import threading
 from typing import Final
 
 from mongojobs.core import notices as n
-from mongojobs.core.extras import missing
+from mongojobs.core.errors import ExtraMissingError
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle, Plugin
 from mongojobs.core.stats import MOST_PAIRS, OTHER, ending_of
@@ -19,7 +19,7 @@ try:
     import prometheus_client
     from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 except ImportError:
-    raise missing("prometheus", "PrometheusPlugin") from None
+    raise ExtraMissingError.of("prometheus", "PrometheusPlugin") from None
 
 DURATION_BUCKETS: Final = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 WAIT_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mongojobs.core.extras import missing
+from mongojobs.core.errors import ExtraMissingError
 from mongojobs.core.job_filter import ShownState
 from mongojobs.store.reader.pages import QueueStatus
 from mongojobs.store.workers import WorkerStatus
@@ -22,7 +22,7 @@ try:
     from prometheus_client.core import GaugeMetricFamily, Metric
     from prometheus_client.registry import Collector
 except ImportError:
-    raise missing("prometheus", "QueueMetrics") from None
+    raise ExtraMissingError.of("prometheus", "QueueMetrics") from None
 
 MOST_QUEUES: Final = 200
 MOST_WORKERS: Final = 1000

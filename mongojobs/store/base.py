@@ -13,7 +13,7 @@ from pymongo.errors import OperationFailure
 
 from mongojobs.core.clock import Clock
 from mongojobs.core.job import RUNNING, Document, Job, JobId
-from mongojobs.core.matching import MatchArgument, by_place
+from mongojobs.core.searching.matching import MatchArgument, by_place
 from mongojobs.core.settings import Settings
 from mongojobs.store import clients, faults
 

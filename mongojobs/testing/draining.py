@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar, cast
 
 from mongojobs.app import Worker
+from mongojobs.core.calling import isolated
 from mongojobs.core.clock import elapsed_seconds, truncate
 from mongojobs.core.errors import MongoJobsError
-from mongojobs.core.isolation import isolated
 from mongojobs.core.job import READY, Job, running
 from mongojobs.payload.calls.invoke import invoke, run_to_end
 from mongojobs.store.jobs import JobStore, QueueSelector

@@ -12,9 +12,9 @@ from bson import ObjectId
 
 from mongojobs.core.errors import FilterError
 from mongojobs.core.job_filter import JobFilter, ShownState
+from mongojobs.core.searching.typed import Scalar, read_typed
 from mongojobs.core.words.durations import parse_duration
-from mongojobs.core.words.typed import Scalar, read_typed
-from mongojobs.payload.secrecy import is_secret
+from mongojobs.payload.arguments import is_secret
 
 _TERM: Final = re.compile(
     r'(?:(?P<key>[A-Za-z_][\w.-]*):)?(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s"]+))(?=\s|$)|(?P<wrong>\S+)'

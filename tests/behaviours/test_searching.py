@@ -14,7 +14,7 @@ from mongoengine.base import LazyReference
 from mongojobs import Delayable, enqueue, handle_asynchronously, job, register
 from mongojobs.core.errors import FilterError
 from mongojobs.core.job_filter import JobFilter
-from mongojobs.core.words.typed import read_typed
+from mongojobs.core.searching.typed import read_typed
 from tests.support.sample_documents import Band, City
 from tests.support.sample_jobs import Newsletter
 

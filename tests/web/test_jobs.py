@@ -60,7 +60,7 @@ class TestHowManyMatch:
         assert "3 failed jobs match, the newest first" in shown(operator.text("/jobs?state=failed&q=send"))
 
     def test_stops_where_nobody_needs_to_know_better(self, app, operator, monkeypatch):
-        monkeypatch.setattr(app, "counts", partial(app.counts, most=2))
+        monkeypatch.setattr(app, "counts", partial(app.counts, limit=2))
 
         page = operator.text("/jobs?state=failed")
 

@@ -52,7 +52,7 @@ class ArgumentType(click.ParamType):  # type: ignore[type-arg]  # older ones tak
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
         """Return place and value: a number, true, false or null as in JSON, a value as a page shows it, or a text."""
         from mongojobs.core.errors import FilterError
-        from mongojobs.core.words.typed import read_typed
+        from mongojobs.core.searching.typed import read_typed
 
         place, sign, text = value.partition("=")
         if not sign:

@@ -13,11 +13,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from typing import Any
 
+from mongojobs.core.calling import adopt, is_async, ran
 from mongojobs.core.errors import Discard, Interrupted, Snooze
-from mongojobs.core.isolation import adopt
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle
-from mongojobs.core.unrun import is_async, ran
 from mongojobs.payload.calls.handler import Call
 from mongojobs.process.copies import CopiesEndHere
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from mongojobs.core.calling import ran
 from mongojobs.core.errors import NotAJobError
-from mongojobs.core.unrun import ran
 from mongojobs.payload.calls.methods import declaration_of, is_async_method, method_of, original
 from mongojobs.payload.registry import Declaration
 

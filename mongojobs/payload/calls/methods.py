@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType, MethodType
 from typing import Any
 
+from mongojobs.core.calling import generator_kind, is_async
 from mongojobs.core.errors import ArgumentsError, NotAJobError
-from mongojobs.core.unrun import generator_kind, is_async
 from mongojobs.payload.registry import Declaration, can_be_name, full_name
 
 _ODM = "mongoengine"
@@ -60,6 +60,17 @@ def bound_method(target: object, name: str) -> Callable[..., object]:
     """Return the method *name* of *target*, an instance or a class, as it runs at once. Raises NotAJobError."""
     cls, instance = (target, None) if isinstance(target, type) else (type(target), target)
     return original(method_of(cls, name).__get__(instance, cls))
+
+
+def job_method(
+    cls: type, name: str, owner: str | None = None
+) -> tuple[Callable[..., object], Declaration | None] | None:
+    """Return the method *name* of *cls*, to be asked for its parameters, and its declaration; None if it is no job."""
+    try:
+        method = method_of(cls, name, owner)
+        return original(method.__get__(object(), cls)), declaration_of(method)
+    except (NotAJobError, AttributeError, TypeError):
+        return None
 
 
 def refuse_instance_method(cls: type, name: str, owner: str | None = None) -> None:

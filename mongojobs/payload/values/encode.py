@@ -25,8 +25,7 @@ from bson import DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Time
 from mongojobs.core.words.naming import shown_name
 from mongojobs.payload.registry import Registry
 from mongojobs.payload.values import times
-from mongojobs.payload.values.refused import RefusedError, reachable
-from mongojobs.payload.values.remedies import REGISTER, advice
+from mongojobs.payload.values.refused import REGISTER, RefusedError, advice, reachable
 
 TAG = "__mj"
 RESERVED = (TAG, "$ref")

@@ -1,8 +1,53 @@
-"""How a value is refused at enqueue, so that the message names the place inside the argument."""
+"""Refusing a value at enqueue: where it stands inside the argument, and what to pass instead."""
 
 from __future__ import annotations
 
+import io
+import re
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
 from mongojobs.core.errors import EnqueueError, UnsavedDocumentError, UnstorableValueError
+
+_BY_TYPE: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (
+        (types.FunctionType, types.BuiltinFunctionType),
+        "functions are not stored: make it a job, or pass what it needs as values",
+    ),
+    (types.MethodType, "methods are not stored: pass the object, and call its method in the job"),
+    ((types.GeneratorType, types.AsyncGeneratorType), "it can be read only once, here: pass list(...) of it"),
+    (types.CoroutineType, "await it first and pass its result"),
+    (types.ModuleType, "modules are not stored: import it in the job"),
+    (io.IOBase, "open files do not travel: pass the path or the content"),
+    (re.Pattern, "pass bson.Regex.from_native(pattern), or the pattern as a text"),
+    ((bytearray, memoryview), "pass bytes(...) of it"),
+    (range, "pass list(...) of it"),
+    (str, "a subclass of str would come back as str: pass str(...) of it"),
+    (bool, "pass bool(...) of it"),
+    (int, "a subclass of int would come back as int: pass int(...) of it"),
+    (float, "a subclass of float would come back as float: pass float(...) of it"),
+    (bytes, "a subclass of bytes would come back as bytes: pass bytes(...) of it"),
+    (dict, "a subclass of dict would come back as dict: pass dict(...) of it"),
+    (list, "a subclass of list would come back as list: pass list(...) of it"),
+    (tuple, "a subclass of tuple would come back as tuple: pass tuple(...) of it, or register the named tuple's class"),
+    ((set, frozenset), "a subclass of a set would come back as a plain one: pass set(...) of it"),
+    (Mapping, "pass dict(...) of it"),
+    (AbstractSet, "pass set(...) of it"),
+    (Sequence, "pass list(...) of it"),
+    (Iterator, "it can be read only once, here: pass list(...) of it"),
+)
+
+_BY_MODULE = {
+    "mongojobs": "it belongs to this process: pass an id or a name",
+    "_thread": "locks guard one process only: take it in the job",
+    "threading": "it means nothing in another process: make it in the job",
+    "pymongo": "connections do not travel: open it in the job",
+    "mongomock": "connections do not travel: open it in the job",
+    "socket": "connections do not travel: open it in the job",
+}
+
+REGISTER = "name its class in a type hint of the job, register the class with mongojobs.register, or pass its id"
 
 
 class RefusedError(Exception):
@@ -31,3 +76,14 @@ def reachable(name: str) -> str:
     if "<locals>" in name:
         raise RefusedError(f"is of {name}, which no worker could find: define the class at the top level of a module")
     return name
+
+
+def advice(kind: type) -> str:
+    """Return what to pass in place of an instance of *kind*."""
+    package = kind.__module__.partition(".")[0]
+    if package in _BY_MODULE:
+        return _BY_MODULE[package]
+    for types_, text in _BY_TYPE:
+        if issubclass(kind, types_):
+            return text
+    return f"it cannot be stored as it is: {REGISTER}"

@@ -25,7 +25,7 @@ from mongojobs.core.errors import FilterError
 from mongojobs.core.job import ENDED, READY, RUNNING, Document, Job
 from mongojobs.core.job_filter import JobFilter, ShownState
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
-from mongojobs.core.matching import MatchArgument, by_place
+from mongojobs.core.searching.matching import MatchArgument, by_place
 from mongojobs.store import indexes
 from mongojobs.store.filters import EPOCH
 

@@ -15,7 +15,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
 
-from mongojobs.core.isolation import adopt
+from mongojobs.core.calling import adopt
 from mongojobs.process.copies import CopiesEndHere
 
 T = TypeVar("T")

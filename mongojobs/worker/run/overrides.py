@@ -10,11 +10,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from mongojobs.core.calling import ran
 from mongojobs.core.clock import truncate
 from mongojobs.core.job import Job
 from mongojobs.core.retry import delay_after, with_jitter
 from mongojobs.core.settings import Settings
-from mongojobs.core.unrun import ran
 from mongojobs.core.words.durations import parse_duration
 from mongojobs.payload.calls.handler import Call
 from mongojobs.payload.registry import Declaration

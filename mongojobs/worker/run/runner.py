@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from mongojobs.core.calling import isolated
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import (
     SHORTEST_SNOOZE,
@@ -22,7 +23,6 @@ from mongojobs.core.errors import (
     Snooze,
     UndeclaredError,
 )
-from mongojobs.core.isolation import isolated
 from mongojobs.core.job import ErrorText, Job, running
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobStarted

@@ -10,7 +10,7 @@ import pytest
 
 import mongojobs
 from mongojobs import enqueue, job
-from mongojobs.payload.secrecy import is_secret
+from mongojobs.payload.arguments import is_secret
 from mongojobs.payload.show import show_call, show_value
 from mongojobs.testing import mode
 

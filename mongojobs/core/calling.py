@@ -1,16 +1,36 @@
-"""Functions whose call runs none of their code: generators, and what nobody awaits."""
+"""Calling the app's functions: each run in a context of its own, and whether a call has run any of their code."""
 
 from __future__ import annotations
 
+import decimal
 import functools
 import inspect
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextvars import Context, copy_context
 from types import FunctionType
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from mongojobs.core.errors import NotRunError
 
 T = TypeVar("T")
+
+_NOTHING: Final = object()
+
+
+def isolated(body: Callable[[], T]) -> T:
+    """Run *body* in a copy of this context, so that what it sets in ``ContextVar``s reaches no other run.
+
+    Its ``decimal`` context is as at the start of a program.
+    """
+    return copy_context().run(_with_own_decimals, body)
+
+
+def adopt(context: Context) -> None:
+    """Set here what was set in *context*, a copy of this one: for hooks that follow a coroutine of the same run."""
+    for variable, value in context.items():
+        if variable.get(_NOTHING) is not value:
+            variable.set(value)
 
 
 def is_async(function: object) -> bool:
@@ -34,6 +54,11 @@ def ran(what: str, result: T) -> T:
     if inspect.iscoroutine(result) and inspect.getcoroutinestate(result) == inspect.CORO_CREATED:
         result.close()  # else Python warns that it was never awaited
     raise NotRunError(f"{what} returned {kind}: {remedy}")
+
+
+def _with_own_decimals(body: Callable[[], T]) -> T:
+    decimal.setcontext(decimal.DefaultContext)  # a copy of it: one that is there already would be shared, not copied
+    return body()
 
 
 def _still_to_run(result: object) -> tuple[str, str]:
