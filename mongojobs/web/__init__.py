@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from mongojobs.core.errors import ExtraMissingError
 
 if TYPE_CHECKING:
-    from mongojobs.web.app import Dashboard
+    from mongojobs.web.app import Dashboard, wsgi_app
     from mongojobs.web.auth import BasicAuth, NotLoggedInError, User
-    from mongojobs.web.mounting import wsgi_app
 
 __all__ = ["BasicAuth", "Dashboard", "NotLoggedInError", "User", "wsgi_app"]
 
@@ -23,7 +22,7 @@ _HOMES = {
     "Dashboard": "mongojobs.web.app",
     "NotLoggedInError": "mongojobs.web.auth",
     "User": "mongojobs.web.auth",
-    "wsgi_app": "mongojobs.web.mounting",
+    "wsgi_app": "mongojobs.web.app",
 }
 
 

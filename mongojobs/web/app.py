@@ -10,18 +10,23 @@ from werkzeug.exceptions import Forbidden, HTTPException, InternalServerError, M
 from werkzeug.routing import MapAdapter
 from werkzeug.wrappers import Request, Response
 
-from mongojobs.app import MongoJobs
+from mongojobs.app import MongoJobs, default_app
 from mongojobs.app.dashboard import now, within
-from mongojobs.core.errors import FilterError, MongoJobsError, OptionError, StateError, StoreUnavailableError
+from mongojobs.core.errors import (
+    ConfigurationError,
+    FilterError,
+    MongoJobsError,
+    OptionError,
+    StateError,
+    StoreUnavailableError,
+)
 from mongojobs.core.notices import ActionTaken
-from mongojobs.web.auth import Authenticate, NotLoggedInError, User, user_of
+from mongojobs.web.auth import Authenticate, NotLoggedInError, User, lead_to_login, user_of
 from mongojobs.web.cache import Memory
 from mongojobs.web.context import Page, RequestContext
-from mongojobs.web.csrf import refuse_foreign
-from mongojobs.web.login import lead
 from mongojobs.web.render import render, render_error
 from mongojobs.web.routes import ROUTES, VIEWS
-from mongojobs.web.security_headers import add_security_headers
+from mongojobs.web.security import add_security_headers, refuse_foreign
 
 LARGEST_FORM_BYTES: Final = 256 * 1024
 PATIENCE: Final = timedelta(seconds=10)
@@ -31,8 +36,48 @@ PATIENCE: Final = timedelta(seconds=10)
 _REFUSALS: Final = (401, 403, 429)
 
 
+def wsgi_app(
+    *,
+    auth: Authenticate,
+    app: MongoJobs | None = None,
+    show_arguments: bool = True,
+    on_action: Callable[[ActionTaken], object] | None = None,
+    login_url: str | None = None,
+    trusted_hosts: Iterable[str] = (),
+) -> Dashboard:
+    """Return the dashboard as a WSGI application, to be mounted below some address of a site.
+
+    *auth* is asked first at every request, and there is no way around it: it gets the request (Werkzeug's, with
+    ``environ`` and ``cookies``) and returns None, which refuses it, or a ``User``. Users may look; those whose role is
+    ``"operator"`` may also change something.
+
+    *login_url* is the address of the site's login: who is refused is led there, and it gets the address to come back to
+    as ``next``. For those whom a login would not help, *auth* may raise Werkzeug's ``Forbidden``.
+
+    *app* is the app whose jobs are shown, by default the default one. *show_arguments* false hides the arguments of all
+    jobs. *on_action* is called with each change that somebody makes, which is logged too. *trusted_hosts* are the names
+    under which the site may be called; by default the site itself sees to that. Raises ConfigurationError.
+    """
+    if not callable(auth):
+        raise ConfigurationError(
+            f"auth must be a function that returns who sent a request, or None to refuse it, got {auth!r:.100}"
+        )
+    if login_url is not None and not _is_address(login_url):
+        raise ConfigurationError(
+            f"login_url must be a path of the site such as /login, or an http address, got {login_url!r:.100}"
+        )
+    return Dashboard(
+        (lambda: app) if app is not None else default_app,
+        auth=auth,
+        show_arguments=show_arguments,
+        on_action=on_action,
+        login_url=login_url,
+        trusted_hosts=trusted_hosts,
+    )
+
+
 class Dashboard:
-    """What ``wsgi_app`` returns."""
+    """The dashboard, as ``wsgi_app`` makes it."""
 
     def __init__(
         self,
@@ -64,7 +109,7 @@ class Dashboard:
         try:
             return self._answer(request)
         except NotLoggedInError as error:
-            return lead(request, error.login_url or self._login_url) or _refused(error, request)
+            return lead_to_login(request, error.login_url or self._login_url) or _refused(error, request)
         except HTTPException as error:
             return _refused(error, request)
         except StoreUnavailableError as error:
@@ -132,3 +177,7 @@ def _refused(error: HTTPException, request: Request) -> Response:
 
 def _error(status: int, title: str, text: str, request: Request) -> Response:
     return render_error(status, title, text, home=f"{request.root_path}/", is_known=status not in _REFUSALS)
+
+
+def _is_address(text: object) -> bool:
+    return isinstance(text, str) and text.startswith(("/", "http://", "https://")) and text.isprintable()

@@ -1,4 +1,4 @@
-"""Who may see the dashboard, and who may change something: users, their roles, and HTTP basic authentication."""
+"""Who may see the dashboard, and who may change something: users and their roles, basic authentication, a login."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
-from werkzeug.wrappers import Request
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Request, Response
 
 from mongojobs.core.errors import ConfigurationError
 
@@ -22,6 +24,9 @@ Role = Literal["viewer", "operator"]
 _TRIES: Final = 10
 _MINUTE_SECONDS: Final = 60.0
 _MOST_ADDRESSES: Final = 10_000
+
+_LED_COOKIE: Final = "mongojobs_led"
+_LED_SECONDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,29 @@ def user_of(request: Request, authenticate: Authenticate) -> User:
     if user is None:
         raise NotLoggedInError
     raise Forbidden(_REFUSAL)
+
+
+def lead_to_login(request: Request, login_url: str | None) -> Response | None:
+    """Return what sends the browser to the login and afterwards back to this page; None where that would not help.
+
+    So for forms, whose content would be lost, and for parts of pages. Nor is anybody led twice within some seconds: a
+    login that knows him already would send him back, and he would go round in circles.
+    """
+    if login_url is None or request.method != "GET" or "HX-Request" in request.headers:
+        return None
+    if request.cookies.get(_LED_COOKIE):
+        return None
+    response = redirect(_with_way_back(login_url, request), 302, Response)
+    response.set_cookie(
+        _LED_COOKIE,
+        "1",
+        max_age=_LED_SECONDS,
+        path=request.root_path or "/",
+        secure=request.is_secure,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
 
 
 class BasicAuth:
@@ -132,3 +160,12 @@ class _Tries:
 def _digest(name: str, password: str) -> bytes:
     """Return what can be compared in constant time, whatever the lengths; the lengths keep name and password apart."""
     return hashlib.sha256(f"{len(name)}:{name}:{password}".encode("utf-8", "surrogatepass")).digest()
+
+
+def _with_way_back(login_url: str, request: Request) -> str:
+    """Return *login_url* with the address of this page on this site, and on no other, as ``next``."""
+    here = urlsplit(request.url)
+    path = "/" + here.path.lstrip("/\\")
+    parts = urlsplit(login_url)
+    query = [*parse_qsl(parts.query, keep_blank_values=True), ("next", f"{path}?{here.query}" if here.query else path)]
+    return urlunsplit(parts._replace(query=urlencode(query)))

@@ -10,8 +10,8 @@ from werkzeug.exceptions import Forbidden
 from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Request
 
+from mongojobs.web.app import wsgi_app
 from mongojobs.web.auth import Authenticate, NotLoggedInError, User
-from mongojobs.web.mounting import wsgi_app
 
 _REQUEST: Final = "mongojobs.django_request"
 

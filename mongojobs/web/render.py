@@ -15,8 +15,8 @@ from werkzeug.wrappers import Response
 from mongojobs.version import __version__
 from mongojobs.web import wording
 from mongojobs.web.context import Page, RequestContext
-from mongojobs.web.csrf import keep_token, token_of
 from mongojobs.web.search import ended_within, term
+from mongojobs.web.security import keep_token, token_of
 
 _LIVE: Final = "live"
 """The block of a template that changes while one looks at it."""
