@@ -17,12 +17,11 @@ from mongojobs.core.clock import truncate
 from mongojobs.core.errors import FilterError, OptionError, StateError
 from mongojobs.core.job import Job, JobId
 from mongojobs.core.job_filter import JobFilter, ShownState, Verb
-from mongojobs.core.limits import LONGEST_NAME
+from mongojobs.core.limits import LONGEST_NAME, cut
 from mongojobs.core.settings import plain_text
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.payload.search import ArgumentSearch
 from mongojobs.store.actions.many import OnProgress
-from mongojobs.store.documents import cut
 from mongojobs.store.faults import DatabaseError, is_refused, unavailable
 from mongojobs.store.indexes import IndexReport, check_indexes, create_indexes
 from mongojobs.store.jobs import JobStore

@@ -13,3 +13,22 @@ LONGEST_NAME: Final = 256
 
 KEPT_ENTRIES: Final = 10
 """How many entries are kept of each history of a job, ``errors`` and ``retries``: it must not grow without end."""
+
+LARGEST_COUNT: Final = 2**53
+"""A number beyond it was not counted; the server could not raise it much longer."""
+
+LONGEST_ERROR: Final = 8 * 1024
+LONGEST_TRACE: Final = 32 * 1024
+"""Sizes of the texts kept with a job, in bytes: without limits a job could grow too large to finish."""
+
+_CUT: Final = "... (cut)"
+
+
+def cut(text: str, size: int) -> str:
+    """Return *text*, cut to *size* bytes of UTF-8; what UTF-8 cannot write is replaced."""
+    if len(text) > size:
+        text = text[:size] + _CUT
+    written = text.encode("utf-8", "replace")
+    if len(written) <= size:
+        return written.decode()
+    return written[: size - len(_CUT)].decode("utf-8", "ignore") + _CUT

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 from pymongo.cursor import Cursor
 from pymongo.errors import OperationFailure
 
+from mongojobs.core.change import Change
 from mongojobs.core.clock import Clock
 from mongojobs.core.job import RUNNING, Document, Job, JobId
 from mongojobs.core.searching.matching import MatchArgument, by_place
@@ -18,12 +19,6 @@ from mongojobs.core.settings import Settings
 from mongojobs.store import clients, faults
 
 T = TypeVar("T")
-
-UNLOCK: Final = {"locked_at": "", "locked_by": "", "locked_until": "", "lock_token": ""}
-"""The fields that a job has only while it is running, for ``$unset``."""
-
-SETTLE: Final = UNLOCK | {"deferred_since": "", "deferred_reason": ""}
-"""These, and what tells of workers that could not load the job: one has."""
 
 _COUNTERS: Final = ("attempts", "fence", "losses", "releases", "snoozes")
 _LOOK_FOR_INDEX_AFTER_SECONDS: Final = 60.0
@@ -112,15 +107,15 @@ def is_held(job: Job, found: Document | None) -> bool:
     return found is not None and found.get("state") == RUNNING and found.get("lock_token") == job.lock_token
 
 
-def is_left_as(job: Job, fields: Document, found: Document | None) -> bool:
-    """Whether the document *found* is as our own write of *fields*, which ended the run of *job*, would leave it.
+def is_left_as(job: Job, change: Change, found: Document | None) -> bool:
+    """Whether the document *found* is as our own *change*, which ended the run of *job*, would leave it.
 
     A rescue leaves the same state and fence behind, but a loss more.
     """
     if found is None:
         return False
-    expected = {name: fields.get(name, getattr(job, name)) for name in _COUNTERS}
-    return found.get("state") == fields["state"] and all(
+    expected = {name: change.sets.get(name, getattr(job, name)) for name in _COUNTERS}
+    return found.get("state") == change.sets["state"] and all(
         found.get(name, 0) == value for name, value in expected.items()
     )
 

@@ -14,20 +14,18 @@ from bson import Int64, ObjectId
 
 from mongojobs.core.change import Change
 from mongojobs.core.errors import DamagedPayloadError
-from mongojobs.core.job import STATES, Document, ErrorText, Job
-from mongojobs.core.limits import HIGHEST_PRIORITY, KEPT_ENTRIES, LOWEST_PRIORITY
+from mongojobs.core.job import STATES, Document, Job
+from mongojobs.core.limits import HIGHEST_PRIORITY, KEPT_ENTRIES, LARGEST_COUNT, LOWEST_PRIORITY, cut
 from mongojobs.store.filters import EPOCH
-from mongojobs.store.reading import DAMAGED, LARGEST_COUNT, WHOLE, aware, count, text
+from mongojobs.store.reading import DAMAGED, WHOLE, aware, count, text
 
-LONGEST_ERROR: Final = 8 * 1024
-LONGEST_TRACE: Final = 32 * 1024
-"""Sizes of the texts kept with a job, in bytes: without limits a job could grow too large to finish."""
+Update = Document | list[Document]
+"""A change as MongoDB takes it: operators with their fields, or stages."""
 
 _MOST_SHAPES: Final = 1000
 _sound_shapes: set[tuple[object, ...]] = set()
 """Fields with their types, of documents found sound: most jobs are alike, and need not be looked at field by field."""
 
-_CUT: Final = "... (cut)"
 _LONGEST_SHOWN_ID: Final = 100
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _LONGEST_DURATION: Final = timedelta.max // _MILLISECOND
@@ -124,7 +122,7 @@ def to_document(job: Job) -> Document:
     return document
 
 
-def to_update(change: Change, *, is_real: bool = True) -> Document | list[Document]:
+def to_update(change: Change, *, is_real: bool = True) -> Update:
     """Return *change*, which deletes nothing, as an update.
 
     One that adds to a history is made of stages, so that it works whatever was there before; of those mongomock, which
@@ -250,32 +248,6 @@ def damage(document: Mapping[str, Any]) -> str | None:
     except DamagedPayloadError as error:
         return str(error)
     return None
-
-
-def error_entry(error: ErrorText, *, at: datetime, attempt: int, worker: str | None) -> Document:
-    """Return an entry of ``errors``, its texts cut to size."""
-    return {
-        "at": at,
-        "attempt": attempt,
-        "error": cut(error.error, LONGEST_ERROR),
-        "trace": cut(error.trace, LONGEST_TRACE),
-        "worker": worker or "",
-    }
-
-
-def last_error(error: ErrorText) -> str:
-    """Return the text of ``last_error``, cut to size."""
-    return ErrorText(error=cut(error.error, LONGEST_ERROR), trace=cut(error.trace, LONGEST_TRACE)).full
-
-
-def cut(text: str, size: int) -> str:
-    """Return *text*, cut to *size* bytes of UTF-8; what UTF-8 cannot write is replaced."""
-    if len(text) > size:
-        text = text[:size] + _CUT
-    written = text.encode("utf-8", "replace")
-    if len(written) <= size:
-        return written.decode()
-    return written[: size - len(_CUT)].decode("utf-8", "ignore") + _CUT
 
 
 def milliseconds(duration: timedelta) -> int:

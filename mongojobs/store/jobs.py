@@ -25,31 +25,8 @@ class JobStore(Inserting, Looking, Rescuing, Tending, Sweeping, Explaining):
     ``rescue`` alone names an expired ``locked_until`` instead. What does not match is not ours any more: the methods
     say so by what they return. ``DatabaseError`` passes through all of them but those that enqueue.
 
-    ===================  ==================================  ===============================  ===================
-    from                 event                               to                               method
-    ===================  ==================================  ===============================  ===================
-    -                    enqueue                             ready                            ``insert``,
-                                                                                              ``insert_many``
-    ready, due           reserve                             running, fence+1, new token      ``reserve``
-    running              heartbeat                           running, later ``locked_until``  ``renew``
-    running              success                             deleted, or completed            ``finish``
-    running              error, attempts left                ready, later, attempts+1         ``reschedule``
-    running              error, none left; or permanent      failed, attempts+1, or deleted   ``fail``
-    running              its process ended, not the worker   as by ``rescue``                 ``crash``
-    running              ``Snooze``                          ready, later, snoozes+1          ``snooze``
-    running              cannot be loaded here and now       ready, later, with the reason    ``defer``
-    running              ``Discard``                         cancelled, with the reason       ``discard``
-    running              handed back                         ready; releases+1 if it had      ``release``
-                                                             started, failed at the cap
-    running, lease over  rescue by any worker                ready, losses+1; later from the  ``rescue``
-                                                             2nd on, failed at the cap
-    ready                cancel                              cancelled                        ``cancel``
-    ready                a person is in a hurry              ready, due now                   ``hasten``
-    ready                another queue or priority           ready, there                     ``move``
-    failed, cancelled    retry by a person                   ready, all counters 0            ``retry``
-    any but running      delete, clear                       gone                             ``delete``, ``clear``
-    running or ready     damaged fields                      failed, "damaged: ..."           ``quarantine``
-    ===================  ==================================  ===============================  ===================
+    The table in ``core.transitions`` says which transitions there are, and what each writes; ``end`` and ``end_all``
+    are for those of a run.
 
     ``adopt`` belongs to ``reserve``: it finds what a call without an answer has locked. What people do with one job
     they can do with many: ``cancel_all``, ``retry_all``, ``hasten_all``, ``move_all``, ``delete_all``.

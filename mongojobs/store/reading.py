@@ -8,11 +8,10 @@ from typing import Any, Final
 
 from bson import Int64
 
+from mongojobs.core.limits import LARGEST_COUNT
+
 DAMAGED: Final = "(damaged)"
 """What is shown for a text that is none."""
-
-LARGEST_COUNT: Final = 2**53
-"""A number beyond it was not counted; the server could not raise it much longer."""
 
 WHOLE: Final = frozenset({int, Int64})
 NUMBERS: Final = WHOLE | {float}

@@ -13,6 +13,7 @@ from mongojobs.core.calling import isolated
 from mongojobs.core.clock import elapsed_seconds, truncate
 from mongojobs.core.errors import MongoJobsError
 from mongojobs.core.job import READY, Job, running
+from mongojobs.core.transitions import Deferred, Errored, GivenUp, Succeeded
 from mongojobs.payload.calls.invoke import invoke, run_to_end
 from mongojobs.store.jobs import JobStore, QueueSelector
 from mongojobs.testing.memory import stored
@@ -21,7 +22,6 @@ from mongojobs.worker.finish import Finisher, Result
 from mongojobs.worker.inflight import InFlight, InFlightJob
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.run.interruption import Interruption
-from mongojobs.worker.run.outcome import Deferred, Errored, GivenUp, Succeeded
 from mongojobs.worker.run.runner import Runner
 from mongojobs.worker.threads.slots import EventLoop, Slots
 from mongojobs.worker.threads.timekeeper import Timekeeper

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -11,15 +10,16 @@ from typing import Any
 import bson
 from bson.codec_options import CodecOptions
 
+from mongojobs.core import transitions
+from mongojobs.core.change import Change
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import ConfigurationError
-from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, RUNNING, Document, ErrorText, Job, JobId, State
-from mongojobs.core.limits import KEPT_ENTRIES
+from mongojobs.core.job import READY, Document, Job, JobId, State
 from mongojobs.core.settings import Settings
-from mongojobs.store.base import SETTLE, UNLOCK
-from mongojobs.store.documents import LONGEST_ERROR, cut, error_entry, last_error, to_document, to_job
+from mongojobs.core.transitions import Ending, Succeeded
+from mongojobs.store.base import is_held, is_left_as
+from mongojobs.store.documents import to_document, to_job
 from mongojobs.store.jobs import QueueSelector
-from mongojobs.store.lifecycle.end import deferred
 
 _AS_STORED: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 
@@ -48,6 +48,11 @@ class MemoryStore:
         self._settings = settings
         self._jobs: dict[JobId, Job] = {}
         self._changing = threading.RLock()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the app as they are now."""
+        return self._settings()
 
     @property
     def collection(self) -> Any:
@@ -94,89 +99,58 @@ class MemoryStore:
             if not due:
                 return []
             job = min(due, key=lambda job: (job.priority, job.run_at))
-            locked = dataclasses.replace(
-                job,
-                state=RUNNING,
-                fence=job.fence + 1,
-                locked_at=now,
-                locked_by=by,
-                locked_until=now + lease,
-                lock_token=token,
-            )
-            self._jobs[job.id] = locked
-            return [locked]
+            self._write(job, transitions.reserved(token=token, by=by, now=now, lease=lease))
+            return [self._jobs[job.id]]
 
-    def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:  # noqa: ARG002 - nothing gets lost
-        """Delete *jobs*, or keep them as completed where the settings or a given id ask for it."""
-        return [job for job in jobs if not self._finish(job)]
+    def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
+        """End the runs of *jobs*, which succeeded; return those that were not ours any more."""
+        return self.end_all([(job, Succeeded()) for job in jobs], repeated=repeated)
 
-    def reschedule(self, job: Job, *, error: ErrorText, run_at: datetime, repeated: bool = False) -> bool:  # noqa: ARG002
-        """Make *job*, which failed, ready again at *run_at*."""
-        changes = self._with_error(job, error)
-        return self._end(job, state=READY, run_at=run_at, **changes)
+    def end(self, job: Job, ending: Ending, *, repeated: bool = False) -> bool:
+        """Write how the run of *job* ended; return False if it was not ours any more."""
+        return self._change_held(job, ending.change(job, self.clock.now(), self.settings), repeated=repeated)
 
-    def fail(self, job: Job, *, error: ErrorText, destroy: bool = False, repeated: bool = False) -> bool:  # noqa: ARG002
-        """Give up on *job*, or delete it if *destroy* is set."""
-        if destroy and not job.id_given:
-            return self._delete_held(job)
-        now, changes = self.clock.now(), self._with_error(job, error)
-        if destroy:
-            changes["expire_at"] = now + self._settings().job_id_retention
-        return self._end(job, state=FAILED, failed_at=now, finished_at=now, **changes)
+    def end_all(self, endings: Sequence[tuple[Job, Ending]], *, repeated: bool = False) -> list[Job]:
+        """Write how the runs of many jobs ended; return those that were not ours any more."""
+        now, settings = self.clock.now(), self.settings
+        changes = [(job, ending.change(job, now, settings)) for job, ending in endings]
+        return self._lost(changes, repeated=repeated)
 
-    def snooze(self, job: Job, *, run_at: datetime, repeated: bool = False) -> bool:  # noqa: ARG002
-        """Make *job* ready again at *run_at*, as it asked."""
-        return self._end(job, state=READY, run_at=run_at, snoozes=job.snoozes + 1)
-
-    def defer(self, job: Job, *, reason: str, run_at: datetime, repeated: bool = False) -> bool:  # noqa: ARG002
-        """Make *job*, which cannot be loaded here, ready again at *run_at*."""
-        change = deferred(job, reason=reason, run_at=run_at, now=self.clock.now()).change["$set"]
-        return self._end(job, **change)
-
-    def discard(self, job: Job, *, reason: str, repeated: bool = False) -> bool:  # noqa: ARG002
-        """Cancel *job*, as it asked."""
-        return self._end(job, state=CANCELLED, finished_at=self.clock.now(), last_error=cut(reason, LONGEST_ERROR))
-
-    def release(self, jobs: Iterable[Job], *, started: bool) -> list[Job]:
-        """Hand back *jobs* that were not ended."""
-        return [job for job in jobs if not self._end(job, UNLOCK, state=READY, releases=job.releases + started)]
+    def release(self, jobs: Sequence[Job], *, started: bool) -> list[Job]:
+        """Hand back *jobs* that were not ended; return those that were not ours any more."""
+        now, settings = self.clock.now(), self.settings
+        changes = [(job, transitions.released(job, started=started, now=now, settings=settings)) for job in jobs]
+        return self._lost(changes)
 
     def delete(self, job_id: JobId) -> Job:
         """Delete a job and return it."""
         with self._changing:
             return self._jobs.pop(job_id)
 
-    def _finish(self, job: Job) -> bool:
-        settings = self._settings()
-        retention = settings.keep_completed
-        if job.id_given:
-            retention = max(settings.job_id_retention, retention or timedelta(0))
-        if retention is None:
-            return self._delete_held(job)
-        now = self.clock.now()
-        return self._end(job, state=COMPLETED, finished_at=now, expire_at=now + retention)
+    def _lost(self, changes: Iterable[tuple[Job, Change]], *, repeated: bool = False) -> list[Job]:
+        """Make a change of each job; return those that were not ours, a deleted one only if *repeated*."""
+        return [
+            job
+            for job, change in changes
+            if not self._change_held(job, change, repeated=repeated or not change.deletes)
+        ]
 
-    def _with_error(self, job: Job, error: ErrorText) -> dict[str, Any]:
-        attempt = job.attempts + 1
-        entry = error_entry(error, at=self.clock.now(), attempt=attempt, worker=job.locked_by)
-        return {"attempts": attempt, "last_error": last_error(error), "errors": (*job.errors, entry)[-KEPT_ENTRIES:]}
-
-    def _end(self, job: Job, settled: Iterable[str] = SETTLE, **changes: Any) -> bool:
-        """Change *job* and take away its lock; False, and nothing changed, if it does not hold it any more."""
-        changes = {**dict.fromkeys(settled), **changes}
+    def _change_held(self, job: Job, change: Change, *, repeated: bool) -> bool:
+        """Make one change of a job that is held; return whether it was ours."""
         with self._changing:
-            if not self._is_held(job):
-                return False
-            self._jobs[job.id] = dataclasses.replace(self._jobs[job.id], **changes)
+            found = self._jobs.get(job.id)
+            document = None if found is None else to_document(found)
+            if not is_held(job, document):
+                return repeated and (found is None if change.deletes else is_left_as(job, change, document))
+            self._write(job, change)
             return True
 
-    def _delete_held(self, job: Job) -> bool:
-        with self._changing:
-            return self._is_held(job) and self._jobs.pop(job.id) is not None
-
-    def _is_held(self, job: Job) -> bool:
-        found = self._jobs.get(job.id)
-        return found is not None and found.state == RUNNING and found.lock_token == job.lock_token
+    def _write(self, job: Job, change: Change) -> None:
+        changed = change.applied_to(self._jobs[job.id])
+        if changed is None:
+            del self._jobs[job.id]
+        else:
+            self._jobs[job.id] = stored(changed)
 
 
 def stored(job: Job) -> Job:

@@ -12,7 +12,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
-from datetime import datetime
 from itertools import groupby
 from typing import Final, assert_never
 
@@ -30,13 +29,11 @@ from mongojobs.core.notices import (
     JobSnoozed,
     Notice,
 )
-from mongojobs.core.settings import Settings
+from mongojobs.core.transitions import Crashed, Deferred, Discarded, Ending, Errored, GivenUp, Snoozed, Succeeded
 from mongojobs.store.faults import DatabaseError, describe, is_about_document, is_passing
 from mongojobs.store.jobs import JobStore
-from mongojobs.store.lifecycle.end import Ended, crashed, deferred, destroyed, discarded, failed, rescheduled, snoozed
 from mongojobs.worker.inflight import InFlight, InFlightJob
 from mongojobs.worker.outage import Outage
-from mongojobs.worker.run.outcome import Crashed, Deferred, Discarded, Ending, Errored, GivenUp, Snoozed, Succeeded
 
 LARGEST_GROUP: Final = 1000
 MOST_REFUSALS: Final = 10
@@ -206,30 +203,8 @@ class Finisher:
         if isinstance(results[0].outcome, Succeeded):
             return self._store.finish(jobs, repeated=repeated)
         if len(results) == 1:
-            return [] if self._transition(results[0]) else jobs
-        now = self._store.clock.now()
-        endings = [_ended(result.held.job, result.outcome, now, self._store.settings) for result in results]
-        return self._store.end_all(endings, repeated=repeated)
-
-    def _transition(self, result: Result) -> bool:
-        job, store, repeated = result.held.job, self._store, result.is_doubtful
-        match result.outcome:
-            case Succeeded():
-                return not store.finish([job], repeated=repeated)
-            case Errored(error, run_at):
-                return store.reschedule(job, error=error, run_at=run_at, repeated=repeated)
-            case GivenUp(error, _, destroy):
-                return store.fail(job, error=error, destroy=destroy, repeated=repeated)
-            case Crashed(error, _):
-                return store.crash(job, error=error, repeated=repeated)
-            case Snoozed(delay):
-                return store.snooze(job, run_at=store.clock.now() + delay, repeated=repeated)
-            case Deferred(reason, delay):
-                return store.defer(job, reason=reason, run_at=store.clock.now() + delay, repeated=repeated)
-            case Discarded(reason):
-                return store.discard(job, reason=reason, repeated=repeated)
-            case _:
-                assert_never(result.outcome)
+            return [] if self._store.end(jobs[0], results[0].outcome, repeated=repeated) else jobs
+        return self._store.end_all([(result.held.job, result.outcome) for result in results], repeated=repeated)
 
     def _settle(self, result: Result) -> None:
         """Tell of a result that is stored."""
@@ -286,29 +261,6 @@ def _alike(results: Iterable[Result]) -> Iterable[list[Result]]:
         return not isinstance(result.outcome, Succeeded), result.is_doubtful
 
     return [list(alike) for _, alike in groupby(sorted(results, key=kind), key=kind)]
-
-
-def _ended(job: Job, outcome: Ending, now: datetime, settings: Settings) -> Ended:
-    """Return the change that *outcome*, which is no success, makes of *job*."""
-    match outcome:
-        case Errored(error, run_at):
-            return rescheduled(job, error=error, run_at=run_at, now=now)
-        case GivenUp(error, destroy=True):
-            return destroyed(job, error=error, now=now, retention=settings.job_id_retention)
-        case GivenUp(error):
-            return failed(job, error=error, now=now)
-        case Crashed(error):
-            return crashed(job, error=error, now=now, max_losses=settings.max_losses)
-        case Snoozed(delay):
-            return snoozed(job, run_at=now + delay)
-        case Deferred(reason, delay):
-            return deferred(job, reason=reason, run_at=now + delay, now=now)
-        case Discarded(reason):
-            return discarded(job, reason=reason, now=now)
-        case Succeeded():
-            raise ValueError("a success is finished")
-        case _:
-            assert_never(outcome)
 
 
 def _notices(worker: str, result: Result) -> list[Notice]:

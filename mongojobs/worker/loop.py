@@ -29,6 +29,7 @@ from mongojobs.core.notices import (
     WorkerTold,
 )
 from mongojobs.core.settings import Settings
+from mongojobs.core.transitions import Crashed, Errored, GivenUp, Outcome, Succeeded
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.process.green_threads import refuse_green_threads
 from mongojobs.process.memory import peak_bytes
@@ -43,7 +44,6 @@ from mongojobs.worker.inflight import InFlightJob
 from mongojobs.worker.liveness import LONGEST_STILLNESS_SECONDS, Liveness
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.recycle import measured, recycle_reason
-from mongojobs.worker.run.outcome import Crashed, Errored, GivenUp, Outcome, Succeeded
 from mongojobs.worker.shutdown import Shutdown
 from mongojobs.worker.stats_recorder import Statistics
 from mongojobs.worker.threads.background import background_thread

@@ -12,11 +12,11 @@ from mongojobs.core.errors import Interrupted
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobFailed, JobReleased, Warned
 from mongojobs.core.settings import Settings
+from mongojobs.core.transitions import HandedBack
 from mongojobs.core.words.wording import counted
 from mongojobs.store.faults import DatabaseError
 from mongojobs.worker.crew import Crew
 from mongojobs.worker.finish import Result
-from mongojobs.worker.run.outcome import HandedBack
 
 HAND_BACK_SECONDS: Final = 1.0
 """How long a reserve that is on its way may take before the stop goes on without it, if nothing else holds it up."""

@@ -26,6 +26,7 @@ from pymongo import MongoClient
 from mongojobs.core.errors import StateError
 from mongojobs.core.job import ErrorText, Job
 from mongojobs.core.settings import Settings
+from mongojobs.core.transitions import Crashed, Deferred, Discarded, Errored, GivenUp, Snoozed
 from mongojobs.store.indexes import create_indexes
 from mongojobs.store.jobs import JobStore, QueueSelector, open_store
 from tests.support.clock import HeldClock
@@ -97,35 +98,34 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(job=held, delay=st.integers(0, 90))
     def reschedule(self, job: Job, delay: int) -> None:
         run_at = self.clock.now() + timedelta(seconds=delay)
-        self.end(job, ours=self.store.reschedule(job, error=ERROR, run_at=run_at))
+        self.end(job, ours=self.store.end(job, Errored(ERROR, run_at)))
 
     @rule(job=held)
     def fail(self, job: Job) -> None:
-        self.end(job, ours=self.store.fail(job, error=ERROR))
+        self.end(job, ours=self.store.end(job, GivenUp(ERROR, "no more attempts")))
 
     @rule(job=held)
     def destroy(self, job: Job) -> None:
         if self.is_owner(job):
             self.kept.remove(job.id)
-        self.end(job, ours=self.store.fail(job, error=ERROR, destroy=True))
+        self.end(job, ours=self.store.end(job, GivenUp(ERROR, "no more attempts", destroy=True)))
 
     @rule(job=held)
     def crash(self, job: Job) -> None:
         self.losses[job.id] = self.losses.get(job.id, 0) + self.is_owner(job)
-        self.end(job, ours=self.store.crash(job, error=ERROR))
+        self.end(job, ours=self.store.end(job, Crashed(ERROR)))
 
     @rule(job=held, delay=st.integers(0, 90))
     def snooze(self, job: Job, delay: int) -> None:
-        self.end(job, ours=self.store.snooze(job, run_at=self.clock.now() + timedelta(seconds=delay)))
+        self.end(job, ours=self.store.end(job, Snoozed(timedelta(seconds=delay))))
 
     @rule(job=held, delay=st.integers(0, 90))
     def defer(self, job: Job, delay: int) -> None:
-        run_at = self.clock.now() + timedelta(seconds=delay)
-        self.end(job, ours=self.store.defer(job, reason="r", run_at=run_at))
+        self.end(job, ours=self.store.end(job, Deferred("r", timedelta(seconds=delay))))
 
     @rule(job=held)
     def discard(self, job: Job) -> None:
-        self.end(job, ours=self.store.discard(job, reason="r"))
+        self.end(job, ours=self.store.end(job, Discarded("r")))
 
     @rule(jobs=st.lists(held, max_size=4, unique_by=lambda job: job.id), started=st.booleans())
     def release(self, *, jobs: list[Job], started: bool) -> None:

@@ -14,9 +14,8 @@ from mongojobs import (
     UnstorableValueError,
 )
 from mongojobs import job as declare
-from mongojobs.core.limits import KEPT_ENTRIES
+from mongojobs.core.limits import KEPT_ENTRIES, LONGEST_ERROR, LONGEST_TRACE
 from mongojobs.enqueuing.enqueuer import LARGEST_META_BYTES
-from mongojobs.store.documents import LONGEST_ERROR, LONGEST_TRACE
 from tests.support.sample_jobs import always_fails, remember, remember_one
 from tests.support.waiting import LONG, promptly
 from tests.support.working import work_off

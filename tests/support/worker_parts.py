@@ -13,7 +13,7 @@ from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import Notice
 from mongojobs.core.settings import Settings
-from mongojobs.store.lifecycle.end import Ended
+from mongojobs.core.transitions import Ending
 from mongojobs.worker.inflight import InFlight, InFlightJob
 from tests.support.clock import HeldClock
 from tests.support.jobs import a_job
@@ -110,26 +110,11 @@ class FakeStore:
         lost: list[Job] = self._answer("release", jobs, options, [])
         return lost
 
-    def reschedule(self, job: Job, **options: Any) -> bool:
-        return bool(self._answer("reschedule", job, options, True))
+    def end(self, job: Job, ending: Ending, **options: Any) -> bool:
+        return bool(self._answer("end", (job, ending), options, True))
 
-    def fail(self, job: Job, **options: Any) -> bool:
-        return bool(self._answer("fail", job, options, True))
-
-    def crash(self, job: Job, **options: Any) -> bool:
-        return bool(self._answer("crash", job, options, True))
-
-    def snooze(self, job: Job, **options: Any) -> bool:
-        return bool(self._answer("snooze", job, options, True))
-
-    def defer(self, job: Job, **options: Any) -> bool:
-        return bool(self._answer("defer", job, options, True))
-
-    def discard(self, job: Job, **options: Any) -> bool:
-        return bool(self._answer("discard", job, options, True))
-
-    def end_all(self, endings: list[Ended], **options: Any) -> list[Job]:
-        lost: list[Job] = self._answer("end_all", [one.job for one in endings], options, [])
+    def end_all(self, endings: list[tuple[Job, Ending]], **options: Any) -> list[Job]:
+        lost: list[Job] = self._answer("end_all", [job for job, _ in endings], options, [])
         return lost
 
     def _answer(self, name: str, first: Any, options: dict[str, Any], default: Any) -> Any:

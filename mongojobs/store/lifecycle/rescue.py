@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from mongojobs.core.job import FAILED, READY, RUNNING, Document, ErrorText, JobId
-from mongojobs.core.limits import HIGHEST_PRIORITY, KEPT_ENTRIES, LOWEST_PRIORITY
-from mongojobs.core.retry import loss_backoff
+from mongojobs.core import transitions
+from mongojobs.core.job import FAILED, READY, RUNNING, Document, JobId
+from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.store import filters, indexes
-from mongojobs.store.base import UNLOCK, Quarantined, StoreBase
-from mongojobs.store.documents import damage, error_entry, last_error
+from mongojobs.store.base import Quarantined, StoreBase
+from mongojobs.store.documents import Update, damage, to_shown_job, to_update
 
 NO_DATE: Final = {"$not": {"$gte": datetime.min.replace(tzinfo=UTC)}}
 """Matches null, a missing field and every other type but dates; as two short ranges of an index, unlike ``$type``."""
@@ -77,45 +77,18 @@ class Rescuing(StoreBase):
 
     def _take_back(self, document: Document, *, by: str, now: datetime) -> Rescued | None:
         """Take back one job, unless its worker has renewed or ended it since, or another one has taken it back."""
-        losses = _number(document.get("losses")) + 1
-        failed = losses >= self.settings.max_losses
-        worker = str(document.get("locked_by", "(unknown)"))
-        change = _with_loss(document, self._text(worker, by=by, losses=losses, failed=failed), worker, now=now)
-        change["$set"]["losses"] = losses
-        if failed:
-            change["$set"] |= {"state": FAILED, "failed_at": now, "finished_at": now}
-        elif (delay := loss_backoff(losses)) > timedelta(0):
-            change["$set"]["run_at"] = now + delay
+        job = to_shown_job({"locked_by": "(unknown)"} | document)
+        change = transitions.rescued(job, by=by, now=now, settings=self.settings)
         guard = filters.expired_as_seen(document, now=now)
-        if not self.collection.update_one(guard, change, hint=self._by_id()).matched_count:
+        if not self.collection.update_one(guard, to_update(change), hint=self._by_id()).matched_count:
             return None
-        return Rescued(document["_id"], str(document.get("name", "")), worker, losses, failed)
-
-    def _text(self, worker: str, *, by: str, losses: int, failed: bool) -> ErrorText:
-        lost = f"the worker {worker} was lost while it held this job: it did not renew its lock in time (found by {by})"
-        if not failed:
-            return ErrorText(error=lost)
-        times = "1 worker" if losses == 1 else f"{losses} workers"
-        return ErrorText(
-            error=f"given up: {times} were lost while they held this job (max_losses is {self.settings.max_losses});"
-            f" it may kill its worker or use too much memory; at last, {lost}"
-        )
+        losses, failed = change.sets["losses"], change.sets["state"] == FAILED
+        return Rescued(document["_id"], job.name, str(job.locked_by), losses, failed)
 
 
-def as_damaged(document: Document, reason: str, *, now: datetime) -> Document:
+def as_damaged(document: Document, reason: str, *, now: datetime) -> Update:
     """Return the update that sets *document* aside as failed; it works on a document damaged in any way."""
-    error = ErrorText(error=reason)
-    change = _with_loss(document, error, str(document.get("locked_by", "")), now=now)
-    change["$set"] |= {"state": FAILED, "failed_at": now, "finished_at": now}
-    return change
-
-
-def _with_loss(document: Document, error: ErrorText, worker: str, *, now: datetime) -> Document:
-    """Return an update that makes *document* ready, without a lock, with *error* added to its last ones."""
-    errors = document.get("errors", [])
-    entry = error_entry(error, at=now, attempt=_number(document.get("attempts")), worker=worker)
-    kept = [*(errors if isinstance(errors, list) else []), entry][-KEPT_ENTRIES:]
-    return {"$set": {"state": READY, "last_error": last_error(error), "errors": kept}, "$unset": UNLOCK}
+    return to_update(transitions.quarantined(to_shown_job(document), reason=reason, now=now))
 
 
 def _hidden(now: datetime) -> list[Document]:
@@ -138,7 +111,3 @@ def _missing_lock(document: Document) -> str:
     """Return what is wrong with the lock of a running job that has no other fault."""
     field = "locked_until" if document.get("locked_until") is None else "lock_token"
     return f"{field} is {'null' if field in document else 'missing'}"
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -11,12 +11,13 @@ from typing import Any, Final
 from pymongo import ReturnDocument
 from pymongo.errors import OperationFailure
 
+from mongojobs.core import transitions
 from mongojobs.core.errors import DamagedPayloadError
 from mongojobs.core.job import READY, RUNNING, Document, Job, JobId
 from mongojobs.core.retry import ALONE_FROM_LOSSES
 from mongojobs.store import faults, filters, indexes
 from mongojobs.store.base import Quarantined, all_of
-from mongojobs.store.documents import to_job
+from mongojobs.store.documents import Update, to_job, to_update
 from mongojobs.store.filters import RESERVE_ORDER, QueueSelector
 from mongojobs.store.lifecycle.end import Ending
 from mongojobs.store.lifecycle.rescue import as_damaged
@@ -54,7 +55,7 @@ class Reserving(Ending):
         while True:
             now = self.clock.now()
             query = filters.reservable(wanted, now=now, beside=beside)
-            lock = _lock(token=token, by=by, now=now, until=now + lease)
+            lock = to_update(transitions.reserved(token=token, by=by, now=now, lease=lease))
             try:
                 if limit == 1:
                     ids, found = None, self._take_one(query, lock, index)
@@ -137,7 +138,7 @@ class Reserving(Ending):
         moment = found["run_at"] if found is not None else None
         return moment if isinstance(moment, datetime) else None
 
-    def _take_one(self, query: Document, lock: Document, index: str) -> list[Document]:
+    def _take_one(self, query: Document, lock: Update, index: str) -> list[Document]:
         """Find and lock in one step."""
 
         def take(hint: str | None) -> Document | None:
@@ -148,7 +149,7 @@ class Reserving(Ending):
         found = self._using(index, take)
         return [] if found is None else [found]
 
-    def _take_all(self, ids: Sequence[JobId], query: Document, lock: Document, *, token: str) -> list[Document]:
+    def _take_all(self, ids: Sequence[JobId], query: Document, lock: Update, *, token: str) -> list[Document]:
         """Lock those of the candidates that still are, and read what was locked.
 
         The lock's filter is the whole filter of the candidates, not only their ids: between the two steps another
@@ -217,17 +218,6 @@ class Reserving(Ending):
         change = as_damaged(document, reason, now=self.clock.now())
         if self.collection.update_one(guard, change).matched_count:
             self.on_damaged(Quarantined(document["_id"], reason))
-
-
-def _lock(*, token: str, by: str, now: datetime, until: datetime) -> Document:
-    fields: dict[str, Any] = {
-        "state": RUNNING,
-        "locked_at": now,
-        "locked_by": by,
-        "locked_until": until,
-        "lock_token": token,
-    }
-    return {"$set": fields, "$inc": {"fence": 1}}
 
 
 def _index_for(wanted: QueueSelector) -> str:

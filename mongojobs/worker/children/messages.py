@@ -7,30 +7,24 @@ The worker sends ``run`` with a job and the server's time, ``interrupt`` with th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
-from typing import Any, Final, assert_never
+from typing import Any, Final, get_args
 
 from mongojobs.core.errors import Interrupted, JobTimeout
 from mongojobs.core.job import Document, ErrorText, Job
 from mongojobs.core.notices import CallbackRaised
+from mongojobs.core.transitions import Crashed, Outcome
 from mongojobs.store.documents import to_document
-from mongojobs.worker.run.outcome import (
-    Crashed,
-    Deferred,
-    Discarded,
-    Errored,
-    GivenUp,
-    HandedBack,
-    Outcome,
-    Snoozed,
-    Succeeded,
-)
 
 READY: Final[Document] = {"kind": "ready"}
 STOPPING: Final[Document] = {"kind": "stopping"}
 LOST: Final[Document] = {"kind": "lost"}
 
 INTERRUPTIONS: Final[dict[str, type[BaseException]]] = {one.__name__: one for one in (JobTimeout, Interrupted)}
+
+_OUTCOMES: Final = {one.__name__: one for one in get_args(Outcome) if one is not Crashed}
+"""How a run ends in a child, which cannot tell of its own crash."""
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -68,52 +62,37 @@ def complaint_of(message: Document) -> tuple[str, str]:
 
 def outcome(ended: Outcome, events: Sequence[str]) -> Document:
     """Tell how the run ended, and which lifecycle *events* came up at that."""
-    return {"kind": "outcome", "name": type(ended).__name__, "events": list(events), **_fields(ended)}
+    facts = {fact.name: _told(getattr(ended, fact.name)) for fact in fields(ended)}
+    return {"kind": "outcome", "name": type(ended).__name__, "facts": facts, "events": list(events)}
 
 
 def outcome_of(message: Document) -> Outcome:
-    """Return what ``outcome`` tells."""
-    match message["name"]:
-        case "Succeeded":
-            return Succeeded()
-        case "Errored":
-            return Errored(_error(message), message["run_at"])
-        case "GivenUp":
-            return GivenUp(_error(message), message["reason"], message["destroy"])
-        case "Snoozed":
-            return Snoozed(message["delay"] * _MICROSECOND)
-        case "Deferred":
-            return Deferred(message["reason"], message["delay"] * _MICROSECOND)
-        case "Discarded":
-            return Discarded(message["reason"])
-        case "HandedBack":
-            return HandedBack()
-        case name:
-            raise ValueError(f"a child ends no run as {name!r}")
+    """Return what ``outcome`` tells. Raises ValueError for what is no way to end."""
+    name = message["name"]
+    if name not in _OUTCOMES:
+        raise ValueError(f"a child ends no run as {name!r}")
+    ended: Outcome = _OUTCOMES[name](**{fact: _understood(value) for fact, value in message["facts"].items()})
+    return ended
 
 
-def _fields(ended: Outcome) -> dict[str, Any]:
-    match ended:
-        case Succeeded() | HandedBack():
-            return {}
-        case Errored(error, run_at):
-            return {"error": error.error, "trace": error.trace, "run_at": run_at}
-        case GivenUp(error, reason, destroy):
-            return {"error": error.error, "trace": error.trace, "reason": reason, "destroy": destroy}
-        case Snoozed(delay):
-            return {"delay": delay // _MICROSECOND}
-        case Deferred(reason, delay):
-            return {"reason": reason, "delay": delay // _MICROSECOND}
-        case Discarded(reason):
-            return {"reason": reason}
-        case Crashed():
-            raise ValueError("a child cannot tell of its own crash")
+def _told(fact: object) -> object:
+    match fact:
+        case ErrorText(error=error, trace=trace):
+            return {"error": error, "trace": trace}
+        case timedelta():
+            return {"microseconds": fact // _MICROSECOND}
         case _:
-            assert_never(ended)
+            return fact
 
 
-def _error(message: Document) -> ErrorText:
-    return ErrorText(error=message["error"], trace=message["trace"])
+def _understood(fact: Any) -> Any:
+    match fact:
+        case {"error": _}:
+            return ErrorText(**fact)
+        case {"microseconds": _}:
+            return timedelta(**fact)
+        case _:
+            return fact
 
 
 def _plain(text: str) -> str:

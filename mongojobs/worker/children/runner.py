@@ -15,6 +15,7 @@ from mongojobs.core.job import Document, ErrorText, Job
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import CallbackRaised, ChildReplaced, Warned
 from mongojobs.core.settings import Settings
+from mongojobs.core.transitions import Crashed, Errored, GivenUp, HandedBack, Outcome
 from mongojobs.core.words.durations import format_duration
 from mongojobs.core.words.wording import counted
 from mongojobs.payload.calls.handler import Payloads
@@ -23,7 +24,6 @@ from mongojobs.worker.children import messages
 from mongojobs.worker.children.process import Child, ExitReport
 from mongojobs.worker.inflight import InFlightJob, Key
 from mongojobs.worker.recycle import recycle_reason
-from mongojobs.worker.run.outcome import Crashed, Errored, GivenUp, HandedBack, Outcome
 from mongojobs.worker.run.runner import Runner
 
 FIRST_PAUSE_SECONDS: Final = 1.0

@@ -28,6 +28,7 @@ from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobStarted
 from mongojobs.core.retry import LONGEST_DELAY, deferral, delay_after
 from mongojobs.core.settings import Settings
+from mongojobs.core.transitions import Deferred, Discarded, Errored, GivenUp, HandedBack, Outcome, Snoozed, Succeeded
 from mongojobs.core.words.durations import format_duration
 from mongojobs.core.words.wording import counted
 from mongojobs.payload.calls.handler import Call, Payloads
@@ -38,7 +39,6 @@ from mongojobs.process.copies import CopiesEndHere
 from mongojobs.worker.inflight import LONG_BLOCK_SECONDS, InFlightJob
 from mongojobs.worker.run.error_text import LARGEST_ERROR_BYTES, cut, error_text, summary
 from mongojobs.worker.run.interruption import run_to_end_on
-from mongojobs.worker.run.outcome import Deferred, Discarded, Errored, GivenUp, HandedBack, Outcome, Snoozed, Succeeded
 from mongojobs.worker.run.overrides import Overrides
 
 

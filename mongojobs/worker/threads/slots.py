@@ -12,10 +12,10 @@ from collections.abc import Callable
 from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.job import Job, job_in
 from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.transitions import HandedBack
 from mongojobs.process.copies import CopiesEndHere
 from mongojobs.worker.finish import Finisher, Result
 from mongojobs.worker.inflight import InFlight, InFlightJob
-from mongojobs.worker.run.outcome import HandedBack
 from mongojobs.worker.run.runner import Runner
 
 

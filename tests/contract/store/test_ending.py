@@ -6,15 +6,25 @@ from datetime import timedelta
 import pytest
 
 from mongojobs.core.job import ErrorText
+from mongojobs.core.limits import LONGEST_ERROR, LONGEST_TRACE
 from mongojobs.core.settings import Settings
-from mongojobs.store.documents import LONGEST_ERROR, LONGEST_TRACE
-from mongojobs.store.lifecycle.end import deferred, discarded, failed, rescheduled, snoozed
+from mongojobs.core.transitions import Crashed, Deferred, Discarded, Errored
 from tests.support.clock import START
+from tests.support.endings import (
+    CRASHED,
+    DEFERRED,
+    DESTROYED,
+    DISCARDED,
+    ERROR,
+    ERRORED,
+    GIVEN_UP,
+    HOUR,
+    LATER,
+    SNOOZED,
+)
 from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, reserve, reserved, stored
 
-ERROR = ErrorText(error="ValueError: no", trace="line 1\nline 2")
-LATER = START + timedelta(hours=1)
 LOCK = {"locked_at", "locked_by", "locked_until", "lock_token"}
 
 
@@ -37,13 +47,13 @@ class TestFormerOwner:
         before = stored(store, former)
 
         answers = [
-            store.reschedule(former, error=ERROR, run_at=LATER, repeated=repeated),
-            store.fail(former, error=ERROR, repeated=repeated),
-            store.fail(former, error=ERROR, destroy=True, repeated=repeated),
-            store.snooze(former, run_at=LATER, repeated=repeated),
-            store.defer(former, reason="no", run_at=LATER, repeated=repeated),
-            store.discard(former, reason="no", repeated=repeated),
-            store.crash(former, error=ERROR, repeated=repeated),
+            store.end(former, ERRORED, repeated=repeated),
+            store.end(former, GIVEN_UP, repeated=repeated),
+            store.end(former, DESTROYED, repeated=repeated),
+            store.end(former, SNOOZED, repeated=repeated),
+            store.end(former, DEFERRED, repeated=repeated),
+            store.end(former, DISCARDED, repeated=repeated),
+            store.end(former, CRASHED, repeated=repeated),
         ]
 
         assert answers == [False] * 7
@@ -80,7 +90,7 @@ class TestFormerOwner:
         clock.advance(minutes=2)
         store.rescue(by="rescuer")
 
-        assert not store.reschedule(former, error=ERROR, run_at=LATER, repeated=True)
+        assert not store.end(former, ERRORED, repeated=True)
         assert store.release([former], started=False) == [former]
         assert stored(store, former)["run_at"].replace(tzinfo=START.tzinfo) == START
 
@@ -227,15 +237,15 @@ class TestTheLastRun:
         failing.begin(ARun(2))
         giving_up.begin(ARun(3))
 
-        store.fail(failing, error=ERROR)
-        store.discard(giving_up, reason="no")
+        store.end(failing, GIVEN_UP)
+        store.end(giving_up, DISCARDED)
 
         kept = [store.get(job.id) for job in (failing, giving_up)]
         assert [(job.ran_by, job.took) for job in kept] == [("web.1", timedelta(seconds=n)) for n in (2, 3)]
 
     def test_is_forgotten_when_it_is_to_run_again(self, store):
         job = reserved(store, a_job(), by="web.1")
-        store.fail(job, error=ERROR)
+        store.end(job, GIVEN_UP)
 
         retried = store.retry(job.id)
 
@@ -252,13 +262,13 @@ class TestTheLastRun:
 class TestTheNumberOfAnAttempt:
     def test_goes_on_after_a_retry_though_all_attempts_are_before_the_job_again(self, store):
         job = reserved(store, a_job())
-        store.reschedule(job, error=ERROR, run_at=START)
+        store.end(job, Errored(ERROR, START))
         [job] = reserve(store)
-        store.fail(job, error=ERROR)
+        store.end(job, GIVEN_UP)
         store.retry(job.id)
         [job] = reserve(store)
 
-        store.reschedule(job, error=ERROR, run_at=START)
+        store.end(job, Errored(ERROR, START))
 
         assert [error["attempt"] for error in store.get(job.id).errors] == [1, 2, 3]
         assert store.get(job.id).attempts == 1
@@ -267,7 +277,7 @@ class TestTheNumberOfAnAttempt:
     def test_begins_anew_where_nobody_can_tell(self, store, number):
         job = reserved(store, a_job(errors=({"attempt": number},)))
 
-        store.fail(job, error=ERROR)
+        store.end(job, GIVEN_UP)
 
         assert store.get(job.id).errors[-1]["attempt"] == 1
 
@@ -299,7 +309,7 @@ class TestReschedule:
         held = reserved(store, a_job(), by="w1")
         clock.advance(seconds=1)
 
-        assert store.reschedule(held, error=ERROR, run_at=LATER)
+        assert store.end(held, ERRORED)
 
         job, document = store.get(held.id), stored(store, held)
         assert (job.state, job.attempts, job.run_at, job.fence) == ("ready", 1, LATER, 1)
@@ -316,10 +326,10 @@ class TestReschedule:
 
     def test_repeated_counts_what_was_written_by_the_first_try_as_ours(self, store):
         held = reserved(store, a_job())
-        store.reschedule(held, error=ERROR, run_at=LATER)
+        store.end(held, ERRORED)
 
-        assert store.reschedule(held, error=ERROR, run_at=LATER, repeated=True)
-        assert not store.reschedule(held, error=ERROR, run_at=LATER)
+        assert store.end(held, ERRORED, repeated=True)
+        assert not store.end(held, ERRORED)
         assert store.get(held.id).attempts == 1
 
     @pytest.mark.behaviour("X30")
@@ -328,7 +338,7 @@ class TestReschedule:
         held = reserved(store, a_job(errors=old, attempts=10))
         huge = ErrorText(error="\N{SNOWMAN}" * 20_000_000, trace="t" * 1_000_000)
 
-        store.reschedule(held, error=huge, run_at=LATER)
+        store.end(held, Errored(huge, LATER))
 
         errors = store.get(held.id).errors
         assert [entry["attempt"] for entry in errors] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 11]
@@ -340,7 +350,7 @@ class TestReschedule:
     def test_keeps_texts_as_they_are_and_evaluates_none(self, store, text):
         held = reserved(store, a_job(meta={"secret": "s3cr3t"}))
 
-        store.reschedule(held, error=ErrorText(error=text, trace=text), run_at=LATER)
+        store.end(held, Errored(ErrorText(error=text, trace=text), LATER))
 
         entry = store.get(held.id).errors[0]
         assert entry["error"] == entry["trace"] == text.replace("\ud800", "?")
@@ -349,7 +359,7 @@ class TestReschedule:
         held = reserved(store, a_job())
         store.collection.update_one({"_id": held.id}, {"$set": {"attempts": "many", "errors": "none"}})
 
-        assert store.reschedule(held, error=ERROR, run_at=LATER)
+        assert store.end(held, ERRORED)
         assert (store.get(held.id).attempts, len(store.get(held.id).errors)) == (1, 1)
 
 
@@ -359,7 +369,7 @@ class TestFail:
         held = reserved(store, a_job(attempts=24))
         clock.advance(seconds=1)
 
-        assert store.fail(held, error=ERROR)
+        assert store.end(held, GIVEN_UP)
 
         job = store.get(held.id)
         assert (job.state, job.attempts, job.failed_at, job.finished_at) == ("failed", 25, clock.now(), clock.now())
@@ -370,26 +380,26 @@ class TestFail:
     def test_destroys_it_if_told_to(self, store):
         held = reserved(store, a_job())
 
-        assert store.fail(held, error=ERROR, destroy=True)
+        assert store.end(held, DESTROYED)
         assert store.get(held.id) is None
 
     def test_keeps_a_job_whose_id_the_caller_chose_for_a_while_instead_of_destroying_it(self, store):
         held = reserved(store, a_job(id=7, id_given=True))
 
-        assert store.fail(held, error=ERROR, destroy=True)
+        assert store.end(held, DESTROYED)
 
         job = store.get(7)
         assert (job.state, job.expire_at) == ("failed", START + store.settings.job_id_retention)
 
     def test_repeated_counts_what_was_written_by_the_first_try_as_ours(self, store):
         kept, destroyed = reserved(store, a_job()), reserved(store, a_job())
-        store.fail(kept, error=ERROR)
-        store.fail(destroyed, error=ERROR, destroy=True)
+        store.end(kept, GIVEN_UP)
+        store.end(destroyed, DESTROYED)
 
-        assert store.fail(kept, error=ERROR, repeated=True)
-        assert store.fail(destroyed, error=ERROR, destroy=True, repeated=True)
-        assert not store.fail(kept, error=ERROR)
-        assert not store.fail(destroyed, error=ERROR, destroy=True)
+        assert store.end(kept, GIVEN_UP, repeated=True)
+        assert store.end(destroyed, DESTROYED, repeated=True)
+        assert not store.end(kept, GIVEN_UP)
+        assert not store.end(destroyed, DESTROYED)
 
 
 class TestCrash:
@@ -398,7 +408,7 @@ class TestCrash:
     def test_makes_the_job_ready_at_once_with_the_error_and_counts_a_loss_only(self, store):
         held = reserved(store, a_job(attempts=2), by="w1")
 
-        assert store.crash(held, error=self.CRASH)
+        assert store.end(held, Crashed(self.CRASH))
 
         job = store.get(held.id)
         assert (job.state, job.losses, job.run_at) == ("ready", 1, START)
@@ -410,14 +420,14 @@ class TestCrash:
     def test_lets_the_job_wait_from_the_second_loss_on(self, store):
         held = reserved(store, a_job(losses=1))
 
-        store.crash(held, error=self.CRASH)
+        store.end(held, Crashed(self.CRASH))
 
         assert store.get(held.id).run_at == START + timedelta(seconds=6)
 
     def test_gives_up_on_the_job_at_max_losses(self, store):
         held = reserved(store, a_job(losses=2))
 
-        store.crash(held, error=self.CRASH)
+        store.end(held, Crashed(self.CRASH))
 
         job = store.get(held.id)
         assert (job.state, job.losses, job.attempts, job.failed_at, job.finished_at) == ("failed", 3, 0, START, START)
@@ -425,10 +435,10 @@ class TestCrash:
 
     def test_repeated_counts_what_was_written_by_the_first_try_as_ours(self, store):
         held = reserved(store, a_job())
-        store.crash(held, error=self.CRASH)
+        store.end(held, Crashed(self.CRASH))
 
-        assert store.crash(held, error=self.CRASH, repeated=True)
-        assert not store.crash(held, error=self.CRASH)
+        assert store.end(held, Crashed(self.CRASH), repeated=True)
+        assert not store.end(held, Crashed(self.CRASH))
         assert store.get(held.id).losses == 1
 
 
@@ -436,7 +446,7 @@ class TestSnooze:
     def test_makes_the_job_ready_later_and_counts_nothing_but_the_snooze(self, store):
         held = reserved(store, a_job(attempts=2))
 
-        assert store.snooze(held, run_at=LATER)
+        assert store.end(held, SNOOZED)
 
         job = store.get(held.id)
         assert (job.state, job.run_at, job.snoozes) == ("ready", LATER, 1)
@@ -444,10 +454,10 @@ class TestSnooze:
 
     def test_repeated_counts_what_was_written_by_the_first_try_as_ours(self, store):
         held = reserved(store, a_job())
-        store.snooze(held, run_at=LATER)
+        store.end(held, SNOOZED)
 
-        assert store.snooze(held, run_at=LATER, repeated=True)
-        assert not store.snooze(held, run_at=LATER)
+        assert store.end(held, SNOOZED, repeated=True)
+        assert not store.end(held, SNOOZED)
         assert store.get(held.id).snoozes == 1
 
 
@@ -455,7 +465,7 @@ class TestDefer:
     def test_makes_the_job_ready_later_with_the_reason_and_counts_nothing(self, store):
         held = reserved(store, a_job(attempts=2, errors=({"error": "e"},), last_error="e"))
 
-        assert store.defer(held, reason="$unknown", run_at=LATER)
+        assert store.end(held, Deferred("$unknown", HOUR))
 
         job = store.get(held.id)
         assert (job.state, job.run_at, job.deferred_reason, job.deferred_since) == ("ready", LATER, "$unknown", START)
@@ -463,11 +473,11 @@ class TestDefer:
         assert not LOCK & stored(store, job).keys()
 
     def test_keeps_since_when_it_is_so(self, store, clock):
-        store.defer(reserved(store, a_job()), reason="r", run_at=START)
+        store.end(reserved(store, a_job()), Deferred("r", timedelta(0)))
         clock.advance(minutes=1)
         [held] = reserve(store)
 
-        store.defer(held, reason="another", run_at=LATER)
+        store.end(held, Deferred("another", HOUR))
 
         job = store.get(held.id)
         assert (job.deferred_since, job.deferred_reason) == (START, "another")
@@ -475,25 +485,25 @@ class TestDefer:
     def test_cuts_the_reason_to_size(self, store):
         held = reserved(store, a_job())
 
-        store.defer(held, reason="x" * 100_000, run_at=LATER)
+        store.end(held, Deferred("x" * 100_000, HOUR))
 
         assert len(store.get(held.id).deferred_reason) <= 8 * 1024
 
     @pytest.mark.parametrize(
         "end",
         [
-            lambda store, job: store.reschedule(job, error=ERROR, run_at=LATER),
-            lambda store, job: store.fail(job, error=ERROR),
-            lambda store, job: store.crash(job, error=ERROR),
-            lambda store, job: store.snooze(job, run_at=LATER),
-            lambda store, job: store.discard(job, reason="r"),
+            lambda store, job: store.end(job, ERRORED),
+            lambda store, job: store.end(job, GIVEN_UP),
+            lambda store, job: store.end(job, CRASHED),
+            lambda store, job: store.end(job, SNOOZED),
+            lambda store, job: store.end(job, DISCARDED),
             lambda store, job: store.release([job], started=True),
             lambda store, job: store.finish([job]),
         ],
         ids=["reschedule", "fail", "crash", "snooze", "discard", "release", "finish"],
     )
     def test_is_forgotten_at_the_end_of_a_run_of_another_worker(self, store, end):
-        store.defer(reserved(store, a_job(id_given=True)), reason="r", run_at=START)
+        store.end(reserved(store, a_job(id_given=True)), Deferred("r", timedelta(0)))
         [held] = reserve(store)
 
         end(store, held)
@@ -501,7 +511,7 @@ class TestDefer:
         assert not {"deferred_since", "deferred_reason"} & stored(store, held).keys()
 
     def test_is_remembered_when_a_job_is_handed_back_that_nobody_began(self, store):
-        store.defer(reserved(store, a_job()), reason="r", run_at=START)
+        store.end(reserved(store, a_job()), Deferred("r", timedelta(0)))
         [held] = reserve(store)
 
         store.release([held], started=False)
@@ -509,7 +519,7 @@ class TestDefer:
         assert store.get(held.id).deferred_reason == "r"
 
     def test_is_forgotten_when_a_person_retries_the_job(self, store):
-        store.defer(reserved(store, a_job()), reason="r", run_at=LATER)
+        store.end(reserved(store, a_job()), Deferred("r", HOUR))
         [job] = store.find()
         store.cancel(job.id)
 
@@ -522,37 +532,29 @@ class TestDiscard:
     def test_cancels_the_job_with_the_reason(self, store):
         held = reserved(store, a_job())
 
-        assert store.discard(held, reason="$not needed")
+        assert store.end(held, Discarded("$not needed"))
 
         job = store.get(held.id)
         assert (job.state, job.last_error, job.finished_at, job.attempts) == ("cancelled", "$not needed", START, 0)
 
     def test_repeated_counts_what_was_written_by_the_first_try_as_ours(self, store):
         held = reserved(store, a_job())
-        store.discard(held, reason="no")
+        store.end(held, DISCARDED)
 
-        assert store.discard(held, reason="no", repeated=True)
-        assert not store.discard(held, reason="no")
+        assert store.end(held, DISCARDED, repeated=True)
+        assert not store.end(held, DISCARDED)
 
 
 class TestEndAll:
     """What the single ones do, for many jobs in one round trip."""
 
-    def endings(self, jobs):
-        rescheduled_one, failed_one, snoozed_one, deferred_one, discarded_one = jobs
-        return [
-            rescheduled(rescheduled_one, error=ERROR, run_at=LATER, now=START),
-            failed(failed_one, error=ERROR, now=START),
-            snoozed(snoozed_one, run_at=LATER),
-            deferred(deferred_one, reason="unknown", run_at=LATER, now=START),
-            discarded(discarded_one, reason="no need", now=START),
-        ]
+    ENDINGS = (ERRORED, GIVEN_UP, SNOOZED, DEFERRED, DISCARDED)
 
     def test_writes_each_in_its_own_way(self, server_store):
         server_store.insert_many([a_job() for _ in range(5)])
         jobs = reserve(server_store, 5)
 
-        lost = server_store.end_all(self.endings(jobs))
+        lost = server_store.end_all([*zip(jobs, self.ENDINGS, strict=True)])
 
         now = [stored(server_store, job) for job in jobs]
         assert lost == []
@@ -573,7 +575,7 @@ class TestEndAll:
         server_store.collection.update_many({"_id": {"$in": [jobs[0].id, jobs[4].id]}}, {"$set": taken})
         before = stored(server_store, jobs[0])
 
-        lost = server_store.end_all(self.endings(jobs))
+        lost = server_store.end_all([*zip(jobs, self.ENDINGS, strict=True)])
 
         assert lost == [jobs[0], jobs[4]]
         assert stored(server_store, jobs[0]) == before

@@ -9,19 +9,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
 from pymongo import MongoClient
 
-from mongojobs.core.job import ErrorText, Job
+from mongojobs.core.job import Job
 from mongojobs.core.job_filter import SHOWN_STATES, JobFilter
 from mongojobs.core.settings import Settings
+from mongojobs.core.transitions import Ending
 from mongojobs.store.indexes import create_indexes
 from mongojobs.store.jobs import JobStore, QueueSelector, open_store
-from mongojobs.store.lifecycle.end import rescheduled
 from mongojobs.store.workers import WorkerStatus, WorkerStore
 from tests.support.clock import START, HeldClock
+from tests.support.endings import ENDINGS, ERRORED
 from tests.support.jobs import a_job
 from tests.support.mongod import with_database
 from tests.support.plans import EXPLAINABLE, Plan, explain
@@ -34,7 +36,6 @@ DUE_PRIORITIES = (3, 4)
 FUTURE_PRIORITIES = (0, 1, 2, 3, 4)
 QUEUES = ("bulk", "default", "mail")
 SECOND = timedelta(seconds=1)
-ERROR = ErrorText(error="e")
 
 
 @dataclass
@@ -122,6 +123,10 @@ def two_pages(store: JobStore, chosen: JobFilter) -> None:
     store.page(chosen, after=first.next)
 
 
+def end(ending: Ending, store: JobStore, job: Job) -> None:
+    store.end(job, ending)
+
+
 CALLS: dict[str, tuple[Callable, Callable]] = {
     "insert": (nothing, lambda store, _: store.insert(a_job())),
     "insert given": (nothing, lambda store, _: [store.insert(a_job(id="given", id_given=True)) for _ in range(2)]),
@@ -149,16 +154,10 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
         lambda store: reserved(store, a_job(id="mine", id_given=True, priority=-1)),
         lambda store, job: store.finish([job]),
     ),
-    "reschedule": (one_held, lambda store, job: store.reschedule(job, error=ERROR, run_at=START + MINUTE)),
-    "fail": (one_held, lambda store, job: store.fail(job, error=ERROR)),
-    "fail destroying": (one_held, lambda store, job: store.fail(job, error=ERROR, destroy=True)),
-    "crash": (one_held, lambda store, job: store.crash(job, error=ERROR)),
-    "snooze": (one_held, lambda store, job: store.snooze(job, run_at=START + MINUTE)),
-    "defer": (one_held, lambda store, job: store.defer(job, reason="r", run_at=START + MINUTE)),
-    "discard": (one_held, lambda store, job: store.discard(job, reason="r")),
+    **{f"end {how}": (one_held, partial(end, ending)) for how, ending in ENDINGS.items()},
     "end_all": (
         held,
-        lambda store, jobs: store.end_all([rescheduled(job, error=ERROR, run_at=START, now=START) for job in jobs]),
+        lambda store, jobs: store.end_all([(job, ERRORED) for job in jobs]),
     ),
     "release": (held, lambda store, jobs: store.release(jobs, started=False)),
     "release started": (held, lambda store, jobs: store.release(jobs, started=True)),

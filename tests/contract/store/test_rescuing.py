@@ -7,6 +7,7 @@ from bson import Int64
 
 from mongojobs.core.job import ErrorText
 from mongojobs.core.retry import loss_backoff
+from mongojobs.core.transitions import Errored
 from tests.support.clock import START
 from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, reserve, reserved, stored
@@ -133,7 +134,7 @@ class TestRescue:
     def test_leaves_the_rest_of_the_history_alone(self, store, clock):
         job = a_job()
         held = reserved(store, job)
-        store.reschedule(held, error=ErrorText(error="e"), run_at=clock.now())
+        store.end(held, Errored(ErrorText(error="e"), clock.now()))
         reserve(store)
         clock.advance(minutes=2)
         store.rescue(by="w")

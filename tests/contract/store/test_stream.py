@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from mongojobs.core.job import ErrorText
+from mongojobs.core.transitions import Discarded, Errored
 from mongojobs.store.faults import DatabaseError
 from mongojobs.store.filters import EPOCH
 from mongojobs.store.jobs import QueueSelector
@@ -51,7 +52,7 @@ class TestNext:
     def test_tells_when_a_failed_run_is_due_again(self, server_store, listen):
         held = reserved(server_store, a_job())
         stream = listen()
-        server_store.reschedule(held, error=ErrorText(error="e"), run_at=LATER)
+        server_store.end(held, Errored(ErrorText(error="e"), LATER))
 
         assert stream.next() == LATER
 
@@ -68,7 +69,7 @@ class TestNext:
         held = reserve(server_store, 2)
         server_store.renew(held, lease=2 * MINUTE)
         server_store.finish(held[:1])
-        server_store.discard(held[1], reason="r")
+        server_store.end(held[1], Discarded("r"))
         server_store.insert(a_job(state="failed"))
 
         assert stream.next() is None

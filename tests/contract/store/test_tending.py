@@ -9,6 +9,7 @@ from bson import ObjectId
 from mongojobs.core.errors import StateError
 from mongojobs.core.job import ErrorText
 from mongojobs.core.job_filter import JobFilter
+from mongojobs.core.transitions import GivenUp
 from tests.support.clock import START
 from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, reserve, reserved, stored
@@ -113,7 +114,7 @@ class TestRetry:
 
     def test_of_a_failed_job_gives_it_all_its_attempts_again(self, store, clock):
         held = reserved(store, a_job(attempts=24, losses=1, releases=1, snoozes=1))
-        store.fail(held, error=ERROR)
+        store.end(held, GivenUp(ERROR, "no more attempts"))
         clock.advance(minutes=5)
 
         job = store.retry(held.id)

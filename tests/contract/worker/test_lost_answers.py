@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from mongojobs.core.job import ErrorText
 from mongojobs.core.settings import Settings
 from mongojobs.store.faults import DatabaseError, is_ambiguous
 from mongojobs.store.jobs import JobStore, QueueSelector, open_store
-from mongojobs.store.lifecycle.end import crashed, destroyed, discarded, rescheduled
-from tests.support.clock import START, HeldClock
+from tests.support.clock import HeldClock
+from tests.support.endings import CRASHED, DESTROYED, DISCARDED, ENDINGS, ERRORED
 from tests.support.failpoints import WRITE_CONCERN_ERROR, failing
 from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, reserve
@@ -81,44 +80,30 @@ class TestReserve:
         assert server_store.collection.count_documents({"state": "running"}) == 1
 
 
-ENDS = {
-    "finish": lambda store, job, **repeated: not store.finish([job], **repeated),
-    "reschedule": lambda store, job, **repeated: store.reschedule(
-        job, error=ErrorText(error="e"), run_at=START + MINUTE, **repeated
-    ),
-    "fail": lambda store, job, **repeated: store.fail(job, error=ErrorText(error="e"), **repeated),
-    "destroy": lambda store, job, **repeated: store.fail(job, error=ErrorText(error="e"), destroy=True, **repeated),
-    "crash": lambda store, job, **repeated: store.crash(job, error=ErrorText(error="e"), **repeated),
-    "snooze": lambda store, job, **repeated: store.snooze(job, run_at=START + MINUTE, **repeated),
-    "defer": lambda store, job, **repeated: store.defer(job, reason="r", run_at=START + MINUTE, **repeated),
-    "discard": lambda store, job, **repeated: store.discard(job, reason="r", **repeated),
-}
-
-
 class TestResult:
     @pytest.mark.parametrize("how", [NOT_CONFIRMED, NOT_SENT], ids=["written", "not written"])
-    @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
-    def test_whose_answer_is_lost_is_ours_when_repeated(self, plain_store, administrator, end, how):
+    @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS.keys())
+    def test_whose_answer_is_lost_is_ours_when_repeated(self, plain_store, administrator, ending, how):
         plain_store.insert(a_job())
         [held] = reserve(plain_store)
         with failing(administrator, "update", "delete", **how), pytest.raises(DatabaseError) as raised:
-            end(plain_store, held)
+            plain_store.end(held, ending)
 
-        ours = end(plain_store, held, repeated=True)
+        ours = plain_store.end(held, ending, repeated=True)
 
         assert is_ambiguous(raised.value)
         assert ours
         assert plain_store.collection.count_documents({"state": "running"}) == 0
 
-    @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
-    def test_whose_answer_is_lost_is_written_once(self, plain_store, administrator, end):
+    @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS.keys())
+    def test_whose_answer_is_lost_is_written_once(self, plain_store, administrator, ending):
         plain_store.insert(a_job())
         [held] = reserve(plain_store)
         with failing(administrator, "update", "delete", **NOT_CONFIRMED), pytest.raises(DatabaseError):
-            end(plain_store, held)
+            plain_store.end(held, ending)
         first = plain_store.get(held.id)
 
-        end(plain_store, held, repeated=True)
+        plain_store.end(held, ending, repeated=True)
 
         assert plain_store.get(held.id) == first
 
@@ -135,12 +120,12 @@ class TestResult:
         self, plain_store, administrator, command
     ):
         plain_store.insert_many([a_job() for _ in range(4)])
-        held, error = reserve(plain_store, 4), ErrorText(error="e")
         ends = [
-            rescheduled(held[0], error=error, run_at=START + MINUTE, now=START),
-            destroyed(held[1], error=error, now=START, retention=MINUTE),
-            crashed(held[2], error=error, now=START, max_losses=3),
-            discarded(held[3], reason="r", now=START),
+            *zip(
+                reserve(plain_store, 4),
+                (ERRORED, DESTROYED, CRASHED, DISCARDED),
+                strict=True,
+            )
         ]
         with failing(administrator, command, **NOT_CONFIRMED), pytest.raises(DatabaseError):
             plain_store.end_all(ends)
@@ -154,11 +139,11 @@ class TestResult:
         self, plain_store, administrator
     ):
         plain_store.insert_many([a_job() for _ in range(3)])
-        held, error = reserve(plain_store, 3), ErrorText(error="e")
+        held = reserve(plain_store, 3)
         with failing(administrator, "update", **NOT_CONFIRMED), pytest.raises(DatabaseError):
-            plain_store.end_all([rescheduled(job, error=error, run_at=START + MINUTE, now=START) for job in held])
+            plain_store.end_all([(job, ERRORED) for job in held])
 
-        again = [plain_store.reschedule(job, error=error, run_at=START + MINUTE, repeated=True) for job in held]
+        again = [plain_store.end(job, ERRORED, repeated=True) for job in held]
 
         assert again == [True] * 3
         assert {plain_store.get(job.id).attempts for job in held} == {1}

@@ -7,16 +7,7 @@ import pytest
 from bson import Int64
 
 from mongojobs.core.errors import DamagedPayloadError
-from mongojobs.core.job import ErrorText
-from mongojobs.store.documents import (
-    LONGEST_ERROR,
-    cut,
-    error_entry,
-    last_error,
-    to_document,
-    to_job,
-    to_shown_job,
-)
+from mongojobs.store.documents import to_document, to_job, to_shown_job
 from tests.support.clock import START
 from tests.support.jobs import a_job
 
@@ -126,29 +117,3 @@ class TestToShownJob:
 
     def test_of_a_sound_document_is_the_job(self):
         assert to_shown_job(to_document(FULL)) == FULL
-
-
-class TestCut:
-    @pytest.mark.parametrize("length", [LONGEST_ERROR - 1, LONGEST_ERROR])
-    def test_leaves_a_text_that_fits(self, length):
-        assert cut("x" * length, LONGEST_ERROR) == "x" * length
-
-    @pytest.mark.parametrize("letter", ["x", "\N{LATIN SMALL LETTER E WITH ACUTE}", "\N{SNOWMAN}", "\N{PILE OF POO}"])
-    def test_cuts_a_text_that_does_not_and_says_so(self, letter):
-        text = cut(letter * (LONGEST_ERROR + 1), LONGEST_ERROR)
-
-        assert LONGEST_ERROR - 20 < len(text.encode()) <= LONGEST_ERROR
-        assert text.endswith("... (cut)")
-
-    def test_replaces_what_cannot_be_written(self):
-        assert cut("a\ud800b", 10) == "a?b"
-
-
-class TestErrorTexts:
-    def test_of_an_entry_and_of_the_last_error_are_cut(self):
-        huge = ErrorText(error="e" * 100_000, trace="t" * 100_000)
-
-        entry = error_entry(huge, at=START, attempt=1, worker=None)
-
-        assert (len(entry["error"]), len(entry["trace"]), entry["worker"]) == (8192, 32768, "")
-        assert last_error(huge) == f"{entry['error']}\n{entry['trace']}"

@@ -6,6 +6,7 @@ import pytest
 
 from mongojobs.core.job import ErrorText
 from mongojobs.core.settings import Settings
+from mongojobs.core.transitions import Discarded, Errored, GivenUp, Snoozed
 from mongojobs.store.jobs import QueueSelector
 from mongojobs.testing.memory import MemoryStore
 from tests.support.clock import START, HeldClock
@@ -42,11 +43,11 @@ class TestWhoHoldsTheLockNoMore:
     @pytest.mark.parametrize(
         "end",
         [
-            lambda store, job: store.reschedule(job, error=ERROR, run_at=START),
-            lambda store, job: store.fail(job, error=ERROR),
-            lambda store, job: store.fail(job, error=ERROR, destroy=True),
-            lambda store, job: store.snooze(job, run_at=START),
-            lambda store, job: store.discard(job, reason="of no use"),
+            lambda store, job: store.end(job, Errored(ERROR, START)),
+            lambda store, job: store.end(job, GivenUp(ERROR, "no more attempts")),
+            lambda store, job: store.end(job, GivenUp(ERROR, "no more attempts", destroy=True)),
+            lambda store, job: store.end(job, Snoozed(timedelta(0))),
+            lambda store, job: store.end(job, Discarded("of no use")),
         ],
     )
     def test_cannot_end_the_run_in_another_way(self, store, outdated, end):

@@ -15,12 +15,12 @@ from mongojobs.core.notices import (
     JobFailed,
     JobLost,
 )
+from mongojobs.core.transitions import Crashed, Deferred, Discarded, Errored, GivenUp, Snoozed, Succeeded
 from mongojobs.worker import finish as finisher_module
 from mongojobs.worker import outage as outage_module
 from mongojobs.worker.finish import Finisher, Result
 from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.outage import Outage
-from mongojobs.worker.run.outcome import Crashed, Deferred, Discarded, Errored, GivenUp, Snoozed, Succeeded
 from tests.support.clock import START
 from tests.support.waiting import eventually
 from tests.support.worker_parts import AWAY, REFUSED, UNSTORABLE, FakeStore, Told, a_held, seconds
@@ -122,18 +122,13 @@ class TestAGroup:
         assert [len(jobs) for jobs in store.called("finish")] == [1000, 500]
 
     def test_writes_each_kind_of_outcome_in_its_own_way(self, finisher, in_flight, store):
-        for outcome in (
-            Succeeded(),
-            FAILED,
-            CRASHED,
-            Snoozed(seconds(1)),
-            Deferred("why", seconds(1)),
-            Discarded("why"),
-        ):
+        ends = [FAILED, CRASHED, Snoozed(seconds(1)), Deferred("why", seconds(1)), Discarded("why")]
+        for outcome in (Succeeded(), *ends):
             submit(finisher, in_flight, outcome)
             finisher.flush()
 
-        assert [name for name, _, _ in store.calls] == ["finish", "reschedule", "crash", "snooze", "defer", "discard"]
+        assert len(store.called("finish")) == 1
+        assert [ending for _, ending in store.called("end")] == ends
         assert in_flight.is_empty()
 
     def test_writes_all_that_did_not_succeed_in_one_go(self, finisher, in_flight, store, told):
@@ -291,7 +286,7 @@ class TestALostJob:
     @pytest.mark.behaviour("X5")
     def test_that_failed_is_not_told_as_failed(self, finisher, in_flight, store, told):
         submit(finisher, in_flight, FAILED)
-        store.on("reschedule", False)
+        store.on("end", False)
 
         finisher.flush()
 
@@ -313,7 +308,7 @@ class TestAResultThatIsRefused:
     def test_does_not_hold_up_the_others(self, finisher, in_flight, store, told):
         refused, *_ = submit(finisher, in_flight, FAILED, FAILED, FAILED)
         store.on("end_all", REFUSED)
-        store.on("reschedule", REFUSED)
+        store.on("end", REFUSED)
 
         with pytest.raises(type(REFUSED)):
             finisher.flush()
@@ -323,7 +318,7 @@ class TestAResultThatIsRefused:
     def test_is_found_in_a_few_writes_among_many(self, finisher, in_flight, store, told):
         *_, refused = submit(finisher, in_flight, *[FAILED] * 512)
         store.on("end_all", *[REFUSED, []] * 8, REFUSED)
-        store.on("reschedule", True, REFUSED)
+        store.on("end", True, REFUSED)
 
         with pytest.raises(type(REFUSED)):
             finisher.flush()
@@ -334,7 +329,7 @@ class TestAResultThatIsRefused:
     def test_is_not_looked_for_any_further_once_there_are_many(self, finisher, in_flight, store, told):
         submit(finisher, in_flight, *[FAILED] * 100)
         store.on("end_all", *[REFUSED] * 1000)
-        store.on("reschedule", *[REFUSED] * 1000)
+        store.on("end", *[REFUSED] * 1000)
 
         with pytest.raises(type(REFUSED)):
             finisher.flush()
@@ -353,7 +348,7 @@ class TestAResultThatIsRefused:
     def test_is_dropped_when_it_can_never_be_stored(self, finisher, in_flight, store, told):
         bad, _ = submit(finisher, in_flight, FAILED, FAILED)
         store.on("end_all", UNSTORABLE)
-        store.on("reschedule", UNSTORABLE)
+        store.on("end", UNSTORABLE)
 
         finisher.flush()
 
@@ -363,7 +358,7 @@ class TestAResultThatIsRefused:
 
     def test_is_dropped_when_it_cannot_even_be_sent(self, finisher, in_flight, store, told):
         submit(finisher, in_flight, FAILED, Succeeded())
-        store.on("reschedule", OverflowError("8-byte ints"))
+        store.on("end", OverflowError("8-byte ints"))
 
         finisher.flush()
 

@@ -15,6 +15,7 @@ from mongojobs.core.clock import SystemClock
 from mongojobs.core.errors import Interrupted, JobTimeout, SettingsError
 from mongojobs.core.notices import ChildReplaced, Warned
 from mongojobs.core.settings import Settings
+from mongojobs.core.transitions import Crashed, Discarded, Errored, GivenUp, HandedBack, Snoozed, Succeeded
 from mongojobs.payload.calls.handler import Payloads, function_call, object_call
 from mongojobs.payload.documents.references import DocumentReferences
 from mongojobs.payload.registry import registry
@@ -22,7 +23,6 @@ from mongojobs.payload.values.codec import Codec
 from mongojobs.process.memory import peak_bytes
 from mongojobs.process.supervisor import ChildCommand
 from mongojobs.worker.children.runner import ChildRunner
-from mongojobs.worker.run.outcome import Crashed, Discarded, Errored, GivenUp, HandedBack, Snoozed, Succeeded
 from tests.support import child_app, process_app
 from tests.support.child_app import LATER, Hooked
 from tests.support.nursery import Nursery, child_command

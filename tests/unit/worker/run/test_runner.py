@@ -12,11 +12,11 @@ from mongojobs.core.job import current_job
 from mongojobs.core.notices import CallbackRaised
 from mongojobs.core.retry import LONGEST_DELAY
 from mongojobs.core.settings import Settings
+from mongojobs.core.transitions import Discarded, Errored, GivenUp, HandedBack, Snoozed, Succeeded
 from mongojobs.payload.calls.handler import Payloads, function_call, object_call
 from mongojobs.payload.documents.references import DocumentReferences
 from mongojobs.payload.registry import registry
 from mongojobs.payload.values.codec import Codec
-from mongojobs.worker.run.outcome import Discarded, Errored, GivenUp, HandedBack, Snoozed, Succeeded
 from mongojobs.worker.run.runner import Runner
 from mongojobs.worker.threads.slots import EventLoop
 from tests.support import hostile_jobs

@@ -1,0 +1,256 @@
+"""The life of a job: what each step of it writes, as pure functions of the job and the time.
+
+===================  ===============================  ===================================  =================
+from                 event                            to                                   written by
+===================  ===============================  ===================================  =================
+-                    enqueue                          ready                                the job as it is
+ready, due           reserve                          running, fence+1, new token          ``reserved``
+running              heartbeat                        running, later ``locked_until``      ``renewed``
+running              success                          deleted, or completed                ``Succeeded``
+running              error, attempts left             ready, later, attempts+1             ``Errored``
+running              error, none left; or permanent   failed, attempts+1, or deleted       ``GivenUp``
+running              its process ended, the worker    as after a rescue                    ``Crashed``
+                     lives
+running              ``Snooze``                       ready, later, snoozes+1              ``Snoozed``
+running              cannot be loaded here and now    ready, later, with the reason        ``Deferred``
+running              ``Discard``                      cancelled, with the reason           ``Discarded``
+running              handed back                      ready; if it had started,            ``released``
+                                                      releases+1, failed at the cap
+running, lease over  rescue by any worker             ready, losses+1; later from the 2nd  ``rescued``
+                                                      on, failed at the cap
+running or ready     damaged fields                   failed, "damaged: ..."               ``quarantined``
+ready                cancel                           cancelled                            ``core.actions``
+ready                run now                          ready, due now                       ``core.actions``
+ready                move                             ready, other queue or priority       ``core.actions``
+failed, cancelled    retry                            ready, all counters 0                ``core.actions``
+any but running      delete                           gone                                 ``core.actions``
+===================  ===============================  ===================================  =================
+
+Counters are written as values, not as increments, since nobody else may change them while the job is held: so a write
+can be repeated, and none can fail because somebody edited the document by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from mongojobs.core.change import DELETED, Change
+from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, RUNNING, Document, ErrorText, Job
+from mongojobs.core.limits import KEPT_ENTRIES, LARGEST_COUNT, LONGEST_ERROR, LONGEST_TRACE, cut
+from mongojobs.core.retry import loss_backoff
+from mongojobs.core.settings import Settings
+
+LOCK: Final = ("locked_at", "locked_by", "locked_until", "lock_token")
+"""The fields that a job has only while it is running."""
+
+LOCK_AND_DEFERRAL: Final = (*LOCK, "deferred_since", "deferred_reason")
+"""These, and what tells of workers that could not load the job: one has."""
+
+_NO_TIME: Final = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The job's work is done: it is deleted, unless it is to be kept for a while."""
+
+    def change(self, job: Job, now: datetime, settings: Settings) -> Change:
+        """Keep what ``keep_completed`` says, and a while longer a job whose id the caller chose."""
+        retention = settings.keep_completed
+        if job.id_given:
+            retention = max(settings.job_id_retention, retention or _NO_TIME)
+        if retention is None:
+            return DELETED
+        sets = {"state": COMPLETED, "finished_at": now, "expire_at": now + retention, **_last_run(job)}
+        return Change(sets=sets, unsets=LOCK_AND_DEFERRAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Errored:
+    """The run failed, and the job is to run again at *run_at*."""
+
+    error: ErrorText
+    run_at: datetime
+
+    def change(self, job: Job, now: datetime, _settings: Settings) -> Change:
+        """Count an attempt."""
+        sets = {"state": READY, "run_at": self.run_at, "attempts": job.attempts + 1}
+        error = _recorded(job, self.error, now=now, attempt=_last_attempt(job) + 1)
+        return Change(sets=sets | error, unsets=LOCK_AND_DEFERRAL)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """The run failed, and the job is given up on for *reason*; deleted if *destroy*."""
+
+    error: ErrorText
+    reason: str
+    destroy: bool = False
+
+    def change(self, job: Job, now: datetime, settings: Settings) -> Change:
+        """Keep a job whose id the caller chose even if it is to be deleted: the id must not become free."""
+        if self.destroy and not job.id_given:
+            return DELETED
+        sets = {"attempts": job.attempts + 1, **_failed(now), **_last_run(job)}
+        if self.destroy:
+            sets["expire_at"] = now + settings.job_id_retention
+        error = _recorded(job, self.error, now=now, attempt=_last_attempt(job) + 1)
+        return Change(sets=sets | error, unsets=LOCK_AND_DEFERRAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """The process that ran the job has ended, and the worker lives: a loss, no attempt.
+
+    The *reason* is there if the job is given up on.
+    """
+
+    error: ErrorText
+    reason: str | None = None
+
+    def change(self, job: Job, now: datetime, settings: Settings) -> Change:
+        """Do as a rescue does."""
+        losses, most = job.losses + 1, settings.max_losses
+        given_up = f"lost {losses} times (max_losses is {most}); at last, {self.error.error}"
+        return Change(sets=_lost(job, self.error, given_up, now=now, most=most), unsets=LOCK_AND_DEFERRAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Snoozed:
+    """The job asked to be run again after *delay*."""
+
+    delay: timedelta
+
+    def change(self, job: Job, now: datetime, _settings: Settings) -> Change:
+        """Count nothing but the snooze."""
+        sets = {"state": READY, "run_at": now + self.delay, "snoozes": job.snoozes + 1}
+        return Change(sets=sets, unsets=LOCK_AND_DEFERRAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The job cannot be loaded here and now, for *reason*; after *delay* it may be, or another worker may know it."""
+
+    reason: str
+    delay: timedelta
+
+    def change(self, job: Job, now: datetime, _settings: Settings) -> Change:
+        """Keep the reason, and when it first was so, until a worker has run the job or a person retries it."""
+        sets = {
+            "state": READY,
+            "run_at": now + self.delay,
+            "deferred_since": job.deferred_since or now,
+            "deferred_reason": cut(self.reason, LONGEST_ERROR),
+        }
+        return Change(sets=sets, unsets=LOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """The job gave itself up for *reason*."""
+
+    reason: str
+
+    def change(self, job: Job, now: datetime, _settings: Settings) -> Change:
+        """Keep the reason as the last error."""
+        error = cut(self.reason, LONGEST_ERROR)
+        sets = {"state": CANCELLED, "finished_at": now, "last_error": error, **_last_run(job)}
+        return Change(sets=sets, unsets=LOCK_AND_DEFERRAL)
+
+
+@dataclass(frozen=True, slots=True)
+class HandedBack:
+    """The run was interrupted because the worker stops; ``released`` is written when all have ended."""
+
+
+Ending = Succeeded | Errored | GivenUp | Crashed | Snoozed | Deferred | Discarded
+"""How a run came to an end of its own: it says what becomes of the job, which is held until that is written."""
+
+Outcome = Ending | HandedBack
+"""How a run ended."""
+
+
+def reserved(*, token: str, by: str, now: datetime, lease: timedelta) -> Change:
+    """Lock a job; its fence is raised by the database, since the change may be that of many jobs."""
+    lock = {"locked_at": now, "locked_by": by, "locked_until": now + lease, "lock_token": token}
+    return Change(sets={"state": RUNNING, **lock}, adds={"fence": 1})
+
+
+def renewed(*, until: datetime) -> Change:
+    """Let the lock of a job live on."""
+    return Change(sets={"locked_until": until})
+
+
+def released(job: Job, *, started: bool, now: datetime, settings: Settings) -> Change:
+    """Hand back a job that was not ended; one that had *started* only so often."""
+    if not started:
+        return Change(sets={"state": READY}, unsets=LOCK)
+    releases, most = job.releases + 1, settings.max_releases
+    if releases < most:
+        return Change(sets={"state": READY, "releases": releases}, unsets=LOCK_AND_DEFERRAL)
+    error = ErrorText(
+        error=f"given up: its worker was stopped {releases} times before the job ended (max_releases is {most}); it may"
+        " be too long for the shutdown timeout"
+    )
+    sets = {"releases": releases, **_failed(now), **_recorded(job, error, now=now, attempt=_last_attempt(job))}
+    return Change(sets=sets, unsets=LOCK_AND_DEFERRAL)
+
+
+def rescued(job: Job, *, by: str, now: datetime, settings: Settings) -> Change:
+    """Take a job back from its worker, which is gone; *by* is who found that."""
+    losses, most = job.losses + 1, settings.max_losses
+    workers = "1 worker" if losses == 1 else f"{losses} workers"
+    lost = (
+        f"the worker {job.locked_by} was lost while it held this job: it did not renew its lock in time (found by {by})"
+    )
+    given_up = (
+        f"{workers} were lost while they held this job (max_losses is {most}); it may kill its worker or use too much"
+        f" memory; at last, {lost}"
+    )
+    return Change(sets=_lost(job, ErrorText(error=lost), given_up, now=now, most=most), unsets=LOCK)
+
+
+def quarantined(job: Job, *, reason: str, now: datetime) -> Change:
+    """Set a job aside of which something cannot be read."""
+    error = _recorded(job, ErrorText(error=reason), now=now, attempt=_last_attempt(job))
+    return Change(sets=_failed(now) | error, unsets=LOCK)
+
+
+def _lost(job: Job, error: ErrorText, given_up: str, *, now: datetime, most: int) -> Document:
+    """Return the fields of a job with one loss more: ready after the first, later with a delay, at last *given_up*."""
+    losses = job.losses + 1
+    fields: Document = {"state": READY, "losses": losses}
+    if losses >= most:
+        error = replace(error, error=f"given up: {given_up}")
+        fields |= _failed(now)
+    elif delay := loss_backoff(losses):
+        fields["run_at"] = now + delay
+    return fields | _recorded(job, error, now=now, attempt=_last_attempt(job))
+
+
+def _failed(now: datetime) -> Document:
+    return {"state": FAILED, "failed_at": now, "finished_at": now}
+
+
+def _last_run(job: Job) -> Document:
+    """Return what is kept of the run that was the last one of *job*: who ran it, and how long that took."""
+    fields: Document = {} if job.locked_by is None else {"ran_by": job.locked_by}
+    if job.run is not None and job.run.seconds is not None:
+        fields["took"] = timedelta(milliseconds=int(job.run.seconds * 1000))
+    return fields
+
+
+def _last_attempt(job: Job) -> int:
+    """Return the number of the last attempt; it goes on after a retry, though the job has all attempts before it."""
+    last = job.errors[-1] if job.errors else None
+    number = last.get("attempt") if isinstance(last, Mapping) else None
+    return max(job.attempts, number if isinstance(number, int) and number < LARGEST_COUNT else 0)
+
+
+def _recorded(job: Job, error: ErrorText, *, now: datetime, attempt: int) -> Document:
+    """Return the fields that keep *error* with *job*, its texts cut to size."""
+    kept = ErrorText(error=cut(error.error, LONGEST_ERROR), trace=cut(error.trace, LONGEST_TRACE))
+    entry = {"at": now, "attempt": attempt, "error": kept.error, "trace": kept.trace, "worker": job.locked_by or ""}
+    return {"last_error": kept.full, "errors": (*job.errors, entry)[-KEPT_ENTRIES:]}
