@@ -339,7 +339,7 @@ class TestEveryQueue:
 
 @pytest.mark.parametrize(
     "method",
-    ["insert", "insert_many", "get", "finish", "reschedule", "fail", "snooze", "defer", "discard", "release", "delete"],
+    ["insert", "insert_many", "get", "finish", "end", "end_all", "release", "delete"],
 )
 def test_memory_takes_what_the_store_takes(method):
     """A finisher gets a ``MemoryStore`` in place of the ``JobStore`` that it asks for."""
