@@ -7,6 +7,7 @@ import pytest
 
 import mongojobs
 from mongojobs import ConfigurationError, SettingsError, Worker
+from tests.support import sample_app
 from tests.support.command_here import run_here
 from tests.support.command_line import run
 
@@ -86,18 +87,19 @@ def environ(mongo_uri):
 
 
 @pytest.fixture
-def enqueue(connection, project, environ):
-    """Enqueues a job that writes a line to a file, and returns the file."""
+def enqueue(connection, project):
+    """Enqueues the job that writes a line to a file, and returns the file."""
     ledger = project / "ledger"
 
     def enqueue():
-        arguments = json.dumps([str(ledger), "done"])
-        ended = run("enqueue", "-A", "site_wsgi", "-I", "shop_jobs", "shop_jobs.note", "--args", arguments,
-                    environ=environ, cwd=project)  # fmt: skip
-        assert ended.returncode == 0, ended.stderr
+        app = mongojobs.configure()
+        made = sample_app.append.delay(str(ledger), "done")
+        note = {"name": "shop_jobs.note", "handler.target": "shop_jobs.note"}
+        app.store.collection.update_one({"_id": made.id}, {"$set": note})
         return ledger
 
-    return enqueue
+    yield enqueue
+    mongojobs.configure()
 
 
 def write_settings(project, text):
@@ -114,9 +116,17 @@ WAYS = {
 }
 
 
+REASONS = {
+    "no_such_module": (3, "cannot import no_such_module, which imports names: No module named"),
+    "broken": (3, "cannot import broken: ZeroDivisionError"),
+    "shop_jobs.py": (3, "imports takes the name of a module, not of a file: try shop_jobs"),
+    "shop-jobs": (2, "imports takes names of modules, got 'shop-jobs'"),
+}
+COMMANDS = ["workoff", "doctor", "status", "config"]
+
+
 class TestTheModulesToImport:
-    @pytest.mark.parametrize("executor", ["thread", "process"])
-    @pytest.mark.parametrize("way", WAYS)
+    @pytest.mark.parametrize(("way", "executor"), [*((way, "process") for way in WAYS), ("the flag", "thread")])
     def test_are_named_in_any_way_for_a_worker_and_its_children(self, project, environ, enqueue, way, executor):
         settings, flags, variables = WAYS[way]
         ledger = enqueue()
@@ -127,6 +137,14 @@ class TestTheModulesToImport:
 
         assert ended.returncode == 0, ended.stderr
         assert ledger.read_text() == "done\n"
+
+    def test_are_imported_for_a_job_that_is_enqueued_by_hand(self, project, environ):
+        arguments = json.dumps([str(project / "ledger"), "done"])
+
+        ended = run("enqueue", "-A", "site_wsgi", "-I", "shop_jobs", "shop_jobs.note", "--args", arguments,
+                    environ=environ, cwd=project)  # fmt: skip
+
+        assert ended.returncode == 0, ended.stderr
 
     def test_may_be_named_by_the_app_itself(self, project, environ, enqueue):
         ledger = enqueue()
@@ -155,17 +173,11 @@ class TestTheModulesToImport:
         assert ledger.read_text() == "done\n"
 
     @pytest.mark.parametrize(
-        ("named", "end"),
-        [
-            ("no_such_module", (3, "cannot import no_such_module, which imports names: No module named")),
-            ("broken", (3, "cannot import broken: ZeroDivisionError")),
-            ("shop_jobs.py", (3, "imports takes the name of a module, not of a file: try shop_jobs")),
-            ("shop-jobs", (2, "imports takes names of modules, got 'shop-jobs'")),
-        ],
+        ("command", "named"),
+        [*(("work", named) for named in REASONS), *((command, "broken") for command in COMMANDS)],
     )
-    @pytest.mark.parametrize("command", ["work", "workoff", "doctor", "status", "config"])
-    def test_that_cannot_be_imported_are_told_with_the_reason(self, project, environ, command, named, end):
-        status, said = end
+    def test_that_cannot_be_imported_are_told_with_the_reason(self, project, environ, command, named):
+        status, said = REASONS[named]
         (project / "broken.py").write_text("1 / 0\n")
         write_settings(project, f'imports = ["{named}"]')
 

@@ -21,13 +21,14 @@ from mongojobs.store.jobs import QueueSelector
 from mongojobs.store.reader import selecting
 from tests.support.clock import START
 from tests.support.command_line import ROOT, SAMPLE_APP, Process, clean_environ, run, runner
+from tests.support.failpoints import failing
 from tests.support.jobs import a_job
 from tests.support.sample_app import always_fails, append, append_after
 from tests.support.sample_documents import Band
 from tests.support.waiting import eventually
 from tests.support.working import work_off, working
 
-MANY = 100_000
+MANY = 40_000
 LARGEST_MEGABYTES = 100
 
 WITH_MEMORY = """
@@ -391,7 +392,7 @@ class TestWhy:
         assert shown[1:] == ["  -> mongojobs queues resume mail", "No worker is alive.", "  -> mongojobs work"]
 
     def test_names_only_remedies_that_are_commands(self):
-        text = (ROOT / "mongojobs" / "app" / "reasons.py").read_text(encoding="utf-8")
+        text = (ROOT / "mongojobs" / "app" / "why.py").read_text(encoding="utf-8")
         context = command_line.make_context("mongojobs", ["version"])
 
         for words in set(re.findall(r"mongojobs ((?:jobs|queues|workers) \w+|[a-z][a-z-]+)", text)):
@@ -723,7 +724,7 @@ class Terminal:
                 time.sleep(0.05)
 
 
-class TestAHundredThousandJobs:
+class TestFortyThousandJobs:
     @pytest.fixture
     def many(self, app):
         """Failed jobs, all at once."""
@@ -748,13 +749,14 @@ class TestAHundredThousandJobs:
             terminal.read()
         return terminal.seen, printed, int(re.search(r"peak=(\d+)M", printed)[1])
 
-    def test_are_requeued_cleared_and_purged_with_progress_and_in_little_memory(self, many, environ):
+    def test_are_requeued_cleared_and_purged_with_progress_and_in_little_memory(self, many, environ, administrator):
         jobs = many.store.collection
         shown, printed, requeue_peak = self.swept("requeue", "--failed", environ=environ)
         assert f"Requeued {MANY:,} jobs." in printed
         assert re.search(r"Requeued .*\b(?:[1-9]|[1-9]\d)%.*100%", shown, re.DOTALL)
 
-        with Terminal("clear", "--yes", environ=environ) as terminal:
+        slow = {"times": MANY, "appname": "mongojobs", "blockConnection": True, "blockTimeMS": 100}
+        with failing(administrator, "delete", **slow), Terminal("clear", "--yes", environ=environ) as terminal:
             terminal.sees(r"Deleted .*\b[1-9]\d?%")
             terminal.process.send_signal(Signals.SIGINT)
             assert terminal.process.wait(20) == 1
