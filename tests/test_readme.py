@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mongojobs.cli.main import COMMANDS
 from mongojobs.core.settings import Settings, explanation
 from mongojobs.core.words.durations import format_duration
 
@@ -107,3 +108,10 @@ class TestReadme:
         helps = [run(f"mongojobs {command} --help") for command in sorted(commands)]
 
         assert all("Usage:" in text for text in helps)
+
+    def test_has_every_command_in_the_table(self):
+        first_cells = re.findall(r"^\| (`mongojobs [^|]*)\|", README, re.MULTILINE)
+
+        named = {name for cell in first_cells for name in re.findall(r"`(?:mongojobs )?([a-z-]+)", cell)}
+
+        assert set(COMMANDS) <= named

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 from mongojobs.version import __version__
 from mongojobs.web import wording
 from mongojobs.web.context import Page, RequestContext
+from mongojobs.web.routes import MENU
 from mongojobs.web.search import ended_within, term
 from mongojobs.web.security import keep_token, token_of
 
@@ -46,7 +47,7 @@ def _environment() -> Environment:
     environment.filters |= {made.__name__: made for made in _FILTERS}
     environment.tests["listens"] = _listens
     environment.globals |= {"version": __version__, "static_version": _static_version(), "term": term}
-    environment.globals["ended_within"] = ended_within
+    environment.globals |= {"ended_within": ended_within, "menu": MENU}
     environment.globals["parts"] = environment.get_template("_parts.html").module
     return environment
 

@@ -1,4 +1,4 @@
-"""Which address leads to which view."""
+"""Which address leads to which view, and which pages the menu shows."""
 
 from __future__ import annotations
 
@@ -49,3 +49,14 @@ ROUTES: Final = Map(
     ]
 )
 VIEWS: Final[dict[str, View]] = {endpoint: view for endpoint, (_, view) in (_LOOK | _CHANGE).items()}
+
+MENU: Final = {
+    "Overview": ("overview",),
+    "Jobs": ("jobs", "job", "again", "run_again", "change_job", "change_jobs"),
+    "Failures": ("failures",),
+    "Queues": ("queues",),
+    "Workers": ("workers",),
+    "Performance": ("performance",),
+    "System": ("system",),
+}
+"""The pages in their order: where the label leads to, and the endpoints that are a part of that page."""

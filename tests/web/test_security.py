@@ -16,7 +16,7 @@ import mongojobs
 from mongojobs import ConfigurationError, Delayable, enqueue, handle_asynchronously, job
 from mongojobs.core.job_filter import JobFilter
 from mongojobs.web import BasicAuth, User, wsgi_app
-from mongojobs.web.routes import ROUTES
+from mongojobs.web.routes import MENU, ROUTES
 from mongojobs.web.search import term
 from mongojobs.web.serving import Serving
 from tests.support.dashboard import VIEWER, Visitor, a_failed_job, a_running_job
@@ -56,7 +56,8 @@ PATHS = [rule.rule.replace("<path:name>", "dashboard.css") for rule in ROUTES.it
 UNREACHABLE = mongojobs.MongoJobs()
 """An app without a database: whoever is refused must not even cause a question to it."""
 CHANGES = [rule.rule for rule in ROUTES.iter_rules() if "POST" in rule.methods]
-LOOKS = ["/", "/jobs", "/failures", "/queues", "/workers", "/performance", "/system"]
+PAGES = {endpoints[0] for endpoints in MENU.values()}
+LOOKS = sorted(rule.rule for rule in ROUTES.iter_rules() if rule.endpoint in PAGES)
 FOREIGN = {
     "another site": {"Sec_Fetch_Site": "cross-site"},
     "a neighbour": {"Sec_Fetch_Site": "same-site"},
