@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mongojobs.app.why import Facts, Reason, reasons
+from mongojobs.core.actions import ACTIONS, Verb, no_job
 from mongojobs.core.clock import truncate
-from mongojobs.core.errors import FilterError, OptionError, StateError
+from mongojobs.core.errors import FilterError, OptionError
 from mongojobs.core.job import Job, JobId
-from mongojobs.core.job_filter import JobFilter, ShownState, Verb
+from mongojobs.core.job_filter import JobFilter, ShownState
 from mongojobs.core.limits import LONGEST_NAME, cut
 from mongojobs.core.settings import plain_text
 from mongojobs.payload.calls.handler import Payloads
@@ -129,7 +130,7 @@ class Operating:
 
         Raises FilterError.
         """
-        return sum(self.store.count(part, most=None).number for part in job_filter.within(verb))
+        return sum(self.store.count(part, most=None).number for part in ACTIONS[verb].among(job_filter))
 
     @plain_errors()
     def failures(self, *, latest: int = 1000, queue: str | None = None) -> list[FailureGroup]:
@@ -141,7 +142,7 @@ class Operating:
         """Return why a job has not run, the most important reason first. Raises StateError if there is no such job."""
         job = self.store.get(job_id)
         if job is None:
-            raise StateError(f"no job {job_id}: it never was, or it has completed or been deleted")
+            raise no_job(job_id)
         waits = job.state == "ready"
         pauses = {pause.queue: pause for pause in self.pauses.all()} if waits else {}
         return reasons(

@@ -109,7 +109,7 @@ def _deferred(job: Job, facts: Facts) -> Iterator[Reason]:
             f" {first_line(job.deferred_reason)}; it is tried again {again}, and given up on after"
             f" {_moment(job.deferred_since + facts.undeclared_for)}"
         )
-        remedy = f"start a worker that knows it; to have it tried now: mongojobs jobs hasten {job.id}"
+        remedy = f"start a worker that knows it; to have it tried now: mongojobs jobs run-now {job.id}"
         yield Reason(kind="deferred", text=text, remedy=remedy)
 
 
@@ -118,7 +118,7 @@ def _not_due(job: Job, facts: Facts) -> Iterator[Reason]:
         text = f"it is not due until {_moment(job.run_at)}"
         if job.attempts:
             text += f", as it has failed {_times(job.attempts)}: {first_line(job.last_error)}"
-        yield Reason(kind="not_due", text=text, remedy=f"to run it now: mongojobs jobs hasten {job.id}")
+        yield Reason(kind="not_due", text=text, remedy=f"to run it now: mongojobs jobs run-now {job.id}")
 
 
 def _unknown(_job: Job, facts: Facts) -> Iterator[Reason]:

@@ -24,7 +24,7 @@ COMMANDS: Final = {
     "top": "top",
     "check": "status",
     "latency": "queues",
-    "jobs": "jobs",
+    "jobs": "jobs.command",
     "queues": "queues",
     "workers": "workers",
     "enqueue": "enqueue",
@@ -55,7 +55,7 @@ class Commands(Group):
     """The commands by name; a module is imported when its command is needed."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+        super().__init__(*arguments, aliases=ALIASES, **options)
         self.commands = {name: click.Command(name) for name in COMMANDS}  # click suggests these for misspelled ones
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click passes it
@@ -64,7 +64,7 @@ class Commands(Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click passes it
         """Return the command *cmd_name* or None."""
-        name = ALIASES.get(cmd_name, cmd_name)
+        name = self.aliases.get(cmd_name, cmd_name)
         module_name = COMMANDS.get(name) or INTERNAL.get(name)
         if module_name is None:
             return None

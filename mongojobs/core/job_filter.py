@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -24,16 +24,6 @@ ShownState = Literal["ready", "scheduled", "running", "failed", "cancelled", "co
 """The states as people see them: of the jobs that are stored as ready, those due later are scheduled."""
 
 SHOWN_STATES: Final[tuple[ShownState, ...]] = get_args(ShownState)
-Verb = Literal["retry", "cancel", "hasten", "move", "delete"]
-
-STARTS_FROM: Final[Mapping[Verb, tuple[ShownState, ...]]] = {
-    "retry": ("failed", "cancelled"),
-    "cancel": ("ready", "scheduled"),
-    "hasten": ("scheduled",),
-    "move": ("ready", "scheduled"),
-    "delete": ("ready", "scheduled", "failed", "cancelled", "completed"),
-}
-"""What can be done with many jobs, and with jobs in which states."""
 
 _WAITING: Final = ("ready", "scheduled")
 
@@ -85,16 +75,6 @@ class JobFilter:
             value = getattr(self, field)
             if value is not None:
                 object.__setattr__(self, field, check(field, value))
-
-    def within(self, verb: Verb) -> list[JobFilter]:
-        """Return filters for the jobs among these that *verb* can be done with, one for each state.
-
-        Raises FilterError where that is nothing.
-        """
-        states = STARTS_FROM[verb]
-        if self.state is not None and self.state not in states:
-            raise FilterError(f"one can {verb} {' and '.join(states)} jobs, but not {self.state} ones")
-        return [replace(self, state=state) for state in states if self.state in (None, state)]
 
     @property
     def states(self) -> tuple[ShownState, ...]:

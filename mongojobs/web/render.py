@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from werkzeug.http import quote_etag, unquote_etag
 from werkzeug.wrappers import Response
 
+from mongojobs.core.actions import ACTIONS
 from mongojobs.version import __version__
 from mongojobs.web import wording
 from mongojobs.web.context import Page, RequestContext
@@ -47,7 +48,7 @@ def _environment() -> Environment:
     environment.filters |= {made.__name__: made for made in _FILTERS}
     environment.tests["listens"] = _listens
     environment.globals |= {"version": __version__, "static_version": _static_version(), "term": term}
-    environment.globals |= {"ended_within": ended_within, "menu": MENU}
+    environment.globals |= {"ended_within": ended_within, "menu": MENU, "all_actions": ACTIONS}
     environment.globals["parts"] = environment.get_template("_parts.html").module
     return environment
 

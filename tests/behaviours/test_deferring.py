@@ -359,7 +359,7 @@ class TestPeople:
         assert reason.text.endswith(
             "it is tried again at 2030-01-01 12:00:05 UTC, and given up on after 2030-01-02 12:00:00 UTC"
         )
-        assert f"mongojobs jobs hasten {job.id}" in reason.remedy
+        assert f"mongojobs jobs run-now {job.id}" in reason.remedy
 
     def test_are_shown_it_with_the_job_and_in_lists(self, job):
         assert "  because      UnknownJobError: no job is registered" in run_here("jobs", "show", str(job.id)).output

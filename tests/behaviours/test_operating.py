@@ -310,7 +310,7 @@ class TestManyJobs:
 
         assert bool(app.find()) is truth
 
-    def test_are_hastened_moved_cancelled_and_deleted(self, app):
+    def test_are_run_now_moved_cancelled_and_deleted(self, app):
         [one, *_] = greets.options(run_in=60).delay_many([(str(n),) for n in range(4)])
 
         assert app.run_now(one.id).run_at == START

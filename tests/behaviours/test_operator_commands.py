@@ -306,16 +306,16 @@ class TestManyJobs:
         assert here("jobs", "delete", "--queue", "mail", "--yes").stderr == ""
         assert here("clear", "--state", "failed", "--yes").stderr == ""
 
-    def test_are_hastened_and_moved(self, app, here):
+    def test_are_run_now_and_moved(self, app, here):
         made = append.options(run_in=3600).delay("x", "y")
 
-        here("jobs", "hasten", "--all", "--yes")
+        here("jobs", "run-now", "--all", "--yes")
         here("jobs", "move", str(made.id), "--priority", "-7", "--to-queue", "fast")
 
         found = app.get(made.id)
         assert (found.run_at < datetime.now(UTC), found.priority, found.queue) == (True, -7, "fast")
 
-    @pytest.mark.parametrize("verb", ["retry", "cancel", "delete", "hasten"])
+    @pytest.mark.parametrize("verb", ["retry", "cancel", "delete", "run-now", "hasten"])
     @pytest.mark.parametrize("arguments", [(), ("ID", "--queue", "mail"), ("ID", "--all"), ("--all", "--queue", "q")])
     def test_are_left_alone_unless_it_is_clear_which(self, here, verb, arguments):
         ended = here("jobs", verb, *arguments, "--yes")
@@ -395,7 +395,7 @@ class TestWhy:
         text = (ROOT / "mongojobs" / "app" / "why.py").read_text(encoding="utf-8")
         context = command_line.make_context("mongojobs", ["version"])
 
-        for words in set(re.findall(r"mongojobs ((?:jobs|queues|workers) \w+|[a-z][a-z-]+)", text)):
+        for words in set(re.findall(r"mongojobs ((?:jobs|queues|workers) [\w-]+|[a-z][a-z-]+)", text)):
             name, _, inner = words.partition(" ")
             command = command_line.get_command(context, name)
             assert command is not None, words

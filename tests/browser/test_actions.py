@@ -206,7 +206,7 @@ class TestSelectedJobs:
         expect(page.get_by_role("status").first).to_contain_text("30 jobs will run again")
         assert states(app) == {"ready": 30, "failed": 30}
 
-    def test_are_moved_hastened_and_cancelled(self, app, visitor):
+    def test_are_moved_run_now_and_cancelled(self, app, visitor):
         for number in range(3):
             send_receipt.options(run_in=3600).delay(number)
         page = visitor.open("/jobs?state=scheduled")

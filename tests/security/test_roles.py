@@ -286,7 +286,7 @@ class TestTheOperator:
         chosen = ("--name", a_job.name, "-y")
         commands = [
             ("jobs", "move", "--priority", "3", *chosen),
-            ("jobs", "hasten", *chosen),
+            ("jobs", "run-now", *chosen),
             ("jobs", "cancel", *chosen),
             ("jobs", "retry", *chosen),
             ("requeue", "--failed", "--stuck", "-y"),

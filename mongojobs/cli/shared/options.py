@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -66,7 +66,18 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A group whose help shows the first sentence of each command whole, on several lines if need be."""
+    """A group whose help shows the first sentence of each command whole, on several lines if need be.
+
+    *aliases* are other names of its commands, which work and are not shown.
+    """
+
+    def __init__(self, *arguments: Any, aliases: Mapping[str, str] | None = None, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.aliases = aliases or {}
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of this name or alias, or None."""
+        return super().get_command(ctx, self.aliases.get(cmd_name, cmd_name))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands."""

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from bson import MinKey
 
+from mongojobs.core.actions import ACTIONS, Verb
 from mongojobs.core.job import READY, RUNNING, STATES, Document, JobId, State
-from mongojobs.core.job_filter import JobFilter, Verb
+from mongojobs.core.job_filter import JobFilter
 from mongojobs.store import indexes
 from mongojobs.store.actions import changes
 from mongojobs.store.base import StoreBase
@@ -56,7 +57,7 @@ class Sweeping(StoreBase):
 
     def hasten_all(self, chosen: JobFilter, *, on_progress: OnProgress | None = None) -> int:
         """Let scheduled jobs be due now."""
-        return self._alter_all(chosen, changes.hastened, "hasten", on_progress)
+        return self._alter_all(chosen, changes.hastened, "run_now", on_progress)
 
     def move_all(
         self,
@@ -122,7 +123,7 @@ class Sweeping(StoreBase):
     def _selections(self, chosen: JobFilter, verb: Verb) -> Iterator[Selection]:
         """Yield what is chosen among the jobs that *verb* can be done with. Raises FilterError when that is nothing."""
         now = self.clock.now()
-        for part in chosen.within(verb):
+        for part in ACTIONS[verb].among(chosen):
             yield from by_state(part, now=now, everything=self.anything(), match=self.match_argument)
 
     def _clearable(self, queue: str | None, state: State | None, older_than: datetime | None) -> Iterator[Selection]:

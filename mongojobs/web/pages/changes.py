@@ -7,17 +7,18 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import partial, reduce
+from functools import reduce
 from time import monotonic
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from mongojobs.app import MongoJobs
+from mongojobs.core.actions import ACTIONS, Action
 from mongojobs.core.errors import StateError
 from mongojobs.core.job import Job, JobId
-from mongojobs.core.job_filter import STARTS_FROM, JobFilter, Verb
+from mongojobs.core.job_filter import JobFilter
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.web.context import Page, RequestContext
 from mongojobs.web.ids import read_key
@@ -36,9 +37,9 @@ class _LongEnoughError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to be done: the *action*, with which jobs, and for a move, where to."""
+    """What is to be done: the *action*, with which jobs, and with what else it asks for, such as another queue."""
 
-    action: Verb
+    action: Action
     state: str
     text: str
     keys: tuple[str, ...] = ()
@@ -46,7 +47,7 @@ class Order:
     done_before: int = 0
     rounds: int = 0
     """How often the time was up before all was done."""
-    destination: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
 
 
 def change(visit: RequestContext) -> Page | Response:
@@ -56,13 +57,13 @@ def change(visit: RequestContext) -> Page | Response:
         return _change_matching(visit, order) if visit.text("confirmed") else _confirm(visit, order)
     if not order.keys:
         raise BadRequest("No job was selected.")
-    if order.action == "delete" and not visit.text("confirmed"):
+    if order.action.warning and not visit.text("confirmed"):
         return _confirm(visit, order)
     return _change_selected(visit, order)
 
 
 def _read_order(visit: RequestContext) -> Order:
-    action = read_verb(visit)
+    action = read_action(visit)
     keys = tuple(visit.request.form.getlist("id"))
     if len(keys) > _MOST_SELECTED:
         raise BadRequest("Too many jobs were selected one by one: use a filter.")
@@ -74,29 +75,39 @@ def _read_order(visit: RequestContext) -> Order:
         everything=bool(visit.text("all")),
         done_before=visit.number("done", default=0, least=0, most=10**10),
         rounds=visit.number("rounds", default=0, least=0, most=_MOST_ROUNDS),
-        destination=read_destination(visit) if action == "move" else {},
+        given=read_given(visit, action),
     )
 
 
-def read_verb(visit: RequestContext) -> Verb:
+def read_action(visit: RequestContext) -> Action:
     """Return what is to be done. Raises BadRequest."""
-    action = visit.text("action")
-    verb = next((verb for verb in STARTS_FROM if verb == action), None)
-    if verb is None:
-        raise BadRequest(f"action must be one of: {', '.join(STARTS_FROM)}.")
-    return verb
+    verb = visit.text("action")
+    action = next((action for action in ACTIONS.values() if action.verb == verb), None)
+    if action is None:
+        raise BadRequest(f"action must be one of: {', '.join(ACTIONS)}.")
+    return action
 
 
-def read_destination(visit: RequestContext) -> dict[str, Any]:
-    """Return the queue and the priority that a form names. Raises BadRequest if it names none."""
-    given: dict[str, Any] = {}
-    if queue := visit.text("queue"):
-        given["queue"] = queue
-    if visit.text("priority"):
-        given["priority"] = visit.number("priority", default=0, least=LOWEST_PRIORITY, most=HIGHEST_PRIORITY)
-    if not given:
-        raise BadRequest("Name the queue or the priority that the jobs should get.")
+def read_given(visit: RequestContext, action: Action) -> dict[str, Any]:
+    """Return what a form says of what *action* asks for. Raises BadRequest if that is nothing."""
+    read = {name: _READERS[name](visit) for name in action.asks_for}
+    given = {name: value for name, value in read.items() if value is not None}
+    if action.asks_for and not given:
+        raise BadRequest(f"Name the {' or the '.join(action.asks_for)} that the jobs should get.")
     return given
+
+
+def _queue(visit: RequestContext) -> str | None:
+    return visit.text("queue") or None
+
+
+def _priority(visit: RequestContext) -> int | None:
+    if not visit.text("priority"):
+        return None
+    return visit.number("priority", default=0, least=LOWEST_PRIORITY, most=HIGHEST_PRIORITY)
+
+
+_READERS: Final[Mapping[str, Callable[[RequestContext], Any]]] = {"queue": _queue, "priority": _priority}
 
 
 def _confirm(visit: RequestContext, order: Order) -> Page:
@@ -105,9 +116,9 @@ def _confirm(visit: RequestContext, order: Order) -> Page:
     return Page("confirm.html", {"order": order, "count": count, "is_going_on": False})
 
 
-def _counted(app: MongoJobs, action: Verb, chosen: JobFilter) -> str:
-    """Return how many of the *chosen* jobs *action* can be done with, as far as they are counted."""
-    return str(reduce(operator.add, map(app.count, chosen.within(action))))
+def _counted(app: MongoJobs, action: Action, job_filter: JobFilter) -> str:
+    """Return how many of the jobs that match *action* can be done with, as far as they are counted."""
+    return str(reduce(operator.add, map(app.count, action.among(job_filter))))
 
 
 def _change_matching(visit: RequestContext, order: Order) -> Page | Response:
@@ -126,34 +137,18 @@ def _change_matching(visit: RequestContext, order: Order) -> Page | Response:
 
     is_done = False
     try:
-        _sweep(visit, order)(search.chosen, on_progress=watch)
+        act = getattr(visit.app, order.action.for_many)
+        act(search.chosen, on_progress=watch, **order.given, **_signature(visit, order.action))
         is_done = True
     except _LongEnoughError:
         pass
     finally:  # what was changed is told, whatever became of the rest
-        visit.done(order.action, count=changed, target=_target(order))
+        visit.done(order.action.verb, count=changed, target=_target(order))
     total = order.done_before + changed
     if is_done:
-        return visit.go("jobs", state=order.state, q=order.text, did=order.action, n=total)
+        return visit.go("jobs", state=order.state, q=order.text, did=order.action.verb, n=total)
     further = replace(order, done_before=total, rounds=order.rounds + 1)
     return Page("confirm.html", {"order": further, "count": f"{total:,}", "is_going_on": True})
-
-
-def _sweep(visit: RequestContext, order: Order) -> Callable[..., int]:
-    app = visit.app
-    match order.action:
-        case "retry":
-            return partial(app.retry_all, by=visit.user.name)
-        case "hasten":
-            return app.run_all_now
-        case "cancel":
-            return app.cancel_all
-        case "move":
-            return partial(app.move_all, **order.destination)
-        case "delete":
-            return app.delete_all
-        case _:
-            assert_never(order.action)
 
 
 def _change_selected(visit: RequestContext, order: Order) -> Response:
@@ -161,29 +156,21 @@ def _change_selected(visit: RequestContext, order: Order) -> Response:
     try:
         for key in order.keys:
             with suppress(StateError):
-                changed.append(str(change_one(visit, order.action, read_key(key), order.destination).id))
+                changed.append(str(change_one(visit, order.action, read_key(key), order.given).id))
     finally:
-        visit.done(order.action, count=len(changed), target=_target(order) | {"ids": changed})
-    refused = len(order.keys) - len(changed)
-    return visit.go("jobs", state=order.state, q=order.text, did=order.action, n=len(changed), left=refused or None)
+        visit.done(order.action.verb, count=len(changed), target=_target(order) | {"ids": changed})
+    refused, verb = len(order.keys) - len(changed), order.action.verb
+    return visit.go("jobs", state=order.state, q=order.text, did=verb, n=len(changed), left=refused or None)
 
 
-def change_one(visit: RequestContext, action: Verb, job_id: JobId, destination: Mapping[str, Any]) -> Job:
+def change_one(visit: RequestContext, action: Action, job_id: JobId, given: Mapping[str, Any]) -> Job:
     """Do *action* with one job and return it. Raises StateError, OptionError."""
-    app = visit.app
-    match action:
-        case "retry":
-            return app.retry(job_id, by=visit.user.name)
-        case "hasten":
-            return app.run_now(job_id)
-        case "cancel":
-            return app.cancel(job_id)
-        case "move":
-            return app.move(job_id, **destination)
-        case "delete":
-            return app.delete(job_id)
-        case _:
-            assert_never(action)
+    job: Job = getattr(visit.app, action.verb)(job_id, **given, **_signature(visit, action))
+    return job
+
+
+def _signature(visit: RequestContext, action: Action) -> dict[str, str]:
+    return {"by": visit.user.name} if action.signed else {}
 
 
 def _search(visit: RequestContext, order: Order) -> Search:
@@ -194,4 +181,4 @@ def _search(visit: RequestContext, order: Order) -> Search:
 
 
 def _target(order: Order) -> dict[str, object]:
-    return {"filter": order.text, "state": order.state or "any", **order.destination}
+    return {"filter": order.text, "state": order.state or "any", **order.given}

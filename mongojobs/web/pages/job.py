@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,12 +12,12 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from mongojobs.app.why import Reason
+from mongojobs.core.actions import ACTIONS, DELETE, Action
 from mongojobs.core.job import Job
-from mongojobs.core.job_filter import STARTS_FROM
 from mongojobs.payload.show import ShownCall, show_call, show_value
 from mongojobs.web.context import Page, RequestContext
 from mongojobs.web.ids import key_of, read_key
-from mongojobs.web.pages.changes import change_one, read_destination, read_verb
+from mongojobs.web.pages.changes import change_one, read_action, read_given
 from mongojobs.web.pages.jobs import limits, shown_state
 
 NO_TIME: Final = timedelta(0)
@@ -50,6 +50,7 @@ def show(visit: RequestContext) -> Page:
     if job is None:
         raise NotFound("There is no such job: it never was, or it has completed or been deleted.")
     call, state = show_call(job.handler, visit.app.payloads), shown_state(job, visit)
+    actions = [action for action in ACTIONS.values() if state in action.starts_from]
     most_attempts, longest = limits(job, visit)
     return Page(
         "job.html",
@@ -64,8 +65,8 @@ def show(visit: RequestContext) -> Page:
             "attempts": list(_attempts(job, call)),
             "last_error": call.clean(job.last_error or ""),
             "why": _why(job, call, visit),
-            "actions": [action for action, states in STARTS_FROM.items() if state in states],
-            "commands": list(_commands(job, state)),
+            "actions": actions,
+            "commands": list(_commands(job, actions)),
             "limit": most_attempts,
             "longest": longest,
             "attempts_ever": _attempts_ever(job),
@@ -76,15 +77,15 @@ def show(visit: RequestContext) -> Page:
 
 def change(visit: RequestContext) -> Page | Response:
     """Do what the form says with this job."""
-    action, key = read_verb(visit), visit.text("id")
-    if action == "delete" and not visit.text("confirmed"):
-        return Page("confirm_job.html", {"key": key, "job": visit.app.get(read_key(key))})
-    destination = read_destination(visit) if action == "move" else {}
-    job = change_one(visit, action, read_key(key), destination)
-    visit.done(action, target={"ids": [str(job.id)], **destination})
-    if action == "delete":
-        return visit.go("jobs", did=action, n=1)
-    return visit.go("job", id=key, did=action, n=1)
+    action, key = read_action(visit), visit.text("id")
+    given = read_given(visit, action)
+    if action.warning and not visit.text("confirmed"):
+        return Page("confirm_job.html", {"action": action, "key": key, "job": visit.app.get(read_key(key))})
+    job = change_one(visit, action, read_key(key), given)
+    visit.done(action.verb, target={"ids": [str(job.id)], **given})
+    if action is DELETE:
+        return visit.go("jobs", did=action.verb, n=1)
+    return visit.go("job", id=key, did=action.verb, n=1)
 
 
 def _why(job: Job, call: ShownCall, visit: RequestContext) -> list[Reason]:
@@ -151,15 +152,9 @@ def _attempts(job: Job, call: ShownCall) -> Iterator[Attempt]:
         )
 
 
-def _commands(job: Job, state: str) -> Iterator[str]:
+def _commands(job: Job, actions: Sequence[Action]) -> Iterator[str]:
     """Yield what does the same on the command line."""
-    quoted = shlex.quote(str(job.id))
-    verbs: Mapping[str, tuple[str, ...]] = {
-        "ready": ("show", "why", "cancel"),
-        "scheduled": ("show", "why", "cancel"),
-        "running": ("show", "why"),
-        "failed": ("show", "retry", "delete"),
-        "cancelled": ("show", "retry", "delete"),
-    }
-    for verb in verbs.get(state, ("show",)):
-        yield f"mongojobs jobs {verb} {quoted}"
+    names = ["show", *(["why"] if job.state in ("ready", "running") else [])]
+    names += [action.command for action in actions if not action.asks_for]
+    for name in names:
+        yield f"mongojobs jobs {name} {shlex.quote(str(job.id))}"

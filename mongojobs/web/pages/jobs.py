@@ -11,8 +11,9 @@ from typing import Final, get_args
 
 from werkzeug.wrappers import Response
 
+from mongojobs.core.actions import ACTIONS
 from mongojobs.core.job import Job
-from mongojobs.core.job_filter import STARTS_FROM, ShownState
+from mongojobs.core.job_filter import ShownState
 from mongojobs.payload.show import show_briefly, show_error
 from mongojobs.web.context import Page, RequestContext
 from mongojobs.web.ids import key_of, read_key
@@ -49,7 +50,7 @@ def show(visit: RequestContext) -> Page | Response:
         "search": search,
         "counts": {},
         "count": None,
-        "actions": [action for action, states in STARTS_FROM.items() if not state or state in states],
+        "actions": [action for action in ACTIONS.values() if not state or state in action.starts_from],
         "add": partial(and_also, text),
         "after": visit.text("after"),
     }

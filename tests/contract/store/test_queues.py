@@ -36,7 +36,7 @@ class TestReport:
     def test_counts_no_more_of_each_than_it_is_told(self, store):
         store.insert_many([a_job(), a_job(), a_job(), a_job(queue="mail")])
 
-        report = report_of(store, most=2)
+        report = report_of(store, limit=2)
 
         assert [str(queue.counts.ready) for queue in report.queues] == ["2+", "1"]
         assert str(report.in_queues("ready")) == "3+"

@@ -1,0 +1,133 @@
+"""How jobs are shown: a table of many, and all about one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from mongojobs.cli.shared.output import (
+    NONE,
+    TableColumn,
+    ago,
+    in_words,
+    iso,
+    plain,
+    print_table,
+    printable,
+    printable_lines,
+    say,
+    shortened,
+)
+from mongojobs.core.words.wording import to_json
+
+if TYPE_CHECKING:
+    from mongojobs.core.job import Job
+
+_COLUMNS: Final = (
+    TableColumn("ID"),
+    TableColumn("STATE"),
+    TableColumn("NAME"),
+    TableColumn("QUEUE"),
+    TableColumn("WHEN"),
+    TableColumn("FAILURES", is_number=True),
+    TableColumn("LAST ERROR"),
+)
+_LEAST_ERROR_WIDTH: Final = 30
+_LISTED: Final = (
+    *("id", "name", "queue", "priority", "state", "run_at", "attempts", "max_attempts", "max_run_time", "losses"),
+    *("releases", "snoozes", "deferred_since", "deferred_reason", "fence", "locked_at", "locked_by", "locked_until"),
+    *("created_at", "failed_at", "finished_at", "expire_at", "tags", "last_error"),
+)
+
+
+def print_jobs(found: Sequence[Job], now: datetime) -> None:
+    """Print a line for each job; of its last error, as much as the terminal is wide."""
+    rows = [
+        (str(job.id), _state(job, now), job.name, job.queue, _when(job, now), str(job.attempts), _error(job))
+        for job in found
+    ]
+    others = sum(max(len(column.title), *(len(row[at]) for row in rows)) for at, column in enumerate(_COLUMNS[:-1]))
+    width = max(shutil.get_terminal_size().columns - others - 2 * len(_COLUMNS[:-1]), _LEAST_ERROR_WIDTH)
+    print_table(_COLUMNS, [(*row[:-1], shortened(row[-1], width)) for row in rows])
+
+
+def print_job(job: Job, now: datetime) -> None:
+    """Print all about a job, what is not the case left out."""
+    click.echo(click.style(printable(f"Job {job.id}"), bold=True))
+    facts = {
+        "name": job.name,
+        "state": f"{_state(job, now)}, {_when(job, now)}",
+        "queue": job.queue,
+        "priority": job.priority,
+        "failures": job.attempts if job.max_attempts is None else f"{job.attempts} of at most {job.max_attempts}",
+        "losses": job.losses,
+        "releases": job.releases,
+        "snoozes": job.snoozes,
+        "deferred": _moment(job.deferred_since, now),
+        "because": job.deferred_reason,
+        "time limit": None if job.max_run_time is None else in_words(job.max_run_time),
+        "created": _moment(job.created_at, now),
+        "due": _moment(job.run_at, now),
+        "locked": _moment(job.locked_at, now),
+        "locked by": job.locked_by,
+        "locked until": _moment(job.locked_until, now),
+        "ended": _moment(job.finished_at, now),
+        "ran by": job.ran_by,
+        "took": None if job.took is None else in_words(job.took),
+        "kept until": _moment(job.expire_at, now),
+        "tags": ", ".join(job.tags),
+    }
+    for name, value in facts.items():
+        if value not in (None, 0, "") or name in ("priority", "failures"):
+            say(f"  {name:<13}{printable(str(value))}")
+    _print_values("Handler", job.handler)
+    if job.meta:
+        _print_values("Meta", job.meta)
+    _print_errors(job, now)
+
+
+def _print_values(title: str, values: Any) -> None:
+    click.echo(click.style(f"\n{title}", bold=True))
+    for line in to_json(plain(values), indent=2).split("\n"):
+        say(f"  {printable(line)}")
+
+
+def _print_errors(job: Job, now: datetime) -> None:
+    if not job.errors:
+        return
+    click.echo(click.style("\nErrors, the last one at the end", bold=True))
+    for error in job.errors:
+        by = f", by {error['worker']}" if error.get("worker") else ""
+        say(printable(f"  Attempt {error.get('attempt')}, {_moment(error.get('at'), now)}{by}"))
+        for line in [*printable_lines(str(error.get("error"))), *printable_lines(str(error.get("trace") or ""))]:
+            say(f"    {line}")
+
+
+def job_document(job: Job) -> dict[str, object]:
+    """Return what ``--json`` tells of each job of a list."""
+    document = {name: getattr(job, name) for name in _LISTED}
+    document["max_run_time_seconds"] = document.pop("max_run_time")
+    return document
+
+
+def _state(job: Job, now: datetime) -> str:
+    return "scheduled" if job.state == "ready" and job.run_at > now else job.state
+
+
+def _when(job: Job, now: datetime) -> str:
+    """Return the time that matters most in the job's state."""
+    moments = {"ready": job.run_at, "running": job.locked_at, "failed": job.failed_at or job.finished_at}
+    return ago(moments.get(job.state, job.finished_at), now)
+
+
+def _moment(moment: datetime | None, now: datetime) -> str | None:
+    return None if moment is None else f"{iso(moment)} ({ago(moment, now)})"
+
+
+def _error(job: Job) -> str:
+    lines = (job.deferred_reason or job.last_error or "").splitlines()
+    return lines[0] if lines else NONE

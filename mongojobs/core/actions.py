@@ -1,0 +1,211 @@
+"""What people do with jobs: each verb with the states it starts from, what it changes, and its words.
+
+The store, the memory of tests, the app, the command line and the dashboard all go by this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from mongojobs.core.change import DELETED, Change
+from mongojobs.core.errors import FilterError, OptionError, StateError
+from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, RUNNING, JobId
+from mongojobs.core.job_filter import JobFilter, ShownState
+from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from mongojobs.core.settings import queue_name
+
+Verb = Literal["retry", "run_now", "move", "cancel", "delete"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One verb: the app's method of this name does it with one job, the one named *for_many* with all that match.
+
+    ``change(now, **arguments)`` returns what it does to a job. *asks_for* names the arguments that people must give, at
+    least one of them; one that is *signed* also takes ``by``, who wants it. *phrase* says it around the jobs: ``run {}
+    now``. *done* goes before the jobs that it was done with, *outcome* after them. People are asked twice about what
+    has a *warning*. *remedies* say what to do instead with a job in a state that it does not start from.
+    """
+
+    verb: Verb
+    for_many: str
+    phrase: str
+    starts_from: tuple[ShownState, ...]
+    change: Callable[..., Change]
+    asks_for: tuple[str, ...] = ()
+    signed: bool = False
+    done: str
+    outcome: str
+    warning: str = ""
+    remedies: Mapping[str, str]
+
+    @property
+    def label(self) -> str:
+        """The words on its button."""
+        return " ".join(self.phrase.format("").split()).capitalize()
+
+    @property
+    def command(self) -> str:
+        """Its name on the command line."""
+        return self.verb.replace("_", "-")
+
+    @property
+    def stored_states(self) -> frozenset[str]:
+        """The states it starts from as they are stored: scheduled jobs are ready ones that are due later."""
+        return frozenset(READY if state == "scheduled" else state for state in self.starts_from)
+
+    def question(self, jobs: str) -> str:
+        """Return the beginning of the question whether to do it with *jobs*."""
+        phrase = self.phrase.format(jobs)
+        return f"{phrase[0].upper()}{phrase[1:]}"
+
+    def among(self, job_filter: JobFilter) -> list[JobFilter]:
+        """Return filters for the jobs that match and that it can be done with, one for each state.
+
+        Raises FilterError where that is nothing.
+        """
+        if job_filter.state is not None and job_filter.state not in self.starts_from:
+            jobs = f"{' and '.join(self.starts_from)} jobs"
+            raise FilterError(f"one can {self.phrase.format(jobs)}, but not {job_filter.state} ones")
+        return [replace(job_filter, state=state) for state in self.starts_from if job_filter.state in (None, state)]
+
+    def refusal(self, job_id: JobId, state: str | None) -> StateError:
+        """Return the error for a job in a *state* that it does not start from; None: there is no such job."""
+        if state is None:
+            return no_job(job_id)
+        remedy = self.remedies.get(state, "look at it with `mongojobs jobs show`")
+        return StateError(f"cannot {self.phrase.format(f'the job {job_id}')}, it is {state}: {remedy}")
+
+
+def no_job(job_id: JobId) -> StateError:
+    """Return the error for an id that no job has."""
+    return StateError(f"no job {job_id}: it never was, or it has completed or been deleted")
+
+
+_COUNTERS: Final = ("attempts", "losses", "releases", "snoozes")
+_OF_THE_END: Final = ("failed_at", "finished_at", "expire_at", "ran_by", "took", "deferred_since", "deferred_reason")
+
+
+def _retried(now: datetime, *, by: str | None = None, after: timedelta = timedelta(0)) -> Change:
+    """Make a job that has ended ready, due *after* a while, with all its attempts; its errors and its fence stay."""
+    fields: dict[str, Any] = {"state": READY, "run_at": now + after, **dict.fromkeys(_COUNTERS, 0)}
+    signed = {} if by is None else {"retries": {"at": now, "by": by}}
+    return Change(sets=fields, unsets=_OF_THE_END, pushes=signed)
+
+
+def _due(now: datetime) -> Change:
+    """Let a job be due now, unless it is already."""
+    return Change(lowers={"run_at": now})
+
+
+def _moved(_now: datetime, *, queue: str | None = None, priority: int | None = None) -> Change:
+    """Give a job another queue or priority. Raises OptionError for what can be neither."""
+    fields: dict[str, Any] = {}
+    if queue is not None:
+        fields["queue"] = _queue(queue)
+    if priority is not None:
+        fields["priority"] = _priority(priority)
+    if not fields:
+        raise OptionError("name another queue or priority")
+    return Change(sets=fields)
+
+
+def _cancelled(now: datetime) -> Change:
+    return Change(sets={"state": CANCELLED, "finished_at": now})
+
+
+def _deleted(_now: datetime) -> Change:
+    return DELETED
+
+
+def _queue(value: object) -> str:
+    try:
+        return queue_name(value)
+    except ValueError as error:
+        raise OptionError(f"queue {error}, got {value!r:.100}") from None
+
+
+def _priority(value: object) -> int:
+    if type(value) is not int or not LOWEST_PRIORITY <= value <= HIGHEST_PRIORITY:
+        raise OptionError(f"priority must be between {LOWEST_PRIORITY} and {HIGHEST_PRIORITY}, got {value!r:.100}")
+    return value
+
+
+RETRY: Final = Action(
+    verb="retry",
+    for_many="retry_all",
+    phrase="retry {}",
+    starts_from=("failed", "cancelled"),
+    change=_retried,
+    signed=True,
+    done="Ready again:",
+    outcome="will run again",
+    remedies={
+        READY: "it will run when it is due",
+        RUNNING: "wait until it ends",
+        COMPLETED: "enqueue it again if it must run again",
+    },
+)
+RUN_NOW: Final = Action(
+    verb="run_now",
+    for_many="run_all_now",
+    phrase="run {} now",
+    starts_from=("scheduled",),
+    change=_due,
+    done="Due now:",
+    outcome="is due now",
+    remedies={
+        RUNNING: "it runs",
+        COMPLETED: "enqueue it again if it must run again",
+        FAILED: "retry it",
+        CANCELLED: "retry it",
+    },
+)
+MOVE: Final = Action(
+    verb="move",
+    for_many="move_all",
+    phrase="move {}",
+    starts_from=("ready", "scheduled"),
+    change=_moved,
+    asks_for=("queue", "priority"),
+    done="Moved",
+    outcome="moved",
+    remedies={
+        RUNNING: "wait until it ends",
+        COMPLETED: "it is done",
+        FAILED: "retry it first",
+        CANCELLED: "retry it first",
+    },
+)
+CANCEL: Final = Action(
+    verb="cancel",
+    for_many="cancel_all",
+    phrase="cancel {}",
+    starts_from=("ready", "scheduled"),
+    change=_cancelled,
+    done="Cancelled",
+    outcome="cancelled",
+    remedies={
+        RUNNING: "it cannot be stopped from outside; wait until it ends",
+        COMPLETED: "it is done",
+        FAILED: "it will not run again by itself; delete it if it is in the way",
+        CANCELLED: "there is nothing to do",
+    },
+)
+DELETE: Final = Action(
+    verb="delete",
+    for_many="delete_all",
+    phrase="delete {}",
+    starts_from=("ready", "scheduled", "failed", "cancelled", "completed"),
+    change=_deleted,
+    done="Deleted",
+    outcome="deleted",
+    warning="what is deleted cannot be brought back",
+    remedies={RUNNING: "wait until it ends, or stop its worker"},
+)
+
+ACTIONS: Final[Mapping[Verb, Action]] = {one.verb: one for one in (RETRY, RUN_NOW, MOVE, CANCEL, DELETE)}
+"""All of them, in the order of the dashboard's buttons."""
