@@ -14,12 +14,12 @@ from typing import Any
 
 from mongojobs.app.why import Facts, Reason, reasons
 from mongojobs.core.actions import ACTIONS, Verb, no_job
+from mongojobs.core.checks import plain_text
 from mongojobs.core.clock import truncate
 from mongojobs.core.errors import FilterError, OptionError
 from mongojobs.core.job import Job, JobId
 from mongojobs.core.job_filter import JobFilter, ShownState
 from mongojobs.core.limits import LONGEST_NAME, cut
-from mongojobs.core.settings import plain_text
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.payload.search import ArgumentSearch
 from mongojobs.store.actions.many import OnProgress

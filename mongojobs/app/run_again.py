@@ -7,7 +7,7 @@ from typing import Any
 
 from mongojobs.app.mongojobs import MongoJobs
 from mongojobs.core.errors import DeserializationError, StateError
-from mongojobs.core.job import ENDED, Document, Job
+from mongojobs.core.job import ENDED, JOB_OPTIONS, Document, Job
 from mongojobs.enqueuing.options import Options
 from mongojobs.payload.calls.handler import Payloads
 
@@ -19,7 +19,7 @@ def run_again(app: MongoJobs, job: Job, *, changed: Mapping[Place, object]) -> J
     """Enqueue what *job*, which has ended, has called, with the arguments that are *changed*, and return the new job.
 
     It is made by the code of this process, from the stored values, as a worker would make it, and checked as every
-    enqueue is. Queue, priority, limits, tags and meta are those of *job*; it is due at once. Raises StateError for a
+    enqueue is. The options are those of *job*, but it is due at once. Raises StateError for a
     job that has not ended or whose call cannot be made here, EnqueueError, StoreUnavailableError.
     """
     if job.state not in ENDED:
@@ -29,15 +29,8 @@ def run_again(app: MongoJobs, job: Job, *, changed: Mapping[Place, object]) -> J
         meta = None if job.meta is None else app.payloads.codec.decode(dict(job.meta))
     except DeserializationError as error:
         raise StateError(f"cannot run the job {job.id} again: {error}") from error
-    options = {
-        "queue": job.queue,
-        "priority": job.priority,
-        "max_attempts": job.max_attempts,
-        "max_run_time": job.max_run_time,
-        "tags": job.tags,
-        "meta": meta,
-    }
-    return app.enqueuer.enqueue(call, Options.of(options))
+    options = {name: getattr(job, name) for name in JOB_OPTIONS if name != "run_at"}
+    return app.enqueuer.enqueue(call, Options.of(options | {"meta": meta}))
 
 
 def _with_changes(handler: Mapping[str, Any], changed: Mapping[Place, object], payloads: Payloads) -> Document:

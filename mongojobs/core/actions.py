@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from mongojobs.core.change import DELETED, Change
+from mongojobs.core.checks import queue_name
 from mongojobs.core.errors import FilterError, OptionError, StateError
 from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, RUNNING, JobId
 from mongojobs.core.job_filter import JobFilter, ShownState
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
-from mongojobs.core.settings import queue_name
 
 Verb = Literal["retry", "run_now", "move", "cancel", "delete"]
 

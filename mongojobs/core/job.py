@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import Context, ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-from bson import ObjectId
-
+from mongojobs.core import checks
+from mongojobs.core.fields import DETAILED, HIDDEN, Option, option
 from mongojobs.core.words.naming import public
+
+if TYPE_CHECKING:
+    from bson import ObjectId
+
+    JobId = ObjectId | str | int
+    """What identifies a job: an ObjectId made here, or whatever the caller gave as ``job_id``."""
+else:
+    JobId = object  # the command line tells of jobs before it loads the driver
 
 Document = dict[str, Any]
 """A MongoDB document as PyMongo gives and takes it."""
-
-JobId = ObjectId | str | int
-"""What identifies a job: an ObjectId made here, or whatever the caller gave as ``job_id``."""
 
 State = Literal["ready", "running", "completed", "failed", "cancelled"]
 
@@ -65,24 +70,63 @@ class ErrorText:
 class Job:
     """A document of the collection ``delayed_jobs``, as a value.
 
+    A field is declared here once: ``store.documents`` stores and reads it by its annotation, its metadata make the
+    options of an enqueue, the flags of ``mongojobs enqueue`` and the JSON of a job.
+
     All times are UTC and aware. ``attempts`` counts failed runs only: a lost worker counts in ``losses``, a stopped one
     in ``releases``. ``locked_by`` is a label for people; the lock is the ``lock_token``, new at each reserve.
     """
 
     id: JobId
     name: str
-    queue: str
-    priority: int
-    run_at: datetime
-    handler: Mapping[str, Any] = field(repr=False)
+    queue: str = field(
+        metadata=option(
+            checks.queue_name,
+            "its queue",
+            flags=("-q", "--queue"),
+            metavar="NAME",
+            of_object="queue_name",
+            is_declared=True,
+            setting="default_queue_name",
+        )
+    )
+    priority: int = field(
+        metadata=option(
+            checks.priority,
+            "its priority; lower runs first",
+            is_declared=True,
+            is_of_queue=True,
+            setting="default_priority",
+        )
+    )
+    run_at: datetime = field(metadata=option(checks.moment, "when it is due, with a time zone", flags=("--at",)))
+    handler: Mapping[str, Any] = field(repr=False, metadata={"json": DETAILED})
     state: State = READY
     attempts: int = 0
-    max_attempts: int | None = None
-    max_run_time: timedelta | None = None
+    max_attempts: int | None = field(
+        default=None,
+        metadata=option(
+            checks.attempts,
+            "failures after which it is given up on",
+            of_object="max_attempts",
+            is_declared=True,
+            setting="max_attempts",
+        ),
+    )
+    max_run_time: timedelta | None = field(
+        default=None,
+        metadata=option(
+            checks.time_limit,
+            "how long it may run",
+            of_object="max_run_time",
+            is_declared=True,
+            setting="max_run_time",
+        ),
+    )
     locked_at: datetime | None = None
     locked_by: str | None = None
     locked_until: datetime | None = None
-    lock_token: str | None = field(default=None, repr=False)
+    lock_token: str | None = field(default=None, repr=False, metadata={"json": HIDDEN})
     fence: int = 0
     losses: int = 0
     releases: int = 0
@@ -95,19 +139,23 @@ class Job:
     finished_at: datetime | None = None
     expire_at: datetime | None = None
     last_error: str | None = field(default=None, repr=False)
-    errors: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
-    ran_by: str | None = None
+    errors: tuple[Mapping[str, Any], ...] = field(default=(), repr=False, metadata={"json": DETAILED})
+    ran_by: str | None = field(default=None, metadata={"json": HIDDEN})
     """The worker that ran an ended job at last."""
-    took: timedelta | None = None
+    took: timedelta | None = field(default=None, metadata={"json": HIDDEN})
     """How long that run took."""
-    retries: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    retries: tuple[Mapping[str, Any], ...] = field(default=(), repr=False, metadata={"json": HIDDEN})
     """When people let the job run again, and who: *at* and *by* of the last ones."""
-    tags: tuple[str, ...] = ()
-    meta: Mapping[str, Any] | None = field(default=None, repr=False)
-    id_given: bool = False
+    tags: tuple[str, ...] = field(default=(), metadata=option(checks.tags, "tags to find it by", flags=("--tag",)))
+    meta: Mapping[str, Any] | None = field(
+        default=None,
+        repr=False,
+        metadata=option(checks.mapping, "data to keep with it", json=DETAILED),
+    )
+    id_given: bool = field(default=False, metadata={"json": HIDDEN})
     """Whether the caller chose the id: then the document is kept for a while after success, so that repeating the
     enqueue changes nothing."""
-    run: Run | None = field(default=None, repr=False, compare=False)
+    run: Run | None = field(default=None, repr=False, compare=False, metadata={"json": HIDDEN})
     """The run that is going on, for the job that ``current_job`` and the hooks see; never stored."""
 
     def __str__(self) -> str:
@@ -164,6 +212,14 @@ class Job:
         """
         object.__setattr__(self, "meta", {**(self.meta or {}), **more})
 
+
+FIELDS: Final = tuple(one for one in fields(Job) if one.compare)
+"""The fields that are stored: all but the run."""
+
+JOB_OPTIONS: Final[Mapping[str, Option]] = {
+    one.name: one.metadata["option"] for one in FIELDS if "option" in one.metadata
+}
+"""The fields that an enqueue may say."""
 
 _current: ContextVar[Job | None] = ContextVar("mongojobs_current_job", default=None)
 

@@ -13,12 +13,12 @@ from uuid import UUID
 
 from bson import ObjectId
 
+from mongojobs.core.checks import plain_text
 from mongojobs.core.clock import truncate
 from mongojobs.core.errors import FilterError
 from mongojobs.core.job import ENDED
 from mongojobs.core.limits import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
 from mongojobs.core.searching.typed import Typed
-from mongojobs.core.settings import plain_text
 
 ShownState = Literal["ready", "scheduled", "running", "failed", "cancelled", "completed"]
 """The states as people see them: of the jobs that are stored as ready, those due later are scheduled."""

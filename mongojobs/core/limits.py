@@ -1,4 +1,4 @@
-"""The limits of a job's fields, for those who know no jobs: this loads nothing of the driver."""
+"""The limits of what is stored of a job, and how a text is cut to one."""
 
 from __future__ import annotations
 

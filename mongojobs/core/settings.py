@@ -17,9 +17,10 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from mongojobs.core.calling import generator_kind, is_async
+from mongojobs.core.checks import Check, delay, plain_text, queue_name, time_limit
 from mongojobs.core.errors import SettingsError
-from mongojobs.core.limits import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
-from mongojobs.core.words.durations import format_duration, parse_duration
+from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from mongojobs.core.words.durations import format_duration
 
 ENVIRONMENT_PREFIX: Final = "MONGOJOBS_"
 _FURTHER_VARIABLES: Final = frozenset(
@@ -57,10 +58,8 @@ _UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 LARGEST_QUEUE: Final = 10_000_000
 """The largest ``max_size`` of a queue; so many jobs are counted at each enqueue when it is nearly full."""
 
-Parse = Callable[[Any], Any]
 
-
-def _number(least: int, most: int | None = None) -> Parse:
+def _number(least: int, most: int | None = None) -> Check:
     """Return a parser of whole numbers between *least* and *most*."""
     allowed = f"must be {least} or more" if most is None else f"must be between {least} and {most}"
 
@@ -74,16 +73,6 @@ def _number(least: int, most: int | None = None) -> Parse:
         if number < least or (most is not None and number > most):
             raise ValueError(allowed)
         return number
-
-    return parse
-
-
-def _duration(*, zero: bool = False) -> Parse:
-    def parse(value: object) -> timedelta:
-        duration = parse_duration(value)
-        if duration < timedelta(0) or (duration == timedelta(0) and not zero):
-            raise ValueError("must be 0 or more" if zero else "must be more than 0")
-        return duration
 
     return parse
 
@@ -138,24 +127,6 @@ def _text(value: object) -> str:
     return plain_text(value).strip()  # what a file or a shell leaves around it is never meant
 
 
-def plain_text(value: str) -> str:
-    """Return *value* as a text and nothing else: bson has a subclass of it that is JavaScript to the server.
-
-    Raises TypeError for what is no text.
-    """
-    return str.__str__(value)
-
-
-def queue_name(value: object) -> str:
-    """Return *value* if it can name a queue. Raises ValueError that says what can."""
-    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME or not value.isprintable():
-        raise ValueError(f"must be a printable text of 1 to {LONGEST_NAME} characters")
-    value = plain_text(value)
-    if value != value.strip() or "," in value or value.startswith("$"):
-        raise ValueError("must not begin with $, contain a comma, or begin or end with a space")
-    return value
-
-
 def queue_names(value: object) -> tuple[str, ...]:
     """Return the names of queues in *value*, a list or a text with commas. Raises ValueError where one is none.
 
@@ -205,7 +176,7 @@ def _queue_attributes(value: object) -> Mapping[str, Mapping[str, int]]:
     return attributes
 
 
-def _choice(*allowed: str) -> Parse:
+def _choice(*allowed: str) -> Check:
     def parse(value: object) -> str:
         text = str(value).lower()
         if text not in allowed:
@@ -240,7 +211,7 @@ def _write_concern(value: object) -> str | int:
     return int(number)
 
 
-def _setting(default: Any, parse: Parse, explanation: str, *also: str, secret: bool = False) -> Any:
+def _setting(default: Any, parse: Check, explanation: str, *also: str, secret: bool = False) -> Any:
     """Declare a setting; *also* names environment variables of delayed_job that are honoured after our own."""
     metadata = {"default": default, "parse": parse, "explanation": explanation, "also": also}
     return dataclasses.field(default_factory=lambda: default, metadata=metadata, repr=not secret)
@@ -266,7 +237,7 @@ class Settings:
     write_concern: str | int = _setting(
         "majority", _write_concern, "how many nodes acknowledge a write; less than majority can lose jobs"
     )
-    enqueue_timeout: timedelta = _setting(timedelta(seconds=10), _duration(), "how long an enqueue tries")
+    enqueue_timeout: timedelta = _setting(timedelta(seconds=10), time_limit, "how long an enqueue tries")
 
     imports: tuple[str, ...] = _setting(
         (), _module_names, "modules to import beside the app, as they declare its jobs; with commas"
@@ -292,25 +263,25 @@ class Settings:
     )
 
     max_attempts: int = _setting(25, _number(1), "failures after which a job is given up on")
-    max_run_time: timedelta = _setting(timedelta(hours=4), _duration(), "how long a job may run")
+    max_run_time: timedelta = _setting(timedelta(hours=4), time_limit, "how long a job may run")
     max_losses: int = _setting(5, _number(1), "lost workers after which a job is given up on")
     max_releases: int = _setting(30, _number(1), "interrupted runs after which a job is given up on")
     undeclared_for: timedelta = _setting(
         timedelta(days=1),
-        _duration(zero=True),
+        delay,
         "how long a job whose name no worker knows is put off before it is given up on; 0: not at all",
     )
     retry_jitter: float = _setting(0.1, _share, "share by which delays before retries are lengthened at random")
     destroy_failed_jobs: bool = _setting(False, _truth, "delete jobs that are given up on instead of keeping them")
     keep_completed: timedelta | None = _setting(
-        None, _duration(), "how long completed jobs are kept; default: not at all"
+        None, time_limit, "how long completed jobs are kept; default: not at all"
     )
     job_id_retention: timedelta = _setting(
-        timedelta(days=1), _duration(), "how long an ended job whose id the caller chose is kept"
+        timedelta(days=1), time_limit, "how long an ended job whose id the caller chose is kept"
     )
 
     stats_retention: timedelta = _setting(
-        timedelta(days=14), _duration(zero=True), "how long figures about runs are kept; 0: none are collected"
+        timedelta(days=14), delay, "how long figures about runs are kept; 0: none are collected"
     )
 
     queues: tuple[str, ...] = _setting(
@@ -334,7 +305,7 @@ class Settings:
     )
     sleep_delay: timedelta = _setting(
         timedelta(seconds=5),
-        _duration(),
+        time_limit,
         "longest wait between two looks into an empty queue; six times that while a stream tells of jobs",
         "SLEEP_DELAY",
     )
@@ -342,18 +313,16 @@ class Settings:
         500, _number(0, 10_000), "most jobs reserved at once; 0: strictly one at a time", "READ_AHEAD"
     )
     exit_on_complete: bool = _setting(False, _truth, "leave when nothing is due")
-    lease: timedelta = _setting(timedelta(seconds=60), _duration(), "how long a lock lives without renewal")
-    heartbeat: timedelta = _setting(timedelta(seconds=10), _duration(), "how often locks are renewed")
-    shutdown_timeout: timedelta = _setting(
-        timedelta(seconds=25), _duration(zero=True), "how long running jobs may go on after a stop"
-    )
+    lease: timedelta = _setting(timedelta(seconds=60), time_limit, "how long a lock lives without renewal")
+    heartbeat: timedelta = _setting(timedelta(seconds=10), time_limit, "how often locks are renewed")
+    shutdown_timeout: timedelta = _setting(timedelta(seconds=25), delay, "how long running jobs may go on after a stop")
     boot_timeout: timedelta = _setting(
         timedelta(seconds=60),
-        _duration(),
+        time_limit,
         "how long a process may take to import the app before it is replaced; each time twice as long",
     )
     timeout_grace: timedelta = _setting(
-        timedelta(seconds=60), _duration(), "how long a job's code may go on after its time-out"
+        timedelta(seconds=60), time_limit, "how long a job's code may go on after its time-out"
     )
     name: str | None = _setting(None, _text, "label of the worker; default: made of host, process id and a random part")
     prefix: str = _setting("", str, "text put before the worker's label")

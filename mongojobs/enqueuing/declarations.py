@@ -12,9 +12,10 @@ from typing import Any, Final, Literal, TypedDict
 
 from mongojobs.core.calling import generator_kind, is_async
 from mongojobs.core.errors import NotAJobError, OptionError
+from mongojobs.core.job import JOB_OPTIONS
 from mongojobs.core.retry import Backoff
 from mongojobs.core.words.durations import parse_duration
-from mongojobs.enqueuing.options import EnqueueOptions, Options
+from mongojobs.enqueuing.options import OPTIONS, checked
 from mongojobs.payload.calls.methods import all_parameters, fits, refuse_generator
 from mongojobs.payload.registry import Declaration, Kind, full_name, job_name
 
@@ -22,17 +23,10 @@ Errors = type[BaseException] | tuple[type[BaseException], ...] | list[type[BaseE
 Names = str | tuple[str, ...] | list[str]
 
 HOOKS: Final = ("enqueue", "before", "success", "error", "after", "failure")
-OVERRIDES: Final = (
-    "display_name",
-    "queue_name",
-    "max_attempts",
-    "max_run_time",
-    "reschedule_at",
-    "destroy_failed_jobs",
-)
-
-_OPTIONS: Final = {"queue_name": "queue", "max_attempts": "max_attempts", "max_run_time": "max_run_time"}
+_OPTIONS: Final = {option.of_object: name for name, option in JOB_OPTIONS.items() if option.of_object}
 """The overrides that stand for an option of an enqueue."""
+
+OVERRIDES: Final = ("display_name", *_OPTIONS, "reschedule_at", "destroy_failed_jobs")
 
 
 class Declared(TypedDict, total=False):
@@ -80,7 +74,7 @@ def _checked(declared: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unknown(name: str) -> str:
-    if name in EnqueueOptions.__annotations__:
+    if name in OPTIONS:
         return f"unknown declaration {name!r}: it is said at each enqueue, by .options({name}=...).delay(...)"
     near = get_close_matches(name, _CHECKS, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
@@ -134,14 +128,7 @@ def _check_value(label: str, name: str, value: object) -> None:
     elif name == "reschedule_at":
         raise OptionError(f"{label} must be a method that takes (now, attempts), got {value!r:.200}")
     elif (option := _OPTIONS.get(name)) is not None:
-        try:
-            Options.of({option: value})
-        except OptionError as error:
-            raise OptionError(f"{label}{str(error).removeprefix(option)}") from None
-
-
-def _option(name: str, value: object) -> object:
-    return getattr(Options.of({name: value}), name)
+        checked(option, value, label=label)
 
 
 def _as_given(_name: str, value: object) -> object:
@@ -211,10 +198,7 @@ def _check_sensitive(target: Any, names: tuple[str, ...]) -> None:
 _CHECKS: dict[str, Callable[[str, Any], object]] = {
     "name": _as_given,
     "aliases": _names,
-    "queue": _option,
-    "priority": _option,
-    "max_attempts": _option,
-    "max_run_time": _option,
+    **{name: checked for name, option in JOB_OPTIONS.items() if option.is_declared},
     "retry_on": _error_classes,
     "discard_on": _error_classes,
     "on_missing": _on_missing,

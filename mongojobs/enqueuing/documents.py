@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from typing import Any, ClassVar, NoReturn
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final, NoReturn
 
 from mongoengine import Document, QuerySet
+from mongoengine.base import BaseField
 from mongoengine.fields import (
     BooleanField,
     DateTimeField,
@@ -17,6 +20,8 @@ from mongoengine.fields import (
 )
 
 from mongojobs.core.errors import ReadOnlyError, RegistrationError
+from mongojobs.core.fields import kind_of
+from mongojobs.core.job import FIELDS
 from mongojobs.core.words.naming import public
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.asynchronous import refuse_hidden
@@ -64,7 +69,36 @@ class DelayedJobs(QuerySet):
     delete = _refuse("deleting", _DELETE)
 
 
-class DelayedJob(Document):
+_FIELD_BY_KIND: Final[Mapping[str, Callable[..., BaseField]]] = {
+    "JobId": DynamicField,
+    "str": StringField,
+    "State": StringField,
+    "int": IntField,
+    "bool": BooleanField,
+    "datetime": DateTimeField,
+    "timedelta": DynamicField,
+    "Mapping[str, Any]": DictField,
+    "tuple[str, ...]": functools.partial(ListField, StringField()),
+    "tuple[Mapping[str, Any], ...]": functools.partial(ListField, DictField()),
+}
+"""The field of MongoEngine for one that is annotated like this in ``Job``."""
+
+_NAMES: Final = {"meta": "meta_"}
+"""Of fields whose name means something else to MongoEngine."""
+
+_Fields: Any = type(
+    "_Fields",
+    (),
+    {
+        _NAMES.get(field.name, field.name): _FIELD_BY_KIND[kind_of(field)](
+            db_field="_id" if field.name == "id" else field.name, primary_key=field.name == "id"
+        )
+        for field in FIELDS
+    },
+)
+
+
+class DelayedJob(_Fields, Document):
     """The jobs as a MongoEngine document, for queries: ``DelayedJob.objects(queue="mail", state="failed")``.
 
     It reads the collection of the default app, whatever its name and connection. Raises ReadOnlyError on every write.
@@ -76,39 +110,6 @@ class DelayedJob(Document):
         "strict": False,
         "queryset_class": DelayedJobs,
     }
-
-    id = DynamicField(primary_key=True)
-    name = StringField()
-    queue = StringField()
-    priority = IntField()
-    run_at = DateTimeField()
-    state = StringField()
-    handler = DictField()
-    attempts = IntField()
-    max_attempts = IntField()
-    max_run_time = DynamicField()
-    locked_at = DateTimeField()
-    locked_by = StringField()
-    locked_until = DateTimeField()
-    lock_token = StringField()
-    fence = IntField()
-    losses = IntField()
-    releases = IntField()
-    snoozes = IntField()
-    deferred_since = DateTimeField()
-    deferred_reason = StringField()
-    created_at = DateTimeField()
-    failed_at = DateTimeField()
-    finished_at = DateTimeField()
-    expire_at = DateTimeField()
-    last_error = StringField()
-    errors = ListField(DictField())
-    ran_by = StringField()
-    took = DynamicField()
-    retries = ListField(DictField())
-    tags = ListField(StringField())
-    meta_ = DictField(db_field="meta")
-    id_given = BooleanField()
 
     @classmethod
     def _get_collection(cls) -> Any:

@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from mongojobs.core.errors import OptionError
-from mongojobs.core.job import Job
+from mongojobs.core.job import FIELDS, JOB_OPTIONS, Job
 from mongojobs.enqueuing.options import Options
 from mongojobs.payload.calls.invoke import call_hook, run_to_end
 
-CHANGEABLE: Final = ("queue", "priority", "run_at", "max_attempts", "max_run_time", "tags", "meta")
-_NEEDED: Final = ("queue", "priority", "run_at")
+_NEEDED: Final = tuple(field.name for field in FIELDS if field.default is dataclasses.MISSING)
 
 Meta = Mapping[str, Any] | None
 
@@ -39,12 +38,12 @@ def _changes(job: Job, changed: Job, encode_meta: Callable[[Options], Meta]) -> 
     """Return what *changed* has otherwise than *job*, checked. Raises OptionError."""
     given = {
         field.name: getattr(changed, field.name)
-        for field in dataclasses.fields(Job)
-        if field.compare and _differ(getattr(job, field.name), getattr(changed, field.name))
+        for field in FIELDS
+        if _differ(getattr(job, field.name), getattr(changed, field.name))
     }
     for name, value in given.items():
-        if name not in CHANGEABLE:
-            raise OptionError(f"{name} is not for a hook to change: it may change {', '.join(CHANGEABLE)}")
+        if name not in JOB_OPTIONS:
+            raise OptionError(f"{name} is not for a hook to change: it may change {', '.join(JOB_OPTIONS)}")
         if value is None and name in _NEEDED:
             raise OptionError(f"{name} must not be None")
     options = Options.of(given)

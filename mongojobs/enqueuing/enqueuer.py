@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import bson
 from bson import ObjectId
@@ -13,22 +14,26 @@ from bson import ObjectId
 from mongojobs.core.calling import ran
 from mongojobs.core.clock import Clock, SystemClock
 from mongojobs.core.errors import EnqueueUnknownError, OptionError, QueueFullError
-from mongojobs.core.job import Document, Job, JobId
+from mongojobs.core.job import FIELDS, JOB_OPTIONS, Document, Job, JobId
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.limits import LONGEST_NAME
 from mongojobs.core.notices import JobEnqueued
-from mongojobs.core.settings import Settings, queue_name
+from mongojobs.core.settings import Settings
 from mongojobs.enqueuing.enqueue_hook import hooked
 from mongojobs.enqueuing.inline import Inline, Remembered
-from mongojobs.enqueuing.options import Options
+from mongojobs.enqueuing.options import Options, checked
 from mongojobs.payload.calls.handler import Call, Payloads
 from mongojobs.payload.documents.locations import asking_within
+from mongojobs.payload.precedence import applying
 from mongojobs.store.faults import DatabaseError, describe, not_stored
 from mongojobs.store.time_limits import Budget
 
 T = TypeVar("T")
 
 LARGEST_META_BYTES = 16 * 1024
+
+_KEPT: Final = tuple(field.name for field in FIELDS if field.name in JOB_OPTIONS and field.default is not MISSING)
+"""The options that are kept with the job as they are."""
 
 
 class Store(Protocol):
@@ -224,18 +229,16 @@ class Enqueuer:
 
     def _fields(self, call: Call, options: Options, budget: Budget) -> dict[str, Any]:
         """Return the fields of a job but for its dates: all that can be refused, which needs no database."""
-        queue = self._queue(call, options)
+        queue: str = self._decided("queue", call, options)
         handler, meta = self._encoded(call, options, budget)
         return {
+            **{name: getattr(options, name) for name in _KEPT},
             "id": ObjectId() if options.job_id is None else options.job_id,
             "id_given": options.job_id is not None,
             "name": call.name[:LONGEST_NAME],
             "queue": queue,
-            "priority": self._priority(call, options, queue),
+            "priority": self._decided("priority", call, options, queue=queue),
             "handler": handler,
-            "max_attempts": options.max_attempts,
-            "max_run_time": options.max_run_time,
-            "tags": options.tags,
             "meta": meta,
         }
 
@@ -254,25 +257,16 @@ class Enqueuer:
         with budget.spent():
             return self._store().clock.now()
 
-    def _queue(self, call: Call, options: Options) -> str:
-        """Choose the queue: the option, the job object's ``queue_name``, the declaration's, the default."""
-        if options.queue:
-            return options.queue
-        if own := _of_job_object(call, "queue_name"):
-            try:
-                return queue_name(own)
-            except ValueError as error:
-                raise OptionError(f"queue_name of {call.name} {error}, got {own!r}") from None
-        declared = call.declaration.queue if call.declaration else None
-        return declared or self._settings.default_queue_name
-
-    def _priority(self, call: Call, options: Options, queue: str) -> int:
-        """Choose the priority: the option, the declaration's, the one of the queue, the default."""
-        if options.priority is not None:
-            return options.priority
-        if call.declaration and call.declaration.priority is not None:
-            return call.declaration.priority
-        return self._settings.queue_attributes.get(queue, {}).get("priority", self._settings.default_priority)
+    def _decided(self, name: str, call: Call, options: Options, *, queue: str = "") -> Any:
+        """Return the value of *name* for this job, which is stored with it."""
+        return applying(
+            name,
+            getattr(options, name),
+            ask=None if call.job_object is None else lambda attribute, _check: _of_object(call, name, attribute),
+            declaration=call.declaration,
+            settings=self._settings,
+            queue=queue,
+        )
 
     def _meta(self, options: Options) -> Mapping[str, Any] | None:
         if options.meta is None:
@@ -298,7 +292,8 @@ def _dated(fields: dict[str, Any], options: Options, now: datetime) -> Job:
     return Job.of(fields)
 
 
-def _of_job_object(call: Call, name: str) -> Any:
-    """Return the job object's attribute *name*, or what its method of that name returns."""
-    value = getattr(call.job_object, name, None)
-    return ran(name, value()) if callable(value) else value
+def _of_object(call: Call, name: str, attribute: str) -> Any:
+    """Return what the job object says of the option *name*, None if nothing. Raises OptionError."""
+    value = getattr(call.job_object, attribute, None)
+    value = ran(attribute, value()) if callable(value) else value
+    return checked(name, value, label=f"{attribute} of {call.name}") if value not in (None, "") else None

@@ -1,27 +1,24 @@
-"""The options of an enqueue: one list, the same for every way to enqueue."""
+"""The options of an enqueue: one list, the same for every way to enqueue.
+
+Those that are kept with the job are declared with the fields of ``Job``, the others here.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from bson import ObjectId
-
-from mongojobs.core.clock import truncate
+from mongojobs.core import checks
 from mongojobs.core.errors import OptionError
-from mongojobs.core.job import JobId
-from mongojobs.core.limits import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
-from mongojobs.core.settings import plain_text, queue_name
-from mongojobs.core.words.durations import parse_duration
+from mongojobs.core.fields import Option, option
+from mongojobs.core.job import JOB_OPTIONS, JobId
 
 if TYPE_CHECKING:
     from mongojobs.store.clients import Session
-
-MOST_TAGS = 100
 
 
 class EnqueueOptions(TypedDict, total=False):
@@ -51,13 +48,20 @@ class Options:
     queue: str | None = None
     priority: int | None = None
     run_at: datetime | None = None
-    run_in: timedelta | None = None
+    run_in: timedelta | None = field(
+        default=None, metadata=option(checks.delay, "how long it waits before it is due", flags=("--in",))
+    )
     max_attempts: int | None = None
     max_run_time: timedelta | None = None
     tags: tuple[str, ...] = ()
     meta: Mapping[str, Any] | None = None
-    session: Session | None = None
-    job_id: JobId | None = None
+    session: Session | None = field(
+        default=None, metadata=option(checks.session, "a session of PyMongo, whose transaction it takes part in")
+    )
+    job_id: JobId | None = field(
+        default=None,
+        metadata=option(checks.job_id, "its id, chosen by you: a second enqueue with it changes nothing", metavar="ID"),
+    )
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Options:
@@ -67,9 +71,9 @@ class Options:
     def with_changes(self, given: Mapping[str, Any]) -> Options:
         """Return these options overlaid with those *given*."""
         for name in given:
-            if name not in _CHECKS:
+            if name not in OPTIONS:
                 raise OptionError(unknown_option(name))
-        values: dict[str, Any] = {name: _checked(name, value) for name, value in given.items() if value is not None}
+        values: dict[str, Any] = {name: checked(name, value) for name, value in given.items() if value is not None}
         changed = dataclasses.replace(self, **values)
         if changed.run_at is not None and changed.run_in is not None:
             raise OptionError("give run_at or run_in, not both")
@@ -83,95 +87,21 @@ class Options:
 
 def unknown_option(name: str, more: Iterable[str] = ()) -> str:
     """Return what to say of an option that is none of an enqueue and none of *more*."""
-    known = [*_CHECKS, *more]
+    known = [*OPTIONS, *more]
     near = get_close_matches(name, known, n=1)
     hint = f", did you mean {near[0]}?" if near else ""
     return f"unknown option {name!r}{hint} The options are {', '.join(known)}"
 
 
-def _checked(name: str, value: object) -> object:
+def checked(name: str, value: object, *, label: str = "") -> Any:
+    """Return *value* as the option *name* keeps it. Raises OptionError that calls it by its *label*."""
     try:
-        return _CHECKS[name](value)
+        return OPTIONS[name].check(value)
     except ValueError as error:
-        raise OptionError(f"{name} {error}, got {value!r:.200}") from None
+        raise OptionError(f"{label or name} {error}, got {value!r:.200}") from None
 
 
-def _priority(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not LOWEST_PRIORITY <= value <= HIGHEST_PRIORITY:
-        raise ValueError(f"must be a whole number between {LOWEST_PRIORITY} and {HIGHEST_PRIORITY}")
-    return int(value)
-
-
-def _run_at(value: object) -> datetime:
-    if not isinstance(value, datetime):
-        raise ValueError("must be a datetime with a time zone")
-    if value.utcoffset() is None:
-        raise ValueError("must have a time zone, as datetime.now(UTC) has")
-    return truncate(value)
-
-
-def _run_in(value: object) -> timedelta:
-    delay = parse_duration(value)
-    if delay < timedelta(0):
-        raise ValueError("must be 0 or more")
-    return delay
-
-
-def _max_attempts(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= HIGHEST_PRIORITY:
-        raise ValueError("must be a whole number, 1 or more")
-    return int(value)
-
-
-def _max_run_time(value: object) -> timedelta:
-    limit = parse_duration(value)
-    if limit <= timedelta(0):
-        raise ValueError("must be more than 0")
-    return limit
-
-
-def _tags(value: object) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        raise ValueError("must be a list of texts")
-    if len(value) > MOST_TAGS:
-        raise ValueError(f"must be at most {MOST_TAGS} texts")
-    if not all(isinstance(tag, str) and 0 < len(tag) <= LONGEST_NAME for tag in value):
-        raise ValueError(f"must be texts of 1 to {LONGEST_NAME} characters")
-    return tuple(map(plain_text, value))
-
-
-def _meta(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ValueError("must be a dict")
-    return value
-
-
-def _session(value: object) -> object:
-    if not hasattr(value, "in_transaction"):
-        raise ValueError("must be a PyMongo ClientSession")
-    return value
-
-
-def _job_id(value: object) -> JobId:
-    if isinstance(value, ObjectId):
-        return value
-    if isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and value.isprintable():
-        return plain_text(value)
-    if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
-        return value
-    raise ValueError(f"must be an ObjectId, a 64-bit int or a printable text of 1 to {LONGEST_NAME} characters")
-
-
-_CHECKS = {
-    "queue": queue_name,
-    "priority": _priority,
-    "run_at": _run_at,
-    "run_in": _run_in,
-    "max_attempts": _max_attempts,
-    "max_run_time": _max_run_time,
-    "tags": _tags,
-    "meta": _meta,
-    "session": _session,
-    "job_id": _job_id,
+OPTIONS: Final[Mapping[str, Option]] = {
+    one.name: one.metadata.get("option") or JOB_OPTIONS[one.name] for one in dataclasses.fields(Options)
 }
 NO_OPTIONS = Options()

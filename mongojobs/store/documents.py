@@ -7,6 +7,7 @@ is not stored at all. Fields that this version does not know are ignored.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import MISSING
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -14,7 +15,8 @@ from bson import Int64, ObjectId
 
 from mongojobs.core.change import Change
 from mongojobs.core.errors import DamagedPayloadError
-from mongojobs.core.job import STATES, Document, Job
+from mongojobs.core.fields import kind_of
+from mongojobs.core.job import FAILED, FIELDS, STATES, Document, Job
 from mongojobs.core.limits import HIGHEST_PRIORITY, KEPT_ENTRIES, LARGEST_COUNT, LOWEST_PRIORITY, cut
 from mongojobs.store.filters import EPOCH
 from mongojobs.store.reading import DAMAGED, WHOLE, aware, count, text
@@ -38,78 +40,56 @@ _TABLE: Final = frozenset({dict})
 _LIST: Final = frozenset({list})
 _TRUTH: Final = frozenset({bool})
 
-_REQUIRED: Final[dict[str, frozenset[type]]] = {
-    "_id": _IDS,
-    "name": _TEXT,
-    "queue": _TEXT,
-    "priority": _COUNT,
-    "run_at": _DATE,
-    "handler": _TABLE,
-    "state": _TEXT,
+_TYPES_BY_KIND: Final[dict[str, frozenset[type]]] = {
+    "JobId": _IDS,
+    "str": _TEXT,
+    "State": _TEXT,
+    "int": _COUNT,
+    "bool": _TRUTH,
+    "datetime": _DATE,
+    "timedelta": _COUNT,
+    "Mapping[str, Any]": _TABLE,
+    "tuple[str, ...]": _LIST,
+    "tuple[Mapping[str, Any], ...]": _LIST,
 }
-_OPTIONAL: Final[dict[str, frozenset[type]]] = {
-    "attempts": _COUNT,
-    "max_attempts": _COUNT,
-    "max_run_time": _COUNT,
-    "locked_at": _DATE,
-    "locked_by": _TEXT,
-    "locked_until": _DATE,
-    "lock_token": _TEXT,
-    "fence": _COUNT,
-    "losses": _COUNT,
-    "releases": _COUNT,
-    "snoozes": _COUNT,
-    "deferred_since": _DATE,
-    "deferred_reason": _TEXT,
-    "created_at": _DATE,
-    "failed_at": _DATE,
-    "finished_at": _DATE,
-    "expire_at": _DATE,
-    "last_error": _TEXT,
-    "errors": _LIST,
-    "ran_by": _TEXT,
-    "took": _COUNT,
-    "retries": _LIST,
-    "tags": _LIST,
-    "meta": _TABLE,
-    "id_given": _TRUTH,
+"""As what a field is stored that is annotated like this in ``Job``."""
+_SHOWN_BY_KIND: Final[dict[str, Any]] = {
+    "str": DAMAGED,
+    "State": FAILED,
+    "int": 0,
+    "datetime": EPOCH,
+    "Mapping[str, Any]": {},
 }
-_TYPES: Final = _REQUIRED | _OPTIONAL
-_DATES: Final = {field for field, types in _TYPES.items() if types is _DATE}
-_COUNTERS: Final = ("attempts", "fence", "losses", "releases", "snoozes")
-_DURATIONS: Final = ("max_run_time", "took")
-_LISTS: Final = ("errors", "retries", "tags")
-_TABLES: Final = ("errors", "retries")
+"""What is shown of a field that must have a value, and has none that makes sense."""
+
+
+def _named(*kinds: str) -> tuple[str, ...]:
+    return tuple(field.name for field in FIELDS if kind_of(field) in kinds)
+
+
+_NAMES: Final = {field.name: "_id" if field.name == "id" else field.name for field in FIELDS}
+_TYPES: Final = {_NAMES[field.name]: _TYPES_BY_KIND[kind_of(field)] for field in FIELDS}
+_DATES: Final = set(_named("datetime"))
+_DURATIONS: Final = _named("timedelta")
+_TABLES: Final = _named("tuple[Mapping[str, Any], ...]")
+_LISTS: Final = (*_TABLES, *_named("tuple[str, ...]"))
+_TRUTHS: Final = _named("bool")
+_COUNTERS: Final = tuple(field.name for field in FIELDS if field.type == "int" and field.default == 0)
+_REQUIRED: Final = tuple(_NAMES[field.name] for field in FIELDS if field.default is MISSING or field.default)
 _NEVER_NULL: Final = {*_REQUIRED, *_COUNTERS}
-_KEPT_IF_SET: Final = _OPTIONAL.keys() - {*_COUNTERS, *_DURATIONS, *_LISTS, "id_given"}
-_SHOWN_INSTEAD: Final[dict[str, Any]] = {
-    "name": DAMAGED,
-    "queue": DAMAGED,
-    "priority": 0,
-    "run_at": EPOCH,
-    "handler": {},
-    "state": "failed",
+_STORED_AS_THEY_ARE: Final = _TYPES.keys() - {*_DURATIONS, *_LISTS, *_TRUTHS}
+_BLANK: Final[Document] = {_NAMES[field.name]: field.default for field in FIELDS if _NAMES[field.name] in _NEVER_NULL}
+_SHOWN_INSTEAD: Final = {
+    field.name: _SHOWN_BY_KIND[kind_of(field)] for field in FIELDS if field.name != "id" and field.name in _REQUIRED
 }
 
 
 def to_document(job: Job) -> Document:
     """Return *job* as it is stored."""
-    document: Document = {
-        "_id": job.id,
-        "name": job.name,
-        "queue": job.queue,
-        "priority": job.priority,
-        "run_at": job.run_at,
-        "state": job.state,
-        "handler": job.handler,
-        "attempts": job.attempts,
-        "fence": job.fence,
-        "losses": job.losses,
-        "releases": job.releases,
-        "snoozes": job.snoozes,
-    }
+    document = _BLANK.copy()
+    document["_id"] = job.id
     for field, value in vars(job).items():
-        if field in _KEPT_IF_SET and value is not None:
+        if value is not None and field in _STORED_AS_THEY_ARE:
             document[field] = value
     for field in _DURATIONS:
         if (duration := getattr(job, field)) is not None:
@@ -117,8 +97,9 @@ def to_document(job: Job) -> Document:
     for field in _LISTS:
         if items := getattr(job, field):
             document[field] = list(items)
-    if job.id_given:
-        document["id_given"] = True
+    for field in _TRUTHS:
+        if getattr(job, field):
+            document[field] = True
     return document
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from mongojobs.core.checks import queue_name
 from mongojobs.core.clock import Clock
 from mongojobs.core.job import Document
-from mongojobs.core.settings import queue_name
 from mongojobs.store import reading
 from mongojobs.store.clients import Jobs, beside
 from mongojobs.store.filters import EPOCH

@@ -70,7 +70,7 @@ def show(options: GlobalOptions, /, *, job_id: str, as_json: bool) -> None:
         job = look_up(database.store, job_id)
         now = database.store.clock.now()
     if as_json:
-        print_json({**job_document(job), "handler": job.handler, "errors": job.errors, "meta": job.meta})
+        print_json(job_document(job, in_detail=True))
         return
     print_job(job, now)
 

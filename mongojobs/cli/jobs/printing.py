@@ -22,6 +22,8 @@ from mongojobs.cli.shared.output import (
     say,
     shortened,
 )
+from mongojobs.core.fields import DETAILED, LISTED, kind_of
+from mongojobs.core.job import FIELDS
 from mongojobs.core.words.wording import to_json
 
 if TYPE_CHECKING:
@@ -37,11 +39,6 @@ _COLUMNS: Final = (
     TableColumn("LAST ERROR"),
 )
 _LEAST_ERROR_WIDTH: Final = 30
-_LISTED: Final = (
-    *("id", "name", "queue", "priority", "state", "run_at", "attempts", "max_attempts", "max_run_time", "losses"),
-    *("releases", "snoozes", "deferred_since", "deferred_reason", "fence", "locked_at", "locked_by", "locked_until"),
-    *("created_at", "failed_at", "finished_at", "expire_at", "tags", "last_error"),
-)
 
 
 def print_jobs(found: Sequence[Job], now: datetime) -> None:
@@ -107,11 +104,14 @@ def _print_errors(job: Job, now: datetime) -> None:
             say(f"    {line}")
 
 
-def job_document(job: Job) -> dict[str, object]:
-    """Return what ``--json`` tells of each job of a list."""
-    document = {name: getattr(job, name) for name in _LISTED}
-    document["max_run_time_seconds"] = document.pop("max_run_time")
-    return document
+def job_document(job: Job, *, in_detail: bool = False) -> dict[str, object]:
+    """Return what ``--json`` tells of a job, durations in seconds; *in_detail* also what is left out of lists."""
+    told = (LISTED, DETAILED) if in_detail else (LISTED,)
+    fields = [field for field in FIELDS if field.metadata.get("json", LISTED) in told]
+    return {
+        f"{field.name}_seconds" if kind_of(field) == "timedelta" else field.name: getattr(job, field.name)
+        for field in fields
+    }
 
 
 def _state(job: Job, now: datetime) -> str:

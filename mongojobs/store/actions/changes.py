@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from mongojobs.core.checks import queue_name
 from mongojobs.core.job import CANCELLED, READY, Document
 from mongojobs.core.limits import HIGHEST_PRIORITY, KEPT_ENTRIES, LOWEST_PRIORITY
-from mongojobs.core.settings import queue_name
 
 Change = Document | list[Document]
 """An update, or the stages of one."""

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from heapq import nlargest
 from typing import Any, Final, overload
 
+from mongojobs.core.checks import plain_text
 from mongojobs.core.errors import FilterError
 from mongojobs.core.job import ENDED, READY, RUNNING, Document, Job, State
 from mongojobs.core.job_filter import SHOWN_STATES, JobFilter, ShownState
-from mongojobs.core.settings import plain_text
 from mongojobs.store import indexes
 from mongojobs.store.actions.many import SWEEP_MILLISECONDS, Sweeping
 from mongojobs.store.documents import to_shown_job

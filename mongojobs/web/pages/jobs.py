@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 from mongojobs.core.actions import ACTIONS
 from mongojobs.core.job import Job
 from mongojobs.core.job_filter import ShownState
+from mongojobs.payload.precedence import applying
 from mongojobs.payload.show import show_briefly, show_error
 from mongojobs.web.context import Page, RequestContext
 from mongojobs.web.ids import key_of, read_key
@@ -90,11 +91,11 @@ def row_of(job: Job, visit: RequestContext) -> JobRow:
 
 
 def limits(job: Job, visit: RequestContext) -> tuple[int, timedelta]:
-    """Return how often *job* may fail and how long it may run: by its own word, its declaration's, or the settings'."""
-    declared, settings = visit.app.payloads.peek(dict(job.handler)).declaration, visit.app.settings
+    """Return how often *job* may fail and how long it may run, as far as that is known without its job object."""
+    declaration, settings = visit.app.payloads.peek(dict(job.handler)).declaration, visit.app.settings
     return (
-        job.max_attempts or (declared and declared.max_attempts) or settings.max_attempts,
-        job.max_run_time or (declared and declared.max_run_time) or settings.max_run_time,
+        applying("max_attempts", job.max_attempts or None, declaration=declaration, settings=settings),
+        applying("max_run_time", job.max_run_time or None, declaration=declaration, settings=settings),
     )
 
 
