@@ -1,5 +1,6 @@
 """The examples of docs/jobs.md are run, and do what the page says of them."""
 
+import dataclasses
 import importlib
 import re
 import sys
@@ -8,7 +9,11 @@ from datetime import timedelta
 import pytest
 
 import mongojobs
+from mongojobs.cli.enqueue import enqueue
+from mongojobs.core.fields import kind_of
+from mongojobs.core.job import JOB_OPTIONS
 from mongojobs.enqueuing.declarations import Declared
+from mongojobs.enqueuing.options import OPTIONS, Options
 from tests.support.clock import START, HeldClock
 from tests.support.command_line import ROOT
 from tests.support.documents import User
@@ -16,6 +21,33 @@ from tests.support.working import work_off
 
 TEXT = (ROOT / "docs" / "jobs.md").read_text(encoding="utf-8")
 FILE = re.compile(r"```python\n# (?P<name>\w+)\.py\n(?P<text>.*?)```", re.DOTALL)
+
+
+OPTIONS_TABLE = re.compile(r"(?<=tests/test_jobs_page.py -->\n).*?(?=<!-- end of options)", re.DOTALL)
+VALUES = {
+    "str": "a text",
+    "int": "a whole number",
+    "datetime": "a `datetime` with a time zone",
+    "timedelta": "a duration: `timedelta`, seconds, or a text such as `5m`",
+    "tuple[str, ...]": "a list of texts",
+    "Mapping[str, Any]": "a dict",
+    "JobId": "a text, a whole number, or an `ObjectId`",
+    "Session": "a `ClientSession`",
+}
+
+
+def options_table():
+    """The options of an enqueue as a table in Markdown."""
+    flags = {parameter.name: parameter for parameter in enqueue.params}
+    rows = [
+        f"| `{field.name}` | {VALUES[kind_of(field)]} | {OPTIONS[field.name].text} | {flag(flags.get(field.name))} |"
+        for field in dataclasses.fields(Options)
+    ]
+    return "\n".join(["| option | values | what it is | `mongojobs enqueue` |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def flag(parameter):
+    return f"`{parameter.opts[-1]} {parameter.metavar}`" if parameter else ""
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +124,14 @@ class TestTheReference:
         rows = "".join(re.findall(r"^\| (`\w+`.*?) \|", TEXT, re.MULTILINE))
 
         assert [name for name in Declared.__annotations__ if f"`{name}`" not in rows] == []
+
+    def test_lists_the_options_of_an_enqueue(self):
+        assert OPTIONS_TABLE.search(TEXT)[0] == options_table()
+
+    def test_names_every_option_that_a_hook_may_change(self):
+        [sentence] = re.findall(r"it may change (.*?), by the\s", TEXT, re.DOTALL)
+
+        assert re.findall(r"`(\w+)`", sentence) == list(JOB_OPTIONS)
 
 
 class TestAnExample:

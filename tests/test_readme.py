@@ -13,6 +13,7 @@ import pytest
 from mongojobs.cli.main import COMMANDS
 from mongojobs.core.settings import Settings, explanation
 from mongojobs.core.words.durations import format_duration
+from mongojobs.enqueuing.options import OPTIONS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -96,6 +97,11 @@ class TestReadme:
 
     def test_settings_table_is_up_to_date(self):
         assert SETTINGS.search(README)[0] == settings_table()
+
+    def test_names_every_option_of_an_enqueue(self):
+        [sentence] = re.findall(r"^\*\*Options\*\* of every enqueue: .*?\.\s", README, re.MULTILINE | re.DOTALL)
+
+        assert [name for name in OPTIONS if f"`{name}`" not in sentence] == []
 
     def test_procfile_example_is_what_the_readme_shows(self):
         lines = (ROOT / "Procfile.example").read_text().splitlines()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import Field, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,8 @@ from mongojobs.cli.shared.opening import open_app
 from mongojobs.cli.shared.options import Command, DurationType, own_option, with_options
 from mongojobs.cli.shared.output import iso, json_option, print_json, printable, say
 from mongojobs.cli.shared.settings import refuse_without_app
+from mongojobs.core.fields import kind_of
+from mongojobs.enqueuing.options import OPTIONS, Options
 
 if TYPE_CHECKING:
     from mongojobs.app import MongoJobs
@@ -55,13 +58,34 @@ class TimeType(click.ParamType):  # type: ignore[type-arg]  # older ones take no
         return parsed_time(value, lambda message: self.fail(message, param, ctx))
 
 
+FLAGS: Final = tuple(field for field in fields(Options) if field.name != "session")
+"""The options of an enqueue that can be typed."""
+
+_TYPES_BY_KIND: Final[Mapping[str, Mapping[str, Any]]] = {
+    "str": {"metavar": "TEXT"},
+    "JobId": {"metavar": "ID"},
+    "int": {"type": int, "metavar": "N"},
+    "timedelta": {"type": DurationType(), "metavar": "DURATION"},
+    "datetime": {"type": TimeType(), "metavar": "ISO"},
+    "Mapping[str, Any]": {"type": JsonType(dict, "object"), "metavar": "JSON"},
+    "tuple[str, ...]": {"multiple": True, "metavar": "TEXT"},
+}
+"""The flag of an option that is annotated like this."""
+
+
+def _flag(field: Field[Any]) -> click.Option:
+    option, kind = OPTIONS[field.name], dict(_TYPES_BY_KIND[kind_of(field)])
+    if option.metavar:
+        kind["metavar"] = option.metavar
+    spellings = option.flags or (f"--{field.name.replace('_', '-')}",)
+    text = f"{option.text}; may be repeated" if "multiple" in kind else option.text
+    return own_option(*spellings, field.name, text=text, **kind)
+
+
 @with_options(
     own_option("--args", text="positional arguments", type=JsonType(list, "list"), default="[]", metavar="JSON"),
     own_option("--kwargs", text="keyword arguments", type=JsonType(dict, "object"), default="{}", metavar="JSON"),
-    own_option("--in", "run_in", text="how long it waits before it is due", type=DurationType(), metavar="DURATION"),
-    own_option("--at", "run_at", text="when it is due, with a time zone", type=TimeType(), metavar="ISO"),
-    own_option("-q", "--queue", text="its queue", metavar="NAME"),
-    own_option("--priority", text="its priority; lower runs first", type=int, metavar="N"),
+    *map(_flag, FLAGS),
     own_option("--wait", text="wait until it has ended; exit status 1 if it failed", is_flag=True),
     own_option("--timeout", text="how long to wait at most", type=DurationType(), metavar="DURATION"),
     json_option(),
@@ -88,11 +112,11 @@ def enqueue(
     """
     refuse_without_app(options)
     app = open_app(options).app
-    job = _enqueue(app, name, args, kwargs, {key: value for key, value in values.items() if value is not None})
+    job = app.enqueuer.enqueue(_call(name, args, kwargs), Options.of(values))
     ended = _wait(app, job, timeout) if wait else None
     if as_json:
         print_json(
-            {"id": job.id, "name": job.name, "queue": job.queue, "run_at": job.run_at, "state": ended or "ready"}
+            {"id": job.id, "name": job.name, "queue": job.queue, "run_at": job.run_at, "state": ended or job.state}
         )
     else:
         say(f"Enqueued {job.id} {printable(job.name)} in the queue {printable(job.queue)}, due {iso(job.run_at)}")
@@ -103,12 +127,6 @@ def enqueue(
 
 
 _ENDED: Final = {"completed": "completed", "failed": "failed", "cancelled": "been cancelled"}
-
-
-def _enqueue(app: MongoJobs, name: str, args: list[Any], kwargs: dict[str, Any], options: dict[str, Any]) -> Job:
-    from mongojobs.enqueuing.options import Options
-
-    return app.enqueuer.enqueue(_call(name, args, kwargs), Options.of(options))
 
 
 def _call(name: str, args: list[Any], kwargs: dict[str, Any]) -> Call:

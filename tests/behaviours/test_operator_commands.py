@@ -458,6 +458,14 @@ class TestEnqueue:
         assert (made.name, made.handler["kwargs"]) == ("Greeting", {"name": "Ada"})
         assert made.run_at - made.created_at == timedelta(hours=1)
 
+    def test_changes_nothing_with_an_id_that_is_there(self, app, here):
+        flags = ("enqueue", f"{SAMPLE_APP}.append", "--args", '["x", "y"]', "--job-id", "order-17", "--json")
+
+        first, second = json.loads(here(*flags).output), json.loads(here(*flags, "--queue", "mail").output)
+
+        assert (first["id"], first["queue"]) == (second["id"], second["queue"]) == ("order-17", "default")
+        assert len(app.store.find()) == 1
+
     def test_waits_until_the_job_has_ended(self, here, ledger):
         with working():
             done = here("enqueue", f"{SAMPLE_APP}.append", "--args", json.dumps([str(ledger), "done"]), "--wait")
