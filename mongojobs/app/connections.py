@@ -58,6 +58,11 @@ class Link:
     alias: str | None = None
 
     @property
+    def shown_address(self) -> str:
+        """The address without credentials, empty where it is not known."""
+        return clients.safe_uri(self.address) if self.address and "://" in self.address else ""
+
+    @property
     def is_current(self) -> bool:
         """Whether the client is still the one of its alias; cheap, since each enqueue asks.
 

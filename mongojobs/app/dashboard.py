@@ -62,8 +62,7 @@ def within(limit: timedelta) -> Iterator[None]:
 def place(app: MongoJobs) -> str:
     """Return where the jobs are, for people: collection, database and hosts, never the credentials."""
     link = app.link
-    address = clients.safe_uri(link.address) if link.address and "://" in link.address else ""
-    hosts = address.partition("://")[2].partition("/")[0]
+    hosts = link.shown_address.partition("://")[2].partition("/")[0]
     return f"{app.settings.collection} in {link.database}{f' on {hosts}' if hosts else ''}"
 
 

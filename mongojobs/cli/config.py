@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
@@ -12,9 +12,6 @@ from mongojobs.cli.shared.opening import Opened, open_app
 from mongojobs.cli.shared.options import Command, with_options
 from mongojobs.cli.shared.output import TableColumn, json_option, print_json, print_table, say
 from mongojobs.cli.shared.settings import app_named
-
-if TYPE_CHECKING:
-    from mongojobs.core.settings import Settings
 
 _COLUMNS: Final = (TableColumn("SETTING"), TableColumn("VALUE"), TableColumn("FROM"))
 
@@ -27,6 +24,8 @@ def config(options: GlobalOptions, /, *, as_json: bool) -> None:
 
     The first source that names a setting wins: flags, the environment, pyproject.toml, configure() in the app.
     """
+    from mongojobs.app.dashboard import shown_setting
+
     opened = open_app(options)
     app, place = app_named(options), _place(opened)
     if as_json:
@@ -37,13 +36,6 @@ def config(options: GlobalOptions, /, *, as_json: bool) -> None:
         _COLUMNS,
         [(name, shown_setting(opened.settings, name), origin) for name, origin in opened.origins.items()],
     )
-
-
-def shown_setting(settings: Settings, name: str) -> str:
-    """Return the value of a setting for people; the URI without its credentials."""
-    from mongojobs.app.dashboard import shown_setting
-
-    return shown_setting(settings, name)
 
 
 def _place(opened: Opened) -> str | None:

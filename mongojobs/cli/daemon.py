@@ -68,7 +68,6 @@ def _pid_dir_option() -> click.Option:
         "--pid-dir",
         text="folder of the pid file; made if missing; nobody else may be able to write to it",
         variable="MONGOJOBS_PID_DIR",
-        envvar="MONGOJOBS_PID_DIR",
         type=click.Path(file_okay=False, path_type=Path),
         default=Path("tmp/pids"),
         show_default=True,

@@ -19,7 +19,6 @@ def heartbeat_option(text: str, *, required: bool = False) -> click.Option:
         "--heartbeat-file",
         text=text,
         variable="MONGOJOBS_HEARTBEAT_FILE",
-        envvar="MONGOJOBS_HEARTBEAT_FILE",
         required=required,
         type=click.Path(dir_okay=False, path_type=Path),
         metavar="FILE",

@@ -319,9 +319,8 @@ AboutJob = (
 )
 """The notices about one job, which they carry as ``job``."""
 
-Notice = (
-    AboutJob
-    | WorkerStarted
+AboutWorker = (
+    WorkerStarted
     | WorkerStopping
     | WorkerTold
     | WorkerStopped
@@ -331,11 +330,10 @@ Notice = (
     | BatchDone
     | JobsReserved
     | ReserveFailed
-    | JobRescued
-    | JobQuarantined
-    | CallbackRaised
-    | DatabaseAway
-    | DatabaseBack
-    | Warned
-    | ActionTaken
 )
+"""The notices about a worker's own process and its loop."""
+
+AboutOthers = JobRescued | JobQuarantined | CallbackRaised | DatabaseAway | DatabaseBack | Warned | ActionTaken
+"""The notices about what happened to the database and to jobs of other workers, and about what people did."""
+
+Notice = AboutJob | AboutWorker | AboutOthers

@@ -33,15 +33,8 @@ def texts_of(stored: object) -> Iterator[str]:  # noqa: C901, PLR0912 - a table,
             yield from (str(stored), str(stored.int), repr(stored.bytes)[2:-1])
         case bytes():
             yield from _bytes(stored)
-        case list() | tuple():
-            for item in stored:
-                yield from texts_of(item)
-        case dict() if TAG in stored:
-            yield from _tagged(str(stored[TAG]), stored.get("v"))
-        case dict():
-            for key, item in stored.items():
-                yield str(key)
-                yield from texts_of(item)
+        case list() | tuple() | dict():
+            yield from _texts_inside(stored)
         case Decimal() | Decimal128():
             yield from _decimal(str(stored))
         case datetime():
@@ -61,6 +54,18 @@ def texts_of(stored: object) -> Iterator[str]:  # noqa: C901, PLR0912 - a table,
             yield from (str(stored.time), _inner_repr(stored))
         case _:
             return
+
+
+def _texts_inside(stored: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> Iterator[str]:
+    if isinstance(stored, dict) and TAG in stored:
+        yield from _tagged(str(stored[TAG]), stored.get("v"))
+    elif isinstance(stored, dict):
+        for key, item in stored.items():
+            yield str(key)
+            yield from texts_of(item)
+    else:
+        for item in stored:
+            yield from texts_of(item)
 
 
 def escaped(text: str) -> set[str]:

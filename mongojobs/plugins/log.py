@@ -98,7 +98,13 @@ def _level(notice: n.Notice) -> int:
             return _LEVELS.get(type(notice), logging.INFO)
 
 
-def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a decision
+def _text(notice: n.Notice) -> str:
+    if isinstance(notice, n.AboutJob):
+        return f"{notice.job} {_about_job(notice)}"
+    return _about_worker(notice) if isinstance(notice, n.AboutWorker) else _about_others(notice)
+
+
+def _about_worker(notice: n.AboutWorker) -> str:  # noqa: C901 - a table, not a decision
     match notice:
         case n.WorkerStarted(settings=settings):
             return f"Starting job worker: {settings}"
@@ -122,6 +128,12 @@ def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a deci
             return f"Reserved {counted(jobs, 'job')} in {in_seconds(seconds)}"
         case n.ReserveFailed(reason=reason):
             return f"Could not reserve: {reason}"
+        case _:
+            assert_never(notice)
+
+
+def _about_others(notice: n.AboutOthers) -> str:
+    match notice:
         case n.Warned(message=message):
             return message
         case n.DatabaseAway(doing=doing, error=error, refused=True):
@@ -142,7 +154,7 @@ def _text(notice: n.Notice) -> str:  # noqa: C901, PLR0912 - a table, not a deci
             about = f"{job}: " if job else ""
             return f"{about}Error when running {what}: {_last_word(trace)}"
         case _:
-            return f"{notice.job} {_about_job(notice)}"
+            assert_never(notice)
 
 
 def _waiting_for(running: tuple[str, ...], seconds: float) -> str:

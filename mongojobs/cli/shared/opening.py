@@ -47,11 +47,9 @@ class Opened:
     @property
     def place(self) -> str:
         """Where the jobs are and who said so, without the password. Raises ConfigurationError."""
-        from mongojobs.store.clients import safe_uri
-
         link = self.app.link
         source = self.origins["uri"] if link.source == "uri" else link.source
-        address = safe_uri(link.address) if link.address and "://" in link.address else ""
+        address = link.shown_address
         where = address if address.endswith(f"/{link.database}") else f"database {link.database} {address}".rstrip()
         return f"{self.settings.collection} in {where} (from {'--uri' if source == 'flag' else source})"
 

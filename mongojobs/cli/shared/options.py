@@ -104,6 +104,8 @@ class DurationType(click.ParamType):  # type: ignore[type-arg]  # older ones tak
 
 def own_option(*names: str, text: str, variable: str = "", **options: Any) -> click.Option:
     """Return a flag that is no setting, with the environment *variable* that says the same."""
+    if variable:
+        options.setdefault("envvar", variable)
     if "--queue" in names:
         options.setdefault("shell_complete", complete_queues)
     return click.Option(names, help=_help(text, [variable] if variable else []), **options)
@@ -125,19 +127,14 @@ def global_options(*, after: bool = False) -> list[click.Option]:
     Those *after* it are not in its help, and win; the environment is read by the others.
     """
 
-    def option(*names: str, text: str, variable: str, **options: Any) -> click.Option:
-        envvar = None if after else variable
-        return own_option(*names, text=text, variable=variable, envvar=envvar, hidden=after, **options)
+    def option(*names: str, **options: Any) -> click.Option:
+        if after:
+            options["envvar"] = None
+        return own_option(*names, **options, hidden=after)
 
     return [
         option("-A", "--app", text=_APP, variable="MONGOJOBS_APP", metavar="MODULE[:ATTR]"),
-        click.Option(
-            ("-I", "--import", "imports"),
-            help=_help("modules to import beside the app, as they declare its jobs; may be repeated", [_IMPORTS]),
-            metavar="MODULE",
-            multiple=True,
-            hidden=after,
-        ),
+        _import_option(hidden=after),
         *(_global_setting(name, hidden=after) for name in GLOBAL_SETTINGS),
         option(
             "--config",
@@ -162,9 +159,6 @@ def global_options(*, after: bool = False) -> list[click.Option]:
     ]
 
 
-_IMPORTS: Final = "MONGOJOBS_IMPORTS"
-"""It is read with all other settings, not by click."""
-
 _APP: Final = (
     "module of the app, imported so that its jobs are known and its connection is made; ATTR may be a factory, which is"
     " called, or a MongoJobs instance"
@@ -175,8 +169,15 @@ def _global_names() -> list[str]:
     return ["app", "imports", "config", "chdir", "color", *GLOBAL_SETTINGS]
 
 
-def _global_setting(name: str, *, hidden: bool) -> click.Option:
+def _import_option(*, hidden: bool) -> click.Option:
     """Return a flag whose environment variable is read with all other settings, not by click."""
+    text = "modules to import beside the app, as they declare its jobs; may be repeated"
+    names = ("-I", "--import", "imports")
+    return click.Option(names, help=_help(text, ["MONGOJOBS_IMPORTS"]), metavar="MODULE", multiple=True, hidden=hidden)
+
+
+def _global_setting(name: str, *, hidden: bool) -> click.Option:
+    """Return a flag whose variable is read likewise."""
     metavar, text = GLOBAL_SETTINGS[name]
     text = _help(text, [ENVIRONMENT_PREFIX + name.upper()])
     return click.Option([_flag(name)], help=text, metavar=metavar, hidden=hidden)

@@ -51,7 +51,6 @@ def work(context: click.Context, /, **values: Any) -> None:
         "--fail-on-error",
         text="exit status 1 if any job failed",
         variable="MONGOJOBS_FAIL_ON_ERROR",
-        envvar="MONGOJOBS_FAIL_ON_ERROR",
         is_flag=True,
     ),
 )

@@ -7,7 +7,6 @@ import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
-from mongojobs.cli.config import shown_setting
 from mongojobs.cli.shared.failures import NO, NO_APP, Failure, failure
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import HOW_TO_NAME_JOBS, Opened, open_app
@@ -109,6 +108,8 @@ class _FailedRuns:
 
 def _log_origins(opened: Opened, *, is_supervised: bool) -> None:
     """Log which settings come from outside of the app, and from where, so that nobody is surprised by a variable."""
+    from mongojobs.app.dashboard import shown_setting
+
     logger.info("Jobs: %s", opened.place)
     outside = [
         f"{name}={shown_setting(opened.settings, name)} (from {origin})"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import mongojobs
-from mongojobs.cli.config import shown_setting
+from mongojobs.app.dashboard import shown_setting
 from mongojobs.cli.main import mongojobs as command_line
 from mongojobs.core.settings import Settings
 from tests.support.command_line import runner
