@@ -47,20 +47,23 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Show what tests of faults counted, which comes with their reports, from whichever process."""
     torn_down = [report for report in terminalreporter.stats.get("", []) if report.when == "teardown"]
-    verdicts = [(report, dict(report.user_properties)["verdict"]) for report in torn_down if report.user_properties]
+    verdicts = [
+        (report.nodeid.split("::", 1)[1], verdict)
+        for report in torn_down
+        for name, verdict in report.user_properties
+        if name == "verdict"
+    ]
     if verdicts:
         terminalreporter.section(f"faults: what was counted, with --seed {config.option.seed}")
         terminalreporter.write_line(f"{'jobs':>7} {'runs':>7} {'lost':>5} {'extra':>6} {'standstill':>11}  test")
-    for report, verdict in verdicts:
-        terminalreporter.write_line(
-            "{jobs:>7} {runs:>7} {lost:>5} {extra_runs:>6} {standstill:>9.1f} s  ".format(**verdict)
-            + report.nodeid.split("::", 1)[1]
-        )
+    row = "{jobs:>7} {runs:>7} {lost:>5} {extra_runs:>6} {standstill:>9.1f} s  {test}"
+    for test, verdict in verdicts:
+        terminalreporter.write_line(row.format(test=test, **verdict))
 
 
 @pytest.fixture(scope="session")
 def mongod() -> Iterator[Server]:
-    """A real server, a replica set of one, shared by all tests; a test that kills nodes starts its own."""
+    """A real server, a replica set of one, shared by all tests of this process; one that kills nodes starts its own."""
     with Server(replica_set=1, quick=True) as server:
         yield server
 
