@@ -132,7 +132,7 @@ def _connections(
     try:
         with time_limit(clients.PATIENCE.total_seconds()):
             clients.check_server(main)
-            store.check_access()
+            store.queries.check_access()
             has_streams = clients.topology(main) in ("replica set", "sharded") and not _options_against_streams(main)
     except faults.DatabaseError as error:
         raise faults.unavailable(error) from error

@@ -15,7 +15,7 @@ from mongojobs.core.words.durations import format_duration
 from mongojobs.core.words.wording import NONE
 from mongojobs.store import clients
 from mongojobs.store.reader.failures import FailureGroup
-from mongojobs.store.reader.pages import Count, QueueStatus
+from mongojobs.store.reader.job_reader import Count, QueueStatus
 from mongojobs.store.reader.server import Server, server
 from mongojobs.store.reader.waiting import DeferredName, Waiting, WaitingJobs
 from mongojobs.store.time_limits import time_limit
@@ -69,8 +69,7 @@ def place(app: MongoJobs) -> str:
 def what_waits(app: MongoJobs, *, most: int) -> Waiting:
     """Return the *most* jobs that have been due for the longest time, by name. Raises StoreUnavailableError."""
     with plain_errors():
-        store = app.store
-        return WaitingJobs(store.collection, store.clock, store.settings).by_name(most=most)
+        return WaitingJobs(app.store.queries).by_name(most=most)
 
 
 def what_is_deferred(app: MongoJobs, *, most: int) -> list[DeferredName]:
@@ -79,8 +78,7 @@ def what_is_deferred(app: MongoJobs, *, most: int) -> list[DeferredName]:
     Raises StoreUnavailableError.
     """
     with plain_errors():
-        store = app.store
-        return WaitingJobs(store.collection, store.clock, store.settings).deferred(most=most)
+        return WaitingJobs(app.store.queries).deferred(most=most)
 
 
 @dataclass(frozen=True, slots=True)

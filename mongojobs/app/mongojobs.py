@@ -79,7 +79,7 @@ class MongoJobs(Operating):
 
     @property
     def store(self) -> JobStore:
-        """Every call to the database. Raises ConnectionMissingError."""
+        """The life of the jobs in their collection. Raises ConnectionMissingError."""
         link, opened = self.link, self._opened
         if opened is not None and opened[0] is link:
             return opened[1]
@@ -95,8 +95,8 @@ class MongoJobs(Operating):
                 stacklevel=3,
             )
         store = open_store(link.client, link.database, self.settings, self._clock)
-        store.on_warning = lambda message: self.lifecycle.notify(Warned("", message))
-        store.match_argument = ArgumentSearch(self.payloads)
+        store.queries.on_warning = lambda message: self.lifecycle.notify(Warned("", message))
+        store.queries.match_argument = ArgumentSearch(self.payloads)
         return store
 
     @cached_property

@@ -22,13 +22,14 @@ from mongojobs.core.job_filter import JobFilter, ShownState
 from mongojobs.core.limits import LONGEST_NAME, cut
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.payload.search import ArgumentSearch
-from mongojobs.store.actions.many import OnProgress
+from mongojobs.store.actions.job_actions import JobActions
+from mongojobs.store.actions.sweep import OnProgress
 from mongojobs.store.faults import DatabaseError, is_refused, unavailable
 from mongojobs.store.indexes import IndexReport, check_indexes, create_indexes
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.pauses import Pause, PauseStore
 from mongojobs.store.reader.failures import FailureGroup
-from mongojobs.store.reader.pages import ALL, MOST_COUNTED, Count, JobPage, QueueStatus
+from mongojobs.store.reader.job_reader import ALL, MOST_COUNTED, Count, JobPage, JobReader, QueueStatus
 from mongojobs.store.stats import StatsStore
 from mongojobs.store.workers import WorkerStatus, WorkerStore
 
@@ -78,8 +79,18 @@ class Operating:
 
     @property
     def store(self) -> JobStore:
-        """Every call to the database."""
+        """The life of the jobs in their collection."""
         raise NotImplementedError
+
+    @property
+    def actions(self) -> JobActions:
+        """What people do with jobs."""
+        return JobActions(self.store.queries)
+
+    @property
+    def reader(self) -> JobReader:
+        """What people are shown of the jobs."""
+        return JobReader(self.store.queries)
 
     @property
     def payloads(self) -> Payloads:
@@ -112,17 +123,17 @@ class Operating:
 
         The next one is ``find(..., after=page.next)``.
         """
-        return self.store.page(job_filter, limit=limit, after=after)
+        return self.reader.page(job_filter, limit=limit, after=after)
 
     @plain_errors()
     def count(self, job_filter: JobFilter = ALL, *, limit: int | None = MOST_COUNTED) -> Count:
         """Return how many jobs match, counted up to *limit*; None: exactly, however long that takes."""
-        return self.store.count(job_filter, most=limit)
+        return self.reader.count(job_filter, most=limit)
 
     @plain_errors()
     def counts(self, job_filter: JobFilter = ALL, *, limit: int = MOST_COUNTED) -> dict[ShownState, Count]:
         """Return how many jobs that match are in each state, counted up to *limit*; furthest in the one it names."""
-        return self.store.counts(job_filter, most=limit)
+        return self.reader.counts(job_filter, most=limit)
 
     @plain_errors()
     def count_for(self, verb: Verb, job_filter: JobFilter) -> int:
@@ -130,12 +141,12 @@ class Operating:
 
         Raises FilterError.
         """
-        return sum(self.store.count(part, most=None).number for part in ACTIONS[verb].among(job_filter))
+        return sum(self.reader.count(part, most=None).number for part in ACTIONS[verb].among(job_filter))
 
     @plain_errors()
     def failures(self, *, latest: int = 1000, queue: str | None = None) -> list[FailureGroup]:
         """Return the *latest* failed jobs in groups of the same name, error and place, the largest group first."""
-        return self.store.failures(latest=latest, queue=queue)
+        return self.reader.failures(latest=latest, queue=queue)
 
     @plain_errors()
     def why(self, job_id: JobId) -> list[Reason]:
@@ -151,7 +162,7 @@ class Operating:
                 now=self.store.clock.now(),
                 pause=pauses.get(job.queue),
                 workers=self.workers(),
-                ahead=self.store.ahead_of(job) if waits else Count(0),
+                ahead=self.reader.ahead_of(job) if waits else Count(0),
                 problem=None if self.payloads.codec.registry.is_empty else self.payloads.problem(job.handler),
                 missing_indexes=self._missing_indexes(),
                 undeclared_for=self.store.settings.undeclared_for,
@@ -161,7 +172,7 @@ class Operating:
     @plain_errors()
     def cancel(self, job_id: JobId) -> Job:
         """Cancel a job that has not begun. Raises StateError."""
-        return self.store.cancel(job_id)
+        return self.actions.cancel(job_id)
 
     @plain_errors()
     def retry(self, job_id: JobId, *, by: str | None = None) -> Job:
@@ -169,23 +180,23 @@ class Operating:
 
         *by* is who wants it, which is kept with the job.
         """
-        return self.store.retry(job_id, by=_person(by))
+        return self.actions.retry(job_id, by=_person(by))
 
     @plain_errors()
     def delete(self, job_id: JobId) -> Job:
         """Delete a job that is not running. Raises StateError."""
-        return self.store.delete(job_id)
+        return self.actions.delete(job_id)
 
     @plain_errors()
     def run_now(self, job_id: JobId) -> Job:
         """Let a scheduled job be due now. Raises StateError."""
-        return self.store.hasten(job_id)
+        return self.actions.hasten(job_id)
 
     @plain_errors()
     @_option_errors()
     def move(self, job_id: JobId, *, queue: str | None = None, priority: int | None = None) -> Job:
         """Give a job that has not begun another queue or priority. Raises OptionError, StateError."""
-        return self.store.move(job_id, queue=queue, priority=priority)
+        return self.actions.move(job_id, queue=queue, priority=priority)
 
     @plain_errors()
     def cancel_all(self, job_filter: JobFilter, *, on_progress: OnProgress | None = None) -> int:
@@ -194,22 +205,22 @@ class Operating:
         As all changes of many jobs it goes batch by batch, tells *on_progress* after each how many it has changed and
         looked at, and may be broken off there. Jobs that begin to run meanwhile are left alone. Raises FilterError.
         """
-        return self.store.cancel_all(job_filter, on_progress=on_progress)
+        return self.actions.cancel_all(job_filter, on_progress=on_progress)
 
     @plain_errors()
     def retry_all(self, job_filter: JobFilter, *, by: str | None = None, on_progress: OnProgress | None = None) -> int:
         """Let the failed and cancelled jobs that match run again; return how many. Raises FilterError."""
-        return self.store.retry_all(job_filter, by=_person(by), on_progress=on_progress)
+        return self.actions.retry_all(job_filter, by=_person(by), on_progress=on_progress)
 
     @plain_errors()
     def delete_all(self, job_filter: JobFilter, *, on_progress: OnProgress | None = None) -> int:
         """Delete the jobs that match and do not run; return how many. Raises FilterError."""
-        return self.store.delete_all(job_filter, on_progress=on_progress)
+        return self.actions.delete_all(job_filter, on_progress=on_progress)
 
     @plain_errors()
     def run_all_now(self, job_filter: JobFilter, *, on_progress: OnProgress | None = None) -> int:
         """Let the scheduled jobs that match be due now; return how many. Raises FilterError."""
-        return self.store.hasten_all(job_filter, on_progress=on_progress)
+        return self.actions.hasten_all(job_filter, on_progress=on_progress)
 
     @plain_errors()
     @_option_errors()
@@ -225,7 +236,7 @@ class Operating:
 
         Raises OptionError, FilterError.
         """
-        return self.store.move_all(job_filter, queue=queue, priority=priority, on_progress=on_progress)
+        return self.actions.move_all(job_filter, queue=queue, priority=priority, on_progress=on_progress)
 
     @plain_errors()
     def rescue_all(self, *, on_progress: OnProgress | None = None) -> int:
@@ -258,7 +269,7 @@ class Operating:
     def queues(self, *, limit: int = MOST_COUNTED) -> list[QueueStatus]:
         """Return the queues that have jobs or are paused, by name, with at most *limit* counted in each."""
         now, pauses = self.store.clock.now(), {pause.queue: pause for pause in self.pauses.all()}
-        counted = self.store.queue_counts(sorted({*self.store.known_queues(), *pauses}), most=limit)
+        counted = self.reader.queue_counts(sorted({*self.reader.known_queues(), *pauses}), most=limit)
         return [
             QueueStatus(
                 queue=counts.queue,
@@ -272,12 +283,12 @@ class Operating:
     @plain_errors()
     def report(self, *, limit: int = MOST_COUNTED) -> Report:
         """Return all queues and how many jobs are in each state, with at most *limit* counted of each."""
-        return Report(queues=self.queues(limit=limit), counts=self.store.counts(most=limit), at=self.store.clock.now())
+        return Report(queues=self.queues(limit=limit), counts=self.reader.counts(most=limit), at=self.store.clock.now())
 
     @plain_errors()
     def queue_names(self) -> list[str]:
         """Return the names of queues that have jobs, or that a living worker names, sorted."""
-        return sorted({*self.store.known_queues(), *self._worked_on()})
+        return sorted({*self.reader.known_queues(), *self._worked_on()})
 
     @plain_errors()
     def latency(self) -> dict[str, timedelta]:
@@ -288,14 +299,14 @@ class Operating:
         """
         now, paused = self.store.clock.now(), {pause.queue for pause in self.pauses.all()}
         return {
-            queue: NO_WAIT if queue in paused else _latency(self.store.oldest_due(queue), now=now, is_paused=False)
+            queue: NO_WAIT if queue in paused else _latency(self.reader.oldest_due(queue), now=now, is_paused=False)
             for queue in self.store.ready_queues()
         }
 
     @plain_errors()
     def workers(self) -> list[WorkerStatus]:
         """Return the workers that are alive, by name, as busy as the jobs say that they hold now."""
-        held = self.store.held_by_worker()
+        held = self.reader.held_by_worker()
         return [worker.holding(held.get(worker.name, 0)) for worker in self.worker_store.alive()]
 
     @plain_errors()
@@ -354,11 +365,11 @@ class Operator(Operating):
     def __init__(self, store: JobStore, payloads: Payloads) -> None:
         self._store = store
         self._payloads = payloads
-        store.match_argument = ArgumentSearch(payloads)
+        store.queries.match_argument = ArgumentSearch(payloads)
 
     @property
     def store(self) -> JobStore:
-        """Every call to the database."""
+        """The life of the jobs in their collection."""
         return self._store
 
     @property

@@ -14,7 +14,7 @@ from mongojobs.cli.shared.options import Command, DurationType, own_option, with
 from mongojobs.cli.shared.output import confirm, counted, say
 
 if TYPE_CHECKING:
-    from mongojobs.store.actions.many import OnProgress
+    from mongojobs.store.actions.sweep import OnProgress
 
 CLEARABLE: Final = ("ready", "failed", "cancelled", "completed")
 ENDED: Final = ("completed", "cancelled", "failed")
@@ -53,13 +53,13 @@ def clear(
     if failed_only and state not in (None, "failed"):
         raise click.UsageError(f"--failed-only and --state {state} exclude each other")
     with open_database(options) as database:
-        store = database.store
+        actions = database.operator.actions
         chosen: dict[str, Any] = {
             "queue": queue,
             "state": "failed" if failed_only else state,
-            "older_than": None if older_than is None else store.clock.now() - older_than,
+            "older_than": None if older_than is None else database.store.clock.now() - older_than,
         }
-        number = store.count_clear(**chosen)
+        number = actions.count_clear(**chosen)
         if chosen["state"] is None and older_than is None:
             report_running(database.operator, JobFilter(queue=queue))
         if number == 0:
@@ -67,7 +67,7 @@ def clear(
             return
         confirm(f"Delete {counted(number, 'job')} for good from {database.place}?", yes=yes)
         with progress(number, "Deleted") as on_progress:
-            deleted = store.clear(**chosen, on_progress=on_progress)
+            deleted = actions.clear(**chosen, on_progress=on_progress)
         say(f"Deleted {counted(deleted, 'job')}.")
 
 
@@ -109,13 +109,13 @@ def purge(
     settings keep_completed and destroy_failed_jobs.
     """
     with open_database(options) as database:
-        store = database.store
-        before = store.clock.now() - older_than
+        actions = database.operator.actions
+        before = database.store.clock.now() - older_than
         chosen = [{"queue": queue, "state": state, "older_than": before} for state in states or ENDED]
 
         def delete(on_progress: OnProgress) -> int:
-            return sum(store.clear(**one, on_progress=on_progress) for one in chosen)
+            return sum(actions.clear(**one, on_progress=on_progress) for one in chosen)
 
-        number = sum(store.count_clear(**one) for one in chosen)
+        number = sum(actions.count_clear(**one) for one in chosen)
         question = f"Delete {counted(number, 'job')} for good from {database.place}?"
         sweep(number, delete, question=question, done="Deleted", yes=yes, dry_run=dry_run)

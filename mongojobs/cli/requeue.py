@@ -56,7 +56,7 @@ def _retry(database: Database, job_filter: JobFilter, *, dry_run: bool, yes: boo
 
 
 def _take_back(database: Database, *, dry_run: bool, yes: bool) -> None:
-    number = database.store.count_stuck()
+    number = database.operator.reader.count_stuck()
     sweep(
         number,
         lambda on_progress: database.operator.rescue_all(on_progress=on_progress),

@@ -27,7 +27,7 @@ from mongojobs.cli.workers import said_by
 
 if TYPE_CHECKING:
     from mongojobs.app.operations import Report
-    from mongojobs.store.reader.pages import Count
+    from mongojobs.store.reader.job_reader import Count
     from mongojobs.store.workers import WorkerStatus
 
 _WORKERS: Final = (
@@ -86,7 +86,7 @@ def check(context: click.Context, /, *, max_age: timedelta, queues: tuple[str, .
     """
     names = _names(queues)
     with open_database(context.obj) as database:
-        late: Count = database.store.count_late(max_age, queues=names)
+        late: Count = database.operator.reader.count_late(max_age, queues=names)
     if as_json:
         print_json({"late": late.number, "max_age_seconds": max_age, "queues": names or None})
     elif late.number:

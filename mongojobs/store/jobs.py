@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from mongojobs.core import transitions
 from mongojobs.core.clock import Clock, ServerClock
+from mongojobs.core.job import READY, Job, JobId
 from mongojobs.core.settings import Settings
-from mongojobs.store.actions.many import Sweeping
-from mongojobs.store.actions.one import Tending
-from mongojobs.store.base import Quarantined
-from mongojobs.store.clients import Client, ClientTime, jobs_collection
-from mongojobs.store.filters import EPOCH, QueueSelector
+from mongojobs.store import indexes
+from mongojobs.store.clients import Client, ClientTime, Session, jobs_collection
+from mongojobs.store.documents import to_shown_job
+from mongojobs.store.filters import EPOCH, QueueSelector, one
+from mongojobs.store.lifecycle.end import Ending
 from mongojobs.store.lifecycle.insert import Inserting
 from mongojobs.store.lifecycle.rescue import Rescued, Rescuing
-from mongojobs.store.lifecycle.reserve import WIDEST_SPREAD
-from mongojobs.store.reader.explain import Explaining
-from mongojobs.store.reader.pages import Looking
+from mongojobs.store.lifecycle.reserve import WIDEST_SPREAD, Reserving, ready_queues
+from mongojobs.store.queries import Quarantined, Queries
 
 __all__ = ["EPOCH", "WIDEST_SPREAD", "JobStore", "Quarantined", "QueueSelector", "Rescued", "open_store"]
 
 
-class JobStore(Inserting, Looking, Rescuing, Tending, Sweeping, Explaining):
-    """The jobs in their collection; threads may share it.
+class JobStore:
+    """The life of the jobs in their collection, for those who enqueue and for workers; threads may share it.
 
     The filter of each write names the state that the job leaves and, when that is ``running``, the lock token;
     ``rescue`` alone names an expired ``locked_until`` instead. What does not match is not ours any more: the methods
@@ -28,11 +32,156 @@ class JobStore(Inserting, Looking, Rescuing, Tending, Sweeping, Explaining):
     The table in ``core.transitions`` says which transitions there are, and what each writes; ``end`` and ``end_all``
     are for those of a run.
 
-    ``adopt`` belongs to ``reserve``: it finds what a call without an answer has locked. What people do with one job
-    they can do with many: ``cancel_all``, ``retry_all``, ``hasten_all``, ``move_all``, ``delete_all``.
+    ``adopt`` belongs to ``reserve``: it finds what a call without an answer has locked. What people do, from ``cancel``
+    to ``clear``, are methods of ``JobActions``.
     """
+
+    def __init__(self, queries: Queries) -> None:
+        self.queries = queries
+        self.collection = queries.collection
+        self.clock = queries.clock
+        self.settings = queries.settings
+        self._inserting = Inserting(queries)
+        self._ending = Ending(queries)
+        self._reserving = Reserving(queries, self._ending)
+        self._rescuing = Rescuing(queries)
+
+    def insert(self, job: Job, *, session: Session | None = None) -> bool:
+        """Store a new job; return False, and change nothing, if its id is there already in whatever state.
+
+        Tries for up to ``enqueue_timeout``. In a transaction, of the *session* given or bound, everything is left to
+        the transaction: errors of the driver pass through, since their labels tell it whether to start again.
+
+        Raises EnqueueUnknownError when the job may or may not be stored, EnqueueRefusedError when the database refused
+        to store it, StoreUnavailableError when it is not stored otherwise.
+        """
+        return self._inserting.insert(job, session=session)
+
+    def insert_many(self, jobs: Sequence[Job], *, session: Session | None = None) -> None:
+        """Store new jobs in one round trip and in no order; given ids that are there already count as stored.
+
+        Raises PartialEnqueueError with the ids stored and not stored, EnqueueUnknownError whose ``job_id`` is the list
+        of those that may be stored, StoreUnavailableError when none is. In a transaction as ``insert``.
+        """
+        self._inserting.insert_many(jobs, session=session)
+
+    def reserve(
+        self,
+        wanted: QueueSelector,
+        *,
+        token: str,
+        by: str,
+        lease: timedelta,
+        limit: int = 1,
+        beside: bool = False,
+        spread: int = 1,
+    ) -> list[Job]:
+        """Lock up to *limit* due jobs under *token*, the most urgent first, and return them; none if none is due.
+
+        *token* must be fresh and random, *by* is a label. The lease is counted from before the write. A job that lost
+        a worker before comes alone; with *beside*, the process holds other jobs, and one that lost two is left out.
+        With *spread*, the jobs are picked at random among the first so many times *limit*: workers that keep out of
+        each other's way get more done. It is also tried, and doubled, when others were quicker with all of the first.
+        Jobs that cannot be read are set aside as failed and told to ``queries.on_damaged``, and others are looked for.
+
+        Raises DatabaseError; then some jobs may be locked all the same, and ``adopt`` finds them.
+        """
+        return self._reserving.reserve(
+            wanted, token=token, by=by, lease=lease, limit=limit, beside=beside, spread=spread
+        )
+
+    def adopt(self, token: str, *, lease: timedelta) -> list[Job]:
+        """Return the jobs that a ``reserve`` without an answer locked under *token*, after renewing their locks.
+
+        They are read from the primary and renewed with a confirmed write; what that does not match is left out, since
+        a reserve that no majority has seen may be taken back by a failover. Raises DatabaseError.
+        """
+        return self._reserving.adopt(token, lease=lease)
+
+    def is_suspect_next(self, wanted: QueueSelector) -> bool:
+        """Return whether a job that lost two workers, and that only an empty process may take, is among the first due.
+
+        Raises DatabaseError.
+        """
+        return self._reserving.is_suspect_next(wanted)
+
+    def has_due(self, wanted: QueueSelector) -> bool:
+        """Return whether a wanted job is due, as cheaply as can be asked: it reads one key. Raises DatabaseError."""
+        return self._reserving.has_due(wanted)
+
+    def earliest_run_at(
+        self, wanted: QueueSelector, *, after: datetime, within: timedelta | None = None
+    ) -> datetime | None:
+        """Return when the first wanted job that is due later than *after* will be due; None if there is none.
+
+        After a ``reserve`` in vain, *after* is a time before it: a job that fell due since is not passed over. With
+        *within*, only jobs due so soon count. Jobs of other queues that are due before cost one index key each, so a
+        caller that will ask again anyway should say when.
+        """
+        return self._reserving.earliest_run_at(wanted, after=after, within=within)
+
+    def renew(self, jobs: Sequence[Job], *, lease: timedelta) -> list[Job]:
+        """Let the locks of *jobs* live for another *lease* from now; return those that are not ours any more."""
+        return self._ending.renew(jobs, lease=lease)
+
+    def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
+        """End the runs of *jobs*, which succeeded; return those that were not ours any more.
+
+        When a job that is gone was deleted by us or by another owner cannot be told apart within one call, those with
+        the oldest locks are named.
+        """
+        return self._ending.finish(jobs, repeated=repeated)
+
+    def end(self, job: Job, ending: transitions.Ending, *, repeated: bool = False) -> bool:
+        """Write how the run of *job* ended; return False if it was not ours any more."""
+        return self._ending.end(job, ending, repeated=repeated)
+
+    def end_all(self, endings: Sequence[tuple[Job, transitions.Ending]], *, repeated: bool = False) -> list[Job]:
+        """Write how the runs of many jobs ended, in one round trip; return the jobs that were not ours any more.
+
+        Those that are deleted take another one. Raises DatabaseError; then some may be written, and all are to be
+        written again as *repeated*.
+        """
+        return self._ending.end_all(endings, repeated=repeated)
+
+    def release(self, jobs: Sequence[Job], *, started: bool) -> list[Job]:
+        """Hand back *jobs* that were not ended, to be run at once; return those that were not ours any more.
+
+        For *started* ones it is counted, and a job is given up on the ``max_releases``-th time. May be repeated.
+        """
+        return self._ending.release(jobs, started=started)
+
+    def rescue(self, *, by: str, limit: int = 50) -> list[Rescued]:
+        """Take back up to *limit* jobs whose lease is over, each with one loss more.
+
+        They are ready at once after a first loss, later with a delay, and failed on the ``max_losses``-th. *by* is
+        named in the error that is kept with the job. Raises DatabaseError.
+        """
+        return self._rescuing.rescue(by=by, limit=limit)
+
+    def quarantine(self, *, limit: int = 50) -> list[Quarantined]:
+        """Set aside up to *limit* jobs that are ready or running and damaged so that no other query finds them.
+
+        Raises DatabaseError.
+        """
+        return self._rescuing.quarantine(limit=limit)
+
+    def get(self, job_id: JobId) -> Job | None:
+        """Return the job with this id, or None; damaged fields are shown as far as possible. Raises DatabaseError."""
+        found = self.collection.find_one(one(job_id))
+        return None if found is None else to_shown_job(found)
+
+    def ready_queues(self) -> list[str]:
+        """Return the names of the queues that have ready jobs, due or not, from a key a queue. Raises DatabaseError."""
+        return ready_queues(self.queries)
+
+    def count_queued(self, queue: str, *, limit: int) -> int:
+        """Return how many jobs of *queue* are ready, those of the future too; at most *limit*. Raises DatabaseError."""
+        query = {"state": READY, "queue": {"$eq": queue}}
+        return self.queries.count(query, index=indexes.READY_BY_QUEUE, limit=limit)
 
 
 def open_store(client: Client, database: str, settings: Settings, clock: Clock | None = None) -> JobStore:
     """Return the store of the jobs in *database*, by the server's own clock unless another is given."""
-    return JobStore(jobs_collection(client, settings, database), clock or ServerClock(ClientTime(client)), settings)
+    jobs = jobs_collection(client, settings, database)
+    return JobStore(Queries(jobs, clock or ServerClock(ClientTime(client)), settings))

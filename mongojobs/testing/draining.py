@@ -69,7 +69,7 @@ def perform(job: Job) -> object:
         result = isolated(lambda: invoke(call, job, lifecycle=lifecycle, wait=run_to_end))
     waiting = mode.get(job.id)
     if waiting is not None and waiting.state == READY:
-        mode.store.delete(job.id)
+        mode.delete(job.id)
     return result
 
 

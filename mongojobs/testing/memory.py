@@ -17,9 +17,9 @@ from mongojobs.core.errors import ConfigurationError
 from mongojobs.core.job import READY, Document, Job, JobId, State
 from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import Ending, Succeeded
-from mongojobs.store.base import is_held, is_left_as
 from mongojobs.store.documents import to_document, to_job
 from mongojobs.store.jobs import QueueSelector
+from mongojobs.store.lifecycle.end import is_held, is_left_as
 
 _AS_STORED: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 

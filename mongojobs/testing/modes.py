@@ -19,7 +19,10 @@ from mongojobs.core.words.durations import parse_duration
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.enqueuer import Enqueuer
 from mongojobs.enqueuing.inline import Remembered
+from mongojobs.store.actions.job_actions import JobActions
 from mongojobs.store.jobs import JobStore
+from mongojobs.store.queries import Queries
+from mongojobs.store.reader.job_reader import JobReader
 from mongojobs.testing.memory import MemoryStore, MovableClock
 
 P = ParamSpec("P")
@@ -54,9 +57,11 @@ class Mode:
     @property
     def store(self) -> JobStore | MemoryStore:
         """Where the jobs are. Raises ConnectionMissingError, but not in fake mode."""
-        if self.name == "fake":
-            return self._memory
-        return JobStore(self.app.store.collection, self.clock, self.app.settings)
+        return self._memory if self.name == "fake" else JobStore(self._queries())
+
+    @property
+    def _reader(self) -> JobReader | MemoryStore:
+        return self._memory if self.name == "fake" else JobReader(self._queries())
 
     def enqueuer(self) -> Enqueuer:
         """Return what turns calls into jobs of this mode."""
@@ -78,8 +83,16 @@ class Mode:
         if self.name == "inline":
             return []
         now = self.clock.now()
-        jobs = [job for job in reversed(self.store.find(state=READY, limit=0)) if queue in (None, job.queue)]
+        jobs = [job for job in reversed(self._reader.find(state=READY, limit=0)) if queue in (None, job.queue)]
         return sorted(jobs, key=lambda job: _turn(job, now))
+
+    def delete(self, job_id: JobId) -> Job:
+        """Delete a job that does not run, and return it."""
+        actions = self._memory if self.name == "fake" else JobActions(self._queries())
+        return actions.delete(job_id)
+
+    def _queries(self) -> Queries:
+        return Queries(self.app.store.collection, self.clock, self.app.settings)
 
     def _settings(self, app: MongoJobs) -> Settings:
         """Return the settings of *app* that do what the mode says, whatever its ``delay_jobs``.

@@ -90,8 +90,10 @@ class Crew:
         self._stopping = stopping
         self._sleep_delay = settings.sleep_delay
         for one in (store, connections.heartbeat_store):
-            one.on_warning = lambda message: lifecycle.notify(Warned(name, message))
-            one.on_damaged = lambda damaged: lifecycle.notify(JobQuarantined(name, damaged.job_id, damaged.reason))
+            one.queries.on_warning = lambda message: lifecycle.notify(Warned(name, message))
+            one.queries.on_damaged = lambda damaged: lifecycle.notify(
+                JobQuarantined(name, damaged.job_id, damaged.reason)
+            )
         self._overflowing_until = {False: 0.0, True: 0.0}
         self._async_seen = False
         self._ahead = 0

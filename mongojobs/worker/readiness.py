@@ -32,8 +32,8 @@ def why_not_ready(worker: Worker) -> str | None:
         return "the database has not answered yet"
     try:
         with time_limit(ANSWER_SECONDS):
-            connections.store.ping()
+            connections.store.queries.ping()
     except DatabaseError as error:
         return f"the database does not answer: {describe(error)}"
-    missing = connections.store.missing_indexes()
+    missing = connections.store.queries.missing_indexes()
     return f"missing: the index {', '.join(missing)}; run `mongojobs create-indexes`" if missing else None

@@ -11,6 +11,7 @@ from mongojobs import ConfigurationError, ConnectionMissingError, MongoJobs, Plu
 from mongojobs.core.errors import SettingsError
 from tests.support.sample_documents import Band
 from tests.support.sample_jobs import Newsletter, remember_one, remember_where
+from tests.support.stores import reader
 from tests.support.working import work_off
 
 
@@ -43,13 +44,13 @@ class TestACollectionOfItsOwn:
             job = remember_one.delay(1)
 
         assert other.get(job.id) is not None
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_gets_none_of_the_jobs_of_the_default_app(self, app, other):
         job = remember_one.delay(1)
 
         assert app.get(job.id) is not None
-        assert other.store.find() == []
+        assert reader(other.store).find() == []
 
     def test_is_the_only_one_that_its_worker_looks_into(self, app, other, recorder):
         remember_one.delay("default")
@@ -68,7 +69,7 @@ class TestACollectionOfItsOwn:
             band.record()
 
         assert work_off(app=other) == (3, 0)
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_is_named_by_a_setting_of_the_default_app_too(self, configure, connection):
         configure(collection="jobs_of_ours")
@@ -213,7 +214,7 @@ class TestEnqueueing:
         [thread.start() for thread in threads]
         [thread.join() for thread in threads]
 
-        assert sorted(job.handler["args"][0] for job in app.store.find()) == list(range(16))
+        assert sorted(job.handler["args"][0] for job in app.reader.find()) == list(range(16))
 
     def test_works_in_an_event_loop(self, app, recorder):
         async def enqueue_two():

@@ -367,7 +367,7 @@ class TestSignals:
 
         assert worker.wait() == 0
         assert lines(ledger) == ["job began", "job ended"]
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     @pytest.mark.parametrize("arguments", [("work",), ("work", "--processes", "2"), ("work", "--executor", "process")])
     def test_the_first_interrupt_says_what_is_waited_for_and_how_long(self, app, start, ledger, arguments):
@@ -665,7 +665,7 @@ class TestClear:
 
         assert ended.exit_code == 2
         assert "Delete 1 job for good from delayed_jobs" in ended.stderr
-        assert len(app.store.find()) == 1
+        assert len(app.reader.find()) == 1
 
     def test_deletes_all_but_running_jobs(self, app, start, here, ledger):
         running = sample_app.append_after.delay(str(ledger), "job", 30)
@@ -676,7 +676,7 @@ class TestClear:
         ended = here("clear", "--yes")
 
         assert ended.stdout == "Deleted 1 job.\n"
-        assert [job.id for job in app.store.find()] == [running.id]
+        assert [job.id for job in app.reader.find()] == [running.id]
 
     def test_deletes_only_what_is_chosen(self, app, here, ledger):
         waiting = sample_app.append.options(run_in=60).delay(str(ledger), "later")
@@ -684,7 +684,7 @@ class TestClear:
 
         here("clear", "--failed-only", "--yes")
 
-        assert [job.id for job in app.store.find()] == [waiting.id]
+        assert [job.id for job in app.reader.find()] == [waiting.id]
 
     def test_spares_what_is_younger(self, app, here):
         failed = a_failed_job()

@@ -102,7 +102,7 @@ class TestALink:
 
         after = remember_one.delay("after")
 
-        assert {job.id for job in app.store.find()} == {before.id, after.id}
+        assert {job.id for job in app.reader.find()} == {before.id, after.id}
         assert app.link.client is anew
 
     def test_is_missing_once_mongoengine_is_disconnected(self, app, nowhere, connection):

@@ -38,7 +38,7 @@ class TestADelayedMethod:
     def test_is_stored_with_its_target_and_its_arguments(self, app, band):
         job = band.delay.play("Waterloo", encore=True)
 
-        [stored] = app.store.find()
+        [stored] = app.reader.find()
         assert stored.id == job.id
         assert (stored.handler["kind"], stored.handler["method"]) == ("method", "play")
         assert stored.handler["target"]["v"]["key"] == {"_id": band.id}
@@ -155,7 +155,7 @@ class TestARefusal:
         with pytest.raises(NotAJobError, match="Band has no method 'pley': did you mean 'play'"):
             band.delay.pley()
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_of_an_attribute_that_is_no_method(self, app):
         with pytest.raises(NotAJobError, match=r"Coincidence\.max_attempts is no method, but int"):
@@ -167,7 +167,7 @@ class TestARefusal:
         with pytest.raises(NotAJobError, match=r"Band\.improvise_all cannot be a job: it is an async generator"):
             delay(Band).improvise_all()
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_of_arguments_shows_the_signature(self, band):
         with pytest.raises(ArgumentsError, match=r"Band#rename\(name: str\).*missing a required argument: 'name'"):
@@ -243,13 +243,13 @@ class TestTheProxy:
 
         assert shown[0] == f"<delay {band!r}>"
         assert shown[1] == f"<delay {band!r}.play>"
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     @pytest.mark.parametrize("tool", [copy.copy, copy.deepcopy, pickle.dumps, hash, bool])
     def test_stores_no_job_for_the_tools_of_python(self, app, tool):
         tool(delay(Band))
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
 
 class TestHandleAsynchronously:
@@ -257,7 +257,7 @@ class TestHandleAsynchronously:
     def test_stores_one_job_of_the_method_with_the_same_arguments(self, app, band):
         job = band.tour("Rome", year=1979)
 
-        [stored] = app.store.find()
+        [stored] = app.reader.find()
         assert stored.id == job.id
         assert stored.handler["method"] == "tour"
         assert (stored.handler["args"], stored.handler["kwargs"]) == (["Rome"], {"year": 1979})
@@ -269,14 +269,14 @@ class TestHandleAsynchronously:
         assert work_off() == (1, 0)
 
         assert recorder.facts("toured") == [("Abba", ("Rome",), {"year": 1979})]
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_leaves_a_way_to_run_it_at_once(self, app, band, recorder):
         answer = band.tour.without_delay("Rome")
 
         assert answer == "home again"
         assert recorder.deeds == ["toured"]
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_may_be_spelled_with_delay_too(self, app, band, recorder):
         band.tour.delay("Rome")
@@ -411,7 +411,7 @@ class TestHandleAsynchronously:
 
         assert work_off(1) == (1, 0)
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
         assert recorder.deeds == ["toured"]
 
 

@@ -284,7 +284,7 @@ class TestStoredJobs:
         band = sample_documents.Band(name="The Gone").save()
         band.delay.play()
         band.delay.play()
-        [first, second] = app.store.find()
+        [first, second] = app.reader.find()
         change = app.store.collection.update_one
         change({"_id": first.id}, {"$set": {"handler.method": "no_such_method"}})
         change({"_id": second.id}, {"$set": {"handler.target.v.class": "shop.Gone"}})

@@ -42,14 +42,14 @@ class TestAnUnsavedDocument:
         with pytest.raises(UnsavedDocumentError, match=r"Band that is not in the database, .*: save\(\) it first"):
             Band(name="X").delay.play()
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     @pytest.mark.behaviour("X27")
     def test_is_refused_as_an_argument(self, app):
         with pytest.raises(UnsavedDocumentError, match="argument 'value' is a Band"):
             remember_one.delay(Band(name="X"))
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     @pytest.mark.behaviour("X27")
     def test_is_refused_deep_inside_an_argument(self, app):

@@ -63,14 +63,14 @@ class TestAJobObject:
     def test_is_stored_as_one_job(self, app):
         job = enqueue(Newsletter("news"))
 
-        assert [stored.id for stored in app.store.find()] == [job.id]
+        assert [stored.id for stored in app.reader.find()] == [job.id]
 
     @pytest.mark.behaviour("S4")
     def test_without_perform_is_refused(self, app):
         with pytest.raises(NotAJobError, match="must be an instance of a class with perform"):
             enqueue(NotAJob(), priority=3)
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     @pytest.mark.behaviour("S11")
     @pytest.mark.parametrize("thing", [NotAJob(), None, "text", {"perform": 1}, Newsletter, len])
@@ -207,7 +207,7 @@ class TestAFunction:
 
         assert answer == "noted"
         assert recorder.facts("remembered") == ["now"]
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     @pytest.mark.behaviour("X25")
     def test_gets_positional_and_keyword_arguments(self, app, recorder):
@@ -279,7 +279,7 @@ class TestSize:
             remember_one.delay("x" * 2**20)
 
         assert caught.value.size > caught.value.limit == 2**20
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_has_a_limit_that_can_be_set(self, configure):
         configure(max_payload_bytes=200)
@@ -305,7 +305,7 @@ class TestMany:
         with pytest.raises(mongojobs.UnstorableValueError, match="argument 'value'"):
             remember_one.delay_many([(1,), (object(),)])
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_cannot_share_a_job_id(self, app):
         with pytest.raises(OptionError, match="job_id names one job"):
@@ -321,7 +321,7 @@ class TestMany:
         with pytest.raises(PartialEnqueueError, match="2 of 3 jobs were stored") as caught:
             remember_one.delay_many([("a",), ("refused",), ("c",)])
 
-        assert set(caught.value.stored) == {job.id for job in app.store.find()}
+        assert set(caught.value.stored) == {job.id for job in app.reader.find()}
         assert len(caught.value.not_stored) == 1
 
 

@@ -24,7 +24,7 @@ class TestAJobId:
         enqueue(Newsletter(), job_id="a")
         Band(name="X").save().delay(job_id="b").play()
 
-        assert {job.id for job in app.store.find()} == {"a", "b"}
+        assert {job.id for job in app.reader.find()} == {"a", "b"}
 
     @pytest.mark.parametrize("job_id", ["", "a\nb", "x" * 257, 2**63, 1.5, True, b"a", {"$ne": 1}])
     def test_must_be_an_object_id_a_number_or_a_short_text(self, app, job_id):

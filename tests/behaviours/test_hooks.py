@@ -161,7 +161,7 @@ class TestErrors:
         assert work_off() == (0, 1)
 
         assert recorder.deeds == ["tried", "failure"]
-        assert [job.state for job in app.store.find()] == states
+        assert [job.state for job in app.reader.find()] == states
 
     @pytest.mark.behaviour("S76")
     def test_of_the_failure_hook_are_logged_with_their_traceback(self, app, caplog):
@@ -264,7 +264,7 @@ class TestTheEnqueueHook:
         with pytest.raises(EnqueueError, match=problem):
             enqueue(Wayward())
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_may_change_all_that_an_enqueue_says(self, app, monkeypatch):
         changes = {"tags": ["red"], "meta": {"key": Decimal("1.5")}, "max_attempts": 2, "max_run_time": timedelta(1)}
@@ -293,7 +293,7 @@ class TestTheEnqueueHook:
         with pytest.raises(OptionError, match="handler is not for a hook to change"):
             enqueue(Meddler())
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_is_awaited(self, app):
         assert enqueue(DoctorContext()).queue == "awaited"
@@ -308,7 +308,7 @@ class TestTheEnqueueHook:
         with pytest.raises(NoLuckError, match="enqueue failed"):
             enqueue(Ceremonious(raises="enqueue"))
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
 
 class TestADocument:

@@ -38,6 +38,7 @@ from tests.support.sample_jobs import (
     remember_one,
 )
 from tests.support.sample_jobs import recorder as recorder_of_jobs
+from tests.support.stores import reader
 from tests.support.working import work_off
 
 
@@ -61,7 +62,7 @@ class TestInline:
         remember_one.delay(1)
         Band(name="X").save().delay.play()
 
-        assert inline.store.find() == []
+        assert reader(inline.store).find() == []
 
     @pytest.mark.behaviour("S19", "S122")
     def test_the_job_runs_during_the_enqueue(self, inline, recorder):
@@ -380,7 +381,7 @@ class TestDelayJobs:
         remember_one.delay(1)
 
         assert recorder.deeds == []
-        assert len(app.store.find()) == 1
+        assert len(app.reader.find()) == 1
 
     @pytest.mark.behaviour("S124")
     def test_a_function_that_says_yes_stores_the_job(self, configure, recorder):
@@ -389,7 +390,7 @@ class TestDelayJobs:
         remember_one.options(queue="mail").delay(1)
 
         assert recorder.deeds == []
-        assert len(app.store.find()) == 1
+        assert len(app.reader.find()) == 1
 
     @pytest.mark.behaviour("S125")
     def test_a_function_that_says_no_runs_the_job(self, configure, recorder):
@@ -398,7 +399,7 @@ class TestDelayJobs:
         remember_one.delay(1)
 
         assert recorder.deeds == ["remembered"]
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     @pytest.mark.parametrize(("answer", "stored"), [(True, 1), (False, 0)])
     def test_a_function_may_take_nothing(self, configure, answer, stored):
@@ -406,7 +407,7 @@ class TestDelayJobs:
 
         remember_one.delay(1)
 
-        assert len(app.store.find()) == stored
+        assert len(app.reader.find()) == stored
 
     def test_a_function_may_decide_for_each_of_many(self, configure, recorder):
         app = configure(delay_jobs=lambda job: job.handler["args"] == ["later"])
@@ -414,14 +415,14 @@ class TestDelayJobs:
         remember_one.delay_many([("now",), ("later",)])
 
         assert recorder.facts("remembered") == ["now"]
-        assert [job.handler["args"] for job in app.store.find()] == [["later"]]
+        assert [job.handler["args"] for job in app.reader.find()] == [["later"]]
 
     def test_many_jobs_are_not_compared_with_each_other(self, configure, counted_comparisons):
         app = configure(delay_jobs=lambda job: job.handler["args"][0] % 2 == 0)
 
         remember_one.delay_many([(n,) for n in range(100)])
 
-        assert len(app.store.find(limit=0)) == 50
+        assert len(app.reader.find(limit=0)) == 50
         assert counted_comparisons == []
 
     def test_a_function_sees_what_the_enqueue_hook_changed(self, configure):
@@ -430,4 +431,4 @@ class TestDelayJobs:
         enqueue(Restless(priority=3))
 
         assert work_off() == (1, 0)
-        assert app.store.find() == []
+        assert app.reader.find() == []

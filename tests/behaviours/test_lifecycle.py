@@ -174,14 +174,14 @@ class TestAPlugin:
 
         remember_one.delay(1)
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_that_does_not_let_many_enqueues_happen_stores_nothing(self, configure):
         app = configure(plugins=[Suppressing])
 
         assert remember_one.delay_many([(1,), (2,)]) == []
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_that_does_not_let_a_job_run_makes_it_fail(self, configure):
         app = configure(plugins=[Forgetful])

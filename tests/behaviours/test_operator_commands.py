@@ -225,7 +225,7 @@ class TestManyJobs:
 
         assert dry.output == "It would be 3 jobs; nothing was changed.\n"
         assert ended.output == "Ready again: 3 jobs.\n"
-        assert [job.queue for job in app.store.find(state="ready")] == ["mail"] * 3
+        assert [job.queue for job in app.reader.find(state="ready")] == ["mail"] * 3
 
     def test_are_cancelled_by_their_arguments(self, app, here):
         wanted = append.options(run_in=60).delay("x", "5")
@@ -233,7 +233,7 @@ class TestManyJobs:
 
         here("jobs", "cancel", "--arg", "0=x", "--arg", '1="5"', "--yes")
 
-        assert [job.id for job in app.store.find(state="cancelled")] == [wanted.id]
+        assert [job.id for job in app.reader.find(state="cancelled")] == [wanted.id]
 
     def test_are_cancelled_by_the_document_whose_method_they_call(self, app, here):
         band = Band(name="Abba").save()
@@ -242,7 +242,7 @@ class TestManyJobs:
 
         here("jobs", "cancel", "--arg", f"target={band.id}", "--yes")
 
-        assert [job.id for job in app.store.find(state="cancelled")] == [wanted.id]
+        assert [job.id for job in app.reader.find(state="cancelled")] == [wanted.id]
 
     def test_are_cancelled_by_tag_and_priority(self, app, here):
         wanted = append.options(run_in=60, tags=["vip"], priority=5).delay("x", "y")
@@ -251,11 +251,11 @@ class TestManyJobs:
 
         here("jobs", "cancel", "--tag", "vip", "--priority", "5", "--yes")
 
-        assert [job.id for job in app.store.find(state="cancelled")] == [wanted.id]
+        assert [job.id for job in app.reader.find(state="cancelled")] == [wanted.id]
 
     def test_are_listed_by_the_worker_that_ran_them_in_vain(self, app, here):
         failed_jobs(1)
-        [failed] = app.store.find(state="failed")
+        [failed] = app.reader.find(state="failed")
         worker = failed.errors[0]["worker"]
 
         assert str(failed.id) in here("jobs", "list", "--worker", worker).output
@@ -332,7 +332,7 @@ class TestManyJobs:
 
         assert ended.exit_code == 2
         assert re.search(r"\d jobs? in delayed_jobs in .*There is no terminal to ask on", ended.stderr)
-        assert {job.state for job in app.store.find()} == {"ready", "failed"}
+        assert {job.state for job in app.reader.find()} == {"ready", "failed"}
 
     def test_in_a_state_that_forbids_it_are_refused(self, here):
         ended = here("jobs", "retry", "--state", "running", "--yes")
@@ -420,7 +420,7 @@ class TestRequeue:
 
         assert here("requeue", "--failed", "--queue", "none", "--yes").output == "There are no such jobs.\n"
         assert here("requeue", "--failed", "--yes").output == "Requeued 2 jobs.\n"
-        assert {job.state for job in app.store.find()} == {"ready"}
+        assert {job.state for job in app.reader.find()} == {"ready"}
 
     def test_takes_back_stuck_jobs(self, app, here):
         made = append.delay("x", "y")
@@ -445,7 +445,7 @@ class TestEnqueue:
         flags = ["--args", json.dumps(args), "--queue", "mail", "--priority", "3"]
         printed = json.loads(here("enqueue", f"{SAMPLE_APP}.append", *flags, "--json").output)
 
-        by_command = next(job.id for job in app.store.find() if str(job.id) == printed["id"])
+        by_command = next(job.id for job in app.reader.find() if str(job.id) == printed["id"])
         documents = [app.store.collection.find_one({"_id": i}) for i in (called.id, awaited.id, by_command)]
         own = [{field: document.pop(field) for field in ("_id", "run_at", "created_at")} for document in documents]
         assert documents[0] == documents[1] == documents[2]
@@ -454,7 +454,7 @@ class TestEnqueue:
     def test_makes_an_object_of_a_job_class(self, app, here):
         here("enqueue", f"{__name__}.Greeting", "--kwargs", '{"name": "Ada"}', "--in", "1h")
 
-        [made] = app.store.find()
+        [made] = app.reader.find()
         assert (made.name, made.handler["kwargs"]) == ("Greeting", {"name": "Ada"})
         assert made.run_at - made.created_at == timedelta(hours=1)
 
@@ -497,7 +497,7 @@ class TestEnqueue:
 
         assert ended.exit_code in (1, 2)
         assert said in ended.stderr
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ class TestACallOfTheOverriddenMethod:
 
         assert recorder.deeds == ["Small.sing", "Choir.sing"]
         assert recorder.facts("Choir.sing") == [("trio", "Amen")]
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_runs_the_one_at_once_and_the_other_later_where_only_the_base_is_declared(self, app):
         Plain(name="X").save().sing("Amen")
@@ -99,7 +99,7 @@ class TestACallOfTheOverriddenMethod:
         Small(name="X").save().sing("Amen")
         work_off(1)
 
-        [job] = app.store.find()
+        [job] = app.reader.find()
 
         assert (job.name, job.queue, job.max_attempts) == ("Choir#sing", "choir", 1)
         assert app.payloads.peek(job.handler).declaration.name == "tests.support.choirs.Choir.sing"

@@ -153,7 +153,7 @@ class TestDestroyFailedJobs:
 
         work_off()
 
-        assert [job.state for job in app.store.find()] == states
+        assert [job.state for job in app.reader.find()] == states
 
 
 class TestTheNextRun:

@@ -220,7 +220,7 @@ class TestAPlace:
         assert found(**{"order_id.a.b.c.d.0.e": 7}) == {job.id}
 
     def test_asks_for_few_things_however_deep_it_is(self, app):
-        queries = app.store.match_argument("order_id.a.b.c.d.e.f", ID_TEXT, as_shown=False)["$or"]
+        queries = app.store.queries.match_argument("order_id.a.b.c.d.e.f", ID_TEXT, as_shown=False)["$or"]
 
         assert len(queries) < 100
 

@@ -33,7 +33,7 @@ class TestASession:
 
         session.abort_transaction()
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_shows_the_job_to_nobody_before_it_commits(self, app, session):
         job = remember_one.options(session=session).delay("not yet")
@@ -43,12 +43,12 @@ class TestASession:
 
     def test_takes_several_jobs_at_once(self, app, session):
         remember_one.options(session=session).delay_many([(1,), (2,)])
-        before = app.store.find()
+        before = app.reader.find()
 
         session.commit_transaction()
 
         assert before == []
-        assert len(app.store.find()) == 2
+        assert len(app.reader.find()) == 2
 
     def test_takes_job_objects_and_methods(self, app, session):
         band = Band(name="X").save()
@@ -57,7 +57,7 @@ class TestASession:
         band.delay(session=session).play()
         session.abort_transaction()
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_takes_a_job_id_twice(self, app, session):
         remember_one.options(session=session, job_id="a").delay("first")
@@ -100,7 +100,7 @@ class TestABoundSession:
 
         session.abort_transaction()
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_of_another_client_is_refused(self, app, client):
         with (

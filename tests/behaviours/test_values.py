@@ -71,7 +71,7 @@ class TestADataclass:
         with pytest.raises(UnstorableValueError, match=rf"argument 'value'.* the attribute '{attribute}'.*field\("):
             remember_one.delay(make())
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_with_such_an_attribute_is_refused_inside_of_others(self, app):
         with pytest.raises(UnstorableValueError, match=r"argument 'value'\[.o.\]\[0\] is a Order with the attribute"):
@@ -99,7 +99,7 @@ class TestAJobObject:
         with pytest.raises(UnstorableValueError, match="Report is a Report with the attribute 'total'"):
             enqueue(sample_values.Report([1, 2]))
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_runs_with_a_field_that_post_init_sets(self, app, recorder):
         report = sample_values.WholeReport([1, 2])

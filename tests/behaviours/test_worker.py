@@ -36,7 +36,7 @@ class TestABatch:
 
         assert work_off() == (100, 0)
 
-        assert len(app.store.find()) == 1
+        assert len(app.reader.find()) == 1
 
     @pytest.mark.behaviour("X14")
     def test_has_at_most_as_many_jobs_as_is_asked_for(self, app):
@@ -134,7 +134,7 @@ class TestAWorkerThatStarts:
         assert Worker(exit_on_complete=True).start() == 0
 
         assert recorder.facts("remembered") == ["due"]
-        assert len(app.store.find()) == 1
+        assert len(app.reader.find()) == 1
 
     @pytest.mark.behaviour("X17")
     def test_exits_on_complete_only_after_jobs_that_it_could_not_reserve_at_first(
@@ -179,7 +179,7 @@ class TestAWorkerThatStops:
 
         assert shift.status == 0
         assert recorder.deeds == ["arrived", "passed"]
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     @pytest.mark.behaviour("X15")
     def test_does_so_at_once_while_it_is_idle(self, app):
@@ -199,7 +199,7 @@ class TestAWorkerThatStops:
             gate.set()
 
         assert recorder.deeds == ["arrived", "passed"]
-        assert [job.state for job in app.store.find()] == ["ready"]
+        assert [job.state for job in app.reader.find()] == ["ready"]
 
     def test_tells_its_jobs(self, app, recorder):
         watches_for_the_stop.delay()
@@ -208,7 +208,7 @@ class TestAWorkerThatStops:
             eventually(lambda: recorder.deeds == ["began"])
 
         assert recorder.deeds == ["began", "stopped"]
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_hands_back_what_does_not_end_in_time_without_counting_an_attempt(self, app, recorder):
         job = goes_on_for.delay(60)
@@ -251,7 +251,7 @@ class TestAWorkerThatStops:
 
         assert worker.start() == 0
 
-        assert len(app.store.find()) == 1
+        assert len(app.reader.find()) == 1
 
 
 class TestAWorkerWithoutADatabase:

@@ -30,7 +30,7 @@ def worker_environ():
 
 
 def states(app):
-    return [job.state for job in app.store.find(limit=100)]
+    return [job.state for job in app.reader.find(limit=100)]
 
 
 class TestAWorkerThatDies:

@@ -10,6 +10,7 @@ import mongojobs
 from mongojobs.core.notices import DatabaseAway, DatabaseBack
 from tests.support import fault_app, worker_jobs
 from tests.support.mongod import Server, with_database
+from tests.support.stores import reader
 from tests.support.waiting import eventually
 from tests.support.worker_jobs import crowd, gates, runs
 from tests.support.worker_parts import Told
@@ -247,7 +248,7 @@ class TestAKillerJob:
 
         start("work", "--processes", "2", MONGOJOBS_MAX_LOSSES="4", MONGOJOBS_LEASE="2")
         eventually(neighbourhood.look, seconds=60)
-        eventually(lambda: len(near.store.find(limit=500)) == 1)
+        eventually(lambda: len(reader(near.store).find(limit=500)) == 1)
 
         failed = near.get(killer.id)
         assert (failed.state, failed.losses, failed.attempts) == ("failed", 4, 0)

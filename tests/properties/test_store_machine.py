@@ -31,6 +31,7 @@ from mongojobs.store.indexes import create_indexes
 from mongojobs.store.jobs import JobStore, QueueSelector, open_store
 from tests.support.clock import HeldClock
 from tests.support.jobs import a_job
+from tests.support.stores import actions
 
 LEASE = timedelta(seconds=60)
 ERROR = ErrorText(error="e")
@@ -151,11 +152,11 @@ class StoreMachine(RuleBasedStateMachine):
         found = self.store.get(job.id)
         if found is None or found.state == "running":
             with pytest.raises(StateError):
-                self.store.delete(job.id)
+                actions(self.store).delete(job.id)
         elif found.state == "ready":
-            self.store.cancel(job.id)
+            actions(self.store).cancel(job.id)
         elif found.state in ("failed", "cancelled"):
-            self.store.retry(job.id)
+            actions(self.store).retry(job.id)
             self.losses[job.id] = 0
 
     @invariant()

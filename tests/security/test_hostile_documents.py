@@ -76,7 +76,7 @@ def work(mongo_uri, tmp_path, request):
 
 
 def fates(app):
-    return {job.id: (job.state, (job.last_error or "").partition(":")[0]) for job in app.store.find(limit=10_000)}
+    return {job.id: (job.state, (job.last_error or "").partition(":")[0]) for job in app.reader.find(limit=10_000)}
 
 
 class TestAPlantedHandler:

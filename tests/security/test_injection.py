@@ -81,16 +81,16 @@ class TestAParameter:
 
     @pytest.mark.parametrize("hostile", HOSTILE, ids=repr)
     def test_that_is_a_queue_or_a_name_finds_no_job(self, app, one, hostile):
-        assert app.store.find(queue=hostile) == []
-        assert app.store.find(name=hostile) == []
-        assert app.store.find(state="failed", queue=hostile) == []
+        assert app.reader.find(queue=hostile) == []
+        assert app.reader.find(name=hostile) == []
+        assert app.reader.find(state="failed", queue=hostile) == []
         assert app.store.count_queued(hostile, limit=1) == 0
-        assert app.store.count_clear(queue=hostile) == app.store.clear(queue=hostile) == 0
+        assert app.actions.count_clear(queue=hostile) == app.actions.clear(queue=hostile) == 0
 
     @pytest.mark.parametrize("hostile", HOSTILE, ids=repr)
     def test_that_lists_queues_is_refused(self, app, hostile):
         with pytest.raises(TypeError):
-            app.store.count_late(timedelta(-1), queues=[hostile])
+            app.reader.count_late(timedelta(-1), queues=[hostile])
 
     def test_that_is_code_is_taken_for_its_text(self, app):
         made = remember_one.options(queue=Code("q"), job_id=Code("x"), tags=[Code("t")]).delay(1)
@@ -173,7 +173,7 @@ class TestAText:
 
         assert Worker(queues=[name]).work_off(1) == (1, 0)
         assert [queue.queue for queue in app.queues()] == [name]
-        assert app.store.clear(queue=name) == 1
+        assert app.actions.clear(queue=name) == 1
 
     @pytest.mark.parametrize("text", ["$secret", "$$ROOT"])
     def test_that_is_no_name_of_a_queue_says_so(self, app, text):

@@ -62,7 +62,7 @@ class TestALimit:
         with pytest.raises(OptionError, match=rf"^{option} must be"):
             remember_one.options(**{option: TOO_MUCH[option]}).delay(1)
 
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     @pytest.mark.parametrize("less", [0, 1])
     def test_of_a_tag_and_a_name_allows_its_length(self, app, less):
@@ -91,7 +91,7 @@ class TestALimit:
             remember_one.delay(payload_of(2**20 + 1))
 
         assert (refused.value.size, refused.value.limit) == (2**20 + 1, 2**20)
-        assert app.store.find() == []
+        assert app.reader.find() == []
 
     def test_of_a_payload_is_a_setting(self, configure):
         configure(max_payload_bytes=2000)

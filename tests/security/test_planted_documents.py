@@ -166,7 +166,7 @@ class TestAListOverPlantedJobs:
             app.find(JobFilter(state="running"), limit=1, after=place)
 
     def test_lets_all_of_them_be_retried(self, app, monkeypatch):
-        monkeypatch.setattr("mongojobs.store.actions.many.SWEPT_AT_ONCE", 2)
+        monkeypatch.setattr("mongojobs.store.actions.sweep.SWEPT_AT_ONCE", 2)
         sound = to_document(a_job(state="failed", finished_at=NOW))
         odd = [Regex("("), Timestamp(1, 1), "soon", {}, True, None, 1.5, MaxKey()]
         app.store.collection.insert_many({**sound, "_id": ObjectId(), "finished_at": value} for value in [*odd, NOW])

@@ -5,9 +5,21 @@ from typing import Any
 from uuid import uuid4
 
 from mongojobs.core.job import Job
+from mongojobs.store.actions.job_actions import JobActions
 from mongojobs.store.jobs import JobStore, QueueSelector
+from mongojobs.store.reader.job_reader import JobReader
 
 MINUTE = timedelta(minutes=1)
+
+
+def actions(store: JobStore) -> JobActions:
+    """Return what people do with the jobs of *store*."""
+    return JobActions(store.queries)
+
+
+def reader(store: JobStore) -> JobReader:
+    """Return what people are shown of the jobs of *store*."""
+    return JobReader(store.queries)
 
 
 def reserve(store: JobStore, limit: int = 1, *, by: str = "worker", beside: bool = False, **wanted: Any) -> list[Job]:

@@ -16,7 +16,7 @@ HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
 @pytest.fixture
 def failed(app, monkeypatch):
     """More failed jobs than are changed at once."""
-    monkeypatch.setattr("mongojobs.store.actions.many.SWEPT_AT_ONCE", 10)
+    monkeypatch.setattr("mongojobs.store.actions.sweep.SWEPT_AT_ONCE", 10)
     app.store.insert_many([a_failed_job(queue="mail") for _ in range(25)] + [a_failed_job(queue="other")])
 
 

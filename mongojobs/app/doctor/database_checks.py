@@ -22,6 +22,7 @@ from mongojobs.store.clients import Client, topology
 from mongojobs.store.indexes import check_indexes
 from mongojobs.store.jobs import JobStore, QueueSelector
 from mongojobs.store.pauses import PauseStore
+from mongojobs.store.reader.job_reader import JobReader
 from mongojobs.store.reader.survey import MOST_JOBS, JobKind, Survey
 from mongojobs.store.reader.waiting import WaitingJobs
 from mongojobs.store.workers import WorkerStatus, WorkerStore
@@ -49,6 +50,7 @@ class DoctorContext:
     """All that is looked at: the jobs, who works on them, the app's own client, and the clock of this machine."""
 
     store: JobStore
+    reader: JobReader
     survey: Survey
     waiting: WaitingJobs
     workers: WorkerStore
@@ -195,7 +197,7 @@ def of_large_jobs(patient: DoctorContext) -> Iterator[Finding]:
 def of_abandoned_jobs(patient: DoctorContext) -> Iterator[Finding]:
     """Look for running jobs whose lock ran out long ago, and that nobody took back."""
     lease = patient.store.settings.lease
-    number = patient.store.count_stuck(longer_than=lease, most=MOST_JOBS)
+    number = patient.reader.count_stuck(longer_than=lease, most=MOST_JOBS)
     if number:
         jobs = f"{number:,} or more running jobs" if number == MOST_JOBS else counted(number, "running job")
         yield fault(

@@ -19,6 +19,7 @@ from mongojobs.store.clients import SHORT_PATIENCE, server_version, topology
 from mongojobs.store.faults import DatabaseError, describe, is_refused
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.pauses import PauseStore
+from mongojobs.store.reader.job_reader import JobReader
 from mongojobs.store.reader.survey import Survey
 from mongojobs.store.reader.waiting import WaitingJobs
 from mongojobs.store.time_limits import time_limit
@@ -86,11 +87,12 @@ class Stores:
 
 
 def _patient(app: MongoJobs, stores: Stores, *, named: str | None, wall: Clock) -> DoctorContext:
-    store, settings = stores.jobs, app.settings
+    store = stores.jobs
     return DoctorContext(
         store=store,
-        survey=Survey(store.collection, store.clock, settings),
-        waiting=WaitingJobs(store.collection, store.clock, settings),
+        reader=JobReader(store.queries),
+        survey=Survey(store.queries),
+        waiting=WaitingJobs(store.queries),
         workers=stores.workers,
         pauses=stores.pauses,
         payloads=app.payloads,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mongojobs.app.operations import Operator
     from mongojobs.core.job import Job, JobId
     from mongojobs.core.job_filter import JobFilter
-    from mongojobs.store.actions.many import OnProgress
+    from mongojobs.store.actions.sweep import OnProgress
     from mongojobs.store.jobs import JobStore
 
 STATES: Final = ("ready", "scheduled", "running", "failed", "cancelled", "completed")

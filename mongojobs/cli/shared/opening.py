@@ -89,7 +89,7 @@ def open_database(options: GlobalOptions, flags: Mapping[str, object] | None = N
     opened = open_app(options, flags)
     log_to(sys.stderr, opened.settings)
     connections = opened.app.connect_worker(opened.settings, patience=SHORT_PATIENCE)
-    connections.store.on_warning = lambda message: say(printable(f"Warning: {message}"), err=True)
+    connections.store.queries.on_warning = lambda message: say(printable(f"Warning: {message}"), err=True)
     try:
         operator = Operator(connections.store, opened.app.payloads)
         yield Database(connections.store, connections.workers, opened.app.link.database, opened.place, operator)

@@ -60,7 +60,7 @@ def _made_ready(app: MongoJobs, job: Job) -> Job:
         raise Failure(f"the job {job.id} is being run by {job.locked_by}: see `mongojobs jobs why {job.id}`", NO)
     if job.state == "ready":
         return job
-    return app.store.retry(job.id, by=current_user(), after=HEAD_START)
+    return app.actions.retry(job.id, by=current_user(), after=HEAD_START)
 
 
 def _into_debugger(proceed: Callable[[], Any], _job: Job) -> Any:

@@ -11,21 +11,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import Final
 
 from pymongo import UpdateOne
 
 from mongojobs.core import transitions
 from mongojobs.core.change import Change
-from mongojobs.core.job import Job
-from mongojobs.store.base import StoreBase, is_held, is_left_as
+from mongojobs.core.job import RUNNING, Document, Job, JobId
 from mongojobs.store.documents import to_update
 from mongojobs.store.filters import held, held_groups
+from mongojobs.store.queries import Queries
 
 _SUCCESS = transitions.Succeeded()
+_COUNTERS: Final = ("attempts", "fence", "losses", "releases", "snoozes")
 
 
-class Ending(StoreBase):
+class Ending:
     """The part of the store for those who hold jobs."""
+
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+        self.collection = queries.collection
+        self.clock = queries.clock
+        self.settings = queries.settings
 
     def renew(self, jobs: Sequence[Job], *, lease: timedelta) -> list[Job]:
         """Let the locks of *jobs* live for another *lease* from now; return those that are not ours any more."""
@@ -39,11 +47,7 @@ class Ending(StoreBase):
         return [job for job in jobs if not is_held(job, found.get(job.id))]
 
     def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
-        """End the runs of *jobs*, which succeeded; return those that were not ours any more.
-
-        When a job that is gone was deleted by us or by another owner cannot be told apart within one call, those with
-        the oldest locks are named.
-        """
+        """End the runs of *jobs*, which succeeded; return those that were not ours any more."""
         return self.end_all([(job, _SUCCESS) for job in jobs], repeated=repeated)
 
     def end(self, job: Job, ending: transitions.Ending, *, repeated: bool = False) -> bool:
@@ -51,11 +55,7 @@ class Ending(StoreBase):
         return self._end(job, ending.change(job, self.clock.now(), self.settings), repeated=repeated)
 
     def end_all(self, endings: Sequence[tuple[Job, transitions.Ending]], *, repeated: bool = False) -> list[Job]:
-        """Write how the runs of many jobs ended, in one round trip; return the jobs that were not ours any more.
-
-        Those that are deleted take another one. Raises DatabaseError; then some may be written, and all are to be
-        written again as *repeated*.
-        """
+        """Write how the runs of many jobs ended, in one round trip, or two; return those that were not ours."""
         now, settings = self.clock.now(), self.settings
         changes = [(job, ending.change(job, now, settings)) for job, ending in endings]
         deleted = [job for job, change in changes if change.deletes]
@@ -63,10 +63,7 @@ class Ending(StoreBase):
         return self._delete(deleted, repeated=repeated) + self._change_each(changed)
 
     def release(self, jobs: Sequence[Job], *, started: bool) -> list[Job]:
-        """Hand back *jobs* that were not ended, to be run at once; return those that were not ours any more.
-
-        For *started* ones it is counted, and a job is given up on the ``max_releases``-th time. May be repeated.
-        """
+        """Hand back *jobs*, counted if they had *started*; return those that were not ours any more."""
         now, settings = self.clock.now(), self.settings
         changes = [(job, transitions.released(job, started=started, now=now, settings=settings)) for job in jobs]
         return [job for change, alike in _alike(changes) for job in self._change_all(alike, change)]
@@ -88,15 +85,15 @@ class Ending(StoreBase):
         """Make one change of a job that is held; return whether it was ours."""
         if change.deletes:
             return not self._delete([job], repeated=repeated)
-        if self.collection.update_one(held(job), to_update(change), hint=self._by_id()).matched_count:
+        if self.collection.update_one(held(job), to_update(change), hint=self._queries.by_id).matched_count:
             return True
         return repeated and is_left_as(job, change, self._look([job]).get(job.id))
 
     def _change_each(self, changes: Sequence[tuple[Job, Change]]) -> list[Job]:
         """Make a change of its own of each job; return those that were not ours."""
-        if len(changes) <= 1 or not self._is_real:
+        if len(changes) <= 1 or not self._queries.is_real:
             return [job for job, change in changes if not self._end(job, change, repeated=True)]
-        writes = [UpdateOne(held(job), to_update(change), hint=self._by_id()) for job, change in changes]
+        writes = [UpdateOne(held(job), to_update(change), hint=self._queries.by_id) for job, change in changes]
         if self.collection.bulk_write(writes, ordered=False).matched_count == len(changes):
             return []
         found = self._look(job for job, _ in changes)
@@ -110,6 +107,30 @@ class Ending(StoreBase):
             return []
         found = self._look(jobs)
         return [job for job in jobs if not is_left_as(job, change, found.get(job.id))]
+
+    def _look(self, jobs: Iterable[Job]) -> dict[JobId, Document]:
+        """Read who holds *jobs* now; absent ones are absent."""
+        ids = [job.id for job in jobs]
+        fields = dict.fromkeys(("state", "lock_token", *_COUNTERS), 1)
+        return {found["_id"]: found for found in self._queries.find({"_id": {"$in": ids}}, fields)}
+
+
+def is_held(job: Job, found: Document | None) -> bool:
+    """Whether the document *found* still carries the lock that *job* was reserved with."""
+    return found is not None and found.get("state") == RUNNING and found.get("lock_token") == job.lock_token
+
+
+def is_left_as(job: Job, change: Change, found: Document | None) -> bool:
+    """Whether the document *found* is as our own *change*, which ended the run of *job*, would leave it.
+
+    A rescue leaves the same state and fence behind, but a loss more.
+    """
+    if found is None:
+        return False
+    expected = {name: change.sets.get(name, getattr(job, name)) for name in _COUNTERS}
+    return found.get("state") == change.sets["state"] and all(
+        found.get(name, 0) == value for name, value in expected.items()
+    )
 
 
 def _alike(changes: Iterable[tuple[Job, Change]]) -> list[tuple[Change, list[Job]]]:

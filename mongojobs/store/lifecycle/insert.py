@@ -9,6 +9,7 @@ chose stays in the store after it ended, so it can be tried again after any erro
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -16,13 +17,12 @@ from typing import Final
 
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
-from mongojobs.core.clock import Clock
 from mongojobs.core.errors import EnqueueUnknownError, PartialEnqueueError, StoreUnavailableError
 from mongojobs.core.job import Job, JobId
 from mongojobs.core.settings import Settings
 from mongojobs.store import clients, faults
-from mongojobs.store.base import StoreBase, wait
 from mongojobs.store.documents import to_document
+from mongojobs.store.queries import Queries
 from mongojobs.store.time_limits import time_left, time_limit
 
 _FIRST_DELAY_SECONDS: Final = 0.05
@@ -30,28 +30,23 @@ _LONGEST_DELAY_SECONDS: Final = 1.0
 _MOST_REASONS: Final = 3
 
 
-class Inserting(StoreBase):
+class Inserting:
     """The part of the store that enqueueing uses."""
 
-    def __init__(self, collection: clients.Jobs, clock: Clock, settings: Settings) -> None:
-        super().__init__(collection, clock, settings)
-        self._enqueue = clients.enqueue_handle(collection, settings)
-        self._transaction = clients.transaction_handle(collection)
-        self._confirmed = clients.confirmed_handle(collection)
+    def __init__(self, queries: Queries) -> None:
+        self._client = queries.client
+        self._settings = queries.settings
+        self._collection = queries.collection
+        self._enqueue = clients.enqueue_handle(queries.collection, queries.settings)
+        self._transaction = clients.transaction_handle(queries.collection)
+        self._confirmed = clients.confirmed_handle(queries.collection)
 
     def insert(self, job: Job, *, session: clients.Session | None = None) -> bool:
-        """Store a new job; return False, and change nothing, if its id is there already in whatever state.
-
-        Tries for up to ``enqueue_timeout``. In a transaction, of the *session* given or bound, everything is left to
-        the transaction: errors of the driver pass through, since their labels tell it whether to start again.
-
-        Raises EnqueueUnknownError when the job may or may not be stored, EnqueueRefusedError when the database refused
-        to store it, StoreUnavailableError when it is not stored otherwise.
-        """
+        """Store a new job, trying for up to ``enqueue_timeout``; return False if its id is there already."""
         session = clients.session_in_force(self._client, session)
         if session is not None and session.in_transaction:
             return self._insert_in_transaction([job], session) == 1
-        deadline = _Deadline(self.settings)
+        deadline = _Deadline(self._settings)
         doubtful = False
         while True:
             try:
@@ -71,18 +66,14 @@ class Inserting(StoreBase):
                     raise (_unknown([job], error) if doubtful else faults.not_stored(error)) from error
 
     def insert_many(self, jobs: Sequence[Job], *, session: clients.Session | None = None) -> None:
-        """Store new jobs in one round trip and in no order; given ids that are there already count as stored.
-
-        Raises PartialEnqueueError with the ids stored and not stored, EnqueueUnknownError whose ``job_id`` is the list
-        of those that may be stored, StoreUnavailableError when none is. In a transaction as ``insert``.
-        """
+        """Store new jobs in one round trip and in no order."""
         if not jobs:
             return
         session = clients.session_in_force(self._client, session)
         if session is not None and session.in_transaction:
             self._insert_in_transaction(jobs, session)
             return
-        deadline = _Deadline(self.settings)
+        deadline = _Deadline(self._settings)
         while True:
             try:
                 with deadline.limit():
@@ -157,7 +148,7 @@ class Inserting(StoreBase):
                 raise _unknown(missing, cause) from cause
 
     def _unseen(self, jobs: Sequence[Job], session: clients.Session | None) -> list[Job]:
-        handle = self._confirmed if self.settings.write_concern == "majority" else self.collection
+        handle = self._confirmed if self._settings.write_concern == "majority" else self._collection
         ids = [job.id for job in jobs]
         seen = {found["_id"] for found in handle.find({"_id": {"$in": ids}}, {"_id": 1}, session=session)}
         return [job for job in jobs if job.id not in seen]
@@ -185,7 +176,7 @@ class _Deadline:
         left = self._ends - time.monotonic()
         if left <= 0:
             return False
-        wait(min(self._delay * random.uniform(0.5, 1.0), left))
+        threading.Event().wait(min(self._delay * random.uniform(0.5, 1.0), left))
         self._delay = min(self._delay * 2, _LONGEST_DELAY_SECONDS)
         return True
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Final
 
 from mongojobs.core import transitions
 from mongojobs.core.job import FAILED, READY, RUNNING, Document, JobId
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.store import filters, indexes
-from mongojobs.store.base import Quarantined, StoreBase
 from mongojobs.store.documents import Update, damage, to_shown_job, to_update
+from mongojobs.store.queries import Quarantined, Queries
 
 NO_DATE: Final = {"$not": {"$gte": datetime.min.replace(tzinfo=UTC)}}
 """Matches null, a missing field and every other type but dates; as two short ranges of an index, unlike ``$type``."""
@@ -29,49 +29,32 @@ class Rescued:
     failed: bool
 
 
-class Rescuing(StoreBase):
+class Rescuing:
     """The part of the store that any worker uses for jobs that nobody looks after any more."""
 
-    def rescue(self, *, by: str, limit: int = 50) -> list[Rescued]:
-        """Take back up to *limit* jobs whose lease is over, each with one loss more.
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+        self.collection = queries.collection
+        self.clock = queries.clock
+        self.settings = queries.settings
 
-        They are ready at once after a first loss, later with a delay, and failed on the ``max_losses``-th. *by* is
-        named in the error that is kept with the job. Raises DatabaseError.
-        """
+    def rescue(self, *, by: str, limit: int = 50) -> list[Rescued]:
+        """Take back up to *limit* jobs whose lease is over, each with one loss more."""
         now = self.clock.now()
         fields = ("name", "lock_token", "locked_until", "locked_by", "losses", "attempts", "errors")
-
-        def look(hint: str | None) -> list[Document]:
-            return list(self.collection.find(filters.expired(now), dict.fromkeys(fields, 1), limit=limit, hint=hint))
-
-        expired = self._using(indexes.RUNNING, look)
+        query = filters.expired(now)
+        expired = self._queries.find(query, dict.fromkeys(fields, 1), index=indexes.RUNNING, limit=limit)
         return [rescued for document in expired if (rescued := self._take_back(document, by=by, now=now))]
 
-    def count_stuck(self, *, longer_than: timedelta = timedelta(0), most: int = 0) -> int:
-        """Return how many jobs ``rescue`` would take back, one batch after the other; up to *most*, if that is not 0.
-
-        With *longer_than*, of those only whose lock ran out so long ago. Raises DatabaseError.
-        """
-        query = filters.expired(self.clock.now() - longer_than)
-
-        def count(hint: str | None) -> int:
-            options: dict[str, Any] = ({} if hint is None else {"hint": hint}) | ({"limit": most} if most else {})
-            return self.collection.count_documents(query, **options)
-
-        return self._using(indexes.RUNNING, count)
-
     def quarantine(self, *, limit: int = 50) -> list[Quarantined]:
-        """Set aside up to *limit* jobs that are ready or running and damaged so that no other query finds them.
-
-        Raises DatabaseError.
-        """
+        """Set aside up to *limit* jobs that are ready or running and damaged so that no other query finds them."""
         query = {"$or": _hidden(self.clock.now())}
         aside: list[Quarantined] = []
         for document in self.collection.find(query, {"handler": 0}, limit=limit):
             reason = f"damaged: {damage({'handler': {}} | document) or _missing_lock(document)}"
             change = as_damaged(document, reason, now=self.clock.now())
             guard = query | {"_id": {"$eq": document["_id"]}}
-            if self.collection.update_one(guard, change, hint=self._by_id()).matched_count:
+            if self.collection.update_one(guard, change, hint=self._queries.by_id).matched_count:
                 aside.append(Quarantined(document["_id"], reason))
         return aside
 
@@ -80,7 +63,7 @@ class Rescuing(StoreBase):
         job = to_shown_job({"locked_by": "(unknown)"} | document)
         change = transitions.rescued(job, by=by, now=now, settings=self.settings)
         guard = filters.expired_as_seen(document, now=now)
-        if not self.collection.update_one(guard, to_update(change), hint=self._by_id()).matched_count:
+        if not self.collection.update_one(guard, to_update(change), hint=self._queries.by_id).matched_count:
             return None
         losses, failed = change.sets["losses"], change.sets["state"] == FAILED
         return Rescued(document["_id"], job.name, str(job.locked_by), losses, failed)

@@ -6,7 +6,7 @@ import dataclasses
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from pymongo import ReturnDocument
 from pymongo.errors import OperationFailure
@@ -16,19 +16,25 @@ from mongojobs.core.errors import DamagedPayloadError
 from mongojobs.core.job import READY, RUNNING, Document, Job, JobId
 from mongojobs.core.retry import ALONE_FROM_LOSSES
 from mongojobs.store import faults, filters, indexes
-from mongojobs.store.base import Quarantined, all_of
 from mongojobs.store.documents import Update, to_job, to_update
 from mongojobs.store.filters import RESERVE_ORDER, QueueSelector
 from mongojobs.store.lifecycle.end import Ending
 from mongojobs.store.lifecycle.rescue import as_damaged
+from mongojobs.store.queries import Quarantined, Queries
 
 WIDEST_SPREAD: Final = 8
 FIRST_DUE: Final = 100
 """How many of the first due jobs are looked at for one that is to run alone; those before it have their turn first."""
 
 
-class Reserving(Ending):
+class Reserving:
     """The part of the store that finds the next jobs and locks them."""
+
+    def __init__(self, queries: Queries, ending: Ending) -> None:
+        self._queries = queries
+        self._ending = ending
+        self.collection = queries.collection
+        self.clock = queries.clock
 
     def reserve(
         self,
@@ -37,20 +43,11 @@ class Reserving(Ending):
         token: str,
         by: str,
         lease: timedelta,
-        limit: int = 1,
-        beside: bool = False,
-        spread: int = 1,
+        limit: int,
+        beside: bool,
+        spread: int,
     ) -> list[Job]:
-        """Lock up to *limit* due jobs under *token*, the most urgent first, and return them; none if none is due.
-
-        *token* must be fresh and random, *by* is a label. The lease is counted from before the write. A job that lost
-        a worker before comes alone; with *beside*, the process holds other jobs, and one that lost two is left out.
-        With *spread*, the jobs are picked at random among the first so many times *limit*: workers that keep out of
-        each other's way get more done. It is also tried, and doubled, when others were quicker with all of the first.
-        Jobs that cannot be read are set aside as failed and told to ``on_damaged``, and others are looked for.
-
-        Raises DatabaseError; then some jobs may be locked all the same, and ``adopt`` finds them.
-        """
+        """Lock up to *limit* due jobs, once more with others where all that was found could not be had."""
         index = _index_for(wanted)
         while True:
             now = self.clock.now()
@@ -74,67 +71,32 @@ class Reserving(Ending):
             spread = min(spread * 2, WIDEST_SPREAD)
 
     def adopt(self, token: str, *, lease: timedelta) -> list[Job]:
-        """Return the jobs that a ``reserve`` without an answer locked under *token*, after renewing their locks.
-
-        They are read from the primary and renewed with a confirmed write; what that does not match is left out, since
-        a reserve that no majority has seen may be taken back by a failover. Raises DatabaseError.
-        """
+        """Return the jobs locked under *token*, after renewing their locks."""
         query = filters.with_token(token)
-        found = self._using(indexes.RUNNING, lambda hint: list(self.collection.find(query, hint=hint)))
+        found = self._queries.find(query, index=indexes.RUNNING)
         jobs = sorted(self._readable(found), key=lambda job: (job.priority, job.run_at))
         until = self.clock.now() + lease
-        lost = {job.id for job in self.renew(jobs, lease=lease)}
+        lost = {job.id for job in self._ending.renew(jobs, lease=lease)}
         return [dataclasses.replace(job, locked_until=until) for job in jobs if job.id not in lost]
 
     def is_suspect_next(self, wanted: QueueSelector) -> bool:
-        """Return whether a job that lost two workers, and that only an empty process may take, is among the first due.
-
-        Raises DatabaseError.
-        """
+        """Return whether a job that only an empty process may take is among the first due."""
         query = filters.reservable(wanted, now=self.clock.now(), beside=False)
-
-        def look(hint: str | None) -> list[Document]:
-            return all_of(self.collection.find(query, {"losses": 1}, sort=RESERVE_ORDER, limit=FIRST_DUE, hint=hint))
-
-        return any(_losses_of(found) >= ALONE_FROM_LOSSES for found in self._using(_index_for(wanted), look))
+        first = self._queries.find(query, {"losses": 1}, index=_index_for(wanted), sort=RESERVE_ORDER, limit=FIRST_DUE)
+        return any(_losses_of(found) >= ALONE_FROM_LOSSES for found in first)
 
     def has_due(self, wanted: QueueSelector) -> bool:
-        """Return whether a wanted job is due, as cheaply as can be asked: it reads one key. Raises DatabaseError."""
+        """Return whether a wanted job is due, by reading one key."""
         query = filters.reservable(wanted, now=self.clock.now(), beside=False)
-
-        def look(hint: str | None) -> Document | None:
-            return self.collection.find_one(query, {"_id": 1}, sort=RESERVE_ORDER, hint=hint)
-
-        return self._using(_index_for(wanted), look) is not None
-
-    def ready_queues(self) -> list[str]:
-        """Return the names of the queues that have ready jobs, due or not, from a key a queue. Raises DatabaseError."""
-        query: Document = {"state": READY, "queue": {"$gte": ""}}
-        pipeline: list[Document] = [{"$match": query}, {"$sort": {"queue": 1}}, {"$group": {"_id": "$queue"}}]
-
-        def look(hint: str | None) -> list[Document]:
-            options: dict[str, Any] = {} if hint is None else {"hint": hint}
-            return list(self.collection.aggregate(pipeline, **options))
-
-        return sorted(found["_id"] for found in self._using(indexes.READY_BY_QUEUE, look))
+        return self._queries.first(query, {"_id": 1}, index=_index_for(wanted), sort=RESERVE_ORDER) is not None
 
     def earliest_run_at(
         self, wanted: QueueSelector, *, after: datetime, within: timedelta | None = None
     ) -> datetime | None:
-        """Return when the first wanted job that is due later than *after* will be due; None if there is none.
-
-        After a ``reserve`` in vain, *after* is a time before it: a job that fell due since is not passed over. With
-        *within*, only jobs due so soon count. Jobs of other queues that are due before cost one index key each, so a
-        caller that will ask again anyway should say when.
-        """
+        """Return when the first wanted job that is due later than *after* will be due; None if there is none."""
         due: Document = {"$gt": after} if within is None else {"$gt": after, "$lte": after + within}
         query = filters.wanted_ready(wanted) | {"run_at": due}
-
-        def look(hint: str | None) -> Document | None:
-            fields = {"run_at": 1, "_id": 0}
-            return self.collection.find_one(query, fields, sort=[("run_at", 1)], hint=hint)
-
-        found = self._using(indexes.READY_BY_TIME, look)
+        found = self._queries.first(query, {"run_at": 1, "_id": 0}, index=indexes.READY_BY_TIME, sort=[("run_at", 1)])
         moment = found["run_at"] if found is not None else None
         return moment if isinstance(moment, datetime) else None
 
@@ -146,7 +108,7 @@ class Reserving(Ending):
                 query, lock, sort=RESERVE_ORDER, return_document=ReturnDocument.AFTER, hint=hint
             )
 
-        found = self._using(index, take)
+        found = self._queries.hinted(index, take)
         return [] if found is None else [found]
 
     def _take_all(self, ids: Sequence[JobId], query: Document, lock: Update, *, token: str) -> list[Document]:
@@ -157,11 +119,11 @@ class Reserving(Ending):
         """
         if not ids:
             return []
-        taken = self.collection.update_many(query | {"_id": {"$in": ids}}, lock, hint=self._by_id())
+        taken = self.collection.update_many(query | {"_id": {"$in": ids}}, lock, hint=self._queries.by_id)
         if taken.matched_count == 0:
             return []
         locked = {"_id": {"$in": ids}, "state": RUNNING, "lock_token": token}
-        found = {document["_id"]: document for document in all_of(self.collection.find(locked))}
+        found = {document["_id"]: document for document in self._queries.find(locked)}
         return [found[job_id] for job_id in ids if job_id in found]
 
     def _candidates(self, query: Document, index: str, *, limit: int, spread: int) -> list[JobId]:
@@ -169,13 +131,9 @@ class Reserving(Ending):
 
         If it killed that worker, the others of its batch would die with it, and after five deaths be given up too.
         """
-
-        def look(hint: str | None) -> list[Document]:
-            first = self.collection.find(query, {"losses": 1}, sort=RESERVE_ORDER, limit=limit * spread, hint=hint)
-            return _some(all_of(first), limit)
-
+        first = self._queries.find(query, {"losses": 1}, index=index, sort=RESERVE_ORDER, limit=limit * spread)
         ids: list[JobId] = []
-        for found in self._using(index, look):
+        for found in _some(first, limit):
             suspect = _losses_of(found) > 0
             if suspect and ids:
                 break
@@ -200,12 +158,8 @@ class Reserving(Ending):
 
         Without this, one such document at the head of the queue would stop everybody.
         """
-
-        def look(hint: str | None) -> list[Document]:
-            return list(self.collection.find(query, sort=RESERVE_ORDER, limit=limit + 100, hint=hint))
-
         count = 0
-        for document in self._using(index, look):
+        for document in self._queries.find(query, index=index, sort=RESERVE_ORDER, limit=limit + 100):
             try:
                 to_job(document)
             except DamagedPayloadError as error:
@@ -217,7 +171,17 @@ class Reserving(Ending):
         reason = f"damaged: {wrong}"
         change = as_damaged(document, reason, now=self.clock.now())
         if self.collection.update_one(guard, change).matched_count:
-            self.on_damaged(Quarantined(document["_id"], reason))
+            self._queries.on_damaged(Quarantined(document["_id"], reason))
+
+
+def ready_queues(queries: Queries) -> list[str]:
+    """Return the names of the queues that have ready jobs, due or not, from a key a queue. Raises DatabaseError."""
+    pipeline: list[Document] = [
+        {"$match": {"state": READY, "queue": {"$gte": ""}}},
+        {"$sort": {"queue": 1}},
+        {"$group": {"_id": "$queue"}},
+    ]
+    return sorted(found["_id"] for found in queries.aggregate(pipeline, index=indexes.READY_BY_QUEUE))
 
 
 def _index_for(wanted: QueueSelector) -> str:

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from mongojobs.core.job import Document
 from mongojobs.store import filters, indexes
-from mongojobs.store.base import StoreBase
 from mongojobs.store.filters import RESERVE_ORDER, QueueSelector
+from mongojobs.store.queries import Queries
 
 EXPLAIN_MILLISECONDS: Final = 20_000
 
@@ -37,38 +37,33 @@ class ReservePlan:
         return self.index == self.wanted_index and "SORT" not in self.stages and self.documents <= 1
 
 
-class Explaining(StoreBase):
-    """The part of the store that tells how its own queries fare."""
+def explain_reserve(queries: Queries, wanted: QueueSelector) -> ReservePlan:
+    """Return the plan of a reserve of one *wanted* job; nothing is reserved. Raises DatabaseError."""
+    jobs, index = queries.collection, indexes.READY_BY_QUEUE if wanted.queues else indexes.READY
+    query = filters.reservable(wanted, now=queries.clock.now(), beside=False)
+    used: list[str | None] = []
 
-    def explain_reserve(self, wanted: QueueSelector) -> ReservePlan:
-        """Return the plan of a reserve of one *wanted* job; nothing is reserved. Raises DatabaseError."""
-        index = indexes.READY_BY_QUEUE if wanted.queues else indexes.READY
-        query = filters.reservable(wanted, now=self.clock.now(), beside=False)
-        used: list[str | None] = []
+    def ask(hint: str | None) -> Document:
+        used.append(hint)
+        command: Document = {"find": jobs.name, "filter": query, "sort": dict(RESERVE_ORDER), "limit": 1}
+        if hint is not None:
+            command["hint"] = hint
+        return jobs.database.command("explain", command, verbosity="executionStats", maxTimeMS=EXPLAIN_MILLISECONDS)
 
-        def ask(hint: str | None) -> Document:
-            used.append(hint)
-            command: Document = {"find": self.collection.name, "filter": query, "sort": dict(RESERVE_ORDER), "limit": 1}
-            if hint is not None:
-                command["hint"] = hint
-            return self.collection.database.command(
-                "explain", command, verbosity="executionStats", maxTimeMS=EXPLAIN_MILLISECONDS
-            )
-
-        answer = self._using(index, ask)
-        execution: dict[str, Any] = answer["executionStats"]
-        stages = list(_stages(execution["executionStages"]))
-        found = [stage["indexName"] for stage in stages if "indexName" in stage]
-        return ReservePlan(
-            wanted_index=index,
-            is_there=used[-1] is not None,
-            index=found[0] if found else None,
-            stages=tuple(stage["stage"] for stage in stages),
-            keys=execution["totalKeysExamined"],
-            documents=execution["totalDocsExamined"],
-            milliseconds=execution["executionTimeMillis"],
-            found=execution["nReturned"] > 0,
-        )
+    answer = queries.hinted(index, ask)
+    execution: dict[str, Any] = answer["executionStats"]
+    stages = list(_stages(execution["executionStages"]))
+    found = [stage["indexName"] for stage in stages if "indexName" in stage]
+    return ReservePlan(
+        wanted_index=index,
+        is_there=used[-1] is not None,
+        index=found[0] if found else None,
+        stages=tuple(stage["stage"] for stage in stages),
+        keys=execution["totalKeysExamined"],
+        documents=execution["totalDocsExamined"],
+        milliseconds=execution["executionTimeMillis"],
+        found=execution["nReturned"] > 0,
+    )
 
 
 def _stages(stage: Document) -> Iterator[Document]:

@@ -40,6 +40,9 @@ DOCUMENTS_LOOKED_AT: Final = 10_000
 GLANCED_AT: Final = 2_500
 """How many documents a count of one state looks at where all are counted beside each other."""
 
+SWEEP_MILLISECONDS: Final = 60_000
+"""How long the server may think about one query that must see everything."""
+
 _CLOCKS_APART: Final = timedelta(minutes=1)
 _LONGEST_PLACE: Final = 16_000
 _AWARE: Final[CodecOptions[Document]] = CodecOptions(

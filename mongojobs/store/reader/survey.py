@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from mongojobs.core.job import FAILED, READY, STATES, Document, JobId
 from mongojobs.store import indexes
-from mongojobs.store.base import StoreBase
 from mongojobs.store.filters import EPOCH
+from mongojobs.store.queries import Queries
 
 MOST_JOBS: Final = 1000
 MOST_OF_AN_AGE: Final = 10_000
@@ -44,8 +44,12 @@ class OddState:
     example: JobId
 
 
-class Survey(StoreBase):
-    """The part of the store that looks at many jobs for a doctor's sake; use it under a ``time_limit``."""
+class Survey:
+    """What a doctor asks of many jobs; use it under a ``time_limit``."""
+
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+        self._collection = queries.collection
 
     def kinds(self, state: Literal["ready", "failed"]) -> list[JobKind]:
         """Return what kinds the first ready jobs, or the last failed ones, are of. Raises DatabaseError."""
@@ -63,20 +67,20 @@ class Survey(StoreBase):
                 {"$match": {"state": {"$nin": list(STATES)}}},
                 {"$project": {"state": 1}},
             ]
-            found |= {one["_id"]: one.get("state") for one in self.collection.aggregate(pipeline)}
+            found |= {one["_id"]: one.get("state") for one in self._collection.aggregate(pipeline)}
         examples = {repr(state): (state, job_id) for job_id, state in found.items()}
         jobs = Counter(map(repr, found.values()))
         return [OddState(state=state, jobs=jobs[text], example=job_id) for text, (state, job_id) in examples.items()]
 
     def collection_type(self) -> str:
         """Return ``collection``, or ``capped``, ``timeseries`` or ``view``. Raises DatabaseError."""
-        made = next(self.collection.database.list_collections(filter={"name": self.collection.name}), {})
+        made = next(self._collection.database.list_collections(filter={"name": self._collection.name}), {})
         return "capped" if made.get("options", {}).get("capped") else str(made.get("type", "collection"))
 
     def foreign_indexes(self) -> list[Document]:
         """Return the indexes of the jobs that are none of ours, as the server lists them. Raises DatabaseError."""
         ours = {"_id_", *(index.name for index in indexes.INDEXES if not index.suffix)}
-        return [dict(found) for found in self.collection.list_indexes() if found["name"] not in ours]
+        return [dict(found) for found in self._collection.list_indexes() if found["name"] not in ours]
 
     def _kinds(self, query: Document, order: Document, index: str) -> list[JobKind]:
         key: Document = {
@@ -94,12 +98,7 @@ class Survey(StoreBase):
             {"$project": {**key, "bytes": _BYTES}},
             {"$group": {"_id": {name: f"${name}" for name in key}, **sums}},
         ]
-
-        def look(hint: str | None) -> list[Document]:
-            options: dict[str, Any] = {} if hint is None else {"hint": hint}
-            return list(self.collection.aggregate(pipeline, **options))
-
-        return [_to_kind(found) for found in self._using(index, look)]
+        return [_to_kind(found) for found in self._queries.aggregate(pipeline, index=index)]
 
 
 def _to_kind(found: Document) -> JobKind:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from mongojobs.core.job import READY, Document
 from mongojobs.core.retry import LONGEST_DEFERRAL
 from mongojobs.store import indexes
-from mongojobs.store.base import StoreBase
 from mongojobs.store.filters import EPOCH
+from mongojobs.store.queries import Queries
 from mongojobs.store.reading import aware
 
 _MILLISECONDS: Final = 5_000
@@ -44,13 +44,17 @@ class DeferredName:
     reason: str
 
 
-class WaitingJobs(StoreBase):
+class WaitingJobs:
     """The jobs that wait, as people ask for them."""
+
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+        self._clock = queries.clock
 
     def by_name(self, *, most: int) -> Waiting:
         """Return the *most* jobs that have been due for the longest time, by name. Raises DatabaseError."""
         pipeline: list[Document] = [
-            {"$match": {"state": READY, "run_at": {"$gte": EPOCH, "$lte": self.clock.now()}}},
+            {"$match": {"state": READY, "run_at": {"$gte": EPOCH, "$lte": self._clock.now()}}},
             {"$sort": {"run_at": 1}},
             {"$limit": most},
             {"$group": {"_id": "$name", "jobs": {"$sum": 1}, "oldest": {"$min": "$run_at"}}},
@@ -68,7 +72,7 @@ class WaitingJobs(StoreBase):
 
         Such jobs are put off by no more than that, so they lie there unless very many others do. Raises DatabaseError.
         """
-        soon = self.clock.now() + LONGEST_DEFERRAL
+        soon = self._clock.now() + LONGEST_DEFERRAL
         pipeline: list[Document] = [
             {"$match": {"state": READY, "run_at": {"$gte": EPOCH, "$lte": soon}}},
             {"$sort": {"run_at": -1}},
@@ -90,8 +94,4 @@ class WaitingJobs(StoreBase):
         return sorted(found, key=lambda one: (-one.jobs, one.name))
 
     def _run(self, pipeline: list[Document]) -> list[Document]:
-        def run(hint: str | None) -> list[Document]:
-            options: dict[str, Any] = {} if hint is None else {"hint": hint}
-            return list(self.collection.aggregate(pipeline, maxTimeMS=_MILLISECONDS, **options))
-
-        return self._using(indexes.READY_BY_TIME, run)
+        return self._queries.aggregate(pipeline, index=indexes.READY_BY_TIME, maxTimeMS=_MILLISECONDS)

@@ -30,7 +30,7 @@ def test_each_operator_does_in_the_database_what_it_does_in_memory(store, operat
     job, change = a_full_job(), Change(**{operator: OPERATORS[operator]})
     store.insert(job)
 
-    store.collection.update_one({"_id": job.id}, to_update(change, is_real=store._is_real))
+    store.collection.update_one({"_id": job.id}, to_update(change, is_real=store.queries.is_real))
 
     assert store.get(job.id) == change.applied_to(job) != job
 
@@ -39,7 +39,7 @@ def test_a_history_that_grows_goes_with_fields_that_are_set_and_taken_away(store
     job, change = a_full_job(), Change(**{name: OPERATORS[name] for name in ("sets", "unsets", "pushes")})
     store.insert(job)
 
-    store.collection.update_one({"_id": job.id}, to_update(change, is_real=store._is_real))
+    store.collection.update_one({"_id": job.id}, to_update(change, is_real=store.queries.is_real))
 
     assert store.get(job.id) == change.applied_to(job)
 

@@ -23,7 +23,7 @@ from tests.support.endings import (
     SNOOZED,
 )
 from tests.support.jobs import a_job
-from tests.support.stores import MINUTE, reserve, reserved, stored
+from tests.support.stores import MINUTE, actions, reader, reserve, reserved, stored
 
 LOCK = {"locked_at", "locked_by", "locked_until", "lock_token"}
 
@@ -247,7 +247,7 @@ class TestTheLastRun:
         job = reserved(store, a_job(), by="web.1")
         store.end(job, GIVEN_UP)
 
-        retried = store.retry(job.id)
+        retried = actions(store).retry(job.id)
 
         assert (retried.ran_by, retried.took) == (None, None)
 
@@ -265,7 +265,7 @@ class TestTheNumberOfAnAttempt:
         store.end(job, Errored(ERROR, START))
         [job] = reserve(store)
         store.end(job, GIVEN_UP)
-        store.retry(job.id)
+        actions(store).retry(job.id)
         [job] = reserve(store)
 
         store.end(job, Errored(ERROR, START))
@@ -520,10 +520,10 @@ class TestDefer:
 
     def test_is_forgotten_when_a_person_retries_the_job(self, store):
         store.end(reserved(store, a_job()), Deferred("r", HOUR))
-        [job] = store.find()
-        store.cancel(job.id)
+        [job] = reader(store).find()
+        actions(store).cancel(job.id)
 
-        store.retry(job.id)
+        actions(store).retry(job.id)
 
         assert not {"deferred_since", "deferred_reason"} & stored(store, job).keys()
 

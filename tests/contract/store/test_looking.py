@@ -11,7 +11,7 @@ from mongojobs.core.job_filter import JobFilter
 from mongojobs.store.reader import selecting
 from tests.support.clock import START
 from tests.support.jobs import HANDLER, a_job
-from tests.support.stores import MINUTE, reserve
+from tests.support.stores import MINUTE, reader, reserve
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -31,15 +31,15 @@ def with_arguments(*args, **kwargs):
 
 
 def found(store, **chosen):
-    return store.page(JobFilter(**chosen)).jobs
+    return reader(store).page(JobFilter(**chosen)).jobs
 
 
 def pages(store, limit, **chosen):
     """Return the ids of page after page, to the end."""
-    page = store.page(JobFilter(**chosen), limit=limit)
+    page = reader(store).page(JobFilter(**chosen), limit=limit)
     listed = [[job.id for job in page.jobs]]
     while page.next is not None and len(listed) < 50:
-        page = store.page(JobFilter(**chosen), limit=limit, after=page.next)
+        page = reader(store).page(JobFilter(**chosen), limit=limit, after=page.next)
         listed.append([job.id for job in page.jobs])
     return listed
 
@@ -112,7 +112,7 @@ class TestAPage:
             after = selecting.to_text(({"$ne": 1}, 2))
 
         with pytest.raises(FilterError, match="give the `next` of the page before"):
-            store.page(JobFilter(state="failed"), after=after)
+            reader(store).page(JobFilter(state="failed"), after=after)
 
     def test_that_finds_little_gives_up_and_is_gone_on_with(self, store, monkeypatch):
         monkeypatch.setattr(selecting, "DOCUMENTS_LOOKED_AT", 10)
@@ -133,7 +133,7 @@ class TestAPage:
     @pytest.mark.parametrize("limit", [0, -1, 1001, "5", True])
     def test_is_of_some_length(self, store, limit):
         with pytest.raises(FilterError, match="limit must be between 1 and 1000"):
-            store.page(JobFilter(), limit=limit)
+            reader(store).page(JobFilter(), limit=limit)
 
 
 class TestAFilter:
@@ -145,7 +145,7 @@ class TestAFilter:
         store.insert_many([wanted, a_job(state=stored, finished_at=START, queue="other", name="b")])
 
         assert found(store, state=state, **chosen) == (wanted,)
-        assert store.count(JobFilter(state=state, **chosen)).number == 1
+        assert reader(store).count(JobFilter(state=state, **chosen)).number == 1
 
     @pytest.mark.parametrize(("error", "number"), [("boom", 2), ("BOOM (", 1), (".*", 0), ("^b", 0), ("\\", 0)])
     def test_finds_a_text_in_the_last_error_and_no_pattern(self, store, error, number):
@@ -163,7 +163,7 @@ class TestAFilter:
         store.insert_many([a_job(name=name, **stored) for name in names])
 
         assert len(found(store, state=state, words=words)) == number
-        assert store.count(JobFilter(state=state, words=words)).number == number
+        assert reader(store).count(JobFilter(state=state, words=words)).number == number
 
     @pytest.mark.parametrize("chosen", [{"priority": 5}, {"priority": 5, "queue": "mail"}, {"tag": "vip"}])
     @pytest.mark.parametrize("state", [None, "ready", "running", "failed"])
@@ -173,7 +173,7 @@ class TestAFilter:
         store.insert_many([wanted, a_job(**shared, priority=4, tags=("vips",))])
 
         assert found(store, state=state, **chosen) == (wanted,)
-        assert store.count(JobFilter(state=state, **chosen)).number == 1
+        assert reader(store).count(JobFilter(state=state, **chosen)).number == 1
 
     def test_finds_jobs_by_the_worker_that_runs_them_or_ran_them(self, store):
         running = a_job(state="running", locked_until=START, locked_by="web.1")
@@ -209,7 +209,7 @@ class TestAFilter:
         wanted = {None: {due.id, later.id}, "ready": {due.id}, "scheduled": {later.id}}[state]
 
         assert {job.id for job in found(store, state=state, retrying=True)} == wanted
-        assert store.count(JobFilter(state=state, retrying=True)).number == len(wanted)
+        assert reader(store).count(JobFilter(state=state, retrying=True)).number == len(wanted)
 
     @pytest.mark.parametrize("state", [None, "failed"])
     def test_finds_jobs_by_when_they_ended(self, store, state):
@@ -218,7 +218,7 @@ class TestAFilter:
         chosen = {"state": state, "ended_since": START + MINUTE, "ended_until": START + 3 * MINUTE}
 
         assert {job.id for job in found(store, **chosen)} == {jobs[1].id, jobs[2].id}
-        assert store.count(JobFilter(**chosen)).number == 2
+        assert reader(store).count(JobFilter(**chosen)).number == 2
 
     @pytest.mark.parametrize(
         "chosen", [{"state": "failed", "retrying": True}, {"state": "ready", "ended_since": START - HOUR}]
@@ -227,7 +227,7 @@ class TestAFilter:
         store.insert_many([a_failed_job(attempts=1), a_job(attempts=1)])
 
         assert found(store, **chosen) == ()
-        assert store.count(JobFilter(**chosen)).number == 0
+        assert reader(store).count(JobFilter(**chosen)).number == 0
 
     def test_finds_jobs_by_when_they_were_made(self, store):
         jobs = [a_failed_job(created_at=START - n * HOUR, finished_at=START) for n in range(4)]
@@ -272,12 +272,12 @@ class TestACount:
     )
     @pytest.mark.parametrize("most", [10, None])
     def test_is_exact_where_there_are_few(self, filled, chosen, number, most):
-        count = filled.count(JobFilter(**chosen), most=most)
+        count = reader(filled).count(JobFilter(**chosen), most=most)
 
         assert (count.number, count.is_exact, str(count)) == (number, True, str(number))
 
     def test_stops_where_nobody_needs_to_know_better(self, filled):
-        count = filled.count(JobFilter(), most=4)
+        count = reader(filled).count(JobFilter(), most=4)
 
         assert (count.number, count.is_exact, str(count)) == (4, False, "4+")
 
@@ -285,28 +285,28 @@ class TestACount:
         monkeypatch.setattr(selecting, "DOCUMENTS_LOOKED_AT", 10)
         store.insert_many([a_failed_job(finished_at=START - n * SECOND) for n in range(30)])
 
-        assert not store.count(JobFilter(state="failed", error="rare")).is_exact
-        assert store.count(JobFilter(state="failed", error="boom"), most=None).number == 30
+        assert not reader(store).count(JobFilter(state="failed", error="rare")).is_exact
+        assert reader(store).count(JobFilter(state="failed", error="boom"), most=None).number == 30
 
     def test_of_each_state_looks_less_far_in_those_that_are_not_meant(self, store, monkeypatch):
         monkeypatch.setattr(selecting, "GLANCED_AT", 5)
         store.insert_many([a_failed_job() for _ in range(9)] + [a_job() for _ in range(9)])
 
-        counts = store.counts(JobFilter(state="failed", error="BOOM"))
-        others = store.counts(JobFilter(state="ready", error="boom"))
+        counts = reader(store).counts(JobFilter(state="failed", error="BOOM"))
+        others = reader(store).counts(JobFilter(state="ready", error="boom"))
 
         assert str(counts["failed"]) == "9"
         assert str(others["failed"]) in ("5+", "6+")
 
     def test_is_made_of_each_state(self, filled):
-        counts = {state: count.number for state, count in filled.counts().items()}
+        counts = {state: count.number for state, count in reader(filled).counts().items()}
 
         assert counts == {"ready": 1, "scheduled": 1, "running": 1, "failed": 2, "cancelled": 0, "completed": 1}
 
     def test_is_made_of_each_queue(self, filled):
-        assert filled.known_queues() == ["default", "mail"]
+        assert reader(filled).known_queues() == ["default", "mail"]
 
-        [default, mail] = filled.queue_counts(["default", "mail"])
+        [default, mail] = reader(filled).queue_counts(["default", "mail"])
 
         assert [count.number for count in (default.ready, default.scheduled, default.running, default.failed)] == [
             *(1, 1, 0, 1)
@@ -319,10 +319,10 @@ class TestABound:
     @pytest.mark.parametrize(
         "look",
         [
-            lambda store, bound: store.count(JobFilter(), most=bound),
-            lambda store, bound: store.counts(most=bound),
-            lambda store, bound: store.queue_counts(["mail"], most=bound),
-            lambda store, bound: store.failures(latest=bound),
+            lambda store, bound: reader(store).count(JobFilter(), most=bound),
+            lambda store, bound: reader(store).counts(most=bound),
+            lambda store, bound: reader(store).queue_counts(["mail"], most=bound),
+            lambda store, bound: reader(store).failures(latest=bound),
         ],
         ids=["count", "counts", "queue_counts", "failures"],
     )
@@ -336,14 +336,14 @@ class TestTheOldestDueJob:
         moments = [(0, 3), (5, 9), (9, 1)]
         store.insert_many([a_job(priority=p, run_at=START - n * SECOND) for p, n in moments])
 
-        assert store.oldest_due("default") == START - 9 * SECOND
+        assert reader(store).oldest_due("default") == START - 9 * SECOND
 
     def test_is_none_where_no_job_is_due_or_sound(self, store):
         store.insert_many([a_job(run_at=START + HOUR), a_job(queue="other")])
         store.insert(damaged := a_job())
         store.collection.update_one({"_id": damaged.id}, {"$set": {"run_at": None}})
 
-        assert store.oldest_due("default") is None
+        assert reader(store).oldest_due("default") is None
 
 
 class TestTheJobsAhead:
@@ -353,7 +353,7 @@ class TestTheJobsAhead:
         behind = [a_job(priority=2), a_job(queue="other"), a_job(run_at=START + HOUR), a_failed_job()]
         store.insert_many([job, *before, *behind])
 
-        assert (store.ahead_of(job).number, store.ahead_of(job, most=1).is_exact) == (2, False)
+        assert (reader(store).ahead_of(job).number, reader(store).ahead_of(job, most=1).is_exact) == (2, False)
 
 
 TRACE = 'Traceback (most recent call last):\n  File "/app/{0}.py", line 3, in run\n    {0}()\nValueError: {1}'
@@ -370,7 +370,7 @@ class TestFailures:
         ]
         store.insert_many([*same, *others])
 
-        [largest, *rest] = store.failures()
+        [largest, *rest] = reader(store).failures()
 
         assert (largest.count, largest.error, largest.place) == (3, "ValueError", "/app/mail.py:3 in run")
         assert (largest.first_seen, largest.last_seen) == (START - 2 * SECOND, START)
@@ -397,10 +397,10 @@ class TestFailures:
         store.insert(job := a_failed_job())
         store.collection.update_one({"_id": job.id}, [{"$set": {"last_error": {"$literal": text}}}])
 
-        assert [group.error for group in store.failures()] == [error]
+        assert [group.error for group in reader(store).failures()] == [error]
 
     def test_are_looked_for_among_the_latest(self, store):
         store.insert_many([a_failed_job(finished_at=START - n * SECOND, queue=f"q{n % 2}") for n in range(10)])
 
-        assert [group.count for group in store.failures(latest=4)] == [4]
-        assert [group.count for group in store.failures(queue="q1")] == [5]
+        assert [group.count for group in reader(store).failures(latest=4)] == [4]
+        assert [group.count for group in reader(store).failures(queue="q1")] == [5]

@@ -19,8 +19,11 @@ from mongojobs.core.job import Job
 from mongojobs.core.job_filter import SHOWN_STATES, JobFilter
 from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import Ending
+from mongojobs.store.actions.job_actions import JobActions
 from mongojobs.store.indexes import create_indexes
 from mongojobs.store.jobs import JobStore, QueueSelector, open_store
+from mongojobs.store.reader.explain import explain_reserve
+from mongojobs.store.reader.job_reader import JobReader
 from mongojobs.store.workers import WorkerStatus, WorkerStore
 from tests.support.clock import START, HeldClock
 from tests.support.endings import ENDINGS, ERRORED
@@ -28,7 +31,7 @@ from tests.support.jobs import a_job
 from tests.support.mongod import with_database
 from tests.support.plans import EXPLAINABLE, Plan, explain
 from tests.support.spy import Spy
-from tests.support.stores import MINUTE, reserve, reserved
+from tests.support.stores import MINUTE, actions, reader, reserve, reserved
 
 MANY = 10_000
 LOCKED = 1_000
@@ -94,7 +97,11 @@ def one_held(store: JobStore) -> Job:
 
 
 def one_ended(store: JobStore) -> Job:
-    return store.find(state="failed", limit=1)[0]
+    return reader(store).find(state="failed", limit=1)[0]
+
+
+def one_ready(store: JobStore) -> Job:
+    return reader(store).find(state="ready", limit=1)[0]
 
 
 def nothing(store: JobStore) -> None:
@@ -119,8 +126,8 @@ BY_QUEUE = QueueSelector(queues=("bulk", "mail"))
 
 
 def two_pages(store: JobStore, chosen: JobFilter) -> None:
-    first = store.page(chosen)
-    store.page(chosen, after=first.next)
+    first = reader(store).page(chosen)
+    reader(store).page(chosen, after=first.next)
 
 
 def end(ending: Ending, store: JobStore, job: Job) -> None:
@@ -162,18 +169,18 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "release": (held, lambda store, jobs: store.release(jobs, started=False)),
     "release started": (held, lambda store, jobs: store.release(jobs, started=True)),
     "rescue": (one_expired, lambda store, _: store.rescue(by="w")),
-    "count_stuck": (nothing, lambda store, _: store.count_stuck()),
-    "count_stuck for long": (nothing, lambda store, _: store.count_stuck(longer_than=MINUTE, most=100)),
+    "count_stuck": (nothing, lambda store, _: reader(store).count_stuck()),
+    "count_stuck for long": (nothing, lambda store, _: reader(store).count_stuck(longer_than=MINUTE, most=100)),
     "quarantine": (nothing, lambda store, _: store.quarantine()),
     "quarantine damaged": (one_damaged, lambda store, _: store.quarantine()),
     "get": (one_ended, lambda store, job: store.get(job.id)),
-    "find": (nothing, lambda store, _: store.find()),
-    "find failed": (nothing, lambda store, _: store.find(state="failed")),
-    "find failed of queue": (nothing, lambda store, _: store.find(state="failed", queue="mail")),
-    "find failed of name": (nothing, lambda store, _: store.find(state="failed", name="job1")),
-    "find ready": (nothing, lambda store, _: store.find(state="ready")),
-    "find ready of queue": (nothing, lambda store, _: store.find(state="ready", queue="mail")),
-    "find running": (nothing, lambda store, _: store.find(state="running")),
+    "find": (nothing, lambda store, _: reader(store).find()),
+    "find failed": (nothing, lambda store, _: reader(store).find(state="failed")),
+    "find failed of queue": (nothing, lambda store, _: reader(store).find(state="failed", queue="mail")),
+    "find failed of name": (nothing, lambda store, _: reader(store).find(state="failed", name="job1")),
+    "find ready": (nothing, lambda store, _: reader(store).find(state="ready")),
+    "find ready of queue": (nothing, lambda store, _: reader(store).find(state="ready", queue="mail")),
+    "find running": (nothing, lambda store, _: reader(store).find(state="running")),
     **{
         f"page of {state}{' ' + field if field else ''}": (
             nothing,
@@ -188,49 +195,56 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
         nothing,
         lambda store, _: two_pages(store, JobFilter(state="failed", since=START - MINUTE)),
     ),
-    "count": (nothing, lambda store, _: store.count(JobFilter(), most=100_000)),
-    "count exactly": (nothing, lambda store, _: store.count(JobFilter(), most=None)),
-    "count of queue": (nothing, lambda store, _: store.count(JobFilter(queue="mail"), most=100_000)),
-    "count of failed name": (nothing, lambda store, _: store.count(JobFilter(state="failed", name="job1"))),
-    "counts": (nothing, lambda store, _: store.counts()),
-    "known_queues": (nothing, lambda store, _: store.known_queues()),
-    "held_by_worker": (nothing, lambda store, _: store.held_by_worker()),
-    "queue_counts": (nothing, lambda store, _: store.queue_counts(["mail", "bulk"])),
-    "oldest_due": (nothing, lambda store, _: store.oldest_due("mail")),
-    "ahead_of": (nothing, lambda store, _: store.ahead_of(store.find(state="ready", limit=1)[0])),
-    "failures": (nothing, lambda store, _: store.failures(latest=100)),
-    "failures of queue": (nothing, lambda store, _: store.failures(latest=100, queue="mail")),
+    "count": (nothing, lambda store, _: reader(store).count(JobFilter(), most=100_000)),
+    "count exactly": (nothing, lambda store, _: reader(store).count(JobFilter(), most=None)),
+    "count of queue": (nothing, lambda store, _: reader(store).count(JobFilter(queue="mail"), most=100_000)),
+    "count of failed name": (nothing, lambda store, _: reader(store).count(JobFilter(state="failed", name="job1"))),
+    "counts": (nothing, lambda store, _: reader(store).counts()),
+    "known_queues": (nothing, lambda store, _: reader(store).known_queues()),
+    "held_by_worker": (nothing, lambda store, _: reader(store).held_by_worker()),
+    "queue_counts": (nothing, lambda store, _: reader(store).queue_counts(["mail", "bulk"])),
+    "oldest_due": (nothing, lambda store, _: reader(store).oldest_due("mail")),
+    "ahead_of": (nothing, lambda store, _: reader(store).ahead_of(one_ready(store))),
+    "failures": (nothing, lambda store, _: reader(store).failures(latest=100)),
+    "failures of queue": (nothing, lambda store, _: reader(store).failures(latest=100, queue="mail")),
     "retry_all": (
         lambda store: some_rare(store, state="failed", finished_at=START),
-        lambda store, _: store.retry_all(JobFilter(state="failed", queue="rare")),
+        lambda store, _: actions(store).retry_all(JobFilter(state="failed", queue="rare")),
     ),
-    "cancel_all": (some_rare, lambda store, _: store.cancel_all(JobFilter(queue="rare"))),
+    "cancel_all": (some_rare, lambda store, _: actions(store).cancel_all(JobFilter(queue="rare"))),
     "hasten_all": (
         lambda store: some_rare(store, run_at=START + MINUTE),
-        lambda store, _: store.hasten_all(JobFilter(queue="rare")),
+        lambda store, _: actions(store).hasten_all(JobFilter(queue="rare")),
     ),
     "move_all": (
         some_rare,
-        lambda store, _: store.move_all(JobFilter(queue="rare"), queue="mail"),
+        lambda store, _: actions(store).move_all(JobFilter(queue="rare"), queue="mail"),
     ),
-    "delete_all": (nothing, lambda store, _: store.delete_all(JobFilter(state="completed", queue="bulk"))),
-    "hasten": (lambda store: store.find(state="ready", limit=1)[0], lambda store, job: store.hasten(job.id)),
-    "move": (lambda store: store.find(state="ready", limit=1)[0], lambda store, job: store.move(job.id, priority=4)),
-    "explain_reserve": (nothing, lambda store, _: store.explain_reserve(QueueSelector())),
-    "anything": (nothing, lambda store, _: store.anything()),
-    "cancel": (lambda store: store.find(state="ready", limit=1)[0], lambda store, job: store.cancel(job.id)),
-    "retry": (one_ended, lambda store, job: store.retry(job.id)),
-    "delete": (one_ended, lambda store, job: store.delete(job.id)),
-    "clear": (nothing, lambda store, _: store.clear(state="cancelled", queue="bulk")),
-    "clear old": (nothing, lambda store, _: store.clear(older_than=START - (MANY - 9) * SECOND)),
-    "count_clear": (nothing, lambda store, _: store.count_clear()),
-    "count_clear of queue": (nothing, lambda store, _: store.count_clear(queue="mail", older_than=START)),
-    "ping": (nothing, lambda store, _: store.ping()),
-    "check_access": (nothing, lambda store, _: store.check_access()),
-    "missing_indexes": (nothing, lambda store, _: store.missing_indexes()),
+    "delete_all": (nothing, lambda store, _: actions(store).delete_all(JobFilter(state="completed", queue="bulk"))),
+    "hasten": (
+        one_ready,
+        lambda store, job: actions(store).hasten(job.id),
+    ),
+    "move": (
+        one_ready,
+        lambda store, job: actions(store).move(job.id, priority=4),
+    ),
+    "explain_reserve": (nothing, lambda store, _: explain_reserve(store.queries, QueueSelector())),
+    "cancel": (
+        one_ready,
+        lambda store, job: actions(store).cancel(job.id),
+    ),
+    "retry": (one_ended, lambda store, job: actions(store).retry(job.id)),
+    "delete": (one_ended, lambda store, job: actions(store).delete(job.id)),
+    "clear": (nothing, lambda store, _: actions(store).clear(state="cancelled", queue="bulk")),
+    "clear old": (nothing, lambda store, _: actions(store).clear(older_than=START - (MANY - 9) * SECOND)),
+    "count_clear": (nothing, lambda store, _: actions(store).count_clear()),
+    "count_clear of queue": (nothing, lambda store, _: actions(store).count_clear(queue="mail", older_than=START)),
+    "ping": (nothing, lambda store, _: store.queries.ping()),
+    "check_access": (nothing, lambda store, _: store.queries.check_access()),
     "count_queued": (nothing, lambda store, _: store.count_queued("mail", limit=100)),
-    "count_late": (nothing, lambda store, _: store.count_late(MINUTE)),
-    "count_late of queue": (nothing, lambda store, _: store.count_late(MINUTE, queues=QUEUES[:2])),
+    "count_late": (nothing, lambda store, _: reader(store).count_late(MINUTE)),
+    "count_late of queue": (nothing, lambda store, _: reader(store).count_late(MINUTE, queues=QUEUES[:2])),
 }
 
 
@@ -246,9 +260,10 @@ def test_every_query_is_served_by_an_index(crowd, administrator, name):
 
 
 def test_every_method_of_the_store_is_among_them():
-    methods = {name for name, _ in inspect.getmembers(JobStore, inspect.isfunction) if not name.startswith("_")}
+    stores = (JobStore, JobActions, JobReader)
+    methods = {name for store in stores for name, _ in inspect.getmembers(store, inspect.isfunction) if name[0] != "_"}
 
-    assert {name.partition(" ")[0] for name in CALLS} == methods
+    assert methods - {name.partition(" ")[0] for name in CALLS} == set()
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 from mongojobs.app.operations import Operator
-from mongojobs.store.reader.pages import Count
+from mongojobs.store.reader.job_reader import Count
 from tests.support.clock import START
 from tests.support.jobs import a_job
-from tests.support.stores import MINUTE, reserve
+from tests.support.stores import MINUTE, reader, reserve
 
 
 def numbers_of(queue):
@@ -85,7 +85,7 @@ class TestCountLate:
         store.insert_many([a_job(), a_job(run_at=START + MINUTE), a_job(run_at=START + 10 * MINUTE)])
         clock.advance(minutes=5)
 
-        late = [store.count_late(minutes * MINUTE).number for minutes in (3, 4, 5)]
+        late = [reader(store).count_late(minutes * MINUTE).number for minutes in (3, 4, 5)]
 
         assert late == [2, 1, 0]
 
@@ -93,17 +93,17 @@ class TestCountLate:
         store.insert_many([a_job(), a_job(queue="mail"), a_job(queue="bulk")])
         clock.advance(minutes=5)
 
-        assert store.count_late(MINUTE, queues=("mail", "bulk")) == Count(2)
+        assert reader(store).count_late(MINUTE, queues=("mail", "bulk")) == Count(2)
 
     def test_counts_no_job_that_runs_or_has_failed(self, store, clock):
         store.insert_many([a_job(), a_job(state="failed", finished_at=START)])
         reserve(store)
         clock.advance(minutes=5)
 
-        assert store.count_late(MINUTE) == Count(0)
+        assert reader(store).count_late(MINUTE) == Count(0)
 
     def test_counts_no_more_than_it_is_told(self, store, clock):
         store.insert_many([a_job() for _ in range(5)])
         clock.advance(minutes=5)
 
-        assert str(store.count_late(MINUTE, most=3)) == "3+"
+        assert str(reader(store).count_late(MINUTE, most=3)) == "3+"

@@ -10,7 +10,7 @@ from mongojobs.core.retry import loss_backoff
 from mongojobs.core.transitions import Errored
 from tests.support.clock import START
 from tests.support.jobs import a_job
-from tests.support.stores import MINUTE, reserve, reserved, stored
+from tests.support.stores import MINUTE, actions, reader, reserve, reserved, stored
 
 
 class TestCountStuck:
@@ -20,10 +20,10 @@ class TestCountStuck:
         clock.advance(minutes=3)
         reserved(store, a_job())
 
-        assert store.count_stuck() == 3
-        assert store.count_stuck(most=2) == 2
-        assert store.count_stuck(longer_than=2 * MINUTE) == 3
-        assert store.count_stuck(longer_than=2 * MINUTE + timedelta(seconds=1)) == 0
+        assert reader(store).count_stuck() == 3
+        assert reader(store).count_stuck(most=2) == 2
+        assert reader(store).count_stuck(longer_than=2 * MINUTE) == 3
+        assert reader(store).count_stuck(longer_than=2 * MINUTE + timedelta(seconds=1)) == 0
 
 
 class TestRescue:
@@ -88,13 +88,13 @@ class TestRescue:
     def test_of_one_job_by_two_workers_counts_one_loss(self, store, clock, monkeypatch):
         held = reserved(store, a_job())
         clock.advance(minutes=2)
-        take_back = store._take_back
+        take_back = store._rescuing._take_back
 
         def overtaken(document, **context):
             take_back(document, **context)
             return take_back(document, **context)
 
-        monkeypatch.setattr(store, "_take_back", overtaken)
+        monkeypatch.setattr(store._rescuing, "_take_back", overtaken)
 
         assert store.rescue(by="late") == []
         assert store.get(held.id).losses == 1
@@ -102,14 +102,14 @@ class TestRescue:
     def test_leaves_a_job_that_was_reserved_anew_since_it_was_seen(self, store, clock, monkeypatch):
         held = reserved(store, a_job())
         clock.advance(minutes=2)
-        take_back = store._take_back
+        take_back = store._rescuing._take_back
 
         def overtaken(document, **context):
             take_back(document, **context)
             reserve(store, by="new")
             return take_back(document, **context)
 
-        monkeypatch.setattr(store, "_take_back", overtaken)
+        monkeypatch.setattr(store._rescuing, "_take_back", overtaken)
         store.rescue(by="late")
 
         job = store.get(held.id)
@@ -211,6 +211,6 @@ class TestQuarantine:
         shown = server_store.get(job.id)
 
         assert (shown.state, shown.queue) == ("failed", "(damaged)")
-        assert server_store.find(state="failed") == [shown]
-        assert server_store.retry(job.id).run_at == START
-        assert server_store.delete(job.id).id == job.id
+        assert reader(server_store).find(state="failed") == [shown]
+        assert actions(server_store).retry(job.id).run_at == START
+        assert actions(server_store).delete(job.id).id == job.id

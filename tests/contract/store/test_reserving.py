@@ -247,14 +247,14 @@ class TestReserveOfSeveral:
     def test_does_not_take_a_candidate_that_was_run_and_rescheduled_meanwhile(self, server_store, monkeypatch):
         job = a_job()
         server_store.insert(job)
-        candidates = server_store._candidates
+        candidates = server_store._reserving._candidates
 
         def overtaken(*arguments, **options):
             ids = candidates(*arguments, **options)
             server_store.collection.update_one({"_id": job.id}, {"$set": {"run_at": LATER}})
             return ids
 
-        monkeypatch.setattr(server_store, "_candidates", overtaken)
+        monkeypatch.setattr(server_store._reserving, "_candidates", overtaken)
 
         assert reserve(server_store, 10) == []
 
@@ -296,7 +296,7 @@ class TestReserveOfDamagedDocuments:
         store.insert_many([bad, good])
         store.collection.update_one({"_id": bad.id}, {"$set": damage})
         told = []
-        store.on_damaged = told.append
+        store.queries.on_damaged = told.append
 
         [held] = reserve(store)
 
@@ -364,7 +364,7 @@ class TestReserveWithoutIndexes:
     def test_works_and_warns_once(self, bare_store, limit):
         bare_store.insert_many([a_job(queue="mail"), a_job(queue="mail"), a_job()])
         warnings = []
-        bare_store.on_warning = warnings.append
+        bare_store.queries.on_warning = warnings.append
 
         taken = [*reserve(bare_store, limit, queues=("mail",)), *reserve(bare_store, limit, queues=("mail",))]
 
@@ -402,13 +402,13 @@ class TestAdopt:
 
     def test_leaves_out_what_was_taken_back_meanwhile(self, server_store, clock, monkeypatch):
         held = reserved(server_store, a_job())
-        renew = server_store.renew
+        renew = server_store._ending.renew
 
         def overtaken(jobs, *, lease):
             server_store.collection.update_one({"_id": held.id}, {"$set": {"lock_token": "another"}})
             return renew(jobs, lease=lease)
 
-        monkeypatch.setattr(server_store, "renew", overtaken)
+        monkeypatch.setattr(server_store._ending, "renew", overtaken)
 
         assert server_store.adopt(held.lock_token, lease=MINUTE) == []
 

@@ -10,6 +10,7 @@ from mongojobs.core.settings import Settings
 from mongojobs.store.clients import jobs_collection
 from mongojobs.store.indexes import create_indexes
 from mongojobs.store.jobs import JobStore
+from mongojobs.store.queries import Queries
 from mongojobs.store.reader import survey as surveys
 from mongojobs.store.reader.survey import Survey
 from tests.support.clock import START, HeldClock
@@ -30,7 +31,8 @@ def watched(mongod, administrator):
     database = f"mongojobs_test_{uuid4().hex[:12]}"
     with MongoClient(with_database(mongod.uri, database), event_listeners=[spy]) as client:
         collection = jobs_collection(client, Settings(), database)
-        store = JobStore(collection, HeldClock(), Settings())
+        queries = Queries(collection, HeldClock(), Settings())
+        store = JobStore(queries)
         create_indexes(collection)
         store.insert_many([a_job(run_at=START + timedelta(seconds=n), name=f"job{n % 3}") for n in range(MANY)])
         store.insert_many([a_job(state="failed", finished_at=START + timedelta(seconds=n)) for n in range(MANY)])
@@ -38,7 +40,7 @@ def watched(mongod, administrator):
         spy.look = lambda event: (
             plans.append(explain(administrator, event)) if event.command_name in EXPLAINABLE else None
         )
-        yield Survey(collection, HeldClock(), Settings()), plans
+        yield Survey(queries), plans
     administrator.drop_database(database)
 
 

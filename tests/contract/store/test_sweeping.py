@@ -8,7 +8,7 @@ from mongojobs.core.errors import FilterError
 from mongojobs.core.job_filter import JobFilter
 from tests.support.clock import START
 from tests.support.jobs import a_job
-from tests.support.stores import reserve
+from tests.support.stores import actions, reader, reserve
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -18,7 +18,7 @@ VERBS = ["retry_all", "cancel_all", "delete_all", "hasten_all"]
 @pytest.fixture
 def store(server_store, monkeypatch):
     """A store that goes on in small batches."""
-    monkeypatch.setattr("mongojobs.store.actions.many.SWEPT_AT_ONCE", 3)
+    monkeypatch.setattr("mongojobs.store.actions.sweep.SWEPT_AT_ONCE", 3)
     return server_store
 
 
@@ -28,7 +28,7 @@ def a_failed_job(**changes):
 
 def states(store):
     counted = {}
-    for job in store.find(limit=0):
+    for job in reader(store).find(limit=0):
         counted[job.state] = counted.get(job.state, 0) + 1
     return counted
 
@@ -39,10 +39,10 @@ class TestRetryAll:
         store.insert_many([a_job(state="completed", finished_at=START), a_job(run_at=START + HOUR)])
         clock.advance(minutes=1)
 
-        assert store.retry_all(JobFilter()) == 8
+        assert actions(store).retry_all(JobFilter()) == 8
 
         assert states(store) == {"ready": 9, "completed": 1}
-        job = store.page(JobFilter(state="ready")).jobs[0]
+        job = reader(store).page(JobFilter(state="ready")).jobs[0]
         assert (job.attempts, job.run_at, job.failed_at, job.finished_at) == (0, clock.now(), None, None)
 
     @pytest.mark.parametrize("chosen", [{"queue": "mail"}, {"name": "a"}, {"error": "boom"}, {"arguments": {"x": 1}}])
@@ -51,9 +51,9 @@ class TestRetryAll:
         wanted = [a_failed_job(queue="mail", name="a", last_error="Boom", handler=handler) for _ in range(4)]
         store.insert_many([*wanted, *(a_failed_job(queue="other", name="b") for _ in range(5))])
 
-        assert store.retry_all(JobFilter(state="failed", **chosen)) == 4
+        assert actions(store).retry_all(JobFilter(state="failed", **chosen)) == 4
 
-        assert {job.id for job in store.find(state="ready", limit=0)} == {job.id for job in wanted}
+        assert {job.id for job in reader(store).find(state="ready", limit=0)} == {job.id for job in wanted}
 
     def test_does_not_retry_what_fails_again_meanwhile(self, store, clock):
         store.insert_many([a_failed_job(finished_at=START - n * SECOND) for n in range(9)])
@@ -63,21 +63,21 @@ class TestRetryAll:
             again = {"state": "failed", "finished_at": clock.now()}
             store.collection.update_many({"state": "ready"}, {"$set": again})
 
-        assert store.retry_all(JobFilter(state="failed"), on_progress=fail_again) == 9
+        assert actions(store).retry_all(JobFilter(state="failed"), on_progress=fail_again) == 9
 
 
 class TestCancelAll:
     def test_cancels_due_and_scheduled_jobs(self, store):
         store.insert_many([*(a_job() for _ in range(4)), *(a_job(run_at=START + HOUR) for _ in range(4))])
 
-        assert store.cancel_all(JobFilter(state="scheduled")) == 4
-        assert store.cancel_all(JobFilter()) == 4
+        assert actions(store).cancel_all(JobFilter(state="scheduled")) == 4
+        assert actions(store).cancel_all(JobFilter()) == 4
         assert states(store) == {"cancelled": 8}
 
     def test_leaves_a_job_alone_that_has_begun_to_run_meanwhile(self, store):
         store.insert_many([a_job(run_at=START - n * SECOND) for n in range(6)])
 
-        store.cancel_all(JobFilter(), on_progress=lambda _changed, _looked_at: reserve(store, 2))
+        actions(store).cancel_all(JobFilter(), on_progress=lambda _changed, _looked_at: reserve(store, 2))
 
         assert states(store) == {"cancelled": 4, "running": 2}
 
@@ -91,7 +91,7 @@ class TestCancelAll:
 
         spy.look = begin
 
-        assert store.cancel_all(JobFilter()) == 2
+        assert actions(store).cancel_all(JobFilter()) == 2
         assert states(store) == {"cancelled": 2, "running": 1}
 
     def test_leaves_a_job_alone_that_came_meanwhile(self, store, clock):
@@ -101,7 +101,7 @@ class TestCancelAll:
             clock.advance(seconds=1)
             store.insert(a_job(run_at=START + 2 * HOUR, created_at=clock.now()))
 
-        assert store.cancel_all(JobFilter(state="scheduled"), on_progress=enqueue) == 4
+        assert actions(store).cancel_all(JobFilter(state="scheduled"), on_progress=enqueue) == 4
 
 
 class TestDeleteAll:
@@ -110,7 +110,7 @@ class TestDeleteAll:
         store.insert_many([a_job(priority=-1), a_job(), a_job(run_at=START + HOUR), *ended])
         reserve(store)
 
-        assert store.delete_all(JobFilter()) == 5
+        assert actions(store).delete_all(JobFilter()) == 5
         assert states(store) == {"running": 1}
 
 
@@ -118,37 +118,39 @@ class TestHastenAll:
     def test_makes_scheduled_jobs_due(self, store):
         store.insert_many([*(a_job(run_at=START + n * HOUR) for n in range(1, 8)), a_job(run_at=START - HOUR)])
 
-        assert store.hasten_all(JobFilter()) == 7
-        assert {job.run_at for job in store.find(limit=0)} == {START, START - HOUR}
+        assert actions(store).hasten_all(JobFilter()) == 7
+        assert {job.run_at for job in reader(store).find(limit=0)} == {START, START - HOUR}
 
 
 class TestMoveAll:
     def test_gives_ready_jobs_another_queue_and_priority(self, store):
         store.insert_many([*(a_job(queue="slow") for _ in range(7)), a_job(queue="other")])
 
-        assert store.move_all(JobFilter(queue="slow"), queue="fast", priority=-5) == 7
-        assert sorted({(job.queue, job.priority) for job in store.find()}) == [("fast", -5), ("other", 0)]
+        assert actions(store).move_all(JobFilter(queue="slow"), queue="fast", priority=-5) == 7
+        assert sorted({(job.queue, job.priority) for job in reader(store).find()}) == [("fast", -5), ("other", 0)]
 
     @pytest.mark.parametrize(
         "to", [{}, {"queue": "$x"}, {"queue": {"$ne": 1}}, {"priority": 2**31}, {"priority": True}]
     )
     def test_takes_nothing_that_is_neither(self, store, to):
         with pytest.raises(ValueError, match=r"must|another queue or priority"):
-            store.move_all(JobFilter(), **to)
+            actions(store).move_all(JobFilter(), **to)
 
 
 class TestASweep:
     @pytest.mark.parametrize(("verb", "state"), [(verb, "running") for verb in VERBS] + [("retry_all", "ready")])
     def test_refuses_a_state_that_it_does_not_start_from(self, store, verb, state):
         with pytest.raises(FilterError, match=f"but not {state} ones"):
-            getattr(store, verb)(JobFilter(state=state))
+            getattr(actions(store), verb)(JobFilter(state=state))
 
     def test_tells_how_far_it_is(self, store):
         store.insert_many([a_failed_job(queue=("a", "b")[n % 2], finished_at=START - n * SECOND) for n in range(8)])
         told = []
 
-        store.retry_all(JobFilter(state="failed", error="no such thing"), on_progress=lambda *far: told.append(far))
-        store.retry_all(JobFilter(state="failed"), on_progress=lambda *far: told.append(far))
+        actions(store).retry_all(
+            JobFilter(state="failed", error="no such thing"), on_progress=lambda *far: told.append(far)
+        )
+        actions(store).retry_all(JobFilter(state="failed"), on_progress=lambda *far: told.append(far))
 
         assert told == [(0, 3), (0, 6), (0, 8), (3, 3), (6, 6), (8, 8)]
 
@@ -160,11 +162,11 @@ class TestASweep:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            store.retry_all(JobFilter(), on_progress=interrupt)
+            actions(store).retry_all(JobFilter(), on_progress=interrupt)
         assert states(store) == {"ready": 6, "failed": 3}
 
     def test_finds_each_job_of_ids_of_several_types(self, store):
         store.insert_many([a_failed_job(id=job_id, id_given=True) for job_id in ("a", "b", "$c", 1, 2, 3, 4)])
         store.insert_many([a_failed_job() for _ in range(5)])
 
-        assert store.delete_all(JobFilter(state="failed")) == 12
+        assert actions(store).delete_all(JobFilter(state="failed")) == 12

@@ -12,7 +12,7 @@ from mongojobs.core.job_filter import JobFilter
 from mongojobs.core.transitions import GivenUp
 from tests.support.clock import START
 from tests.support.jobs import a_job
-from tests.support.stores import MINUTE, reserve, reserved, stored
+from tests.support.stores import MINUTE, actions, reader, reserve, reserved, stored
 
 ERROR = ErrorText(error="boom")
 
@@ -36,26 +36,26 @@ class TestFind:
         jobs = [a_failed_job(finished_at=START + timedelta(seconds=n)) for n in (2, 3, 1)]
         store.insert_many([*jobs, a_job()])
 
-        assert store.find(state="failed") == [jobs[1], jobs[0], jobs[2]]
+        assert reader(store).find(state="failed") == [jobs[1], jobs[0], jobs[2]]
 
     def test_gives_ready_jobs_by_when_they_are_due_the_latest_first(self, store):
         jobs = [a_job(run_at=START + timedelta(seconds=n)) for n in (2, 3, 1)]
         store.insert_many(jobs)
 
-        assert store.find(state="ready") == [jobs[1], jobs[0], jobs[2]]
+        assert reader(store).find(state="ready") == [jobs[1], jobs[0], jobs[2]]
 
     def test_gives_jobs_of_all_states_by_when_they_were_made(self, store):
         jobs = [a_job(), a_failed_job(), a_job()]
         store.insert_many(jobs)
 
-        assert store.find() == jobs[::-1]
+        assert reader(store).find() == jobs[::-1]
 
     def test_gives_only_jobs_of_the_queue_and_the_name(self, store):
         wanted = a_job(queue="mail", name="a")
         store.insert_many([wanted, a_job(queue="mail", name="b"), a_job(name="a")])
 
-        assert store.find(queue="mail", name="a") == [wanted]
-        assert store.find(state="ready", queue="mail", name="a") == [wanted]
+        assert reader(store).find(queue="mail", name="a") == [wanted]
+        assert reader(store).find(state="ready", queue="mail", name="a") == [wanted]
 
 
 class TestCancel:
@@ -63,7 +63,7 @@ class TestCancel:
         job = a_job()
         store.insert(job)
 
-        cancelled = store.cancel(job.id)
+        cancelled = actions(store).cancel(job.id)
 
         assert (cancelled.state, cancelled.finished_at) == ("cancelled", START)
         assert reserve(store) == []
@@ -72,11 +72,11 @@ class TestCancel:
         held = reserved(store, a_job())
 
         with pytest.raises(StateError, match=f"cannot cancel the job {held.id}, it is running: .* wait until it ends"):
-            store.cancel(held.id)
+            actions(store).cancel(held.id)
 
     def test_of_no_job_is_refused(self, store):
         with pytest.raises(StateError, match="no job 42"):
-            store.cancel(42)
+            actions(store).cancel(42)
 
 
 def a_stored_failure(store):
@@ -90,7 +90,7 @@ class TestRetry:
         job = a_stored_failure(store)
         clock.advance(minutes=5)
 
-        retried = store.retry(job.id, by="olga")
+        retried = actions(store).retry(job.id, by="olga")
 
         assert retried.retries == ({"at": clock.now(), "by": "olga"},)
 
@@ -99,7 +99,7 @@ class TestRetry:
         jobs = [a_stored_failure(server_store) for _ in range(2)]
         server_store.collection.update_one({"_id": jobs[0].id}, {"$set": {"retries": kept}})
 
-        assert server_store.retry_all(JobFilter(), by="$olga") == 2
+        assert actions(server_store).retry_all(JobFilter(), by="$olga") == 2
 
         found = [server_store.get(job.id).retries for job in jobs]
         assert [retries[-1]["by"] for retries in found] == ["$olga", "$olga"]
@@ -107,8 +107,8 @@ class TestRetry:
     def test_keeps_the_last_ten(self, server_store):
         job = a_stored_failure(server_store)
         for number in range(12):
-            server_store.retry(job.id, by=str(number))
-            server_store.cancel(job.id)
+            actions(server_store).retry(job.id, by=str(number))
+            actions(server_store).cancel(job.id)
 
         assert [retry["by"] for retry in server_store.get(job.id).retries] == [str(n) for n in range(2, 12)]
 
@@ -117,7 +117,7 @@ class TestRetry:
         store.end(held, GivenUp(ERROR, "no more attempts"))
         clock.advance(minutes=5)
 
-        job = store.retry(held.id)
+        job = actions(store).retry(held.id)
 
         assert (job.state, job.run_at) == ("ready", clock.now())
         assert (job.attempts, job.losses, job.releases, job.snoozes) == (0, 0, 0, 0)
@@ -127,9 +127,9 @@ class TestRetry:
     def test_of_a_cancelled_job_makes_it_ready(self, store):
         job = a_job()
         store.insert(job)
-        store.cancel(job.id)
+        actions(store).cancel(job.id)
 
-        assert store.retry(job.id) == job
+        assert actions(store).retry(job.id) == job
 
     @pytest.mark.parametrize(
         ("state", "remedy"),
@@ -140,7 +140,7 @@ class TestRetry:
         store.insert(job)
 
         with pytest.raises(StateError, match=f"it is {state}: .*{remedy}"):
-            store.retry(job.id)
+            actions(store).retry(job.id)
 
 
 class TestHasten:
@@ -148,35 +148,35 @@ class TestHasten:
         job = a_job(run_at=START + MINUTE)
         store.insert(job)
 
-        assert store.hasten(job.id).run_at == START
+        assert actions(store).hasten(job.id).run_at == START
 
     def test_leaves_a_due_job_where_it_stands(self, store):
         job = a_job(run_at=START - MINUTE)
         store.insert(job)
 
-        assert store.hasten(job.id) == job
+        assert actions(store).hasten(job.id) == job
 
     def test_of_a_failed_job_is_refused(self, store):
         store.insert(job := a_failed_job())
 
         with pytest.raises(StateError, match="it is failed: retry it"):
-            store.hasten(job.id)
+            actions(store).hasten(job.id)
 
 
 class TestMove:
     def test_gives_a_ready_job_another_queue_and_priority(self, store):
         store.insert(job := a_job())
 
-        moved = store.move(job.id, queue="mail", priority=3)
+        moved = actions(store).move(job.id, queue="mail", priority=3)
 
         assert (moved.queue, moved.priority) == ("mail", 3)
-        assert store.move(job.id, priority=-1).queue == "mail"
+        assert actions(store).move(job.id, priority=-1).queue == "mail"
 
     def test_of_a_running_job_is_refused(self, store):
         held = reserved(store, a_job())
 
         with pytest.raises(StateError, match=r"cannot move the job .*, it is running"):
-            store.move(held.id, priority=1)
+            actions(store).move(held.id, priority=1)
 
 
 class TestDelete:
@@ -185,18 +185,18 @@ class TestDelete:
         job = a_job(state=state)
         store.insert(job)
 
-        assert store.delete(job.id) == job
+        assert actions(store).delete(job.id) == job
         assert store.get(job.id) is None
 
     def test_of_a_running_job_is_refused(self, store):
         held = reserved(store, a_job())
 
         with pytest.raises(StateError, match=re.escape("it is running: wait until it ends")):
-            store.delete(held.id)
+            actions(store).delete(held.id)
 
     def test_of_no_job_is_refused(self, store):
         with pytest.raises(StateError, match="no job gone"):
-            store.delete("gone")
+            actions(store).delete("gone")
 
 
 class TestClear:
@@ -229,21 +229,21 @@ class TestClear:
         ],
     )
     def test_deletes_what_was_counted_and_never_a_running_job(self, filled, which, number):
-        counted = filled.count_clear(**which)
+        counted = actions(filled).count_clear(**which)
 
-        deleted = filled.clear(**which)
+        deleted = actions(filled).clear(**which)
 
         assert (counted, deleted, filled.collection.count_documents({})) == (number, number, 7 - number)
         assert filled.collection.count_documents({"state": "running"}) == 1
 
     def test_deletes_more_than_one_batch(self, server_store, monkeypatch):
-        monkeypatch.setattr("mongojobs.store.actions.many.SWEPT_AT_ONCE", 2)
+        monkeypatch.setattr("mongojobs.store.actions.sweep.SWEPT_AT_ONCE", 2)
         server_store.insert_many([a_job() for _ in range(5)])
 
-        assert server_store.clear() == 5
+        assert actions(server_store).clear() == 5
 
     def test_deletes_damaged_jobs_too(self, server_store):
         server_store.insert(a_job())
         server_store.collection.update_one({}, {"$unset": {"run_at": ""}})
 
-        assert (server_store.count_clear(), server_store.clear()) == (1, 1)
+        assert (actions(server_store).count_clear(), actions(server_store).clear()) == (1, 1)

@@ -10,6 +10,7 @@ import pytest
 
 import mongojobs
 from mongojobs import enqueue
+from mongojobs.store.actions.job_actions import JobActions
 from mongojobs.store.jobs import JobStore
 from mongojobs.testing import (
     Mode,
@@ -338,12 +339,15 @@ class TestEveryQueue:
 
 
 @pytest.mark.parametrize(
-    "method",
-    ["insert", "insert_many", "get", "finish", "end", "end_all", "release", "delete"],
+    ("store", "method"),
+    [
+        *((JobStore, method) for method in ("insert", "insert_many", "get", "finish", "end", "end_all", "release")),
+        (JobActions, "delete"),
+    ],
 )
-def test_memory_takes_what_the_store_takes(method):
+def test_memory_takes_what_the_store_takes(store, method):
     """A finisher gets a ``MemoryStore`` in place of the ``JobStore`` that it asks for."""
     ours = inspect.signature(getattr(MemoryStore, method)).parameters.values()
-    theirs = inspect.signature(getattr(JobStore, method)).parameters.values()
+    theirs = inspect.signature(getattr(store, method)).parameters.values()
 
     assert [(p.name, p.kind, p.default) for p in ours] == [(p.name, p.kind, p.default) for p in theirs]

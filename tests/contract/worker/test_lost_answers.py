@@ -13,7 +13,7 @@ from tests.support.clock import HeldClock
 from tests.support.endings import CRASHED, DESTROYED, DISCARDED, ENDINGS, ERRORED
 from tests.support.failpoints import WRITE_CONCERN_ERROR, failing
 from tests.support.jobs import a_job
-from tests.support.stores import MINUTE, reserve
+from tests.support.stores import MINUTE, reader, reserve
 
 NOT_CONFIRMED: dict[str, Any] = {"writeConcernError": WRITE_CONCERN_ERROR}
 """The write is made, and the answer is an error."""
@@ -58,14 +58,14 @@ class TestReserve:
 
     def test_whose_reading_back_fails_is_adopted(self, plain_store, administrator, monkeypatch):
         plain_store.insert_many([a_job(), a_job()])
-        candidates = plain_store._candidates
+        candidates = plain_store._reserving._candidates
 
         def last_answer(*arguments, **options):
             ids = candidates(*arguments, **options)
             administrator.admin.command(CLOSE_ON_FIND)
             return ids
 
-        monkeypatch.setattr(plain_store, "_candidates", last_answer)
+        monkeypatch.setattr(plain_store._reserving, "_candidates", last_answer)
         with pytest.raises(DatabaseError):
             plain_store.reserve(QueueSelector(), token="lost", by="w", lease=MINUTE, limit=2)
 
@@ -133,7 +133,7 @@ class TestResult:
         again = plain_store.end_all(ends, repeated=True)
 
         assert again == []
-        assert [job.state for job in plain_store.find()] == ["cancelled", "ready", "ready"]
+        assert [job.state for job in reader(plain_store).find()] == ["cancelled", "ready", "ready"]
 
     def test_of_many_that_failed_whose_answer_is_lost_is_ours_when_repeated_one_by_one(
         self, plain_store, administrator

@@ -104,8 +104,8 @@ class TestAnIdleWorker:
         always_fails.options(max_attempts=1).delay()
 
         with working():
-            eventually(lambda: len(app.store.find(state="failed")) == 1)
-            app.retry(app.store.find()[0].id)
+            eventually(lambda: len(app.reader.find(state="failed")) == 1)
+            app.retry(app.reader.find()[0].id)
             eventually(lambda: len(recorded.deeds) == 2)
 
     def test_polls_where_the_server_has_no_change_streams(self):

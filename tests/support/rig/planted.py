@@ -6,8 +6,7 @@ from typing import Final
 
 from mongojobs.core.clock import ServerClock, TimeSource
 from mongojobs.core.job import Job
-from mongojobs.store.lifecycle.end import Ending
-from mongojobs.store.lifecycle.rescue import Rescued, Rescuing
+from mongojobs.store.jobs import JobStore, Rescued
 from mongojobs.worker.inflight import InFlightJob
 from mongojobs.worker.rescue import Rescuer
 
@@ -20,11 +19,11 @@ def plant(fault: str) -> None:
 def _finish_by_id_alone() -> None:
     """Let the lock token mean nothing, and a worker believe in its locks for ever: each alone would be noticed."""
 
-    def finish(self: Ending, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
+    def finish(self: JobStore, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
         self.collection.delete_many({"_id": {"$in": [job.id for job in jobs]}})
         return []
 
-    _replace(Ending, "finish", finish)
+    _replace(JobStore, "finish", finish)
     _replace(InFlightJob, "lost", property(lambda _held: False))
 
 
@@ -35,34 +34,34 @@ def _finish_across_tokens() -> None:
     slow, so that results come together.
     """
 
-    def finish(self: Ending, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
+    def finish(self: JobStore, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
         time.sleep(0.5)
         ids, tokens = [job.id for job in jobs], [job.lock_token for job in jobs]
         self.collection.delete_many({"_id": {"$in": ids}, "state": "running", "lock_token": {"$in": tokens}})
         return []
 
-    _replace(Ending, "finish", finish)
+    _replace(JobStore, "finish", finish)
     _losses_not_counted()
 
 
 def _losses_not_counted() -> None:
-    rescue = Rescuing.rescue
+    rescue = JobStore.rescue
 
-    def rescue_without_a_trace(self: Rescuing, *, by: str, limit: int = 50) -> list[Rescued]:
+    def rescue_without_a_trace(self: JobStore, *, by: str, limit: int = 50) -> list[Rescued]:
         rescued = rescue(self, by=by, limit=limit)
         for one in rescued:
             change = {"$set": {"state": "ready", "losses": 0, "run_at": self.clock.now()}}
             self.collection.update_one({"_id": one.job_id}, change)
         return rescued
 
-    _replace(Rescuing, "rescue", rescue_without_a_trace)
+    _replace(JobStore, "rescue", rescue_without_a_trace)
 
 
 def _no_rescue() -> None:
-    def rescue(self: Rescuing, *, by: str, limit: int = 50) -> list[Rescued]:
+    def rescue(self: JobStore, *, by: str, limit: int = 50) -> list[Rescued]:
         return []
 
-    _replace(Rescuing, "rescue", rescue)
+    _replace(JobStore, "rescue", rescue)
 
 
 def _rescue_during_an_outage() -> None:

@@ -18,11 +18,11 @@ from mongojobs.core.errors import FilterError
 from mongojobs.core.job import ENDED, READY, RUNNING, Document, Job, State
 from mongojobs.core.job_filter import SHOWN_STATES, JobFilter, ShownState
 from mongojobs.store import indexes
-from mongojobs.store.actions.many import SWEEP_MILLISECONDS, Sweeping
 from mongojobs.store.documents import to_shown_job
-from mongojobs.store.filters import EPOCH
-from mongojobs.store.lifecycle.reserve import Reserving
+from mongojobs.store.filters import EPOCH, expired
+from mongojobs.store.lifecycle.reserve import ready_queues
 from mongojobs.store.pauses import Pause
+from mongojobs.store.queries import Queries
 from mongojobs.store.reader import selecting
 from mongojobs.store.reader.failures import FailureGroup, grouped
 from mongojobs.store.reader.selecting import (
@@ -30,6 +30,7 @@ from mongojobs.store.reader.selecting import (
     BY_END,
     BY_LOCK,
     BY_TIME,
+    SWEEP_MILLISECONDS,
     Position,
     Selection,
     as_listed,
@@ -119,8 +120,12 @@ class QueueStatus:
     pause: Pause | None
 
 
-class Looking(Reserving, Sweeping):
-    """The part of the store that shows jobs to people, however many there are; damaged ones as far as possible."""
+class JobReader:
+    """What is shown to people, however many jobs there are; damaged ones are shown as far as possible."""
+
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+        self._clock = queries.clock
 
     def find(
         self, *, state: State | None = None, queue: str | None = None, name: str | None = None, limit: int = 50
@@ -130,13 +135,10 @@ class Looking(Reserving, Sweeping):
         For those who want no pages and no bounds. Raises DatabaseError.
         """
         index, order = _ORDERS[state]
-        query: Document = {} if state is None else {"state": state, order[0]: self.anything()}
+        query: Document = {} if state is None else {"state": state, order[0]: self._queries.anything}
         query |= {field: {"$eq": value} for field, value in (("queue", queue), ("name", name)) if value is not None}
-
-        def look(hint: str | None) -> list[Document]:
-            return list(self.collection.find(query, sort=[(field, -1) for field in order], limit=limit, hint=hint))
-
-        return [to_shown_job(found) for found in self._using(index, look)]
+        found = self._queries.find(query, index=index, sort=[(field, -1) for field in order], limit=limit)
+        return [to_shown_job(document) for document in found]
 
     def page(self, chosen: JobFilter, *, limit: int = 50, after: str | None = None) -> JobPage:
         """Return jobs, newest first: by when they ended, are due, or were made (those of all states).
@@ -144,10 +146,12 @@ class Looking(Reserving, Sweeping):
         Of scheduled ones the soonest come first. Running ones come in the order of their locks, the freshest first. For
         the next page pass the *next* of this one as *after*. Raises FilterError, DatabaseError.
         """
-        selection = as_listed(chosen, now=self.clock.now(), everything=self.anything(), match=self.match_argument)
+        selection = as_listed(
+            chosen, now=self._clock.now(), everything=self._queries.anything, match=self._queries.match_argument
+        )
         if type(limit) is not int or not 1 <= limit <= LONGEST_PAGE:
             raise FilterError(f"limit must be between 1 and {LONGEST_PAGE}, got {limit!r:.100}")
-        parts = stretches(selection, everything=self.anything())
+        parts = stretches(selection, everything=self._queries.anything)
         start = None if after is None else to_position(after, [len(part.order) for part in parts])
         found: list[tuple[Selection, Document]] = []
         edge: Position | None = None
@@ -170,7 +174,7 @@ class Looking(Reserving, Sweeping):
             if len(found) < most:
                 query = merged(part.query, stretch, _up_to(part, edge))
                 options: dict[str, Any] = {"sort": part.sort(part.direction), "limit": most - len(found)}
-                found += self._read(part.index, query, None, max_time_ms=PAGE_MILLISECONDS, **options)
+                found += self._queries.find(query, index=part.index, max_time_ms=PAGE_MILLISECONDS, **options)
         return found
 
     def count(self, chosen: JobFilter, *, most: int | None = MOST_COUNTED) -> Count:
@@ -184,7 +188,9 @@ class Looking(Reserving, Sweeping):
 
     def _count(self, chosen: JobFilter, most: int | None, *, furthest: int | None) -> Count:
         total = Count(0)
-        for selection in by_state(chosen, now=self.clock.now(), everything=self.anything(), match=self.match_argument):
+        for selection in by_state(
+            chosen, now=self._clock.now(), everything=self._queries.anything, match=self._queries.match_argument
+        ):
             rest = None if most is None else most - total.number
             total += self._count_some(selection, rest, furthest=furthest)
             if most is not None and total.number >= most:
@@ -207,7 +213,7 @@ class Looking(Reserving, Sweeping):
 
     def queue_counts(self, queues: Sequence[str], *, most: int = MOST_COUNTED) -> list[QueueCounts]:
         """Return how many jobs are in each of *queues*, up to *most*. Raises DatabaseError."""
-        now = self.clock.now()
+        now = self._clock.now()
         failed = self._latest_by_queue(JobFilter(state="failed"), most)
         running = self._latest_by_queue(JobFilter(state="running"), most)
         return [
@@ -222,9 +228,13 @@ class Looking(Reserving, Sweeping):
             for queue in queues
         ]
 
-    def count_queued(self, queue: str, *, limit: int) -> int:
-        """Return how many jobs of *queue* are ready, those of the future too; at most *limit*. Raises DatabaseError."""
-        return self._limited({"state": READY, "queue": {"$eq": queue}}, indexes.READY_BY_QUEUE, limit).number
+    def count_stuck(self, *, longer_than: timedelta = timedelta(0), most: int = 0) -> int:
+        """Return how many jobs ``rescue`` would take back, one batch after the other; up to *most*, if that is not 0.
+
+        With *longer_than*, of those only whose lock ran out so long ago. Raises DatabaseError.
+        """
+        query = expired(self._clock.now() - longer_than)
+        return self._queries.count(query, index=indexes.RUNNING, **({"limit": most} if most else {}))
 
     def count_late(self, max_age: timedelta, *, queues: Sequence[str] = (), most: int = MOST_COUNTED) -> Count:
         """Return how many jobs have been due for more than *max_age* and still wait, up to *most*.
@@ -232,7 +242,7 @@ class Looking(Reserving, Sweeping):
         The age counts from ``run_at``, so that jobs of the future are never late. Source: delayed_job, ``jobs:check``,
         which counts from when a job was made. Raises DatabaseError.
         """
-        query: Document = {"state": READY, "run_at": {"$gte": EPOCH, "$lt": self.clock.now() - max_age}}
+        query: Document = {"state": READY, "run_at": {"$gte": EPOCH, "$lt": self._clock.now() - max_age}}
         if queues:
             query["queue"] = {"$in": list(map(plain_text, queues))}  # in a list a pattern would be one
         return self._limited(query, indexes.READY_BY_TIME, most)
@@ -242,7 +252,7 @@ class Looking(Reserving, Sweeping):
 
         Raises DatabaseError.
         """
-        names = set(self.ready_queues())
+        names = set(ready_queues(self._queries))
         for state in ("running", "failed"):
             names.update(self._latest_by_queue(JobFilter(state=state), most))
         return sorted(names)
@@ -256,8 +266,9 @@ class Looking(Reserving, Sweeping):
         batches = self._latest_by("lock_token", JobFilter(state="running"), most)
         jobs = {batch["example"]: batch["jobs"] for batch in nlargest(MOST_BATCHES, batches, key=_number_of_jobs)}
         held: Counter[str] = Counter()
-        for one in self._read("_id_", {"_id": {"$in": list(jobs)}}, {"locked_by": 1}, limit=MOST_BATCHES):
-            held[str(one.get("locked_by"))] += jobs[one["_id"]]
+        examples = {"_id": {"$in": list(jobs)}}
+        for found in self._queries.find(examples, {"locked_by": 1}, index="_id_", limit=MOST_BATCHES):
+            held[str(found.get("locked_by"))] += jobs[found["_id"]]
         return held
 
     def oldest_due(self, queue: str) -> datetime | None:
@@ -265,13 +276,13 @@ class Looking(Reserving, Sweeping):
 
         It reads one key for each priority that the queue's jobs have, however many they are.
         """
-        now = self.clock.now()
+        now = self._clock.now()
         pipeline: list[Document] = [
             {"$match": {"state": READY, "queue": {"$eq": queue}, "run_at": {"$gte": EPOCH}}},
             {"$sort": {"queue": 1, "priority": 1, "run_at": 1}},
             {"$group": {"_id": "$priority", "run_at": {"$first": "$run_at"}}},
         ]
-        found = [one["run_at"] for one in self._aggregate(pipeline, indexes.READY_BY_QUEUE)]
+        found = [group["run_at"] for group in self._aggregate(pipeline, indexes.READY_BY_QUEUE)]
         due = [aware(moment) for moment in found if isinstance(moment, datetime) and aware(moment) <= now]
         return min(due, default=None)
 
@@ -280,7 +291,7 @@ class Looking(Reserving, Sweeping):
 
         Raises DatabaseError.
         """
-        due = of_queue_now(job.queue, due={"$lte": self.clock.now()})
+        due = of_queue_now(job.queue, due={"$lte": self._clock.now()})
         more_urgent = {**due, "priority": {"$lt": job.priority}}
         as_urgent = {**due, "priority": {"$eq": job.priority}, "run_at": {"$lt": job.run_at}}
         count = self._limited(more_urgent, indexes.READY_BY_QUEUE, most)
@@ -294,12 +305,15 @@ class Looking(Reserving, Sweeping):
         Raises FilterError, DatabaseError.
         """
         _check_bound("latest", latest)
-        [selection] = by_state(JobFilter(state="failed", queue=queue), now=self.clock.now(), everything=self.anything())
+        [selection] = by_state(
+            JobFilter(state="failed", queue=queue), now=self._clock.now(), everything=self._queries.anything
+        )
         query = merged(selection.query, _up_to(selection, self._edge(selection, None)))
         options: dict[str, Any] = {"sort": selection.sort(-1), "limit": latest, "max_time_ms": PAGE_MILLISECONDS}
         fields = dict.fromkeys(("name", "finished_at", "last_error"), 1)
-        return self._using(
-            selection.index, lambda hint: grouped(self.collection.find(query, fields, hint=hint, **options))
+        jobs = self._queries.collection
+        return self._queries.hinted(
+            selection.index, lambda hint: grouped(jobs.find(query, fields, hint=hint, **options))
         )
 
     def _edge(self, selection: Selection, start: Position | None, *, furthest: int | None = None) -> Position | None:
@@ -310,13 +324,13 @@ class Looking(Reserving, Sweeping):
         most = selection.looked_at
         if most is not None and furthest is not None and selection.rest:
             most = min(most, furthest)
-        if most is None or not self._is_real:
+        if most is None or not self._queries.is_real:
             return None
         fields = {"_id": 0, **dict.fromkeys(selection.order, 1)}
         options: dict[str, Any] = {"sort": selection.sort(selection.direction), "skip": most, "limit": 1}
         for part in ranges(selection.order, start, direction=selection.direction):
             query = merged(selection.base, part)
-            found = self._read(selection.index, query, fields, max_time_ms=PAGE_MILLISECONDS, **options)
+            found = self._queries.find(query, fields, index=selection.index, max_time_ms=PAGE_MILLISECONDS, **options)
             if found:
                 return selection.position(found[0])
         return None
@@ -335,15 +349,8 @@ class Looking(Reserving, Sweeping):
 
     def _limited(self, query: Document, index: str, most: int | None) -> Count:
         """Count what matches *query*, up to *most*."""
-
-        def count(hint: str | None) -> int:
-            options: dict[str, Any] = {} if hint is None else {"hint": hint}
-            options["maxTimeMS"] = SWEEP_MILLISECONDS if most is None else PAGE_MILLISECONDS
-            if most is not None:
-                options["limit"] = most
-            return self.collection.count_documents(query, **options)
-
-        number = self._using(index, count)
+        options = {"maxTimeMS": SWEEP_MILLISECONDS} if most is None else {"maxTimeMS": PAGE_MILLISECONDS, "limit": most}
+        number = self._queries.count(query, index=index, **options)
         return Count(number, is_exact=most is None or number < most)
 
     def _latest_by_queue(self, chosen: JobFilter, most: int) -> dict[str, int]:
@@ -352,7 +359,9 @@ class Looking(Reserving, Sweeping):
     def _latest_by(self, field: str, chosen: JobFilter, most: int) -> list[Document]:
         """Count the latest *most* jobs of a state by a *field*, with an *example* of each. Raises FilterError."""
         _check_bound("most", most)
-        [selection] = by_state(chosen, now=self.clock.now(), everything=self.anything(), match=self.match_argument)
+        [selection] = by_state(
+            chosen, now=self._clock.now(), everything=self._queries.anything, match=self._queries.match_argument
+        )
         pipeline: list[Document] = [
             {"$match": selection.query},
             {"$sort": {selection.order[0]: -1}},
@@ -362,11 +371,7 @@ class Looking(Reserving, Sweeping):
         return self._aggregate(pipeline, selection.index)
 
     def _aggregate(self, pipeline: list[Document], index: str) -> list[Document]:
-        def run(hint: str | None) -> list[Document]:
-            options: dict[str, Any] = {} if hint is None else {"hint": hint}
-            return list(self.collection.aggregate(pipeline, maxTimeMS=PAGE_MILLISECONDS, **options))
-
-        return self._using(index, run)
+        return self._queries.aggregate(pipeline, index=index, maxTimeMS=PAGE_MILLISECONDS)
 
 
 def _number_of_jobs(group: Document) -> int:

@@ -1,0 +1,125 @@
+"""Changing many jobs: a sweep walks through them in the order of an index, some thousand at a time.
+
+Each batch is one write, whose filter is all of the selection besides the ids: a job that has begun to run meanwhile, or
+was changed, is left alone. What comes while the sweep goes on is none of its business. It may be broken off between any
+two batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any, Final
+
+from mongojobs.core.actions import ACTIONS, Verb
+from mongojobs.core.job import READY, RUNNING, STATES, Document, JobId, State
+from mongojobs.core.job_filter import JobFilter
+from mongojobs.store import indexes
+from mongojobs.store.actions import changes
+from mongojobs.store.queries import Queries
+from mongojobs.store.reader.selecting import (
+    BY_END,
+    BY_TIME,
+    SWEEP_MILLISECONDS,
+    Position,
+    Selection,
+    by_state,
+    merged,
+    not_after,
+    ranges,
+    stretches,
+)
+
+SWEPT_AT_ONCE: Final = 1000
+
+OnProgress = Callable[[int, int], object]
+"""Is told, after each batch, how many jobs have been changed so far, and how many looked at."""
+
+
+class Sweep:
+    """A change of many jobs, each once; *on_progress* is told how far it is."""
+
+    def __init__(self, queries: Queries, on_progress: OnProgress | None = None) -> None:
+        self._queries = queries
+        self._collection = queries.collection
+        self._on_progress = on_progress
+
+    def selections(self, chosen: JobFilter, verb: Verb) -> Iterator[Selection]:
+        """Yield what is chosen among the jobs that *verb* can be done with. Raises FilterError when that is nothing."""
+        queries, now = self._queries, self._queries.clock.now()
+        for part in ACTIONS[verb].among(chosen):
+            yield from by_state(part, now=now, everything=queries.anything, match=queries.match_argument)
+
+    def change(self, selections: Iterable[Selection], update: changes.Change) -> int:
+        """Make *update* of all *selections*; return how many jobs that changed."""
+
+        def act(guard: Document) -> int:
+            return self._collection.update_many(guard, update, hint=self._queries.by_id).modified_count
+
+        return self._each_batch(selections, act)
+
+    def delete(self, selections: Iterable[Selection]) -> int:
+        """Delete all *selections*; return how many jobs there were."""
+
+        def act(guard: Document) -> int:
+            return self._collection.delete_many(guard, hint=self._queries.by_id).deleted_count
+
+        return self._each_batch(selections, act)
+
+    def count(self, selections: Iterable[Selection]) -> int:
+        """Return how many jobs *selections* have."""
+        return sum(self._queries.count(one.query, index=one.index, maxTimeMS=SWEEP_MILLISECONDS) for one in selections)
+
+    def _each_batch(self, selections: Iterable[Selection], act: Callable[[Document], int]) -> int:
+        begun, changed, looked_at = self._queries.clock.now(), 0, 0
+        parts = (part for one in selections for part in stretches(one, everything=self._queries.anything))
+        for selection in parts:
+            for ids in self._batches(selection):
+                guard = merged({"_id": {"$in": ids}}, selection.query, not_after(selection, begun))
+                changed += act(guard)
+                looked_at += len(ids)
+                if self._on_progress is not None:
+                    self._on_progress(changed, looked_at)
+        return changed
+
+    def _batches(self, selection: Selection) -> Iterator[list[JobId]]:
+        """Yield the ids of the selection as far as the index can tell, the first in its order first.
+
+        Up to the one that is the last now: producers could add others to the end for ever.
+        """
+        first_field, start = selection.order[0], None
+        query = merged(selection.base, selection.keys)
+        last = self._queries.find(
+            query, {"_id": 0, first_field: 1}, index=selection.index, sort=selection.sort(-1), limit=1
+        )
+        if last and (end := last[0].get(first_field)) is not None:
+            query = merged(query, {first_field: {"$not": {"$gt": end}}})
+        while found := self._some(selection, query, start):
+            yield [document["_id"] for document in found]
+            start = selection.position(found[-1])
+
+    def _some(self, selection: Selection, query: Document, start: Position | None) -> list[Document]:
+        """Return the fields of the order of the next jobs that match *query*, after *start*."""
+        fields, found = dict.fromkeys(selection.order, 1), list[Document]()
+        options: dict[str, Any] = {"sort": selection.sort(1), "max_time_ms": SWEEP_MILLISECONDS}
+        for part in ranges(selection.order, start, direction=1):
+            if len(found) < SWEPT_AT_ONCE:
+                found += self._queries.find(
+                    merged(query, part), fields, index=selection.index, limit=SWEPT_AT_ONCE - len(found), **options
+                )
+        return found
+
+
+def clearable(
+    queries: Queries, queue: str | None, state: State | None, older_than: datetime | None
+) -> Iterator[Selection]:
+    """Yield the jobs of *queue* and *state* that ended, or were due, before *older_than*; none that are running."""
+    aged = queries.anything if older_than is None else {"$lt": older_than}
+    keys: Document = {} if queue is None else {"queue": {"$eq": queue}}
+    for one_state in STATES if state is None else (state,):
+        if one_state == READY:
+            base: Document = {"state": READY, "run_at": aged}
+            yield Selection(index=indexes.READY_BY_TIME, order=BY_TIME, base=base, keys=keys, rest={})
+        elif one_state != RUNNING:
+            base = {"state": one_state, "finished_at": aged}
+            yield Selection(index=indexes.ENDED, order=BY_END, base=base, keys=keys, rest={})
