@@ -98,7 +98,7 @@ def check(context: click.Context, /, *, max_age: timedelta, queues: tuple[str, .
 
 def _names(listed: Iterable[str]) -> list[str]:
     """Return the names of queues that were given with commas. Raises UsageError for what is none."""
-    from mongojobs.core.settings import queue_names
+    from mongojobs.core.settings.parsing import queue_names
 
     try:
         return [name for names in listed for name in queue_names(names or ",")]

@@ -84,6 +84,11 @@ def test_a_default_is_a_setting(option):
     assert option.setting in mongojobs.Settings.__dataclass_fields__
 
 
+@pytest.mark.parametrize("name", [name for name, option in JOB_OPTIONS.items() if option.is_of_queue])
+def test_an_attribute_of_a_queue_can_be_configured(name):
+    assert mongojobs.Settings(queue_attributes={"mail": {name: 1}}).queue_attributes == {"mail": {name: 1}}
+
+
 def test_mongoengine_knows_every_field():
     assert {field.db_field for field in DelayedJob._fields.values()} == {"_id"} | {f.name for f in FIELDS} - {"id"}
 

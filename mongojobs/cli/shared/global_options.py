@@ -19,7 +19,8 @@ GLOBAL_SETTINGS: Final = {
 }
 """The settings that all commands have flags for, with the name of the value and the explanation.
 
-The explanations are those of ``core.settings``, which is not asked for them: it loads ``bson``.
+The explanations are those of ``core.settings``, which is not asked for them, so that ``mongojobs --help`` answers at
+once.
 """
 
 

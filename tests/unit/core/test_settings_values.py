@@ -2,12 +2,16 @@
 
 import logging
 import math
+import re
 from datetime import timedelta
 
 import pytest
 
 from mongojobs.core.errors import SettingsError
 from mongojobs.core.settings import Settings, explanation
+from tests.support.command_line import ROOT
+
+PACKAGE = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "mongojobs").rglob("*.py"))
 
 
 class TestAGoodValue:
@@ -141,6 +145,10 @@ class TestEverySetting:
 
         assert 5 < len(text) < 120
         assert not text.endswith(".")
+
+    @pytest.mark.parametrize("name", Settings.__dataclass_fields__)
+    def test_is_asked_for_somewhere(self, name):
+        assert re.search(rf"settings\.{name}\b|setting=\"{name}\"", PACKAGE)
 
     def test_cannot_be_changed_in_place(self):
         with pytest.raises(AttributeError):

@@ -6,7 +6,15 @@ from mongojobs.cli.main import COMMANDS, mongojobs
 from mongojobs.cli.shared.global_options import GLOBAL_SETTINGS, GlobalOptions
 from mongojobs.cli.shared.options import global_options
 from mongojobs.cli.work.options import WORK_SETTINGS
-from mongojobs.core.settings import environment_names, explanation
+from mongojobs.core.settings import Settings, environment_names, explanation
+
+WITHOUT_FLAG = {
+    *("db_alias", "write_concern", "enqueue_timeout", "imports", "delay_jobs", "default_queue_name"),
+    *("default_priority", "queue_attributes", "max_payload_bytes", "switched_databases", "switched_collections"),
+    *("max_losses", "max_releases", "undeclared_for", "retry_jitter", "destroy_failed_jobs", "keep_completed"),
+    *("job_id_retention", "stats_retention", "boot_timeout", "timeout_grace", "redact"),
+}
+"""Settings that all programs of an app should share, or that no flag can say."""
 
 
 def help_of(*command: str) -> str:
@@ -30,6 +38,11 @@ class TestHelp:
     @pytest.mark.parametrize("name", WORK_SETTINGS)
     def test_names_the_variables_of_each_setting(self, name):
         assert ", ".join(environment_names(name)) in help_of("work")
+
+    def test_of_a_worker_has_a_flag_for_every_setting_but_those_of_the_app(self):
+        flags = {*WORK_SETTINGS, *GLOBAL_SETTINGS, "exit_on_complete"}
+
+        assert set(Settings.__dataclass_fields__) - flags == WITHOUT_FLAG
 
     @pytest.mark.parametrize("flag", ["POOL", "LOG_DIR", "FAIL_ON_ERROR"])
     def test_names_the_variables_of_flags_that_are_no_settings(self, flag):
