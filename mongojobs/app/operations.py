@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mongojobs.app.why import Facts, Reason, reasons
-from mongojobs.core.actions import ACTIONS, Verb, no_job
+from mongojobs.core.actions import ACTIONS, CANCEL, DELETE, MOVE, RETRY, RUN_NOW, Verb, no_job
 from mongojobs.core.checks import plain_text
 from mongojobs.core.clock import truncate
-from mongojobs.core.errors import FilterError, OptionError
+from mongojobs.core.errors import OptionError
 from mongojobs.core.job import Job, JobId
 from mongojobs.core.job_filter import JobFilter, ShownState
 from mongojobs.core.limits import LONGEST_NAME, cut
@@ -61,17 +61,6 @@ def plain_errors() -> Iterator[None]:
         yield
     except DatabaseError as error:
         raise unavailable(error) from error
-
-
-@contextmanager
-def _option_errors() -> Iterator[None]:
-    """Raise what is wrong with a value as OptionError."""
-    try:
-        yield
-    except FilterError:
-        raise
-    except ValueError as error:
-        raise OptionError(str(error)) from None
 
 
 class Operating:
@@ -172,7 +161,7 @@ class Operating:
     @plain_errors()
     def cancel(self, job_id: JobId) -> Job:
         """Cancel a job that has not begun. Raises StateError."""
-        return self.actions.cancel(job_id)
+        return self.actions.act(CANCEL, job_id)
 
     @plain_errors()
     def retry(self, job_id: JobId, *, by: str | None = None) -> Job:
@@ -180,23 +169,22 @@ class Operating:
 
         *by* is who wants it, which is kept with the job.
         """
-        return self.actions.retry(job_id, by=_person(by))
+        return self.actions.act(RETRY, job_id, by=_person(by))
 
     @plain_errors()
     def delete(self, job_id: JobId) -> Job:
         """Delete a job that is not running. Raises StateError."""
-        return self.actions.delete(job_id)
+        return self.actions.act(DELETE, job_id)
 
     @plain_errors()
     def run_now(self, job_id: JobId) -> Job:
         """Let a scheduled job be due now. Raises StateError."""
-        return self.actions.hasten(job_id)
+        return self.actions.act(RUN_NOW, job_id)
 
     @plain_errors()
-    @_option_errors()
     def move(self, job_id: JobId, *, queue: str | None = None, priority: int | None = None) -> Job:
         """Give a job that has not begun another queue or priority. Raises OptionError, StateError."""
-        return self.actions.move(job_id, queue=queue, priority=priority)
+        return self.actions.act(MOVE, job_id, queue=queue, priority=priority)
 
     @plain_errors()
     def cancel_all(self, job_filter: JobFilter, *, on_progress: OnProgress | None = None) -> int:
@@ -205,25 +193,24 @@ class Operating:
         As all changes of many jobs it goes batch by batch, tells *on_progress* after each how many it has changed and
         looked at, and may be broken off there. Jobs that begin to run meanwhile are left alone. Raises FilterError.
         """
-        return self.actions.cancel_all(job_filter, on_progress=on_progress)
+        return self.actions.act_on_all(CANCEL, job_filter, on_progress=on_progress)
 
     @plain_errors()
     def retry_all(self, job_filter: JobFilter, *, by: str | None = None, on_progress: OnProgress | None = None) -> int:
         """Let the failed and cancelled jobs that match run again; return how many. Raises FilterError."""
-        return self.actions.retry_all(job_filter, by=_person(by), on_progress=on_progress)
+        return self.actions.act_on_all(RETRY, job_filter, by=_person(by), on_progress=on_progress)
 
     @plain_errors()
     def delete_all(self, job_filter: JobFilter, *, on_progress: OnProgress | None = None) -> int:
         """Delete the jobs that match and do not run; return how many. Raises FilterError."""
-        return self.actions.delete_all(job_filter, on_progress=on_progress)
+        return self.actions.act_on_all(DELETE, job_filter, on_progress=on_progress)
 
     @plain_errors()
     def run_all_now(self, job_filter: JobFilter, *, on_progress: OnProgress | None = None) -> int:
         """Let the scheduled jobs that match be due now; return how many. Raises FilterError."""
-        return self.actions.hasten_all(job_filter, on_progress=on_progress)
+        return self.actions.act_on_all(RUN_NOW, job_filter, on_progress=on_progress)
 
     @plain_errors()
-    @_option_errors()
     def move_all(
         self,
         job_filter: JobFilter,
@@ -236,7 +223,7 @@ class Operating:
 
         Raises OptionError, FilterError.
         """
-        return self.actions.move_all(job_filter, queue=queue, priority=priority, on_progress=on_progress)
+        return self.actions.act_on_all(MOVE, job_filter, queue=queue, priority=priority, on_progress=on_progress)
 
     @plain_errors()
     def rescue_all(self, *, on_progress: OnProgress | None = None) -> int:

@@ -11,11 +11,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from mongojobs.core.change import DELETED, Change
-from mongojobs.core.checks import queue_name
+from mongojobs.core.checks import Check, priority, queue_name
 from mongojobs.core.errors import FilterError, OptionError, StateError
 from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, RUNNING, JobId
 from mongojobs.core.job_filter import JobFilter, ShownState
-from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 
 Verb = Literal["retry", "run_now", "move", "cancel", "delete"]
 
@@ -101,16 +100,22 @@ def _due(now: datetime) -> Change:
     return Change(lowers={"run_at": now})
 
 
-def _moved(_now: datetime, *, queue: str | None = None, priority: int | None = None) -> Change:
-    """Give a job another queue or priority. Raises OptionError for what can be neither."""
-    fields: dict[str, Any] = {}
-    if queue is not None:
-        fields["queue"] = _queue(queue)
-    if priority is not None:
-        fields["priority"] = _priority(priority)
+def _moved(_now: datetime, **given: object) -> Change:
+    """Give a job another ``queue`` or ``priority``. Raises OptionError for what can be neither."""
+    fields = {name: _checked(name, value) for name, value in given.items() if value is not None}
     if not fields:
         raise OptionError("name another queue or priority")
     return Change(sets=fields)
+
+
+def _checked(name: str, value: object) -> object:
+    try:
+        return _CHECKS[name](value)
+    except ValueError as error:
+        raise OptionError(f"{name} {error}, got {value!r:.100}") from None
+
+
+_CHECKS: Final[Mapping[str, Check]] = {"queue": queue_name, "priority": priority}
 
 
 def _cancelled(now: datetime) -> Change:
@@ -119,19 +124,6 @@ def _cancelled(now: datetime) -> Change:
 
 def _deleted(_now: datetime) -> Change:
     return DELETED
-
-
-def _queue(value: object) -> str:
-    try:
-        return queue_name(value)
-    except ValueError as error:
-        raise OptionError(f"queue {error}, got {value!r:.100}") from None
-
-
-def _priority(value: object) -> int:
-    if type(value) is not int or not LOWEST_PRIORITY <= value <= HIGHEST_PRIORITY:
-        raise OptionError(f"priority must be between {LOWEST_PRIORITY} and {HIGHEST_PRIORITY}, got {value!r:.100}")
-    return value
 
 
 RETRY: Final = Action(

@@ -11,6 +11,7 @@ import bson
 from bson.codec_options import CodecOptions
 
 from mongojobs.core import transitions
+from mongojobs.core.actions import Action
 from mongojobs.core.change import Change
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import ConfigurationError
@@ -122,10 +123,15 @@ class MemoryStore:
         changes = [(job, transitions.released(job, started=started, now=now, settings=settings)) for job in jobs]
         return self._lost(changes)
 
-    def delete(self, job_id: JobId) -> Job:
-        """Delete a job and return it."""
+    def act(self, action: Action, job_id: JobId, **given: Any) -> Job:
+        """Do *action* with one job and return it: as it is then, or as it was if it is gone. Raises StateError."""
+        change = action.change(self.clock.now(), **given)
         with self._changing:
-            return self._jobs.pop(job_id)
+            job = self._jobs.get(job_id)
+            if job is None or job.state not in action.stored_states:
+                raise action.refusal(job_id, None if job is None else job.state)
+            self._write(job, change)
+            return self._jobs.get(job_id, job)
 
     def _lost(self, changes: Iterable[tuple[Job, Change]], *, repeated: bool = False) -> list[Job]:
         """Make a change of each job; return those that were not ours, a deleted one only if *repeated*."""

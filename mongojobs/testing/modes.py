@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, ParamSpec, TypeVar, get_args
 
 from mongojobs.app import MongoJobs, default_app
+from mongojobs.core.actions import DELETE
 from mongojobs.core.clock import SystemClock
 from mongojobs.core.errors import ConfigurationError
 from mongojobs.core.job import READY, Job, JobId
@@ -89,7 +90,7 @@ class Mode:
     def delete(self, job_id: JobId) -> Job:
         """Delete a job that does not run, and return it."""
         actions = self._memory if self.name == "fake" else JobActions(self._queries())
-        return actions.delete(job_id)
+        return actions.act(DELETE, job_id)
 
     def _queries(self) -> Queries:
         return Queries(self.app.store.collection, self.clock, self.app.settings)

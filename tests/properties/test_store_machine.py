@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 )
 from pymongo import MongoClient
 
+from mongojobs.core.actions import CANCEL, DELETE, RETRY
 from mongojobs.core.errors import StateError
 from mongojobs.core.job import ErrorText, Job
 from mongojobs.core.settings import Settings
@@ -152,11 +153,11 @@ class StoreMachine(RuleBasedStateMachine):
         found = self.store.get(job.id)
         if found is None or found.state == "running":
             with pytest.raises(StateError):
-                actions(self.store).delete(job.id)
+                actions(self.store).act(DELETE, job.id)
         elif found.state == "ready":
-            actions(self.store).cancel(job.id)
+            actions(self.store).act(CANCEL, job.id)
         elif found.state in ("failed", "cancelled"):
-            actions(self.store).retry(job.id)
+            actions(self.store).act(RETRY, job.id)
             self.losses[job.id] = 0
 
     @invariant()

@@ -56,11 +56,13 @@ def run_here(options: GlobalOptions, text: str, *, debug: bool) -> None:
 
 def _made_ready(app: MongoJobs, job: Job) -> Job:
     """Return *job* as a ready one, which no worker takes before us. Raises Failure for one that runs, StateError."""
+    from mongojobs.core.actions import RETRY
+
     if job.state == "running":
         raise Failure(f"the job {job.id} is being run by {job.locked_by}: see `mongojobs jobs why {job.id}`", NO)
     if job.state == "ready":
         return job
-    return app.actions.retry(job.id, by=current_user(), after=HEAD_START)
+    return app.actions.act(RETRY, job.id, by=current_user(), after=HEAD_START)
 
 
 def _into_debugger(proceed: Callable[[], Any], _job: Job) -> Any:

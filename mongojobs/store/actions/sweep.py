@@ -11,11 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from mongojobs.core.actions import ACTIONS, Verb
 from mongojobs.core.job import READY, RUNNING, STATES, Document, JobId, State
 from mongojobs.core.job_filter import JobFilter
 from mongojobs.store import indexes
-from mongojobs.store.actions import changes
 from mongojobs.store.queries import Queries
 from mongojobs.store.reader.selecting import (
     BY_END,
@@ -44,13 +42,13 @@ class Sweep:
         self._collection = queries.collection
         self._on_progress = on_progress
 
-    def selections(self, chosen: JobFilter, verb: Verb) -> Iterator[Selection]:
-        """Yield what is chosen among the jobs that *verb* can be done with. Raises FilterError when that is nothing."""
+    def selections(self, job_filters: Iterable[JobFilter]) -> Iterator[Selection]:
+        """Yield what matches any of *job_filters*, each of which names a state."""
         queries, now = self._queries, self._queries.clock.now()
-        for part in ACTIONS[verb].among(chosen):
-            yield from by_state(part, now=now, everything=queries.anything, match=queries.match_argument)
+        for job_filter in job_filters:
+            yield from by_state(job_filter, now=now, everything=queries.anything, match=queries.match_argument)
 
-    def change(self, selections: Iterable[Selection], update: changes.Change) -> int:
+    def change(self, selections: Iterable[Selection], update: Document | list[Document]) -> int:
         """Make *update* of all *selections*; return how many jobs that changed."""
 
         def act(guard: Document) -> int:

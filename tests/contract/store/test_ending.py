@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from mongojobs.core.actions import CANCEL, RETRY
 from mongojobs.core.job import ErrorText
 from mongojobs.core.limits import LONGEST_ERROR, LONGEST_TRACE
 from mongojobs.core.settings import Settings
@@ -247,7 +248,7 @@ class TestTheLastRun:
         job = reserved(store, a_job(), by="web.1")
         store.end(job, GIVEN_UP)
 
-        retried = actions(store).retry(job.id)
+        retried = actions(store).act(RETRY, job.id)
 
         assert (retried.ran_by, retried.took) == (None, None)
 
@@ -265,7 +266,7 @@ class TestTheNumberOfAnAttempt:
         store.end(job, Errored(ERROR, START))
         [job] = reserve(store)
         store.end(job, GIVEN_UP)
-        actions(store).retry(job.id)
+        actions(store).act(RETRY, job.id)
         [job] = reserve(store)
 
         store.end(job, Errored(ERROR, START))
@@ -521,9 +522,9 @@ class TestDefer:
     def test_is_forgotten_when_a_person_retries_the_job(self, store):
         store.end(reserved(store, a_job()), Deferred("r", HOUR))
         [job] = reader(store).find()
-        actions(store).cancel(job.id)
+        actions(store).act(CANCEL, job.id)
 
-        actions(store).retry(job.id)
+        actions(store).act(RETRY, job.id)
 
         assert not {"deferred_since", "deferred_reason"} & stored(store, job).keys()
 

@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 from pymongo import MongoClient
 
+from mongojobs.core.actions import ACTIONS, CANCEL, DELETE, MOVE, RETRY, RUN_NOW
 from mongojobs.core.job import Job
 from mongojobs.core.job_filter import SHOWN_STATES, JobFilter
 from mongojobs.core.settings import Settings
@@ -207,35 +208,29 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "ahead_of": (nothing, lambda store, _: reader(store).ahead_of(one_ready(store))),
     "failures": (nothing, lambda store, _: reader(store).failures(latest=100)),
     "failures of queue": (nothing, lambda store, _: reader(store).failures(latest=100, queue="mail")),
-    "retry_all": (
+    "act_on_all retry": (
         lambda store: some_rare(store, state="failed", finished_at=START),
-        lambda store, _: actions(store).retry_all(JobFilter(state="failed", queue="rare")),
+        lambda store, _: actions(store).act_on_all(RETRY, JobFilter(state="failed", queue="rare")),
     ),
-    "cancel_all": (some_rare, lambda store, _: actions(store).cancel_all(JobFilter(queue="rare"))),
-    "hasten_all": (
+    "act_on_all cancel": (some_rare, lambda store, _: actions(store).act_on_all(CANCEL, JobFilter(queue="rare"))),
+    "act_on_all run_now": (
         lambda store: some_rare(store, run_at=START + MINUTE),
-        lambda store, _: actions(store).hasten_all(JobFilter(queue="rare")),
+        lambda store, _: actions(store).act_on_all(RUN_NOW, JobFilter(queue="rare")),
     ),
-    "move_all": (
+    "act_on_all move": (
         some_rare,
-        lambda store, _: actions(store).move_all(JobFilter(queue="rare"), queue="mail"),
+        lambda store, _: actions(store).act_on_all(MOVE, JobFilter(queue="rare"), queue="mail"),
     ),
-    "delete_all": (nothing, lambda store, _: actions(store).delete_all(JobFilter(state="completed", queue="bulk"))),
-    "hasten": (
-        one_ready,
-        lambda store, job: actions(store).hasten(job.id),
+    "act_on_all delete": (
+        nothing,
+        lambda store, _: actions(store).act_on_all(DELETE, JobFilter(state="completed", queue="bulk")),
     ),
-    "move": (
-        one_ready,
-        lambda store, job: actions(store).move(job.id, priority=4),
-    ),
+    "act run_now": (one_ready, lambda store, job: actions(store).act(RUN_NOW, job.id)),
+    "act move": (one_ready, lambda store, job: actions(store).act(MOVE, job.id, priority=4)),
     "explain_reserve": (nothing, lambda store, _: explain_reserve(store.queries, QueueSelector())),
-    "cancel": (
-        one_ready,
-        lambda store, job: actions(store).cancel(job.id),
-    ),
-    "retry": (one_ended, lambda store, job: actions(store).retry(job.id)),
-    "delete": (one_ended, lambda store, job: actions(store).delete(job.id)),
+    "act cancel": (one_ready, lambda store, job: actions(store).act(CANCEL, job.id)),
+    "act retry": (one_ended, lambda store, job: actions(store).act(RETRY, job.id)),
+    "act delete": (one_ended, lambda store, job: actions(store).act(DELETE, job.id)),
     "clear": (nothing, lambda store, _: actions(store).clear(state="cancelled", queue="bulk")),
     "clear old": (nothing, lambda store, _: actions(store).clear(older_than=START - (MANY - 9) * SECOND)),
     "count_clear": (nothing, lambda store, _: actions(store).count_clear()),
@@ -264,6 +259,7 @@ def test_every_method_of_the_store_is_among_them():
     methods = {name for store in stores for name, _ in inspect.getmembers(store, inspect.isfunction) if name[0] != "_"}
 
     assert methods - {name.partition(" ")[0] for name in CALLS} == set()
+    assert {f"{method} {verb}" for method in ("act", "act_on_all") for verb in ACTIONS} - CALLS.keys() == set()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from bson import Int64
 
+from mongojobs.core.actions import DELETE, RETRY
 from mongojobs.core.job import ErrorText
 from mongojobs.core.retry import loss_backoff
 from mongojobs.core.transitions import Errored
@@ -212,5 +213,5 @@ class TestQuarantine:
 
         assert (shown.state, shown.queue) == ("failed", "(damaged)")
         assert reader(server_store).find(state="failed") == [shown]
-        assert actions(server_store).retry(job.id).run_at == START
-        assert actions(server_store).delete(job.id).id == job.id
+        assert actions(server_store).act(RETRY, job.id).run_at == START
+        assert actions(server_store).act(DELETE, job.id).id == job.id

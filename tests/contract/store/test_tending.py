@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
+from mongojobs.core.actions import CANCEL, DELETE, MOVE, RETRY, RUN_NOW
 from mongojobs.core.errors import StateError
 from mongojobs.core.job import ErrorText
 from mongojobs.core.job_filter import JobFilter
@@ -63,7 +64,7 @@ class TestCancel:
         job = a_job()
         store.insert(job)
 
-        cancelled = actions(store).cancel(job.id)
+        cancelled = actions(store).act(CANCEL, job.id)
 
         assert (cancelled.state, cancelled.finished_at) == ("cancelled", START)
         assert reserve(store) == []
@@ -72,11 +73,11 @@ class TestCancel:
         held = reserved(store, a_job())
 
         with pytest.raises(StateError, match=f"cannot cancel the job {held.id}, it is running: .* wait until it ends"):
-            actions(store).cancel(held.id)
+            actions(store).act(CANCEL, held.id)
 
     def test_of_no_job_is_refused(self, store):
         with pytest.raises(StateError, match="no job 42"):
-            actions(store).cancel(42)
+            actions(store).act(CANCEL, 42)
 
 
 def a_stored_failure(store):
@@ -90,7 +91,7 @@ class TestRetry:
         job = a_stored_failure(store)
         clock.advance(minutes=5)
 
-        retried = actions(store).retry(job.id, by="olga")
+        retried = actions(store).act(RETRY, job.id, by="olga")
 
         assert retried.retries == ({"at": clock.now(), "by": "olga"},)
 
@@ -99,7 +100,7 @@ class TestRetry:
         jobs = [a_stored_failure(server_store) for _ in range(2)]
         server_store.collection.update_one({"_id": jobs[0].id}, {"$set": {"retries": kept}})
 
-        assert actions(server_store).retry_all(JobFilter(), by="$olga") == 2
+        assert actions(server_store).act_on_all(RETRY, JobFilter(), by="$olga") == 2
 
         found = [server_store.get(job.id).retries for job in jobs]
         assert [retries[-1]["by"] for retries in found] == ["$olga", "$olga"]
@@ -107,8 +108,8 @@ class TestRetry:
     def test_keeps_the_last_ten(self, server_store):
         job = a_stored_failure(server_store)
         for number in range(12):
-            actions(server_store).retry(job.id, by=str(number))
-            actions(server_store).cancel(job.id)
+            actions(server_store).act(RETRY, job.id, by=str(number))
+            actions(server_store).act(CANCEL, job.id)
 
         assert [retry["by"] for retry in server_store.get(job.id).retries] == [str(n) for n in range(2, 12)]
 
@@ -117,7 +118,7 @@ class TestRetry:
         store.end(held, GivenUp(ERROR, "no more attempts"))
         clock.advance(minutes=5)
 
-        job = actions(store).retry(held.id)
+        job = actions(store).act(RETRY, held.id)
 
         assert (job.state, job.run_at) == ("ready", clock.now())
         assert (job.attempts, job.losses, job.releases, job.snoozes) == (0, 0, 0, 0)
@@ -127,9 +128,9 @@ class TestRetry:
     def test_of_a_cancelled_job_makes_it_ready(self, store):
         job = a_job()
         store.insert(job)
-        actions(store).cancel(job.id)
+        actions(store).act(CANCEL, job.id)
 
-        assert actions(store).retry(job.id) == job
+        assert actions(store).act(RETRY, job.id) == job
 
     @pytest.mark.parametrize(
         ("state", "remedy"),
@@ -140,43 +141,43 @@ class TestRetry:
         store.insert(job)
 
         with pytest.raises(StateError, match=f"it is {state}: .*{remedy}"):
-            actions(store).retry(job.id)
+            actions(store).act(RETRY, job.id)
 
 
-class TestHasten:
+class TestRunNow:
     def test_makes_a_scheduled_job_due(self, store):
         job = a_job(run_at=START + MINUTE)
         store.insert(job)
 
-        assert actions(store).hasten(job.id).run_at == START
+        assert actions(store).act(RUN_NOW, job.id).run_at == START
 
     def test_leaves_a_due_job_where_it_stands(self, store):
         job = a_job(run_at=START - MINUTE)
         store.insert(job)
 
-        assert actions(store).hasten(job.id) == job
+        assert actions(store).act(RUN_NOW, job.id) == job
 
     def test_of_a_failed_job_is_refused(self, store):
         store.insert(job := a_failed_job())
 
         with pytest.raises(StateError, match="it is failed: retry it"):
-            actions(store).hasten(job.id)
+            actions(store).act(RUN_NOW, job.id)
 
 
 class TestMove:
     def test_gives_a_ready_job_another_queue_and_priority(self, store):
         store.insert(job := a_job())
 
-        moved = actions(store).move(job.id, queue="mail", priority=3)
+        moved = actions(store).act(MOVE, job.id, queue="mail", priority=3)
 
         assert (moved.queue, moved.priority) == ("mail", 3)
-        assert actions(store).move(job.id, priority=-1).queue == "mail"
+        assert actions(store).act(MOVE, job.id, priority=-1).queue == "mail"
 
     def test_of_a_running_job_is_refused(self, store):
         held = reserved(store, a_job())
 
         with pytest.raises(StateError, match=r"cannot move the job .*, it is running"):
-            actions(store).move(held.id, priority=1)
+            actions(store).act(MOVE, held.id, priority=1)
 
 
 class TestDelete:
@@ -185,18 +186,18 @@ class TestDelete:
         job = a_job(state=state)
         store.insert(job)
 
-        assert actions(store).delete(job.id) == job
+        assert actions(store).act(DELETE, job.id) == job
         assert store.get(job.id) is None
 
     def test_of_a_running_job_is_refused(self, store):
         held = reserved(store, a_job())
 
         with pytest.raises(StateError, match=re.escape("it is running: wait until it ends")):
-            actions(store).delete(held.id)
+            actions(store).act(DELETE, held.id)
 
     def test_of_no_job_is_refused(self, store):
         with pytest.raises(StateError, match="no job gone"):
-            actions(store).delete("gone")
+            actions(store).act(DELETE, "gone")
 
 
 class TestClear:

@@ -342,7 +342,7 @@ class TestEveryQueue:
     ("store", "method"),
     [
         *((JobStore, method) for method in ("insert", "insert_many", "get", "finish", "end", "end_all", "release")),
-        (JobActions, "delete"),
+        (JobActions, "act"),
     ],
 )
 def test_memory_takes_what_the_store_takes(store, method):

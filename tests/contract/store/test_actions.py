@@ -1,0 +1,77 @@
+"""Every verb of people does with a job what its change says: on mongomock, on a server, and in the memory of tests."""
+
+import pytest
+from bson import ObjectId
+
+from mongojobs.core.errors import StateError
+from mongojobs.core.job import STATES
+from mongojobs.core.job_filter import JobFilter
+from mongojobs.testing.memory import MemoryStore
+from tests.support.clock import START
+from tests.support.jobs import a_job
+from tests.support.stores import MINUTE, actions
+from tests.support.verbs import STARTS, STORED_STARTS, VERBS, given
+
+REFUSED = [(action, state) for action in VERBS for state in STATES if state not in action.stored_states]
+
+
+@pytest.fixture
+def in_memory(clock, settings):
+    memory = MemoryStore(clock, lambda: settings)
+    return memory, memory
+
+
+@pytest.fixture
+def on_mongomock(mock_store):
+    return mock_store, actions(mock_store)
+
+
+@pytest.fixture
+def on_server(server_store):
+    return server_store, actions(server_store)
+
+
+@pytest.fixture(params=["in_memory", "on_mongomock", "on_server"])
+def stored(request):
+    """A store, and what does verbs with its jobs."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.mark.parametrize(("action", "state"), STORED_STARTS, ids=lambda part: getattr(part, "verb", part))
+def test_a_verb_does_with_a_job_what_its_change_says(stored, clock, action, state):
+    store, verbs = stored
+    job = a_job(state=state, run_at=START + MINUTE, attempts=3, retries=({"at": START, "by": "ann"},))
+    store.insert(job)
+
+    done = verbs.act(action, job.id, **given(action))
+
+    changed = action.change(clock.now(), **given(action)).applied_to(job)
+    assert (done, store.get(job.id)) == (changed or job, changed)
+
+
+@pytest.mark.parametrize(("action", "state"), REFUSED, ids=lambda part: getattr(part, "verb", part))
+def test_a_verb_refuses_a_job_in_another_state_and_says_what_to_do(stored, action, state):
+    store, verbs = stored
+    job = a_job(state=state)
+    store.insert(job)
+
+    with pytest.raises(StateError) as refused:
+        verbs.act(action, job.id, **given(action))
+
+    what = action.phrase.format(f"the job {job.id}")
+    assert str(refused.value) == f"cannot {what}, it is {state}: {action.remedies[state]}"
+    assert store.get(job.id) == job
+
+
+@pytest.mark.parametrize("action", VERBS, ids=lambda action: action.verb)
+def test_a_verb_knows_no_job_that_is_not_there(stored, action):
+    with pytest.raises(StateError, match=r"no job .*: it never was"):
+        stored[1].act(action, ObjectId(), **given(action))
+
+
+@pytest.mark.parametrize(("action", "state"), STARTS, ids=lambda part: getattr(part, "verb", part))
+def test_a_verb_is_done_with_all_jobs_of_a_state(server_store, action, state):
+    due, kept = {"scheduled": START + MINUTE}.get(state, START), "ready" if state == "scheduled" else state
+    server_store.insert_many([a_job(state=kept, run_at=due, finished_at=START) for _ in range(3)])
+
+    assert actions(server_store).act_on_all(action, JobFilter(), **given(action)) == 3

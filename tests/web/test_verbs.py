@@ -1,0 +1,58 @@
+"""Every verb of the table has its button on the pages of jobs that it can be done with."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.support.jobs import a_job
+from tests.support.verbs import STARTS, given
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+RUN_AT = {"scheduled": NOW + timedelta(hours=1)}
+
+pytestmark = pytest.mark.parametrize(("action", "state"), STARTS, ids=lambda part: getattr(part, "verb", part))
+
+
+@pytest.fixture
+def job(app, state):
+    kept, run_at = {"scheduled": "ready"}.get(state, state), RUN_AT.get(state, NOW)
+    job = a_job(state=kept, run_at=run_at, created_at=NOW, finished_at=NOW)
+    app.store.insert(job)
+    return job
+
+
+@pytest.fixture
+def told(app):
+    """What was told of changes."""
+    told = []
+    app.lifecycle.on_notice(told.append)
+    return told
+
+
+def test_a_verb_has_a_button_on_the_page_of_a_job(operator, job, action):
+    page = operator.text(f"/job?id={job.id}")
+
+    assert f'name="action" value="{action.verb}"' in page
+    assert f">{action.label}" in page
+
+
+def test_a_verb_has_a_button_in_a_list(operator, job, action, state):
+    assert f'name="action" value="{action.verb}"' in operator.text(f"/jobs?state={state}")
+
+
+def test_a_button_does_it_and_says_so(operator, job, action, told):
+    form = {"action": action.verb, "id": str(job.id), "confirmed": "1", **given(action)}
+
+    shown = operator.text(operator.post("/job/change", form).headers["Location"])
+
+    assert f"1 job {action.outcome}." in shown
+    assert [(notice.user, notice.action, notice.count) for notice in told] == [("olga", action.verb, 1)]
+
+
+def test_a_button_does_it_with_all_that_match(operator, job, action, state, told):
+    form = {"action": action.verb, "all": "1", "state": state, "confirmed": "1", **given(action)}
+
+    shown = operator.text(operator.post("/jobs/change", form).headers["Location"])
+
+    assert f"1 job {action.outcome}." in shown
+    assert [notice.count for notice in told] == [1]
