@@ -66,19 +66,19 @@ def place(app: MongoJobs) -> str:
     return f"{app.settings.collection} in {link.database}{f' on {hosts}' if hosts else ''}"
 
 
-def what_waits(app: MongoJobs, *, most: int) -> Waiting:
-    """Return the *most* jobs that have been due for the longest time, by name. Raises StoreUnavailableError."""
+def what_waits(app: MongoJobs, *, limit: int) -> Waiting:
+    """Return the *limit* jobs that have been due for the longest time, by name. Raises StoreUnavailableError."""
     with plain_errors():
-        return WaitingJobs(app.store.queries).by_name(most=most)
+        return WaitingJobs(app.store.queries).by_name(most=limit)
 
 
-def what_is_deferred(app: MongoJobs, *, most: int) -> list[DeferredName]:
-    """Return the jobs that no worker could load, by name, among *most* that are looked at.
+def what_is_deferred(app: MongoJobs, *, limit: int) -> list[DeferredName]:
+    """Return the jobs that no worker could load, by name, among *limit* that are looked at.
 
     Raises StoreUnavailableError.
     """
     with plain_errors():
-        return WaitingJobs(app.store.queries).deferred(most=most)
+        return WaitingJobs(app.store.queries).deferred(most=limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +89,16 @@ class Known:
     queues: tuple[str, ...]
 
 
-def what_is_known(app: MongoJobs, *, most: int) -> Known:
-    """Return the names that are declared here, those of jobs that wait, and the queues with jobs, *most* of each.
+def what_is_known(app: MongoJobs, *, limit: int) -> Known:
+    """Return the names that are declared here, those of jobs that wait, and the queues with jobs, *limit* of each.
 
     Raises StoreUnavailableError.
     """
     with plain_errors():
-        waiting = {one.name for one in what_waits(app, most=_MOST_LOOKED_AT).names}
+        waiting = {one.name for one in what_waits(app, limit=_MOST_LOOKED_AT).names}
         queues = app.store.ready_queues()
     declared = {declaration.name for declaration in app.payloads.codec.registry.functions()}
-    return Known(tuple(sorted(waiting | declared)[:most]), tuple(sorted(queues)[:most]))
+    return Known(tuple(sorted(waiting | declared)[:limit]), tuple(sorted(queues)[:limit]))
 
 
 def where_kept(app: MongoJobs) -> Server:

@@ -73,48 +73,50 @@ class RequestContext:
         """Whether only the part of the page is wanted that changes."""
         return self.request.headers.get("HX-Request") == "true"
 
-    def columns(self, chosen: Range, name: str | None = None) -> tuple[ChartColumn, ...]:
+    def columns(self, time_range: Range, name: str | None = None) -> tuple[ChartColumn, ...]:
         """Return what became of all jobs, or of those called *name*, in each part of the last time.
 
         As for ``summary``: workers report once a minute, so what has been read is kept for as long at most.
         """
 
         def make() -> tuple[ChartColumn, ...]:
-            stats = self.app.stats(by=chosen.step, since=self._begin(chosen), name=name, apart=name is not None)
-            return columns(stats.by_time(), chosen.column)
+            stats = self.app.stats(by=time_range.step, since=self._begin(time_range), name=name, apart=name is not None)
+            return columns(stats.by_time(), time_range.column)
 
-        return self._recall(("columns", name), chosen, make)
+        return self._recall(("columns", name), time_range, make)
 
-    def summary(self, chosen: Range) -> Summary:
+    def summary(self, time_range: Range) -> Summary:
         """Return what became of the jobs of each name and queue in the last time.
 
         Where there is too much to read of some part, it is what the chart shows: the last of it, step by step.
         """
 
         def make() -> Summary:
-            begin, step = self._begin(chosen), chosen.step
+            begin, step = self._begin(time_range), time_range.step
             times = list(coarsest(begin, self.now, finest=step))
             parts = tuple(self.app.stats(by=by, since=since, until=until) for by, since, until in times)
             if all(part.since == since for part, (_, since, _) in zip(parts, times, strict=True)):
                 return Summary(parts)
             return Summary((self.app.stats(by=step, since=begin, until=self.now),))
 
-        return self._recall(("summary",), chosen, make)
+        return self._recall(("summary",), time_range, make)
 
     def findings(self) -> tuple[Finding, ...]:
         """Return what a doctor finds, at most a minute ago: nobody wants to wait for him at each page."""
         return self.memory.recall(("findings",), _LONGEST_MEMORY_SECONDS, lambda: look_from_here(self.app, os.environ))
 
-    def counts(self, chosen: JobFilter) -> Mapping[ShownState, Count]:
+    def counts(self, job_filter: JobFilter) -> Mapping[ShownState, Count]:
         """Return how many jobs match in each state; a page that looks for news gets what is some seconds old."""
-        seconds = _SHORT_MEMORY_SECONDS * 2 if self.is_fragment and chosen != JobFilter(state=chosen.state) else -1.0
-        return self.memory.recall(("counts", chosen), seconds, lambda: self.app.counts(chosen))
+        seconds = (
+            _SHORT_MEMORY_SECONDS * 2 if self.is_fragment and job_filter != JobFilter(state=job_filter.state) else -1.0
+        )
+        return self.memory.recall(("counts", job_filter), seconds, lambda: self.app.counts(job_filter))
 
     def known(self) -> Known:
         """Return what may be looked for: what is declared, what waits, and what ran in the last hour."""
 
         def make() -> Known:
-            found, ran = what_is_known(self.app, most=_MOST_KNOWN), self.summary(RANGES["1h"])
+            found, ran = what_is_known(self.app, limit=_MOST_KNOWN), self.summary(RANGES["1h"])
             names, queues = {*found.names, *ran.by_name} - {OTHER}, {*found.queues, *ran.by_queue} - {OTHER}
             return Known(tuple(sorted(names)[:_MOST_KNOWN]), tuple(sorted(queues)[:_MOST_KNOWN]))
 
@@ -128,14 +130,14 @@ class RequestContext:
 
         return self.memory.recall(("retrying",), _SHORT_MEMORY_SECONDS, count)
 
-    def _begin(self, chosen: Range) -> datetime:
-        """Return when *chosen* begins; not before figures are kept, since those of days stay longer than others."""
+    def _begin(self, time_range: Range) -> datetime:
+        """Return when *chart* begins; not before figures are kept, since those of days stay longer than others."""
         kept = self.app.settings.stats_retention
-        return self.now - min(chosen.span, kept or chosen.span)
+        return self.now - min(time_range.span, kept or time_range.span)
 
-    def _recall(self, what: tuple[str | None, ...], chosen: Range, make: Callable[[], T]) -> T:
-        seconds = min(chosen.column.total_seconds() / 6, _LONGEST_MEMORY_SECONDS)
-        return self.memory.recall((chosen, *what), seconds, make)
+    def _recall(self, what: tuple[str | None, ...], time_range: Range, make: Callable[[], T]) -> T:
+        seconds = min(time_range.column.total_seconds() / 6, _LONGEST_MEMORY_SECONDS)
+        return self.memory.recall((time_range, *what), seconds, make)
 
     def text(self, name: str) -> str:
         """Return a parameter of the address or the form. Raises BadRequest for one that is too long."""

@@ -43,7 +43,7 @@ class Search:
 
     text: str
     terms: tuple[Term, ...]
-    chosen: JobFilter
+    job_filter: JobFilter
     problem: str = ""
 
     @property

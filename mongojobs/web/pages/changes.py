@@ -112,7 +112,7 @@ _READERS: Final[Mapping[str, Callable[[RequestContext], Any]]] = {"queue": _queu
 
 def _confirm(visit: RequestContext, order: Order) -> Page:
     app, search = visit.app, _search(visit, order)
-    count = _counted(app, order.action, search.chosen) if order.everything else f"{len(order.keys):,}"
+    count = _counted(app, order.action, search.job_filter) if order.everything else f"{len(order.keys):,}"
     return Page("confirm.html", {"order": order, "count": count, "is_going_on": False})
 
 
@@ -138,7 +138,7 @@ def _change_matching(visit: RequestContext, order: Order) -> Page | Response:
     is_done = False
     try:
         act = getattr(visit.app, order.action.for_many)
-        act(search.chosen, on_progress=watch, **order.given, **_signature(visit, order.action))
+        act(search.job_filter, on_progress=watch, **order.given, **_signature(visit, order.action))
         is_done = True
     except _LongEnoughError:
         pass

@@ -57,9 +57,9 @@ def show(visit: RequestContext) -> Page | Response:
     }
     if search.problem:
         return Page("jobs.html", {**values, "rows": [], "next": None}, status=400)
-    counts, only = visit.counts(search.chosen), search.chosen.state
+    counts, only = visit.counts(search.job_filter), search.job_filter.state
     values |= {"counts": counts, "count": counts[only] if only else reduce(operator.add, counts.values())}
-    page = app.find(search.chosen, limit=PAGE_SIZE, after=visit.text("after") or None)
+    page = app.find(search.job_filter, limit=PAGE_SIZE, after=visit.text("after") or None)
     rows = [row_of(job, visit) for job in page.jobs]
     return Page("jobs.html", {**values, "rows": rows, "next": page.next})
 

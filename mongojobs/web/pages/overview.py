@@ -47,10 +47,10 @@ class Concern:
 
 def show(visit: RequestContext) -> Page:
     """Show it."""
-    app, chosen = visit.app, RANGES[visit.choice("range", tuple(RANGES))]
+    app, time_range = visit.app, RANGES[visit.choice("range", tuple(RANGES))]
     counts = app.counts()
     queues, workers = app.queues(limit=QUEUE_MOST_COUNTED), app.workers()
-    columns = visit.columns(chosen)
+    columns = visit.columns(time_range)
     late = sorted((queue for queue in queues if queue.latency), key=lambda queue: -queue.latency)
     return Page(
         "overview.html",
@@ -66,20 +66,20 @@ def show(visit: RequestContext) -> Page:
             "ranges": RANGES,
             "range": visit.text("range") or next(iter(RANGES)),
             "columns": columns,
-            "width": chosen.column,
+            "width": time_range.column,
             "keeps_completed": app.settings.keep_completed is not None,
             "total": RunStats.sum(column.figures for column in columns),
             "concerns": sorted(
                 [
                     *_about_workers(workers, late, visit.now, app.settings.lease * SILENT),
-                    *_about_deferred(what_is_deferred(app, most=MOST_WAITING)),
+                    *_about_deferred(what_is_deferred(app, limit=MOST_WAITING)),
                     *_about_failures(visit.columns(RANGES["1h"]), app.settings.stats_retention),
                     *_about_queues(late, queues),
                     *_by_the_doctor(visit.findings()),
                 ],
                 key=lambda concern: _LEVELS.index(concern.level),
             ),
-            "waiting": what_waits(app, most=MOST_WAITING),
+            "waiting": what_waits(app, limit=MOST_WAITING),
             "failed": [row_of(job, visit) for job in app.find(JobFilter(state="failed"), limit=5).jobs],
         },
     )

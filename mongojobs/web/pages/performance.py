@@ -14,9 +14,9 @@ MOST_SHOWN: Final = 200
 
 def show(visit: RequestContext) -> Page:
     """Show the heaviest first."""
-    chosen, name = RANGES[visit.choice("range", tuple(RANGES))], visit.text("name") or None
+    time_range, name = RANGES[visit.choice("range", tuple(RANGES))], visit.text("name") or None
     sort = visit.choice("sort", SORTS)
-    by_name = visit.summary(chosen).by_name
+    by_name = visit.summary(time_range).by_name
     keys = {
         "total": lambda item: -item[1].run.seconds,
         "runs": lambda item: -item[1].runs,
@@ -36,8 +36,8 @@ def show(visit: RequestContext) -> Page:
             "sort": sort,
             "name": name,
             "other": OTHER,
-            "columns": visit.columns(chosen, name),
-            "width": chosen.column,
+            "columns": visit.columns(time_range, name),
+            "width": time_range.column,
             "keeps_completed": visit.app.settings.keep_completed is not None,
         },
     )

@@ -20,16 +20,16 @@ def show(visit: RequestContext) -> Page:
 def change(visit: RequestContext) -> Response:
     """Tell workers to be quiet or to stop, or forget the dead ones."""
     action, names = visit.text("action"), visit.request.form.getlist("name")
-    chosen = None if visit.text("all") else names
-    if chosen == [] and action != "prune":
+    named = None if visit.text("all") else names
+    if named == [] and action != "prune":
         raise BadRequest("No worker was named.")
     if action == "quiet":
-        count = len(visit.app.quiet_workers(chosen))
+        count = len(visit.app.quiet_workers(named))
     elif action == "stop":
-        count = len(visit.app.stop_workers(chosen))
+        count = len(visit.app.stop_workers(named))
     elif action == "prune":
         count = visit.app.prune_workers()
     else:
         raise BadRequest("action must be quiet, stop or prune.")
-    visit.done(f"{action} workers", count=count, target={"workers": "all" if chosen is None else names})
+    visit.done(f"{action} workers", count=count, target={"workers": "all" if named is None else names})
     return visit.go("workers", did=f"{action}-workers", n=count)

@@ -14,7 +14,7 @@ ID = "67442d0f5f627c1f6c1f4a01"
 def chosen(text):
     search = read_search(text, state="failed", now=NOW)
     assert search.problem == ""
-    return search.chosen
+    return search.job_filter
 
 
 class TestASearch:
