@@ -22,7 +22,7 @@ from mongojobs.store.stats import StatsStore
 from mongojobs.store.stream import JobStream
 from mongojobs.store.time_limits import time_limit
 from mongojobs.store.workers import WorkerStore
-from mongojobs.worker.crew import Connections
+from mongojobs.worker.connecting import Connections
 
 URI_VARIABLES: Final = (
     "MONGODB_URI",

@@ -35,7 +35,7 @@ from mongojobs.payload.values.codec import Codec
 from mongojobs.plugins.log import LogPlugin
 from mongojobs.store.clients import Client
 from mongojobs.store.jobs import JobStore, open_store
-from mongojobs.worker.crew import Connections
+from mongojobs.worker.connecting import Connections
 
 
 @public

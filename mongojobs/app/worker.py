@@ -13,11 +13,11 @@ from mongojobs.core.settings import Settings
 from mongojobs.core.words.naming import public
 from mongojobs.process.supervisor import ChildCommand
 from mongojobs.store.clients import PATIENCE
-from mongojobs.worker import loop
+from mongojobs.worker.worker import JobWorker
 
 
 @public
-class Worker(loop.Worker):
+class Worker(JobWorker):
     """Works off the jobs of an app: of *app*, or of the default one.
 
     Takes the fields of ``Settings`` for this worker alone: ``Worker(queues="mail", threads=4).start()``. Imports what

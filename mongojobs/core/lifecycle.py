@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import traceback
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from mongojobs.core.calling import generator_kind, is_async, ran
 from mongojobs.core.errors import CallbackError, NotRunError
@@ -17,6 +17,7 @@ from mongojobs.core.job import Job
 from mongojobs.core.notices import CallbackRaised, Notice
 from mongojobs.core.words.naming import public
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Callback = Callable[..., Any]
 
@@ -190,6 +191,31 @@ class Lifecycle:
         _check(event, callback)
         callbacks[event].append(callback)
         self._watched.add(event)
+
+
+class Reporter:
+    """The lifecycle as one worker uses it: its notices carry the worker's name, its events the worker."""
+
+    def __init__(self, lifecycle: Lifecycle, worker: object) -> None:
+        self.lifecycle = lifecycle
+        self.name = str(worker)
+        self._worker = worker
+
+    def tell(self, kind: Callable[Concatenate[str, P], Notice], *facts: P.args, **more: P.kwargs) -> None:
+        """Tell all listeners a notice of that *kind*, whose first field is the worker's name."""
+        self.lifecycle.notify(kind(self.name, *facts, **more))
+
+    def report_exception(self, what: str, job: Job | None = None, *, clean: Callable[[str], str] = str) -> None:
+        """Do as ``Lifecycle.report_exception``."""
+        self.lifecycle.report_exception(self.name, what, job, clean=clean)
+
+    def run(self, event: str, *arguments: object, body: Callable[[], T]) -> T:
+        """Run *body* as an event whose first argument is the worker."""
+        return self.lifecycle.run(event, self._worker, *arguments, body=body)
+
+    def run_surely(self, event: str, *arguments: object, body: Callable[[], T]) -> T:
+        """Do as ``run``, for a *body* that must not be left out. Raises NotRunError where a plugin does that."""
+        return self.lifecycle.run_surely(event, self._worker, *arguments, body=body)
 
 
 @public

@@ -1,4 +1,4 @@
-"""How much memory a process uses."""
+"""How much memory a process uses, and when it has done enough: so many jobs, or one that left too much behind."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import resource
 import sys
 from pathlib import Path
 from typing import Final
+
+from mongojobs.core.settings import Settings
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _PEAK_UNIT_BYTES: Final = 1 if sys.platform == "darwin" else 1024
@@ -31,3 +33,17 @@ def peak_bytes(usage: resource.struct_rusage | None = None) -> int:
 def in_mib(number: int) -> str:
     """Return a number of bytes for people."""
     return f"{round(number / _MIB)} MiB"
+
+
+def measured(settings: Settings) -> int:
+    """Return the memory of this process; 0 where no limit asks for it."""
+    return resident_bytes() if settings.max_memory is not None else 0
+
+
+def recycle_reason(settings: Settings, *, runs: int, memory: int) -> str | None:
+    """Return why a process that has done so many *runs*, and occupies so much *memory*, is to be replaced, or None."""
+    if settings.max_memory is not None and memory > settings.max_memory:
+        return f"it occupies {in_mib(memory)} (max_memory is {in_mib(settings.max_memory)})"
+    if settings.max_jobs is not None and runs >= settings.max_jobs:
+        return f"it has run {runs} jobs (max_jobs is {settings.max_jobs})"
+    return None

@@ -13,16 +13,17 @@ from mongojobs.core.calling import isolated
 from mongojobs.core.clock import elapsed_seconds, truncate
 from mongojobs.core.errors import MongoJobsError
 from mongojobs.core.job import READY, Job, running
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.transitions import Deferred, Errored, GivenUp, Succeeded
 from mongojobs.payload.calls.invoke import invoke, run_to_end
 from mongojobs.store.jobs import JobStore, QueueSelector
 from mongojobs.testing.memory import stored
 from mongojobs.testing.modes import Mode, mode_in_force
 from mongojobs.worker.finish import Finisher, Result
-from mongojobs.worker.inflight import InFlight, InFlightJob
+from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.run.interruption import Interruption
-from mongojobs.worker.run.runner import Runner
+from mongojobs.worker.run.runner import RunContext, Runner
 from mongojobs.worker.threads.slots import EventLoop, Slots
 from mongojobs.worker.threads.timekeeper import Timekeeper
 
@@ -81,25 +82,15 @@ class Drainer:
         worker = Worker(app=app, name=NAME, prefix="", executor="thread")
         self._mode = mode
         self._queue = queue
-        self._payloads = app.payloads
         self._in_flight = InFlight(threads=1, async_concurrency=1)
-        self._timekeeper = Timekeeper(
-            self._in_flight, app.lifecycle, worker.settings, worker=NAME, on_stuck=lambda _held: None
-        )
+        reporter = Reporter(app.lifecycle, worker)
+        self._timekeeper = Timekeeper(self._in_flight, reporter, worker.settings, on_stuck=lambda _held: None)
         self._event_loop = EventLoop()
-        runner = Runner(
-            app.payloads,
-            worker.settings,
-            app.lifecycle,
-            mode.clock,
-            worker=worker,
-            watch=self._timekeeper.watch,
-            loop=self._event_loop.get,
-        )
+        context = RunContext(app.payloads, worker.settings, reporter, mode.clock)
+        self._runner = Runner(context, watch=self._timekeeper.watch, loop=self._event_loop.get)
         store = cast(JobStore, mode.store)  # a MemoryStore has the methods that a finisher calls
-        outage = Outage(app.lifecycle, NAME)
-        self._finisher = Finisher(store, self._in_flight, app.lifecycle, outage, worker=NAME)
-        self._slots = Slots(self._in_flight, runner, self._finisher, app.lifecycle, worker=NAME)
+        self._finisher = Finisher(store, self._in_flight, reporter, Outage(reporter))
+        self._slots = Slots(self._in_flight, self._runner, self._finisher, reporter)
         self._minding = threading.Thread(target=self._timekeeper.run, name="mongojobs-timekeeper", daemon=True)
         self._minding.start()
 
@@ -147,12 +138,8 @@ class Drainer:
     def _run(self, job: Job, *, raises: bool) -> Result:
         """Run *job*, write its result, and raise what it raised if *raises*."""
         witness = Witness()
-        held = InFlightJob(
-            job,
-            expires=elapsed_seconds() + _LEASE.total_seconds(),
-            is_async=self._payloads.peek(job.handler).is_async,
-            stopping=threading.Event(),
-        )
+        expires = elapsed_seconds() + _LEASE.total_seconds()
+        held = self._runner.hold(job, expires=expires, stopping=threading.Event())
         held.interruption = witness
         self._in_flight.add([held])
         self._in_flight.take_now()

@@ -6,11 +6,16 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from mongojobs.core.errors import StoreUnavailableError
-from mongojobs.worker.crew import Connections
+from mongojobs.store.jobs import JobStore, QueueSelector
+from mongojobs.store.pauses import PauseStore
+from mongojobs.store.stats import StatsStore
+from mongojobs.store.stream import JobStream
+from mongojobs.store.workers import WorkerStore
 from mongojobs.worker.outage import Outage
 
 T = TypeVar("T")
@@ -18,6 +23,22 @@ T = TypeVar("T")
 CONNECTING: Final = "connecting"
 LEAVE_SECONDS: Final = 0.5
 """How long the thread may take to end after a stop; one that a database holds up ends with the process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connections:
+    """A worker's ways to the database: the heartbeat's is its own, so that nothing else can hold it up."""
+
+    store: JobStore
+    heartbeat_store: JobStore
+    workers: WorkerStore
+    pauses: PauseStore
+    stats: StatsStore | None
+    """Where figures about runs go; None where none are wanted."""
+    open_stream: Callable[[QueueSelector], JobStream] | None
+    """Opens a change stream; None where the server has none."""
+    close: Callable[[], None]
+    opened_at: datetime
 
 
 class Connecting:
@@ -84,9 +105,9 @@ class Connecting:
                 if error.refused or left <= 0:
                     raise
                 if not self._stopping.is_set():
-                    self._stopping.wait(min(self._outage.failed(CONNECTING, error), left))
+                    self._stopping.wait(min(self._outage.note_failure(CONNECTING, error), left))
             else:
-                self._outage.over(CONNECTING)
+                self._outage.note_recovered(CONNECTING)
                 return connections
         return None
 

@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Final, assert_never
 
 from mongojobs.core.job import Job
-from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import (
     BatchDone,
     JobCompleted,
@@ -66,13 +66,10 @@ class Result:
 class Finisher:
     """The results of one process on their way to the store."""
 
-    def __init__(
-        self, store: JobStore, in_flight: InFlight, lifecycle: Lifecycle, outage: Outage, *, worker: str
-    ) -> None:
+    def __init__(self, store: JobStore, in_flight: InFlight, reporter: Reporter, outage: Outage) -> None:
         self._store = store
         self._in_flight = in_flight
-        self._lifecycle = lifecycle
-        self._worker = worker
+        self._reporter = reporter
         self._outage = outage
         self._waiting: deque[Result] = deque()
         self._arrived = threading.Event()
@@ -92,9 +89,9 @@ class Finisher:
             return
         with result.telling:
             if not result.is_told:
-                result.foretold = _notices(self._worker, result)
+                result.foretold = _notices(self._reporter.name, result)
                 for notice in result.foretold:
-                    self._lifecycle.foretell(notice)
+                    self._reporter.lifecycle.foretell(notice)
 
     def run(self) -> None:
         """Write results as they come, until ``close``: the body of the writer thread."""
@@ -108,7 +105,7 @@ class Finisher:
                 if self._in_flight.is_empty():
                     self._report_batch()
             except Exception:  # noqa: BLE001 - without this thread no result would be stored any more
-                self._lifecycle.report_exception(self._worker, WRITING)
+                self._reporter.report_exception(WRITING)
                 self._closing.wait(PAUSE_SECONDS)
                 self._arrived.set()
 
@@ -134,14 +131,14 @@ class Finisher:
             try:
                 self.flush()
             except DatabaseError as error:
-                if self._closing.is_set() or self._closing.wait(self._outage.failed(WRITING, error)):
+                if self._closing.is_set() or self._closing.wait(self._outage.note_failure(WRITING, error)):
                     return
-        self._outage.over(WRITING)
+        self._outage.note_recovered(WRITING)
 
     def _report_batch(self) -> None:
         jobs, failures, seconds = self.batch.end()
         if jobs:
-            self._lifecycle.notify(BatchDone(self._worker, jobs, failures, seconds))
+            self._reporter.tell(BatchDone, jobs, failures, seconds)
 
     def _write(self, group: list[Result]) -> None:
         """Write *group*. Raises DatabaseError; what is unwritten then goes back, the refused ones behind the others."""
@@ -210,8 +207,8 @@ class Finisher:
         """Tell of a result that is stored."""
         self._count(result)
         with result.telling:
-            for notice in result.foretold or _notices(self._worker, result):
-                self._lifecycle.notify(notice, is_foretold=bool(result.foretold))
+            for notice in result.foretold or _notices(self._reporter.name, result):
+                self._reporter.lifecycle.notify(notice, is_foretold=bool(result.foretold))
             result.is_told = True
 
     def _settle_lost(self, result: Result, why: str = "") -> None:
@@ -220,7 +217,7 @@ class Finisher:
         result.held.is_given_up = True
         what = f"its result ({type(result.outcome).__name__.lower()}{why})"
         with result.telling:
-            self._lifecycle.notify(JobLost(self._worker, result.held.job, what))
+            self._reporter.tell(JobLost, result.held.job, what)
             result.is_told = True
 
     def _count(self, result: Result) -> None:

@@ -7,18 +7,17 @@ from collections.abc import Callable
 from typing import Final
 
 from mongojobs.core.clock import elapsed_seconds
-from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobLost
 from mongojobs.core.settings import Settings
 from mongojobs.store.faults import DatabaseError
 from mongojobs.store.jobs import JobStore
-from mongojobs.worker.inflight import InFlight, InFlightJob
+from mongojobs.worker.inflight import LONG_RUN_SECONDS, InFlight, InFlightJob
 from mongojobs.worker.outage import Outage
+from mongojobs.worker.release import Releaser
 
 RENEWING: Final = "renewing locks"
 PAUSE_SECONDS: Final = 1.0
-LONG_RUN_SECONDS: Final = 0.5
-"""When all slots have been busy for so long, what waits for them is released: others may have a free one."""
 
 
 class Heartbeat:
@@ -31,26 +30,24 @@ class Heartbeat:
         self,
         store: JobStore,
         in_flight: InFlight,
-        lifecycle: Lifecycle,
+        reporter: Reporter,
         settings: Settings,
         outage: Outage,
-        *,
-        worker: str,
-        beat: Callable[[], None],
     ) -> None:
         self._store = store
         self._in_flight = in_flight
-        self._lifecycle = lifecycle
-        self._worker = worker
+        self._reporter = reporter
         self._lease = settings.lease
         self._interval = settings.heartbeat.total_seconds()
         self._idle_interval = max(self._interval, settings.lease.total_seconds() / 4)
-        self._beat = beat
+        self._releaser = Releaser(store, in_flight)
         self._outage = outage
         self._stopped = False
         self._wake = threading.Event()
         self._is_news = False
         self._next = elapsed_seconds()
+        self.beat: Callable[[], object] = lambda: None
+        """Shows that the process lives. Raises DatabaseError."""
 
     def run(self) -> None:
         """Beat until ``stop``: the body of the heartbeat's thread."""
@@ -95,27 +92,20 @@ class Heartbeat:
             if is_due:
                 self.renew()
             self._in_flight.return_stalled(LONG_RUN_SECONDS)
-            self._release_returning()
+            self._releaser.release_returning()
             if is_due:
-                self._beat()
+                self.beat()
                 interval = self._idle_interval if self._in_flight.is_empty() else self._interval
                 self._next = begun + interval  # a late answer has used up as much of the lease
-            self._outage.over(RENEWING)
+            self._outage.note_recovered(RENEWING)
             return self._seconds_to_next()
         except DatabaseError as error:
-            return min(self._outage.failed(RENEWING, error), self._interval)
+            return min(self._outage.note_failure(RENEWING, error), self._interval)
         except Exception:  # noqa: BLE001 - without this thread every lock would run out
-            self._lifecycle.report_exception(self._worker, RENEWING)
+            self._reporter.report_exception(RENEWING)
             return min(PAUSE_SECONDS, self._interval)
         finally:
             self._give_up_expired()
-
-    def _release_returning(self) -> None:
-        """Release what was reserved and not started; until an answer comes, since an unanswered release may be done."""
-        returning = self._in_flight.returning()
-        if returning:
-            self._store.release([one.job for one in returning], started=False)
-            self._in_flight.released(returning)
 
     def _seconds_to_next(self) -> float:
         """Return how long to wait: less while jobs wait for a slot, as they may have to be handed back."""
@@ -129,4 +119,4 @@ class Heartbeat:
 
     def _lose(self, held: InFlightJob) -> None:
         if self._in_flight.lose(held) and held.started is not None and not self._stopped:
-            self._lifecycle.notify(JobLost(self._worker, held.job, "its lock"))
+            self._reporter.tell(JobLost, held.job, "its lock")

@@ -21,6 +21,8 @@ Key = tuple[JobId, str | None]
 
 LONG_BLOCK_SECONDS: Final = 1.0
 """From when on it is told that a job does not let the event loop turn."""
+LONG_RUN_SECONDS: Final = 0.5
+"""When all slots have been busy for so long, what waits for them is released: others may have a free one."""
 
 
 class LoopTime:
@@ -357,9 +359,10 @@ class InFlight:
                 or self._interrupted
             )
 
-    def seconds_since_start(self, *, is_async: bool) -> float:
-        """Return how long ago a job of the kind was last begun."""
-        return monotonic_seconds() - self._last_start[is_async]
+    def is_long_busy(self, *, is_async: bool) -> bool:
+        """Whether all slots of the kind are busy, and so for long that reading ahead is of no use."""
+        since_start = monotonic_seconds() - self._last_start[is_async]
+        return since_start >= LONG_RUN_SECONDS and self.room(is_async=is_async) <= 0
 
     def wait_until(self, condition: Callable[[], bool], timeout: float, *, few: int = 0) -> bool:
         """Wait until *condition* holds; false on time-out.

@@ -1,22 +1,26 @@
-"""The pulse of a worker: when its loop last turned.
-
-It says that the worker lives, and nothing of the database: while that is away the loop turns too, and tries again.
-"""
+"""Whether a worker lives and can work: noted by its loop, and asked by probes from threads of their own."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
+
+from mongojobs.store.faults import DatabaseError, describe
+from mongojobs.store.time_limits import time_limit
+from mongojobs.worker.connecting import Connections
 
 LONGEST_STILLNESS_SECONDS: Final = 15.0
 """How long an idle worker's loop waits at most before it turns once more."""
 
+ANSWER_SECONDS: Final = 2.0
+"""How long the database may take to answer a probe."""
+
 
 class Liveness:
-    """Told by the loop each time it turns; asked by whoever must know whether it still does.
+    """When the loop last turned: one thread beats, and any may ask.
 
-    One thread beats, and any may ask.
+    It says that the worker lives, and nothing of the database: while that is away the loop turns too, and tries again.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -37,3 +41,46 @@ class Liveness:
     def age_seconds(self) -> float:
         """Return how long ago the loop last turned."""
         return self._monotonic() - self._last
+
+
+class Probed(Protocol):
+    """What probes ask a worker."""
+
+    liveness: Liveness
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it has been told to stop."""
+        ...
+
+    @property
+    def connections(self) -> Connections | None:
+        """Its ways to the database, once that has answered."""
+        ...
+
+
+def is_live(worker: Probed, *, max_age_seconds: float) -> bool:
+    """Whether the worker's loop turned not longer ago, or has ended because the worker leaves.
+
+    The database is not asked: a restart does not bring it back.
+    """
+    return worker.is_stopping or worker.liveness.age_seconds() <= max_age_seconds
+
+
+def why_not_ready(worker: Probed) -> str | None:
+    """Return why the worker cannot work; None if it can: the database answers, and no query has missed its index.
+
+    The loop is not looked at: whether it turns is told by ``is_live``.
+    """
+    connections = worker.connections
+    if worker.is_stopping:
+        return "the worker is stopping"
+    if connections is None:
+        return "the database has not answered yet"
+    try:
+        with time_limit(ANSWER_SECONDS):
+            connections.store.queries.ping()
+    except DatabaseError as error:
+        return f"the database does not answer: {describe(error)}"
+    missing = connections.store.queries.missing_indexes()
+    return f"missing: the index {', '.join(missing)}; run `mongojobs create-indexes`" if missing else None

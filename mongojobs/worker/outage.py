@@ -6,7 +6,7 @@ import random
 import threading
 import time
 
-from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import DatabaseAway, DatabaseBack
 from mongojobs.store.faults import describe, is_passing, is_refused
 
@@ -21,9 +21,8 @@ class Outage:
     the same outage. What will not pass by itself, such as a missing permission, is told for each thing that fails.
     """
 
-    def __init__(self, lifecycle: Lifecycle, worker: str) -> None:
-        self._lifecycle = lifecycle
-        self._worker = worker
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
         self._guard = threading.Lock()
         self._failures: dict[str, tuple[int, float]] = {}
         self._passing: set[str] = set()
@@ -33,7 +32,7 @@ class Outage:
         One that answers that a right is missing was reached, and so were the heartbeats of others.
         """
 
-    def failed(self, doing: str, error: Exception) -> float:
+    def note_failure(self, doing: str, error: Exception) -> float:
         """Note a failure while *doing* something and return how many seconds to wait before the next try."""
         now = time.monotonic()
         if not _is_refusal(error):
@@ -45,7 +44,7 @@ class Outage:
             if is_passing(error):
                 self._passing.add(doing)
         if is_news:
-            self._lifecycle.notify(DatabaseAway(self._worker, doing, describe(error), refused=_is_refusal(error)))
+            self._reporter.tell(DatabaseAway, doing, describe(error), refused=_is_refusal(error))
         return delay_after(failures)
 
     def seconds(self, doing: str) -> float:
@@ -53,11 +52,11 @@ class Outage:
         _, since = self._failures.get(doing, (0, time.monotonic()))
         return time.monotonic() - since
 
-    def held_up(self) -> None:
+    def note_standstill(self) -> None:
         """Note that the database, or this process, stood still without an error, so that nobody need be told."""
         self.last_seen = time.monotonic()
 
-    def over(self, doing: str) -> None:
+    def note_recovered(self, doing: str) -> None:
         """Note that the database answered while *doing* it."""
         if doing not in self._failures:
             return
@@ -67,7 +66,7 @@ class Outage:
             self._passing.discard(doing)
             is_news = not (was_passing and self._passing)
         if is_news:
-            self._lifecycle.notify(DatabaseBack(self._worker, time.monotonic() - since))
+            self._reporter.tell(DatabaseBack, time.monotonic() - since)
 
 
 def _is_refusal(error: Exception) -> bool:

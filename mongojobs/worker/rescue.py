@@ -6,7 +6,7 @@ import random
 import time
 
 from mongojobs.core.clock import elapsed_seconds
-from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobQuarantined, JobRescued
 from mongojobs.core.settings import Settings
 from mongojobs.store.jobs import JobStore
@@ -24,12 +24,9 @@ class Rescuer:
     lock can run out for want of a heartbeat in less.
     """
 
-    def __init__(
-        self, store: JobStore, lifecycle: Lifecycle, settings: Settings, outage: Outage, *, worker: str
-    ) -> None:
+    def __init__(self, store: JobStore, reporter: Reporter, settings: Settings, outage: Outage) -> None:
         self._store = store
-        self._lifecycle = lifecycle
-        self._worker = worker
+        self._reporter = reporter
         self._lease = settings.lease.total_seconds()
         self._outage = outage
         self._next_rescue = elapsed_seconds()
@@ -45,7 +42,7 @@ class Rescuer:
         if now < self._next_rescue:
             return False
         if now - self._next_rescue > self._lease / 4:
-            self._outage.held_up()
+            self._outage.note_standstill()
         self._next_rescue = now + self._lease / 4 * random.uniform(0.8, 1.0)
         if self._outage.last_seen is not None and time.monotonic() - self._outage.last_seen < self._lease:
             return False
@@ -58,10 +55,10 @@ class Rescuer:
     def rescue(self) -> int:
         """Take back every job whose lock has expired; return how many. Raises DatabaseError."""
         total = 0
-        while rescued := self._store.rescue(by=self._worker, limit=BATCH):
+        while rescued := self._store.rescue(by=self._reporter.name, limit=BATCH):
             total += len(rescued)
             for one in rescued:
-                self._lifecycle.notify(JobRescued(self._worker, one.job_id, one.locked_by, one.losses, one.failed))
+                self._reporter.tell(JobRescued, one.job_id, one.locked_by, one.losses, one.failed)
         return total
 
     def quarantine(self) -> int:
@@ -70,5 +67,5 @@ class Rescuer:
         while damaged := self._store.quarantine(limit=BATCH):
             total += len(damaged)
             for one in damaged:
-                self._lifecycle.notify(JobQuarantined(self._worker, one.job_id, one.reason))
+                self._reporter.tell(JobQuarantined, one.job_id, one.reason)
         return total

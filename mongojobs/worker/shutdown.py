@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.errors import Interrupted
-from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import JobFailed, JobReleased, Warned
-from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import HandedBack
 from mongojobs.core.words.wording import counted
 from mongojobs.store.faults import DatabaseError
-from mongojobs.worker.crew import Crew
+from mongojobs.worker.assembly import Parts
 from mongojobs.worker.finish import Result
+from mongojobs.worker.release import Releaser
+from mongojobs.worker.threads.background import join_all
 
 HAND_BACK_SECONDS: Final = 1.0
 """How long a reserve that is on its way may take before the stop goes on without it, if nothing else holds it up."""
@@ -76,52 +76,57 @@ class Shutdown:
     threads that can be left behind.
     """
 
-    def __init__(
-        self, crew: Crew, lifecycle: Lifecycle, settings: Settings, *, worker: str, hurry: threading.Event
-    ) -> None:
-        self._crew = crew
-        self._lifecycle = lifecycle
+    def __init__(self, parts: Parts) -> None:
+        settings = parts.context.settings
+        self._parts = parts
+        self._in_flight = parts.in_flight
+        self._reporter = parts.context.reporter
+        self._releaser = Releaser(parts.connections.store, parts.in_flight)
         self._timeout = settings.shutdown_timeout.total_seconds()
         self._max_releases = settings.max_releases
-        self._worker = worker
-        self._hurry = hurry
         self._end = 0.0
         self._released = 0
         self._helpers: list[_Helper] = []
         self.has_left_threads = False
         """Whether code of jobs, or a call to a database that hangs, still goes on."""
 
-    def run(self, looking: threading.Thread, leave: Callable[[], object]) -> int:
+    def run(self, reserving: threading.Thread, leave: Callable[[], object]) -> int:
         """Stop everything; return how many started jobs were handed back. Raises nothing.
 
-        *looking* is the thread that reserves, *leave* closes the connections.
+        *reserving* is the thread that reserves, *leave* closes the connections.
         """
-        begun = time.monotonic()
-        crew = self._crew
-        has_begun = looking.ident is not None
-        waiting = (*([looking.join] if has_begun else []), crew.release_unanswered, crew.release_waiting)
-        handing_back = self._begin("handing back", *waiting)
-        self._within(0.0, "listening", crew.wakeup.close)
+        parts, begun = self._parts, time.monotonic()
+        handing_back = self._begin("handing back", *self._waiting_steps(reserving))
+        self._within(0.0, "listening", parts.wakeup.close)
         self._wait_for_runs_and_results(begun + self._timeout)
         deadline = time.monotonic()
         handing_back.leave_at(begun + HAND_BACK_SECONDS)
         self._end = deadline + AFTER_SECONDS
         self._interrupt_runs()
-        crew.finisher.close()
-        self._within(
-            *(max(deadline + LAST_WRITES_SECONDS - time.monotonic(), WRITE_SECONDS), "the last writes"),
-            *(crew.finisher.flush, crew.release_waiting),
-            *(self._release_started, self._judge_overdue, crew.finisher.flush),
-        )
-        self._tell_unwritten(crew.finisher.give_up())
-        crew.stop_minding()
-        crew.runner.close(self._rest())
-        self._within(self._rest(), "the last statistics", crew.statistics.try_to_store)
+        self._write_last(max(deadline + LAST_WRITES_SECONDS - time.monotonic(), WRITE_SECONDS))
+        parts.stop_minding()
+        parts.runner.close(self._rest())
+        self._within(self._rest(), "the last statistics", parts.context.stats.try_to_store)
         self._join_helpers(self._rest())  # a change stream cannot be closed any more once its client is
         self._within(self._rest(), "leaving", leave)
-        have_ended = crew.join(self._rest()) and crew.event_loop.close(self._rest())
+        have_ended = parts.join(self._rest()) and parts.event_loop.close(self._rest())
         self.has_left_threads = not have_ended or any(thread.is_alive() for thread in self._helpers)
         return self._released
+
+    def _waiting_steps(self, reserving: threading.Thread) -> Iterable[Callable[[], object]]:
+        """Yield what hands back the jobs that wait, once *reserving* brings no more of them."""
+        if reserving.ident is not None:
+            yield reserving.join
+        yield lambda: self._in_flight.add(self._parts.demand.adopt())
+        yield self._releaser.release_waiting
+
+    def _write_last(self, seconds: float) -> None:
+        """Write what is known of all jobs that are in flight still."""
+        finisher, releaser = self._parts.finisher, self._releaser
+        finisher.close()
+        steps = (self._release_started, self._judge_overdue, finisher.flush)
+        self._within(seconds, "the last writes", finisher.flush, releaser.release_waiting, *steps)
+        self._tell_unwritten(finisher.give_up())
 
     def _rest(self) -> float:
         """Return how long a step of leaving may take."""
@@ -129,10 +134,10 @@ class Shutdown:
 
     def _wait_for_runs_and_results(self, deadline: float) -> None:
         """Wait until only code is left that does not return after its time-out, or somebody is in a hurry."""
-        in_flight = self._crew.in_flight
+        in_flight, hurry = self._in_flight, self._parts.context.hurry
 
         def is_over() -> bool:
-            if self._hurry.is_set():
+            if hurry.is_set():
                 return True
             is_written = not (in_flight.unwritten() or in_flight.waiting() or in_flight.returning())
             return is_written and all(held.is_stuck for held in in_flight.running())
@@ -140,45 +145,43 @@ class Shutdown:
         in_flight.wait_until(is_over, max(deadline - time.monotonic(), 0.0))
 
     def _interrupt_runs(self) -> None:
-        running = self._crew.in_flight.running()
+        running = self._in_flight.running()
         for held in running:
             if not held.is_timed_out:
                 held.interruption.interrupt(Interrupted)
         if running:
-            self._crew.in_flight.wait_until(
-                lambda: all(held.is_stuck for held in self._crew.in_flight.running()), UNWIND_SECONDS
-            )
-        aborted = [held for held in self._crew.in_flight.running() if self._crew.runner.abort(held)]
+            self._in_flight.wait_until(lambda: all(held.is_stuck for held in self._in_flight.running()), UNWIND_SECONDS)
+        aborted = [held for held in self._in_flight.running() if self._parts.runner.abort(held)]
         if aborted:
-            self._crew.in_flight.wait_until(lambda: not self._crew.in_flight.running(), ABORT_SECONDS)
+            self._in_flight.wait_until(lambda: not self._in_flight.running(), ABORT_SECONDS)
 
     def _release_started(self) -> None:
         """Hand back what was interrupted, and what still runs, in one write."""
-        for held in self._crew.release_started():
+        for held in self._releaser.release_started():
             self._released += 1
             releases = held.job.releases + 1
             if releases < self._max_releases:
-                self._lifecycle.notify(JobReleased(self._worker, held.job))
+                self._reporter.tell(JobReleased, held.job)
             else:
-                self._lifecycle.notify(JobFailed(self._worker, held.job, f"{releases} interrupted runs"))
+                self._reporter.tell(JobFailed, held.job, f"{releases} interrupted runs")
 
     def _judge_overdue(self) -> None:
         """Turn the jobs whose code has not returned after their time-out into failures."""
-        for held in self._crew.in_flight.running():
+        for held in self._in_flight.running():
             if held.is_timed_out and not held.lost:
-                outcome = self._crew.runner.overdue(held)
+                outcome = self._parts.runner.overdue(held)
                 if not isinstance(outcome, HandedBack):
-                    self._crew.finisher.submit(Result(held, outcome, monotonic_seconds() - (held.started or 0.0)))
+                    self._parts.finisher.submit(Result(held, outcome, monotonic_seconds() - (held.started or 0.0)))
 
     def _tell_unwritten(self, count: int) -> None:
         if count:
             results = counted(count, "result")
             message = f"{results} could not be written before the stop: the jobs run again when their leases are over"
-            self._lifecycle.notify(Warned(self._worker, message))
+            self._reporter.tell(Warned, message)
 
     def _begin(self, what: str, *actions: Callable[[], object]) -> _Helper:
         """Let a helper do *actions*."""
-        helper = _Helper(actions, lambda: self._lifecycle.report_exception(self._worker, what))
+        helper = _Helper(actions, lambda: self._reporter.report_exception(what))
         self._helpers.append(helper)
         return helper
 
@@ -188,6 +191,4 @@ class Shutdown:
 
     def _join_helpers(self, timeout: float) -> None:
         """Wait for what was not waited for until now, such as the end of the listening."""
-        deadline = time.monotonic() + timeout
-        for helper in self._helpers:
-            helper.join(max(deadline - time.monotonic(), 0.0))
+        join_all(self._helpers, timeout)

@@ -7,7 +7,7 @@ import threading
 from datetime import datetime, timedelta
 from typing import Final
 
-from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobStarted, Notice, RunEnded
 from mongojobs.core.stats import STEPS, StatsByJob, Step, begin_of, ending_of
 from mongojobs.store.faults import DatabaseError, is_passing
@@ -22,17 +22,16 @@ AGAIN_SECONDS: Final = 60.0
 Period = tuple[Step, datetime, str]
 
 
-class Statistics:
-    """Counts what is told of the jobs of *worker* from ``begin`` to ``end``.
+class StatsRecorder:
+    """Counts what is told of the jobs of one worker from ``begin`` to ``end``.
 
     What has come since the last look is counted apart, and then added to the minute, the hour and the day that it
     belongs to. Their totals are written until the database has taken them.
     """
 
-    def __init__(self, lifecycle: Lifecycle, outage: Outage, *, worker: str) -> None:
-        self._lifecycle = lifecycle
+    def __init__(self, reporter: Reporter, outage: Outage) -> None:
+        self._reporter = reporter
         self._outage = outage
-        self._worker = worker
         self._process = secrets.token_hex(6)
         self._counting = threading.Lock()
         self._storing = threading.Lock()
@@ -49,20 +48,20 @@ class Statistics:
         self._stats = stats
         self._turn_to(stats.clock.now())
         self._stopped.clear()
-        self._lifecycle.on_notice(self.hear)
+        self._reporter.lifecycle.on_notice(self.hear)
 
     def end(self) -> None:
         """Count no more, and let ``run`` end; what is not stored yet waits for ``store``."""
-        self._lifecycle.forget(self.hear)
+        self._reporter.lifecycle.forget(self.hear)
         self._stopped.set()
 
     def hear(self, notice: Notice) -> None:
         """Count what *notice* tells of a job."""
         if isinstance(notice, JobStarted):
-            if notice.worker == self._worker:
+            if notice.worker == self._reporter.name:
                 with self._counting:
                     self._fresh.of(notice.job.name, notice.job.queue).wait.add(notice.waited)
-        elif isinstance(notice, RunEnded) and notice.worker == self._worker:
+        elif isinstance(notice, RunEnded) and notice.worker == self._reporter.name:
             outcome, seconds = ending_of(notice)
             with self._counting:
                 self._fresh.of(notice.job.name, notice.job.queue).end(outcome, seconds)
@@ -81,20 +80,20 @@ class Statistics:
             self._gather(self._stats.clock.now())
             for period in sorted(self._unsent):
                 step, at, process = period
-                self._stats.write(step, at, self._totals[period], process=process, worker=self._worker)
+                self._stats.write(step, at, self._totals[period], process=process, worker=self._reporter.name)
                 self._unsent.remove(period)
 
     def try_to_store(self) -> float:
         """Store all that the database takes, and return how many seconds to wait until the next time."""
         try:
             self.store()
-            self._outage.over(STORING)
+            self._outage.note_recovered(STORING)
             return self._seconds_to_next_minute()
         except DatabaseError as error:
-            delay = self._outage.failed(STORING, error)
+            delay = self._outage.note_failure(STORING, error)
             return delay if is_passing(error) else AGAIN_SECONDS
         except Exception:  # noqa: BLE001 - without this thread nothing would be stored any more
-            self._lifecycle.report_exception(self._worker, STORING)
+            self._reporter.report_exception(STORING)
             return AGAIN_SECONDS
 
     def _gather(self, now: datetime) -> None:

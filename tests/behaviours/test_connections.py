@@ -175,7 +175,7 @@ class TestAWorkerOfAnAppWithOddOptions:
         app.lifecycle.on_notice(told.notify)
 
         with working(app=app) as shift:
-            eventually(lambda: shift.worker._crew and shift.worker._crew.wakeup.is_listening)
+            eventually(lambda: shift.worker._parts and shift.worker._parts.wakeup.is_listening)
             with enqueuer.active():
                 remember_one.delay(1)
             eventually(lambda: recorder.deeds)
@@ -198,7 +198,7 @@ class TestAWorkerThatIsRefused:
         configure(sleep_delay=0.2)
 
         with working() as shift:
-            eventually(lambda: shift.worker._crew)
+            eventually(lambda: shift.worker._parts)
             with failing(administrator, "findAndModify", "aggregate", "find", errorCode=13, times=1000):
                 eventually(lambda: "Refused by the database while reserving" in caplog.text)
             remember_one.delay(1)

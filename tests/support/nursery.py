@@ -7,6 +7,7 @@ from typing import Any
 from mongojobs.process.supervisor import ChildCommand
 from mongojobs.worker.children.process import Child
 from mongojobs.worker.children.runner import ChildRunner
+from mongojobs.worker.run.runner import RunContext
 from tests.support.command_line import ROOT, clean_environ
 
 APP = "tests.support.child_app"
@@ -25,9 +26,9 @@ class Nursery:
         self._command = child_command(**environ)
         self._runner: ChildRunner | None = None
 
-    def runner(self, *parts: Any, **options: Any) -> ChildRunner:
+    def runner(self, context: RunContext, **options: Any) -> ChildRunner:
         """Return a runner that takes over the child of the last one."""
-        runner = ChildRunner(*parts, command=self._command, **options)
+        runner = ChildRunner(context, command=self._command, **options)
         if self._runner is not None:
             runner._own.child, runner._children = self._child(), self._runner._children
         self._runner = runner

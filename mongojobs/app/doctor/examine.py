@@ -25,7 +25,7 @@ from mongojobs.store.reader.waiting import WaitingJobs
 from mongojobs.store.time_limits import time_limit
 from mongojobs.store.workers import WorkerStore
 from mongojobs.version import __version__
-from mongojobs.worker.crew import Connections
+from mongojobs.worker.connecting import Connections
 
 PATIENCE: Final = timedelta(seconds=10)
 """How long each look at the database may take; the server ends what takes longer."""

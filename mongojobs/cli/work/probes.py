@@ -139,15 +139,15 @@ def _metrics_page(opened: Opened) -> Page:
 
 def _live(worker: Worker, max_age_seconds: float) -> Answer:
     from mongojobs.plugins.probes import Answer
-    from mongojobs.worker.readiness import is_live
+    from mongojobs.worker.liveness import is_live
 
-    turned = f"the loop turned {worker.pulse.age_seconds():.1f} s ago\n"
+    turned = f"the loop turned {worker.liveness.age_seconds():.1f} s ago\n"
     return Answer(turned, ok=is_live(worker, max_age_seconds=max_age_seconds))
 
 
 def _ready(worker: Worker) -> Answer:
     from mongojobs.plugins.probes import Answer
-    from mongojobs.worker.readiness import why_not_ready
+    from mongojobs.worker.liveness import why_not_ready
 
     reason = why_not_ready(worker)
     return Answer(f"{reason or 'ready'}\n", ok=reason is None)

@@ -67,7 +67,7 @@ def _work(options: GlobalOptions, work: WorkOptions, signals: WorkerSignals, *, 
     )  # before the command of the children is made, who are not to tell
     worker = Worker(app=opened.app, child=child_command(options, work), **_labelled(opened.settings, work))
     opened.app.lifecycle.on_notice(notifier.hear)
-    worker.pulse.on_beat(notifier.beat)
+    worker.liveness.on_beat(notifier.beat)
     with probes_of(worker, opened, work.probes, number=work.number), _heartbeat_of(worker, work):
         try:
             signals.hand_to(worker)
@@ -89,7 +89,7 @@ def _heartbeat_of(worker: Worker, work: WorkOptions) -> AbstractContextManager[o
         return nullcontext()
     number, path = work.number, work.heartbeat_file
     heartbeat = HeartbeatFile(path if number is None else part_of(path, number))
-    worker.pulse.on_beat(heartbeat.beat)
+    worker.liveness.on_beat(heartbeat.beat)
     return heartbeat
 
 

@@ -17,18 +17,18 @@ from typing import Final, NoReturn, TypeVar
 
 from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.job import Document, Job
-from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.lifecycle import Lifecycle, Reporter
 from mongojobs.core.notices import CallbackRaised, Notice
 from mongojobs.core.settings import Settings
 from mongojobs.payload.calls.handler import Call, Payloads
+from mongojobs.process.memory import measured
 from mongojobs.process.signals import WORKER_SIGNALS, Handlers, do_nothing, dump_stacks_on_demand
 from mongojobs.store.documents import to_job
 from mongojobs.worker.children import messages
 from mongojobs.worker.children.channel import Channel
 from mongojobs.worker.inflight import InFlightJob
-from mongojobs.worker.recycle import measured
 from mongojobs.worker.run.overrides import Overrides
-from mongojobs.worker.run.runner import Runner
+from mongojobs.worker.run.runner import RunContext, Runner
 from mongojobs.worker.threads.slots import EventLoop
 
 T = TypeVar("T")
@@ -84,15 +84,8 @@ class ChildMain:
         self._clock = _WorkersClock()
         self._events = _Events(lifecycle, lambda notice: self._channel.send(messages.complaint(notice)))
         self._event_loop = EventLoop()
-        self._runner = Runner(
-            payloads,
-            settings,
-            self._events,
-            self._clock,
-            worker="",
-            watch=self._tell_limit,
-            loop=self._event_loop.get,
-        )
+        context = RunContext(payloads, settings, Reporter(self._events, ""), self._clock)
+        self._runner = Runner(context, watch=self._tell_limit, loop=self._event_loop.get)
 
     def serve(self) -> None:
         """Run jobs until the worker closes the connection; for the main thread."""

@@ -10,21 +10,18 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from mongojobs.core.clock import Clock, monotonic_seconds
+from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.job import Document, ErrorText, Job
-from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import CallbackRaised, ChildReplaced, Warned
-from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import Crashed, Errored, GivenUp, HandedBack, Outcome
 from mongojobs.core.words.durations import format_duration
 from mongojobs.core.words.wording import counted
-from mongojobs.payload.calls.handler import Payloads
+from mongojobs.process.memory import recycle_reason
 from mongojobs.process.supervisor import LONGEST_BOOT, ChildCommand
 from mongojobs.worker.children import messages
 from mongojobs.worker.children.process import Child, ExitReport
 from mongojobs.worker.inflight import InFlightJob, Key
-from mongojobs.worker.recycle import recycle_reason
-from mongojobs.worker.run.runner import Runner
+from mongojobs.worker.run.runner import RunContext, Runner
 
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 10.0
@@ -40,22 +37,21 @@ class ChildRunner(Runner):
 
     def __init__(
         self,
-        payloads: Payloads,
-        settings: Settings,
-        lifecycle: Lifecycle,
-        clock: Clock,
+        context: RunContext,
         *,
-        worker: object,
         watch: Callable[[InFlightJob], None],
         command: ChildCommand,
     ) -> None:
-        super().__init__(payloads, settings, lifecycle, clock, worker=worker, watch=watch, loop=_no_loop)
+        super().__init__(context, watch=watch, loop=_no_loop)
         self._command = command
         self._own = _Own()
         self._guard = threading.Lock()
         self._children: set[Child] = set()
         self._running: dict[Key, Child] = {}
         self._closing = threading.Event()
+
+    def _is_async(self, job: Job) -> bool:  # noqa: ARG002 - a child runs one job at a time, of whatever kind
+        return False
 
     def make_ready(self) -> bool:
         """Wait until the child of the calling thread is ready; false once this is closed."""
@@ -156,7 +152,7 @@ class ChildRunner(Runner):
             self._watch(held)
         else:
             what, trace = messages.complaint_of(message)
-            self._lifecycle.notify(CallbackRaised(str(self._worker), held.job, what, trace))
+            self._reporter.tell(CallbackRaised, held.job, what, trace)
 
     def _repeat_events(self, events: list[str], outcome: Outcome, job: Job) -> None:
         """Let the events come up here that came up in the child."""
@@ -212,7 +208,7 @@ class ChildRunner(Runner):
         child = self._own.child
         reason = child and recycle_reason(self._settings, runs=child.runs, memory=child.memory)
         if child is not None and reason:
-            self._lifecycle.notify(ChildReplaced(str(self._worker), child.pid, reason))
+            self._reporter.tell(ChildReplaced, child.pid, reason)
             self._own.child = self._start()
             child.shut_down()
             self._forget(child)
@@ -221,7 +217,7 @@ class ChildRunner(Runner):
         """Take note of a child that ended while it ran nothing, which is no job's fault."""
         death = self._reap(child)
         if not self._closing.is_set():
-            self._lifecycle.notify(ChildReplaced(str(self._worker), child.pid, f"it {death.how} {when}"))
+            self._reporter.tell(ChildReplaced, child.pid, f"it {death.how} {when}")
 
     def _reap(self, child: Child, patience: float | None = None) -> ExitReport:
         if self._own.child is child:
@@ -235,7 +231,7 @@ class ChildRunner(Runner):
         return death
 
     def _warn(self, message: str) -> None:
-        self._lifecycle.notify(Warned(str(self._worker), message))
+        self._reporter.tell(Warned, message)
 
 
 class _Own(threading.local):

@@ -1,15 +1,18 @@
-"""Reserving jobs: how many at once, and what to do when the answer is lost."""
+"""Reserving jobs: which ones, how many at once, and what to do when the answer is lost."""
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
+import time
+from typing import Final
 
 from mongojobs.core.clock import elapsed_seconds
 from mongojobs.core.job import Job
 from mongojobs.core.settings import Settings
 from mongojobs.store.faults import DatabaseError
-from mongojobs.store.jobs import WIDEST_SPREAD, JobStore
-from mongojobs.worker.reserving.scope import ReserveScope
+from mongojobs.store.jobs import EPOCH, WIDEST_SPREAD, JobStore, QueueSelector
+from mongojobs.store.pauses import PauseStore
 
 READ_AHEAD_SECONDS = 0.25
 """No more is reserved than runs in about this time, so that a lost worker or a long job holds up little."""
@@ -17,8 +20,60 @@ READ_AHEAD_SECONDS = 0.25
 LONGEST_LOOK = 1000
 """From how many of the first jobs a batch is picked at most: to look at more costs all workers more than it helps."""
 
+PAUSES_SECONDS: Final = 2.0
+"""How long a worker goes by what it knows of pauses; they are to be honoured within five seconds."""
+QUEUES_SECONDS: Final = 0.25
+"""How long it goes by the names of queues, while one is paused; a new queue waits no longer than that."""
+
 _SECONDS_AT_FIRST = 0.5
 _WEIGHT = 0.2
+
+
+class ReserveScope:
+    """What to ask the store for; used by one thread only.
+
+    While some queue is paused, a worker on all queues asks for the others by name: to ask for "not the paused ones"
+    would make the server read all jobs of the paused ones.
+    """
+
+    def __init__(self, store: JobStore, pauses: PauseStore, wanted: QueueSelector) -> None:
+        self.wanted = wanted
+        """What the worker works on, paused or not."""
+        self.paused: frozenset[str] = frozenset()
+        self._store = store
+        self._pauses = pauses
+        self._look_for_pauses = 0.0
+        self._look_for_queues = 0.0
+        self._others: tuple[str, ...] = ()
+
+    def now(self) -> QueueSelector | None:
+        """Return what to ask for now; None when all of it is paused. Raises DatabaseError.
+
+        A single job that somebody has asked for is asked for whether its queue is paused or not.
+        """
+        if self.wanted.only is not None:
+            return self.wanted
+        moment = time.monotonic()
+        if moment >= self._look_for_pauses:
+            self.paused = frozenset(pause.queue for pause in self._pauses.all())
+            self._look_for_pauses = moment + PAUSES_SECONDS
+        if not self.paused:
+            return self.wanted
+        queues = tuple(name for name in self._names(moment) if name not in self.paused)
+        return dataclasses.replace(self.wanted, queues=queues) if queues else None
+
+    def is_suspect_next(self) -> bool:
+        """Whether the next job is one that is to begin where nothing else runs. Raises DatabaseError."""
+        wanted = self.now()
+        return wanted is not None and self._store.is_suspect_next(wanted)
+
+    def _names(self, moment: float) -> tuple[str, ...]:
+        if self.wanted.queues:
+            return self.wanted.queues
+        if moment >= self._look_for_queues:
+            self._others = tuple(self._store.ready_queues())
+            self._look_for_queues = moment + QUEUES_SECONDS
+        return self._others
 
 
 class Reserver:
@@ -29,8 +84,8 @@ class Reserver:
     batch, the next ones are spread.
     """
 
-    def __init__(self, store: JobStore, choice: ReserveScope, settings: Settings, *, by: str) -> None:
-        self._choice = choice
+    def __init__(self, store: JobStore, pauses: PauseStore, settings: Settings, *, by: str) -> None:
+        self.scope = ReserveScope(store, pauses, _wanted(settings))
         self._store = store
         self._by = by
         self._lease = settings.lease
@@ -40,6 +95,8 @@ class Reserver:
         self._spread = 1
         self._seconds_a_job = _SECONDS_AT_FIRST
         self._unanswered: str | None = None
+        self.looked_at = EPOCH
+        """When the last reserve was about to begin: it found all that was due then."""
 
     def observe(self, jobs: int, seconds: float) -> None:
         """Note that *jobs* took the process *seconds*: the measure of how far to read ahead."""
@@ -75,11 +132,12 @@ class Reserver:
         The expiry counts from before the write. With *beside* the process holds other jobs. Raises DatabaseError; what
         an unanswered call may have locked is taken up by the next call.
         """
+        self.looked_at = self._store.clock.now()
         if self._unanswered:
             adopted, expires = self.adopt()
             if adopted:
                 return adopted, expires
-        wanted = self._choice.now()
+        wanted = self.scope.now()
         if wanted is None:
             return [], 0.0
         if self._spread > 1:
@@ -125,3 +183,7 @@ class Reserver:
             raise
         self._unanswered = None
         return adopted, expires
+
+
+def _wanted(settings: Settings) -> QueueSelector:
+    return QueueSelector(queues=settings.queues, min_priority=settings.min_priority, max_priority=settings.max_priority)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from mongojobs.core.clock import Clock
-from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import Warned
 from mongojobs.store.faults import describe, is_passing
 from mongojobs.store.stream import JobStream
@@ -40,15 +40,13 @@ class Wakeup:
         self,
         open_stream: Callable[[], JobStream] | None,
         clock: Clock,
-        lifecycle: Lifecycle,
+        reporter: Reporter,
         *,
-        worker: str,
         sleep_delay: float,
     ) -> None:
         self._open_stream = open_stream
         self._clock = clock
-        self._lifecycle = lifecycle
-        self._worker = worker
+        self._reporter = reporter
         self._failures = 0
         self._told = ""
         self._sleep_delay = sleep_delay
@@ -159,7 +157,7 @@ class Wakeup:
         if not is_passing(error) and describe(error) != self._told:
             self._told = describe(error)
             message = f"cannot listen for new jobs, and looks for them from time to time instead: {describe(error)}"
-            self._lifecycle.notify(Warned(self._worker, message))
+            self._reporter.tell(Warned, message)
 
     def _listen_while_idle(self) -> None:
         stream = self._open()

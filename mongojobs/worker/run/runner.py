@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import threading
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -24,7 +26,7 @@ from mongojobs.core.errors import (
     UndeclaredError,
 )
 from mongojobs.core.job import ErrorText, Job, running
-from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobStarted
 from mongojobs.core.retry import LONGEST_DELAY, deferral, delay_after
 from mongojobs.core.settings import Settings
@@ -42,6 +44,16 @@ from mongojobs.worker.run.interruption import run_to_end_on
 from mongojobs.worker.run.overrides import Overrides
 
 
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What every run needs to know and to tell."""
+
+    payloads: Payloads
+    settings: Settings
+    reporter: Reporter
+    clock: Clock
+
+
 class Runner:
     """Runs jobs in the thread that calls it; several threads may share one.
 
@@ -50,22 +62,22 @@ class Runner:
 
     def __init__(
         self,
-        payloads: Payloads,
-        settings: Settings,
-        lifecycle: Lifecycle,
-        clock: Clock,
+        context: RunContext,
         *,
-        worker: object,
         watch: Callable[[InFlightJob], None],
         loop: Callable[[], asyncio.AbstractEventLoop],
     ) -> None:
-        self._payloads = payloads
-        self._settings = settings
-        self._lifecycle = lifecycle
-        self._clock = clock
-        self._worker = worker
+        self._context = context
+        self._payloads = context.payloads
+        self._settings = context.settings
+        self._reporter = context.reporter
+        self._clock = context.clock
         self._watch = watch
         self._loop = loop
+
+    def hold(self, job: Job, *, expires: float, stopping: threading.Event) -> InFlightJob:
+        """Return a reserved *job* as one to run here."""
+        return InFlightJob(job, expires=expires, is_async=self._is_async(job), stopping=stopping)
 
     def run(self, held: InFlightJob) -> Outcome:
         """Run the job in a context of its own, and return how that ended; never raises."""
@@ -92,6 +104,12 @@ class Runner:
     def close(self, timeout: float) -> None:
         """Let go of what is needed to run jobs."""
 
+    def _is_async(self, job: Job) -> bool:
+        try:
+            return self._payloads.peek(job.handler).is_async
+        except Exception:  # noqa: BLE001 - one odd job must not leave all of its batch locked; its run will tell
+            return False
+
     def _run(self, held: InFlightJob) -> Outcome:
         outcomes: list[Outcome] = []
 
@@ -101,7 +119,7 @@ class Runner:
 
         with running(held.job), CopiesEndHere():
             try:
-                self._lifecycle.run("perform", self._worker, held.job, body=perform)
+                self._reporter.run("perform", held.job, body=perform)
             except BaseException as error:  # noqa: BLE001 - a plugin around the run may raise anything
                 if not outcomes:
                     return self._judged(error, held)
@@ -129,7 +147,7 @@ class Runner:
         if call.job_object is not None:
             self._limit(held)
         wait, wait_for_hook = partial(self._wait, held), partial(self._wait_for_hook, held)
-        invoke(call, held.job, lifecycle=self._lifecycle, wait=wait, wait_for_hook=wait_for_hook)
+        invoke(call, held.job, lifecycle=self._reporter.lifecycle, wait=wait, wait_for_hook=wait_for_hook)
 
     def _wait(self, held: InFlightJob, coroutine: Coroutine[Any, Any, object]) -> object:
         def begins() -> None:
@@ -153,7 +171,7 @@ class Runner:
 
     def _tell_start(self, held: InFlightJob) -> None:
         waited = max((self._clock.now() - held.job.run_at).total_seconds(), 0.0)
-        self._lifecycle.notify(JobStarted(str(self._worker), held.job, waited))
+        self._reporter.tell(JobStarted, held.job, waited)
 
     def _judged(self, error: BaseException, held: InFlightJob) -> Outcome:
         """Return what becomes of a job that raised *error*, whatever the app's code does that is asked about it."""
@@ -218,7 +236,7 @@ class Runner:
     def _tell_error(self, job: Job, call: Call | None, *, for_good: bool) -> None:
         """Run the ``error`` event, and the ``failure`` event inside it when the job is given up on."""
         inner = (lambda: self._tell_failure(job, call)) if for_good else _nothing
-        self._guarded(job, "error", lambda: self._lifecycle.run("error", self._worker, job, body=inner))
+        self._guarded(job, "error", lambda: self._reporter.run("error", job, body=inner))
 
     def _tell_failure(self, job: Job, call: Call | None) -> None:
         """Run the ``failure`` event with the job object's hook; what they raise changes nothing."""
@@ -227,7 +245,7 @@ class Runner:
             target = call and call.job_object
             self._guarded(job, "the failure hook", lambda: call_hook(target, "failure", job, wait=run_to_end))
 
-        self._guarded(job, "failure", lambda: self._lifecycle.run("failure", self._worker, job, body=hook))
+        self._guarded(job, "failure", lambda: self._reporter.run("failure", job, body=hook))
 
     def _guarded(self, job: Job, what: str, callbacks: Callable[[], object]) -> None:
         try:
@@ -237,7 +255,7 @@ class Runner:
 
     def _tell(self, job: Job, what: str) -> None:
         """Tell of the exception that is being handled."""
-        self._lifecycle.report_exception(str(self._worker), what, job, clean=self._clean(job))
+        self._reporter.report_exception(what, job, clean=self._clean(job))
 
     def _summary(self, error: BaseException, job: Job) -> str:
         return cut(self._clean(job)(summary(error)), LARGEST_ERROR_BYTES)

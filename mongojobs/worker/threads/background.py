@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 
 
 def background_thread(target: Callable[[], object], name: str) -> threading.Thread:
@@ -15,3 +16,12 @@ def background_thread(target: Callable[[], object], name: str) -> threading.Thre
     """
     run = contextvars.copy_context().run
     return threading.Thread(target=run, args=(target,), name=name, daemon=True)
+
+
+def join_all(threads: Iterable[threading.Thread], timeout: float) -> bool:
+    """Wait up to *timeout* seconds for all of *threads* that were started; false when some have not ended by then."""
+    deadline = time.monotonic() + timeout
+    started = [thread for thread in threads if thread.is_alive()]
+    for thread in started:
+        thread.join(max(deadline - time.monotonic(), 0.0))
+    return not any(thread.is_alive() for thread in started)

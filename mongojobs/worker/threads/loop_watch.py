@@ -8,9 +8,10 @@ from typing import Final
 
 from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.job import Job
-from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobBlocks
 from mongojobs.worker.inflight import LONG_BLOCK_SECONDS, InFlight, InFlightJob
+from mongojobs.worker.threads.background import join_all
 from mongojobs.worker.threads.slots import EventLoop
 
 LOOK_SECONDS: Final = 0.1
@@ -23,11 +24,10 @@ class LoopWatch:
     the time limits of the others. A block of a second is told, with the job.
     """
 
-    def __init__(self, event_loop: EventLoop, in_flight: InFlight, lifecycle: Lifecycle, *, worker: str) -> None:
+    def __init__(self, event_loop: EventLoop, in_flight: InFlight, reporter: Reporter) -> None:
         self._event_loop = event_loop
         self._in_flight = in_flight
-        self._lifecycle = lifecycle
-        self._worker = worker
+        self._reporter = reporter
         self._changing = threading.Lock()
         self._thread: threading.Thread | None = None
         self._wanted = threading.Event()
@@ -57,10 +57,7 @@ class LoopWatch:
 
     def join(self, timeout: float) -> bool:
         """Wait for the thread to end; false when it has not by then."""
-        if self._thread is None:
-            return True
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        return self._thread is None or join_all([self._thread], timeout)
 
     def _want(self) -> None:
         """Begin to watch: from now on, however late the thread comes to it."""
@@ -113,4 +110,4 @@ class LoopWatch:
                 held.note_block(seconds, is_own=held.job is job)
         if job is not None and not self._is_told and now - self._blocked_since >= LONG_BLOCK_SECONDS:
             self._is_told = True
-            self._lifecycle.notify(JobBlocks(self._worker, job, now - self._blocked_since))
+            self._reporter.tell(JobBlocks, job, now - self._blocked_since)

@@ -6,17 +6,17 @@ import asyncio
 import contextlib
 import sys
 import threading
-import time
 from collections.abc import Callable
 
 from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.job import Job, job_in
-from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.transitions import HandedBack
 from mongojobs.process.copies import CopiesEndHere
 from mongojobs.worker.finish import Finisher, Result
 from mongojobs.worker.inflight import InFlight, InFlightJob
 from mongojobs.worker.run.runner import Runner
+from mongojobs.worker.threads.background import join_all
 
 
 class EventLoop:
@@ -72,7 +72,7 @@ class EventLoop:
 
 
 class Slots:
-    """Threads that take jobs from the holdings, run them, and hand the results to the finisher.
+    """Threads that take jobs from those in flight, run them, and hand the results to the finisher.
 
     There is one thread a slot. Those for ``async def`` jobs wait for the event loop most of the time, and are started
     as such jobs come.
@@ -83,18 +83,22 @@ class Slots:
         in_flight: InFlight,
         runner: Runner,
         finisher: Finisher,
-        lifecycle: Lifecycle,
+        reporter: Reporter,
         *,
-        worker: str,
-        on_end: Callable[[], None] = lambda: None,
+        on_end: Callable[[], object] = lambda: None,
     ) -> None:
-        self._lifecycle = lifecycle
+        self._reporter = reporter
         self._on_end = on_end
-        self._worker = worker
         self._in_flight = in_flight
         self._runner = runner
         self._finisher = finisher
         self._threads: dict[bool, list[threading.Thread]] = {False: [], True: []}
+
+    def hand_over(self, held: list[InFlightJob]) -> None:
+        """Queue jobs, and see that there are threads for the ``async def`` ones."""
+        self._in_flight.add(held)
+        if any(one.is_async for one in held):
+            self.grow(self._in_flight.wanted_threads(is_async=True), is_async=True)
 
     def grow(self, count: int, *, is_async: bool) -> None:
         """See that there are at least *count* threads for jobs of the kind."""
@@ -106,12 +110,8 @@ class Slots:
             threads.append(thread)
 
     def join(self, timeout: float) -> bool:
-        """Wait for the threads to end after the holdings were closed; false when some have not by then."""
-        deadline = time.monotonic() + timeout
-        threads = [*self._threads[False], *self._threads[True]]
-        for thread in threads:
-            thread.join(max(deadline - time.monotonic(), 0.0))
-        return not any(thread.is_alive() for thread in threads)
+        """Wait for the threads to end after what is in flight was closed; false when some have not by then."""
+        return join_all([*self._threads[False], *self._threads[True]], timeout)
 
     def perform(self, held: InFlightJob) -> Result | None:
         """Run one job and hand over its result; None when it was interrupted, and so has none."""
@@ -134,4 +134,4 @@ class Slots:
                     self._finisher.foretell(last)
                 last = self.perform(held)
             except Exception:  # noqa: BLE001 - a slot that ends is missed until the process does
-                self._lifecycle.report_exception(self._worker, "its slot", held.job)
+                self._reporter.report_exception("its slot", held.job)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.errors import JobTimeout
-from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobStuck, JobTimedOut
 from mongojobs.core.settings import Settings
 from mongojobs.worker.inflight import InFlight, InFlightJob
@@ -28,16 +28,14 @@ class Timekeeper:
     def __init__(
         self,
         in_flight: InFlight,
-        lifecycle: Lifecycle,
+        reporter: Reporter,
         settings: Settings,
         *,
-        worker: str,
         on_stuck: Callable[[InFlightJob], None],
         excuses: Callable[[InFlightJob], bool] = lambda _held: False,
     ) -> None:
         self._in_flight = in_flight
-        self._lifecycle = lifecycle
-        self._worker = worker
+        self._reporter = reporter
         self._grace = settings.timeout_grace.total_seconds()
         self._on_stuck = on_stuck
         self._excuses = excuses
@@ -71,7 +69,7 @@ class Timekeeper:
         try:
             return self.check()
         except Exception:  # noqa: BLE001 - without this thread no limit would be kept
-            self._lifecycle.report_exception(self._worker, "keeping time limits")
+            self._reporter.report_exception("keeping time limits")
             return monotonic_seconds() + PAUSE_SECONDS
 
     def _check(self, held: InFlightJob) -> float:
@@ -86,7 +84,7 @@ class Timekeeper:
             held.overdue_since = now
         if not held.is_timed_out and held.interruption.interrupt(JobTimeout):
             held.is_timed_out = True
-            self._lifecycle.notify(JobTimedOut(self._worker, held.job, held.limit.total_seconds()))
+            self._reporter.tell(JobTimedOut, held.job, held.limit.total_seconds())
         if now >= held.overdue_since + self._grace:
             self._declare_stuck(held)
             return float("inf")
@@ -95,5 +93,5 @@ class Timekeeper:
     def _declare_stuck(self, held: InFlightJob) -> None:
         """End the process for a run that does not end, in the job's code or in what the app does about its failure."""
         held.is_timed_out = held.is_stuck = True
-        self._lifecycle.notify(JobStuck(self._worker, held.job))
+        self._reporter.tell(JobStuck, held.job)
         self._on_stuck(held)

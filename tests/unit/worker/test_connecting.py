@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from mongojobs.core.errors import StoreUnavailableError
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import DatabaseAway, DatabaseBack
 from mongojobs.worker.connecting import Connecting
 from mongojobs.worker.outage import Outage
@@ -50,7 +51,7 @@ def stopping():
 
 @pytest.fixture
 def connecting_to(told, stopping):
-    return lambda database: Connecting(database.connect, Outage(told, "worker"), stopping)
+    return lambda database: Connecting(database.connect, Outage(Reporter(told, "worker")), stopping)
 
 
 def stop(connecting, stopping):

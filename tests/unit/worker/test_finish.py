@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from mongojobs.core.job import ErrorText
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import (
     BatchDone,
     CallbackRaised,
@@ -47,7 +48,8 @@ def in_flight():
 
 @pytest.fixture
 def finisher(store, in_flight, told):
-    return Finisher(store, in_flight, told, Outage(told, "worker"), worker="worker")
+    reporter = Reporter(told, "worker")
+    return Finisher(store, in_flight, reporter, Outage(reporter))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import CallbackRaised, DatabaseAway, JobLost
 from mongojobs.core.settings import Settings
 from mongojobs.worker import heartbeat as heartbeat_module
@@ -34,7 +35,9 @@ def beating(store, told, monkeypatch):
 
     def begin(in_flight, *, beat=lambda: None, heartbeat=0.02, lease=10):
         settings = Settings(heartbeat=heartbeat, lease=lease)
-        one = Heartbeat(store, in_flight, told, settings, Outage(told, "worker"), worker="worker", beat=beat)
+        reporter = Reporter(told, "worker")
+        one = Heartbeat(store, in_flight, reporter, settings, Outage(reporter))
+        one.beat = beat
         thread = threading.Thread(target=one.run)
         thread.start()
         begun.append((one, thread))
@@ -155,8 +158,8 @@ class TestTheHeartbeat:
         eventually(lambda: len(store.called("renew")) >= 3)
 
     def test_ends_at_a_stop_that_comes_while_it_wakes(self, store, told):
-        outage = Outage(told, "worker")
-        heartbeat = Heartbeat(store, holdings_of(), told, Settings(), outage, worker="worker", beat=lambda: None)
+        reporter = Reporter(told, "worker")
+        heartbeat = Heartbeat(store, holdings_of(), reporter, Settings(), Outage(reporter))
         heartbeat._wake = HitWhileCleared(heartbeat.stop)
 
         thread = threading.Thread(target=heartbeat.run, daemon=True)

@@ -4,14 +4,14 @@ import mongojobs
 from mongojobs.worker.liveness import Liveness
 
 
-class TestPulse:
+class TestLiveness:
     def test_is_as_old_as_its_last_beat(self):
         moments = iter([100.0, 130.0, 137.5])
-        pulse = Liveness(lambda: next(moments))
+        liveness = Liveness(lambda: next(moments))
 
-        pulse.beat()
+        liveness.beat()
 
-        assert pulse.age_seconds() == 7.5
+        assert liveness.age_seconds() == 7.5
 
     def test_counts_from_its_beginning_before_the_first_beat(self):
         moments = iter([100.0, 107.0])
@@ -20,15 +20,15 @@ class TestPulse:
 
     def test_tells_each_listener_of_each_beat(self):
         told = []
-        pulse = Liveness()
-        pulse.on_beat(lambda: told.append("first"))
-        pulse.on_beat(lambda: told.append("second"))
+        liveness = Liveness()
+        liveness.on_beat(lambda: told.append("first"))
+        liveness.on_beat(lambda: told.append("second"))
 
-        pulse.beat()
-        pulse.beat()
+        liveness.beat()
+        liveness.beat()
 
         assert told == ["first", "second"] * 2
 
 
 def test_each_worker_has_one():
-    assert mongojobs.Worker().pulse.age_seconds() < 1
+    assert mongojobs.Worker().liveness.age_seconds() < 1

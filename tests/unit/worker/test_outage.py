@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from pymongo.errors import OperationFailure
 
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import DatabaseAway, DatabaseBack
 from mongojobs.worker.outage import Outage, delay_after
 from tests.support.worker_parts import AWAY, REFUSED, Told
@@ -17,59 +18,59 @@ def told():
 
 @pytest.fixture
 def outage(told):
-    return Outage(told, "worker")
+    return Outage(Reporter(told, "worker"))
 
 
 class TestAnOutage:
     @pytest.mark.behaviour("X18")
     def test_is_told_once_however_often_and_by_whom_it_is_met(self, outage, told):
         for doing in ("reserving", "renewing", "reserving", "writing", "reserving"):
-            outage.failed(doing, AWAY)
+            outage.note_failure(doing, AWAY)
 
         assert [notice.doing for notice in told.of(DatabaseAway)] == ["reserving"]
 
     def test_is_over_when_all_that_met_it_go_on(self, outage, told):
-        outage.failed("reserving", AWAY)
-        outage.failed("renewing", AWAY)
+        outage.note_failure("reserving", AWAY)
+        outage.note_failure("renewing", AWAY)
 
-        outage.over("reserving")
+        outage.note_recovered("reserving")
         before = len(told.of(DatabaseBack))
-        outage.over("renewing")
+        outage.note_recovered("renewing")
 
         assert (before, len(told.of(DatabaseBack))) == (0, 1)
 
     def test_is_told_again_when_it_comes_again(self, outage, told):
-        outage.failed("reserving", AWAY)
-        outage.over("reserving")
-        outage.failed("reserving", AWAY)
+        outage.note_failure("reserving", AWAY)
+        outage.note_recovered("reserving")
+        outage.note_failure("reserving", AWAY)
 
         assert len(told.of(DatabaseAway)) == 2
 
     def test_is_not_hidden_by_an_error_that_lasts(self, outage, told):
-        outage.failed("showing", REFUSED)
+        outage.note_failure("showing", REFUSED)
 
-        outage.failed("reserving", AWAY)
-        outage.over("reserving")
+        outage.note_failure("reserving", AWAY)
+        outage.note_recovered("reserving")
 
         assert [notice.doing for notice in told.of(DatabaseAway)] == ["showing", "reserving"]
         assert len(told.of(DatabaseBack)) == 1
 
     def test_that_was_none_is_not_over(self, outage, told):
-        outage.over("reserving")
+        outage.note_recovered("reserving")
 
         assert told.notices == []
 
     def test_is_remembered_after_it_is_over(self, outage):
-        outage.failed("reserving", AWAY)
-        outage.over("reserving")
+        outage.note_failure("reserving", AWAY)
+        outage.note_recovered("reserving")
 
         assert outage.last_seen is not None
 
 
 class TestAMissingRight:
     def test_is_told_once_and_is_no_outage_that_would_hold_up_a_rescue(self, outage, told):
-        outage.failed("showing", OperationFailure("not authorized", 13))
-        outage.failed("showing", OperationFailure("not authorized", 13))
+        outage.note_failure("showing", OperationFailure("not authorized", 13))
+        outage.note_failure("showing", OperationFailure("not authorized", 13))
 
         assert len(told.of(DatabaseAway)) == 1
         assert outage.last_seen is None
@@ -83,10 +84,10 @@ class TestTheWaits:
 
     def test_begin_anew_after_the_outage(self, outage):
         for _ in range(10):
-            outage.failed("reserving", AWAY)
-        outage.over("reserving")
+            outage.note_failure("reserving", AWAY)
+        outage.note_recovered("reserving")
 
-        assert outage.failed("reserving", AWAY) <= 0.1
+        assert outage.note_failure("reserving", AWAY) <= 0.1
 
     def test_bring_workers_back_one_by_one_after_an_outage(self):
         returns = [back_after(OUTAGE_SECONDS) for _ in range(WORKERS)]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.settings import Settings
 from mongojobs.worker import outage as outage_module
 from mongojobs.worker import rescue as rescuer_module
@@ -56,12 +57,12 @@ def store():
 
 @pytest.fixture
 def outage():
-    return Outage(Told(), "worker")
+    return Outage(Reporter(Told(), "worker"))
 
 
 @pytest.fixture
 def rescuer(store, outage, counter):
-    rescuer = Rescuer(store, Told(), Settings(lease=LEASE, heartbeat=10), outage, worker="worker")
+    rescuer = Rescuer(store, Reporter(Told(), "worker"), Settings(lease=LEASE, heartbeat=10), outage)
     rescuer.run_if_due()
     return rescuer
 
@@ -77,7 +78,7 @@ class TestTheRescuer:
 
     def test_rescues_nothing_within_a_lease_after_the_database_was_away(self, rescuer, store, outage, counter):
         counter.now += INTERVAL
-        outage.failed("reserving", AWAY)
+        outage.note_failure("reserving", AWAY)
 
         assert not rescuer.run_if_due()
         assert store.rescues == 1

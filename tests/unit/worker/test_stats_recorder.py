@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from mongojobs.core import notices as n
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import CallbackRaised, DatabaseAway, DatabaseBack
 from mongojobs.worker.outage import Outage
-from mongojobs.worker.stats_recorder import MOST_UNSENT, Statistics
+from mongojobs.worker.stats_recorder import MOST_UNSENT, StatsRecorder
 from tests.support.clock import START, HeldClock
 from tests.support.jobs import a_job
 from tests.support.waiting import eventually
@@ -56,7 +57,7 @@ def stats():
 
 @pytest.fixture
 def statistics(told, stats):
-    statistics = Statistics(told, Outage(told, WORKER), worker=WORKER)
+    statistics = StatsRecorder(Reporter(told, WORKER), Outage(Reporter(told, WORKER)))
     statistics.begin(stats)
     yield statistics
     statistics.end()

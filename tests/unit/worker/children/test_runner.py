@@ -13,6 +13,7 @@ import mongojobs
 from mongojobs import Worker
 from mongojobs.core.clock import SystemClock
 from mongojobs.core.errors import Interrupted, JobTimeout, SettingsError
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import ChildReplaced, Warned
 from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import Crashed, Discarded, Errored, GivenUp, HandedBack, Snoozed, Succeeded
@@ -23,6 +24,7 @@ from mongojobs.payload.values.codec import Codec
 from mongojobs.process.memory import peak_bytes
 from mongojobs.process.supervisor import ChildCommand
 from mongojobs.worker.children.runner import ChildRunner
+from mongojobs.worker.run.runner import RunContext
 from tests.support import child_app, process_app
 from tests.support.child_app import LATER, Hooked
 from tests.support.nursery import Nursery, child_command
@@ -58,8 +60,8 @@ def watched():
 @pytest.fixture
 def make(nursery, told, watched):
     def make(**settings):
-        parts = PAYLOADS, Settings().changed(**settings), told, SystemClock()
-        return nursery.runner(*parts, worker="worker", watch=watched.append)
+        context = RunContext(PAYLOADS, Settings().changed(**settings), Reporter(told, "worker"), SystemClock())
+        return nursery.runner(context, watch=watched.append)
 
     return make
 
@@ -319,8 +321,8 @@ def unborn(told):
     made = []
 
     def unborn(command):
-        parts = PAYLOADS, Settings(), told, SystemClock()
-        made.append(ChildRunner(*parts, worker="worker", watch=lambda _held: None, command=command))
+        context = RunContext(PAYLOADS, Settings(), Reporter(told, "worker"), SystemClock())
+        made.append(ChildRunner(context, watch=lambda _held: None, command=command))
         return made[-1]
 
     yield unborn

@@ -3,10 +3,8 @@
 import pytest
 
 from mongojobs.core.settings import Settings
-from mongojobs.store.jobs import QueueSelector
 from mongojobs.worker.reserving import reserve as reserver_module
 from mongojobs.worker.reserving.reserve import Reserver
-from mongojobs.worker.reserving.scope import ReserveScope
 from tests.support.jobs import a_job
 from tests.support.worker_parts import AWAY, FakeStore
 
@@ -22,7 +20,7 @@ class NoPauses:
 
 
 def reserver_of(store, **settings):
-    return Reserver(store, ReserveScope(store, NoPauses(), QueueSelector()), Settings(**settings), by="worker")
+    return Reserver(store, NoPauses(), Settings(**settings), by="worker")
 
 
 def quick(reserver):

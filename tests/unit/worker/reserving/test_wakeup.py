@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import Warned
 from mongojobs.worker.reserving.wakeup import Wakeup
 from tests.support.clock import START, HeldClock
@@ -53,7 +54,7 @@ def wakeup(told, streams):
         streams.append(FakeStream())
         return streams[-1]
 
-    wakeup = Wakeup(open_stream, HeldClock(), told, worker="worker", sleep_delay=LONG)
+    wakeup = Wakeup(open_stream, HeldClock(), Reporter(told, "worker"), sleep_delay=LONG)
     wakeup.start()
     yield wakeup
     wakeup.close()
@@ -61,7 +62,7 @@ def wakeup(told, streams):
 
 @pytest.fixture
 def polling(told):
-    return Wakeup(None, HeldClock(), told, worker="worker", sleep_delay=SHORT)
+    return Wakeup(None, HeldClock(), Reporter(told, "worker"), sleep_delay=SHORT)
 
 
 def waited(wakeup, *, due=None, most=LONG):

@@ -9,6 +9,7 @@ import pytest
 from mongojobs.core.clock import SystemClock
 from mongojobs.core.errors import SHORTEST_SNOOZE, Interrupted, JobTimeout
 from mongojobs.core.job import current_job
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import CallbackRaised
 from mongojobs.core.retry import LONGEST_DELAY
 from mongojobs.core.settings import Settings
@@ -17,7 +18,7 @@ from mongojobs.payload.calls.handler import Payloads, function_call, object_call
 from mongojobs.payload.documents.references import DocumentReferences
 from mongojobs.payload.registry import registry
 from mongojobs.payload.values.codec import Codec
-from mongojobs.worker.run.runner import Runner
+from mongojobs.worker.run.runner import RunContext, Runner
 from mongojobs.worker.threads.slots import EventLoop
 from tests.support import hostile_jobs
 from tests.support.nursery import Nursery
@@ -53,10 +54,13 @@ def nursery():
 
 @pytest.fixture(params=["thread", "process"])
 def runner(request, told, event_loop, watched, nursery):
-    parts = {"worker": "worker", "watch": watched.append}
     if request.param == "thread":
-        return Runner(PAYLOADS, Settings(), told, SystemClock(), loop=event_loop.get, **parts)
-    return nursery.runner(PAYLOADS, Settings(), told, SystemClock(), **parts)
+        return Runner(context_of(told), watch=watched.append, loop=event_loop.get)
+    return nursery.runner(context_of(told), watch=watched.append)
+
+
+def context_of(told):
+    return RunContext(PAYLOADS, Settings(), Reporter(told, "worker"), SystemClock())
 
 
 def held_call(function, *args, **changes):
@@ -175,8 +179,7 @@ class TestAnAsyncHook:
 
 class TestAnAsyncHookOfAnInterruptedRun:
     def test_is_awaited_all_the_same(self, told, event_loop, watched):
-        parts = {"loop": event_loop.get, "worker": "worker", "watch": watched.append}
-        runner = Runner(PAYLOADS, Settings(), told, SystemClock(), **parts)
+        runner = Runner(context_of(told), watch=watched.append, loop=event_loop.get)
         held, outcomes = held_object(hostile_jobs.RunsTooLong()), []
         thread = threading.Thread(target=lambda: outcomes.append(runner.run(held)))
         thread.start()

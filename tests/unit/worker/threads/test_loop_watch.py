@@ -2,6 +2,7 @@
 
 import pytest
 
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.worker.threads.loop_watch import LoopWatch
 from mongojobs.worker.threads.slots import EventLoop
 from tests.support.waiting import eventually
@@ -17,7 +18,7 @@ class TestTheWatchOfTheLoop:
 
     def test_goes_on_for_a_job_that_comes_just_as_it_ends(self, event_loop):
         in_flight = holdings_of(a_held(is_async=True))
-        watch = LoopWatch(event_loop, in_flight, Told(), worker="worker")
+        watch = LoopWatch(event_loop, in_flight, Reporter(Told(), "worker"))
         held = in_flight.take(is_async=True)
 
         def come():

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from mongojobs.core.errors import JobTimeout
+from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import CallbackRaised, JobStuck, JobTimedOut
 from mongojobs.core.settings import Settings
 from mongojobs.worker.threads import timekeeper as timekeeper_module
@@ -41,7 +42,7 @@ def stuck():
 
 
 def timekeeper_of(in_flight, told, stuck, grace=GRACE):
-    return Timekeeper(in_flight, told, Settings(timeout_grace=grace), worker="worker", on_stuck=stuck.append)
+    return Timekeeper(in_flight, Reporter(told, "worker"), Settings(timeout_grace=grace), on_stuck=stuck.append)
 
 
 def running(in_flight, limit, time):
@@ -196,7 +197,7 @@ class TestTheTimekeepersThread:
                 raise ValueError("a bug")
 
         timekeeper = keeping(
-            Timekeeper(in_flight, told, Settings(timeout_grace=0.01), worker="worker", on_stuck=on_stuck)
+            Timekeeper(in_flight, Reporter(told, "worker"), Settings(timeout_grace=0.01), on_stuck=on_stuck)
         )
         for held in (first, second):
             held.limit_to(seconds(0.01))

@@ -1,0 +1,55 @@
+"""What a worker does while no job is due for it: it waits for one, and rescues those of others meanwhile."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import Final
+
+from mongojobs.store.jobs import QueueSelector
+from mongojobs.worker.assembly import Parts
+from mongojobs.worker.liveness import LONGEST_STILLNESS_SECONDS
+
+LISTENING_FACTOR: Final = 6
+"""How many times ``sleep_delay`` may pass between two looks while a change stream tells of new jobs."""
+LOOK_AGAIN: Final = timedelta(seconds=0.5)
+"""How soon to look again for a job that may only begin once nothing else runs here."""
+
+
+def wait_for_jobs(parts: Parts, *, was_empty: bool) -> None:
+    """Wait for the next job that comes or falls due; *was_empty* says that nothing ran at the last look.
+
+    Raises DatabaseError.
+    """
+    parts.wakeup.note_empty()
+    wanted = parts.reserver.scope.now()
+    longest = _longest_wait(parts, wanted, was_empty=was_empty)
+    due = _next_due(parts, wanted, within=longest)
+    until = time.monotonic() + longest.total_seconds()
+    while not parts.context.stopping.is_set() and (left := until - time.monotonic()) > 0:
+        to_rescue = max(parts.rescuer.seconds_left(), 0.01)
+        if parts.wakeup.wait(due=due, most=min(left, to_rescue, LONGEST_STILLNESS_SECONDS)):
+            return
+        parts.context.liveness.beat()
+        parts.rescuer.run_if_due()
+        if not parts.wakeup.is_listening and wanted and parts.connections.store.has_due(wanted):
+            return
+
+
+def _longest_wait(parts: Parts, wanted: QueueSelector | None, *, was_empty: bool) -> timedelta:
+    """Return how long to go without a look.
+
+    A stream makes looks rare; but a pause that ends makes no job ready, so that no stream tells of it. A job that only
+    an empty process may take is no longer waited for than until this one is.
+    """
+    rarely = parts.wakeup.is_listening and not parts.reserver.scope.paused
+    longest = parts.context.settings.sleep_delay * (LISTENING_FACTOR if rarely else 1)
+    if not was_empty and wanted and parts.connections.store.is_suspect_next(wanted):
+        return min(longest, LOOK_AGAIN)
+    return longest
+
+
+def _next_due(parts: Parts, wanted: QueueSelector | None, *, within: timedelta) -> datetime | None:
+    if wanted is None:
+        return None
+    return parts.connections.store.earliest_run_at(wanted, after=parts.reserver.looked_at, within=within)

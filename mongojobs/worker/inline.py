@@ -1,0 +1,86 @@
+"""Running jobs without the loop: those that are due one after the other, or a single one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final
+
+from mongojobs.core.job import JobId
+from mongojobs.core.lifecycle import Reporter
+from mongojobs.core.notices import Notice, RunEnded
+from mongojobs.core.transitions import Outcome
+from mongojobs.store.faults import DatabaseError
+from mongojobs.store.jobs import QueueSelector
+from mongojobs.worker.assembly import Parts
+from mongojobs.worker.inflight import InFlightJob
+from mongojobs.worker.loop import LOOK_AGAIN_SECONDS, ReserveLoop
+
+JOIN_SECONDS: Final = 5.0
+
+
+def work_off(parts: Parts, limit: int) -> list[Outcome]:
+    """Run up to *limit* jobs that are due in this thread, and close the connections; return how the runs ended.
+
+    An unreachable database ends it with what was done so far.
+    """
+    outcomes: list[Outcome] = []
+    try:
+        parts.start_minding()
+        parts.rescuer.rescue()
+        while len(outcomes) < limit and not parts.context.stopping.is_set() and (held := _take_one(parts)):
+            result = parts.slots.perform(held)
+            parts.finisher.write_patiently()
+            if result is not None:
+                outcomes.append(result.outcome)
+        parts.context.stats.try_to_store()
+    except DatabaseError as error:
+        parts.context.outage.note_failure("working off", error)
+    finally:
+        parts.stop_minding()
+        parts.runner.close(JOIN_SECONDS)
+        parts.join(JOIN_SECONDS)
+        parts.event_loop.close(JOIN_SECONDS)
+        parts.connections.close()
+    return outcomes
+
+
+def _take_one(parts: Parts) -> InFlightJob | None:
+    """Reserve one job and mark it as running here. Raises DatabaseError."""
+    parts.in_flight.add(parts.demand.reserve(1, was_empty=parts.in_flight.is_empty()))
+    return parts.in_flight.take_now()
+
+
+class OneJobLoop(ReserveLoop):
+    """Runs a single job, due or not and though its queue be paused, and stops."""
+
+    def __init__(self, parts: Parts, job_id: JobId, *, stop: Callable[[], object], patience: timedelta | None) -> None:
+        super().__init__(parts, stop=stop, patience=patience)
+        parts.reserver.scope.wanted = QueueSelector(only=job_id)
+
+    def _turn(self) -> None:
+        """Run the job. Raises DatabaseError."""
+        parts, stopping = self._parts, self._context.stopping
+        self._begin(self._reserve(1, was_empty=True))
+        while not parts.in_flight.wait_until(
+            lambda: stopping.is_set() or parts.in_flight.is_empty(), LOOK_AGAIN_SECONDS
+        ):
+            self._context.liveness.beat()
+        self._stop()
+
+
+@contextmanager
+def ends_of_runs(reporter: Reporter) -> Iterator[list[RunEnded]]:
+    """Give a list of how runs of the worker end inside the block."""
+    ends: list[RunEnded] = []
+
+    def hear(notice: Notice) -> None:
+        if isinstance(notice, RunEnded) and notice.worker == reporter.name:
+            ends.append(notice)
+
+    reporter.lifecycle.on_notice(hear)
+    try:
+        yield ends
+    finally:
+        reporter.lifecycle.forget(hear)

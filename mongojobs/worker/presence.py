@@ -1,0 +1,79 @@
+"""A worker's document in the database: it shows that the worker lives, and brings what people tell it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from mongojobs.core.clock import monotonic_seconds, truncate
+from mongojobs.core.notices import WorkerTold
+from mongojobs.process.memory import peak_bytes
+from mongojobs.store.faults import DatabaseError
+from mongojobs.store.workers import MOST_RUNS_SHOWN, RunningJob, WorkerOrder, WorkerState, WorkerStatus
+from mongojobs.version import __version__
+from mongojobs.worker.assembly import Parts
+from mongojobs.worker.inflight import InFlightJob
+
+
+class Presence:
+    """Shows what a worker does, and calls *obey* once for each order."""
+
+    def __init__(self, parts: Parts, obey: Callable[[WorkerOrder], object]) -> None:
+        self.obeyed: set[WorkerOrder] = set()
+        self._parts = parts
+        self._context = parts.context
+        self._obey = obey
+
+    def beat(self) -> None:
+        """Show that the worker lives, and do what people have told it since. Raises DatabaseError."""
+        order = self._parts.connections.workers.beat(self._status())
+        if order is not None and order not in self.obeyed:
+            self.obeyed.add(order)
+            self._context.reporter.tell(WorkerTold, order)
+            self._obey(order)
+
+    def leave(self) -> None:
+        """Take the document away, and close the connections."""
+        try:
+            self._parts.connections.workers.remove(self._context.reporter.name)
+        except DatabaseError:
+            pass  # it expires by itself
+        finally:
+            self._parts.connections.close()
+
+    def _status(self) -> WorkerStatus:
+        settings, connections, running = (
+            self._context.settings,
+            self._parts.connections,
+            self._parts.in_flight.running(),
+        )
+        now = connections.heartbeat_store.clock.now()
+        return WorkerStatus(
+            name=self._context.reporter.name,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_at=connections.opened_at,
+            queues=settings.queues,
+            min_priority=settings.min_priority,
+            max_priority=settings.max_priority,
+            threads=settings.threads,
+            busy=len(running),
+            alone=self._parts.demand.is_alone,
+            state=self._state(),
+            running=tuple(_shown(held, now) for held in running[:MOST_RUNS_SHOWN]),
+            memory_bytes=peak_bytes(),
+            version=__version__,
+        )
+
+    def _state(self) -> WorkerState:
+        if self._context.stopping.is_set():
+            return "stopping"
+        return "quiet" if self._context.quiet.is_set() else "working"
+
+
+def _shown(held: InFlightJob, now: datetime) -> RunningJob:
+    """Return what the list of workers shows of a job that runs *now*."""
+    job, elapsed = held.job, monotonic_seconds() - (held.started or monotonic_seconds())
+    return RunningJob(id=job.id, name=job.name, queue=job.queue, since=truncate(now - timedelta(seconds=elapsed)))

@@ -1,0 +1,35 @@
+"""Handing back jobs that were not run, or not to their end, so that no other worker waits for their leases."""
+
+from __future__ import annotations
+
+from mongojobs.store.jobs import JobStore
+from mongojobs.worker.inflight import InFlight, InFlightJob
+
+
+class Releaser:
+    """Releases what is in flight. What got no answer may be tried again: it is in flight until one comes."""
+
+    def __init__(self, store: JobStore, in_flight: InFlight) -> None:
+        self._store = store
+        self._in_flight = in_flight
+
+    def release_returning(self) -> None:
+        """Hand back what is on its way. Raises DatabaseError."""
+        self._release(self._in_flight.returning(), started=False)
+
+    def release_waiting(self) -> None:
+        """Hand back what no slot has taken. Raises DatabaseError."""
+        self._in_flight.return_waiting()
+        self.release_returning()
+
+    def release_started(self) -> list[InFlightJob]:
+        """Hand back the jobs whose run was or is cut short; return them. Raises DatabaseError."""
+        running = [held for held in self._in_flight.running() if not (held.is_timed_out or held.is_given_up)]
+        cut_short = [*self._in_flight.interrupted(), *running]
+        self._release(cut_short, started=True)
+        return cut_short
+
+    def _release(self, held: list[InFlightJob], *, started: bool) -> None:
+        if held:
+            self._store.release([one.job for one in held], started=started)
+            self._in_flight.released(held)

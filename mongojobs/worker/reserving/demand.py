@@ -1,0 +1,126 @@
+"""How many jobs a worker wants now, beside which others, and what it hands back that it cannot begin soon."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from mongojobs.core.job import Job
+from mongojobs.worker.inflight import InFlight, InFlightJob
+from mongojobs.worker.reserving.reserve import Reserver
+from mongojobs.worker.reserving.suspects import SuspectIsolation
+from mongojobs.worker.run.runner import Runner
+
+HOLD_OFF_SECONDS: Final = 1.0
+"""How long to look only for room for jobs of one kind after more of it came than there was room for."""
+
+NO_ROOM: Final = -(2**31)
+
+
+class Demand:
+    """What one process may reserve; used by the reserving thread only.
+
+    *on_alone* is called when ``is_alone`` has changed.
+    """
+
+    is_alone = False
+    """Whether nothing was to be begun beside a suspect, or to let one in, when it was last looked."""
+
+    def __init__(
+        self,
+        in_flight: InFlight,
+        reserver: Reserver,
+        suspects: SuspectIsolation,
+        runner: Runner,
+        *,
+        stopping: threading.Event,
+        on_alone: Callable[[], object],
+    ) -> None:
+        self._in_flight = in_flight
+        self._reserver = reserver
+        self._suspects = suspects
+        self._runner = runner
+        self._stopping = stopping
+        self._on_alone = on_alone
+        self._overflowing_until = {False: 0.0, True: 0.0}
+        self._async_seen = False
+        self._ahead = 0
+        """How many jobs might wait for a slot when the last reserve was made; its answer has changed that since."""
+
+    def now(self) -> int:
+        """Return how many jobs to reserve now."""
+        self._reserver.observe(*self._measure())
+        if self._must_be_alone() or not self._runner.can_run():
+            return 0
+        room = self._room()
+        wanted = self._reserver.wants(room, held=self._in_flight.waiting() + self._in_flight.unwritten())
+        return min(wanted, max(room, 0)) if self._suspects.forbids_reading_ahead() else wanted
+
+    def reserve(self, limit: int, *, was_empty: bool) -> list[InFlightJob]:
+        """Reserve up to *limit* jobs; *was_empty* says that nothing is in flight. Raises DatabaseError."""
+        self._ahead = self._reserver.ahead()
+        if was_empty:
+            self._suspects.note_empty()
+        if was_empty and self._suspects.owes_others() and (others := self._reserve(limit, beside=True)):
+            return others
+        return self._reserve(limit, beside=not was_empty)
+
+    def adopt(self) -> list[InFlightJob]:
+        """Take up what a reserve without an answer has locked. Raises DatabaseError."""
+        return self._held(*self._reserver.adopt())
+
+    def look_for_suspects(self) -> None:
+        """Find out, now and then, whether the next job is one that is to begin where nothing else runs.
+
+        Raises DatabaseError.
+        """
+        if self._suspects.is_to_look():
+            self._suspects.note_next(is_suspect=self._reserver.scope.is_suspect_next())
+
+    def return_overflow(self) -> None:
+        """Put jobs that were reserved last, of a kind whose slots are busy, on their way back."""
+        for is_async in (False, True):
+            ahead = 0 if self._in_flight.is_long_busy(is_async=is_async) else self._ahead
+            surplus = -self._in_flight.room(is_async=is_async) - ahead
+            if surplus > 0:
+                self._in_flight.return_some(surplus, is_async=is_async)
+                self._overflowing_until[is_async] = time.monotonic() + HOLD_OFF_SECONDS
+
+    def _reserve(self, limit: int, *, beside: bool) -> list[InFlightJob]:
+        held = self._held(*self._reserver.reserve(limit, beside=beside))
+        if held:
+            self._suspects.mind(held)
+            self._async_seen |= any(one.is_async for one in held)
+        return held
+
+    def _held(self, jobs: Iterable[Job], expires: float) -> list[InFlightJob]:
+        return [self._runner.hold(job, expires=expires, stopping=self._stopping) for job in jobs]
+
+    def _must_be_alone(self) -> bool:
+        """Whether nothing is to be begun now beside a suspect, or to let one in; people see when that changes."""
+        is_alone = self._suspects.is_alone()
+        if is_alone != self.is_alone:
+            self.is_alone = is_alone
+            self._on_alone()
+        return is_alone
+
+    def _room(self) -> int:
+        """Return for how many jobs there is a slot; negative where jobs wait for one already.
+
+        Whether the next jobs are of the one kind or the other only a reserve can tell, so room for either counts. But
+        when jobs of one kind have just been given back for want of room, more of them are to be expected.
+        """
+        now = time.monotonic()
+        kinds = [kind for kind, until in self._overflowing_until.items() if now < until]
+        if not kinds:
+            kinds = [False, True] if self._async_seen else [False]
+        return max(self._room_for(is_async=kind) for kind in kinds)
+
+    def _room_for(self, *, is_async: bool) -> int:
+        return NO_ROOM if self._in_flight.is_long_busy(is_async=is_async) else self._in_flight.room(is_async=is_async)
+
+    def _measure(self) -> tuple[int, float]:
+        jobs, seconds = self._in_flight.take_measure()
+        return jobs, seconds / self._in_flight.threads

@@ -1,0 +1,235 @@
+"""A worker: it starts, is told to be quiet or to stop, and leaves so that nothing is lost."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from mongojobs.core.job import JobId
+from mongojobs.core.lifecycle import Lifecycle, Reporter
+from mongojobs.core.limits import LONGEST_NAME
+from mongojobs.core.notices import RunEnded, WorkerRecycling, WorkerStarted, WorkerStopped, WorkerStopping
+from mongojobs.core.settings import Settings
+from mongojobs.core.transitions import Crashed, Errored, GivenUp, Succeeded
+from mongojobs.payload.calls.handler import Payloads
+from mongojobs.process.green_threads import refuse_green_threads
+from mongojobs.process.memory import measured, recycle_reason
+from mongojobs.process.supervisor import ChildCommand
+from mongojobs.store.faults import unavailable
+from mongojobs.store.workers import WorkerOrder
+from mongojobs.worker.assembly import Parts, WorkerContext, assemble
+from mongojobs.worker.connecting import Connecting, Connections
+from mongojobs.worker.inline import OneJobLoop, ends_of_runs, work_off
+from mongojobs.worker.liveness import Liveness
+from mongojobs.worker.loop import ReserveLoop
+from mongojobs.worker.outage import Outage
+from mongojobs.worker.presence import Presence
+from mongojobs.worker.shutdown import Shutdown
+from mongojobs.worker.stats_recorder import StatsRecorder
+from mongojobs.worker.threads.background import background_thread
+
+STUCK_EXIT_STATUS: Final = 70
+
+
+class JobWorker:
+    """Works off the jobs of one collection, in one process.
+
+    ``start`` works until ``stop``; ``work_off`` runs what is due and returns. *connect* opens the connections and
+    raises StoreUnavailableError where that fails. With *child*, the command that starts one, jobs run in children.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect: Callable[[], Connections],
+        payloads: Payloads,
+        lifecycle: Lifecycle,
+        settings: Settings,
+        child: ChildCommand | None = None,
+    ) -> None:
+        self.settings = settings
+        self.name = (settings.prefix + (settings.name or _unique_name()))[:LONGEST_NAME]
+        self.liveness = Liveness()
+        self.has_stuck_threads = False
+        """Whether code of jobs, or a call to a database that hangs, still goes on after ``start`` has returned.
+
+        Leave the process by ``os._exit`` then.
+        """
+        self._reporter = reporter = Reporter(lifecycle, self)
+        outage = Outage(reporter)
+        self._context = WorkerContext(
+            settings=settings,
+            payloads=payloads,
+            reporter=reporter,
+            child=child,
+            outage=outage,
+            stats=StatsRecorder(reporter, outage),
+            liveness=self.liveness,
+        )
+        self._stopping = self._context.stopping
+        self._connect = connect
+        self._patience = settings.enqueue_timeout if settings.exit_on_complete else None
+        self._connecting = Connecting(self._try_to_connect, outage, self._stopping, patience=self._patience)
+        self._parts: Parts | None = None
+        self._presence: Presence | None = None
+        self._only: JobId | None = None
+        self._runs = itertools.count(1)
+        self._is_recycling = False
+        self._is_stuck = False
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_dismissed(self) -> bool:
+        """Whether people have told this very worker to stop, by its document: so it is not to be started again."""
+        return self._presence is not None and "stop" in self._presence.obeyed
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it has been told to stop."""
+        return self._stopping.is_set()
+
+    @property
+    def connections(self) -> Connections | None:
+        """Its ways to the database, once that has answered."""
+        return None if self._parts is None else self._parts.connections
+
+    def start(self) -> int:
+        """Work until told to stop, and return the exit status of the process: 0, or 70 when a job would not return.
+
+        Waits for a database that is away; with ``exit_on_complete`` no longer than an enqueue would. Raises
+        StoreUnavailableError after that, and when the database refuses at the start, ServerTooOldError, and NotRunError
+        when a plugin around ``execute`` does not proceed.
+        """
+        return self._reporter.run_surely("execute", body=self._execute)
+
+    def stop(self, *, now: bool = False) -> None:
+        """Reserve nothing more, let the running jobs end in time, and let ``start`` return; from any thread.
+
+        With *now* the running jobs are interrupted and handed back at once.
+        """
+        if now:
+            self._context.hurry.set()
+        is_first = not self._stopping.is_set()
+        self._stopping.set()
+        self._connecting.give_up()
+        if self._parts is not None:
+            self._parts.in_flight.close()
+            self._parts.wakeup.wake()
+        if is_first:
+            running = () if self._parts is None or now else self._parts.in_flight.running()
+            seconds = self.settings.shutdown_timeout.total_seconds()
+            self._reporter.tell(WorkerStopping, tuple(str(held.job) for held in running), seconds)
+
+    def quiet(self) -> None:
+        """Reserve nothing more, but stay and end what runs."""
+        self._context.quiet.set()
+
+    def work_off(self, limit: int = 100) -> tuple[int, int]:
+        """Run up to *limit* jobs that are due, one after the other, here; return successes and failures.
+
+        An unreachable database ends it with what was done so far. Source: delayed_job.
+        """
+        refuse_green_threads()
+        outcomes = work_off(assemble(self._context, self._connect(), on_end=self._on_end), limit)
+        successes = sum(isinstance(outcome, Succeeded) for outcome in outcomes)
+        return successes, sum(isinstance(outcome, Errored | GivenUp | Crashed) for outcome in outcomes)
+
+    def run_one(self, job_id: JobId) -> RunEnded | None:
+        """Run this job here once, due or not, though its queue be paused; return how that ended.
+
+        None if another worker has it. A stop goes as that of ``start``, and so do the errors.
+        """
+        self._only = job_id
+        self.quiet()
+        with ends_of_runs(self._reporter) as ends:
+            self.start()
+        return ends[-1] if ends else None
+
+    def _try_to_connect(self) -> Connections:
+        self.liveness.beat()
+        return self._connect()
+
+    def _execute(self) -> int:
+        refuse_green_threads()
+        connections = self._connecting.run()
+        if connections is None:
+            self.has_stuck_threads = self._connecting.hangs
+            return 0
+        parts = self._parts = assemble(self._context, connections, on_end=self._on_end, on_stuck=self._on_stuck)
+        loop = self._make_loop(parts)
+        released = self._work(parts, loop)
+        self._reporter.tell(WorkerStopped, released)
+        if loop.given_up_on is not None:
+            raise unavailable(loop.given_up_on) from loop.given_up_on
+        return STUCK_EXIT_STATUS if self._is_stuck else 0
+
+    def _make_loop(self, parts: Parts) -> ReserveLoop:
+        if self._only is not None:
+            return OneJobLoop(parts, self._only, stop=self.stop, patience=self._patience)
+        self._reporter.tell(WorkerStarted, _worth_reading(self.settings))
+        return ReserveLoop(parts, stop=self.stop, patience=self._patience)
+
+    def _work(self, parts: Parts, loop: ReserveLoop) -> int:
+        """Work until told to stop; return how many started jobs were handed back."""
+        presence = self._presence = Presence(parts, self._obey)
+        parts.heartbeat.beat = presence.beat
+        reserving = background_thread(loop.run, "mongojobs-worker")
+        shutdown = Shutdown(parts)
+        released = 0
+        try:
+            parts.start_minding()
+            parts.start_working()
+            reserving.start()
+            self._stopping.wait()
+        finally:
+            self.stop()
+            released = shutdown.run(reserving, presence.leave)
+            self.has_stuck_threads = shutdown.has_left_threads
+        return released
+
+    def _obey(self, order: WorkerOrder) -> None:
+        self.stop() if order == "stop" else self.quiet()
+
+    def _on_stuck(self) -> None:
+        """Let the process end, as nothing else ends a thread that does not return."""
+        if not self._stopping.is_set():
+            self._is_stuck = True
+        self.stop()
+
+    def _on_end(self) -> None:
+        """Leave when this process has run or occupies as much as it may, once all that runs has ended."""
+        if self._context.child is not None:
+            return
+        runs, memory = next(self._runs), measured(self.settings)
+        reason = recycle_reason(self.settings, runs=runs, memory=memory)
+        if reason and not self._is_recycling and not self._stopping.is_set():
+            self._is_recycling = True
+            self._reporter.tell(WorkerRecycling, reason)
+            self.quiet()
+            self._drain()
+        if self._is_recycling and (self._parts is None or not self._parts.in_flight.running()):
+            self.stop()
+
+    def _drain(self) -> None:
+        """Begin nothing more, and hand back what waits."""
+        if self._parts is not None:
+            self._parts.in_flight.close()
+            self._parts.in_flight.return_waiting()
+            self._parts.heartbeat.look()
+
+
+def _unique_name() -> str:
+    """Return a label that no other worker has: containers share host names and process ids. Source: delayed_job#866."""
+    return f"host:{socket.gethostname()} pid:{os.getpid()} id:{secrets.token_hex(3)}"
+
+
+def _worth_reading(settings: Settings) -> str:
+    queues = ",".join(settings.queues) or "all"
+    executor = "" if settings.executor == "thread" else f" executor={settings.executor}"
+    return f"queues={queues} threads={settings.threads}{executor}"
