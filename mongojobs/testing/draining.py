@@ -23,7 +23,8 @@ from mongojobs.worker.finish import Finisher, Result
 from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.run.interruption import Interruption
-from mongojobs.worker.run.runner import RunContext, Runner
+from mongojobs.worker.run.judgement import RunContext
+from mongojobs.worker.run.runner import Runner
 from mongojobs.worker.threads.slots import EventLoop, Slots
 from mongojobs.worker.threads.timekeeper import Timekeeper
 

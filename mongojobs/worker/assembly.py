@@ -17,8 +17,7 @@ from mongojobs.store.jobs import JobStore, QueueSelector
 from mongojobs.worker.children.runner import ChildRunner
 from mongojobs.worker.connecting import Connections
 from mongojobs.worker.finish import Finisher
-from mongojobs.worker.heartbeat import Heartbeat
-from mongojobs.worker.inflight import InFlight, InFlightJob
+from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.liveness import Liveness
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.rescue import Rescuer
@@ -26,9 +25,12 @@ from mongojobs.worker.reserving.demand import Demand
 from mongojobs.worker.reserving.reserve import Reserver
 from mongojobs.worker.reserving.suspects import SuspectIsolation
 from mongojobs.worker.reserving.wakeup import Wakeup
-from mongojobs.worker.run.runner import RunContext, Runner
+from mongojobs.worker.run.inflight_job import InFlightJob
+from mongojobs.worker.run.judgement import RunContext
+from mongojobs.worker.run.runner import Runner
 from mongojobs.worker.stats_recorder import StatsRecorder
 from mongojobs.worker.threads.background import background_thread, join_all
+from mongojobs.worker.threads.heartbeat import Heartbeat
 from mongojobs.worker.threads.loop_watch import LoopWatch
 from mongojobs.worker.threads.slots import EventLoop, Slots
 from mongojobs.worker.threads.timekeeper import Timekeeper

@@ -32,8 +32,9 @@ from mongojobs.core.notices import (
 from mongojobs.core.transitions import Crashed, Deferred, Discarded, Ending, Errored, GivenUp, Snoozed, Succeeded
 from mongojobs.store.faults import DatabaseError, describe, is_about_document, is_passing
 from mongojobs.store.jobs import JobStore
-from mongojobs.worker.inflight import InFlight, InFlightJob
+from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.outage import Outage
+from mongojobs.worker.run.inflight_job import InFlightJob
 
 LARGEST_GROUP: Final = 1000
 MOST_REFUSALS: Final = 10

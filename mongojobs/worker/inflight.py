@@ -8,143 +8,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import timedelta
 from typing import Final
 
-from mongojobs.core.clock import elapsed_seconds, monotonic_seconds
-from mongojobs.core.job import Job, JobId
-from mongojobs.payload.calls.handler import Call
+from mongojobs.core.clock import monotonic_seconds
 from mongojobs.process.cpu_load import STRETCH_SECONDS, CpuLoad
-from mongojobs.worker.run.interruption import Interruption
+from mongojobs.worker.run.inflight_job import InFlightJob, Key
 
-Key = tuple[JobId, str | None]
-
-LONG_BLOCK_SECONDS: Final = 1.0
-"""From when on it is told that a job does not let the event loop turn."""
 LONG_RUN_SECONDS: Final = 0.5
 """When all slots have been busy for so long, what waits for them is released: others may have a free one."""
-
-
-class LoopTime:
-    """What a run has to do with the event loop: what it waited for it, and what it made others wait, in seconds."""
-
-    __slots__ = ("blocked", "excused", "is_there", "waits_since")
-
-    def __init__(self) -> None:
-        self.is_there = False
-        self.waits_since: float | None = None
-        """Since when a coroutine has been waiting to begin, in ``monotonic_seconds``."""
-        self.excused = 0.0
-        self.blocked = 0.0
-
-
-class InFlightJob:
-    """One job that this process holds, and the run of it that goes on here."""
-
-    __slots__ = (
-        "_ends",
-        "call",
-        "expires",
-        "interruption",
-        "is_async",
-        "is_given_up",
-        "is_stuck",
-        "is_timed_out",
-        "job",
-        "limit",
-        "loop_time",
-        "overdue_since",
-        "seconds",
-        "started",
-        "stopping_event",
-    )
-
-    def __init__(self, job: Job, *, expires: float, is_async: bool, stopping: threading.Event) -> None:
-        self.stopping_event = stopping
-        self.job = job
-        job.begin(self)
-        self.expires = expires
-        """When the lock runs out unless it is renewed, in ``elapsed_seconds``."""
-        self.is_async = is_async
-        self.call: Call | None = None
-        """The payload, once it is loaded."""
-        self.interruption = Interruption()
-        self.started: float | None = None
-        """When the run began, in ``monotonic_seconds``."""
-        self._ends: float | None = None
-        self.limit = timedelta(0)
-        self.loop_time: LoopTime | None = None
-        """What it has to do with the event loop, if anything."""
-        self.overdue_since: float | None = None
-        """When the run was found to be too long, in ``monotonic_seconds``."""
-        self.seconds: float | None = None
-        """How long the run took, once it has ended."""
-        self.is_given_up = False
-        """Whether we have stopped renewing the lock, since it is not ours any more."""
-        self.is_timed_out = False
-        self.is_stuck = False
-
-    @property
-    def key(self) -> Key:
-        """Tell this reserve of the job from an earlier one of the same job."""
-        return self.job.id, self.job.lock_token
-
-    @property
-    def stopping(self) -> bool:
-        """Whether the worker has been told to stop."""
-        return self.stopping_event.is_set()
-
-    @property
-    def lost(self) -> bool:
-        """Whether the lock is not ours any more, or may not be: it has not been renewed for a whole lease."""
-        return self.is_given_up or elapsed_seconds() >= self.expires
-
-    @property
-    def deadline(self) -> float | None:
-        """When the run is too long, in ``monotonic_seconds``; None while that cannot be said.
-
-        It counts the run's own time: not that in which it waits for the event loop, which others hold up.
-        """
-        if self._ends is None or self.loop_time is None:
-            return self._ends
-        return None if self.loop_time.waits_since is not None else self._ends + self.loop_time.excused
-
-    @property
-    def is_on_loop(self) -> bool:
-        """Whether a coroutine of the run is on the event loop, or is to begin there."""
-        return self.loop_time is not None and self.loop_time.is_there
-
-    def limit_to(self, limit: timedelta) -> None:
-        """Let the run last for *limit* from its start."""
-        self.limit = limit
-        self._ends = (self.started or monotonic_seconds()) + limit.total_seconds()
-
-    def enter_loop(self) -> None:
-        """Note that a coroutine is handed to the event loop."""
-        self.loop_time = self.loop_time or LoopTime()
-        self.loop_time.is_there, self.loop_time.waits_since = True, monotonic_seconds()
-
-    def begin_on_loop(self) -> None:
-        """Note that the coroutine begins."""
-        if self.loop_time is not None and self.loop_time.waits_since is not None:
-            self.loop_time.excused += monotonic_seconds() - self.loop_time.waits_since
-            self.loop_time.waits_since = None
-
-    def leave_loop(self) -> None:
-        """Note that the coroutine has ended."""
-        if self.loop_time is not None:
-            self.loop_time.is_there, self.loop_time.waits_since = False, None
-
-    def note_block(self, seconds: float, *, is_own: bool) -> None:
-        """Note that the event loop did not turn for so long, because of this run or of another one."""
-        if self.loop_time is None:
-            return
-        if is_own:
-            self.loop_time.blocked += seconds
-        elif self.loop_time.waits_since is None:
-            self.loop_time.excused += seconds
-            if self.overdue_since is not None:
-                self.overdue_since += seconds
 
 
 class InFlight:

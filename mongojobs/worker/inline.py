@@ -14,8 +14,8 @@ from mongojobs.core.transitions import Outcome
 from mongojobs.store.faults import DatabaseError
 from mongojobs.store.jobs import QueueSelector
 from mongojobs.worker.assembly import Parts
-from mongojobs.worker.inflight import InFlightJob
 from mongojobs.worker.loop import LOOK_AGAIN_SECONDS, ReserveLoop
+from mongojobs.worker.run.inflight_job import InFlightJob
 
 JOIN_SECONDS: Final = 5.0
 

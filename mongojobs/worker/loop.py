@@ -11,7 +11,7 @@ from mongojobs.core.notices import JobsReserved, NoMoreJobs, ReserveFailed
 from mongojobs.store.faults import DatabaseError, reason
 from mongojobs.worker.assembly import Parts
 from mongojobs.worker.idling import wait_for_jobs
-from mongojobs.worker.inflight import InFlightJob
+from mongojobs.worker.run.inflight_job import InFlightJob
 
 CALLBACK_PAUSE_SECONDS: Final = 1.0
 LOOK_AGAIN_SECONDS: Final = 0.5

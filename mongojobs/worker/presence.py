@@ -14,7 +14,7 @@ from mongojobs.store.faults import DatabaseError
 from mongojobs.store.workers import MOST_RUNS_SHOWN, RunningJob, WorkerOrder, WorkerState, WorkerStatus
 from mongojobs.version import __version__
 from mongojobs.worker.assembly import Parts
-from mongojobs.worker.inflight import InFlightJob
+from mongojobs.worker.run.inflight_job import InFlightJob
 
 
 class Presence:

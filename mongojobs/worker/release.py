@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mongojobs.store.jobs import JobStore
-from mongojobs.worker.inflight import InFlight, InFlightJob
+from mongojobs.worker.inflight import InFlight
+from mongojobs.worker.run.inflight_job import InFlightJob
 
 
 class Releaser:

@@ -7,7 +7,7 @@ from typing import Any
 from mongojobs.process.supervisor import ChildCommand
 from mongojobs.worker.children.process import Child
 from mongojobs.worker.children.runner import ChildRunner
-from mongojobs.worker.run.runner import RunContext
+from mongojobs.worker.run.judgement import RunContext
 from tests.support.command_line import ROOT, clean_environ
 
 APP = "tests.support.child_app"

@@ -14,7 +14,8 @@ from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import Notice
 from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import Ending
-from mongojobs.worker.inflight import InFlight, InFlightJob
+from mongojobs.worker.inflight import InFlight
+from mongojobs.worker.run.inflight_job import InFlightJob
 from tests.support.clock import HeldClock
 from tests.support.jobs import a_job
 

@@ -26,9 +26,10 @@ from mongojobs.process.signals import WORKER_SIGNALS, Handlers, do_nothing, dump
 from mongojobs.store.documents import to_job
 from mongojobs.worker.children import messages
 from mongojobs.worker.children.channel import Channel
-from mongojobs.worker.inflight import InFlightJob
+from mongojobs.worker.run.inflight_job import InFlightJob
+from mongojobs.worker.run.judgement import RunContext
 from mongojobs.worker.run.overrides import Overrides
-from mongojobs.worker.run.runner import RunContext, Runner
+from mongojobs.worker.run.runner import Runner
 from mongojobs.worker.threads.slots import EventLoop
 
 T = TypeVar("T")

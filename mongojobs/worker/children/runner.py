@@ -6,10 +6,12 @@ import asyncio
 import dataclasses
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final
 
+from mongojobs.core.calling import isolated
 from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.job import Document, ErrorText, Job
 from mongojobs.core.notices import CallbackRaised, ChildReplaced, Warned
@@ -20,8 +22,9 @@ from mongojobs.process.memory import recycle_reason
 from mongojobs.process.supervisor import LONGEST_BOOT, ChildCommand
 from mongojobs.worker.children import messages
 from mongojobs.worker.children.process import Child, ExitReport
-from mongojobs.worker.inflight import InFlightJob, Key
-from mongojobs.worker.run.runner import RunContext, Runner
+from mongojobs.worker.run.inflight_job import InFlightJob, Key
+from mongojobs.worker.run.judgement import RunContext
+from mongojobs.worker.run.runner import Run, Runner
 
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 10.0
@@ -50,12 +53,17 @@ class ChildRunner(Runner):
         self._running: dict[Key, Child] = {}
         self._closing = threading.Event()
 
-    def _is_async(self, job: Job) -> bool:  # noqa: ARG002 - a child runs one job at a time, of whatever kind
-        return False
+    def hold(self, job: Job, *, expires: float, stopping: threading.Event) -> InFlightJob:
+        """Return a reserved *job*: of whatever kind, a child runs one at a time."""
+        return InFlightJob(job, expires=expires, stopping=stopping)
+
+    def run(self, held: InFlightJob) -> Outcome:
+        """Run the job in the child of this thread, and return how that ended; never raises."""
+        return isolated(ChildRun(held, self).perform)
 
     def make_ready(self) -> bool:
         """Wait until the child of the calling thread is ready; false once this is closed."""
-        return self._ready_child() is not None
+        return self.ready_child() is not None
 
     def can_run(self) -> bool:
         """Whether any child is ready."""
@@ -79,99 +87,32 @@ class ChildRunner(Runner):
         for child in children:
             child.shut_down()
         for child in children:
-            self._reap(child, max(deadline - time.monotonic(), 0.0))
+            self.reap(child, max(deadline - time.monotonic(), 0.0))
 
-    def _perform(self, held: InFlightJob) -> Outcome:
-        self._tell_start(held)
-        while (child := self._ready_child()) is not None:
-            try:
-                message = self._run_in(child, held)
-            except OSError:  # it had ended before it had read of the job
-                self._tell_death(child, "while it was idle")
-                continue
-            if message is None:
-                return self._after_death(child, held)
-            child.runs += 1
-            child.memory = message["memory"]
-            outcome = messages.outcome_of(message)
-            self._repeat_events(message["events"], outcome, held.job)
-            return outcome
-        return HandedBack()
+    @contextmanager
+    def busy(self, child: Child, held: InFlightJob) -> Iterator[None]:
+        """Note that *child* runs *held*, so that it can be aborted."""
+        with self._guard:
+            self._running[held.key] = child
+        try:
+            yield
+        finally:
+            with self._guard:
+                del self._running[held.key]
 
-    def _ready_child(self) -> Child | None:
-        pause, boot_limit = 0.0, self._settings.boot_timeout
+    def ready_child(self) -> Child | None:
+        """Wait for the child of the calling thread, started anew where need be; None once this is closed."""
+        pause, boot_limit = 0.0, self.context.settings.boot_timeout
         while not self._closing.is_set():
-            self._replace_if_worn()
+            self._recycle()
             if self._own.child is None:
                 self._own.child = self._start()
             if (child := self._own.child) is not None and self._becomes_ready(child, boot_limit):
                 return child
-            boot_limit = max(min(boot_limit * 2, LONGEST_BOOT), self._settings.boot_timeout)
+            boot_limit = max(min(boot_limit * 2, LONGEST_BOOT), self.context.settings.boot_timeout)
             pause = min(pause * 2 or FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
             self._closing.wait(pause)
         return None
-
-    def _run_in(self, child: Child, held: InFlightJob) -> Document | None:
-        """Let *child* run the job, and return how it says that went; None when it ended meanwhile.
-
-        Raises OSError when it had ended before.
-        """
-        held.started = monotonic_seconds()  # a child that was still to be started takes nothing from the job's time
-        self._limit(held)
-        with self._guard:
-            self._running[held.key] = child
-        try:
-            child.send(messages.run(held.job, self._clock.now(), held.interruption.raised))
-            held.interruption.relay_to(lambda exception: child.tell(messages.interrupt(exception)))
-            return self._listen(child, held)
-        finally:
-            held.interruption.close()
-            with self._guard:
-                del self._running[held.key]
-
-    def _listen(self, child: Child, held: InFlightJob) -> Document | None:
-        """Wait for the end of the run, and tell the child meanwhile what its job may want to know."""
-        untold = {"stopping": messages.STOPPING, "lost": messages.LOST}
-        while True:
-            try:
-                message = child.receive()
-            except TimeoutError:
-                for name in [name for name in untold if getattr(held, name)]:
-                    child.tell(untold.pop(name))
-                continue
-            if message is None or message["kind"] == "outcome":
-                return message
-            self._note(message, held)
-
-    def _note(self, message: Document, held: InFlightJob) -> None:
-        """Take up what a child tells during a run."""
-        if message["kind"] == "limit":
-            limit, max_attempts = messages.limit_of(message)
-            held.job = dataclasses.replace(held.job, max_attempts=max_attempts or held.job.max_attempts)
-            held.limit_to(limit)
-            self._watch(held)
-        else:
-            what, trace = messages.complaint_of(message)
-            self._reporter.tell(CallbackRaised, held.job, what, trace)
-
-    def _repeat_events(self, events: list[str], outcome: Outcome, job: Job) -> None:
-        """Let the events come up here that came up in the child."""
-        if not isinstance(outcome, Errored | GivenUp):
-            return
-        failed = dataclasses.replace(job, attempts=job.attempts + 1, last_error=outcome.error.full)
-        if "error" in events:
-            self._tell_error(failed, None, for_good="failure" in events)
-        elif "failure" in events:
-            self._tell_failure(failed, None)
-
-    def _after_death(self, child: Child, held: InFlightJob) -> Outcome:
-        """Return what becomes of a job whose child has ended: what we have killed it for, or a crash."""
-        death = self._reap(child)
-        if child.was_aborted:
-            return self.overdue(held, f": its process was killed; {death.peak}") if held.is_timed_out else HandedBack()
-        losses = held.job.losses + 1
-        reason = counted(losses, "lost process") if losses >= self._settings.max_losses else None
-        return Crashed(ErrorText(error=f"the process that ran this job {death.how}; {death.peak}"), reason)
 
     def _start(self) -> Child | None:
         """Start a child; None where that cannot be done now, or any more."""
@@ -199,27 +140,28 @@ class ChildRunner(Runner):
             except OSError:
                 pass
             if not child.is_ready:
-                self._tell_death(child, "before it was ready")
+                self.tell_death(child, "before it was ready")
                 return False
         return child.is_ready
 
-    def _replace_if_worn(self) -> None:
+    def _recycle(self) -> None:
         """Start another child while one that has done enough leaves."""
         child = self._own.child
-        reason = child and recycle_reason(self._settings, runs=child.runs, memory=child.memory)
+        reason = child and recycle_reason(self.context.settings, runs=child.runs, memory=child.memory)
         if child is not None and reason:
-            self._reporter.tell(ChildReplaced, child.pid, reason)
+            self.context.reporter.tell(ChildReplaced, child.pid, reason)
             self._own.child = self._start()
             child.shut_down()
             self._forget(child)
 
-    def _tell_death(self, child: Child, when: str) -> None:
+    def tell_death(self, child: Child, when: str) -> None:
         """Take note of a child that ended while it ran nothing, which is no job's fault."""
-        death = self._reap(child)
+        death = self.reap(child)
         if not self._closing.is_set():
-            self._reporter.tell(ChildReplaced, child.pid, f"it {death.how} {when}")
+            self.context.reporter.tell(ChildReplaced, child.pid, f"it {death.how} {when}")
 
-    def _reap(self, child: Child, patience: float | None = None) -> ExitReport:
+    def reap(self, child: Child, patience: float | None = None) -> ExitReport:
+        """Wait for the end of *child*, which gets no more jobs, and return how it ended."""
         if self._own.child is child:
             self._own.child = None
         return self._forget(child, patience)
@@ -231,7 +173,95 @@ class ChildRunner(Runner):
         return death
 
     def _warn(self, message: str) -> None:
-        self._reporter.tell(Warned, message)
+        self.context.reporter.tell(Warned, message)
+
+
+class ChildRun(Run):
+    """One run of a job in a child."""
+
+    def __init__(self, held: InFlightJob, runner: ChildRunner) -> None:
+        super().__init__(held, runner)
+        self._children = runner
+
+    def execute(self) -> Outcome:
+        """Let the child of this thread run the job, and return how that ended."""
+        while (child := self._children.ready_child()) is not None:
+            try:
+                message = self._run_in(child)
+            except OSError:  # it had ended before it had read of the job
+                self._children.tell_death(child, "while it was idle")
+                continue
+            if message is None:
+                return self._after_death(child)
+            child.runs += 1
+            child.memory = message["memory"]
+            outcome = messages.outcome_of(message)
+            self._repeat_events(message["events"], outcome)
+            return outcome
+        return HandedBack()
+
+    def _run_in(self, child: Child) -> Document | None:
+        """Let *child* run the job, and return how it says that went; None when it ended meanwhile.
+
+        Raises OSError when it had ended before.
+        """
+        held = self.held
+        held.started = monotonic_seconds()  # a child that was still to be started takes nothing from the job's time
+        self.limit()
+        with self._children.busy(child, held):
+            try:
+                child.send(messages.run(held.job, self.context.clock.now(), held.interruption.raised))
+                held.interruption.relay_to(lambda exception: child.tell(messages.interrupt(exception)))
+                return self._listen(child)
+            finally:
+                held.interruption.close()
+
+    def _listen(self, child: Child) -> Document | None:
+        """Wait for the end of the run, and tell the child meanwhile what its job may want to know."""
+        untold = {"stopping": messages.STOPPING, "lost": messages.LOST}
+        while True:
+            try:
+                message = child.receive()
+            except TimeoutError:
+                for name in [name for name in untold if getattr(self.held, name)]:
+                    child.tell(untold.pop(name))
+                continue
+            if message is None or message["kind"] == "outcome":
+                return message
+            self._note(message)
+
+    def _note(self, message: Document) -> None:
+        """Take up what a child tells during a run."""
+        held = self.held
+        if message["kind"] == "limit":
+            limit, max_attempts = messages.limit_of(message)
+            held.job = dataclasses.replace(held.job, max_attempts=max_attempts or held.job.max_attempts)
+            held.limit_to(limit)
+            self._children.watch(held)
+        else:
+            what, trace = messages.complaint_of(message)
+            self.context.reporter.tell(CallbackRaised, held.job, what, trace)
+
+    def _repeat_events(self, events: list[str], outcome: Outcome) -> None:
+        """Let the events come up here that came up in the child."""
+        if not isinstance(outcome, Errored | GivenUp):
+            return
+        job = self.held.job
+        failed = dataclasses.replace(job, attempts=job.attempts + 1, last_error=outcome.error.full)
+        if "error" in events:
+            self.judgement.tell_error(failed, for_good="failure" in events)
+        elif "failure" in events:
+            self.judgement.tell_failure(failed)
+
+    def _after_death(self, child: Child) -> Outcome:
+        """Return what becomes of a job whose child has ended: what we have killed it for, or a crash."""
+        held, death = self.held, self._children.reap(child)
+        if child.was_aborted:
+            more = f": its process was killed; {death.peak}"
+            return self._children.overdue(held, more) if held.is_timed_out else HandedBack()
+        losses = held.job.losses + 1
+        reason = counted(losses, "lost process") if losses >= self.context.settings.max_losses else None
+        return Crashed(ErrorText(error=f"the process that ran this job {death.how}; {death.peak}"), reason)
 
 
 class _Own(threading.local):

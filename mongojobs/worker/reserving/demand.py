@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from mongojobs.core.job import Job
-from mongojobs.worker.inflight import InFlight, InFlightJob
+from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.reserving.reserve import Reserver
 from mongojobs.worker.reserving.suspects import SuspectIsolation
+from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.runner import Runner
 
 HOLD_OFF_SECONDS: Final = 1.0

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.retry import ALONE_FROM_LOSSES
-from mongojobs.worker.inflight import InFlight, InFlightJob
+from mongojobs.worker.inflight import InFlight
+from mongojobs.worker.run.inflight_job import InFlightJob
 
 ALONE_LEASES = 1 / 12
 LEAST_ALONE_SECONDS = 1.0

@@ -10,7 +10,8 @@ from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobBlocks
-from mongojobs.worker.inflight import LONG_BLOCK_SECONDS, InFlight, InFlightJob
+from mongojobs.worker.inflight import InFlight
+from mongojobs.worker.run.inflight_job import LONG_BLOCK_SECONDS, InFlightJob
 from mongojobs.worker.threads.background import join_all
 from mongojobs.worker.threads.slots import EventLoop
 

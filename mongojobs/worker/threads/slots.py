@@ -14,7 +14,8 @@ from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.transitions import HandedBack
 from mongojobs.process.copies import CopiesEndHere
 from mongojobs.worker.finish import Finisher, Result
-from mongojobs.worker.inflight import InFlight, InFlightJob
+from mongojobs.worker.inflight import InFlight
+from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.runner import Runner
 from mongojobs.worker.threads.background import join_all
 

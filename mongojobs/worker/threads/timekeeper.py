@@ -10,7 +10,8 @@ from mongojobs.core.errors import JobTimeout
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobStuck, JobTimedOut
 from mongojobs.core.settings import Settings
-from mongojobs.worker.inflight import InFlight, InFlightJob
+from mongojobs.worker.inflight import InFlight
+from mongojobs.worker.run.inflight_job import InFlightJob
 
 PAUSE_SECONDS = 1.0
 ENDING_SECONDS = 0.05

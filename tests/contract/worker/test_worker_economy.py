@@ -9,9 +9,9 @@ import pytest
 from pymongo import monitoring
 
 import mongojobs
-from mongojobs.worker import heartbeat
-from mongojobs.worker.inflight import InFlightJob
-from mongojobs.worker.reserving import scope
+from mongojobs.worker.reserving import reserve
+from mongojobs.worker.run.inflight_job import InFlightJob
+from mongojobs.worker.threads import heartbeat
 from tests.support import worker_jobs
 from tests.support.spy import Spy
 from tests.support.waiting import eventually
@@ -132,7 +132,7 @@ class TestAPausedQueue:
 
     @pytest.mark.parametrize("queues", [(), ("asleep",), ("asleep", "busy")])
     def test_is_noticed_and_its_end_too(self, app, queues, monkeypatch):
-        monkeypatch.setattr(scope, "PAUSES_SECONDS", 0.1)
+        monkeypatch.setattr(reserve, "PAUSES_SECONDS", 0.1)
 
         with working(queues=queues):
             worker_jobs.counts.options(queue="asleep").delay(1)
@@ -148,7 +148,7 @@ class TestAPausedQueue:
         assert before == [1]
 
     def test_is_noticed_within_five_seconds_and_so_is_its_end(self):
-        assert scope.PAUSES_SECONDS < 5
+        assert reserve.PAUSES_SECONDS < 5
         assert mongojobs.Settings().sleep_delay <= timedelta(seconds=5)
 
     def test_does_not_hide_a_new_queue(self, app):

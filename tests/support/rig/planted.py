@@ -7,8 +7,8 @@ from typing import Final
 from mongojobs.core.clock import ServerClock, TimeSource
 from mongojobs.core.job import Job
 from mongojobs.store.jobs import JobStore, Rescued
-from mongojobs.worker.inflight import InFlightJob
 from mongojobs.worker.rescue import Rescuer
+from mongojobs.worker.run.inflight_job import InFlightJob
 
 
 def plant(fault: str) -> None:

@@ -24,7 +24,7 @@ from mongojobs.payload.values.codec import Codec
 from mongojobs.process.memory import peak_bytes
 from mongojobs.process.supervisor import ChildCommand
 from mongojobs.worker.children.runner import ChildRunner
-from mongojobs.worker.run.runner import RunContext
+from mongojobs.worker.run.judgement import RunContext
 from tests.support import child_app, process_app
 from tests.support.child_app import LATER, Hooked
 from tests.support.nursery import Nursery, child_command

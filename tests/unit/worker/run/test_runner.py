@@ -18,7 +18,8 @@ from mongojobs.payload.calls.handler import Payloads, function_call, object_call
 from mongojobs.payload.documents.references import DocumentReferences
 from mongojobs.payload.registry import registry
 from mongojobs.payload.values.codec import Codec
-from mongojobs.worker.run.runner import RunContext, Runner
+from mongojobs.worker.run.judgement import RunContext
+from mongojobs.worker.run.runner import Runner
 from mongojobs.worker.threads.slots import EventLoop
 from tests.support import hostile_jobs
 from tests.support.nursery import Nursery

@@ -12,9 +12,10 @@ from mongojobs.core.notices import JobLost
 from mongojobs.core.settings import Settings
 from mongojobs.store.faults import DatabaseError
 from mongojobs.store.jobs import JobStore
-from mongojobs.worker.inflight import LONG_RUN_SECONDS, InFlight, InFlightJob
+from mongojobs.worker.inflight import LONG_RUN_SECONDS, InFlight
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.release import Releaser
+from mongojobs.worker.run.inflight_job import InFlightJob
 
 RENEWING: Final = "renewing locks"
 PAUSE_SECONDS: Final = 1.0

@@ -7,10 +7,10 @@ import pytest
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import CallbackRaised, DatabaseAway, JobLost
 from mongojobs.core.settings import Settings
-from mongojobs.worker import heartbeat as heartbeat_module
 from mongojobs.worker import outage as outage_module
-from mongojobs.worker.heartbeat import Heartbeat
 from mongojobs.worker.outage import Outage
+from mongojobs.worker.threads import heartbeat as heartbeat_module
+from mongojobs.worker.threads.heartbeat import Heartbeat
 from tests.support.waiting import eventually
 from tests.support.worker_parts import AWAY, FakeStore, HitWhileCleared, Told, a_held, holdings_of
 

@@ -1,0 +1,196 @@
+"""What becomes of a job whose run fails: one more try, later, or none, by what applies to this one job."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from mongojobs.core.clock import Clock, truncate
+from mongojobs.core.errors import (
+    SHORTEST_SNOOZE,
+    DeserializationError,
+    Discard,
+    DocumentGoneError,
+    JobTimeout,
+    NewerPayloadError,
+    Snooze,
+    UndeclaredError,
+)
+from mongojobs.core.job import ErrorText, Job
+from mongojobs.core.lifecycle import Reporter
+from mongojobs.core.retry import LONGEST_DELAY, deferral, delay_after
+from mongojobs.core.settings import Settings
+from mongojobs.core.transitions import Deferred, Discarded, Errored, GivenUp, Outcome, Snoozed
+from mongojobs.core.words.durations import format_duration
+from mongojobs.core.words.wording import counted
+from mongojobs.payload.calls.handler import Payloads
+from mongojobs.payload.calls.invoke import call_hook, run_to_end
+from mongojobs.payload.masking import Clean, cleaner
+from mongojobs.payload.registry import Declaration
+from mongojobs.worker.run.error_text import LARGEST_ERROR_BYTES, cut, error_text, summary
+from mongojobs.worker.run.inflight_job import LONG_BLOCK_SECONDS, InFlightJob
+from mongojobs.worker.run.overrides import Overrides
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What every run needs to know and to tell."""
+
+    payloads: Payloads
+    settings: Settings
+    reporter: Reporter
+    clock: Clock
+
+
+class Judgement:
+    """Turns the errors of one run into outcomes, with the events and hooks that belong to them.
+
+    It goes by what the job says itself, then its job object, its declaration, and the settings.
+    """
+
+    def __init__(self, held: InFlightJob, context: RunContext) -> None:
+        self._held = held
+        self._context = context
+
+    def overrides(self) -> Overrides:
+        """Return the values that apply to the job, as far as it is loaded."""
+        held, settings = self._held, self._context.settings
+        return Overrides(held.job, held.call, self._declaration(), settings, lambda name, _error: self.report(name))
+
+    def of(self, error: BaseException) -> Outcome:
+        """Return what becomes of the job that raised *error*, whatever the app's code does that is asked about it."""
+        try:
+            return self._outcome_of(error)
+        except BaseException:  # noqa: BLE001 - without an outcome the job would be held for ever
+            self.report("the handling of its error")
+            text = ErrorText(error=self._summary(error))
+            return Errored(text, truncate(self._context.clock.now() + delay_after(self._held.job.attempts + 1)))
+
+    def of_time_out(self, error: JobTimeout) -> Outcome:
+        """Return what becomes of the job whose time-out ended its code with *error*."""
+        error.args = (f"{_too_long(self._held)}{_blocking(self._held)}",)
+        return self.of(error)
+
+    def of_deafness(self, more: str = "") -> Outcome:
+        """Return what becomes of the job whose code does not return after its time-out; there may be *more* to tell."""
+        held = self._held
+        return self.of(JobTimeout(f"{_too_long(held)}, and the code did not return{_blocking(held)}{more}"))
+
+    def report(self, what: str) -> None:
+        """Tell of the exception that is being handled, which *what* raised."""
+        self._context.reporter.report_exception(what, self._held.job, clean=self._clean)
+
+    def tell_error(self, job: Job, *, for_good: bool) -> None:
+        """Run the ``error`` event, and the ``failure`` event inside it when the job is given up on."""
+        inner = (lambda: self.tell_failure(job)) if for_good else _nothing
+        self._guarded("error", lambda: self._context.reporter.run("error", job, body=inner))
+
+    def tell_failure(self, job: Job) -> None:
+        """Run the ``failure`` event with the job object's hook; what they raise changes nothing."""
+
+        def hook() -> None:
+            target = self._held.call and self._held.call.job_object
+            self._guarded("the failure hook", lambda: call_hook(target, "failure", job, wait=run_to_end))
+
+        self._guarded("failure", lambda: self._context.reporter.run("failure", job, body=hook))
+
+    def _outcome_of(self, error: BaseException) -> Outcome:
+        declaration = self._declaration()
+        match error:
+            case Snooze():
+                return Snoozed(min(max(error.delay, SHORTEST_SNOOZE), LONGEST_DELAY))
+            case Discard():
+                return Discarded(cut(self._clean(str(error.reason)), LARGEST_ERROR_BYTES))
+            case DocumentGoneError() if declaration and declaration.on_missing == "discard":
+                return Discarded(self._summary(error))
+            case UndeclaredError() if (
+                self._held.call is None and (waited := self._deferred_for()) < self._context.settings.undeclared_for
+            ):
+                return Deferred(self._summary(error), deferral(waited))
+            case _ if declaration and isinstance(error, declaration.discard_on):
+                return Discarded(self._summary(error))
+            case _:
+                return self._failed(error)
+
+    def _failed(self, error: BaseException) -> Outcome:
+        """Decide between another try and giving up, and run the callbacks of that."""
+        job, overrides = self._held.job, self.overrides()
+        text = error_text(error, self._clean)
+        reason = self._reason_to_give_up(error, overrides.max_attempts())
+        failed = dataclasses.replace(job, attempts=job.attempts + 1, last_error=text.full)
+        if isinstance(error, DeserializationError) and reason:
+            self.tell_failure(failed)
+        else:
+            self.tell_error(failed, for_good=reason is not None)
+        if reason is None:
+            return Errored(text, overrides.next_run(self._context.clock.now()))
+        destroy = overrides.destroy_failed_jobs() and not isinstance(error, NewerPayloadError | UndeclaredError)
+        return GivenUp(text, reason, destroy)
+
+    def _reason_to_give_up(self, error: BaseException, max_attempts: int) -> str | None:
+        declaration, failures = self._declaration(), self._held.job.attempts + 1
+        if isinstance(error, UndeclaredError) and self._held.call is None:
+            return (
+                f"no worker could load it for {format_duration(self._context.settings.undeclared_for)} (undeclared_for)"
+            )
+        if isinstance(error, DeserializationError) and not _waits_for_document(error, declaration):
+            return "its payload cannot be loaded"
+        if declaration and declaration.retry_on is not None and not isinstance(error, declaration.retry_on):
+            return f"{type(error).__name__} is none of the errors to retry on"
+        return counted(failures, "consecutive failure") if failures >= max_attempts else None
+
+    def _deferred_for(self) -> timedelta:
+        """Return for how long workers have come upon the job that could not load it."""
+        now = self._context.clock.now()
+        return now - (self._held.job.deferred_since or now)
+
+    def _declaration(self) -> Declaration | None:
+        held = self._held
+        if held.call is not None:
+            return held.call.declaration
+        return (held.outline or self._context.payloads.peek(held.job.handler)).declaration
+
+    def _guarded(self, what: str, callbacks: Callable[[], object]) -> None:
+        try:
+            callbacks()
+        except Exception:  # noqa: BLE001 - callbacks of the app may raise anything; the job's result stands
+            self.report(what)
+
+    def _summary(self, error: BaseException) -> str:
+        return cut(self._clean(summary(error)), LARGEST_ERROR_BYTES)
+
+    def _clean(self, text: str) -> str:
+        """Return *text* without the secrets of the job, whatever is wrong with its payload."""
+        return self._cleaner()(text)
+
+    def _cleaner(self) -> Clean:
+        try:
+            return cleaner(self._held.job.handler, self._context.payloads, self._context.settings.redact)
+        except Exception:  # noqa: BLE001 - without an outcome the job would be held for ever
+            return _hide
+
+
+def _waits_for_document(error: DeserializationError, declaration: Declaration | None) -> bool:
+    return isinstance(error, DocumentGoneError) and declaration is not None and declaration.on_missing == "retry"
+
+
+def _too_long(held: InFlightJob) -> str:
+    return f"the job ran longer than its max_run_time of {format_duration(held.limit)}"
+
+
+def _blocking(held: InFlightJob) -> str:
+    """Return what is to be said of a job that did not let the event loop turn, so that no time-out could reach it."""
+    if held.loop_time is None or held.loop_time.blocked < LONG_BLOCK_SECONDS:
+        return ""
+    seconds = f"{held.loop_time.blocked:.1f} s"
+    return f"; it blocked the event loop for {seconds}, where no time-out reaches it: let it await, or be no async def"
+
+
+def _hide(_text: str) -> str:
+    return "(hidden, since nobody can tell what is secret in this payload)"
+
+
+def _nothing() -> None:
+    """Be the body of an event that has none."""
