@@ -51,14 +51,21 @@ def start(mongo_uri, tmp_path, worker_environ):
 
 
 @pytest.fixture
-def rig_on(tmp_path, record_property):
+def seconds_to_leave(request):
+    """How long after its grace a worker may take to be gone: the 3 s of the promise with ``--faults -n 0`` only."""
+    is_beside_others = hasattr(request.config, "workerinput")
+    return 3 if request.config.option.faults and not is_beside_others else 20
+
+
+@pytest.fixture
+def rig_on(tmp_path, record_property, seconds_to_leave):
     """Makes rigs on the database of a URI, and ends them with the test; what they counted is shown at the end."""
     rigs = []
 
     def make(uri, **settings):
         folder = tmp_path / f"rig{len(rigs)}"
         folder.mkdir()
-        rigs.append(Rig(uri, folder, **settings))
+        rigs.append(Rig(uri, folder, seconds_to_leave=seconds_to_leave, **settings))
         return rigs[-1]
 
     yield make

@@ -1,9 +1,11 @@
 """The test of the test: with a fault planted into the library, the judge of the other tests must find it."""
 
+from datetime import UTC, datetime, timedelta
 from time import sleep
 
 import pytest
 
+from tests.support.failpoints import failing
 from tests.support.rig import Proxy
 from tests.support.rig import app as jobs
 from tests.support.waiting import eventually
@@ -57,34 +59,42 @@ class TestFinishByIdAlone:
         rig.check()
 
 
-def finish_beside_others(rig, gates, fault):
-    """Let a stale run end in one write with jobs of the token under which the same process runs the job anew."""
+def finish_beside_another(rig, gates, administrator, fault):
+    """Let a stale run end in one write with a job of the token under which the same process runs the job anew.
+
+    Both are due at the same moment, behind one more: of jobs that come after a rest the first is reserved by itself.
+    """
     [number] = rig.enqueue(lambda number: jobs.waits.delay(number, str(gates), fails_in=2))
-    worker = rig.work("--threads", "3", fault=fault, read_ahead=100)
+    rig.work("--threads", "4", fault=fault)
     rig.wait_for_runs(number)
-    with rig.load(lambda number: jobs.takes.delay(number, 0.02), pause_seconds=0.001):
-        sleep(1)  # batches grow
-        rig.take_back(number)
-        rig.wait_for_runs(number, 2)
+    together = datetime.now(UTC) + timedelta(seconds=3)
+    rig.enqueue(jobs.quick.options(run_at=together, priority=-1).delay)
+    [beside] = rig.enqueue(lambda number: jobs.waits.options(run_at=together).delay(number, str(gates)))
+    rig.take_back(number, run_at=together)
+    rig.wait_for_runs(number, 2)
+    rig.wait_for_runs(beside)
+    with failing(administrator, "delete", appname="mongojobs", blockConnection=True, blockTimeMS=3000):
+        ended = rig.ledger.ends()
+        rig.enqueue(jobs.quick.delay)  # while its end is written, the others gather
+        eventually(lambda: rig.ledger.ends() > ended)
         (gates / "1").touch()
-        rig.wait_for_ends(20)
+        eventually(lambda: rig.ledger.ends() == ended + 3)
     (gates / "2").touch()
     (gates / "3").touch()
-    return worker
 
 
 class TestFinishAcrossTokens:
-    def test_is_found(self, rig_on, mongo_uri, gates):
+    def test_is_found(self, rig_on, mongo_uri, gates, administrator):
         rig = rig_on(mongo_uri, lease=40, heartbeat=20)
-        finish_beside_others(rig, gates, "finish across tokens")
+        finish_beside_another(rig, gates, administrator, "finish across tokens")
         rig.settle()
 
         assert "I3" in guarantees(rig.judge())
 
     @slow
-    def test_would_not_be_found_without_the_fault(self, rig_on, mongo_uri, gates):
+    def test_would_not_be_found_without_the_fault(self, rig_on, mongo_uri, gates, administrator):
         rig = rig_on(mongo_uri, lease=40, heartbeat=20)
-        finish_beside_others(rig, gates, None)
+        finish_beside_another(rig, gates, administrator, None)
 
         assert guarantees(rig.check()) == set()
 

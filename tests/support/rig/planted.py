@@ -30,12 +30,10 @@ def _finish_by_id_alone() -> None:
 def _finish_across_tokens() -> None:
     """Let ids and tokens of one write be combined freely.
 
-    What lost a worker is reserved alone, which hides this fault: so losses are not counted either. And the write is
-    slow, so that results come together.
+    What lost a worker is reserved alone, which hides this fault: so losses are not counted either.
     """
 
     def finish(self: JobStore, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
-        time.sleep(0.5)
         ids, tokens = [job.id for job in jobs], [job.lock_token for job in jobs]
         self.collection.delete_many({"_id": {"$in": ids}, "state": "running", "lock_token": {"$in": tokens}})
         return []

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -20,15 +21,21 @@ from tests.support.rig.proxy import Proxy
 from tests.support.waiting import eventually
 
 APP = "tests.support.rig.app"
-STOP_SECONDS = 3.0
-"""How long after its grace a worker may take to leave (I8)."""
 
 
 class Rig:
     """Workers on the database of *uri*, with short leases, and everything that is known about their jobs."""
 
     def __init__(
-        self, uri: str, folder: Path, *, lease: float = 3, heartbeat: float = 0.5, grace: float = 2, **settings: Any
+        self,
+        uri: str,
+        folder: Path,
+        *,
+        lease: float = 3,
+        heartbeat: float = 0.5,
+        grace: float = 2,
+        seconds_to_leave: float = 3,
+        **settings: Any,
     ) -> None:
         self.app = MongoJobs(Settings().changed(uri=uri, lease=lease, heartbeat=heartbeat, retry_jitter=0, **settings))
         self.register = Register(self.app)
@@ -38,6 +45,7 @@ class Rig:
         self._uri = uri
         self._folder = folder
         self._grace = grace
+        self._seconds_to_leave = seconds_to_leave
         self._lease = lease
         self._heartbeat = heartbeat
         self._disturbances: list[Disturbance] = []
@@ -106,9 +114,9 @@ class Rig:
         for _ in range(times):
             (worker.send_to_all if to_all else worker.send)(Signals.SIGTERM)
             time.sleep(0.1)
-        status = worker.wait(self._grace + 20)
+        status = worker.wait(self._grace + 30)
         took = time.monotonic() - begun
-        self._departures.append(Departure(worker.pid, status, took, self._grace + STOP_SECONDS))
+        self._departures.append(Departure(worker.pid, status, took, self._grace + self._seconds_to_leave))
         if cuts_jobs:
             self._note("stopped", pids, begun)
 
@@ -139,10 +147,10 @@ class Rig:
         first = self.document(number)["locked_until"]
         eventually(lambda: self.document(number)["locked_until"] > first)
 
-    def take_back(self, number: int) -> None:
-        """Make the running job of this *number* ready, as a rescue does that leaves no trace."""
+    def take_back(self, number: int, *, run_at: datetime) -> None:
+        """Make the running job of this *number* ready from *run_at* on, as a rescue does that leaves no trace."""
         unlock = dict.fromkeys(("locked_at", "locked_by", "locked_until", "lock_token"), "")
-        change = {"$set": {"state": "ready"}, "$unset": unlock}
+        change = {"$set": {"state": "ready", "run_at": run_at}, "$unset": unlock}
         self.app.store.collection.update_one({"_id": self.document(number)["_id"]}, change)
         self._note("taken back", None, time.monotonic())
 
