@@ -1,22 +1,19 @@
 """Every verb of the table has its button on the pages of jobs that it can be done with."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.support.jobs import a_job
-from tests.support.verbs import STARTS, given
-
-NOW = datetime.now(UTC).replace(microsecond=0)
-RUN_AT = {"scheduled": NOW + timedelta(hours=1)}
+from tests.support.verbs import STARTS, fields_in, given
 
 pytestmark = pytest.mark.parametrize(("action", "state"), STARTS, ids=lambda part: getattr(part, "verb", part))
 
 
 @pytest.fixture
 def job(app, state):
-    kept, run_at = {"scheduled": "ready"}.get(state, state), RUN_AT.get(state, NOW)
-    job = a_job(state=kept, run_at=run_at, created_at=NOW, finished_at=NOW)
+    now = datetime.now(UTC).replace(microsecond=0)
+    job = a_job(created_at=now, **fields_in(state, now))
     app.store.insert(job)
     return job
 

@@ -152,11 +152,13 @@ def report_running(operator: Operator, job_filter: JobFilter) -> None:
 
 def look_up(store: JobStore, text: str) -> Job:
     """Return the job whose id *text* is: as ObjectId, as text or as number. Raises Failure."""
+    from mongojobs.core.actions import no_job
+
     for job_id in _possible_ids(text):
         job = store.get(job_id)
         if job is not None:
             return job
-    raise Failure(f"no job {text}: it never was, or it has completed or been deleted", NO)
+    raise Failure(str(no_job(text)), NO)
 
 
 def _possible_ids(text: str) -> list[JobId]:

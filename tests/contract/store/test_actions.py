@@ -10,7 +10,7 @@ from mongojobs.testing.memory import MemoryStore
 from tests.support.clock import START
 from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, actions
-from tests.support.verbs import STARTS, STORED_STARTS, VERBS, given
+from tests.support.verbs import STARTS, STORED_STARTS, VERBS, fields_in, given
 
 REFUSED = [(action, state) for action in VERBS for state in STATES if state not in action.stored_states]
 
@@ -71,7 +71,6 @@ def test_a_verb_knows_no_job_that_is_not_there(stored, action):
 
 @pytest.mark.parametrize(("action", "state"), STARTS, ids=lambda part: getattr(part, "verb", part))
 def test_a_verb_is_done_with_all_jobs_of_a_state(server_store, action, state):
-    due, kept = {"scheduled": START + MINUTE}.get(state, START), "ready" if state == "scheduled" else state
-    server_store.insert_many([a_job(state=kept, run_at=due, finished_at=START) for _ in range(3)])
+    server_store.insert_many([a_job(**fields_in(state, START)) for _ in range(3)])
 
     assert actions(server_store).act_on_all(action, JobFilter(), **given(action)) == 3
