@@ -132,7 +132,7 @@ class Job:
     releases: int = 0
     snoozes: int = 0
     deferred_since: datetime | None = None
-    """Since when workers have come upon the job that could not load it, as none has that could; see ``defer``."""
+    """Since when workers have come upon the job that could not load it, as none has that could; see ``Deferred``."""
     deferred_reason: str | None = field(default=None, repr=False)
     created_at: datetime | None = None
     failed_at: datetime | None = None

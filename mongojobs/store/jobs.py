@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from mongojobs.core import transitions
 from mongojobs.core.clock import Clock, ServerClock
 from mongojobs.core.job import READY, Job, JobId
 from mongojobs.core.settings import Settings
+from mongojobs.core.transitions import Ending
 from mongojobs.store import indexes
 from mongojobs.store.clients import Client, ClientTime, Session, jobs_collection
 from mongojobs.store.documents import to_shown_job
 from mongojobs.store.filters import EPOCH, QueueSelector, one
-from mongojobs.store.lifecycle.end import Ending
+from mongojobs.store.lifecycle.end import Holding
 from mongojobs.store.lifecycle.insert import Inserting
 from mongojobs.store.lifecycle.rescue import Rescued, Rescuing
 from mongojobs.store.lifecycle.reserve import WIDEST_SPREAD, Reserving, ready_queues
@@ -42,8 +42,8 @@ class JobStore:
         self.clock = queries.clock
         self.settings = queries.settings
         self._inserting = Inserting(queries)
-        self._ending = Ending(queries)
-        self._reserving = Reserving(queries, self._ending)
+        self._holding = Holding(queries)
+        self._reserving = Reserving(queries, self._holding)
         self._rescuing = Rescuing(queries)
 
     def insert(self, job: Job, *, session: Session | None = None) -> bool:
@@ -122,7 +122,7 @@ class JobStore:
 
     def renew(self, jobs: Sequence[Job], *, lease: timedelta) -> list[Job]:
         """Let the locks of *jobs* live for another *lease* from now; return those that are not ours any more."""
-        return self._ending.renew(jobs, lease=lease)
+        return self._holding.renew(jobs, lease=lease)
 
     def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
         """End the runs of *jobs*, which succeeded; return those that were not ours any more.
@@ -130,26 +130,26 @@ class JobStore:
         When a job that is gone was deleted by us or by another owner cannot be told apart within one call, those with
         the oldest locks are named.
         """
-        return self._ending.finish(jobs, repeated=repeated)
+        return self._holding.finish(jobs, repeated=repeated)
 
-    def end(self, job: Job, ending: transitions.Ending, *, repeated: bool = False) -> bool:
+    def end(self, job: Job, ending: Ending, *, repeated: bool = False) -> bool:
         """Write how the run of *job* ended; return False if it was not ours any more."""
-        return self._ending.end(job, ending, repeated=repeated)
+        return self._holding.end(job, ending, repeated=repeated)
 
-    def end_all(self, endings: Sequence[tuple[Job, transitions.Ending]], *, repeated: bool = False) -> list[Job]:
+    def end_all(self, endings: Sequence[tuple[Job, Ending]], *, repeated: bool = False) -> list[Job]:
         """Write how the runs of many jobs ended, in one round trip; return the jobs that were not ours any more.
 
         Those that are deleted take another one. Raises DatabaseError; then some may be written, and all are to be
         written again as *repeated*.
         """
-        return self._ending.end_all(endings, repeated=repeated)
+        return self._holding.end_all(endings, repeated=repeated)
 
     def release(self, jobs: Sequence[Job], *, started: bool) -> list[Job]:
         """Hand back *jobs* that were not ended, to be run at once; return those that were not ours any more.
 
         For *started* ones it is counted, and a job is given up on the ``max_releases``-th time. May be repeated.
         """
-        return self._ending.release(jobs, started=started)
+        return self._holding.release(jobs, started=started)
 
     def rescue(self, *, by: str, limit: int = 50) -> list[Rescued]:
         """Take back up to *limit* jobs whose lease is over, each with one loss more.

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import bson
+from bson import ObjectId
 from bson.codec_options import CodecOptions
 
 from mongojobs.core import transitions
@@ -16,10 +17,12 @@ from mongojobs.core.change import Change
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import ConfigurationError
 from mongojobs.core.job import READY, Document, Job, JobId, State
+from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from mongojobs.core.retry import ALONE_FROM_LOSSES
 from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import Ending, Succeeded
 from mongojobs.store.documents import to_document, to_job
-from mongojobs.store.jobs import QueueSelector
+from mongojobs.store.jobs import QueueSelector, Rescued
 from mongojobs.store.lifecycle.end import is_held, is_left_as
 
 _AS_STORED: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
@@ -38,10 +41,10 @@ class MovableClock:
 
 
 class MemoryStore:
-    """The methods of ``JobStore`` that enqueueing, a run and the helpers use; threads may share it.
+    """The methods of ``JobStore`` for single jobs, and what people do with one; threads may share it.
 
-    Jobs go through BSON on their way in, so that what comes out is what a database would give back. There are no
-    indexes, sessions and leases.
+    It applies the transitions that the database is sent. Jobs go through BSON on their way in, so that what comes out
+    is what a database would give back. There are no indexes and no sessions.
     """
 
     def __init__(self, clock: Clock, settings: Callable[[], Settings]) -> None:
@@ -77,8 +80,9 @@ class MemoryStore:
             self.insert(job, session=session)
 
     def get(self, job_id: JobId) -> Job | None:
-        """Return the job with this id, or None."""
-        return self._jobs.get(job_id)
+        """Return the job with this id, or None; also where what is asked for can be no id."""
+        with self._changing:
+            return next((job for job in self._jobs.values() if job.id == job_id), None)
 
     def count_queued(self, queue: str, *, limit: int) -> int:
         """Return how many jobs of *queue* are ready, at most *limit*."""
@@ -92,16 +96,34 @@ class MemoryStore:
         found.sort(key=lambda job: job.run_at)
         return found[-limit:][::-1]
 
-    def reserve(self, wanted: QueueSelector, *, token: str, by: str, lease: timedelta) -> list[Job]:
-        """Lock the most urgent due job under *token*, and return it in a list; nothing if none is due."""
+    def reserve(
+        self,
+        wanted: QueueSelector,
+        *,
+        token: str,
+        by: str,
+        lease: timedelta,
+        limit: int = 1,  # noqa: ARG002 - one is at most any number of them
+        beside: bool = False,
+        spread: int = 1,  # noqa: ARG002 - nobody else is in the way
+    ) -> list[Job]:
+        """Lock the most urgent due job under *token*, and return it in a list; nothing if none is due.
+
+        With *beside*, the process holds other jobs, and one that lost two workers is left out.
+        """
         now = self.clock.now()
         with self._changing:
-            due = [job for job in self._jobs.values() if _is_reservable(job, wanted, now)]
+            due = [job for job in self._jobs.values() if _is_reservable(job, wanted, now=now, beside=beside)]
             if not due:
                 return []
-            job = min(due, key=lambda job: (job.priority, job.run_at))
+            job = min(due, key=_urgency)
             self._write(job, transitions.reserved(token=token, by=by, now=now, lease=lease))
             return [self._jobs[job.id]]
+
+    def renew(self, jobs: Sequence[Job], *, lease: timedelta) -> list[Job]:
+        """Let the locks of *jobs* live for another *lease* from now; return those that are not ours any more."""
+        change = transitions.renewed(until=self.clock.now() + lease)
+        return [job for job in jobs if not self._change_held(job, change, repeated=False)]
 
     def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
         """End the runs of *jobs*, which succeeded; return those that were not ours any more."""
@@ -115,26 +137,43 @@ class MemoryStore:
         """Write how the runs of many jobs ended; return those that were not ours any more."""
         now, settings = self.clock.now(), self.settings
         changes = [(job, ending.change(job, now, settings)) for job, ending in endings]
-        return self._lost(changes, repeated=repeated)
+        return self._change_each(changes, repeated=repeated)
 
     def release(self, jobs: Sequence[Job], *, started: bool) -> list[Job]:
         """Hand back *jobs* that were not ended; return those that were not ours any more."""
         now, settings = self.clock.now(), self.settings
         changes = [(job, transitions.released(job, started=started, now=now, settings=settings)) for job in jobs]
-        return self._lost(changes)
+        return self._change_each(changes)
+
+    def rescue(self, *, by: str, limit: int = 50) -> list[Rescued]:
+        """Take back jobs whose lease is over."""
+        with self._changing:
+            return [self._take_back(job, by=by) for job in self._expired()[:limit]]
 
     def act(self, action: Action, job_id: JobId, **given: Any) -> Job:
         """Do *action* with one job and return it: as it is then, or as it was if it is gone. Raises StateError."""
         change = action.change(self.clock.now(), **given)
         with self._changing:
-            job = self._jobs.get(job_id)
+            job = self.get(job_id)
             if job is None or job.state not in action.stored_states:
                 raise action.refusal(job_id, None if job is None else job.state)
             self._write(job, change)
             return self._jobs.get(job_id, job)
 
-    def _lost(self, changes: Iterable[tuple[Job, Change]], *, repeated: bool = False) -> list[Job]:
-        """Make a change of each job; return those that were not ours, a deleted one only if *repeated*."""
+    def _expired(self) -> list[Job]:
+        now = self.clock.now()
+        return [job for job in self._jobs.values() if job.locked_until is not None and job.locked_until <= now]
+
+    def _take_back(self, job: Job, *, by: str) -> Rescued:
+        change = transitions.rescued(job, by=by, now=self.clock.now(), settings=self.settings)
+        self._write(job, change)
+        return Rescued.of(job, change)
+
+    def _change_each(self, changes: Iterable[tuple[Job, Change]], *, repeated: bool = False) -> list[Job]:
+        """Make a change of each job; return those that were not ours.
+
+        One that is left as by this very change counts as ours; where that is to be gone, only if *repeated*.
+        """
         return [
             job
             for job, change in changes
@@ -169,5 +208,17 @@ def through_bson(document: Document) -> Document:
     return bson.decode(bson.encode(document), _AS_STORED)
 
 
-def _is_reservable(job: Job, wanted: QueueSelector, now: datetime) -> bool:
-    return job.state == READY and job.run_at <= now and (not wanted.queues or job.queue in wanted.queues)
+def _is_reservable(job: Job, wanted: QueueSelector, *, now: datetime, beside: bool) -> bool:
+    if job.state != READY or (beside and job.losses >= ALONE_FROM_LOSSES):
+        return False
+    if wanted.only is not None and job.id != wanted.only:
+        return False
+    lowest = LOWEST_PRIORITY if wanted.min_priority is None else wanted.min_priority
+    highest = HIGHEST_PRIORITY if wanted.max_priority is None else wanted.max_priority
+    is_due = job.run_at <= now or wanted.only is not None
+    return is_due and lowest <= job.priority <= highest and (not wanted.queues or job.queue in wanted.queues)
+
+
+def _urgency(job: Job) -> tuple[Any, ...]:
+    """Sort jobs as the store does, and ids as MongoDB does: numbers, texts, ObjectIds."""
+    return job.priority, job.run_at, isinstance(job.id, ObjectId), isinstance(job.id, str), job.id

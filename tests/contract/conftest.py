@@ -1,4 +1,7 @@
-"""Stores to test: ``store`` runs a test twice, on mongomock and on a real server; ``server_store`` on the server."""
+"""Stores to test: ``store`` runs a test on mongomock, on a real server and on the memory of tests.
+
+``database_store`` leaves out the memory, and ``server_store`` is the server alone.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,6 +14,7 @@ from pymongo import MongoClient
 from mongojobs.core.settings import Settings
 from mongojobs.store.indexes import create_indexes
 from mongojobs.store.jobs import JobStore, open_store
+from mongojobs.testing.memory import MemoryStore
 from tests.support.clock import HeldClock
 from tests.support.spy import Spy
 
@@ -65,9 +69,22 @@ def server_store(client: MongoClient, clock: HeldClock, settings: Settings, spy:
     return store
 
 
-@pytest.fixture(params=["mongomock", "server"])
-def store(request: pytest.FixtureRequest) -> JobStore:
-    wanted: JobStore = request.getfixturevalue("mock_store" if request.param == "mongomock" else "server_store")
+@pytest.fixture
+def memory_store(clock: HeldClock, settings: Settings) -> MemoryStore:
+    return MemoryStore(clock, lambda: settings)
+
+
+@pytest.fixture(params=["mock_store", "server_store"], ids=["mongomock", "server"])
+def database_store(request: pytest.FixtureRequest) -> JobStore:
+    """A store with a collection, for tests that look into it or do something with many jobs."""
+    wanted: JobStore = request.getfixturevalue(request.param)
+    return wanted
+
+
+@pytest.fixture(params=["mock_store", "server_store", "memory_store"], ids=["mongomock", "server", "memory"])
+def store(request: pytest.FixtureRequest) -> JobStore | MemoryStore:
+    """What single jobs live in."""
+    wanted: JobStore | MemoryStore = request.getfixturevalue(request.param)
     return wanted
 
 

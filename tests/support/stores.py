@@ -6,15 +6,17 @@ from uuid import uuid4
 
 from mongojobs.core.job import Job
 from mongojobs.store.actions.job_actions import JobActions
+from mongojobs.store.documents import to_document
 from mongojobs.store.jobs import JobStore, QueueSelector
 from mongojobs.store.reader.job_reader import JobReader
+from mongojobs.testing.memory import MemoryStore
 
 MINUTE = timedelta(minutes=1)
 
 
-def actions(store: JobStore) -> JobActions:
+def actions(store: JobStore | MemoryStore) -> JobActions | MemoryStore:
     """Return what people do with the jobs of *store*."""
-    return JobActions(store.queries)
+    return store if isinstance(store, MemoryStore) else JobActions(store.queries)
 
 
 def reader(store: JobStore) -> JobReader:
@@ -22,7 +24,9 @@ def reader(store: JobStore) -> JobReader:
     return JobReader(store.queries)
 
 
-def reserve(store: JobStore, limit: int = 1, *, by: str = "worker", beside: bool = False, **wanted: Any) -> list[Job]:
+def reserve(
+    store: JobStore | MemoryStore, limit: int = 1, *, by: str = "worker", beside: bool = False, **wanted: Any
+) -> list[Job]:
     """Reserve up to *limit* of the *wanted* jobs under a fresh token for a minute."""
     return store.reserve(
         QueueSelector(**wanted),
@@ -34,7 +38,7 @@ def reserve(store: JobStore, limit: int = 1, *, by: str = "worker", beside: bool
     )
 
 
-def reserved(store: JobStore, job: Job, *, by: str = "worker") -> Job:
+def reserved(store: JobStore | MemoryStore, job: Job, *, by: str = "worker") -> Job:
     """Store *job* and reserve it."""
     store.insert(job)
     [held] = reserve(store, by=by)
@@ -42,8 +46,12 @@ def reserved(store: JobStore, job: Job, *, by: str = "worker") -> Job:
     return held
 
 
-def stored(store: JobStore, job: Job) -> dict[str, object]:
-    """Return the document of *job* as it is in the database."""
+def stored(store: JobStore | MemoryStore, job: Job) -> dict[str, object]:
+    """Return the document of *job* as it is in the database, or would be."""
+    if isinstance(store, MemoryStore):
+        found = store.get(job.id)
+        assert found is not None
+        return to_document(found)
     document = store.collection.find_one({"_id": job.id})
     assert document is not None
     return dict(document)

@@ -26,7 +26,7 @@ _SUCCESS = transitions.Succeeded()
 _COUNTERS: Final = ("attempts", "fence", "losses", "releases", "snoozes")
 
 
-class Ending:
+class Holding:
     """The part of the store for those who hold jobs."""
 
     def __init__(self, queries: Queries) -> None:

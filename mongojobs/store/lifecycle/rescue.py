@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from mongojobs.core import transitions
-from mongojobs.core.job import FAILED, READY, RUNNING, Document, JobId
+from mongojobs.core.change import Change
+from mongojobs.core.job import FAILED, READY, RUNNING, Document, Job, JobId
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.store import filters, indexes
 from mongojobs.store.documents import Update, damage, to_shown_job, to_update
@@ -27,6 +28,11 @@ class Rescued:
     locked_by: str
     losses: int
     failed: bool
+
+    @classmethod
+    def of(cls, job: Job, change: Change) -> Rescued:
+        """Return what the *change* that rescued *job* made of it."""
+        return cls(job.id, job.name, str(job.locked_by), change.sets["losses"], change.sets["state"] == FAILED)
 
 
 class Rescuing:
@@ -65,8 +71,7 @@ class Rescuing:
         guard = filters.expired_as_seen(document, now=now)
         if not self.collection.update_one(guard, to_update(change), hint=self._queries.by_id).matched_count:
             return None
-        losses, failed = change.sets["losses"], change.sets["state"] == FAILED
-        return Rescued(document["_id"], job.name, str(job.locked_by), losses, failed)
+        return Rescued.of(job, change)
 
 
 def as_damaged(document: Document, reason: str, *, now: datetime) -> Update:

@@ -18,7 +18,7 @@ from mongojobs.core.retry import ALONE_FROM_LOSSES
 from mongojobs.store import faults, filters, indexes
 from mongojobs.store.documents import Update, to_job, to_update
 from mongojobs.store.filters import RESERVE_ORDER, QueueSelector
-from mongojobs.store.lifecycle.end import Ending
+from mongojobs.store.lifecycle.end import Holding
 from mongojobs.store.lifecycle.rescue import as_damaged
 from mongojobs.store.queries import Quarantined, Queries
 
@@ -30,9 +30,9 @@ FIRST_DUE: Final = 100
 class Reserving:
     """The part of the store that finds the next jobs and locks them."""
 
-    def __init__(self, queries: Queries, ending: Ending) -> None:
+    def __init__(self, queries: Queries, holding: Holding) -> None:
         self._queries = queries
-        self._ending = ending
+        self._holding = holding
         self.collection = queries.collection
         self.clock = queries.clock
 
@@ -76,7 +76,7 @@ class Reserving:
         found = self._queries.find(query, index=indexes.RUNNING)
         jobs = sorted(self._readable(found), key=lambda job: (job.priority, job.run_at))
         until = self.clock.now() + lease
-        lost = {job.id for job in self._ending.renew(jobs, lease=lease)}
+        lost = {job.id for job in self._holding.renew(jobs, lease=lease)}
         return [dataclasses.replace(job, locked_until=until) for job in jobs if job.id not in lost]
 
     def is_suspect_next(self, wanted: QueueSelector) -> bool:

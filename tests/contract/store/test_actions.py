@@ -6,7 +6,6 @@ from bson import ObjectId
 from mongojobs.core.errors import StateError
 from mongojobs.core.job import STATES
 from mongojobs.core.job_filter import JobFilter
-from mongojobs.testing.memory import MemoryStore
 from tests.support.clock import START
 from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, actions
@@ -15,48 +14,24 @@ from tests.support.verbs import STARTS, STORED_STARTS, VERBS, fields_in, given
 REFUSED = [(action, state) for action in VERBS for state in STATES if state not in action.stored_states]
 
 
-@pytest.fixture
-def in_memory(clock, settings):
-    memory = MemoryStore(clock, lambda: settings)
-    return memory, memory
-
-
-@pytest.fixture
-def on_mongomock(mock_store):
-    return mock_store, actions(mock_store)
-
-
-@pytest.fixture
-def on_server(server_store):
-    return server_store, actions(server_store)
-
-
-@pytest.fixture(params=["in_memory", "on_mongomock", "on_server"])
-def stored(request):
-    """A store, and what does verbs with its jobs."""
-    return request.getfixturevalue(request.param)
-
-
 @pytest.mark.parametrize(("action", "state"), STORED_STARTS, ids=lambda part: getattr(part, "verb", part))
-def test_a_verb_does_with_a_job_what_its_change_says(stored, clock, action, state):
-    store, verbs = stored
+def test_a_verb_does_with_a_job_what_its_change_says(store, clock, action, state):
     job = a_job(state=state, run_at=START + MINUTE, attempts=3, retries=({"at": START, "by": "ann"},))
     store.insert(job)
 
-    done = verbs.act(action, job.id, **given(action))
+    done = actions(store).act(action, job.id, **given(action))
 
     changed = action.change(clock.now(), **given(action)).applied_to(job)
     assert (done, store.get(job.id)) == (changed or job, changed)
 
 
 @pytest.mark.parametrize(("action", "state"), REFUSED, ids=lambda part: getattr(part, "verb", part))
-def test_a_verb_refuses_a_job_in_another_state_and_says_what_to_do(stored, action, state):
-    store, verbs = stored
+def test_a_verb_refuses_a_job_in_another_state_and_says_what_to_do(store, action, state):
     job = a_job(state=state)
     store.insert(job)
 
     with pytest.raises(StateError) as refused:
-        verbs.act(action, job.id, **given(action))
+        actions(store).act(action, job.id, **given(action))
 
     what = action.phrase.format(f"the job {job.id}")
     assert str(refused.value) == f"cannot {what}, it is {state}: {action.remedies[state]}"
@@ -64,9 +39,9 @@ def test_a_verb_refuses_a_job_in_another_state_and_says_what_to_do(stored, actio
 
 
 @pytest.mark.parametrize("action", VERBS, ids=lambda action: action.verb)
-def test_a_verb_knows_no_job_that_is_not_there(stored, action):
+def test_a_verb_knows_no_job_that_is_not_there(store, action):
     with pytest.raises(StateError, match=r"no job .*: it never was"):
-        stored[1].act(action, ObjectId(), **given(action))
+        actions(store).act(action, ObjectId(), **given(action))
 
 
 @pytest.mark.parametrize(("action", "state"), STARTS, ids=lambda part: getattr(part, "verb", part))

@@ -20,6 +20,11 @@ OPERATORS = {
 }
 
 
+@pytest.fixture
+def store(database_store):
+    return database_store
+
+
 def a_full_job():
     entries = tuple({"at": START, "by": str(number)} for number in range(10))
     return a_job(deferred_since=START, deferred_reason="r", fence=1, finished_at=START, retries=entries)

@@ -24,7 +24,7 @@ from tests.support.endings import (
     SNOOZED,
 )
 from tests.support.jobs import a_job
-from tests.support.stores import MINUTE, actions, reader, reserve, reserved, stored
+from tests.support.stores import MINUTE, actions, reserve, reserved, stored
 
 LOCK = {"locked_at", "locked_by", "locked_until", "lock_token"}
 
@@ -61,20 +61,20 @@ class TestFormerOwner:
         assert stored(store, former) == before
 
     @pytest.mark.behaviour("X5", "X6")
-    def test_cannot_finish_renew_or_release_the_job_of_another(self, server_store, clock):
-        former = taken_over(server_store, clock)
-        before = stored(server_store, former)
+    def test_cannot_finish_renew_or_release_the_job_of_another(self, store, clock):
+        former = taken_over(store, clock)
+        before = stored(store, former)
 
         answers = [
-            server_store.finish([former]),
-            server_store.finish([former], repeated=True),
-            server_store.renew([former], lease=MINUTE),
-            server_store.release([former], started=False),
-            server_store.release([former], started=True),
+            store.finish([former]),
+            store.finish([former], repeated=True),
+            store.renew([former], lease=MINUTE),
+            store.release([former], started=False),
+            store.release([former], started=True),
         ]
 
         assert answers == [[former]] * 5
-        assert stored(server_store, former) == before
+        assert stored(store, former) == before
 
     @pytest.mark.behaviour("X19")
     def test_cannot_release_by_its_name(self, store, clock):
@@ -356,12 +356,12 @@ class TestReschedule:
         entry = store.get(held.id).errors[0]
         assert entry["error"] == entry["trace"] == text.replace("\ud800", "?")
 
-    def test_works_on_a_document_that_somebody_edited_while_it_ran(self, store):
-        held = reserved(store, a_job())
-        store.collection.update_one({"_id": held.id}, {"$set": {"attempts": "many", "errors": "none"}})
+    def test_works_on_a_document_that_somebody_edited_while_it_ran(self, database_store):
+        held = reserved(database_store, a_job())
+        database_store.collection.update_one({"_id": held.id}, {"$set": {"attempts": "many", "errors": "none"}})
 
-        assert store.end(held, ERRORED)
-        assert (store.get(held.id).attempts, len(store.get(held.id).errors)) == (1, 1)
+        assert database_store.end(held, ERRORED)
+        assert (database_store.get(held.id).attempts, len(database_store.get(held.id).errors)) == (1, 1)
 
 
 class TestFail:
@@ -520,8 +520,8 @@ class TestDefer:
         assert store.get(held.id).deferred_reason == "r"
 
     def test_is_forgotten_when_a_person_retries_the_job(self, store):
-        store.end(reserved(store, a_job()), Deferred("r", HOUR))
-        [job] = reader(store).find()
+        job = reserved(store, a_job())
+        store.end(job, Deferred("r", HOUR))
         actions(store).act(CANCEL, job.id)
 
         actions(store).act(RETRY, job.id)
@@ -551,13 +551,12 @@ class TestEndAll:
 
     ENDINGS = (ERRORED, GIVEN_UP, SNOOZED, DEFERRED, DISCARDED)
 
-    def test_writes_each_in_its_own_way(self, server_store):
-        server_store.insert_many([a_job() for _ in range(5)])
-        jobs = reserve(server_store, 5)
+    def test_writes_each_in_its_own_way(self, store):
+        jobs = [reserved(store, a_job()) for _ in self.ENDINGS]
 
-        lost = server_store.end_all([*zip(jobs, self.ENDINGS, strict=True)])
+        lost = store.end_all([*zip(jobs, self.ENDINGS, strict=True)])
 
-        now = [stored(server_store, job) for job in jobs]
+        now = [stored(store, job) for job in jobs]
         assert lost == []
         assert [document["state"] for document in now] == ["ready", "failed", "ready", "ready", "cancelled"]
         assert [(document["attempts"], document["snoozes"]) for document in now] == [
@@ -624,12 +623,12 @@ class TestRelease:
         assert store.release([held], started=True) == []
         assert store.get(held.id).releases == 2
 
-    def test_of_jobs_that_differ_in_their_count_counts_each(self, server_store):
-        server_store.insert_many([a_job(releases=releases) for releases in (0, 1, 2)])
-        held = [*reserve(server_store), *reserve(server_store), *reserve(server_store)]
+    def test_of_jobs_that_differ_in_their_count_counts_each(self, store):
+        store.insert_many([a_job(releases=releases) for releases in (0, 1, 2)])
+        held = [*reserve(store), *reserve(store), *reserve(store)]
 
-        assert server_store.release(held, started=True) == []
-        assert [(server_store.get(job.id).releases, server_store.get(job.id).state) for job in held] == [
+        assert store.release(held, started=True) == []
+        assert [(store.get(job.id).releases, store.get(job.id).state) for job in held] == [
             (1, "ready"),
             (2, "ready"),
             (3, "failed"),

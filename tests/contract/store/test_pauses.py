@@ -12,6 +12,11 @@ from tests.support.stores import MINUTE, reserve
 
 
 @pytest.fixture
+def store(database_store):
+    return database_store
+
+
+@pytest.fixture
 def pauses(store, clock):
     return PauseStore(store.collection, clock)
 

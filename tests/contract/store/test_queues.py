@@ -2,11 +2,18 @@
 
 from datetime import timedelta
 
+import pytest
+
 from mongojobs.app.operations import Operator
 from mongojobs.store.reader.job_reader import Count
 from tests.support.clock import START
 from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, reader, reserve
+
+
+@pytest.fixture
+def store(database_store):
+    return database_store
 
 
 def numbers_of(queue):

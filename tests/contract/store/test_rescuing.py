@@ -15,6 +15,10 @@ from tests.support.stores import MINUTE, actions, reader, reserve, reserved, sto
 
 
 class TestCountStuck:
+    @pytest.fixture
+    def store(self, database_store):
+        return database_store
+
     def test_counts_what_a_rescue_would_take_back(self, store, clock):
         for _ in range(3):
             reserved(store, a_job())
@@ -86,34 +90,34 @@ class TestRescue:
         assert (entry["worker"], entry["attempt"]) == ("dead", 0)
         assert "the worker dead was lost" in entry["error"]
 
-    def test_of_one_job_by_two_workers_counts_one_loss(self, store, clock, monkeypatch):
-        held = reserved(store, a_job())
+    def test_of_one_job_by_two_workers_counts_one_loss(self, database_store, clock, monkeypatch):
+        held = reserved(database_store, a_job())
         clock.advance(minutes=2)
-        take_back = store._rescuing._take_back
+        take_back = database_store._rescuing._take_back
 
         def overtaken(document, **context):
             take_back(document, **context)
             return take_back(document, **context)
 
-        monkeypatch.setattr(store._rescuing, "_take_back", overtaken)
+        monkeypatch.setattr(database_store._rescuing, "_take_back", overtaken)
 
-        assert store.rescue(by="late") == []
-        assert store.get(held.id).losses == 1
+        assert database_store.rescue(by="late") == []
+        assert database_store.get(held.id).losses == 1
 
-    def test_leaves_a_job_that_was_reserved_anew_since_it_was_seen(self, store, clock, monkeypatch):
-        held = reserved(store, a_job())
+    def test_leaves_a_job_that_was_reserved_anew_since_it_was_seen(self, database_store, clock, monkeypatch):
+        held = reserved(database_store, a_job())
         clock.advance(minutes=2)
-        take_back = store._rescuing._take_back
+        take_back = database_store._rescuing._take_back
 
         def overtaken(document, **context):
             take_back(document, **context)
-            reserve(store, by="new")
+            reserve(database_store, by="new")
             return take_back(document, **context)
 
-        monkeypatch.setattr(store._rescuing, "_take_back", overtaken)
-        store.rescue(by="late")
+        monkeypatch.setattr(database_store._rescuing, "_take_back", overtaken)
+        database_store.rescue(by="late")
 
-        job = store.get(held.id)
+        job = database_store.get(held.id)
         assert (job.state, job.locked_by, job.losses) == ("running", "new", 1)
 
     def test_takes_no_more_than_asked_for(self, server_store, clock):
@@ -124,13 +128,13 @@ class TestRescue:
         assert [len(server_store.rescue(by="w", limit=2)) for _ in range(4)] == [2, 2, 1, 0]
 
     @pytest.mark.parametrize("damage", [{"losses": "x"}, {"errors": "x"}, {"attempts": None}, {"name": 1}])
-    def test_works_on_a_document_that_somebody_edited(self, store, clock, damage):
-        held = reserved(store, a_job())
-        store.collection.update_one({"_id": held.id}, {"$set": damage})
+    def test_works_on_a_document_that_somebody_edited(self, database_store, clock, damage):
+        held = reserved(database_store, a_job())
+        database_store.collection.update_one({"_id": held.id}, {"$set": damage})
         clock.advance(minutes=2)
 
-        assert len(store.rescue(by="w")) == 1
-        assert stored(store, held)["state"] == "ready"
+        assert len(database_store.rescue(by="w")) == 1
+        assert stored(database_store, held)["state"] == "ready"
 
     def test_leaves_the_rest_of_the_history_alone(self, store, clock):
         job = a_job()

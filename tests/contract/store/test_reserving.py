@@ -190,6 +190,10 @@ class TestReserve:
 class TestASuspect:
     """A job that lost two workers, which only a process that holds nothing may take."""
 
+    @pytest.fixture
+    def store(self, database_store):
+        return database_store
+
     @pytest.mark.parametrize(
         ("job", "is_next"),
         [
@@ -277,6 +281,10 @@ class TestReserveUnderThreads:
 
 class TestReserveOfDamagedDocuments:
     """Guarantee I10: that document alone is set aside with a reason, and the others are found."""
+
+    @pytest.fixture
+    def store(self, database_store):
+        return database_store
 
     @pytest.mark.parametrize(
         ("damage", "reason"),
@@ -402,13 +410,13 @@ class TestAdopt:
 
     def test_leaves_out_what_was_taken_back_meanwhile(self, server_store, clock, monkeypatch):
         held = reserved(server_store, a_job())
-        renew = server_store._ending.renew
+        renew = server_store._holding.renew
 
         def overtaken(jobs, *, lease):
             server_store.collection.update_one({"_id": held.id}, {"$set": {"lock_token": "another"}})
             return renew(jobs, lease=lease)
 
-        monkeypatch.setattr(server_store._ending, "renew", overtaken)
+        monkeypatch.setattr(server_store._holding, "renew", overtaken)
 
         assert server_store.adopt(held.lock_token, lease=MINUTE) == []
 
@@ -421,6 +429,10 @@ class TestAdopt:
 
 
 class TestEarliestRunAt:
+    @pytest.fixture
+    def store(self, database_store):
+        return database_store
+
     def test_is_when_the_next_job_will_be_due(self, store):
         times = [START + timedelta(minutes=minutes) for minutes in (9, 3, 5)]
         store.insert_many([a_job(run_at=START), *(a_job(run_at=run_at) for run_at in times)])

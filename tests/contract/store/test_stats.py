@@ -18,6 +18,11 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
+def store(database_store):
+    return database_store
+
+
+@pytest.fixture
 def stats(store, clock):
     return StatsStore(store.collection, clock, Settings())
 

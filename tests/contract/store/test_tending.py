@@ -33,6 +33,10 @@ class TestGet:
 
 
 class TestFind:
+    @pytest.fixture
+    def store(self, database_store):
+        return database_store
+
     def test_gives_the_jobs_of_a_state_the_newest_first(self, store):
         jobs = [a_failed_job(finished_at=START + timedelta(seconds=n)) for n in (2, 3, 1)]
         store.insert_many([*jobs, a_job()])
@@ -105,13 +109,13 @@ class TestRetry:
         found = [server_store.get(job.id).retries for job in jobs]
         assert [retries[-1]["by"] for retries in found] == ["$olga", "$olga"]
 
-    def test_keeps_the_last_ten(self, server_store):
-        job = a_stored_failure(server_store)
+    def test_keeps_the_last_ten(self, store):
+        job = a_stored_failure(store)
         for number in range(12):
-            actions(server_store).act(RETRY, job.id, by=str(number))
-            actions(server_store).act(CANCEL, job.id)
+            actions(store).act(RETRY, job.id, by=str(number))
+            actions(store).act(CANCEL, job.id)
 
-        assert [retry["by"] for retry in server_store.get(job.id).retries] == [str(n) for n in range(2, 12)]
+        assert [retry["by"] for retry in store.get(job.id).retries] == [str(n) for n in range(2, 12)]
 
     def test_of_a_failed_job_gives_it_all_its_attempts_again(self, store, clock):
         held = reserved(store, a_job(attempts=24, losses=1, releases=1, snoozes=1))
@@ -201,6 +205,10 @@ class TestDelete:
 
 
 class TestClear:
+    @pytest.fixture
+    def store(self, database_store):
+        return database_store
+
     @pytest.fixture
     def filled(self, store):
         store.insert_many(

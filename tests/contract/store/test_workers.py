@@ -15,6 +15,11 @@ STATUS = WorkerStatus(
 
 
 @pytest.fixture
+def store(database_store):
+    return database_store
+
+
+@pytest.fixture
 def workers(store, clock):
     return WorkerStore(store.collection, clock, Settings(lease=60))
 

@@ -5,6 +5,7 @@ import re
 from typing import get_args
 
 from mongojobs.core import transitions
+from mongojobs.core.actions import ACTIONS
 from mongojobs.core.job import ErrorText
 from mongojobs.core.limits import KEPT_ENTRIES, LONGEST_ERROR, LONGEST_TRACE
 from mongojobs.core.settings import Settings
@@ -22,6 +23,11 @@ class TestTheTable:
         own = [name for name, function in functions if function.__module__ == transitions.__name__]
         public = [name for name in own if not name.startswith("_")]
         assert sorted(named) == sorted([*public, *(ending.__name__ for ending in get_args(Ending))])
+
+    def test_names_every_verb_of_people(self):
+        rows = re.findall(r"^[a-z, ]+?  +([a-z ]+?)  .*``core\.actions``$", inspect.getdoc(transitions), re.MULTILINE)
+
+        assert sorted(rows) == sorted(verb.replace("_", " ") for verb in ACTIONS)
 
 
 def test_each_kind_of_ending_is_among_those_that_the_tests_try():

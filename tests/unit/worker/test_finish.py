@@ -23,6 +23,7 @@ from mongojobs.worker.finish import Finisher, Result
 from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.outage import Outage
 from tests.support.clock import START
+from tests.support.endings import ENDINGS
 from tests.support.waiting import eventually
 from tests.support.worker_parts import AWAY, REFUSED, UNSTORABLE, FakeStore, Told, a_held, seconds
 
@@ -132,6 +133,14 @@ class TestAGroup:
         assert len(store.called("finish")) == 1
         assert [ending for _, ending in store.called("end")] == ends
         assert in_flight.is_empty()
+
+    @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS.keys())
+    def test_is_told_of_however_the_run_ended(self, finisher, in_flight, told, ending):
+        [result] = submit(finisher, in_flight, ending)
+
+        finisher.flush()
+
+        assert {notice.job.id for notice in told.notices} == {result.held.job.id}
 
     def test_writes_all_that_did_not_succeed_in_one_go(self, finisher, in_flight, store, told):
         ends = (FAILED, Snoozed(seconds(1)), Discarded("why"), DESTROYED, CRASHED)
