@@ -2,6 +2,21 @@
 
 ``group.delay.update_users()`` or ``send_receipt.delay(order.id)`` stores a call as a job; ``mongojobs work`` runs it.
 The names below are loaded at first use, so that importing the package is cheap.
+
+The rooms, from the bottom up; each imports only from those above it in this list:
+
+- ``version``: its number
+- ``core``: what every other room speaks of: jobs, settings, errors, notices
+- ``process``: signals, children, memory: what belongs to the process
+- ``store``: every call of MongoDB
+- ``payload``: from a call in Python to a stored value, and back
+- ``enqueuing``: from ``delay`` to a stored job
+- ``worker``: reserves jobs, runs them and stores how they ended
+- ``plugins``: log, metrics, tracing and probes, which listen
+- ``app``: joins the parts, and what people do with jobs
+- ``cli``: the command line
+- ``web``: the dashboard
+- ``testing``: for the tests of apps
 """
 
 from __future__ import annotations

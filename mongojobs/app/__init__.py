@@ -1,4 +1,16 @@
-"""Where the parts are joined: an app has settings, a connection, a store and plugins."""
+"""Where the parts are joined: an app has settings, a connection, a store and plugins.
+
+- ``mongojobs``: the class ``MongoJobs``, and the default app
+- ``connections``: finds the MongoDB that holds the jobs, and connects to it
+- ``operations``: what people and their tools do with jobs, queues and workers
+- ``worker``: the worker of an app
+- ``declarations``: which jobs the imported code declares
+- ``pyproject``: the settings in ``pyproject.toml``
+- ``why``: why a job has not run
+- ``run_again``: enqueues the call of a job once more
+- ``dashboard``: what the dashboard asks besides
+- ``doctor``: what is wrong, and what to do about it
+"""
 
 from mongojobs.app.mongojobs import MongoJobs, configure, default_app
 from mongojobs.app.worker import Worker

@@ -118,6 +118,21 @@ def open_connections(
         raise
 
 
+def peek_at_queues(settings: Settings, environ: Mapping[str, str], *, within: timedelta) -> list[str]:
+    """Return the queues in which jobs are ready. Raises ConfigurationError, DatabaseError.
+
+    The way to the jobs must be in the settings or in *environ*: the app, which may connect as well, is not asked.
+    """
+    link = find_link(settings, environ)
+    link.client.close()
+    client = clients.open_client(link.address or "", link.options, pool_size=1, patience=within)
+    try:
+        with time_limit(within.total_seconds()):
+            return open_store(client, link.database, settings).ready_queues()
+    finally:
+        client.close()
+
+
 def _find_server(client: Client, patience: timedelta | None) -> None:
     try:
         clients.find_server(client, patience)

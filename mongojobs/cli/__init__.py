@@ -1,5 +1,9 @@
 """The command line: it parses, calls and prints, and nothing else.
 
-The modules of the commands are light: what knows the driver is imported inside of functions, so that
-``mongojobs --help`` answers at once.
+``main.COMMANDS`` names the module of each command. They are light: what knows the driver is imported inside of
+functions, so that ``mongojobs --help`` answers at once.
+
+- ``main``: the group of all commands
+- ``shared``: what the commands share
+- ``work``: how a worker's process is started, watched and ended
 """

@@ -1,1 +1,13 @@
-"""From a call in the app to a stored job."""
+"""From a call in the app to a stored job.
+
+- ``functions``: the decorator ``job``
+- ``proxy``: ``delay`` for methods
+- ``asynchronous``: ``handle_asynchronously``
+- ``documents``: ``Delayable`` and ``DelayedJob``, MongoEngine's side
+- ``declarations``: what a declaration may say
+- ``options``: the options of an enqueue
+- ``current``: the app that enqueues
+- ``enqueuer``: stores the job, or runs it at once
+- ``enqueue_hook``: the ``enqueue`` hook of a job object
+- ``inline``: runs a job at once, in the caller
+"""

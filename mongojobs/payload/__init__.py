@@ -1,1 +1,14 @@
-"""From a call in Python to a sub-document, and back: values, references to documents, and kinds of calls."""
+"""From a call in Python to a sub-document, and back.
+
+- ``registry``: the jobs and classes that are declared
+- ``hints``: the classes that type hints name
+- ``precedence``: which value applies where several places say one
+- ``calls``: what can be a job, and how it is run
+- ``values``: Python values to BSON and back
+- ``documents``: MongoEngine documents as references
+- ``arguments``: the stored arguments by their names, and which are secret
+- ``masking``: takes secrets out of texts
+- ``renderings``: the texts in which a secret may stand
+- ``show``: a stored call for people
+- ``search``: finds stored calls by an argument
+"""

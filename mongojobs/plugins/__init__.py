@@ -1,1 +1,12 @@
-"""Plugins: what listens to the lifecycle of jobs and workers."""
+"""Plugins: what listens to the lifecycle of jobs and workers.
+
+- ``log``: all wording of the log
+- ``formats``: log lines as text, logfmt or JSON
+- ``output``: where log lines go
+- ``prometheus``: metrics of a process
+- ``prometheus_queues``: metrics of queues and workers
+- ``opentelemetry``: spans and metrics
+- ``otel_names``: the names of OpenTelemetry's conventions
+- ``probes``: a small HTTP server for health checks
+- ``heartbeat_file``: a file for health checks without a port
+"""

@@ -1,1 +1,10 @@
-"""What belongs to the process and not to a worker in it: signals, children of a supervisor, copies, memory."""
+"""What belongs to the process and not to a worker in it.
+
+- ``signals``: handed to the worker, or held back
+- ``supervisor``: keeps several worker processes alive
+- ``identity``: which process it is, beyond its number
+- ``copies``: processes that a job forks off
+- ``memory``: how much it uses
+- ``cpu_load``: how busy it is
+- ``green_threads``: gevent and eventlet, which a worker cannot do with
+"""

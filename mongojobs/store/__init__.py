@@ -1,1 +1,19 @@
-"""Every MongoDB call: jobs, workers and queues as documents, indexes, clients."""
+"""Every MongoDB call.
+
+- ``jobs``: the store of jobs, and the table of their transitions
+- ``lifecycle``: the transitions: insert, reserve, end, rescue
+- ``actions``: what people do with jobs
+- ``reader``: what people ask about jobs
+- ``queries``: asks the collection by the right index
+- ``filters``: query filters that have a meaning
+- ``documents``: jobs as documents
+- ``reading``: reads documents that anybody may have written
+- ``indexes``: each index with the query it serves
+- ``workers``: the workers that are alive
+- ``pauses``: paused queues
+- ``stats``: what workers did
+- ``stream``: tells an idle worker of new jobs
+- ``clients``: connections, and what kind of server answers
+- ``faults``: what an error of the database means
+- ``time_limits``: how long the database may take
+"""

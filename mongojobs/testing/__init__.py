@@ -11,6 +11,13 @@
         drain()
 
 The names are loaded at first use, so that pytest may load the plugin in every run.
+
+- ``assertions``: what is enqueued
+- ``expectation``: what a test expects, and how a job differs
+- ``draining``: runs the jobs
+- ``modes``: where jobs go meanwhile
+- ``memory``: the queue of ``fake`` mode
+- ``plugin``: fixtures and a marker for pytest
 """
 
 from __future__ import annotations

@@ -2,6 +2,22 @@
 
 It needs the extra ``web``: ``pip install mongojobs[web]``. ``mongojobs web`` serves it alone, and ``wsgi_app`` makes it
 part of the app's own site.
+
+- ``app``: the WSGI application
+- ``routes``: which address leads to which view
+- ``pages``: the views
+- ``context``: one request, and what a page may ask
+- ``render``: templates
+- ``wording``: values in words
+- ``search``: what people type to find jobs
+- ``charts``: columns of figures
+- ``cache``: answers that are kept for some seconds
+- ``ids``: the ids of jobs in addresses
+- ``auth``: users, basic authentication, the site's login
+- ``security``: keeps other sites out
+- ``serving``: ``mongojobs web``
+- ``flask``: for Flask
+- ``django``: for Django
 """
 
 from __future__ import annotations

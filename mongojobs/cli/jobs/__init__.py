@@ -1,1 +1,7 @@
-"""``mongojobs jobs``: the commands that look at jobs and those that change them, and how jobs are printed."""
+"""``mongojobs jobs``.
+
+- ``command``: the group, and the commands that show jobs or run one
+- ``actions``: the commands that change jobs, made from the table of verbs
+- ``declared``: the jobs that the app declares
+- ``printing``: how jobs are shown
+"""

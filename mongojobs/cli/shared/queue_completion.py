@@ -31,7 +31,7 @@ def complete_queues(context: click.Context, _parameter: click.Parameter, incompl
 
 
 def _queues(context: click.Context) -> list[str]:
-    from mongojobs.app.completion import peek_at_queues
+    from mongojobs.app.connections import peek_at_queues
     from mongojobs.core.settings import Settings
 
     try:

@@ -1,1 +1,15 @@
-"""``mongojobs work``: the command, one worker or several under a supervisor, and what tells others how they are."""
+"""``mongojobs work``: from its flags to its exit status.
+
+- ``command``: ``work`` and ``workoff``
+- ``options``: their flags, and the values of these
+- ``worker``: one worker in this process
+- ``supervised``: several processes under a supervisor
+- ``own_command``: the commands of the children, made from our own
+- ``launch``: starts a daemon, and waits until it works
+- ``pidfile``: the file that a daemon holds while it runs
+- ``readiness``: tells the one who started it that the worker works
+- ``probes``: what a worker answers on its probe port
+- ``worker_log``: where a worker logs to
+- ``exit``: how the process ends
+- ``run_here``: one job in the foreground, perhaps with a debugger
+"""

@@ -1,7 +1,8 @@
 """What an app and its workers are told.
 
-``settings`` declares each setting, ``parsing`` reads their values, ``sources`` finds them in flags, environment and
-files.
+- ``settings``: declares each setting
+- ``parsing``: reads their values
+- ``sources``: finds them in flags, environment and files
 """
 
 from mongojobs.core.settings.settings import Settings, explanation

@@ -1,1 +1,6 @@
-"""Values in words: times, durations, names, and what people type."""
+"""Values in words.
+
+- ``durations``: ``90s``, ``15m``, ``7d``
+- ``wording``: times, numbers and printable texts for people
+- ``naming``: the public names of classes and functions
+"""

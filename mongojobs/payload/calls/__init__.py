@@ -1,1 +1,7 @@
-"""Calls: what can be a job, how it is stored as a handler, and how it is run."""
+"""Calls: what can be a job, how it is stored, and how it is run.
+
+- ``kinds``: a call of a function, a method, a class method, an object
+- ``handler``: from a call to the stored ``handler`` and back
+- ``methods``: which methods can be jobs, and how a call fits a signature
+- ``invoke``: runs a call with its hooks
+"""

@@ -1,1 +1,5 @@
-"""MongoEngine documents in payloads: stored as references, and where they live."""
+"""MongoEngine documents in payloads.
+
+- ``references``: stored as references, loaded fresh
+- ``locations``: where a document lives
+"""

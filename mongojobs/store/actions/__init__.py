@@ -1,1 +1,5 @@
-"""What people do with jobs: with one, and with many."""
+"""What people do with jobs.
+
+- ``job_actions``: with one, or with all that match
+- ``sweep``: walks through many jobs, some thousand at a time
+"""
