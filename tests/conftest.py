@@ -40,8 +40,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return how many processes run tests beside each other: tests wait a lot. A server that was given is for one."""
-    return 0 if os.environ.get("MONGOJOBS_TEST_URI") else max((os.cpu_count() or 2) * 3 // 2, 2)
+    """Return how many processes run tests beside each other: more than cores, as tests wait a lot.
+
+    Each takes a GB with its server. One that was given is for one process, since tests let servers fail.
+    """
+    if os.environ.get("MONGOJOBS_TEST_URI"):
+        return 0
+    return min(max((os.cpu_count() or 2) * 3 // 2, 2), 8)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
