@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from mongojobs.core.clock import elapsed_seconds
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import CallbackRaised, DatabaseAway, JobLost
 from mongojobs.core.settings import Settings
@@ -50,16 +51,6 @@ def beating(store, told, monkeypatch):
         assert not thread.is_alive()
 
 
-def hangs_for(seconds):
-    """Return an answer of the store that comes late, and names no lost job."""
-
-    def answer():
-        threading.Event().wait(seconds)
-        return []
-
-    return answer
-
-
 class TestTheHeartbeat:
     @pytest.mark.behaviour("X6")
     def test_renews_all_that_is_held(self, store, beating):
@@ -77,7 +68,7 @@ class TestTheHeartbeat:
     def test_asks_nothing_while_nothing_is_held(self, store, beating):
         beats = []
 
-        beating(holdings_of(), beat=lambda: beats.append(1))
+        beating(holdings_of(), beat=lambda: beats.append(1), lease=0.1)
         eventually(lambda: len(beats) >= 3)
 
         assert store.calls == []
@@ -105,15 +96,19 @@ class TestTheHeartbeat:
         eventually(lambda: told.of(JobLost))
         assert held.is_given_up
 
-    def test_renews_again_at_once_when_the_answer_took_most_of_the_lease(self, store, beating):
-        held = a_held(expires_in=5)
+    def test_renews_again_at_once_when_the_answer_took_most_of_the_lease(self, store, told, monkeypatch):
+        held = a_held()
         in_flight = holdings_of(held)
         in_flight.take(is_async=False)
-        store.on("renew", hangs_for(0.9), [])
+        now = [elapsed_seconds()]
+        monkeypatch.setattr(heartbeat_module, "elapsed_seconds", lambda: now[0])
+        reporter = Reporter(told, "worker")
+        one = Heartbeat(store, in_flight, reporter, Settings(heartbeat=500, lease=1000), Outage(reporter))
+        store.on("renew", lambda: now.append(now.pop() + 900) or [])
 
-        beating(in_flight, heartbeat=0.5, lease=1)
-        eventually(lambda: len(store.called("renew")) >= 2, seconds=1.2)
+        seconds_to_wait = one._turn()
 
+        assert seconds_to_wait == 0
         assert not held.lost
 
     def test_believes_the_database_when_it_still_holds_an_expired_lock(self, store, told, beating):
