@@ -18,8 +18,8 @@ _WITHOUT_VALUE: Final[dict[str, Any]] = {one.name: one.default for one in datacl
 class Change:
     """What becomes of a job: its fields, by their names in ``Job``, and what happens to each; or that it is deleted.
 
-    ``adds`` raises a counter by so much, ``lowers`` sets a time unless an earlier one is there. ``pushes`` adds an
-    entry to a history, of which the last ones are kept, and goes with ``sets`` and ``unsets`` only.
+    ``adds`` raises a counter by so much, ``lowers`` sets a time unless an earlier one is there, and ``pushes`` adds an
+    entry to a history, of which the last ones are kept.
     """
 
     sets: Mapping[str, Any] = field(default_factory=dict)

@@ -111,10 +111,7 @@ def to_update(change: Change, *, is_real: bool = True) -> Update:
     """
     sets = {field: _stored(field, value) for field, value in change.sets.items()}
     if change.pushes and is_real:
-        literals = {field: {"$literal": value} for field, value in sets.items()}
-        pushed = {field: _pushed(field, entry) for field, entry in change.pushes.items()}
-        taken_away: list[Document] = [{"$unset": list(change.unsets)}] if change.unsets else []
-        return [{"$set": literals | pushed}, *taken_away]
+        return _stages(change, sets)
     update = {
         "$set": sets,
         "$unset": dict.fromkeys(change.unsets, ""),
@@ -241,6 +238,16 @@ def _stored(field: str, value: Any) -> Any:
     if field in _DURATIONS:
         return milliseconds(value)
     return list(value) if field in _LISTS else value
+
+
+def _stages(change: Change, sets: Document) -> list[Document]:
+    """Return *change* as stages, in which no value is taken for an expression; *sets* is what it sets, as stored."""
+    fields: Document = {field: {"$literal": value} for field, value in sets.items()}
+    fields |= {field: {"$add": [f"${field}", number]} for field, number in change.adds.items()}
+    fields |= {field: {"$min": [f"${field}", moment]} for field, moment in change.lowers.items()}
+    fields |= {field: _pushed(field, entry) for field, entry in change.pushes.items()}
+    taken_away: list[Document] = [{"$unset": list(change.unsets)}] if change.unsets else []
+    return [{"$set": fields}, *taken_away]
 
 
 def _pushed(field: str, entry: Mapping[str, Any]) -> Document:

@@ -338,13 +338,15 @@ class TestEveryQueue:
         assert drain() == (1, 0)
 
 
-@pytest.mark.parametrize(
-    ("store", "method"),
-    [
-        *((JobStore, method) for method in ("insert", "insert_many", "get", "finish", "end", "end_all", "release")),
-        (JobActions, "act"),
-    ],
-)
+MEMORY_METHODS = [
+    (store, method)
+    for store in (JobStore, JobActions)
+    for method, _ in inspect.getmembers(store, inspect.isfunction)
+    if hasattr(MemoryStore, method) and not method.startswith("_")
+]
+
+
+@pytest.mark.parametrize(("store", "method"), MEMORY_METHODS)
 def test_memory_takes_what_the_store_takes(store, method):
     """A finisher gets a ``MemoryStore`` in place of the ``JobStore`` that it asks for."""
     ours = inspect.signature(getattr(MemoryStore, method)).parameters.values()
