@@ -14,10 +14,11 @@ from mongojobs.core.settings import Settings, explanation
 from mongojobs.core.words.durations import format_duration
 from mongojobs.core.words.wording import NONE
 from mongojobs.store import clients
+from mongojobs.store.reader.counts import Count
 from mongojobs.store.reader.failures import FailureGroup
-from mongojobs.store.reader.job_reader import Count, QueueStatus
-from mongojobs.store.reader.server import Server, server
-from mongojobs.store.reader.waiting import DeferredName, Waiting, WaitingJobs
+from mongojobs.store.reader.queues import QueueStatus
+from mongojobs.store.reader.server import Server
+from mongojobs.store.reader.waiting import DeferredName, Waiting
 from mongojobs.store.time_limits import time_limit
 from mongojobs.store.workers import WorkerStatus
 
@@ -69,7 +70,7 @@ def place(app: MongoJobs) -> str:
 def what_waits(app: MongoJobs, *, limit: int) -> Waiting:
     """Return the *limit* jobs that have been due for the longest time, by name. Raises StoreUnavailableError."""
     with plain_errors():
-        return WaitingJobs(app.store.queries).by_name(most=limit)
+        return app.reader.waiting(limit=limit)
 
 
 def what_is_deferred(app: MongoJobs, *, limit: int) -> list[DeferredName]:
@@ -78,7 +79,7 @@ def what_is_deferred(app: MongoJobs, *, limit: int) -> list[DeferredName]:
     Raises StoreUnavailableError.
     """
     with plain_errors():
-        return WaitingJobs(app.store.queries).deferred(most=limit)
+        return app.reader.deferred(limit=limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def what_is_known(app: MongoJobs, *, limit: int) -> Known:
 def where_kept(app: MongoJobs) -> Server:
     """Return what keeps the jobs. Raises StoreUnavailableError."""
     with plain_errors():
-        return server(app.store.collection)
+        return app.reader.server()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,11 @@ from mongojobs.store.faults import DatabaseError, is_refused, unavailable
 from mongojobs.store.indexes import IndexReport, check_indexes, create_indexes
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.pauses import Pause, PauseStore
+from mongojobs.store.reader.counts import ALL, MOST_COUNTED, Count
 from mongojobs.store.reader.failures import FailureGroup
-from mongojobs.store.reader.job_reader import ALL, MOST_COUNTED, Count, JobPage, JobReader, QueueStatus
+from mongojobs.store.reader.job_reader import JobReader
+from mongojobs.store.reader.pages import JobPage
+from mongojobs.store.reader.queues import QueueStatus
 from mongojobs.store.stats import StatsStore
 from mongojobs.store.workers import WorkerStatus, WorkerStore
 
@@ -117,12 +120,12 @@ class Operating:
     @plain_errors()
     def count(self, job_filter: JobFilter = ALL, *, limit: int | None = MOST_COUNTED) -> Count:
         """Return how many jobs match, counted up to *limit*; None: exactly, however long that takes."""
-        return self.reader.count(job_filter, most=limit)
+        return self.reader.count(job_filter, limit=limit)
 
     @plain_errors()
     def counts(self, job_filter: JobFilter = ALL, *, limit: int = MOST_COUNTED) -> dict[ShownState, Count]:
         """Return how many jobs that match are in each state, counted up to *limit*; furthest in the one it names."""
-        return self.reader.counts(job_filter, most=limit)
+        return self.reader.counts(job_filter, limit=limit)
 
     @plain_errors()
     def count_for(self, verb: Verb, job_filter: JobFilter) -> int:
@@ -130,7 +133,7 @@ class Operating:
 
         Raises FilterError.
         """
-        return sum(self.reader.count(part, most=None).number for part in ACTIONS[verb].among(job_filter))
+        return sum(self.reader.count(part, limit=None).number for part in ACTIONS[verb].among(job_filter))
 
     @plain_errors()
     def failures(self, *, latest: int = 1000, queue: str | None = None) -> list[FailureGroup]:
@@ -256,7 +259,7 @@ class Operating:
     def queues(self, *, limit: int = MOST_COUNTED) -> list[QueueStatus]:
         """Return the queues that have jobs or are paused, by name, with at most *limit* counted in each."""
         now, pauses = self.store.clock.now(), {pause.queue: pause for pause in self.pauses.all()}
-        counted = self.reader.queue_counts(sorted({*self.reader.known_queues(), *pauses}), most=limit)
+        counted = self.reader.queue_counts(sorted({*self.reader.known_queues(), *pauses}), limit=limit)
         return [
             QueueStatus(
                 queue=counts.queue,
@@ -270,7 +273,9 @@ class Operating:
     @plain_errors()
     def report(self, *, limit: int = MOST_COUNTED) -> Report:
         """Return all queues and how many jobs are in each state, with at most *limit* counted of each."""
-        return Report(queues=self.queues(limit=limit), counts=self.reader.counts(most=limit), at=self.store.clock.now())
+        return Report(
+            queues=self.queues(limit=limit), counts=self.reader.counts(limit=limit), at=self.store.clock.now()
+        )
 
     @plain_errors()
     def queue_names(self) -> list[str]:

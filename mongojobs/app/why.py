@@ -11,7 +11,7 @@ from mongojobs.core.job import Job
 from mongojobs.core.retry import ALONE_FROM_LOSSES
 from mongojobs.core.words.durations import format_duration
 from mongojobs.store.pauses import Pause
-from mongojobs.store.reader.job_reader import Count
+from mongojobs.store.reader.counts import Count
 from mongojobs.store.workers import WorkerStatus
 
 ReasonKind = Literal[

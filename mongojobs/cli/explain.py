@@ -26,14 +26,13 @@ def explain(context: click.Context, /, *, flags: dict[str, Any], as_json: bool) 
     missing.
     """
     from mongojobs.store.filters import QueueSelector
-    from mongojobs.store.reader.explain import explain_reserve
 
     with open_database(context.obj, flags) as database:
         settings = database.store.settings
         wanted = QueueSelector(
             queues=settings.queues, min_priority=settings.min_priority, max_priority=settings.max_priority
         )
-        plan = explain_reserve(database.store.queries, wanted)
+        plan = database.operator.reader.explain_reserve(wanted)
     if as_json:
         print_json({**asdict(plan), "good": plan.is_good})
     else:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from mongojobs.core.job_filter import ShownState
     from mongojobs.store.pauses import Pause
-    from mongojobs.store.reader.job_reader import Count, QueueStatus
+    from mongojobs.store.reader.counts import Count
+    from mongojobs.store.reader.queues import QueueStatus
 
 QUEUE_STATES: Final[tuple[ShownState, ...]] = ("ready", "scheduled", "running", "failed")
 QUEUE_COLUMNS: Final = (

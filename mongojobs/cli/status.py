@@ -27,7 +27,7 @@ from mongojobs.cli.workers import said_by
 
 if TYPE_CHECKING:
     from mongojobs.app.operations import Report
-    from mongojobs.store.reader.job_reader import Count
+    from mongojobs.store.reader.counts import Count
     from mongojobs.store.workers import WorkerStatus
 
 _WORKERS: Final = (

@@ -14,7 +14,7 @@ from typing import Final
 
 from mongojobs.core.errors import ExtraMissingError
 from mongojobs.core.job_filter import ShownState
-from mongojobs.store.reader.job_reader import QueueStatus
+from mongojobs.store.reader.queues import QueueStatus
 from mongojobs.store.workers import WorkerStatus
 
 try:

@@ -1,11 +1,13 @@
 """Every MongoDB call.
 
-- ``jobs``: the store of jobs, and the table of their transitions
+- ``jobs``: the life of a job, for those who enqueue and for workers
 - ``lifecycle``: the transitions: insert, reserve, end, rescue
 - ``actions``: what people do with jobs
 - ``reader``: what people ask about jobs
 - ``queries``: asks the collection by the right index
 - ``filters``: query filters that have a meaning
+- ``selections``: from a filter of people to queries
+- ``positions``: places in the order of an index
 - ``documents``: jobs as documents
 - ``reading``: reads documents that anybody may have written
 - ``indexes``: each index with the query it serves

@@ -105,3 +105,12 @@ def expired_as_seen(document: Document, *, now: datetime) -> Document:
         "lock_token": document["lock_token"],
         "locked_until": {"$lte": now},
     }
+
+
+def merged(*queries: Document) -> Document:
+    """Match what all *queries* match."""
+    parts = [query for query in queries if query]
+    fields = [field for query in parts for field in query]
+    if len(fields) == len(set(fields)):
+        return {field: value for query in parts for field, value in query.items()}
+    return {"$and": parts}

@@ -420,13 +420,13 @@ class TestWorkers:
 
 class TestWhatCannotBeLookedAt:
     def test_is_told_and_hides_nothing_else(self, app, monkeypatch):
-        from mongojobs.store.reader.survey import Survey
+        from mongojobs.store.reader.job_reader import JobReader
         from tests.support.worker_parts import REFUSED
 
         def refuse(*_):
             raise REFUSED
 
-        monkeypatch.setattr(Survey, "kinds", refuse)
+        monkeypatch.setattr(JobReader, "kinds", refuse)
         app.store.collection.drop_index("running")
 
         assert kinds(app) == ["indexes", "not_seen", "not_seen"]

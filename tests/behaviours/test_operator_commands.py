@@ -17,8 +17,8 @@ import mongojobs
 from mongojobs import job
 from mongojobs.cli.main import mongojobs as command_line
 from mongojobs.core.notices import JobStarted
+from mongojobs.store import selections
 from mongojobs.store.jobs import QueueSelector
-from mongojobs.store.reader import selecting
 from tests.support.clock import START
 from tests.support.command_line import ROOT, SAMPLE_APP, Process, clean_environ, run, runner
 from tests.support.failpoints import failing
@@ -369,7 +369,7 @@ class TestManyJobs:
         assert "give the `next` of the page before" in here("jobs", "list", "--after", "x").stderr
 
     def test_that_are_rare_are_listed_part_by_part(self, here, monkeypatch):
-        monkeypatch.setattr(selecting, "DOCUMENTS_LOOKED_AT", 2)
+        monkeypatch.setattr(selections, "DOCUMENTS_LOOKED_AT", 2)
         append.delay_many([("x", "rare"), ("x", "1"), ("x", "2"), ("x", "3")])
         search = ("jobs", "list", "--arg", "1=rare", "--limit", "2")
 

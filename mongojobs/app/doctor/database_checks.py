@@ -23,8 +23,7 @@ from mongojobs.store.indexes import check_indexes
 from mongojobs.store.jobs import JobStore, QueueSelector
 from mongojobs.store.pauses import PauseStore
 from mongojobs.store.reader.job_reader import JobReader
-from mongojobs.store.reader.survey import MOST_JOBS, JobKind, Survey
-from mongojobs.store.reader.waiting import WaitingJobs
+from mongojobs.store.reader.survey import MOST_JOBS, JobKind
 from mongojobs.store.workers import WorkerStatus, WorkerStore
 from mongojobs.version import __version__
 
@@ -51,8 +50,6 @@ class DoctorContext:
 
     store: JobStore
     reader: JobReader
-    survey: Survey
-    waiting: WaitingJobs
     workers: WorkerStore
     pauses: PauseStore
     payloads: Payloads
@@ -101,7 +98,7 @@ def of_indexes(patient: DoctorContext) -> Iterator[Finding]:
 def of_collection(patient: DoctorContext) -> Iterator[Finding]:
     """Look at what the collection of the jobs is, and at indexes of others that delete or refuse jobs."""
     name = patient.store.collection.name
-    kind = patient.survey.collection_type()
+    kind = patient.reader.collection_type()
     if kind != "collection":
         yield fault(
             "collection_type",
@@ -109,7 +106,7 @@ def of_collection(patient: DoctorContext) -> Iterator[Finding]:
             "name another one in the setting collection, and run: mongojobs create-indexes",
         )
         return
-    for index in patient.survey.foreign_indexes():
+    for index in patient.reader.foreign_indexes():
         for option, harm in _HARMFUL_OPTIONS.items():
             if option in index:
                 yield fault(
@@ -154,14 +151,14 @@ def of_unknown_jobs(patient: DoctorContext) -> Iterator[Finding]:
         )
         return
     for state in ("ready", "failed"):
-        unknown = [kind for kind in patient.survey.kinds(state) if patient.payloads.problem(kind.handler)]
+        unknown = [kind for kind in patient.reader.kinds(state) if patient.payloads.problem(kind.handler)]
         for kind in unknown[:_MOST_NAMED]:
             yield fault("unknown_job", *_about_unknown(patient, kind, state))
 
 
 def of_odd_states(patient: DoctorContext) -> Iterator[Finding]:
     """Look for jobs in states that this version does not know: no worker takes them, and no list shows them."""
-    for odd in patient.survey.odd_states()[:_MOST_NAMED]:
+    for odd in patient.reader.odd_states()[:_MOST_NAMED]:
         yield fault(
             "odd_state",
             f"{counted(odd.jobs, 'job')} in the unknown state {odd.state!r:.100} will never run (one is {odd.example})",
@@ -172,7 +169,7 @@ def of_odd_states(patient: DoctorContext) -> Iterator[Finding]:
 
 def of_deferred_jobs(patient: DoctorContext) -> Iterator[Finding]:
     """Look for jobs that workers have come upon and could not load."""
-    for one in patient.waiting.deferred(most=MOST_JOBS)[:_MOST_NAMED]:
+    for one in patient.reader.deferred(limit=MOST_JOBS)[:_MOST_NAMED]:
         yield fault(
             "deferred_jobs",
             f"{counted(one.jobs, 'job')} of {one.name} could be loaded by no worker that came upon them since"
@@ -184,7 +181,7 @@ def of_deferred_jobs(patient: DoctorContext) -> Iterator[Finding]:
 def of_large_jobs(patient: DoctorContext) -> Iterator[Finding]:
     """Look for payloads that are too large, or large enough to slow everything down."""
     most = patient.store.settings.max_payload_bytes
-    large = [kind for kind in patient.survey.kinds("ready") if kind.most_bytes > min(LARGE_BYTES, most)]
+    large = [kind for kind in patient.reader.kinds("ready") if kind.most_bytes > min(LARGE_BYTES, most)]
     for kind in sorted(large, key=lambda kind: -kind.most_bytes)[:_MOST_NAMED]:
         text = f"jobs of {kind.name} carry up to {kind.most_bytes:,} bytes (one is {kind.example})"
         remedy = "store the data in a document or a file, and pass its id to the job"
@@ -197,7 +194,7 @@ def of_large_jobs(patient: DoctorContext) -> Iterator[Finding]:
 def of_abandoned_jobs(patient: DoctorContext) -> Iterator[Finding]:
     """Look for running jobs whose lock ran out long ago, and that nobody took back."""
     lease = patient.store.settings.lease
-    number = patient.reader.count_stuck(longer_than=lease, most=MOST_JOBS)
+    number = patient.reader.count_stuck(longer_than=lease, limit=MOST_JOBS)
     if number:
         jobs = f"{number:,} or more running jobs" if number == MOST_JOBS else counted(number, "running job")
         yield fault(

@@ -20,8 +20,6 @@ from mongojobs.store.faults import DatabaseError, describe, is_refused
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.pauses import PauseStore
 from mongojobs.store.reader.job_reader import JobReader
-from mongojobs.store.reader.survey import Survey
-from mongojobs.store.reader.waiting import WaitingJobs
 from mongojobs.store.time_limits import time_limit
 from mongojobs.store.workers import WorkerStore
 from mongojobs.version import __version__
@@ -91,8 +89,6 @@ def _patient(app: MongoJobs, stores: Stores, *, named: str | None, wall: Clock) 
     return DoctorContext(
         store=store,
         reader=JobReader(store.queries),
-        survey=Survey(store.queries),
-        waiting=WaitingJobs(store.queries),
         workers=stores.workers,
         pauses=stores.pauses,
         payloads=app.payloads,

@@ -14,19 +14,10 @@ from typing import Any, Final
 from mongojobs.core.job import READY, RUNNING, STATES, Document, JobId, State
 from mongojobs.core.job_filter import JobFilter
 from mongojobs.store import indexes
+from mongojobs.store.filters import merged
+from mongojobs.store.positions import Position, ranges
 from mongojobs.store.queries import Queries
-from mongojobs.store.reader.selecting import (
-    BY_END,
-    BY_TIME,
-    SWEEP_MILLISECONDS,
-    Position,
-    Selection,
-    by_state,
-    merged,
-    not_after,
-    ranges,
-    stretches,
-)
+from mongojobs.store.selections import BY_END, BY_TIME, SWEEP_MILLISECONDS, Selection, by_state, not_after, stretches
 
 SWEPT_AT_ONCE: Final = 1000
 
@@ -46,7 +37,7 @@ class Sweep:
         """Yield what matches any of *job_filters*, each of which names a state."""
         queries, now = self._queries, self._queries.clock.now()
         for job_filter in job_filters:
-            yield from by_state(job_filter, now=now, everything=queries.anything, match=queries.match_argument)
+            yield from by_state(queries, job_filter, now=now)
 
     def change(self, selections: Iterable[Selection], update: Document | list[Document]) -> int:
         """Make *update* of all *selections*; return how many jobs that changed."""

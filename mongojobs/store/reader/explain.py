@@ -38,7 +38,7 @@ class ReservePlan:
 
 
 def explain_reserve(queries: Queries, wanted: QueueSelector) -> ReservePlan:
-    """Return the plan of a reserve of one *wanted* job; nothing is reserved. Raises DatabaseError."""
+    """Return the plan of a reserve of one *wanted* job; nothing is reserved."""
     jobs, index = queries.collection, indexes.READY_BY_QUEUE if wanted.queues else indexes.READY
     query = filters.reservable(wanted, now=queries.clock.now(), beside=False)
     used: list[str | None] = []

@@ -6,11 +6,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from mongojobs.core.job import Document, JobId
-from mongojobs.store.filters import EPOCH
+from mongojobs.core.job_filter import JobFilter
+from mongojobs.store.filters import EPOCH, merged
+from mongojobs.store.queries import Queries
+from mongojobs.store.reader.edge import PAGE_MILLISECONDS, check_bound, edge_of, up_to
 from mongojobs.store.reading import aware
+from mongojobs.store.selections import by_state
 
 LOST_WORKERS: Final = "lost workers"
 INTERRUPTED: Final = "interrupted runs"
@@ -43,6 +47,17 @@ class FailureGroup:
     last_seen: datetime
     message: str
     last_id: JobId
+
+
+def failures(queries: Queries, *, latest: int, queue: str | None) -> list[FailureGroup]:
+    """Return the *latest* failed jobs in groups; of each only what the groups are made of is held in memory."""
+    check_bound("latest", latest)
+    [selection] = by_state(queries, JobFilter(state="failed", queue=queue), now=queries.clock.now())
+    query = merged(selection.query, up_to(selection, edge_of(queries, selection)))
+    options: dict[str, Any] = {"sort": selection.sort(-1), "limit": latest, "max_time_ms": PAGE_MILLISECONDS}
+    fields = dict.fromkeys(("name", "finished_at", "last_error"), 1)
+    jobs = queries.collection
+    return queries.hinted(selection.index, lambda hint: grouped(jobs.find(query, fields, hint=hint, **options)))
 
 
 def grouped(documents: Iterable[Document]) -> list[FailureGroup]:

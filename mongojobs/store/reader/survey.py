@@ -15,6 +15,8 @@ MOST_JOBS: Final = 1000
 MOST_OF_AN_AGE: Final = 10_000
 """So many of the oldest and of the newest jobs are looked at for what no index knows."""
 
+SurveyedState = Literal["ready", "failed"]
+
 _CLASS: Final[Document] = {"$ifNull": ["$handler.target.v.class", "$handler.target"]}
 """The class of a document's method stands inside of the reference to it, and all others are named by themselves."""
 
@@ -44,61 +46,58 @@ class OddState:
     example: JobId
 
 
-class Survey:
-    """What a doctor asks of many jobs; use it under a ``time_limit``."""
+def kinds(queries: Queries, state: SurveyedState) -> list[JobKind]:
+    """Return what kinds the first ready jobs, or the last failed ones, are of."""
+    if state == READY:
+        return _kinds(queries, {"state": READY, "run_at": {"$gte": EPOCH}}, {"run_at": 1}, indexes.READY_BY_TIME)
+    return _kinds(queries, {"state": FAILED}, {"finished_at": -1}, indexes.ENDED)
 
-    def __init__(self, queries: Queries) -> None:
-        self._queries = queries
-        self._collection = queries.collection
 
-    def kinds(self, state: Literal["ready", "failed"]) -> list[JobKind]:
-        """Return what kinds the first ready jobs, or the last failed ones, are of. Raises DatabaseError."""
-        if state == READY:
-            return self._kinds({"state": READY, "run_at": {"$gte": EPOCH}}, {"run_at": 1}, indexes.READY_BY_TIME)
-        return self._kinds({"state": FAILED}, {"finished_at": -1}, indexes.ENDED)
-
-    def odd_states(self) -> list[OddState]:
-        """Return the unknown states among the 10,000 oldest and the 10,000 newest jobs. Raises DatabaseError."""
-        found: dict[JobId, object] = {}
-        for direction in (1, -1):
-            pipeline: list[Document] = [
-                {"$sort": {"_id": direction}},
-                {"$limit": MOST_OF_AN_AGE},
-                {"$match": {"state": {"$nin": list(STATES)}}},
-                {"$project": {"state": 1}},
-            ]
-            found |= {one["_id"]: one.get("state") for one in self._collection.aggregate(pipeline)}
-        examples = {repr(state): (state, job_id) for job_id, state in found.items()}
-        jobs = Counter(map(repr, found.values()))
-        return [OddState(state=state, jobs=jobs[text], example=job_id) for text, (state, job_id) in examples.items()]
-
-    def collection_type(self) -> str:
-        """Return ``collection``, or ``capped``, ``timeseries`` or ``view``. Raises DatabaseError."""
-        made = next(self._collection.database.list_collections(filter={"name": self._collection.name}), {})
-        return "capped" if made.get("options", {}).get("capped") else str(made.get("type", "collection"))
-
-    def foreign_indexes(self) -> list[Document]:
-        """Return the indexes of the jobs that are none of ours, as the server lists them. Raises DatabaseError."""
-        ours = {"_id_", *(index.name for index in indexes.INDEXES if not index.suffix)}
-        return [dict(found) for found in self._collection.list_indexes() if found["name"] not in ours]
-
-    def _kinds(self, query: Document, order: Document, index: str) -> list[JobKind]:
-        key: Document = {
-            "name": "$name",
-            "v": "$handler.v",
-            "kind": "$handler.kind",
-            "class": _CLASS,
-            "method": "$handler.method",
-        }
-        sums: Document = {"jobs": {"$sum": 1}, "bytes": {"$max": "$bytes"}, "example": {"$first": "$_id"}}
+def odd_states(queries: Queries) -> list[OddState]:
+    """Return the unknown states among the 10,000 oldest and the 10,000 newest jobs."""
+    found: dict[JobId, object] = {}
+    for direction in (1, -1):
         pipeline: list[Document] = [
-            {"$match": query},
-            {"$sort": order},
-            {"$limit": MOST_JOBS},
-            {"$project": {**key, "bytes": _BYTES}},
-            {"$group": {"_id": {name: f"${name}" for name in key}, **sums}},
+            {"$sort": {"_id": direction}},
+            {"$limit": MOST_OF_AN_AGE},
+            {"$match": {"state": {"$nin": list(STATES)}}},
+            {"$project": {"state": 1}},
         ]
-        return [_to_kind(found) for found in self._queries.aggregate(pipeline, index=index)]
+        found |= {one["_id"]: one.get("state") for one in queries.collection.aggregate(pipeline)}
+    examples = {repr(state): (state, job_id) for job_id, state in found.items()}
+    jobs = Counter(map(repr, found.values()))
+    return [OddState(state=state, jobs=jobs[text], example=job_id) for text, (state, job_id) in examples.items()]
+
+
+def collection_type(queries: Queries) -> str:
+    """Return ``collection``, or ``capped``, ``timeseries`` or ``view``."""
+    made = next(queries.collection.database.list_collections(filter={"name": queries.collection.name}), {})
+    return "capped" if made.get("options", {}).get("capped") else str(made.get("type", "collection"))
+
+
+def foreign_indexes(queries: Queries) -> list[Document]:
+    """Return the indexes of the jobs that are none of ours, as the server lists them."""
+    ours = {"_id_", *(index.name for index in indexes.INDEXES if not index.suffix)}
+    return [dict(found) for found in queries.collection.list_indexes() if found["name"] not in ours]
+
+
+def _kinds(queries: Queries, query: Document, order: Document, index: str) -> list[JobKind]:
+    key: Document = {
+        "name": "$name",
+        "v": "$handler.v",
+        "kind": "$handler.kind",
+        "class": _CLASS,
+        "method": "$handler.method",
+    }
+    sums: Document = {"jobs": {"$sum": 1}, "bytes": {"$max": "$bytes"}, "example": {"$first": "$_id"}}
+    pipeline: list[Document] = [
+        {"$match": query},
+        {"$sort": order},
+        {"$limit": MOST_JOBS},
+        {"$project": {**key, "bytes": _BYTES}},
+        {"$group": {"_id": {name: f"${name}" for name in key}, **sums}},
+    ]
+    return [_to_kind(found) for found in queries.aggregate(pipeline, index=index)]
 
 
 def _to_kind(found: Document) -> JobKind:

@@ -44,54 +44,48 @@ class DeferredName:
     reason: str
 
 
-class WaitingJobs:
-    """The jobs that wait, as people ask for them."""
+def waiting(queries: Queries, *, limit: int) -> Waiting:
+    """Return the *limit* jobs that have been due for the longest time, by name."""
+    pipeline: list[Document] = [
+        {"$match": {"state": READY, "run_at": {"$gte": EPOCH, "$lte": queries.clock.now()}}},
+        {"$sort": {"run_at": 1}},
+        {"$limit": limit},
+        {"$group": {"_id": "$name", "jobs": {"$sum": 1}, "oldest": {"$min": "$run_at"}}},
+    ]
+    names = [
+        WaitingName(name=str(one["_id"]), jobs=one["jobs"], oldest=aware(one["oldest"]))
+        for one in _run(queries, pipeline)
+    ]
+    looked_at = sum(name.jobs for name in names)
+    return Waiting(tuple(sorted(names, key=lambda name: (-name.jobs, name.name))), looked_at, looked_at < limit)
 
-    def __init__(self, queries: Queries) -> None:
-        self._queries = queries
-        self._clock = queries.clock
 
-    def by_name(self, *, most: int) -> Waiting:
-        """Return the *most* jobs that have been due for the longest time, by name. Raises DatabaseError."""
-        pipeline: list[Document] = [
-            {"$match": {"state": READY, "run_at": {"$gte": EPOCH, "$lte": self._clock.now()}}},
-            {"$sort": {"run_at": 1}},
-            {"$limit": most},
-            {"$group": {"_id": "$name", "jobs": {"$sum": 1}, "oldest": {"$min": "$run_at"}}},
-        ]
+def deferred(queries: Queries, *, limit: int) -> list[DeferredName]:
+    """Return what no worker could load among the *limit* ready jobs that are due last within some minutes, by name.
 
-        names = [
-            WaitingName(name=str(one["_id"]), jobs=one["jobs"], oldest=aware(one["oldest"]))
-            for one in self._run(pipeline)
-        ]
-        looked_at = sum(name.jobs for name in names)
-        return Waiting(tuple(sorted(names, key=lambda name: (-name.jobs, name.name))), looked_at, looked_at < most)
+    Such jobs are put off by no more than that, so they lie there unless very many others do.
+    """
+    soon = queries.clock.now() + LONGEST_DEFERRAL
+    pipeline: list[Document] = [
+        {"$match": {"state": READY, "run_at": {"$gte": EPOCH, "$lte": soon}}},
+        {"$sort": {"run_at": -1}},
+        {"$limit": limit},
+        {"$match": {"deferred_since": {"$type": "date"}}},
+        {
+            "$group": {
+                "_id": "$name",
+                "jobs": {"$sum": 1},
+                "since": {"$min": "$deferred_since"},
+                "reason": {"$first": "$deferred_reason"},
+            }
+        },
+    ]
+    found = [
+        DeferredName(name=str(one["_id"]), jobs=one["jobs"], since=aware(one["since"]), reason=str(one["reason"]))
+        for one in _run(queries, pipeline)
+    ]
+    return sorted(found, key=lambda one: (-one.jobs, one.name))
 
-    def deferred(self, *, most: int) -> list[DeferredName]:
-        """Return what no worker could load among the *most* ready jobs that are due last within some minutes, by name.
 
-        Such jobs are put off by no more than that, so they lie there unless very many others do. Raises DatabaseError.
-        """
-        soon = self._clock.now() + LONGEST_DEFERRAL
-        pipeline: list[Document] = [
-            {"$match": {"state": READY, "run_at": {"$gte": EPOCH, "$lte": soon}}},
-            {"$sort": {"run_at": -1}},
-            {"$limit": most},
-            {"$match": {"deferred_since": {"$type": "date"}}},
-            {
-                "$group": {
-                    "_id": "$name",
-                    "jobs": {"$sum": 1},
-                    "since": {"$min": "$deferred_since"},
-                    "reason": {"$first": "$deferred_reason"},
-                }
-            },
-        ]
-        found = [
-            DeferredName(name=str(one["_id"]), jobs=one["jobs"], since=aware(one["since"]), reason=str(one["reason"]))
-            for one in self._run(pipeline)
-        ]
-        return sorted(found, key=lambda one: (-one.jobs, one.name))
-
-    def _run(self, pipeline: list[Document]) -> list[Document]:
-        return self._queries.aggregate(pipeline, index=indexes.READY_BY_TIME, maxTimeMS=_MILLISECONDS)
+def _run(queries: Queries, pipeline: list[Document]) -> list[Document]:
+    return queries.aggregate(pipeline, index=indexes.READY_BY_TIME, maxTimeMS=_MILLISECONDS)

@@ -23,7 +23,6 @@ from mongojobs.core.transitions import Ending
 from mongojobs.store.actions.job_actions import JobActions
 from mongojobs.store.indexes import create_indexes
 from mongojobs.store.jobs import JobStore, QueueSelector, open_store
-from mongojobs.store.reader.explain import explain_reserve
 from mongojobs.store.reader.job_reader import JobReader
 from mongojobs.store.workers import WorkerStatus, WorkerStore
 from tests.support.clock import START, HeldClock
@@ -183,16 +182,13 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "release started": (held, lambda store, jobs: store.release(jobs, started=True)),
     "rescue": (one_expired, lambda store, _: store.rescue(by="w")),
     "count_stuck": (nothing, lambda store, _: reader(store).count_stuck()),
-    "count_stuck for long": (nothing, lambda store, _: reader(store).count_stuck(longer_than=MINUTE, most=100)),
+    "count_stuck for long": (nothing, lambda store, _: reader(store).count_stuck(longer_than=MINUTE, limit=100)),
     "quarantine": (nothing, lambda store, _: store.quarantine()),
     "quarantine damaged": (one_damaged, lambda store, _: store.quarantine()),
     "get": (one_ready, lambda store, job: store.get(job.id)),
     "find": (nothing, lambda store, _: reader(store).find()),
     "find failed": (nothing, lambda store, _: reader(store).find(state="failed")),
-    "find failed of queue": (nothing, lambda store, _: reader(store).find(state="failed", queue="mail")),
-    "find failed of name": (nothing, lambda store, _: reader(store).find(state="failed", name="job1")),
     "find ready": (nothing, lambda store, _: reader(store).find(state="ready")),
-    "find ready of queue": (nothing, lambda store, _: reader(store).find(state="ready", queue="mail")),
     "find running": (nothing, lambda store, _: reader(store).find(state="running")),
     **{
         f"page of {state}{' ' + field if field else ''}": (
@@ -208,9 +204,9 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
         nothing,
         lambda store, _: two_pages(store, JobFilter(state="failed", since=START - MINUTE)),
     ),
-    "count": (nothing, lambda store, _: reader(store).count(JobFilter(), most=100_000)),
-    "count exactly": (nothing, lambda store, _: reader(store).count(JobFilter(), most=None)),
-    "count of queue": (nothing, lambda store, _: reader(store).count(JobFilter(queue="mail"), most=100_000)),
+    "count": (nothing, lambda store, _: reader(store).count(JobFilter(), limit=100_000)),
+    "count exactly": (nothing, lambda store, _: reader(store).count(JobFilter(), limit=None)),
+    "count of queue": (nothing, lambda store, _: reader(store).count(JobFilter(queue="mail"), limit=100_000)),
     "count of failed name": (nothing, lambda store, _: reader(store).count(JobFilter(state="failed", name="job1"))),
     "counts": (nothing, lambda store, _: reader(store).counts()),
     "known_queues": (nothing, lambda store, _: reader(store).known_queues()),
@@ -220,7 +216,7 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "ahead_of": (nothing, lambda store, _: reader(store).ahead_of(one_ready(store))),
     "failures": (nothing, lambda store, _: reader(store).failures(latest=100)),
     "failures of queue": (nothing, lambda store, _: reader(store).failures(latest=100, queue="mail")),
-    "explain_reserve": (nothing, lambda store, _: explain_reserve(store.queries, QueueSelector())),
+    "explain_reserve": (nothing, lambda store, _: reader(store).explain_reserve(QueueSelector())),
     "clear": (nothing, lambda store, _: actions(store).clear(state="cancelled", queue="bulk")),
     "clear old": (nothing, lambda store, _: actions(store).clear(older_than=START - (MANY - 9) * SECOND)),
     "count_clear": (nothing, lambda store, _: actions(store).count_clear()),
@@ -239,6 +235,10 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
 }
 
 
+WITHOUT_A_PLAN = {"waiting", "deferred", "kinds", "odd_states", "collection_type", "foreign_indexes", "server"}
+"""What reads a bounded number of documents, or none of the jobs."""
+
+
 @pytest.mark.behaviour("X28")
 @pytest.mark.parametrize("name", CALLS)
 def test_every_query_is_served_by_an_index(crowd, administrator, name):
@@ -254,7 +254,7 @@ def test_every_method_of_the_store_is_among_them():
     stores = (JobStore, JobActions, JobReader)
     methods = {name for store in stores for name, _ in inspect.getmembers(store, inspect.isfunction) if name[0] != "_"}
 
-    assert methods - {name.partition(" ")[0] for name in CALLS} == set()
+    assert methods - {name.partition(" ")[0] for name in CALLS} == WITHOUT_A_PLAN
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from mongojobs.app.operations import Operator
-from mongojobs.store.reader.job_reader import Count
+from mongojobs.store.reader.counts import Count
 from tests.support.clock import START
 from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, reader, reserve
@@ -113,4 +113,4 @@ class TestCountLate:
         store.insert_many([a_job() for _ in range(5)])
         clock.advance(minutes=5)
 
-        assert str(reader(store).count_late(MINUTE, most=3)) == "3+"
+        assert str(reader(store).count_late(MINUTE, limit=3)) == "3+"

@@ -26,7 +26,7 @@ class TestCountStuck:
         reserved(store, a_job())
 
         assert reader(store).count_stuck() == 3
-        assert reader(store).count_stuck(most=2) == 2
+        assert reader(store).count_stuck(limit=2) == 2
         assert reader(store).count_stuck(longer_than=2 * MINUTE) == 3
         assert reader(store).count_stuck(longer_than=2 * MINUTE + timedelta(seconds=1)) == 0
 

@@ -12,7 +12,7 @@ from mongojobs.store.indexes import create_indexes
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.queries import Queries
 from mongojobs.store.reader import survey as surveys
-from mongojobs.store.reader.survey import Survey
+from mongojobs.store.reader.job_reader import JobReader
 from tests.support.clock import START, HeldClock
 from tests.support.jobs import a_job
 from tests.support.mongod import with_database
@@ -25,7 +25,7 @@ LOCKED = {"state": "running", "locked_by": "w", "lock_token": "t", "locked_at": 
 
 @pytest.fixture(scope="module")
 def watched(mongod, administrator):
-    """A survey of many jobs, the store they are in, and the plans of what it asks."""
+    """A reader of many jobs, the store they are in, and the plans of what it asks."""
     plans = []
     spy = Spy()
     database = f"mongojobs_test_{uuid4().hex[:12]}"
@@ -40,17 +40,17 @@ def watched(mongod, administrator):
         spy.look = lambda event: (
             plans.append(explain(administrator, event)) if event.command_name in EXPLAINABLE else None
         )
-        yield Survey(queries), plans
+        yield JobReader(queries), plans
     administrator.drop_database(database)
 
 
 class TestSurvey:
     @pytest.mark.parametrize("state", ["ready", "failed"])
     def test_reads_no_more_than_a_thousand_jobs_in_the_order_of_an_index(self, watched, state):
-        survey, plans = watched
+        reader, plans = watched
         plans.clear()
 
-        kinds = survey.kinds(state)
+        kinds = reader.kinds(state)
 
         assert sum(kind.jobs for kind in kinds) == surveys.MOST_JOBS
         [plan] = plans

@@ -8,7 +8,8 @@ from mongojobs.cli import metrics
 from mongojobs.core.errors import StoreUnavailableError
 from mongojobs.plugins.prometheus_queues import MOST_QUEUES, Look, QueueMetrics, new_registry
 from mongojobs.store.pauses import Pause
-from mongojobs.store.reader.job_reader import Count, QueueCounts, QueueStatus
+from mongojobs.store.reader.counts import Count
+from mongojobs.store.reader.queues import QueueCounts, QueueStatus
 from mongojobs.store.workers import WorkerStatus
 from tests.support.clock import START
 from tests.support.waiting import eventually

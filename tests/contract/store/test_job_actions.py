@@ -55,13 +55,6 @@ class TestFind:
 
         assert reader(store).find() == jobs[::-1]
 
-    def test_gives_only_jobs_of_the_queue_and_the_name(self, store):
-        wanted = a_job(queue="mail", name="a")
-        store.insert_many([wanted, a_job(queue="mail", name="b"), a_job(name="a")])
-
-        assert reader(store).find(queue="mail", name="a") == [wanted]
-        assert reader(store).find(state="ready", queue="mail", name="a") == [wanted]
-
 
 class TestCancel:
     def test_of_a_ready_job_keeps_it_as_cancelled(self, store):

@@ -8,7 +8,8 @@ from bson import ObjectId
 
 from mongojobs.core.errors import FilterError
 from mongojobs.core.job_filter import JobFilter
-from mongojobs.store.reader import selecting
+from mongojobs.store import selections
+from mongojobs.store.positions import to_text
 from tests.support.clock import START
 from tests.support.jobs import HANDLER, a_job
 from tests.support.stores import MINUTE, reader, reserve
@@ -100,22 +101,22 @@ class TestAPage:
         assert pages(store, 2, state="scheduled") == [[jobs[2].id, jobs[0].id], [jobs[1].id]]
 
     def test_of_scheduled_jobs_that_finds_little_is_gone_on_with_too(self, store, monkeypatch):
-        monkeypatch.setattr(selecting, "KEYS_LOOKED_AT", 10)
+        monkeypatch.setattr(selections, "KEYS_LOOKED_AT", 10)
         rare = a_job(run_at=START + 30 * HOUR, queue="rare")
         store.insert_many([rare, *(a_job(run_at=START + (n + 1) * HOUR) for n in range(25))])
 
         assert pages(store, 5, state="scheduled", queue="rare") == [[], [], [rare.id]]
 
-    @pytest.mark.parametrize("after", ["", "x", "AAAA", "e30", 7, None, {"$ne": 1}, selecting.to_text((1, 2, 3))])
+    @pytest.mark.parametrize("after", ["", "x", "AAAA", "e30", 7, None, {"$ne": 1}, to_text((1, 2, 3))])
     def test_goes_on_after_nothing_but_its_own_mark(self, store, after):
         if after is None:
-            after = selecting.to_text(({"$ne": 1}, 2))
+            after = to_text(({"$ne": 1}, 2))
 
         with pytest.raises(FilterError, match="give the `next` of the page before"):
             reader(store).page(JobFilter(state="failed"), after=after)
 
     def test_that_finds_little_gives_up_and_is_gone_on_with(self, store, monkeypatch):
-        monkeypatch.setattr(selecting, "DOCUMENTS_LOOKED_AT", 10)
+        monkeypatch.setattr(selections, "DOCUMENTS_LOOKED_AT", 10)
         rare = a_failed_job(finished_at=START - HOUR, last_error="something rare")
         store.insert_many([rare, *(a_failed_job(finished_at=START - n * SECOND) for n in range(25))])
 
@@ -124,7 +125,7 @@ class TestAPage:
         assert listed == [[], [], [rare.id]]
 
     def test_that_finds_little_by_keys_alone_gives_up_later(self, store, monkeypatch):
-        monkeypatch.setattr(selecting, "KEYS_LOOKED_AT", 10)
+        monkeypatch.setattr(selections, "KEYS_LOOKED_AT", 10)
         rare = a_failed_job(finished_at=START - HOUR, queue="rare")
         store.insert_many([rare, *(a_failed_job(finished_at=START - n * SECOND) for n in range(25))])
 
@@ -272,24 +273,24 @@ class TestACount:
     )
     @pytest.mark.parametrize("most", [10, None])
     def test_is_exact_where_there_are_few(self, filled, chosen, number, most):
-        count = reader(filled).count(JobFilter(**chosen), most=most)
+        count = reader(filled).count(JobFilter(**chosen), limit=most)
 
         assert (count.number, count.is_exact, str(count)) == (number, True, str(number))
 
     def test_stops_where_nobody_needs_to_know_better(self, filled):
-        count = reader(filled).count(JobFilter(), most=4)
+        count = reader(filled).count(JobFilter(), limit=4)
 
         assert (count.number, count.is_exact, str(count)) == (4, False, "4+")
 
     def test_says_when_it_has_not_seen_all(self, store, monkeypatch):
-        monkeypatch.setattr(selecting, "DOCUMENTS_LOOKED_AT", 10)
+        monkeypatch.setattr(selections, "DOCUMENTS_LOOKED_AT", 10)
         store.insert_many([a_failed_job(finished_at=START - n * SECOND) for n in range(30)])
 
         assert not reader(store).count(JobFilter(state="failed", error="rare")).is_exact
-        assert reader(store).count(JobFilter(state="failed", error="boom"), most=None).number == 30
+        assert reader(store).count(JobFilter(state="failed", error="boom"), limit=None).number == 30
 
     def test_of_each_state_looks_less_far_in_those_that_are_not_meant(self, store, monkeypatch):
-        monkeypatch.setattr(selecting, "GLANCED_AT", 5)
+        monkeypatch.setattr(selections, "GLANCED_AT", 5)
         store.insert_many([a_failed_job() for _ in range(9)] + [a_job() for _ in range(9)])
 
         counts = reader(store).counts(JobFilter(state="failed", error="BOOM"))
@@ -319,9 +320,9 @@ class TestABound:
     @pytest.mark.parametrize(
         "look",
         [
-            lambda store, bound: reader(store).count(JobFilter(), most=bound),
-            lambda store, bound: reader(store).counts(most=bound),
-            lambda store, bound: reader(store).queue_counts(["mail"], most=bound),
+            lambda store, bound: reader(store).count(JobFilter(), limit=bound),
+            lambda store, bound: reader(store).counts(limit=bound),
+            lambda store, bound: reader(store).queue_counts(["mail"], limit=bound),
             lambda store, bound: reader(store).failures(latest=bound),
         ],
         ids=["count", "counts", "queue_counts", "failures"],
@@ -353,7 +354,7 @@ class TestTheJobsAhead:
         behind = [a_job(priority=2), a_job(queue="other"), a_job(run_at=START + HOUR), a_failed_job()]
         store.insert_many([job, *before, *behind])
 
-        assert (reader(store).ahead_of(job).number, reader(store).ahead_of(job, most=1).is_exact) == (2, False)
+        assert (reader(store).ahead_of(job).number, reader(store).ahead_of(job, limit=1).is_exact) == (2, False)
 
 
 TRACE = 'Traceback (most recent call last):\n  File "/app/{0}.py", line 3, in run\n    {0}()\nValueError: {1}'

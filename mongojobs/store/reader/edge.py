@@ -1,0 +1,48 @@
+"""Where a search for what is rare gives up: after so many keys or documents, wherever it has come by then."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from mongojobs.core.errors import FilterError
+from mongojobs.core.job import Document
+from mongojobs.store.filters import merged
+from mongojobs.store.positions import Position, ranges, until
+from mongojobs.store.queries import Queries
+from mongojobs.store.selections import Selection
+
+PAGE_MILLISECONDS: Final = 5_000
+"""How long the server may think about one query of a page."""
+
+
+def edge_of(
+    queries: Queries, selection: Selection, *, start: Position | None = None, furthest: int | None = None
+) -> Position | None:
+    """Return where a search of *selection* from *start* gives up, to be gone on with later; None if it sees all.
+
+    Where it reads documents, it gives up after *furthest* of them at the latest.
+    """
+    limit = selection.looked_at
+    if limit is not None and furthest is not None and selection.rest:
+        limit = min(limit, furthest)
+    if limit is None or not queries.is_real:
+        return None
+    fields = {"_id": 0, **dict.fromkeys(selection.order, 1)}
+    options: dict[str, Any] = {"sort": selection.sort(selection.direction), "skip": limit, "limit": 1}
+    for part in ranges(selection.order, start, direction=selection.direction):
+        query = merged(selection.base, part)
+        found = queries.find(query, fields, index=selection.index, max_time_ms=PAGE_MILLISECONDS, **options)
+        if found:
+            return selection.position(found[0])
+    return None
+
+
+def up_to(selection: Selection, edge: Position | None) -> Document:
+    """Match what comes no later than *edge*; everything without one."""
+    return {} if edge is None else until(selection.order, edge, direction=selection.direction)
+
+
+def check_bound(name: str, bound: object) -> None:
+    """Raise FilterError unless *bound*, the argument called *name*, is a whole number of at least 1."""
+    if type(bound) is not int or bound < 1:
+        raise FilterError(f"{name} must be a whole number of at least 1, got {bound!r:.100}")

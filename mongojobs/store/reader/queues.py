@@ -1,0 +1,99 @@
+"""The queues: their names, how many jobs each holds, and how long the first has waited."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mongojobs.core.job import READY, Document
+from mongojobs.core.job_filter import JobFilter, ShownState
+from mongojobs.store import indexes
+from mongojobs.store.filters import EPOCH
+from mongojobs.store.lifecycle.reserve import ready_queues
+from mongojobs.store.pauses import Pause
+from mongojobs.store.queries import Queries
+from mongojobs.store.reader.counts import Count, count_in_queue, latest_by
+from mongojobs.store.reader.edge import PAGE_MILLISECONDS
+from mongojobs.store.reading import aware
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueCounts:
+    """How many jobs a queue holds; *failed* counts among the latest failed jobs of all queues."""
+
+    queue: str
+    ready: Count
+    scheduled: Count
+    running: Count
+    failed: Count
+    oldest_due: datetime | None
+    """Since when the job has been due that has been for the longest time."""
+
+    def of(self, state: ShownState) -> Count:
+        """Return how many are in *state*: one of those that are counted for a queue."""
+        counted: Count = getattr(self, state)
+        return counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueStatus:
+    """A queue: what is in it, its *latency*, and its *pause*, if it is paused.
+
+    The latency is how long the job has been due that has waited for the longest time: zero if none is due, and in a
+    paused queue.
+    """
+
+    queue: str
+    counts: QueueCounts
+    latency: timedelta
+    pause: Pause | None
+
+
+def queue_counts(queries: Queries, queues: Sequence[str], *, limit: int) -> list[QueueCounts]:
+    """Return how many jobs are in each of *queues*, up to *limit*."""
+    now = queries.clock.now()
+    failed = _latest_by_queue(queries, "failed", limit)
+    running = _latest_by_queue(queries, "running", limit)
+    return [
+        QueueCounts(
+            queue=queue,
+            ready=count_in_queue(queries, queue, {"$lte": now}, limit),
+            scheduled=count_in_queue(queries, queue, {"$gt": now}, limit),
+            running=_part(running, queue, limit),
+            failed=_part(failed, queue, limit),
+            oldest_due=oldest_due(queries, queue),
+        )
+        for queue in queues
+    ]
+
+
+def known_queues(queries: Queries, *, limit: int) -> list[str]:
+    """Return the names of queues with ready jobs, and of those of the *limit* latest running and failed ones."""
+    latest = [_latest_by_queue(queries, state, limit) for state in ("running", "failed")]
+    return sorted({*ready_queues(queries)}.union(*latest))
+
+
+def oldest_due(queries: Queries, queue: str) -> datetime | None:
+    """Return since when the longest waiting job of *queue* has been due; None when none is.
+
+    It reads one key for each priority that the queue's jobs have, however many they are.
+    """
+    now = queries.clock.now()
+    pipeline: list[Document] = [
+        {"$match": {"state": READY, "queue": {"$eq": queue}, "run_at": {"$gte": EPOCH}}},
+        {"$sort": {"queue": 1, "priority": 1, "run_at": 1}},
+        {"$group": {"_id": "$priority", "run_at": {"$first": "$run_at"}}},
+    ]
+    found = queries.aggregate(pipeline, index=indexes.READY_BY_QUEUE, maxTimeMS=PAGE_MILLISECONDS)
+    moments = [group["run_at"] for group in found]
+    due = [aware(moment) for moment in moments if isinstance(moment, datetime) and aware(moment) <= now]
+    return min(due, default=None)
+
+
+def _latest_by_queue(queries: Queries, state: ShownState, limit: int) -> dict[str, int]:
+    return {str(found["_id"]): found["jobs"] for found in latest_by(queries, "queue", JobFilter(state=state), limit)}
+
+
+def _part(by_queue: dict[str, int], queue: str, limit: int) -> Count:
+    return Count(by_queue.get(queue, 0), is_exact=sum(by_queue.values()) < limit)
