@@ -22,6 +22,7 @@ LONGEST_TRACE: Final = 32 * 1024
 """Sizes of the texts kept with a job, in bytes: without limits a job could grow too large to finish."""
 
 _CUT: Final = "... (cut)"
+_CUT_FRONT: Final = "(cut) ... "
 
 
 def cut(text: str, size: int) -> str:
@@ -32,3 +33,11 @@ def cut(text: str, size: int) -> str:
     if len(written) <= size:
         return written.decode()
     return written[: size - len(_CUT)].decode("utf-8", "ignore") + _CUT
+
+
+def cut_front(text: str, size: int) -> str:
+    """Return the last *size* bytes of *text*, with a mark if that is not all: a traceback's end tells most."""
+    written = text.encode("utf-8", "replace")
+    if len(written) <= size:
+        return written.decode()
+    return _CUT_FRONT + written[-(size - len(_CUT_FRONT)) :].decode("utf-8", "ignore")

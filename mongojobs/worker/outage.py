@@ -45,7 +45,7 @@ class Outage:
                 self._passing.add(doing)
         if is_news:
             self._reporter.tell(DatabaseAway, doing, describe(error), refused=_is_refusal(error))
-        return delay_after(failures)
+        return seconds_to_next_try(failures)
 
     def seconds(self, doing: str) -> float:
         """Return for how long *doing* it has failed; 0 when it did not fail the last time."""
@@ -73,6 +73,6 @@ def _is_refusal(error: Exception) -> bool:
     return is_refused(error) or bool(getattr(error, "refused", False))
 
 
-def delay_after(failures: int) -> float:
+def seconds_to_next_try(failures: int) -> float:
     """Return how many seconds to wait after so many *failures* before: 0.1 s doubling to 10 s, with jitter."""
     return min(FIRST_DELAY_SECONDS * 2.0 ** min(failures, 30), LONGEST_DELAY_SECONDS) * random.uniform(0.5, 1.0)

@@ -16,7 +16,7 @@ from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import Warned
 from mongojobs.store.faults import describe, is_passing
 from mongojobs.store.stream import JobStream
-from mongojobs.worker.outage import delay_after
+from mongojobs.worker.outage import seconds_to_next_try
 from mongojobs.worker.threads.background import background_thread
 
 SHORTEST_POLL_SECONDS = 0.08
@@ -149,7 +149,7 @@ class Wakeup:
                 self._tell_once(error)
                 if time.monotonic() - began >= LIFE_SECONDS:
                     self._failures = 0
-                self._closed.wait(delay_after(self._failures))
+                self._closed.wait(seconds_to_next_try(self._failures))
                 self._failures += 1
 
     def _tell_once(self, error: Exception) -> None:

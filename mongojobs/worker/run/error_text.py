@@ -8,10 +8,7 @@ from types import TracebackType
 
 from mongojobs.core.errors import MongoJobsError
 from mongojobs.core.job import ErrorText
-
-LARGEST_ERROR_BYTES = 8 * 1024
-LARGEST_TRACE_BYTES = 32 * 1024
-_CUT = " ... (cut)"
+from mongojobs.core.limits import LONGEST_ERROR, LONGEST_TRACE, cut, cut_front
 
 
 def error_text(error: BaseException, clean: Callable[[str], str] = str) -> ErrorText:
@@ -20,8 +17,8 @@ def error_text(error: BaseException, clean: Callable[[str], str] = str) -> Error
     *clean* takes out secrets; before the cut, which might leave half of one.
     """
     return ErrorText(
-        error=cut(clean(summary(error)), LARGEST_ERROR_BYTES),
-        trace=cut_front(clean(_trace(error)), LARGEST_TRACE_BYTES),
+        error=cut(writable(clean(summary(error))), LONGEST_ERROR),
+        trace=cut_front(writable(clean(_trace(error))), LONGEST_TRACE),
     )
 
 
@@ -35,20 +32,9 @@ def summary(error: BaseException) -> str:
     return f"{name}: {message}" if message else name
 
 
-def cut(text: str, size: int) -> str:
-    """Return the first *size* bytes of *text*, with a mark if that is not all."""
-    encoded = text.encode("utf-8", "backslashreplace")
-    if len(encoded) <= size:
-        return encoded.decode()
-    return encoded[: size - len(_CUT)].decode(errors="ignore") + _CUT
-
-
-def cut_front(text: str, size: int) -> str:
-    """Return the last *size* bytes of *text*, with a mark if that is not all: a traceback's end tells most."""
-    encoded = text.encode("utf-8", "backslashreplace")
-    if len(encoded) <= size:
-        return encoded.decode()
-    return "(cut) ... " + encoded[-(size - len(_CUT)) :].decode(errors="ignore")
+def writable(text: str) -> str:
+    """Return *text* with what UTF-8 cannot write, half a pair of surrogates, as its escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _trace(error: BaseException) -> str:

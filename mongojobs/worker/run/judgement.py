@@ -20,6 +20,7 @@ from mongojobs.core.errors import (
 )
 from mongojobs.core.job import ErrorText, Job
 from mongojobs.core.lifecycle import Reporter
+from mongojobs.core.limits import LONGEST_ERROR, cut
 from mongojobs.core.retry import LONGEST_DELAY, deferral, delay_after
 from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import Deferred, Discarded, Errored, GivenUp, Outcome, Snoozed
@@ -29,7 +30,7 @@ from mongojobs.payload.calls.handler import Payloads
 from mongojobs.payload.calls.invoke import call_hook, run_to_end
 from mongojobs.payload.masking import Clean, cleaner
 from mongojobs.payload.registry import Declaration
-from mongojobs.worker.run.error_text import LARGEST_ERROR_BYTES, cut, error_text, summary
+from mongojobs.worker.run.error_text import error_text, summary, writable
 from mongojobs.worker.run.inflight_job import LONG_BLOCK_SECONDS, InFlightJob
 from mongojobs.worker.run.overrides import Overrides
 
@@ -102,7 +103,7 @@ class Judgement:
             case Snooze():
                 return Snoozed(min(max(error.delay, SHORTEST_SNOOZE), LONGEST_DELAY))
             case Discard():
-                return Discarded(cut(self._clean(str(error.reason)), LARGEST_ERROR_BYTES))
+                return Discarded(cut(writable(self._clean(str(error.reason))), LONGEST_ERROR))
             case DocumentGoneError() if declaration and declaration.on_missing == "discard":
                 return Discarded(self._summary(error))
             case UndeclaredError() if (
@@ -159,7 +160,7 @@ class Judgement:
             self.report(what)
 
     def _summary(self, error: BaseException) -> str:
-        return cut(self._clean(summary(error)), LARGEST_ERROR_BYTES)
+        return cut(writable(self._clean(summary(error))), LONGEST_ERROR)
 
     def _clean(self, text: str) -> str:
         """Return *text* without the secrets of the job, whatever is wrong with its payload."""

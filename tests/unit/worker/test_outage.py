@@ -7,7 +7,7 @@ from pymongo.errors import OperationFailure
 
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import DatabaseAway, DatabaseBack
-from mongojobs.worker.outage import Outage, delay_after
+from mongojobs.worker.outage import Outage, seconds_to_next_try
 from tests.support.worker_parts import AWAY, REFUSED, Told
 
 
@@ -78,7 +78,7 @@ class TestAMissingRight:
 
 class TestTheWaits:
     def test_double_from_a_tenth_of_a_second_to_ten(self):
-        waits = [delay_after(failures) for failures in range(10)]
+        waits = [seconds_to_next_try(failures) for failures in range(10)]
 
         assert all(0.5 * limit <= wait <= limit for wait, limit in zip(waits, _LIMITS, strict=True))
 
@@ -98,19 +98,19 @@ class TestTheWaits:
         assert max(returns) <= OUTAGE_SECONDS + 10
 
     def test_are_spread_from_the_first_one_on(self):
-        firsts = {round(delay_after(0), 3) for _ in range(WORKERS)}
+        firsts = {round(seconds_to_next_try(0), 3) for _ in range(WORKERS)}
 
         assert len(firsts) > 40
 
     def test_have_no_end(self):
-        assert delay_after(10**6) <= 10
+        assert seconds_to_next_try(10**6) <= 10
 
 
 def back_after(seconds):
     """Return when a worker tries for the first time after an outage of so many *seconds*, which began at 0."""
     moment, failures = 0.0, 0
     while moment < seconds:
-        moment += delay_after(failures)
+        moment += seconds_to_next_try(failures)
         failures += 1
     return moment
 

@@ -124,7 +124,7 @@ class TestABrokenStream:
     def test_that_never_worked_is_waited_for_longer_and_longer(self, wakeup, streams, monkeypatch):
         waits = []
         monkeypatch.setattr(
-            "mongojobs.worker.reserving.wakeup.delay_after", lambda failures: waits.append(failures) or 0
+            "mongojobs.worker.reserving.wakeup.seconds_to_next_try", lambda failures: waits.append(failures) or 0
         )
 
         wakeup.wait(due=None, most=0)
@@ -134,7 +134,7 @@ class TestABrokenStream:
 
     def test_is_told_of_once_while_it_breaks_again_and_again(self, wakeup, streams, told, monkeypatch):
         monkeypatch.setattr("mongojobs.worker.reserving.wakeup.LIFE_SECONDS", 0)
-        monkeypatch.setattr("mongojobs.worker.reserving.wakeup.delay_after", lambda _: 0)
+        monkeypatch.setattr("mongojobs.worker.reserving.wakeup.seconds_to_next_try", lambda _: 0)
 
         wakeup.wait(due=None, most=0)
         break_each(streams, REFUSED, times=3)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mongojobs.worker.run.error_text import LARGEST_ERROR_BYTES, LARGEST_TRACE_BYTES, error_text, summary
+from mongojobs.core.limits import LONGEST_ERROR, LONGEST_TRACE
+from mongojobs.worker.run.error_text import error_text, summary
 
 
 def raised(raise_it):
@@ -49,15 +50,15 @@ class TestAnErrorText:
 
         text = error_text(raised(fails))
 
-        assert size(text.error) <= LARGEST_ERROR_BYTES
-        assert size(text.trace) <= LARGEST_TRACE_BYTES
+        assert size(text.error) <= LONGEST_ERROR
+        assert size(text.trace) <= LONGEST_TRACE
         assert text.error.startswith("ValueError: xxx")
         assert text.error.endswith("(cut)")
 
     def test_is_cut_between_characters(self):
-        text = error_text(ValueError("é" * LARGEST_ERROR_BYTES))
+        text = error_text(ValueError("é" * LONGEST_ERROR))
 
-        assert size(text.error) <= LARGEST_ERROR_BYTES
+        assert size(text.error) <= LONGEST_ERROR
 
     @pytest.mark.parametrize("error", [ValueError(), SystemExit(), RecursionError(), KeyboardInterrupt()])
     def test_of_an_exception_that_cannot_say_what_it_is_says_so(self, error):
@@ -86,7 +87,7 @@ class TestAnErrorText:
         text = error_text(raised(recurses))
 
         assert text.error.startswith("RecursionError")
-        assert size(text.trace) <= LARGEST_TRACE_BYTES
+        assert size(text.trace) <= LONGEST_TRACE
 
     def test_has_nothing_that_the_database_refuses(self):
         text = error_text(ValueError("half a pair: \ud800, and a zero: \0"))
