@@ -59,7 +59,7 @@ class TestAnOption:
     def test_can_be_typed_and_is_kept(self, app, name):
         typed(name)
 
-        assert getattr(app.store.find()[0], name) == SAMPLES[name][1]
+        assert getattr(app.find()[0], name) == SAMPLES[name][1]
 
     def test_is_shown_by_the_command(self, app, name):
         assert SAMPLES[name][2] in command("jobs", "show", typed(name))

@@ -464,7 +464,7 @@ class TestEnqueue:
         first, second = json.loads(here(*flags).output), json.loads(here(*flags, "--queue", "mail").output)
 
         assert (first["id"], first["queue"]) == (second["id"], second["queue"]) == ("order-17", "default")
-        assert len(app.store.find()) == 1
+        assert len(app.find()) == 1
 
     def test_waits_until_the_job_has_ended(self, here, ledger):
         with working():
