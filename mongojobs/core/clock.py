@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 REMEASURE_AFTER_SECONDS = 60.0
@@ -60,20 +61,13 @@ def truncate(moment: object) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-_COUNTS_SUSPENSION = hasattr(time, "CLOCK_BOOTTIME")
-
-
-def elapsed_seconds() -> float:
-    """Return seconds since some fixed moment, counting suspended time where the system can."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if _COUNTS_SUSPENSION else time.monotonic()
-
-
 _MONOTONIC = getattr(time, "CLOCK_UPTIME_RAW", time.CLOCK_MONOTONIC)  # macOS has the first
 
+monotonic_seconds: Callable[[], float] = partial(time.clock_gettime, _MONOTONIC)
+"""Returns what ``time.monotonic`` does, also where a library for tests holds that, and in some threads only."""
 
-def monotonic_seconds() -> float:
-    """Return what ``time.monotonic`` does, also where a library for tests holds that, and in some threads only."""
-    return time.clock_gettime(_MONOTONIC)
+elapsed_seconds: Callable[[], float] = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", _MONOTONIC))
+"""Returns seconds since some fixed moment, counting suspended time where the system can."""
 
 
 class SystemClock:

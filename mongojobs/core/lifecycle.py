@@ -130,7 +130,8 @@ class Lifecycle:
 
     def _tell(self, listener: Callback, notice: Notice) -> None:
         try:
-            ran("a listener to notices", listener(notice))
+            if (result := listener(notice)) is not None:
+                ran("a listener to notices", result)
         except Exception:  # noqa: BLE001 - a listener of the app's may raise anything
             self._tell_others(listener, notice)
 

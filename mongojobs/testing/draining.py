@@ -25,7 +25,8 @@ from mongojobs.worker.outage import Outage
 from mongojobs.worker.run.interruption import Interruption
 from mongojobs.worker.run.judgement import RunContext
 from mongojobs.worker.run.runner import Runner
-from mongojobs.worker.threads.slots import EventLoop, Slots
+from mongojobs.worker.threads.event_loop import EventLoop
+from mongojobs.worker.threads.slots import Slots
 from mongojobs.worker.threads.timekeeper import Timekeeper
 
 T = TypeVar("T")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobQuarantined, Warned
@@ -29,10 +29,10 @@ from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.judgement import RunContext
 from mongojobs.worker.run.runner import Runner
 from mongojobs.worker.stats_recorder import StatsRecorder
-from mongojobs.worker.threads.background import background_thread, join_all
+from mongojobs.worker.threads.background import background_thread, background_threads, join_all
+from mongojobs.worker.threads.event_loop import EventLoop, LoopWatch
 from mongojobs.worker.threads.heartbeat import Heartbeat
-from mongojobs.worker.threads.loop_watch import LoopWatch
-from mongojobs.worker.threads.slots import EventLoop, Slots
+from mongojobs.worker.threads.slots import Slots
 from mongojobs.worker.threads.timekeeper import Timekeeper
 
 
@@ -97,9 +97,8 @@ class Parts:
 
     def join(self, timeout: float) -> bool:
         """Wait for all threads to end that were told to; false when some have not by then."""
-        deadline = time.monotonic() + timeout
-        joins = (partial(join_all, (*self.minders, self.writer)), self.loop_watch.join, self.slots.join)
-        return all(join(max(deadline - time.monotonic(), 0.0)) for join in joins)
+        slots = chain.from_iterable(self.slots.threads.values())
+        return join_all([*self.minders, self.writer, *self.loop_watch.threads, *slots], timeout)
 
 
 def assemble(
@@ -115,34 +114,30 @@ def assemble(
     in_flight = InFlight(threads=settings.threads, async_concurrency=settings.async_concurrency)
     heartbeat = Heartbeat(connections.heartbeat_store, in_flight, reporter, settings, outage)
 
-    def end(held: InFlightJob) -> None:
-        if not runner.abort(held):
-            on_stuck()
+    def end(held: InFlightJob) -> object:
+        return runner.abort(held) or on_stuck()
 
-    event_loop = EventLoop()
-    loop_watch = LoopWatch(event_loop, in_flight, reporter)
+    loop_watch = LoopWatch(EventLoop(), in_flight, reporter)
     timekeeper = Timekeeper(in_flight, reporter, settings, on_stuck=end, excuses=loop_watch.excuses)
     runner = _make_runner(context, store, timekeeper, loop_watch)
     finisher = Finisher(store, in_flight, reporter, outage)
     reserver = Reserver(store, connections.pauses, settings, by=reporter.name)
-    suspects = SuspectIsolation(in_flight, settings.lease.total_seconds())
-    demand = Demand(in_flight, reserver, suspects, runner, stopping=context.stopping, on_alone=heartbeat.beat_soon)
     return Parts(
         context=context,
         connections=connections,
         in_flight=in_flight,
         reserver=reserver,
-        demand=demand,
+        demand=_make_demand(context, in_flight, reserver, runner, heartbeat),
         rescuer=Rescuer(store, reporter, settings, outage),
         wakeup=_make_wakeup(connections, reserver.scope.wanted, reporter, settings),
         runner=runner,
         slots=Slots(in_flight, runner, finisher, reporter, on_end=on_end),
         finisher=finisher,
-        event_loop=event_loop,
+        event_loop=loop_watch.event_loop,
         loop_watch=loop_watch,
         heartbeat=heartbeat,
         timekeeper=timekeeper,
-        minders=tuple(_minders(heartbeat, timekeeper, context.stats if connections.stats is not None else None)),
+        minders=_minders(heartbeat, timekeeper, context.stats if connections.stats else None),
         writer=background_thread(finisher.run, "mongojobs-finisher"),
     )
 
@@ -160,6 +155,13 @@ def _make_runner(context: WorkerContext, store: JobStore, timekeeper: Timekeeper
     return ChildRunner(runs, watch=timekeeper.watch, command=context.child)
 
 
+def _make_demand(
+    context: WorkerContext, in_flight: InFlight, reserver: Reserver, runner: Runner, heartbeat: Heartbeat
+) -> Demand:
+    suspects = SuspectIsolation(in_flight, context.settings.lease.total_seconds())
+    return Demand(in_flight, reserver, suspects, runner, stopping=context.stopping, on_alone=heartbeat.beat_soon)
+
+
 def _make_wakeup(connections: Connections, wanted: QueueSelector, reporter: Reporter, settings: Settings) -> Wakeup:
     open_stream = connections.open_stream
     return Wakeup(
@@ -170,8 +172,6 @@ def _make_wakeup(connections: Connections, wanted: QueueSelector, reporter: Repo
     )
 
 
-def _minders(heartbeat: Heartbeat, timekeeper: Timekeeper, stats: StatsRecorder | None) -> Iterable[threading.Thread]:
-    yield background_thread(heartbeat.run, "mongojobs-heartbeat")
-    yield background_thread(timekeeper.run, "mongojobs-timekeeper")
-    if stats is not None:
-        yield background_thread(stats.run, "mongojobs-statistics")
+def _minders(heartbeat: Heartbeat, timekeeper: Timekeeper, stats: StatsRecorder | None) -> tuple[threading.Thread, ...]:
+    targets = {"mongojobs-heartbeat": heartbeat.run, "mongojobs-timekeeper": timekeeper.run}
+    return background_threads(targets if stats is None else targets | {"mongojobs-statistics": stats.run})

@@ -30,7 +30,7 @@ from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.judgement import RunContext
 from mongojobs.worker.run.overrides import Overrides
 from mongojobs.worker.run.runner import Runner
-from mongojobs.worker.threads.slots import EventLoop
+from mongojobs.worker.threads.event_loop import EventLoop
 
 T = TypeVar("T")
 

@@ -96,10 +96,7 @@ class Interruption:
             coroutine.close()
         if self.raised is not None and (not tasks or tasks[0].cancelled()):
             raise self.raised
-        result, error = tasks[0].result()
-        if error is not None:
-            raise error
-        return result
+        return _given(tasks[0].result())
 
     def interrupt(self, exception: type[BaseException]) -> bool:
         """Raise *exception* in the code that runs, or as soon as it begins; false when it has ended."""
@@ -143,13 +140,18 @@ class Interruption:
 
 def run_to_end_on(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, object]) -> object:
     """Run *coroutine* on *loop*, which another thread turns, beyond the reach of any interruption."""
-    result, error = asyncio.run_coroutine_threadsafe(_to_its_end(coroutine), loop).result()
-    if error is not None:
-        raise error
-    return result
+    return _given(asyncio.run_coroutine_threadsafe(_to_its_end(coroutine), loop).result())
 
 
 _End = tuple[object, BaseException | None]
+
+
+def _given(end: _End) -> object:
+    """Return what a coroutine returned, or raise what it raised."""
+    result, error = end
+    if error is not None:
+        raise error
+    return result
 
 
 async def _to_its_end(coroutine: Coroutine[Any, Any, object]) -> _End:

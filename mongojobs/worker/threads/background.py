@@ -5,7 +5,12 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+
+
+def background_threads(targets: Mapping[str, Callable[[], object]]) -> tuple[threading.Thread, ...]:
+    """Return a ``background_thread`` for each of *targets*, by name."""
+    return tuple(background_thread(target, name) for name, target in targets.items())
 
 
 def background_thread(target: Callable[[], object], name: str) -> threading.Thread:

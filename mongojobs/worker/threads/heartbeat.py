@@ -86,32 +86,40 @@ class Heartbeat:
 
     def _turn(self) -> float:
         """Do what is due, and return how many seconds to wait."""
-        begun = elapsed_seconds()
+        begun, is_idle = elapsed_seconds(), self._in_flight.is_empty()
         try:
-            is_due = begun >= self._next or self._is_news
-            self._is_news = False
-            if is_due:
-                self.renew()
-            self._in_flight.return_stalled(LONG_RUN_SECONDS)
-            self._releaser.release_returning()
-            if is_due:
-                self.beat()
-                interval = self._idle_interval if self._in_flight.is_empty() else self._interval
-                self._next = begun + interval  # a late answer has used up as much of the lease
+            self._do_due(begun, is_idle=is_idle)
             self._outage.note_recovered(RENEWING)
-            return self._seconds_to_next()
+            return self._seconds_to_next(is_idle=is_idle)
         except DatabaseError as error:
             return min(self._outage.note_failure(RENEWING, error), self._interval)
         except Exception:  # noqa: BLE001 - without this thread every lock would run out
             self._reporter.report_exception(RENEWING)
             return min(PAUSE_SECONDS, self._interval)
         finally:
-            self._give_up_expired()
+            if not is_idle:
+                self._give_up_expired()
 
-    def _seconds_to_next(self) -> float:
-        """Return how long to wait: less while jobs wait for a slot, as they may have to be handed back."""
+    def _do_due(self, now: float, *, is_idle: bool) -> None:
+        """Renew, release and beat where it is time. Raises DatabaseError."""
+        is_due, self._is_news = now >= self._next or self._is_news, False
+        if is_due and not is_idle:
+            self.renew()
+        if not is_idle:
+            self._in_flight.return_stalled(LONG_RUN_SECONDS)
+            self._releaser.release_returning()
+        if is_due:
+            self.beat()
+            # A late answer has used up as much of the lease.
+            self._next = now + (self._idle_interval if self._in_flight.is_empty() else self._interval)
+
+    def _seconds_to_next(self, *, is_idle: bool) -> float:
+        """Return how long to wait: less while jobs wait for a slot, as they may have to be handed back.
+
+        Whoever brings jobs to an idle process calls ``look``.
+        """
         to_beat = max(self._next - elapsed_seconds(), 0.0)
-        return min(to_beat, LONG_RUN_SECONDS / 2) if self._in_flight.waiting() else to_beat
+        return min(to_beat, LONG_RUN_SECONDS / 2) if not is_idle and self._in_flight.waiting() else to_beat
 
     def _give_up_expired(self) -> None:
         for one in self._in_flight.all():

@@ -32,7 +32,7 @@ class Timekeeper:
         reporter: Reporter,
         settings: Settings,
         *,
-        on_stuck: Callable[[InFlightJob], None],
+        on_stuck: Callable[[InFlightJob], object],
         excuses: Callable[[InFlightJob], bool] = lambda _held: False,
     ) -> None:
         self._in_flight = in_flight

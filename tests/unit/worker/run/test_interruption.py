@@ -12,7 +12,7 @@ import pytest
 
 from mongojobs.core.errors import Interrupted, JobTimeout
 from mongojobs.worker.run.interruption import Interruption
-from mongojobs.worker.threads.slots import EventLoop
+from mongojobs.worker.threads.event_loop import EventLoop
 from tests.support.waiting import eventually
 
 ROUNDS = 20_000

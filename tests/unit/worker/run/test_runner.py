@@ -20,7 +20,7 @@ from mongojobs.payload.registry import registry
 from mongojobs.payload.values.codec import Codec
 from mongojobs.worker.run.judgement import RunContext
 from mongojobs.worker.run.runner import Runner
-from mongojobs.worker.threads.slots import EventLoop
+from mongojobs.worker.threads.event_loop import EventLoop
 from tests.support import hostile_jobs
 from tests.support.nursery import Nursery
 from tests.support.worker_parts import Told, a_held

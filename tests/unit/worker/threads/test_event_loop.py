@@ -3,8 +3,8 @@
 import pytest
 
 from mongojobs.core.lifecycle import Reporter
-from mongojobs.worker.threads.loop_watch import LoopWatch
-from mongojobs.worker.threads.slots import EventLoop
+from mongojobs.worker.threads.background import join_all
+from mongojobs.worker.threads.event_loop import EventLoop, LoopWatch
 from tests.support.waiting import eventually
 from tests.support.worker_parts import HitWhileCleared, Told, a_held, holdings_of
 
@@ -30,4 +30,4 @@ class TestTheWatchOfTheLoop:
 
         eventually(lambda: held.loop_time and watch._turned_at > held.loop_time.waits_since)
         watch.stop()
-        assert watch.join(5)
+        assert join_all(watch.threads, 5)

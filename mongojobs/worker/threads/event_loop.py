@@ -1,21 +1,74 @@
-"""Watching the event loop: who blocks it, and what that is to the other jobs on it."""
+"""The event loop for ``async def`` jobs, and who blocks it for the other jobs on it."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
 import threading
 from typing import Final
 
 from mongojobs.core.clock import monotonic_seconds
-from mongojobs.core.job import Job
+from mongojobs.core.job import Job, job_in
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobBlocks
+from mongojobs.process.copies import CopiesEndHere
 from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.run.inflight_job import LONG_BLOCK_SECONDS, InFlightJob
-from mongojobs.worker.threads.background import join_all
-from mongojobs.worker.threads.slots import EventLoop
 
 LOOK_SECONDS: Final = 0.1
+
+
+class EventLoop:
+    """One asyncio loop for a process, turned by a thread of its own from its first use on."""
+
+    def __init__(self) -> None:
+        self._starting = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._closing = False
+
+    def get(self) -> asyncio.AbstractEventLoop:
+        """Return the loop, started if need be."""
+        with self._starting:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                name = "mongojobs-event-loop"
+                self._thread = threading.Thread(target=self._turn, args=(self._loop,), name=name, daemon=True)
+                self._thread.start()
+            return self._loop
+
+    def runs(self) -> Job | None:
+        """Return the job whose code runs on the loop at this moment, or to which what runs there goes back."""
+        thread = self._thread
+        frame = sys._current_frames().get(thread.ident or 0) if thread is not None else None
+        while frame is not None:
+            if frame.f_code is asyncio.Handle._run.__code__:
+                return job_in(frame.f_locals["self"]._context)
+            frame = frame.f_back
+        return None
+
+    def close(self, timeout: float) -> bool:
+        """End the loop, what jobs have left behind on it, and its thread; false when that has not ended by then."""
+        if self._loop is None or self._thread is None:
+            return True
+        self._closing = True
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        while not self._closing:
+            # A job may stop the loop, and SystemExit from a task that a job has begun falls through it.
+            with contextlib.suppress(SystemExit, KeyboardInterrupt), CopiesEndHere():
+                loop.run_forever()
+        for task in (left := asyncio.all_tasks(loop)):
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
 
 class LoopWatch:
@@ -26,11 +79,12 @@ class LoopWatch:
     """
 
     def __init__(self, event_loop: EventLoop, in_flight: InFlight, reporter: Reporter) -> None:
-        self._event_loop = event_loop
+        self.event_loop = event_loop
         self._in_flight = in_flight
         self._reporter = reporter
         self._changing = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self.threads: list[threading.Thread] = []
+        """The one that watches, once it is needed."""
         self._wanted = threading.Event()
         self._stopped = threading.Event()
         self._looked_at = self._turned_at = monotonic_seconds()
@@ -42,7 +96,7 @@ class LoopWatch:
         """Return the loop, for a job, and watch it."""
         if not self._wanted.is_set():
             self._want()
-        return self._event_loop.get()
+        return self.event_loop.get()
 
     def excuses(self, held: InFlightJob) -> bool:
         """Whether *held* is not to be taken for too long now: the loop has not turned since, and it is not to blame."""
@@ -56,21 +110,17 @@ class LoopWatch:
             self._stopped.set()
             self._wanted.set()
 
-    def join(self, timeout: float) -> bool:
-        """Wait for the thread to end; false when it has not by then."""
-        return self._thread is None or join_all([self._thread], timeout)
-
     def _want(self) -> None:
         """Begin to watch: from now on, however late the thread comes to it."""
         with self._changing:
             self._looked_at = self._turned_at = monotonic_seconds()
             self._wanted.set()
-            if self._thread is None and not self._stopped.is_set():
-                self._thread = threading.Thread(target=self._run, name="mongojobs-loop-watch", daemon=True)
-                self._thread.start()
+            if not self.threads and not self._stopped.is_set():
+                self.threads.append(threading.Thread(target=self._run, name="mongojobs-loop-watch", daemon=True))
+                self.threads[0].start()
 
     def _run(self) -> None:
-        loop = self._event_loop.get()
+        loop = self.event_loop.get()
         while self._wanted.wait() and not self._stopped.is_set():
             while not self._stopped.is_set() and (jobs := self._jobs()):
                 self._mind_standstill(jobs)
@@ -91,14 +141,14 @@ class LoopWatch:
         turned = threading.Event()
         loop.call_soon_threadsafe(turned.set)
         while not turned.wait(LOOK_SECONDS) and not self._stopped.is_set():
-            self._blame(self._event_loop.runs())
+            self._blame(self.event_loop.runs())
         self._blocker = None
         self._looked_at = self._turned_at = monotonic_seconds()
 
     def _mind_standstill(self, jobs: list[Job]) -> None:
         """Find the one of *jobs* to blame when this thread itself stood still: for code in C holds the interpreter."""
         if monotonic_seconds() - self._looked_at > 3 * LOOK_SECONDS:
-            self._blame(self._event_loop.runs() or (jobs[0] if len(jobs) == 1 else None))
+            self._blame(self.event_loop.runs() or (jobs[0] if len(jobs) == 1 else None))
 
     def _blame(self, job: Job | None) -> None:
         """Count the time since the last look against *job*, and against nobody else on the loop."""
