@@ -1,1 +1,8 @@
-"""Process mode: each run in a child process, so that what a job does to its process harms no other job."""
+"""Jobs in child processes, so that what a job does to its process harms no other job.
+
+- ``runner``: has each job run in the child of its slot
+- ``process``: a child as its worker sees it
+- ``child_main``: the inside of a child
+- ``messages``: what the two tell each other
+- ``channel``: the socket between them
+"""

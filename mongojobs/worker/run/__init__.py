@@ -1,1 +1,9 @@
-"""One run of a job: from its payload to an outcome."""
+"""One run of a job: from its payload to an outcome.
+
+- ``runner``: runs the job's code
+- ``inflight_job``: a job that this process holds, and its times
+- ``interruption``: raises an exception inside the job's code
+- ``judgement``: what becomes of a job that raised an error
+- ``overrides``: the values that apply to one job
+- ``error_text``: an exception as text
+"""

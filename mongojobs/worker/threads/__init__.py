@@ -1,1 +1,8 @@
-"""The threads of a worker: those that run jobs, and those that watch over the runs."""
+"""The threads of a worker: those that run jobs, and those that watch over the runs.
+
+- ``slots``: run jobs
+- ``event_loop``: turns for ``async def`` jobs, and is watched
+- ``heartbeat``: keeps the locks
+- ``timekeeper``: keeps the time limits
+- ``background``: makes and joins threads
+"""
