@@ -31,6 +31,7 @@ def test_a_verb_has_a_button_on_the_page_of_a_job(operator, job, action):
 
     assert f'name="action" value="{action.verb}"' in page
     assert f">{action.label}" in page
+    assert [name for name in action.asks_for if f'name="{name}"' not in page] == []
 
 
 def test_a_verb_has_a_button_in_a_list(operator, job, action, state):

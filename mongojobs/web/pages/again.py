@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final
 
-from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from mongojobs.app.run_again import Place, run_again
@@ -22,7 +22,8 @@ from mongojobs.payload.masking import MASK
 from mongojobs.payload.show import ShownCall, show_call
 from mongojobs.payload.values.encode import TAG
 from mongojobs.web.context import Page, RequestContext
-from mongojobs.web.ids import key_of, read_key
+from mongojobs.web.ids import key_of
+from mongojobs.web.pages.job import job_of
 
 MOST_ARGUMENTS: Final = 30
 LONGEST_ARGUMENT: Final = 4_000
@@ -50,12 +51,12 @@ class Field:
 
 def ask(visit: RequestContext) -> Page:
     """Ask with which arguments."""
-    return _form(visit, _job(visit))
+    return _form(visit, job_of(visit))
 
 
 def change(visit: RequestContext) -> Page | Response:
     """Enqueue it."""
-    job = _job(visit)
+    job = job_of(visit)
     call, fields = _fields(job, visit)
     try:
         changed = _changed(fields, visit)
@@ -81,13 +82,6 @@ def _form(visit: RequestContext, job: Job, *, problem: str = "") -> Page:
         "longest": LONGEST_ARGUMENT,
     }
     return Page("again.html", values, status=400 if problem else 200)
-
-
-def _job(visit: RequestContext) -> Job:
-    job = visit.app.get(read_key(visit.text("id")))
-    if job is None:
-        raise NotFound("There is no such job: it never was, or it has completed or been deleted.")
-    return job
 
 
 def _fields(job: Job, visit: RequestContext) -> tuple[ShownCall, list[Field]]:

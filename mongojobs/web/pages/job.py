@@ -46,9 +46,7 @@ class Attempt:
 
 def show(visit: RequestContext) -> Page:
     """Show it."""
-    job = visit.app.get(read_key(visit.text("id")))
-    if job is None:
-        raise NotFound("There is no such job: it never was, or it has completed or been deleted.")
+    job = job_of(visit)
     call, state = show_call(job.handler, visit.app.payloads), shown_state(job, visit)
     actions = [action for action in ACTIONS.values() if state in action.starts_from]
     most_attempts, longest = limits(job, visit)
@@ -73,6 +71,14 @@ def show(visit: RequestContext) -> Page:
             "waited": max(_started(job) - job.run_at, NO_TIME) if job.took is not None else None,
         },
     )
+
+
+def job_of(visit: RequestContext) -> Job:
+    """Return the job that the address or the form names. Raises NotFound."""
+    job = visit.app.get(read_key(visit.text("id")))
+    if job is None:
+        raise NotFound("There is no such job: it never was, or it has completed or been deleted.")
+    return job
 
 
 def change(visit: RequestContext) -> Page | Response:
