@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import mongojobs
+from mongojobs.store import clients
 from tests.support import sample_app
 from tests.support.command_here import run_here
 from tests.support.command_line import ROOT, clean_environ
@@ -69,7 +70,7 @@ class TestQueues:
             begun = time.monotonic()
 
             assert offered("mongojobs work --queues m", MONGODB_URI=uri) == ([], "")
-            assert time.monotonic() - begun < 4
+            assert time.monotonic() - begun < clients.PATIENCE.total_seconds()
 
     def test_are_not_offered_at_the_price_of_an_error(self):
         assert offered("mongojobs work --queues m") == ([], "")
