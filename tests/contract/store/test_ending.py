@@ -274,6 +274,17 @@ class TestTheNumberOfAnAttempt:
         assert [error["attempt"] for error in store.get(job.id).errors] == [1, 2, 3]
         assert store.get(job.id).attempts == 1
 
+    def test_goes_on_in_the_error_of_a_worker_that_was_lost_after_a_retry(self, store, clock):
+        job = reserved(store, a_job())
+        store.end(job, GIVEN_UP)
+        actions(store).act(RETRY, job.id)
+        reserve(store)
+        clock.advance(minutes=2)
+
+        store.rescue(by="w")
+
+        assert [error["attempt"] for error in store.get(job.id).errors] == [1, 1]
+
     @pytest.mark.parametrize("number", [None, "x", -1, 2.5, 2**60])
     def test_begins_anew_where_nobody_can_tell(self, store, number):
         job = reserved(store, a_job(errors=({"attempt": number},)))
