@@ -115,7 +115,7 @@ class TestABrokenStream:
 
     def test_that_has_worked_is_followed_by_another_at_once(self, wakeup, streams, monkeypatch):
         monkeypatch.setattr("mongojobs.worker.reserving.wakeup.LIFE_SECONDS", 0)
-        monkeypatch.setattr("mongojobs.worker.reserving.wakeup.delay_after", lambda failures: failures and LONG)
+        monkeypatch.setattr("mongojobs.worker.reserving.wakeup.seconds_to_next_try", lambda failures: failures and LONG)
         wakeup._failures = 50
         listening(wakeup, streams).events.put(AWAY)
 
