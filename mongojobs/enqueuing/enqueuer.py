@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import MISSING
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import bson
 from bson import ObjectId
@@ -14,7 +13,7 @@ from bson import ObjectId
 from mongojobs.core.calling import ran
 from mongojobs.core.clock import Clock, SystemClock
 from mongojobs.core.errors import EnqueueUnknownError, OptionError, QueueFullError
-from mongojobs.core.job import FIELDS, JOB_OPTIONS, Document, Job, JobId
+from mongojobs.core.job import Document, Job, JobId
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.limits import LONGEST_NAME
 from mongojobs.core.notices import JobEnqueued
@@ -31,9 +30,6 @@ from mongojobs.store.time_limits import Budget
 T = TypeVar("T")
 
 LARGEST_META_BYTES = 16 * 1024
-
-_KEPT: Final = tuple(field.name for field in FIELDS if field.name in JOB_OPTIONS and field.default is not MISSING)
-"""The options that are kept with the job as they are."""
 
 
 class Store(Protocol):
@@ -232,7 +228,7 @@ class Enqueuer:
         queue: str = self._decided("queue", call, options)
         handler, meta = self._encoded(call, options, budget)
         return {
-            **{name: getattr(options, name) for name in _KEPT},
+            **options.kept,
             "id": ObjectId() if options.job_id is None else options.job_id,
             "id_given": options.job_id is not None,
             "name": call.name[:LONGEST_NAME],

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 from mongojobs.core import checks
 from mongojobs.core.errors import OptionError
 from mongojobs.core.fields import Option, option
-from mongojobs.core.job import JOB_OPTIONS, JobId
+from mongojobs.core.job import FIELDS, JOB_OPTIONS, JobId
 
 if TYPE_CHECKING:
     from mongojobs.store.clients import Session
@@ -63,6 +63,13 @@ class Options:
         metadata=option(checks.job_id, "its id, chosen by you: a second enqueue with it changes nothing", metavar="ID"),
     )
 
+    @property
+    def kept(self) -> Mapping[str, Any]:
+        """Those that are kept with the job as they were given."""
+        if self is NO_OPTIONS:
+            return {}
+        return {name: value for name in _KEPT if (value := getattr(self, name)) is not None}
+
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Options:
         """Return the options *given* as keyword arguments, checked."""
@@ -70,6 +77,8 @@ class Options:
 
     def with_changes(self, given: Mapping[str, Any]) -> Options:
         """Return these options overlaid with those *given*."""
+        if not given:
+            return self
         for name in given:
             if name not in OPTIONS:
                 raise OptionError(unknown_option(name))
@@ -104,4 +113,5 @@ def checked(name: str, value: object, *, label: str = "") -> Any:
 OPTIONS: Final[Mapping[str, Option]] = {
     one.name: one.metadata.get("option") or JOB_OPTIONS[one.name] for one in dataclasses.fields(Options)
 }
+_KEPT: Final = tuple(one.name for one in FIELDS if one.name in JOB_OPTIONS and one.default is not dataclasses.MISSING)
 NO_OPTIONS = Options()
