@@ -19,7 +19,8 @@ from mongojobs.payload.calls.invoke import invoke, run_to_end
 from mongojobs.store.jobs import JobStore, QueueSelector
 from mongojobs.testing.memory import stored
 from mongojobs.testing.modes import Mode, mode_in_force
-from mongojobs.worker.finish import Finisher, Result
+from mongojobs.worker.finish.finisher import Finisher
+from mongojobs.worker.finish.result import Result
 from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.run.interruption import Interruption

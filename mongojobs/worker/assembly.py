@@ -16,7 +16,7 @@ from mongojobs.process.supervisor import ChildCommand
 from mongojobs.store.jobs import JobStore, QueueSelector
 from mongojobs.worker.children.runner import ChildRunner
 from mongojobs.worker.connecting import Connections
-from mongojobs.worker.finish import Finisher
+from mongojobs.worker.finish.finisher import Finisher
 from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.liveness import Liveness
 from mongojobs.worker.outage import Outage

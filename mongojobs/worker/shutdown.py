@@ -14,7 +14,7 @@ from mongojobs.core.transitions import HandedBack
 from mongojobs.core.words.wording import counted
 from mongojobs.store.faults import DatabaseError
 from mongojobs.worker.assembly import Parts
-from mongojobs.worker.finish import Result
+from mongojobs.worker.finish.result import Result
 from mongojobs.worker.release import Releaser
 from mongojobs.worker.threads.background import join_all
 

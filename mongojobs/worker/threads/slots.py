@@ -8,7 +8,8 @@ from collections.abc import Callable
 from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.transitions import HandedBack
-from mongojobs.worker.finish import Finisher, Result
+from mongojobs.worker.finish.finisher import Finisher
+from mongojobs.worker.finish.result import Result
 from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.runner import Runner

@@ -17,9 +17,10 @@ from mongojobs.core.notices import (
     JobLost,
 )
 from mongojobs.core.transitions import Crashed, Deferred, Discarded, Errored, GivenUp, Snoozed, Succeeded
-from mongojobs.worker import finish as finisher_module
 from mongojobs.worker import outage as outage_module
-from mongojobs.worker.finish import Finisher, Result
+from mongojobs.worker.finish import finisher as finisher_module
+from mongojobs.worker.finish.finisher import Finisher
+from mongojobs.worker.finish.result import Result
 from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.outage import Outage
 from tests.support.clock import START

@@ -1,0 +1,6 @@
+"""Writing results.
+
+- ``finisher``: the writer and its queue
+- ``group``: results that are written together, and one of them that is at fault
+- ``result``: how one run ended, and who has been told
+"""

@@ -1,0 +1,144 @@
+"""Writing results: one writer takes whatever has come in since its last write, and writes it at once.
+
+So a quiet worker writes each result when it comes, and a busy one waits a moment and writes many together (group
+commit), of whatever kind they are. A result is tried again until it is stored, or the job is not ours any more; others
+do not wait for one that is refused, which is found by halves. One that can never be stored is given up, and its job
+left to the rescue.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import Final
+
+from mongojobs.core.lifecycle import Reporter
+from mongojobs.core.notices import BatchDone
+from mongojobs.store.faults import DatabaseError
+from mongojobs.store.jobs import JobStore
+from mongojobs.worker.finish.group import Group
+from mongojobs.worker.finish.result import Result
+from mongojobs.worker.inflight import InFlight
+from mongojobs.worker.outage import Outage
+
+LARGEST_GROUP: Final = 1000
+GATHER_SECONDS: Final = 0.02
+"""How long results gather while more jobs wait for a slot: a writer that keeps pace would write each by itself."""
+PAUSE_SECONDS: Final = 1.0
+WRITING: Final = "writing results"
+
+
+class Finisher:
+    """The results of one process on their way to the store."""
+
+    def __init__(self, store: JobStore, in_flight: InFlight, reporter: Reporter, outage: Outage) -> None:
+        self._store = store
+        self._in_flight = in_flight
+        self._reporter = reporter
+        self._outage = outage
+        self._waiting: deque[Result] = deque()
+        self._arrived = threading.Event()
+        self._closing = threading.Event()
+        self._writing = threading.Lock()
+        self._is_over = False
+        self.batch = Batch()
+
+    def submit(self, result: Result) -> None:
+        """Hand over a result; the writer thread takes it from here."""
+        self._waiting.append(result)
+        self._arrived.set()
+
+    def foretell(self, result: Result) -> None:
+        """Tell those who listen in order how a run ended, unless all have been told: its thread begins the next one."""
+        result.foretell(self._reporter)
+
+    def run(self) -> None:
+        """Write results as they come, until ``close``: the body of the writer thread."""
+        while not self._closing.is_set():
+            self._arrived.wait()
+            self._arrived.clear()
+            if self._in_flight.waiting():
+                self._closing.wait(GATHER_SECONDS)
+            try:
+                self.write_patiently()
+                if self._in_flight.is_empty():
+                    self._report_batch()
+            except Exception:  # noqa: BLE001 - without this thread no result would be stored any more
+                self._reporter.report_exception(WRITING)
+                self._closing.wait(PAUSE_SECONDS)
+                self._arrived.set()
+
+    def flush(self) -> None:
+        """Write what waits now, unless all is over. Raises DatabaseError, then the rest still waits."""
+        with self._writing:
+            while self._waiting and not self._is_over:
+                self._write([self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_GROUP))])
+
+    def close(self) -> None:
+        """Let the writer thread end after what it is writing."""
+        self._closing.set()
+        self._arrived.set()
+
+    def give_up(self) -> int:
+        """Write nothing more, since the connections end; return how many results are left unwritten."""
+        self._is_over = True
+        return self._in_flight.unwritten()
+
+    def write_patiently(self) -> None:
+        """Write what waits, through outages of the database, until it is stored, or not ours any more, or ``close``."""
+        while self._waiting and not self._is_over:
+            try:
+                self.flush()
+            except DatabaseError as error:
+                if self._closing.is_set() or self._closing.wait(self._outage.note_failure(WRITING, error)):
+                    return
+        self._outage.note_recovered(WRITING)
+
+    def _report_batch(self) -> None:
+        jobs, failures, seconds = self.batch.end()
+        if jobs:
+            self._reporter.tell(BatchDone, jobs, failures, seconds)
+
+    def _write(self, results: list[Result]) -> None:
+        """Write *results*. Raises DatabaseError; what is unwritten waits again, the refused ones behind the rest."""
+        group = Group(results, self._store, self._reporter)
+        try:
+            group.write()
+        finally:
+            self._waiting.extendleft(reversed(group.unsettled()))
+            self._waiting.extend(group.refused)
+            self._note_settled(group.settled())
+        if group.refused:
+            raise group.refused.popitem()[1]
+
+    def _note_settled(self, results: list[Result]) -> None:
+        for result in results:
+            self.batch.count(failed=result.has_failed)
+        self._in_flight.written([result.held for result in results])
+
+
+class Batch:
+    """What has been done since the worker last held nothing, for the line that tells of it."""
+
+    def __init__(self) -> None:
+        self._jobs = 0
+        self._failures = 0
+        self._since = time.monotonic()
+
+    def begin(self) -> None:
+        """Count the time from now, unless a batch goes on."""
+        if not self._jobs:
+            self._since = time.monotonic()
+
+    def count(self, *, failed: bool) -> None:
+        """Count one more job."""
+        self._jobs += 1
+        self._failures += failed
+
+    def end(self) -> tuple[int, int, float]:
+        """Return the jobs, the failures among them and the seconds, and begin anew."""
+        now = time.monotonic()
+        done = self._jobs, self._failures, now - self._since
+        self._jobs, self._failures, self._since = 0, 0, now
+        return done

@@ -1,0 +1,100 @@
+"""Results that are written together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Final
+
+from mongojobs.core.job import Job
+from mongojobs.core.lifecycle import Reporter
+from mongojobs.core.transitions import Succeeded
+from mongojobs.store.faults import DatabaseError, describe, is_about_document, is_passing
+from mongojobs.store.jobs import JobStore
+from mongojobs.worker.finish.result import Result
+
+MOST_REFUSALS: Final = 10
+"""After so many in a row the writer pauses: then it is hardly the results that are at fault."""
+
+
+class Group:
+    """Writes *results* with as few calls as it takes, and settles those that are stored or dropped."""
+
+    def __init__(self, results: list[Result], store: JobStore, reporter: Reporter) -> None:
+        self._results = results
+        self._store = store
+        self._reporter = reporter
+        self.refused: dict[Result, DatabaseError] = {}
+        """Those that the database does not take, each with its error."""
+
+    def write(self) -> None:
+        """Write all. Raises DatabaseError for what will pass, or when too many are refused."""
+        self._drop_lost()
+        for alike in _alike(self.unsettled()):
+            self._write_together(alike)
+
+    def settled(self) -> list[Result]:
+        """Return those that are stored or dropped."""
+        return [result for result in self._results if result.is_settled]
+
+    def unsettled(self) -> list[Result]:
+        """Return those that are still to be written, but for the refused ones."""
+        return [result for result in self._results if not (result.is_settled or result in self.refused)]
+
+    def _drop_lost(self) -> None:
+        """Drop results of jobs whose locks were not renewed for a whole lease: others may run them now."""
+        for result in self._results:
+            if result.held.lost:
+                result.settle_lost(self._reporter)
+
+    def _write_together(self, results: list[Result]) -> None:
+        """Write *results*, which are alike, in one go; in halves where one may be at fault for an error."""
+        try:
+            lost = {(job.id, job.lock_token) for job in self._store_all(results)}
+        except Exception as error:
+            for result in results:
+                result.is_doubtful = True
+            if is_passing(error):
+                raise
+            self._find_fault(results, error)
+            return
+        for result in results:
+            if result.held.key in lost:
+                result.settle_lost(self._reporter)
+            else:
+                result.settle(self._reporter)
+
+    def _find_fault(self, results: list[Result], error: Exception) -> None:
+        if len(results) == 1:
+            self._refuse(results[0], error)
+            return
+        middle = len(results) // 2
+        self._write_together(results[:middle])
+        self._write_together(results[middle:])
+
+    def _refuse(self, result: Result, error: Exception) -> None:
+        if not isinstance(error, DatabaseError) or is_about_document(error):
+            why = f", which cannot be stored: {type(error).__name__}: {describe(error)}"
+            result.settle_lost(self._reporter, why)
+            return
+        self.refused[result] = error
+        if len(self.refused) >= MOST_REFUSALS:
+            raise error
+
+    def _store_all(self, results: list[Result]) -> list[Job]:
+        """Write *results*, which are alike; return the jobs that were not ours any more."""
+        jobs, repeated = [result.held.job for result in results], results[0].is_doubtful
+        if isinstance(results[0].outcome, Succeeded):
+            return self._store.finish(jobs, repeated=repeated)
+        if len(results) == 1:
+            return [] if self._store.end(jobs[0], results[0].outcome, repeated=repeated) else jobs
+        return self._store.end_all([(result.held.job, result.outcome) for result in results], repeated=repeated)
+
+
+def _alike(results: Iterable[Result]) -> Iterable[list[Result]]:
+    """Group what can be written in one go: successes, and all else; what may be written already apart from the new."""
+
+    def kind(result: Result) -> tuple[bool, bool]:
+        return not isinstance(result.outcome, Succeeded), result.is_doubtful
+
+    return [list(alike) for _, alike in groupby(sorted(results, key=kind), key=kind)]

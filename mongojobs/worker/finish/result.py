@@ -1,0 +1,94 @@
+"""How one run ended, whether that is stored, and who has been told."""
+
+from __future__ import annotations
+
+import threading
+from typing import assert_never
+
+from mongojobs.core.lifecycle import Reporter
+from mongojobs.core.notices import (
+    JobCompleted,
+    JobCrashed,
+    JobDeferred,
+    JobDiscarded,
+    JobErrored,
+    JobFailed,
+    JobLost,
+    JobSnoozed,
+    Notice,
+)
+from mongojobs.core.transitions import Crashed, Deferred, Discarded, Ending, Errored, GivenUp, Snoozed, Succeeded
+from mongojobs.worker.run.inflight_job import InFlightJob
+
+
+class Result:
+    """How the run of a held job ended, after how many *seconds*, and what has become of writing that."""
+
+    __slots__ = ("_foretold", "_is_told", "_telling", "held", "is_doubtful", "is_settled", "outcome", "seconds")
+
+    def __init__(self, held: InFlightJob, outcome: Ending, seconds: float) -> None:
+        self.held = held
+        self.outcome = outcome
+        self.seconds = held.seconds = seconds
+        self.is_doubtful = False
+        """Whether an earlier write of it got no answer, so that it may be stored already."""
+        self.is_settled = False
+        """Whether it is stored, or dropped because the job is not ours any more."""
+        self._telling = threading.Lock()
+        self._is_told = False
+        self._foretold: list[Notice] = []
+        """What those who listen in order have been told before it is settled."""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the run counts as a failure."""
+        return isinstance(self.outcome, Errored | GivenUp | Crashed)
+
+    def foretell(self, reporter: Reporter) -> None:
+        """Tell those who listen in order, unless all have been told."""
+        if self._is_told:
+            return
+        with self._telling:
+            if not self._is_told:
+                self._foretold = _notices(reporter.name, self)
+                for notice in self._foretold:
+                    reporter.lifecycle.foretell(notice)
+
+    def settle(self, reporter: Reporter) -> None:
+        """Tell all that it is stored."""
+        self.is_settled = True
+        with self._telling:
+            for notice in self._foretold or _notices(reporter.name, self):
+                reporter.lifecycle.notify(notice, is_foretold=bool(self._foretold))
+            self._is_told = True
+
+    def settle_lost(self, reporter: Reporter, why: str = "") -> None:
+        """Tell all that it is dropped."""
+        self.is_settled = self.held.is_given_up = True
+        what = f"its result ({type(self.outcome).__name__.lower()}{why})"
+        with self._telling:
+            reporter.tell(JobLost, self.held.job, what)
+            self._is_told = True
+
+
+def _notices(worker: str, result: Result) -> list[Notice]:
+    job, seconds = result.held.job, result.seconds
+    match result.outcome:
+        case Succeeded():
+            return [JobCompleted(worker, job, seconds)]
+        case Errored(error, run_at):
+            return [JobErrored(worker, job, seconds, error.error, trace=error.trace, run_at=run_at)]
+        case GivenUp(error, reason):
+            errored = JobErrored(worker, job, seconds, error.error, given_up=True, trace=error.trace)
+            return [errored, JobFailed(worker, job, reason)]
+        case Crashed(error, reason):
+            failed = [JobFailed(worker, job, reason)] if reason else []
+            return [JobCrashed(worker, job, seconds, error.error, given_up=bool(failed), trace=error.trace), *failed]
+        case Snoozed(delay):
+            return [JobSnoozed(worker, job, seconds, delay.total_seconds())]
+        case Deferred(reason, delay):
+            return [JobDeferred(worker, job, delay.total_seconds(), reason)]
+        case Discarded(reason):
+            return [JobDiscarded(worker, job, seconds, reason)]
+        case _:
+            assert_never(result.outcome)
