@@ -58,13 +58,13 @@ _SELECTION: Final = "serverselectiontimeoutms"
 
 def open_client(
     uri: str,
-    told: Mapping[str, object] | None = None,
+    options: Mapping[str, object] | None = None,
     *,
     appname: str = "mongojobs",
     pool_size: int | None = None,
     patience: timedelta | None = None,
 ) -> Client:
-    """Open a client of our own to the server that *uri* names, with the options that the app was *told* beside it.
+    """Open a client of our own to the server that *uri* names, with the *options* that the app gives beside it.
 
     It takes over what finds, identifies and secures the connection. All else is ours: what serves an app well (one
     connection, a time limit for each call, reads from secondaries) would stop a worker. The driver tries each write
@@ -75,18 +75,18 @@ def open_client(
     resolved.
     """
     address, in_uri = _taken_apart(uri.strip())
-    beside = {name.lower(): value for name, value in (told or {}).items() if value is not None}
-    options: dict[str, Any] = {name: value for name, value in beside.items() if name in _TAKEN_OVER}
-    if isinstance(api := options.get("server_api"), ServerApi):
-        options["server_api"] = ServerApi(api.version)  # strictness refuses some of what only people ask for
-    if "appname" not in options and "appname" not in in_uri:
-        options["appname"] = appname
+    beside = {name.lower(): value for name, value in (options or {}).items() if value is not None}
+    taken: dict[str, Any] = {name: value for name, value in beside.items() if name in _TAKEN_OVER}
+    if isinstance(api := taken.get("server_api"), ServerApi):
+        taken["server_api"] = ServerApi(api.version)  # strictness refuses some of what only people ask for
+    if "appname" not in taken and "appname" not in in_uri:
+        taken["appname"] = appname
     if pool_size is not None:
-        options["maxPoolSize"] = pool_size
+        taken["maxPoolSize"] = pool_size
     patience = patience or _bounded(beside.get(_SELECTION, in_uri.get(_SELECTION)))
-    options |= {"serverSelectionTimeoutMS": patience / timedelta(milliseconds=1), "retryWrites": True}
+    taken |= {"serverSelectionTimeoutMS": patience / timedelta(milliseconds=1), "retryWrites": True}
     try:
-        return MongoClient(address, **options)
+        return MongoClient(address, **taken)
     except (PyMongoError, ValueError, TypeError) as error:
         if is_passing(error):
             raise unavailable(error) from error
