@@ -11,7 +11,8 @@ from mongojobs.cli.shared.choosing import progress, report_running, sweep, yes_o
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import open_database
 from mongojobs.cli.shared.options import Command, DurationType, own_option, with_options
-from mongojobs.cli.shared.output import confirm, counted, say
+from mongojobs.cli.shared.output import confirm, say
+from mongojobs.core.words.wording import counted
 
 if TYPE_CHECKING:
     from mongojobs.store.actions.sweep import OnProgress
@@ -54,20 +55,20 @@ def clear(
         raise click.UsageError(f"--failed-only and --state {state} exclude each other")
     with open_database(options) as database:
         actions = database.operator.actions
-        chosen: dict[str, Any] = {
+        criteria: dict[str, Any] = {
             "queue": queue,
             "state": "failed" if failed_only else state,
             "older_than": None if older_than is None else database.store.clock.now() - older_than,
         }
-        number = actions.count_clear(**chosen)
-        if chosen["state"] is None and older_than is None:
+        number = actions.count_clear(**criteria)
+        if criteria["state"] is None and older_than is None:
             report_running(database.operator, JobFilter(queue=queue))
         if number == 0:
             say("There are no such jobs to delete.")
             return
         confirm(f"Delete {counted(number, 'job')} for good from {database.place}?", yes=yes)
         with progress(number, "Deleted") as on_progress:
-            deleted = actions.clear(**chosen, on_progress=on_progress)
+            deleted = actions.clear(**criteria, on_progress=on_progress)
         say(f"Deleted {counted(deleted, 'job')}.")
 
 
@@ -111,11 +112,11 @@ def purge(
     with open_database(options) as database:
         actions = database.operator.actions
         before = database.store.clock.now() - older_than
-        chosen = [{"queue": queue, "state": state, "older_than": before} for state in states or ENDED]
+        criteria = [{"queue": queue, "state": state, "older_than": before} for state in states or ENDED]
 
         def delete(on_progress: OnProgress) -> int:
-            return sum(actions.clear(**one, on_progress=on_progress) for one in chosen)
+            return sum(actions.clear(**one, on_progress=on_progress) for one in criteria)
 
-        number = sum(actions.count_clear(**one) for one in chosen)
+        number = sum(actions.count_clear(**one) for one in criteria)
         question = f"Delete {counted(number, 'job')} for good from {database.place}?"
         sweep(number, delete, question=question, done="Deleted", yes=yes, dry_run=dry_run)

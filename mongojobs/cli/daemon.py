@@ -20,7 +20,7 @@ import click
 from mongojobs.cli.shared.failures import CONFLICT, NO, Failure
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.options import Command, DurationType, Group, own_option, with_options
-from mongojobs.cli.shared.output import in_words, json_option, print_json, say
+from mongojobs.cli.shared.output import json_option, print_json, say
 from mongojobs.cli.work.command import LEAVING_SECONDS, settings_outside, work_with
 from mongojobs.cli.work.options import (
     WORK_SETTINGS,
@@ -30,6 +30,7 @@ from mongojobs.cli.work.options import (
     work_options_of,
 )
 from mongojobs.cli.work.pidfile import PidFile
+from mongojobs.core.words.wording import in_words
 from mongojobs.process.identity import ProcessIdentity
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from mongojobs.cli.shared.failures import NO
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import Opened, open_app
 from mongojobs.cli.shared.options import Command, with_options
-from mongojobs.cli.shared.output import counted, json_option, print_json, printable, say
+from mongojobs.cli.shared.output import json_option, print_json, say
+from mongojobs.core.words.wording import counted, printable
 
 if TYPE_CHECKING:
     from mongojobs.app.doctor.findings import Diagnosis, Finding

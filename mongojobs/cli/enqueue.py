@@ -17,9 +17,10 @@ from mongojobs.cli.shared.failures import NO, Failure
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import open_app
 from mongojobs.cli.shared.options import Command, DurationType, own_option, with_options
-from mongojobs.cli.shared.output import iso, json_option, print_json, printable, say
+from mongojobs.cli.shared.output import json_option, print_json, say
 from mongojobs.cli.shared.settings import refuse_without_app
 from mongojobs.core.fields import kind_of
+from mongojobs.core.words.wording import iso, printable
 from mongojobs.enqueuing.options import OPTIONS, Options
 
 if TYPE_CHECKING:

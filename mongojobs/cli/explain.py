@@ -10,7 +10,8 @@ import click
 from mongojobs.cli.shared.failures import NO_INDEXES
 from mongojobs.cli.shared.opening import open_database
 from mongojobs.cli.shared.options import Command, with_options
-from mongojobs.cli.shared.output import counted, json_option, print_json, say
+from mongojobs.cli.shared.output import json_option, print_json, say
+from mongojobs.core.words.wording import counted
 
 if TYPE_CHECKING:
     from mongojobs.store.reader.explain import ReservePlan

@@ -10,7 +10,8 @@ import click
 
 from mongojobs.cli.shared.failures import NO
 from mongojobs.cli.shared.options import Command, DurationType, own_option, with_options
-from mongojobs.cli.shared.output import in_words, json_option, print_json, say
+from mongojobs.cli.shared.output import json_option, print_json, say
+from mongojobs.core.words.wording import in_words
 
 
 def heartbeat_option(text: str, *, required: bool = False) -> click.Option:

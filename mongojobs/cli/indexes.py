@@ -10,7 +10,8 @@ from mongojobs.cli.shared.failures import NO_INDEXES
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import Database, open_database
 from mongojobs.cli.shared.options import Command, own_option, with_options
-from mongojobs.cli.shared.output import TableColumn, counted, json_option, print_json, print_table, say
+from mongojobs.cli.shared.output import TableColumn, json_option, print_json, print_table, say
+from mongojobs.core.words.wording import counted
 
 if TYPE_CHECKING:
     from mongojobs.store.indexes import IndexReport

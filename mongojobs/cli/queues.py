@@ -12,18 +12,9 @@ from mongojobs.cli.shared.failures import NO, Failure
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import open_database
 from mongojobs.cli.shared.options import Command, DurationType, Group, own_option, with_options
-from mongojobs.cli.shared.output import (
-    NONE,
-    TableColumn,
-    ago,
-    in_words,
-    json_option,
-    print_json,
-    print_table,
-    printable,
-    say,
-)
+from mongojobs.cli.shared.output import TableColumn, json_option, print_json, print_table, say
 from mongojobs.cli.shared.queue_completion import complete_queues
+from mongojobs.core.words.wording import NONE, ago, in_words, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from mongojobs.cli.shared.choosing import current_user, filter_options, is_any_g
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import Database, open_database
 from mongojobs.cli.shared.options import Command, own_option, with_options
-from mongojobs.cli.shared.output import counted
+from mongojobs.core.words.wording import counted
 
 if TYPE_CHECKING:
     from mongojobs.core.job_filter import JobFilter

@@ -13,17 +13,9 @@ from mongojobs.cli.shared.failures import NO
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import Database, open_database
 from mongojobs.cli.shared.options import Command, DurationType, own_option, with_options
-from mongojobs.cli.shared.output import (
-    NONE,
-    TableColumn,
-    ago,
-    in_words,
-    json_option,
-    print_json,
-    print_table,
-    say,
-)
+from mongojobs.cli.shared.output import TableColumn, json_option, print_json, print_table, say
 from mongojobs.cli.workers import said_by
+from mongojobs.core.words.wording import NONE, ago, in_words
 
 if TYPE_CHECKING:
     from mongojobs.app.operations import Report

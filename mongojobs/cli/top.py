@@ -21,19 +21,9 @@ from mongojobs.cli.queues import QUEUE_COLUMNS, count_document, queue_document, 
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import Database, open_database
 from mongojobs.cli.shared.options import Command, DurationType, own_option, with_options
-from mongojobs.cli.shared.output import (
-    TableColumn,
-    counted,
-    in_words,
-    iso,
-    json_option,
-    json_text,
-    printable,
-    say,
-    shortened,
-    table_lines,
-)
+from mongojobs.cli.shared.output import TableColumn, json_option, json_text, say, shortened, table_lines
 from mongojobs.cli.workers import WORKER_COLUMNS, worker_document, worker_row
+from mongojobs.core.words.wording import counted, in_words, iso, printable
 
 if TYPE_CHECKING:
     from mongojobs.app.operations import Operator, Report

@@ -12,17 +12,8 @@ from mongojobs.cli.shared.failures import NO, Failure
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import open_database
 from mongojobs.cli.shared.options import Command, Group, own_option, with_options
-from mongojobs.cli.shared.output import (
-    NONE,
-    TableColumn,
-    ago,
-    counted,
-    json_option,
-    print_json,
-    print_table,
-    printable,
-    say,
-)
+from mongojobs.cli.shared.output import TableColumn, json_option, print_json, print_table, say
+from mongojobs.core.words.wording import NONE, ago, counted, printable
 
 if TYPE_CHECKING:
     from datetime import datetime

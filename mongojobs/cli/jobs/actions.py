@@ -21,7 +21,8 @@ from mongojobs.cli.shared.failures import NO, Failure
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import Database, open_database
 from mongojobs.cli.shared.options import Command, own_option
-from mongojobs.cli.shared.output import confirm, counted, printable, say
+from mongojobs.cli.shared.output import confirm, say
+from mongojobs.core.words.wording import counted, printable
 
 if TYPE_CHECKING:
     from mongojobs.core.actions import Action, Verb

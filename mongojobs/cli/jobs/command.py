@@ -14,7 +14,8 @@ from mongojobs.cli.shared.choosing import filter_options, job_filter_of, look_up
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import open_database
 from mongojobs.cli.shared.options import Command, Group, own_option, with_options
-from mongojobs.cli.shared.output import json_option, print_json, printable, say
+from mongojobs.cli.shared.output import json_option, print_json, say
+from mongojobs.core.words.wording import printable
 
 
 @click.group(cls=Group, aliases={"hasten": "run-now"})

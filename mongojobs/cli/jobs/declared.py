@@ -10,8 +10,9 @@ import click
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import HOW_TO_NAME_JOBS, open_app
 from mongojobs.cli.shared.options import Command, with_options
-from mongojobs.cli.shared.output import NONE, TableColumn, in_words, json_option, print_json, print_table, say
+from mongojobs.cli.shared.output import TableColumn, json_option, print_json, print_table, say
 from mongojobs.cli.shared.settings import refuse_without_app
+from mongojobs.core.words.wording import NONE, in_words
 
 if TYPE_CHECKING:
     from mongojobs.app.declarations import DeclaredJob

@@ -9,22 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mongojobs.cli.shared.output import (
-    NONE,
-    TableColumn,
-    ago,
-    in_words,
-    iso,
-    plain,
-    print_table,
-    printable,
-    printable_lines,
-    say,
-    shortened,
-)
+from mongojobs.cli.shared.output import TableColumn, plain, print_table, say, shortened
 from mongojobs.core.fields import DETAILED, LISTED, kind_of
 from mongojobs.core.job import FIELDS
-from mongojobs.core.words.wording import to_json
+from mongojobs.core.words.wording import NONE, ago, in_words, iso, printable, printable_lines, to_json
 
 if TYPE_CHECKING:
     from mongojobs.core.job import Job

@@ -14,7 +14,8 @@ import click
 
 from mongojobs.cli.shared.failures import NO, Failure
 from mongojobs.cli.shared.options import own_option
-from mongojobs.cli.shared.output import confirm, counted, say
+from mongojobs.cli.shared.output import confirm, say
+from mongojobs.core.words.wording import counted
 
 if TYPE_CHECKING:
     from mongojobs.app.operations import Operator

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.importing import import_app, import_module
-from mongojobs.cli.shared.output import printable, say
+from mongojobs.cli.shared.output import say
 from mongojobs.cli.shared.settings import app_named, modules_named, resolve_settings
+from mongojobs.core.words.wording import printable
 
 if TYPE_CHECKING:
     from mongojobs.app import MongoJobs

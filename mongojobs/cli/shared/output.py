@@ -8,23 +8,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from mongojobs.cli.shared.failures import NO, USAGE, Failure
 from mongojobs.cli.shared.options import own_option
-from mongojobs.core.words import wording
-
-NONE: Final = wording.NONE
-ago, counted, in_words, iso, printable, printable_lines = (
-    wording.ago,
-    wording.counted,
-    wording.in_words,
-    wording.iso,
-    wording.printable,
-    wording.printable_lines,
-)
+from mongojobs.core.words.wording import iso, printable, printable_lines, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +44,7 @@ def print_json(document: Mapping[str, Any]) -> None:
 def json_text(document: Mapping[str, Any], *, indent: int | None = None) -> str:
     """Return *document* as JSON; in ASCII where standard output is not in UTF-8, as programs take JSON to be."""
     is_unicode = codecs.lookup(sys.stdout.encoding).name == "utf-8"
-    return wording.to_json(plain(document), indent=indent, ensure_ascii=not is_unicode)
+    return to_json(plain(document), indent=indent, ensure_ascii=not is_unicode)
 
 
 def print_table(columns: Sequence[TableColumn], rows: Sequence[Sequence[object]]) -> None:

@@ -12,9 +12,10 @@ from mongojobs.cli.shared.choosing import current_user, look_up
 from mongojobs.cli.shared.failures import NO, Failure
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import log_to, open_app
-from mongojobs.cli.shared.output import printable, printable_lines, say
+from mongojobs.cli.shared.output import say
 from mongojobs.cli.shared.settings import refuse_without_app
 from mongojobs.cli.work.exit import ExitResult
+from mongojobs.core.words.wording import printable, printable_lines
 
 if TYPE_CHECKING:
     from mongojobs.app import MongoJobs

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from mongojobs.cli.shared.failures import NO, NO_APP, Failure, failure
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import HOW_TO_NAME_JOBS, Opened, open_app
-from mongojobs.cli.shared.output import counted, say
+from mongojobs.cli.shared.output import say
 from mongojobs.cli.work.exit import ExitResult
 from mongojobs.cli.work.options import WorkOptions
 from mongojobs.cli.work.own_command import child_command, restart
 from mongojobs.cli.work.probes import probes_of
 from mongojobs.cli.work.worker_log import set_up_worker_logging
+from mongojobs.core.words.wording import counted
 from mongojobs.process.signals import SUPERVISED, WorkerSignals, supervisor_of
 
 if TYPE_CHECKING:

@@ -5,18 +5,8 @@ import pytest
 from bson import Int64, ObjectId
 
 from mongojobs.cli.shared.failures import Failure
-from mongojobs.cli.shared.output import (
-    TableColumn,
-    ago,
-    confirm,
-    counted,
-    in_words,
-    iso,
-    plain,
-    print_table,
-    printable,
-    shortened,
-)
+from mongojobs.cli.shared.output import TableColumn, confirm, plain, print_table, shortened
+from mongojobs.core.words.wording import ago, counted, in_words, iso, printable
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
