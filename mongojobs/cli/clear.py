@@ -45,9 +45,9 @@ def clear(
     older_than: timedelta | None,
     yes: bool,
 ) -> None:
-    """Delete all jobs, or some, but never running ones.
+    """Delete jobs, all or some, but never running ones.
 
-    Shows how many, and asks.
+    Shows how many there are, and asks first.
     """
     from mongojobs.core.job_filter import JobFilter
 
@@ -89,7 +89,7 @@ def clear(
         multiple=True,
     ),
     own_option("-q", "--queue", text="only jobs of this queue", metavar="NAME"),
-    own_option("--dry-run", text="delete nothing; say how many jobs it would be", is_flag=True),
+    own_option("--dry-run", text="delete nothing; only say how many jobs would be deleted", is_flag=True),
     yes_option(),
 )
 @click.command(cls=Command)
@@ -104,10 +104,10 @@ def purge(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Delete what is left of jobs that ended long ago.
+    """Delete jobs that ended long ago.
 
-    Of completed, cancelled and failed ones. Shows how many, and asks. To keep none of them in the first place, see the
-    settings keep_completed and destroy_failed_jobs.
+    These are completed, cancelled and failed ones. Shows how many there are, and asks first. To keep none of them in
+    the first place, see the settings keep_completed and destroy_failed_jobs.
     """
     with open_database(options) as database:
         actions = database.operator.actions

@@ -16,7 +16,7 @@ VARIABLE: Final = "_MONGOJOBS_COMPLETE"
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, /, *, shell: str) -> None:
-    """Print the script that makes SHELL complete commands, flags and names of queues.
+    """Print the script that makes SHELL complete commands, flags and queue names.
 
     \b
     bash:  mongojobs completion bash > ~/.local/share/bash-completion/completions/mongojobs

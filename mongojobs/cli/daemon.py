@@ -67,7 +67,7 @@ class Daemon:
 def _pid_dir_option() -> click.Option:
     return own_option(
         "--pid-dir",
-        text="folder of the pid file; made if missing; nobody else may be able to write to it",
+        text="folder of the pid file; created if missing; must not be writable by others",
         variable="MONGOJOBS_PID_DIR",
         type=click.Path(file_okay=False, path_type=Path),
         default=Path("tmp/pids"),
@@ -79,7 +79,7 @@ def _pid_dir_option() -> click.Option:
 def _timeout_option(*names: str) -> click.Option:
     return own_option(
         *names,
-        text="how long it may take to stop before it is killed; default: its shutdown timeout and 10 s more",
+        text="how long it may take to stop before it is killed; default: its shutdown timeout plus 10 s",
         type=DurationType(),
         metavar="DURATION",
     )
@@ -88,7 +88,7 @@ def _timeout_option(*names: str) -> click.Option:
 def _start_timeout_option() -> click.Option:
     return own_option(
         "--start-timeout",
-        text="how long to wait until it works",
+        text="how long to wait for it to be up",
         type=DurationType(),
         default="60s",
         show_default=True,
@@ -103,7 +103,7 @@ _WORKING: Final = (*WORK_SETTINGS, "exit_on_complete")
 def daemon() -> None:
     """Start, stop and watch workers in the background.
 
-    On Heroku, in containers and under systemd use `mongojobs work` instead: they want it in the foreground.
+    On Heroku, in containers and under systemd, use `mongojobs work` instead: they expect a foreground process.
     """
 
 
@@ -111,9 +111,10 @@ def daemon() -> None:
 @daemon.command(cls=Command, settings=_WORKING)
 @click.pass_obj
 def start(options: GlobalOptions, /, *, pid_dir: Path, start_timeout: timedelta, **values: Any) -> None:
-    """Start workers in the background, and wait until they work.
+    """Start workers in the background, and wait until they are up.
 
-    Takes the options of `mongojobs work`, and hands them on. The log, and what jobs print, goes to log/mongojobs.log.
+    Takes the options of `mongojobs work`, and passes them on. The log, and whatever jobs print, goes to
+    log/mongojobs.log.
     """
     daemon = _daemon(pid_dir, values)
     _start(options, daemon, work_options_of("work", values), start_timeout)
@@ -122,7 +123,7 @@ def start(options: GlobalOptions, /, *, pid_dir: Path, start_timeout: timedelta,
 @with_options(_pid_dir_option(), identifier_option(), _timeout_option("--timeout"))
 @daemon.command(cls=Command)
 def stop(*, pid_dir: Path, identifier: str | None, timeout: timedelta | None) -> None:
-    """Stop the workers: running jobs may end within the shutdown timeout, and are handed back after it."""
+    """Stop the workers: running jobs have the shutdown timeout to end, and are handed back after it."""
     _stop(Daemon(pid_dir, identifier), timeout)
 
 
@@ -132,7 +133,7 @@ def stop(*, pid_dir: Path, identifier: str | None, timeout: timedelta | None) ->
 def restart(
     options: GlobalOptions, /, *, pid_dir: Path, timeout: timedelta | None, start_timeout: timedelta, **values: Any
 ) -> None:
-    """Stop the workers, if they run, and start them with the options given now."""
+    """Stop the workers, if they are running, and start them with the options given now."""
     daemon, work = _daemon(pid_dir, values), work_options_of("work", values)
     settings_outside(options, work)  # what cannot be started is not stopped either
     _stop(daemon, timeout)
@@ -143,7 +144,7 @@ def restart(
 @daemon.command(cls=Command, settings=_WORKING, takes_signals=True)
 @click.pass_obj
 def run(options: GlobalOptions, /, *, pid_dir: Path, **values: Any) -> None:
-    """Work in the foreground, with the pid file of the daemon: the two exclude each other."""
+    """Work in the foreground, holding the daemon's pid file: only one of the two can run at a time."""
     path = _daemon(pid_dir, values).pid_file.path
     work_with(options, work_options_of("work", values | {"pidfile": path})).leave()
 
@@ -152,7 +153,7 @@ def run(options: GlobalOptions, /, *, pid_dir: Path, **values: Any) -> None:
 @daemon.command(cls=Command)
 @click.pass_context
 def status(context: click.Context, /, *, pid_dir: Path, identifier: str | None, as_json: bool) -> None:
-    """Tell whether the workers run: exit status 0 if they do, 1 if they died, 3 if they are stopped."""
+    """Say whether the workers are running: exit status 0 if they are, 1 if they died, 3 if they are stopped."""
     daemon = Daemon(pid_dir, identifier)
     seen = daemon.pid_file.look()
     pid = seen.process.pid if seen.process and seen.state == "running" else None
@@ -168,7 +169,7 @@ def _in_words(daemon: Daemon, state: State, pid: int | None) -> str:
         case "running":
             return f"{daemon.name} is running{f' (pid {pid})' if pid else ''}"
         case "dead":
-            return f"{daemon.name} is dead, and left the pid file {daemon.pid_file.path}: its log tells why"
+            return f"{daemon.name} is dead, and left the pid file {daemon.pid_file.path}: its log says why"
         case _:
             return f"{daemon.name} is stopped"
 
@@ -189,7 +190,7 @@ def _start(options: GlobalOptions, daemon: Daemon, work: WorkOptions, timeout: t
     started = launch(options, work, log=log, seconds=timeout.total_seconds())
     say(f"{daemon.name} is running (pid {started.pid}); its log: {log}")
     if started.waits_for:
-        say(f"It waits for the database: {started.waits_for}", err=True)
+        say(f"It is waiting for the database: {started.waits_for}", err=True)
 
 
 def _stop(daemon: Daemon, timeout: timedelta | None) -> None:
@@ -216,7 +217,7 @@ def _holder(daemon: Daemon, seen: Seen) -> ProcessIdentity:
     """Return the process that holds the pid file. Raises Failure when the file names another one."""
     if seen.process is None or not seen.process.is_there:
         raise Failure(
-            f"{daemon.pid_file.path} is locked by another process than it names: nothing was stopped", CONFLICT
+            f"{daemon.pid_file.path} is locked by a process other than the one it names: nothing was stopped", CONFLICT
         )
     return seen.process
 

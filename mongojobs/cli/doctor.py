@@ -24,9 +24,9 @@ _COLORS: Final = {"fault": "red", "advice": "yellow"}
 @click.command(cls=Command)
 @click.pass_context
 def doctor(context: click.Context, /, *, as_json: bool) -> None:
-    """Look for what is wrong with the settings, the database, the workers and the stored jobs, and say what to do.
+    """Find what is wrong with the settings, the database, the workers and the stored jobs, and say what to do.
 
-    Changes nothing. Exits with status 1 when something is wrong; advice alone is no fault. With --app it also compares
+    Changes nothing. Exits with status 1 if something is wrong; advice alone does not count. With --app it also compares
     the stored jobs with the code.
     """
     from mongojobs.app.doctor.examine import examine

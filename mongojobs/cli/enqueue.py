@@ -45,7 +45,7 @@ class JsonType(click.ParamType):  # type: ignore[type-arg]  # older ones take no
         except ValueError as error:
             self.fail(f"must be JSON: {error}, got {value!r}", param, ctx)
         if not isinstance(parsed, self._kind):
-            self.fail(f"must be a {self.name} of JSON, got {value!r}", param, ctx)
+            self.fail(f"must be a JSON {self.name}, got {value!r}", param, ctx)
         return parsed
 
 
@@ -88,7 +88,7 @@ def _flag(field: Field[Any]) -> click.Option:
     own_option("--kwargs", text="keyword arguments", type=JsonType(dict, "object"), default="{}", metavar="JSON"),
     *map(_flag, FLAGS),
     own_option("--wait", text="wait until it has ended; exit status 1 if it failed", is_flag=True),
-    own_option("--timeout", text="how long to wait at most", type=DurationType(), metavar="DURATION"),
+    own_option("--timeout", text="longest time to wait", type=DurationType(), metavar="DURATION"),
     json_option(),
 )
 @click.command(cls=Command)
@@ -108,8 +108,8 @@ def enqueue(
 ) -> None:
     """Enqueue a job of the app by its NAME.
 
-    That is the one it is declared by, such as myapp.jobs.send_receipt. Of a job class the arguments are what it is made
-    of.
+    NAME is the one it is declared under, such as myapp.jobs.send_receipt. A job class takes the arguments of its
+    constructor.
     """
     refuse_without_app(options)
     app = open_app(options).app
@@ -142,7 +142,7 @@ def _call(name: str, args: list[Any], kwargs: dict[str, Any]) -> Call:
     try:
         return object_call(make(*args, **kwargs))
     except TypeError as error:
-        raise Failure(f"cannot make a {declaration.name} of these arguments: {error}", NO) from None
+        raise Failure(f"cannot make a {declaration.name} from these arguments: {error}", NO) from None
 
 
 def _wait(app: MongoJobs, job: Job, timeout: timedelta | None) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def explain(context: click.Context, /, *, flags: dict[str, Any], as_json: bool) -> None:
     """Show what a reserve costs the database now.
 
-    Asked as a worker with these queues and priorities asks it; nothing is reserved. Exit status 5 if the index is
+    Explains the query of a worker with these queues and priorities; nothing is reserved. Exit status 5 if the index is
     missing.
     """
     from mongojobs.store.filters import QueueSelector
@@ -43,7 +43,7 @@ def explain(context: click.Context, /, *, flags: dict[str, Any], as_json: bool) 
 
 
 def _print(plan: ReservePlan) -> None:
-    how = f"the index {plan.index}" if plan.index else "no index: the server walks through all jobs"
+    how = f"the index {plan.index}" if plan.index else "no index: the server scans all jobs"
     say(f"A reserve uses {how}.")
     say(
         f"It reads {counted(plan.keys, 'key')} and {counted(plan.documents, 'document')}, in {plan.milliseconds} ms, to"
@@ -55,4 +55,4 @@ def _print(plan: ReservePlan) -> None:
     elif not plan.is_good:
         say(f"It should read one document by the index {plan.wanted_index}: run `mongojobs create-indexes --check`")
     else:
-        say("All is well, and will be however many jobs there are.")
+        say("All is well, and will stay so however many jobs there are.")

@@ -30,7 +30,7 @@ def heartbeat_option(text: str, *, required: bool = False) -> click.Option:
     heartbeat_option("the file that the worker was told to write", required=True),
     own_option(
         "--max-age",
-        text="how long ago the worker's loop may last have turned",
+        text="longest time since the worker's loop last turned",
         default="60s",
         type=DurationType(),
         metavar="DURATION",
@@ -41,10 +41,10 @@ def heartbeat_option(text: str, *, required: bool = False) -> click.Option:
 @click.command(cls=Command)
 @click.pass_context
 def health(context: click.Context, /, *, heartbeat_file: Path, max_age: timedelta, as_json: bool) -> None:
-    """Exit with status 1 unless the worker lives: `work --heartbeat-file` says so each time its loop turns.
+    """Exit with status 1 unless the worker is alive, as `work --heartbeat-file` records each time its loop turns.
 
-    For the health checks of containers. It asks neither the app nor the database: while that is away the worker waits
-    for it, and a restart would be of no use.
+    For the health checks of containers. It asks neither the app nor the database: while the database is away the worker
+    waits for it, and a restart would not help.
     """
     from mongojobs.plugins.heartbeat_file import ages_in
 
@@ -65,7 +65,7 @@ def _verdict(ages: Sequence[float | None], still: Sequence[float | None], path: 
         oldest = max(age for age in ages if age is not None)
         return f"The worker's loop turned {in_words(timedelta(seconds=oldest))} ago"
     if still[0] is None:
-        text = f"No worker has said in {path} that it lives"
+        text = f"No worker has recorded a heartbeat in {path}"
     else:
         text = f"The worker's loop last turned {in_words(timedelta(seconds=still[0]))} ago"
-    return text if len(ages) == 1 else f"{text} ({len(still)} of {len(ages)} processes stand still)"
+    return text if len(ages) == 1 else f"{text} ({len(still)} of {len(ages)} processes stalled)"

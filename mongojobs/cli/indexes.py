@@ -32,9 +32,10 @@ _COLUMNS: Final = (
 @click.command(cls=Command)
 @click.pass_context
 def create_indexes(context: click.Context, /, *, check: bool, dry_run: bool, as_json: bool) -> None:
-    """Create the indexes of the jobs; to be run at each deploy.
+    """Create the indexes of the jobs; run it at each deploy.
 
-    Without them all works, but slower with each job. May be run any number of times, while jobs are running.
+    Everything works without them, but slower with each job. May be run any number of times, even while jobs are
+    running.
     """
     from mongojobs.store import indexes
 
@@ -69,7 +70,7 @@ def _summary(report: IndexReport, *, is_real: bool) -> str:
         return f"{counted(len(missing), 'index')} missing"
     if report.with_status("different"):
         return f"{counted(len(report.with_status('different')), 'index')} different"
-    return "All indexes are there: nothing to do" if is_real else "All indexes are there"
+    return "All indexes exist: nothing to do" if is_real else "All indexes exist"
 
 
 def _document(report: IndexReport, database: Database) -> dict[str, object]:

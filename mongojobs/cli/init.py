@@ -92,17 +92,17 @@ class NameType(click.ParamType):  # type: ignore[type-arg]  # older ones take no
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return it."""
         if not re.fullmatch(r"[a-z]([a-z0-9-]{0,48}[a-z0-9])?", str(value)):
-            self.fail(f"a name is made of small letters, digits and -, got {value!r}", param, ctx)
+            self.fail(f"a name is made of lowercase letters, digits and -, got {value!r}", param, ctx)
         return str(value)
 
 
 @with_options(
-    own_option("--name", text="what the app is called there; default: its module", type=NameType(), metavar="NAME"),
-    own_option("--image", text="image of the containers; default: NAME:latest", metavar="IMAGE"),
-    own_option("--user", text="user that the workers run as, on a machine of your own; default: NAME", metavar="USER"),
+    own_option("--name", text="name of the app there; default: its module", type=NameType(), metavar="NAME"),
+    own_option("--image", text="container image; default: NAME:latest", metavar="IMAGE"),
+    own_option("--user", text="user that runs the workers, on your own server; default: NAME", metavar="USER"),
     own_option(
         "--directory",
-        text="folder of the app on a machine of your own, with its environment in .venv; default: /srv/NAME",
+        text="folder of the app on your own server, with its environment in .venv; default: /srv/NAME",
         metavar="DIR",
     ),
 )
@@ -120,12 +120,12 @@ def init(
     user: str | None,
     directory: str | None,
 ) -> None:
-    """Print the file by which a platform runs the workers: a Procfile, a Dockerfile, a unit of systemd ...
+    """Print the file with which a platform runs the workers: a Procfile, a Dockerfile, a systemd unit and so on.
 
-    The options of `mongojobs work` that are given here stand in it.
+    Options of `mongojobs work` that are given here are written into it.
     """
     if platform == "k8s" and "processes" in flags:
-        click.echo("Warning: Kubernetes asks the first process of a pod only: scale by replicas instead", err=True)
+        click.echo("Warning: Kubernetes probes only the first process of a pod: scale with replicas instead", err=True)
     app, name = _app(options), name or _name(options)
     plan = Plan(
         app=app,
@@ -174,7 +174,7 @@ def _grace(options: GlobalOptions, flags: dict[str, object], platform: str) -> i
 
 def _one_line(text: str) -> str:
     if not text.isprintable() or text != text.strip() or " " in text:
-        raise click.UsageError(f"an image, a user and a folder are single words, got {text!r}")
+        raise click.UsageError(f"an image, a user and a folder must be single words, got {text!r}")
     return text
 
 

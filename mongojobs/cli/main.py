@@ -101,8 +101,8 @@ def _printable(message: str) -> str:
 def mongojobs(context: click.Context, /, **values: Any) -> None:
     """Background jobs for MongoEngine apps, kept in the MongoDB they already have.
 
-    Options given here may as well be given after the command. Each can be set by the environment variable in brackets
-    instead, or in [tool.mongojobs] of pyproject.toml.
+    These options may also be given after the command. Instead, each can be set by the environment variable in brackets,
+    or in [tool.mongojobs] of pyproject.toml.
     """
     context.obj = options = GlobalOptions.of(values)
     context.color = options.colors

@@ -29,7 +29,7 @@ MOST_COUNTED: Final = 100_000
 @with_options(
     own_option(
         "--host",
-        text="address to answer on",
+        text="address to listen on",
         variable="MONGOJOBS_METRICS_HOST",
         default=LOOPBACK,
         metavar="ADDRESS",
@@ -37,7 +37,7 @@ MOST_COUNTED: Final = 100_000
     ),
     own_option(
         "--port",
-        text="port to answer on",
+        text="port to listen on",
         variable="MONGOJOBS_METRICS_PORT",
         default=PORT,
         type=click.IntRange(0, 65535),
@@ -46,7 +46,7 @@ MOST_COUNTED: Final = 100_000
     ),
     own_option(
         "--cache",
-        text="for how long an answer is good, and all who ask get it",
+        text="how long an answer is kept and given to all who ask",
         default="15s",
         type=DurationType(),
         metavar="DURATION",
@@ -58,8 +58,8 @@ MOST_COUNTED: Final = 100_000
 def metrics(options: GlobalOptions, /, *, host: str, port: int, cache: timedelta) -> None:
     """Serve metrics of all queues and workers on /metrics, until told to stop.
 
-    One process is enough, whatever the number of workers; what a worker itself has done it tells on its own probe port.
-    Needs the extra prometheus.
+    One process is enough however many workers there are; each worker serves its own metrics on its probe port. Needs
+    the extra prometheus.
     """
     from mongojobs.plugins.prometheus_queues import QueueMetrics, new_registry
     from mongojobs.process.signals import Mailbox

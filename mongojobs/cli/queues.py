@@ -65,13 +65,13 @@ def list_queues(options: GlobalOptions, /, *, as_json: bool) -> None:
     own_option(
         "--for", "duration", text="how long; default: until it is resumed", type=DurationType(), metavar="DURATION"
     ),
-    own_option("--reason", text="why, for whoever wonders", default="", metavar="TEXT"),
+    own_option("--reason", text="why, for anyone who wonders", default="", metavar="TEXT"),
 )
 @queues.command(cls=Command)
 @click.argument("queue", shell_complete=complete_queues)
 @click.pass_obj
 def pause(options: GlobalOptions, /, *, queue: str, duration: timedelta | None, reason: str) -> None:
-    """Let no worker reserve from QUEUE; what runs goes on, and jobs can be enqueued.
+    """Keep workers from reserving from QUEUE; running jobs go on, and jobs can still be enqueued.
 
     Workers notice within five seconds.
     """
@@ -101,9 +101,9 @@ def resume(options: GlobalOptions, /, *, queue: str) -> None:
 @click.argument("queue_names", metavar="[QUEUE]...", nargs=-1, shell_complete=complete_queues)
 @click.pass_obj
 def latency(options: GlobalOptions, /, *, queue_names: tuple[str, ...], as_json: bool) -> None:
-    """Show how long the oldest due job of each queue waits.
+    """Show how long the oldest due job of each queue has been waiting.
 
-    In seconds. Scheduled jobs do not count before they are due, nor does a paused queue. With one QUEUE it prints the
+    In seconds. Scheduled jobs do not count until they are due, nor does a paused queue. With one QUEUE it prints the
     bare number, for scripts.
     """
     with open_database(options) as database:
@@ -127,7 +127,7 @@ queues.add_command(latency)
 def unknown_queue(queue: str, names: Sequence[str]) -> str:
     """Return the sentence that *queue* is none of the *names* that are known, with the one it is most like."""
     nearest = "".join(f"; did you mean {printable(name)}?" for name in difflib.get_close_matches(queue, names, n=1))
-    return f"Mind: no job or worker names a queue {printable(queue)} now{nearest}"
+    return f"Note: no job or worker names a queue {printable(queue)} at present{nearest}"
 
 
 def queue_row(queue: QueueStatus, now: datetime) -> tuple[Any, ...]:

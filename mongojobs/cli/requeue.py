@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 @with_options(
-    own_option("--failed", text="failed jobs, with all their attempts before them", is_flag=True),
+    own_option("--failed", text="failed jobs, with a fresh set of attempts", is_flag=True),
     own_option("--stuck", text="jobs of dead workers, whose locks have run out", is_flag=True),
     *(option for option in filter_options() if option.name != "state"),
-    own_option("--dry-run", text="change nothing; say how many jobs it would be", is_flag=True),
+    own_option("--dry-run", text="change nothing; only say how many jobs would be changed", is_flag=True),
     yes_option(),
 )
 @click.command(cls=Command)
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 def requeue(options: GlobalOptions, /, *, failed: bool, stuck: bool, dry_run: bool, yes: bool, **values: Any) -> None:
     """Make jobs ready that will not run by themselves.
 
-    Stuck jobs are taken back by any worker that is alive within a minute or so; this does it where there is none. It
-    counts as a loss of the job's worker.
+    Any living worker takes back stuck jobs within a minute or so; this does it where there is none. It counts as a loss
+    of the job's worker.
     """
     if not (failed or stuck):
-        raise click.UsageError("which jobs? Take --failed or --stuck")
+        raise click.UsageError("which jobs? Give --failed or --stuck")
     if stuck and is_any_given(values):
         raise click.UsageError("--stuck takes back all stuck jobs: it cannot be combined with flags that choose some")
     with open_database(options) as database:

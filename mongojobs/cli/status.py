@@ -36,7 +36,7 @@ _WORKERS: Final = (
 @click.command(cls=Command)
 @click.pass_obj
 def status(options: GlobalOptions, /, *, as_json: bool) -> None:
-    """Show the queues and the workers alive.
+    """Show the queues and the living workers.
 
     Ready jobs are due and wait for a worker, scheduled ones are due later. The latency of a queue is how long its
     oldest ready job has been waiting, unless the queue is paused. Jobs are counted up to 10,000 in each; running and
@@ -63,7 +63,7 @@ def status(options: GlobalOptions, /, *, as_json: bool) -> None:
     ),
     own_option(
         *("-q", "--queue", "queues"),
-        text="look at these queues only, with commas; may be repeated",
+        text="only these queues, comma-separated; may be repeated",
         multiple=True,
         metavar="A,B",
     ),
@@ -74,7 +74,7 @@ def status(options: GlobalOptions, /, *, as_json: bool) -> None:
 def check(context: click.Context, /, *, max_age: timedelta, queues: tuple[str, ...], as_json: bool) -> None:
     """Exit with status 1 if jobs have been waiting for too long.
 
-    The waiting begins when a job is due, so scheduled jobs are never late; failed and running ones are not counted.
+    A job starts waiting when it is due, so scheduled jobs are never late; failed and running ones are not counted.
     """
     names = _names(queues)
     with open_database(context.obj) as database:

@@ -58,13 +58,13 @@ class View:
 @with_options(
     own_option(
         "--interval",
-        text="how often to look",
+        text="how often to refresh",
         type=DurationType(),
         default="2s",
         show_default=True,
         metavar="DURATION",
     ),
-    own_option("--once", text="look once, and leave", is_flag=True),
+    own_option("--once", text="look once, and exit", is_flag=True),
     json_option(),
 )
 @click.command(cls=Command)
@@ -72,8 +72,8 @@ class View:
 def top(options: GlobalOptions, /, *, interval: timedelta, once: bool, as_json: bool) -> None:
     """Watch queues, workers and failures as they change.
 
-    Keys: p pauses a queue, c continues it, r retries failed jobs, q quits. Where the output is no terminal, a line is
-    printed each time; with --json, one JSON document a line.
+    Keys: p pauses a queue, c continues it, r retries failed jobs, q quits. Where the output is not a terminal, a line
+    is printed each time; with --json, one JSON document per line.
     """
     with open_database(options) as database:
         if as_json or once or not (sys.stdout.isatty() and sys.stdin.isatty()):

@@ -29,7 +29,7 @@ _PORTS: Final = ("PORT", "MONGOJOBS_WEB_PORT")
     ),
     own_option(
         "--port",
-        text="port to listen on; 0: any that is free  [PORT, MONGOJOBS_WEB_PORT]",
+        text="port to listen on; 0: any free one  [PORT, MONGOJOBS_WEB_PORT]",
         envvar=list(_PORTS),
         default=DEFAULT_PORT,
         show_default=True,
@@ -37,25 +37,25 @@ _PORTS: Final = ("PORT", "MONGOJOBS_WEB_PORT")
     ),
     own_option(
         "--read-only",
-        text="let nobody change anything",
+        text="allow nobody to change anything",
         variable="MONGOJOBS_WEB_READ_ONLY",
         is_flag=True,
     ),
     own_option(
         "--hide-arguments",
-        text="show no arguments of jobs",
+        text="do not show the arguments of jobs",
         variable="MONGOJOBS_WEB_HIDE_ARGUMENTS",
         is_flag=True,
     ),
-    own_option("--insecure", text="listen where others can connect, without credentials", is_flag=True),
+    own_option("--insecure", text="listen without credentials even where others can connect", is_flag=True),
 )
 @click.command(cls=Command)
 @click.pass_context
 def web(context: click.Context, /, *, hide_arguments: bool, **options: Any) -> None:
     """Serve the dashboard.
 
-    On this machine alone it needs no credentials. Elsewhere it wants the name and the password that are in
-    MONGOJOBS_WEB_USER and MONGOJOBS_WEB_PASSWORD. Name the app, so that secret arguments are known and masked.
+    It needs no credentials while only this machine can connect. Otherwise it asks for the name and the password in
+    MONGOJOBS_WEB_USER and MONGOJOBS_WEB_PASSWORD. Give --app, so that secret arguments are known and masked.
     """
     from mongojobs.web import check_extra
 

@@ -43,7 +43,7 @@ def workers() -> None:
 @workers.command("list", cls=Command)
 @click.pass_obj
 def list_workers(options: GlobalOptions, /, *, as_json: bool) -> None:
-    """List the workers that are alive, and those that died within the last minutes."""
+    """List the workers that are alive, and those that died in the last few minutes."""
     with open_database(options) as database:
         alive, dead = database.operator.workers(), database.operator.dead_workers()
         now = database.store.clock.now()
@@ -64,7 +64,7 @@ def list_workers(options: GlobalOptions, /, *, as_json: bool) -> None:
 @click.argument("worker")
 @click.pass_obj
 def show(options: GlobalOptions, /, *, worker: str, as_json: bool) -> None:
-    """Show all about one worker, and what it runs."""
+    """Show everything about one worker, and what it is running."""
     with open_database(options) as database:
         alive, dead = database.operator.workers(), database.operator.dead_workers()
         now = database.store.clock.now()
@@ -86,9 +86,9 @@ def _all_option() -> click.Option:
 @click.argument("names", metavar="[WORKER]...", nargs=-1)
 @click.pass_obj
 def quiet(options: GlobalOptions, /, *, names: tuple[str, ...], everybody: bool) -> None:
-    """Tell workers to reserve nothing more, and to end what they run.
+    """Tell workers to reserve no more jobs, and to finish those they are running.
 
-    They hear it at their next heartbeat: busy ones within some seconds, idle ones within a quarter of their lease (15
+    They learn of it at their next heartbeat: busy ones within seconds, idle ones within a quarter of their lease (15
     seconds by default).
     """
     with open_database(options) as database:
@@ -100,10 +100,10 @@ def quiet(options: GlobalOptions, /, *, names: tuple[str, ...], everybody: bool)
 @click.argument("names", metavar="[WORKER]...", nargs=-1)
 @click.pass_obj
 def stop(options: GlobalOptions, /, *, names: tuple[str, ...], everybody: bool) -> None:
-    """Tell workers to stop, as by TERM.
+    """Tell workers to stop, as TERM does.
 
-    They hear it at their next heartbeat, as with quiet. The supervisor of `mongojobs work --processes` does not start
-    them again; a platform may.
+    They learn of it at their next heartbeat, as with quiet. The supervisor of `mongojobs work --processes` does not
+    start them again; a platform may.
     """
     with open_database(options) as database:
         _tell(database.operator, database.operator.stop_workers, names, everybody=everybody)
@@ -112,7 +112,7 @@ def stop(options: GlobalOptions, /, *, names: tuple[str, ...], everybody: bool) 
 @workers.command(cls=Command)
 @click.pass_obj
 def prune(options: GlobalOptions, /) -> None:
-    """Forget the workers that are dead now, and not some minutes later."""
+    """Forget dead workers now, instead of a few minutes later."""
     with open_database(options) as database:
         number = database.operator.prune_workers()
     say(f"Forgot {counted(number, 'dead worker')}.")
@@ -123,14 +123,14 @@ def _tell(
 ) -> None:
     """Tell the workers, and print which ones were options. Raises UsageError, Failure."""
     if bool(names) == everybody:
-        raise click.UsageError("which workers? Name some, or take --all")
+        raise click.UsageError("which workers? Name some, or give --all")
     told = tell(None if everybody else names)
     for name in told:
         say(f"Told {printable(name)}")
     missing = [name for name in names if name not in told]
     if missing or not told:
         alive = ", ".join(printable(one.name) for one in operator.workers()) or "none"
-        what = f"no living worker {', '.join(map(printable, missing))}" if missing else "nobody was told"
+        what = f"no living worker {', '.join(map(printable, missing))}" if missing else "no worker was told"
         raise Failure(f"{what}; alive: {alive}", NO)
 
 
@@ -173,7 +173,7 @@ def _print_worker(worker: WorkerStatus, now: datetime, *, is_alive: bool) -> Non
         "priorities": None if bounds == (None, None) else " to ".join("any" if b is None else str(b) for b in bounds),
         "threads": worker.threads,
         "busy": worker.busy,
-        "alone": "begins nothing beside a job that lost its workers" if worker.alone else None,
+        "alone": "begins nothing alongside a job that lost its workers" if worker.alone else None,
         "memory": _memory(worker),
         "started": ago(worker.started_at, now),
         "last seen": ago(worker.heartbeat_at, max(now, worker.heartbeat_at or now)),

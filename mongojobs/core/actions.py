@@ -81,7 +81,7 @@ class Action:
 
 def no_job(job_id: JobId) -> StateError:
     """Return the error for an id that no job has."""
-    return StateError(f"no job {job_id}: it never was, or it has completed or been deleted")
+    return StateError(f"no job {job_id}: it never existed, or it has completed or been deleted")
 
 
 _COUNTERS: Final = ("attempts", "losses", "releases", "snoozes")

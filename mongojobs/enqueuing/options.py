@@ -56,11 +56,11 @@ class Options:
     tags: tuple[str, ...] = ()
     meta: Mapping[str, Any] | None = None
     session: Session | None = field(
-        default=None, metadata=option(checks.session, "a session of PyMongo, whose transaction it takes part in")
+        default=None, metadata=option(checks.session, "a PyMongo session whose transaction it takes part in")
     )
     job_id: JobId | None = field(
         default=None,
-        metadata=option(checks.job_id, "its id, chosen by you: a second enqueue with it changes nothing", metavar="ID"),
+        metadata=option(checks.job_id, "an id of your choice: a second enqueue with it changes nothing", metavar="ID"),
     )
 
     @property

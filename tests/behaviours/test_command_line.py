@@ -538,7 +538,7 @@ class TestProcesses:
         workers.says("Starting job worker", times=2)
 
         assert "MONGOJOBS_URI" in workers.output
-        assert workers.errors.count("the process list shows --uri") == 1
+        assert workers.errors.count("can see --uri in the process list") == 1
 
 
 class TestCreateIndexes:
@@ -556,7 +556,7 @@ class TestCreateIndexes:
         ended = here("create-indexes")
 
         assert ended.exit_code == 0
-        assert "All indexes are there: nothing to do" in ended.stdout
+        assert "All indexes exist: nothing to do" in ended.stdout
 
     def test_checks_without_creating(self, here, client):
         ended = here("create-indexes", "--check")
@@ -829,7 +829,7 @@ class TestErrors:
         ended = run("work")
 
         assert ended.returncode == 2
-        assert "which app? Name the module that defines the jobs" in ended.stderr
+        assert "which app? Name the module that declares the jobs" in ended.stderr
 
     def test_no_connection(self):
         ended = run("work", "-A", SAMPLE_APP)

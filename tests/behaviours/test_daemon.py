@@ -132,7 +132,7 @@ class TestStart:
         answer = daemon("start", "--start-timeout=1", MONGOJOBS_APP="slow_app")
 
         assert answer.returncode == 1
-        assert "does not work yet after 1 s, but goes on" in answer.stderr
+        assert "is not up after 1 s, but is still trying" in answer.stderr
         assert daemon("status").returncode == 0
 
     def test_refuses_a_second_one(self, app, daemon, tmp_path):
@@ -357,7 +357,7 @@ class TestPidFileOfWork:
         answer = run("work", f"--pidfile={path}", environ=environ)
 
         assert answer.returncode == 6
-        assert "it runs already" in answer.stderr
+        assert "it is already running" in answer.stderr
 
     def test_is_gone_although_a_job_does_not_return(self, app, start, tmp_path):
         path = tmp_path / "worker.pid"

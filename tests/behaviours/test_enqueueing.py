@@ -365,5 +365,5 @@ class TestTheStoredJob:
         app.retry(job.id)
         assert work_off() == (1, 0)
 
-        with pytest.raises(mongojobs.StateError, match="it never was, or it has completed"):
+        with pytest.raises(mongojobs.StateError, match="it never existed, or it has completed"):
             app.delete(job.id)

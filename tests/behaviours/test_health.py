@@ -58,7 +58,7 @@ class TestHealth:
 
         worker.send_to_group(Signals.SIGSTOP)
 
-        eventually(lambda: "2 of 2 processes stand still" in health("--max-age=1").output)
+        eventually(lambda: "2 of 2 processes stalled" in health("--max-age=1").output)
 
     def test_is_good_while_the_database_is_away(self, start, file, health):
         start("work", f"--heartbeat-file={file}", SAMPLE_URI="mongodb://localhost:1/none?serverSelectionTimeoutMS=200")
@@ -71,7 +71,7 @@ class TestHealth:
         answer = health()
 
         assert answer.exit_code == 1
-        assert answer.output == f"No worker has said in {file} that it lives\n"
+        assert answer.output == f"No worker has recorded a heartbeat in {file}\n"
 
     @pytest.mark.parametrize("processes", ["--processes=1", "--processes=2"])
     def test_is_bad_after_the_worker_has_ended(self, app, start, file, health, processes):

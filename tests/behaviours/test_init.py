@@ -198,7 +198,7 @@ class TestKubernetes:
     def test_warns_of_processes_that_nobody_asks(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
 
-        assert "scale by replicas" in run_here("--app", "shop", "init", "k8s", "--processes=2").stderr
+        assert "scale with replicas" in run_here("--app", "shop", "init", "k8s", "--processes=2").stderr
 
     def test_selects_its_own_pods(self, printed):
         spec = yaml.safe_load(printed("k8s", "--name=on"))["spec"]

@@ -120,7 +120,7 @@ class TestQueues:
         ended = here("queues", "pause", "mial")
 
         assert ended.output.startswith("Paused mial until it is resumed.\n")
-        assert "no job or worker names a queue mial now; did you mean mail?" in ended.stderr
+        assert "no job or worker names a queue mial at present; did you mean mail?" in ended.stderr
 
     def test_that_a_worker_names_are_known(self, app, here):
         with working(name="ada", queues=["mail"]):
@@ -223,7 +223,7 @@ class TestManyJobs:
         dry = here("jobs", "retry", "--queue", "mail", "--error", "ALWAYS fails", "--dry-run")
         ended = here("jobs", "retry", "--queue", "mail", "--error", "ALWAYS fails", "--yes")
 
-        assert dry.output == "It would be 3 jobs; nothing was changed.\n"
+        assert dry.output == "This would affect 3 jobs; nothing was changed.\n"
         assert ended.output == "Ready again: 3 jobs.\n"
         assert [job.queue for job in app.reader.find(state="ready")] == ["mail"] * 3
 
@@ -277,7 +277,7 @@ class TestManyJobs:
 
         assert ended.output == "Deleted 1 job.\n"
         assert app.get(old.id) is None
-        assert here("jobs", "delete", "--since", "1h", "--dry-run").output.startswith("It would be 1 job;")
+        assert here("jobs", "delete", "--since", "1h", "--dry-run").output.startswith("This would affect 1 job;")
 
     @pytest.mark.parametrize(
         ("command", "said"),
@@ -417,7 +417,7 @@ class TestPurge:
         append.options(run_at=datetime(2020, 1, 1, tzinfo=UTC)).delay("x", "y")
 
         assert here("purge", "--state", "completed", "--yes").output == "There are no such jobs.\n"
-        assert here("purge", "--dry-run").output.startswith("It would be 1 job;")
+        assert here("purge", "--dry-run").output.startswith("This would affect 1 job;")
         assert here("purge", "--yes").output == "Deleted 1 job.\n"
         assert (app.get(old.id), app.get(young.id).state) == (None, "failed")
 
@@ -494,7 +494,7 @@ class TestEnqueue:
         [
             (("no.such.job",), "no job is registered under the name 'no.such.job'"),
             ((f"{SAMPLE_APP}.append", "--args", "[1"), "must be JSON"),
-            ((f"{SAMPLE_APP}.append", "--args", "{}"), "must be a list of JSON"),
+            ((f"{SAMPLE_APP}.append", "--args", "{}"), "must be a JSON list"),
             ((f"{SAMPLE_APP}.append", "--args", "[1]"), "line"),
             ((f"{SAMPLE_APP}.append", "--at", "2030-01-01T00:00"), "must have a zone"),
             ((f"{__name__}.Greeting",), "cannot make a"),
@@ -663,7 +663,10 @@ class TestRun:
         assert command.wait() == 1
         found = app.get(made.id)
         assert (found.state, found.attempts, found.releases) == ("ready", 0, 1)
-        assert f"the job {made.id} was handed back, as this was told to stop: it is ready, as before" in command.errors
+        assert (
+            f"the job {made.id} was handed back, as this command was told to stop: it is ready, as before"
+            in command.errors
+        )
 
     def test_lets_a_job_end_that_does_so_in_time_after_it_was_told_to_stop(self, app, start, ledger):
         made = append_after.delay(str(ledger), "job", 1)
@@ -776,7 +779,7 @@ class TestFortyThousandJobs:
             terminal.sees(r"Deleted .*\b[1-9]\d?%")
             terminal.process.send_signal(Signals.SIGINT)
             assert terminal.process.wait(20) == 1
-            terminal.sees(r"interrupted after [\d,]+ jobs; the others are as they were")
+            terminal.sees(r"interrupted after [\d,]+ jobs; the others are unchanged")
         left = jobs.estimated_document_count()
         assert 0 < left < MANY
 

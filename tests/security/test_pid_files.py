@@ -136,21 +136,21 @@ class TestWhatLiesInThePlaceOfThePidFile:
     def test_a_pipe_at_whose_end_nobody_is(self, path):
         os.mkfifo(path, 0o600)
 
-        self.refused(path, "no plain file")
+        self.refused(path, "not a regular file")
 
         assert stat.S_ISFIFO(path.stat().st_mode)
 
     def test_a_folder(self, path):
         path.mkdir()
 
-        self.refused(path, "directory|no plain file")
+        self.refused(path, "directory|not a regular file")
 
         assert path.is_dir()
 
     def test_a_second_name_of_another_file(self, path, precious):
         os.link(precious, path)
 
-        self.refused(path, "second name")
+        self.refused(path, "hard-linked")
 
         assert precious.read_text() == "precious"
 

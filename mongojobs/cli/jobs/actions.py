@@ -36,8 +36,8 @@ def _command(*options: click.Option) -> Callable[[Callable[..., None]], click.Co
     own = {option.name for option in options}
     choosing = [
         *filter_options(),
-        own_option("--all", "everything", text="all jobs that this can be done with", is_flag=True),
-        own_option("--dry-run", text="change nothing; say how many jobs it would be", is_flag=True),
+        own_option("--all", "everything", text="all jobs that this applies to", is_flag=True),
+        own_option("--dry-run", text="change nothing; only say how many jobs would be changed", is_flag=True),
         yes_option(),
     ]
     params = [*options, *(option for option in choosing if option.name not in own)]
@@ -47,7 +47,7 @@ def _command(*options: click.Option) -> Callable[[Callable[..., None]], click.Co
             function.__name__.replace("_", "-"),
             callback=click.pass_obj(function),
             params=[*params, click.Argument(["job_ids"], nargs=-1)],
-            help=f"{function.__doc__}\n\nName them by their ids, or choose them by flags.",
+            help=f"{function.__doc__}\n\nName them by their ids, or choose them with flags.",
         )
 
     return make
@@ -55,24 +55,24 @@ def _command(*options: click.Option) -> Callable[[Callable[..., None]], click.Co
 
 @_command()
 def retry(options: GlobalOptions, /, **values: Any) -> None:
-    """Let failed or cancelled jobs run again, with all their attempts before them."""
+    """Retry failed or cancelled jobs, with a fresh set of attempts."""
     _act("retry", options, values)
 
 
 @_command()
 def run_now(options: GlobalOptions, /, **values: Any) -> None:
-    """Let scheduled jobs be due now."""
+    """Make scheduled jobs due now."""
     _act("run_now", options, values)
 
 
 @_command(
-    own_option("--to-queue", text="the queue they go to", metavar="NAME"),
-    own_option("--priority", text="the priority they get", type=int, metavar="N"),
+    own_option("--to-queue", text="queue to move them to", metavar="NAME"),
+    own_option("--priority", text="priority to give them", type=int, metavar="N"),
 )
 def move(options: GlobalOptions, /, *, to_queue: str | None, priority: int | None, **values: Any) -> None:
-    """Give jobs that have not begun another queue or priority."""
+    """Move jobs that have not begun to another queue or priority."""
     if to_queue is None and priority is None:
-        raise click.UsageError("where to? Name --to-queue or --priority")
+        raise click.UsageError("where to? Give --to-queue or --priority")
     _act("move", options, values, queue=to_queue, priority=priority)
 
 
@@ -98,8 +98,8 @@ def _act(verb: Verb, options: GlobalOptions, values: dict[str, Any], **given: An
     job_ids, everything, dry_run, yes = (values.pop(name) for name in ("job_ids", "everything", "dry_run", "yes"))
     if bool(job_ids) + everything + is_any_given(values) != 1:
         raise click.UsageError(
-            "which jobs? Name them by their ids, or choose them by --state, --queue, --name, --tag and the like,"
-            " or take --all"
+            "which jobs? Name them by their ids, choose them with --state, --queue, --name, --tag and the like,"
+            " or give --all"
         )
     action = ACTIONS[verb]
     if action.signed:

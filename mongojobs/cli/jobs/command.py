@@ -30,15 +30,20 @@ for command in (declared, *actions.COMMANDS):
 @with_options(
     *filter_options(),
     own_option(
-        "--limit", text="most jobs to show", type=click.IntRange(1, 1000), default=50, show_default=True, metavar="N"
+        "--limit",
+        text="maximum number of jobs to show",
+        type=click.IntRange(1, 1000),
+        default=50,
+        show_default=True,
+        metavar="N",
     ),
-    own_option("--after", text="go on after a page: its `next` in --json", metavar="MARK"),
+    own_option("--after", text="continue after a page, with its `next` from --json", metavar="MARK"),
     json_option(),
 )
 @jobs.command("list", cls=Command)
 @click.pass_obj
 def list_jobs(options: GlobalOptions, /, *, limit: int, after: str | None, as_json: bool, **values: Any) -> None:
-    """List jobs, the newest first, scheduled ones the soonest first.
+    """List jobs, newest first; scheduled ones, soonest first.
 
     Ready jobs are due, scheduled ones are due later.
     """
@@ -56,7 +61,7 @@ def list_jobs(options: GlobalOptions, /, *, limit: int, after: str | None, as_js
     if page.next is not None:
         first = "soonest" if values["state"] == "scheduled" else "newest"
         if len(page) == limit:
-            say(f"These are the {first} {limit}; there are more: --limit N, or --after {page.next}", err=True)
+            say(f"These are the {first} {limit}; for more: --limit N, or --after {page.next}", err=True)
         else:  # as rare ones are looked for in parts
             say(f"{len(page) or 'None'} found among the {first} jobs; to look further: --after {page.next}", err=True)
 
@@ -66,7 +71,7 @@ def list_jobs(options: GlobalOptions, /, *, limit: int, after: str | None, as_js
 @click.argument("job_id")
 @click.pass_obj
 def show(options: GlobalOptions, /, *, job_id: str, as_json: bool) -> None:
-    """Show all about one job: its arguments too, and its errors with their traces."""
+    """Show everything about one job, including its arguments and its errors with their tracebacks."""
     with open_database(options) as database:
         job = look_up(database.store, job_id)
         now = database.store.clock.now()
@@ -83,7 +88,7 @@ def show(options: GlobalOptions, /, *, job_id: str, as_json: bool) -> None:
 def why(options: GlobalOptions, /, *, job_id: str, as_json: bool) -> None:
     """Say why a job has not run, the most important reason first, and what to do about it.
 
-    Name the app too (--app), so that it is known which jobs there are.
+    Give --app as well, so that the declared jobs are known.
     """
     with open_database(options) as database:
         found = database.operator.why(look_up(database.store, job_id).id)
@@ -96,16 +101,16 @@ def why(options: GlobalOptions, /, *, job_id: str, as_json: bool) -> None:
 
 
 @with_options(
-    own_option("--pdb", text="when the job raises, look into it with Python's debugger", is_flag=True),
+    own_option("--pdb", text="open Python's debugger where the job raises", is_flag=True),
 )
 @jobs.command(cls=Command)
 @click.argument("job_id")
 @click.pass_obj
 def run(options: GlobalOptions, /, *, job_id: str, pdb: bool) -> None:
-    """Run one job here and now, due or not, though its queue be paused.
+    """Run one job here and now, due or not, even if its queue is paused.
 
-    No worker takes it meanwhile. Its result counts: it completes, or is tried again later. A failed or cancelled one is
-    retried, with all its attempts before it. TERM and Ctrl-C hand it back, as those of a worker.
+    No worker takes it meanwhile. Its result counts: it completes, or is retried later. A failed or cancelled one is
+    retried with a fresh set of attempts. TERM and Ctrl-C hand it back, as they do in a worker.
     """
     from mongojobs.cli.work.run_here import run_here
 

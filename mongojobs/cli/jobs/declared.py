@@ -31,9 +31,9 @@ _COLUMNS: Final = (
 @click.command(cls=Command)
 @click.pass_obj
 def declared(options: GlobalOptions, /, *, as_json: bool) -> None:
-    """List the jobs that the app declares: what a worker that is started like this can run.
+    """List the jobs that the app declares: those that a worker started like this can run.
 
-    Asks no database. A document class stands for all of its methods.
+    Does not need the database. A document class stands for all of its methods.
     """
     from mongojobs.app.declarations import declared_jobs
 

@@ -77,8 +77,8 @@ def parsed_time(text: str, fail: Callable[[str], Any]) -> datetime:
 
 
 def yes_option() -> click.Option:
-    """Return the flag of all commands that destroy."""
-    return own_option("-y", "--yes", text="do not ask", is_flag=True)
+    """Return the flag of all commands that delete or change jobs."""
+    return own_option("-y", "--yes", text="do not ask for confirmation", is_flag=True)
 
 
 def filter_options() -> list[click.Option]:
@@ -93,8 +93,10 @@ def filter_options() -> list[click.Option]:
         own_option("--tag", text="only jobs with this tag", metavar="TAG"),
         own_option("--worker", text="only jobs that this worker runs, or ran", metavar="NAME"),
         own_option("--error", text="only jobs with this text in their last error", metavar="TEXT"),
-        own_option("--since", text="only jobs made since then: 2h ago, or a time", type=MomentType(), metavar="WHEN"),
-        own_option("--until", text="only jobs made before then", type=MomentType(), metavar="WHEN"),
+        own_option(
+            "--since", text="only jobs created since then: 2h ago, or a time", type=MomentType(), metavar="WHEN"
+        ),
+        own_option("--until", text="only jobs created before then", type=MomentType(), metavar="WHEN"),
         own_option(
             *("--arg", "arguments"),
             text="only jobs with this argument: order_id=7, 0=7 for the first one, target=ID for that of a document",
@@ -135,7 +137,7 @@ def sweep(number: int, act: Callable[[OnProgress], int], *, question: str, done:
         say("There are no such jobs.")
         return
     if dry_run:
-        say(f"It would be {counted(number, 'job')}; nothing was changed.")
+        say(f"This would affect {counted(number, 'job')}; nothing was changed.")
         return
     confirm(question, yes=yes, declined="nothing was changed")
     with progress(number, done) as on_progress:
@@ -191,4 +193,4 @@ def progress(number: int, done: str) -> Iterator[OnProgress]:
             yield on_progress
     except KeyboardInterrupt:
         say(err=True)
-        raise Failure(f"interrupted after {counted(shown, 'job')}; the others are as they were", NO) from None
+        raise Failure(f"interrupted after {counted(shown, 'job')}; the others are unchanged", NO) from None

@@ -14,8 +14,8 @@ GLOBAL_SETTINGS: Final = {
     "uri": ("URI", "MongoDB URI of the jobs; default: the app's MongoEngine connection"),
     "database": ("NAME", "database of the jobs; default: the one in the URI"),
     "collection": ("NAME", "collection of the jobs"),
-    "log_level": ("LEVEL", "least level that is logged, by name or number"),
-    "log_format": ("auto|text|logfmt|json", "form of log lines"),
+    "log_level": ("LEVEL", "lowest level to log, by name or number"),
+    "log_format": ("auto|text|logfmt|json", "format of log lines"),
 }
 """The settings that all commands have flags for, with the name of the value and the explanation.
 

@@ -54,8 +54,8 @@ def import_module(name: str, *, named_by: Literal["--app", "imports"] = "--app")
 def _refuse_misspelling(name: str, named_by: str) -> None:
     if name == "__main__":
         raise Failure(
-            "jobs cannot be in __main__: it is another program in each process. Move them to a module of their own, and"
-            f" name that one with {named_by}",
+            "jobs cannot be in __main__: it is a different program in each process. Move them to a module of their own,"
+            f" and name that one with {named_by}",
             NO_APP,
         )
     if name.endswith(".py") or "/" in name:

@@ -58,7 +58,7 @@ class Command(click.Command):
         if options.chdir is not None:
             os.chdir(options.chdir)
         if "uri" in options.settings:
-            click.echo("Warning: the process list shows --uri to everybody here: set MONGOJOBS_URI instead", err=True)
+            click.echo("Warning: everybody here can see --uri in the process list: set MONGOJOBS_URI instead", err=True)
         if self._settings:
             given = {name: ctx.params.pop(name) for name in self._settings}
             ctx.params["flags"] = {name: value for name, value in given.items() if value is not None}
@@ -145,7 +145,7 @@ def global_options(*, after: bool = False) -> list[click.Option]:
         ),
         option(
             "--chdir",
-            text="folder to work in; default: where the command is started",
+            text="folder to run in; default: the current one",
             variable="MONGOJOBS_CHDIR",
             metavar="DIR",
             type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -160,8 +160,8 @@ def global_options(*, after: bool = False) -> list[click.Option]:
 
 
 _APP: Final = (
-    "module of the app, imported so that its jobs are known and its connection is made; ATTR may be a factory, which is"
-    " called, or a MongoJobs instance"
+    "module of the app, imported to declare its jobs and make its connection; ATTR may be a factory, which is called,"
+    " or a MongoJobs instance"
 )
 
 
@@ -171,7 +171,7 @@ def _global_names() -> list[str]:
 
 def _import_option(*, hidden: bool) -> click.Option:
     """Return a flag whose environment variable is read with all other settings, not by click."""
-    text = "modules to import beside the app, as they declare its jobs; may be repeated"
+    text = "further module that declares jobs, imported along with the app; may be repeated"
     names = ("-I", "--import", "imports")
     return click.Option(names, help=_help(text, ["MONGOJOBS_IMPORTS"]), metavar="MODULE", multiple=True, hidden=hidden)
 

@@ -47,7 +47,7 @@ def refuse_without_app(options: GlobalOptions, command: str = "...") -> None:
     """Raise UsageError unless it is known what to import: *command* needs to know the app's jobs."""
     if not app_named(options) and not modules_named(options):
         raise click.UsageError(
-            f"which app? Name the module that defines the jobs, as in `mongojobs --app myapp.jobs {command}`, or by"
+            f"which app? Name the module that declares the jobs, as in `mongojobs --app myapp.jobs {command}`, in"
             " MONGOJOBS_APP, or as app in [tool.mongojobs] of pyproject.toml"
         )
 

@@ -37,8 +37,8 @@ LEAVING_SECONDS: Final = 10.0
 def work(context: click.Context, /, **values: Any) -> None:
     """Work off jobs until told to stop.
 
-    TERM and Ctrl-C stop it: running jobs may end within the shutdown timeout, and are handed back after it. A second
-    Ctrl-C, and QUIT, hand them back at once. TSTP and USR1 make it reserve nothing more; USR2 prints the stacks of all
+    TERM and Ctrl-C stop it: running jobs have the shutdown timeout to end, and are handed back after it. A second
+    Ctrl-C, or QUIT, hands them back at once. TSTP and USR1 make it reserve no more jobs; USR2 prints the stacks of all
     threads.
     """
     work_with(context.obj, work_options_of("work", values)).leave()
@@ -57,7 +57,7 @@ def work(context: click.Context, /, **values: Any) -> None:
 @click.command(cls=Command, settings=WORK_SETTINGS, takes_signals=True)
 @click.pass_context
 def workoff(context: click.Context, /, *, flags: dict[str, object], **values: Any) -> None:
-    """Work off the jobs that are due, and leave."""
+    """Work off the jobs that are due, and exit."""
     flags["exit_on_complete"] = True
     work_with(context.obj, work_options_of("workoff", values | {"flags": flags})).leave()
 

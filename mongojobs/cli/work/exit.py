@@ -41,7 +41,7 @@ class ExitResult:
     def _leave_at_last(self) -> None:
         """Leave although Python waits at its end for what jobs have left behind, such as a child of multiprocessing."""
         threading.Event().wait(LEAVING_SECONDS)
-        logger.warning("Leaving while Python waits for threads or processes that jobs have left behind")
+        logger.warning("Exiting although Python is still waiting for threads or processes that jobs have left behind")
         self._leave_at_once()
 
     def _leave_at_once(self) -> NoReturn:

@@ -57,7 +57,7 @@ def launch(options: GlobalOptions, work: WorkOptions, *, log: Path, seconds: flo
         status = process.wait()
         raise Failure(f"it did not start: status {status}{_end_of(log, before)}", status if status > 0 else NO)
     raise Failure(
-        f"it does not work yet after {seconds:g} s, but goes on (pid {process.pid}){_end_of(log, before)}", NO
+        f"it is not up after {seconds:g} s, but is still trying (pid {process.pid}){_end_of(log, before)}", NO
     )
 
 

@@ -123,7 +123,7 @@ def identifier_option() -> click.Option:
     """Return the flag that tells one daemon from others of the same app."""
     return own_option(
         *("-i", "--identifier"),
-        text="name of this daemon, if there are several: in its pid file, its log file and its workers' labels",
+        text="name of this daemon, if there are several: used in its pid file, its log file and its workers' labels",
         variable="MONGOJOBS_IDENTIFIER",
         type=IdentifierType(),
         metavar="NAME",
@@ -161,18 +161,18 @@ def work_options() -> list[click.Option]:
         ),
         own_option(
             *("-m", "--monitor"),
-            text="a supervisor even for one process, which starts it again when it dies",
+            text="supervise even a single process, and start it again when it dies",
             variable="MONGOJOBS_MONITOR",
             is_flag=True,
         ),
         identifier_option(),
         own_option(
             "--allow-none",
-            text="work though the app declares no jobs, as they are methods of plain documents",
+            text="work even if the app declares no jobs, as when they are methods of plain documents",
             variable="MONGOJOBS_ALLOW_NONE",
             is_flag=True,
         ),
-        heartbeat_option("file to say in that this worker lives, for `mongojobs health`"),
+        heartbeat_option("file to record this worker's heartbeat in, for `mongojobs health`"),
         *probe_options(),
         click.Option(["--number"], type=int, hidden=True),
     ]

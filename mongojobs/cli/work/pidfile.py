@@ -103,10 +103,12 @@ class PidFile:
         try:
             found = os.fstat(folder)
             if found.st_uid not in (0, os.geteuid()):
-                raise self._refused(f"the folder {self.path.parent} belongs to another user: name another by --pid-dir")
+                raise self._refused(
+                    f"the folder {self.path.parent} belongs to another user: give another with --pid-dir"
+                )
             if found.st_mode & _WRITABLE_BY_OTHERS:
                 raise self._refused(
-                    f"others can write to the folder {self.path.parent}: chmod go-w it, or name another by --pid-dir"
+                    f"others can write to the folder {self.path.parent}: chmod go-w it, or give another with --pid-dir"
                 )
             yield folder
         finally:
@@ -138,7 +140,7 @@ class PidFile:
             os.close(descriptor)
             threading.Event().wait(_AGAIN_SECONDS)
         who = f" (pid {process.pid})" if process else ""
-        raise Failure(f"it runs already{who}: {self.path} is locked", CONFLICT)
+        raise Failure(f"it is already running{who}: {self.path} is locked", CONFLICT)
 
     def _create(self, folder: int) -> int | None:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -190,11 +192,11 @@ class PidFile:
 
 def _wrong_with(found: os.stat_result) -> str:
     if not stat.S_ISREG(found.st_mode):
-        return "it is no plain file"
+        return "it is not a regular file"
     if found.st_uid != os.geteuid():
         return "it belongs to another user"
     if found.st_nlink > 1:
-        return "it has a second name, by which it is another file too"
+        return "it is hard-linked under another name"
     if found.st_mode & _WRITABLE_BY_OTHERS:
         return "others can write to it"
     return ""

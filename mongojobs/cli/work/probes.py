@@ -60,7 +60,7 @@ def probe_options() -> list[click.Option]:
         ),
         own_option(
             "--probe-host",
-            text="address to answer probes on; 0.0.0.0: all, as for Kubernetes, which asks from outside",
+            text="address to answer probes on; 0.0.0.0: all, as for Kubernetes, which probes from outside",
             variable="MONGOJOBS_PROBE_HOST",
             default=LOOPBACK,
             show_default=True,
@@ -68,7 +68,7 @@ def probe_options() -> list[click.Option]:
         ),
         own_option(
             "--probe-max-age",
-            text="how long ago the worker's loop may last have turned for /livez",
+            text="longest time since the worker's loop last turned, for /livez",
             variable="MONGOJOBS_PROBE_MAX_AGE",
             default="60s",
             type=DurationType(),

@@ -87,11 +87,13 @@ def _report(app: MongoJobs, job: Job, ended: RunEnded | None) -> None:
     state = "gone" if found is None else found.state
     match ended:
         case None if state == "ready":
-            raise Failure(f"the job {job.id} was not begun, as this was told to stop: it is ready", NO)
+            raise Failure(f"the job {job.id} was not begun, as this command was told to stop: it is ready", NO)
         case None:
-            raise Failure(f"the job {job.id} was not to be had, it is {state}: another worker may have taken it", NO)
+            raise Failure(f"the job {job.id} could not be taken, it is {state}: another worker may have it", NO)
         case notices.JobReleased():
-            raise Failure(f"the job {job.id} was handed back, as this was told to stop: it is {state}, as before", NO)
+            raise Failure(
+                f"the job {job.id} was handed back, as this command was told to stop: it is {state}, as before", NO
+            )
         case notices.JobDeferred(reason=reason):
             raise Failure(f"the job {job.id} cannot be loaded here, it is {state}: {printable(reason)}", NO)
         case _:

@@ -133,7 +133,7 @@ def _tell_declared(opened: Opened, *, allow_none: bool) -> None:
     declared = declared_jobs()
     documents = sum(job.kind == "document" for job in declared)
     if not declared and not allow_none:
-        raise Failure(f"{opened.named} declares no jobs, so that a worker could run none. {HOW_TO_NAME_JOBS}", NO_APP)
+        raise Failure(f"{opened.named} declares no jobs, so a worker could run none. {HOW_TO_NAME_JOBS}", NO_APP)
     more = f", and all methods of {counted(documents, 'document class')}" if documents else ""
     logger.info("Declared: %s%s", counted(len(declared) - documents, "job"), more)
 

@@ -40,22 +40,22 @@ class Settings:
     write_concern: str | int = _setting(
         "majority", parsing.write_concern, "how many nodes acknowledge a write; less than majority can lose jobs"
     )
-    enqueue_timeout: timedelta = _setting(timedelta(seconds=10), checks.time_limit, "how long an enqueue tries")
+    enqueue_timeout: timedelta = _setting(timedelta(seconds=10), checks.time_limit, "how long an enqueue keeps trying")
 
     imports: tuple[str, ...] = _setting(
-        (), parsing.module_names, "modules to import beside the app, as they declare its jobs; with commas"
+        (), parsing.module_names, "further modules that declare jobs, imported along with the app; comma-separated"
     )
     delay_jobs: bool | Callable[..., bool] = _setting(
         True,
         parsing.truth_or_callable,
         "false: run jobs at once instead of storing them; a function decides for each job",
     )
-    default_queue_name: str = _setting("default", checks.queue_name, "queue of jobs that name none")
-    default_priority: int = _setting(0, parsing.priority, "priority of jobs that name none; lower runs first")
+    default_queue_name: str = _setting("default", checks.queue_name, "queue for jobs that name none")
+    default_priority: int = _setting(0, parsing.priority, "priority for jobs that name none; lower runs first")
     queue_attributes: Mapping[str, Mapping[str, int]] = _setting(
         _NO_ATTRIBUTES,
         parsing.queue_attributes,
-        'priority and most jobs of queues, such as {"mail": {"priority": 10, "max_size": 10000}}',
+        'priority and size limit of queues, such as {"mail": {"priority": 10, "max_size": 10000}}',
     )
     max_payload_bytes: int = _setting(2**20, parsing.number(1), "largest payload accepted at enqueue")
     switched_databases: tuple[str, ...] | Callable[[str], bool] = _setting(
@@ -72,9 +72,9 @@ class Settings:
     undeclared_for: timedelta = _setting(
         timedelta(days=1),
         checks.delay,
-        "how long a job whose name no worker knows is put off before it is given up on; 0: not at all",
+        "how long a job whose name no worker knows is deferred before it is given up on; 0: not at all",
     )
-    retry_jitter: float = _setting(0.1, parsing.share, "share by which delays before retries are lengthened at random")
+    retry_jitter: float = _setting(0.1, parsing.share, "share by which retry delays are randomly lengthened")
     destroy_failed_jobs: bool = _setting(
         False, parsing.truth, "delete jobs that are given up on instead of keeping them"
     )
@@ -82,19 +82,19 @@ class Settings:
         None, checks.time_limit, "how long completed jobs are kept; default: not at all"
     )
     job_id_retention: timedelta = _setting(
-        timedelta(days=1), checks.time_limit, "how long an ended job whose id the caller chose is kept"
+        timedelta(days=1), checks.time_limit, "how long an ended job is kept if the caller chose its id"
     )
 
     stats_retention: timedelta = _setting(
-        timedelta(days=14), checks.delay, "how long figures about runs are kept; 0: none are collected"
+        timedelta(days=14), checks.delay, "how long statistics about runs are kept; 0: none are collected"
     )
 
     queues: tuple[str, ...] = _setting(
-        (), parsing.queue_names, "queues to work on, with commas; default: all", "QUEUES", "QUEUE"
+        (), parsing.queue_names, "queues to work on, comma-separated; default: all", "QUEUES", "QUEUE"
     )
     min_priority: int | None = _setting(None, parsing.priority, "lowest priority number to work on", "MIN_PRIORITY")
     max_priority: int | None = _setting(None, parsing.priority, "highest priority number to work on", "MAX_PRIORITY")
-    threads: int = _setting(1, parsing.number(1, 1000), "jobs run at once in a process")
+    threads: int = _setting(1, parsing.number(1, 1000), "jobs run concurrently in each process")
     processes: int = _setting(1, parsing.number(1, 1000), "worker processes")
     executor: str = _setting(
         "thread",
@@ -102,48 +102,49 @@ class Settings:
         "what runs a job: a thread of the worker, or a child process of its own",
     )
     max_jobs: int | None = _setting(
-        None, parsing.number(1), "jobs after which a worker leaves, or with executor=process a child is replaced"
+        None, parsing.number(1), "jobs after which a worker exits or, with executor=process, a child is replaced"
     )
     max_memory: int | None = _setting(
         None,
         parsing.size,
-        "memory, such as 400M, above which a worker leaves, or with executor=process a child is replaced",
+        "memory, such as 400M, above which a worker exits or, with executor=process, a child is replaced",
     )
     async_concurrency: int = _setting(
-        10, parsing.number(1, 10_000), "async def jobs run at once in a process, beside the threads"
+        10, parsing.number(1, 10_000), "async def jobs run concurrently in each process, in addition to the threads"
     )
     sleep_delay: timedelta = _setting(
         timedelta(seconds=5),
         checks.time_limit,
-        "longest wait between two looks into an empty queue; six times that while a stream tells of jobs",
+        "longest wait between polls of an empty queue; six times that while a change stream announces jobs",
         "SLEEP_DELAY",
     )
     read_ahead: int = _setting(
-        500, parsing.number(0, 10_000), "most jobs reserved at once; 0: strictly one at a time", "READ_AHEAD"
+        500,
+        parsing.number(0, 10_000),
+        "maximum number of jobs reserved at once; 0: strictly one at a time",
+        "READ_AHEAD",
     )
-    exit_on_complete: bool = _setting(False, parsing.truth, "leave when nothing is due")
-    lease: timedelta = _setting(timedelta(seconds=60), checks.time_limit, "how long a lock lives without renewal")
+    exit_on_complete: bool = _setting(False, parsing.truth, "exit when nothing is due")
+    lease: timedelta = _setting(timedelta(seconds=60), checks.time_limit, "how long a lock lasts without renewal")
     heartbeat: timedelta = _setting(timedelta(seconds=10), checks.time_limit, "how often locks are renewed")
     shutdown_timeout: timedelta = _setting(
-        timedelta(seconds=25), checks.delay, "how long running jobs may go on after a stop"
+        timedelta(seconds=25), checks.delay, "how long running jobs may continue after a stop"
     )
     boot_timeout: timedelta = _setting(
         timedelta(seconds=60),
         checks.time_limit,
-        "how long a process may take to import the app before it is replaced; each time twice as long",
+        "how long a process may take to import the app before it is replaced; doubled each time",
     )
     timeout_grace: timedelta = _setting(
-        timedelta(seconds=60), checks.time_limit, "how long a job's code may go on after its time-out"
+        timedelta(seconds=60), checks.time_limit, "how long a job's code may keep running after its time-out"
     )
-    name: str | None = _setting(
-        None, parsing.text, "label of the worker; default: made of host, process id and a random part"
-    )
+    name: str | None = _setting(None, parsing.text, "label of the worker; default: host, process id and a random part")
     prefix: str = _setting("", str, "text put before the worker's label")
     redact: Callable[[str], str] | None = _setting(
-        None, parsing.function, "function that takes secrets out of a text of an error before it is stored and logged"
+        None, parsing.function, "function that removes secrets from an error's text before it is stored and logged"
     )
-    log_level: str = _setting("info", parsing.log_level, "least level that is logged, by name or number")
-    log_format: str = _setting("auto", parsing.choice("auto", "text", "logfmt", "json"), "form of log lines")
+    log_level: str = _setting("info", parsing.log_level, "lowest level to log, by name or number")
+    log_format: str = _setting("auto", parsing.choice("auto", "text", "logfmt", "json"), "format of log lines")
     log_tracebacks: bool = _setting(True, parsing.truth, "log the tracebacks of failed jobs, with secrets masked")
     quiet: bool = _setting(False, parsing.truth, "log warnings and errors only", "QUIET")
 

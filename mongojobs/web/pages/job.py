@@ -77,7 +77,7 @@ def job_of(visit: RequestContext) -> Job:
     """Return the job that the address or the form names. Raises NotFound."""
     job = visit.app.get(read_key(visit.text("id")))
     if job is None:
-        raise NotFound("There is no such job: it never was, or it has completed or been deleted.")
+        raise NotFound("There is no such job: it never existed, or it has completed or been deleted.")
     return job
 
 

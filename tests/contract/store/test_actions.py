@@ -40,7 +40,7 @@ def test_a_verb_refuses_a_job_in_another_state_and_says_what_to_do(store, action
 
 @pytest.mark.parametrize("action", VERBS, ids=lambda action: action.verb)
 def test_a_verb_knows_no_job_that_is_not_there(store, action):
-    with pytest.raises(StateError, match=r"no job .*: it never was"):
+    with pytest.raises(StateError, match=r"no job .*: it never existed"):
         actions(store).act(action, ObjectId(), **given(action))
 
 
