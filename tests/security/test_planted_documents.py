@@ -37,7 +37,7 @@ READERS = {
     "workers": lambda app: (app.workers(), app.dead_workers()),
     "stats": lambda app: [app.stats(by=by, apart=apart) for by in ("minute", "hour", "day") for apart in (True, False)],
     "doctor": lambda app: examine(app, {}),
-    "what waits": lambda app: what_waits(app, most=100),
+    "what waits": lambda app: what_waits(app, limit=100),
 }
 COMMANDS = (
     *(("jobs", "list"), ("jobs", "list", "--json"), ("status",), ("status", "--json"), ("top", "--once")),
