@@ -182,7 +182,7 @@ def _check_choice(by: object, name: object, *, apart: object) -> None:
     if name is not None and not (isinstance(name, str) and name):
         raise OptionError(f"name must be the name of jobs, got {name!r:.100}")
     if name is not None and not apart:
-        raise OptionError(f"apart=False is of all jobs together: leave it out, or the name {name!r:.100}")
+        raise OptionError(f"apart=False is for all jobs together: leave it out, or the name {name!r:.100}")
 
 
 def _made(plugins: object) -> list[Plugin]:

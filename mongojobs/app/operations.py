@@ -384,7 +384,7 @@ def _listed(names: Iterable[str] | None) -> list[str] | None:
     listed: list[Any] = [names] if isinstance(names, str) else list(names)
     wrong = [name for name in listed if not isinstance(name, str) or not name]
     if wrong:
-        raise OptionError(f"names must be a list of names of workers, got {wrong[0]!r:.100}")
+        raise OptionError(f"names must be a list of worker names, got {wrong[0]!r:.100}")
     return listed
 
 

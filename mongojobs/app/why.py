@@ -73,7 +73,7 @@ def reasons(job: Job, facts: Facts) -> list[Reason]:
             text = f"it was cancelled{_at(job.finished_at)}" + (f": {why}" if why else "")
             return [Reason(kind="cancelled", text=text, remedy=f"mongojobs jobs retry {job.id}")]
         case "completed":
-            remedy = "enqueue it again if it must run again"
+            remedy = "to run it again, enqueue it again"
             return [Reason(kind="completed", text=f"it has run{_at(job.finished_at)}", remedy=remedy)]
         case _:
             assert_never(job.state)
@@ -94,7 +94,7 @@ def _no_worker(job: Job, facts: Facts) -> Iterator[Reason]:
         yield Reason(kind="no_worker", text="no worker is alive", remedy="mongojobs work")
     elif not listening:
         text = f"no living worker takes jobs of the queue {job.queue} with priority {job.priority}"
-        remedy = f"mongojobs work --queues {job.queue}, or move the job to a queue that is worked on"
+        remedy = f"mongojobs work --queues {job.queue}, or move the job to a queue that has workers"
         yield Reason(kind="no_worker", text=text, remedy=remedy)
     elif all(worker.state != "working" for worker in listening):
         text = f"all workers that take jobs of the queue {job.queue} are quiet or stopping"
@@ -105,7 +105,7 @@ def _deferred(job: Job, facts: Facts) -> Iterator[Reason]:
     if job.deferred_since is not None:
         again = "now" if job.run_at <= facts.now else f"at {_moment(job.run_at)}"
         text = (
-            f"no worker that came upon it since {_moment(job.deferred_since)} could load it:"
+            f"no worker that has found it since {_moment(job.deferred_since)} could load it:"
             f" {first_line(job.deferred_reason)}; it is tried again {again}, and given up on after"
             f" {_moment(job.deferred_since + facts.undeclared_for)}"
         )
@@ -136,9 +136,9 @@ def _behind(job: Job, facts: Facts) -> Iterator[Reason]:
 
 def _losses(job: Job, _facts: Facts) -> Iterator[Reason]:
     if job.losses:
-        alone = ", so it begins only where nothing else runs" if job.losses >= ALONE_FROM_LOSSES else ""
+        alone = ", so it only starts where nothing else is running" if job.losses >= ALONE_FROM_LOSSES else ""
         text = f"its worker was lost {_times(job.losses)} while it ran{alone}"
-        yield Reason(kind="losses", text=text, remedy="see whether it kills its worker or takes too much memory")
+        yield Reason(kind="losses", text=text, remedy="check whether it kills its worker or uses too much memory")
 
 
 def _indexes(_job: Job, facts: Facts) -> Iterator[Reason]:
@@ -163,16 +163,16 @@ _MINOR: Final = ("losses", "indexes_missing", "unknown_job")
 def _next(job: Job, facts: Facts) -> Reason:
     working = [worker for worker in _listening(job, facts) if worker.state == "working"]
     if job.losses >= ALONE_FROM_LOSSES and all(worker.busy or worker.alone for worker in working):
-        text = "it is due and next in its queue, and waits for a worker that runs nothing: each makes room now and then"
+        text = "it is due and next in its queue, and is waiting for an idle worker: each makes room now and then"
         return Reason(kind="alone", text=text, remedy=f"to run it by itself: mongojobs jobs run {job.id}")
     if all(worker.busy >= worker.threads for worker in working):
         text, remedy = "it is due and next in its queue, and all workers are busy", "start more workers"
         return Reason(kind="next", text=text, remedy=remedy)
     if all(worker.busy >= worker.threads or worker.alone for worker in working):
-        text = "it is due and next in its queue, and the workers begin nothing now beside a job that lost its workers"
-        return Reason(kind="next", text=text, remedy="look again in some seconds, or start more workers")
+        text = "it is due and next in its queue, but the workers start nothing alongside a job that lost its workers"
+        return Reason(kind="next", text=text, remedy="look again in a few seconds, or start more workers")
     text = "it is due and next in its queue: a worker is about to run it"
-    return Reason(kind="next", text=text, remedy="look again in some seconds")
+    return Reason(kind="next", text=text, remedy="look again in a few seconds")
 
 
 def _listening(job: Job, facts: Facts) -> list[WorkerStatus]:
@@ -183,12 +183,10 @@ def _running(job: Job, facts: Facts) -> Reason:
     by = job.locked_by or "(unknown)"
     if job.locked_until is not None and job.locked_until <= facts.now:
         over = format_duration(timedelta(seconds=int((facts.now - job.locked_until).total_seconds())))
-        text = (
-            f"its worker {by} was lost: its lock ran out {over} ago, and it is taken back by the next worker that looks"
-        )
+        text = f"its worker {by} was lost: its lock ran out {over} ago, and the next worker that looks takes it back"
         remedy = "nothing, if a worker is alive" if facts.workers else "mongojobs work, or mongojobs requeue --stuck"
         return Reason(kind="worker_lost", text=text, remedy=remedy)
-    until = "" if job.locked_until is None else f", whose lock holds until {_moment(job.locked_until)} unless renewed"
+    until = "" if job.locked_until is None else f", whose lock lasts until {_moment(job.locked_until)} unless renewed"
     text = f"it is being run{_since(job.locked_at)} by {by}{until}"
     return Reason(kind="running", text=text, remedy="wait until it ends")
 
@@ -197,7 +195,7 @@ def _failed(job: Job) -> Reason:
     used = f"{_times(job.attempts)}" + (f" of at most {job.max_attempts}" if job.max_attempts else "")
     when = _at(job.failed_at or job.finished_at)
     text = f"it was given up on{when}, after it failed {used}: {first_line(job.last_error)}"
-    return Reason(kind="failed", text=text, remedy=f"mend the cause, then: mongojobs jobs retry {job.id}")
+    return Reason(kind="failed", text=text, remedy=f"fix the cause, then: mongojobs jobs retry {job.id}")
 
 
 def first_line(text: str | None) -> str:

@@ -31,8 +31,8 @@ class Worker(JobWorker):
         _import_all(chosen.imports)
         if chosen.executor == "process" and child is None:
             raise SettingsError(
-                "executor is process, but a worker that is made in Python does not know which module its children are"
-                " to import: start it by `mongojobs --app MODULE work --executor process`, or pass executor='thread'",
+                "executor is process, but a worker created in Python does not know which module its children should"
+                " import: start it with `mongojobs --app MODULE work --executor process`, or pass executor='thread'",
                 setting="executor",
             )
         super().__init__(

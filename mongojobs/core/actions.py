@@ -68,7 +68,7 @@ class Action:
         """
         if job_filter.state is not None and job_filter.state not in self.starts_from:
             jobs = f"{' and '.join(self.starts_from)} jobs"
-            raise FilterError(f"one can {self.phrase.format(jobs)}, but not {job_filter.state} ones")
+            raise FilterError(f"you can {self.phrase.format(jobs)}, but not {job_filter.state} ones")
         return [replace(job_filter, state=state) for state in self.starts_from if job_filter.state in (None, state)]
 
     def refusal(self, job_id: JobId, state: str | None) -> StateError:
@@ -136,9 +136,9 @@ RETRY: Final = Action(
     done="Ready again:",
     outcome="will run again",
     remedies={
-        READY: "it will run when it is due",
+        READY: "it will run once it is due",
         RUNNING: "wait until it ends",
-        COMPLETED: "enqueue it again if it must run again",
+        COMPLETED: "to run it again, enqueue it again",
     },
 )
 RUN_NOW: Final = Action(
@@ -150,8 +150,8 @@ RUN_NOW: Final = Action(
     done="Due now:",
     outcome="is due now",
     remedies={
-        RUNNING: "it runs",
-        COMPLETED: "enqueue it again if it must run again",
+        RUNNING: "it is running",
+        COMPLETED: "to run it again, enqueue it again",
         FAILED: "retry it",
         CANCELLED: "retry it",
     },

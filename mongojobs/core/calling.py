@@ -64,10 +64,10 @@ def _with_own_decimals(body: Callable[[], T]) -> T:
 def _still_to_run(result: object) -> tuple[str, str]:
     """Return what *result* is called, and what to do instead; two empty texts for a plain value."""
     if _is_generator(result) or (_is_context(result) and _is_generator(getattr(result, "gen", None))):
-        return "a generator, which nobody reads", "let it do its work itself, and return without a generator"
+        return "a generator, which nothing consumes", "do the work in the call itself, and return no generator"
     if inspect.isawaitable(result):
         kind = "a coroutine" if inspect.iscoroutine(result) else f"an awaitable {type(result).__name__}"
-        return f"{kind}, which nobody awaits", "make it `async def`, and await there"
+        return f"{kind}, which nothing awaits", "make it `async def`, and await there"
     return "", ""
 
 

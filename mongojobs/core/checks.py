@@ -47,7 +47,7 @@ def priority(value: object) -> int:
 def attempts(value: object) -> int:
     """Return *value* if it can be a number of attempts."""
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= HIGHEST_PRIORITY:
-        raise ValueError("must be a whole number, 1 or more")
+        raise ValueError("must be a whole number of 1 or more")
     return int(value)
 
 

@@ -29,7 +29,7 @@
     `-- DeserializationError          a stored payload cannot be turned back into a call
         |-- UndeclaredError           this process does not know what the payload names; another one may
         |   `-- UnknownJobError       no job, class or method is declared under the stored name
-        |-- DocumentGoneError         a referenced document does not exist any more
+        |-- DocumentGoneError         a referenced document no longer exists
         `-- DamagedPayloadError       the stored payload is not one of ours
             `-- NewerPayloadError     a newer mongojobs wrote the payload
 
@@ -206,7 +206,7 @@ class UnknownJobError(UndeclaredError):
 
 
 class DocumentGoneError(DeserializationError):
-    """A document that the payload refers to does not exist any more."""
+    """A document that the payload refers to no longer exists."""
 
 
 class DamagedPayloadError(DeserializationError):

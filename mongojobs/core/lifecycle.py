@@ -240,8 +240,8 @@ def _check(event: str, callback: object) -> None:
         raise CallbackError(f"a callback for {event} must be callable, got {callback!r}")
     if is_async(callback) or generator_kind(callback):
         raise CallbackError(
-            f"a callback for {event} must be a plain function, since nobody awaits or reads it, got {callback!r}: write"
-            f" `def` for it, and asyncio.run(...) inside where it must await"
+            f"a callback for {event} must be a plain function, since nothing awaits or consumes it, got {callback!r}:"
+            " write `def` for it, and asyncio.run(...) inside where it must await"
         )
 
 

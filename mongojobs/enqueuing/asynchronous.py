@@ -70,7 +70,7 @@ class AsynchronousMethod(Generic[R]):
     def __call__(self, /, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Refuse: what calls this instead of binding it is a class method or static method around it, or no class."""
         if "." not in self._function.__qualname__:
-            raise RegistrationError(f"{self.declaration.name} is a function, and no method: declare it with @job")
+            raise RegistrationError(f"{self.declaration.name} is a function, not a method: declare it with @job")
         raise self.wrong_order("classmethod or @staticmethod")
 
     def __repr__(self) -> str:
@@ -163,10 +163,14 @@ def _check(options: dict[str, Any]) -> None:
 
 def _check_function(name: str, function: Callable[..., object]) -> None:
     if is_async(function) or generator_kind(function):
-        raise OptionError(f"{name} must be a value, or a plain function, since nobody awaits it, got {function!r:.200}")
+        raise OptionError(
+            f"{name} must be a value, or a plain function, since nothing awaits it, got {function!r:.200}"
+        )
     required = [p for p in handed_on_parameters(function) if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
     if len(required) > 1:
-        raise OptionError(f"{name} must be a value, or a function of nothing or of the instance, got {function!r:.200}")
+        raise OptionError(
+            f"{name} must be a value, or a function of no argument or of the instance, got {function!r:.200}"
+        )
 
 
 def _evaluated(name: str, value: Any, target: object) -> Any:

@@ -75,7 +75,7 @@ def _checked(declared: dict[str, Any]) -> dict[str, Any]:
 
 def _unknown(name: str) -> str:
     if name in OPTIONS:
-        return f"unknown declaration {name!r}: it is said at each enqueue, by .options({name}=...).delay(...)"
+        return f"unknown declaration {name!r}: it is given at each enqueue, with .options({name}=...).delay(...)"
     near = get_close_matches(name, _CHECKS, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"unknown declaration {name!r}: @job takes {', '.join(_CHECKS)}{hint}"
@@ -84,7 +84,7 @@ def _unknown(name: str) -> str:
 def _check_class(cls: type) -> None:
     """Refuse a class whose ``perform`` would run nothing, or whose hooks and overrides could not be asked."""
     if not callable(getattr(cls, "perform", None)):
-        raise NotAJobError(f"{cls.__qualname__} cannot be a job: it has no method perform()")
+        raise NotAJobError(f"{cls.__qualname__} cannot be a job: it has no perform() method")
     _check_method(cls, "perform", "a job", [()])
     for name in HOOKS:
         arguments = ("job", "exception") if name == "error" else ("job",)
@@ -103,15 +103,15 @@ def _check_method(cls: type, name: str, role: str, calls: list[tuple[str, ...]])
     function = method.__get__(object(), cls)
     if not any(fits(function, arguments) for arguments in calls):
         raise NotAJobError(
-            f"{label} cannot be {role}: it is called as {name}({', '.join(calls[-1])}), and takes other arguments:"
-            f" keep what it needs in the object"
+            f"{label} cannot be {role}: it is called as {name}({', '.join(calls[-1])}), but takes other arguments:"
+            " keep what it needs in the object"
         )
 
 
 def _check_override(label: str, name: str, value: object) -> None:
     if is_async(value):
         raise NotAJobError(
-            f"{label} cannot be an override: it is async, and is asked where nobody can await: write `def` for it"
+            f"{label} cannot be an override: it is async, and is called where nothing can await it: write `def` for it"
         )
     if not (callable(value) or hasattr(value, "__get__")):  # it is the same for each instance
         _check_value(label, name, value)
@@ -167,7 +167,7 @@ def _backoff(name: str, given: Any) -> Any:
     """Return *given* if it is a duration, or a function that may be one of the number of failures."""
     if callable(given) and not isinstance(given, type):
         if is_async(given) or generator_kind(given):
-            raise OptionError(f"{name} must be a plain function, since nobody awaits it, got {given!r:.200}")
+            raise OptionError(f"{name} must be a plain function, since nothing awaits it, got {given!r:.200}")
         if not fits(given, ("failures",)):
             raise OptionError(f"{name} must be a function of one argument, the number of failures, got {given!r:.200}")
         return given

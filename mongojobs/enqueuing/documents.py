@@ -51,14 +51,14 @@ class Delayable:
 
 def _refuse(what: str, instead: str) -> Any:
     def refuse(*_args: object, **_kwargs: object) -> NoReturn:
-        raise ReadOnlyError(f"DelayedJob is for reading, so {what} is refused: {instead}")
+        raise ReadOnlyError(f"DelayedJob is read-only, so {what} is refused: {instead}")
 
     return refuse
 
 
 _ENQUEUE = "enqueue with function.delay(...) or document.delay.method(...)"
 _CHANGE = "use mongojobs.default_app().retry(id), .cancel(id) or .delete(id), which respect the locks of the workers"
-_DELETE = "use mongojobs.default_app().delete(id), or the command mongojobs clear"
+_DELETE = "use mongojobs.default_app().delete(id), or run mongojobs clear"
 
 
 class DelayedJobs(QuerySet):

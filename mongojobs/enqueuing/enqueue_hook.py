@@ -43,7 +43,7 @@ def _changes(job: Job, changed: Job, encode_meta: Callable[[Options], Meta]) -> 
     }
     for name, value in given.items():
         if name not in JOB_OPTIONS:
-            raise OptionError(f"{name} is not for a hook to change: it may change {', '.join(JOB_OPTIONS)}")
+            raise OptionError(f"{name} cannot be changed by a hook: it may change {', '.join(JOB_OPTIONS)}")
         if value is None and name in _NEEDED:
             raise OptionError(f"{name} must not be None")
     options = Options.of(given)

@@ -107,7 +107,7 @@ class Enqueuer:
         stored).
         """
         if options.job_id is not None:
-            raise OptionError(f"job_id names one job, and delay_many stores several, got {options.job_id!r}")
+            raise OptionError(f"job_id identifies one job, but delay_many stores several, got {options.job_id!r}")
         budget = Budget(self._settings.enqueue_timeout)
         objects, checked = [], []
         for call in calls:
@@ -173,7 +173,7 @@ class Enqueuer:
                 return self._store().get(job.id)
         except DatabaseError as error:
             raise EnqueueUnknownError(
-                f"the job {job.id} may be stored already, and cannot be read now: {describe(error)}", job_id=job.id
+                f"the job {job.id} may already be stored, but cannot be read now: {describe(error)}", job_id=job.id
             ) from error
 
     def _there(self, job: Job, budget: Budget, *, is_delayed: bool) -> Job | None:

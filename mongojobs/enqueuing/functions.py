@@ -76,7 +76,7 @@ class JobFunction(Delayer[P], Generic[P, R]):
 
     def __set_name__(self, owner: type, name: str) -> None:
         raise RegistrationError(
-            f"@job is for functions, and {owner.__name__}.{name} is a method: use"
+            f"@job is for functions, but {owner.__name__}.{name} is a method: use"
             f" {owner.__name__.lower()}.delay.{name}(...), or @handle_asynchronously"
         )
 
@@ -114,7 +114,7 @@ def register(cls: type[T], /) -> type[T]:
     Classes in the type hints of jobs need none of it. Raises RegistrationError.
     """
     if not inspect.isclass(cls):
-        raise RegistrationError(f"register is for classes, got {cls!r:.200}: a function is made a job by @job")
+        raise RegistrationError(f"register is for classes, got {cls!r:.200}: declare a function with @job")
     registry.add_class(cls)
     return cls
 

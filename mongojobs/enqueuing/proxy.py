@@ -51,7 +51,8 @@ class DelayProxy:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(
-                f"{type(self).__name__} has no attribute {name!r}, and delays no names with an underscore"
+                f"{type(self).__name__} has no attribute {name!r}, and names that begin with an underscore cannot"
+                " be delayed"
             )
         return DelayedMethod(self._target, name, self._options)
 

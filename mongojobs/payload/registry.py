@@ -118,7 +118,7 @@ class Registry:
                 if taken is not None and full_name(taken.target) != full_name(declaration.target):
                     raise RegistrationError(
                         f"the job name {name!r} is taken by {full_name(taken.target)}:"
-                        f" give {full_name(declaration.target)} another one by name=..."
+                        f" give {full_name(declaration.target)} another one with name=..."
                     )
             self._jobs.update(dict.fromkeys(names, declaration))
             self._by_target[declaration.target] = declaration

@@ -62,7 +62,7 @@ class ArgumentSearch:
         Those whose handler has another form than most are left out, such as calls of what a subclass hides.
         """
         if any(is_secret(part) for part in place.split(".")):
-            raise FilterError(f"{place!r:.100} is masked, and cannot be looked for")
+            raise FilterError(f"{place!r:.100} is masked, and cannot be searched for")
         name = place.partition(".")[0]
         calls = [*self._functions_that_show(name), *self._objects_that_show(name), *self._methods_that_show(name)]
         return {"handler.v": 1, f"handler.kwargs.{TAG}": {"$exists": False}, "$or": calls}

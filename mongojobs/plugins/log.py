@@ -115,11 +115,11 @@ def _about_worker(notice: n.AboutWorker) -> str:  # noqa: C901 - a table, not a 
         case n.WorkerStopping(running=running, seconds=seconds):
             return f"Exiting...{_waiting_for(running, seconds)}"
         case n.WorkerTold(order=order):
-            return f"Told so by `mongojobs workers {order}`: reserving no more jobs"
+            return f"Told to by `mongojobs workers {order}`: reserving no more jobs"
         case n.WorkerStopped(released=released):
             return f"Stopped, {counted(released, 'running job')} handed back" if released else "Stopped"
         case n.WorkerRecycling(reason=reason):
-            return f"Leaving once the running jobs have ended: {reason}"
+            return f"Exiting once the running jobs have ended: {reason}"
         case n.ChildReplaced(pid=pid, reason=reason):
             return f"Replacing the child process {pid}: {reason}"
         case n.NoMoreJobs():
@@ -192,13 +192,13 @@ def _about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not
         case n.JobDiscarded(reason=reason):
             return f"DISCARDED: {reason[:_MESSAGE_BYTES]}"
         case n.JobReleased():
-            return "HANDED BACK because the worker stops"
+            return "HANDED BACK because the worker is stopping"
         case n.JobLost(what=what):
-            return f"is not ours any more: {what} was dropped"
+            return f"is no longer ours: {what} was dropped"
         case n.JobTimedOut(limit=limit):
             return f"TIMED OUT after its limit of {in_seconds(limit)}"
         case n.JobBlocks(seconds=seconds):
-            return f"has BLOCKED the event loop for {seconds:.1f} s: no other async job goes on. Let it await"
+            return f"has BLOCKED the event loop for {seconds:.1f} s: no other async job makes progress. Make it await"
         case n.JobStuck():
             return "did not return after its time-out: its process ends because of it"
         case _:

@@ -149,10 +149,10 @@ class ProbeServer:
             case [_, _, _]:
                 return _response(501, Answer("only GET\n"))
             case _:
-                return _response(400, Answer("this is no request\n"))
+                return _response(400, Answer("this is not a request\n"))
         page = self.pages.get(path)
         if page is None:
-            return _response(404, Answer(f"There are: {' '.join(self.pages)}\n"), body_wanted=body_wanted)
+            return _response(404, Answer(f"Pages: {' '.join(self.pages)}\n"), body_wanted=body_wanted)
         if path in self._prompt:
             return _response(*_made(page, path), body_wanted=body_wanted)
         if self._made_now >= MOST_CLIENTS:
@@ -185,7 +185,7 @@ def _made(page: Page, path: str) -> tuple[int, Answer]:
     try:
         answer = page()
     except Exception:  # a page that cannot be made is no reason to leave others without an answer
-        logger.exception("The page %s cannot be made", path[:100])
+        logger.exception("The page %s cannot be rendered", path[:100])
         return 500, Answer("error\n")
     return 200 if answer.ok else 503, answer
 

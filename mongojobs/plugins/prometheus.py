@@ -50,10 +50,10 @@ class PrometheusPlugin(Plugin):
             registry=registry,
         )
         self._reserve = Histogram(
-            *("mongojobs_reserve_seconds", "How long looks for jobs took."), buckets=RESERVE_BUCKETS, registry=registry
+            *("mongojobs_reserve_seconds", "How long reserving jobs took."), buckets=RESERVE_BUCKETS, registry=registry
         )
         self._reserve_errors = Counter(
-            "mongojobs_reserve_errors_total", "Looks for jobs that failed.", ("reason",), registry=registry
+            "mongojobs_reserve_errors_total", "Failed attempts to reserve jobs.", ("reason",), registry=registry
         )
         build = Gauge("mongojobs_build_info", "The version of mongojobs.", ("version",), registry=registry)
         build.labels(__version__).set(1)

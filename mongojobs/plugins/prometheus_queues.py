@@ -86,7 +86,7 @@ def _families() -> tuple[GaugeMetricFamily, ...]:
         GaugeMetricFamily("mongojobs_worker_threads", "Threads of a worker.", labels=of_worker),
         GaugeMetricFamily("mongojobs_worker_threads_busy", "Jobs that a worker runs.", labels=of_worker),
         GaugeMetricFamily(
-            "mongojobs_worker_heartbeat_timestamp_seconds", "When a worker last said that it lives.", labels=of_worker
+            "mongojobs_worker_heartbeat_timestamp_seconds", "When a worker last sent its heartbeat.", labels=of_worker
         ),
     )
 

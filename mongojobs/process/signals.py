@@ -28,7 +28,7 @@ WORKER_SIGNALS: Final = (Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT, Signa
 
 STOP_SIGNALS: Final = (Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT)
 
-INTERRUPT_AGAIN: Final = "Interrupted: stopping. Once more, and running jobs are handed back at once"
+INTERRUPT_AGAIN: Final = "Interrupted: stopping. Interrupt again to hand running jobs back at once"
 """What people at a terminal are told at the first Ctrl-C."""
 
 HELD_BACK: Final = (*WORKER_SIGNALS, Signals.SIGUSR2)
@@ -225,7 +225,7 @@ class WorkerSignals:
                     return
             self._obey(worker, number)
         except Exception:  # a plugin that hears of the stop may raise; the next signal must still be read
-            logger.exception("A plugin raised while the worker was told of %s", number.name)
+            logger.exception("A plugin raised while the worker handled %s", number.name)
 
     def _do_without_worker(self, number: Signals) -> None:
         if number in STOP_SIGNALS:

@@ -263,7 +263,7 @@ class _Child:
             return
         self._has_hung = True
         logger.error(
-            "%s has not imported the app within %s: it is killed once it has written its stacks",
+            "%s has not imported the app within %s: killing it once it has written its stacks",
             *(self, format_duration(self._boot_limit)),
         )
         self._boot_limit = max(min(self._boot_limit * 2, LONGEST_BOOT), self._boot_timeout)

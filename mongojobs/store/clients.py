@@ -265,7 +265,7 @@ _MALFORMED: Final = (
 )
 """PyMongo's own words may quote a part of the password."""
 _FOREIGN_SESSION: Final = (
-    "the session belongs to another client than the jobs, so that the job cannot be part of its transaction: start it"
+    "the session belongs to a different client than the jobs, so the job cannot be part of its transaction: start it"
     " on the client that the jobs use"
 )
 

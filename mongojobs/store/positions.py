@@ -130,7 +130,7 @@ def to_position(text: object, lengths: Collection[int]) -> Position:
 
 
 def _no_place(text: object) -> FilterError:
-    return FilterError(f"no list of this kind goes on after {text!r:.100}: give the `next` of the page before")
+    return FilterError(f"no list of this kind continues after {text!r:.100}: give the `next` of the previous page")
 
 
 def _decoded(text: str) -> Document:

@@ -99,11 +99,11 @@ def _distance(expectation: Expectation, job: Job) -> tuple[bool, float, int]:
 def _like_this(found: list[Job]) -> str:
     match len(found):
         case 0:
-            return "no job like this is enqueued"
+            return "no such job is enqueued"
         case 1:
-            return "1 job like this is enqueued"
+            return "1 such job is enqueued"
         case count:
-            return f"{count} jobs like this are enqueued"
+            return f"{count} such jobs are enqueued"
 
 
 def _listed(jobs: list[Job]) -> list[str]:

@@ -105,8 +105,8 @@ class Drainer:
             if runs > limit:
                 self._mode.store.release([job], started=False)
                 raise AssertionError(
-                    f"drain() has run {limit} jobs, and {job.name} is due still: does a job enqueue itself without"
-                    " end? If so many are wanted, pass limit=..."
+                    f"drain() has run {limit} jobs, and {job.name} is still due: does a job enqueue itself"
+                    " endlessly? If you want that many, pass limit=..."
                 )
             result = self._run(job, raises=raises)
             successes += isinstance(result.outcome, Succeeded)

@@ -174,7 +174,7 @@ def queue_in_force(asker: str) -> Mode:
     mode = mode_in_force()
     if mode.name == "inline":
         raise ConfigurationError(
-            f"{asker} needs mode('fake') or mode('real'): in inline mode jobs run at once and none is kept"
+            f"{asker} needs mode('fake') or mode('real'): in inline mode jobs run at once and are not kept"
         )
     return mode
 
@@ -186,7 +186,7 @@ def travel(duration: timedelta | float | str) -> datetime:
     mode, and for what is no duration.
     """
     if not _in_force:
-        raise ConfigurationError("travel() lasts as long as a mode: use it inside of mode('fake') or mode('real')")
+        raise ConfigurationError("travel() lasts as long as a mode: use it inside mode('fake') or mode('real')")
     mode = queue_in_force("travel()")
     try:
         mode.clock.moved += parse_duration(duration)

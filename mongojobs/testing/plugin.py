@@ -87,7 +87,7 @@ def refuse_production(app: MongoJobs) -> None:
     if not is_real(collection.database.client) or is_for_tests(collection.database.name):
         return
     raise ConfigurationError(
-        f"mongojobs_queue would delete all jobs in {collection.full_name}, and nothing says that they are a test's:"
+        f"mongojobs_queue would delete all jobs in {collection.full_name}, and nothing shows that they are a test's:"
         f" connect to a database with the word test in its name, such as {collection.database.name}_test"
     )
 

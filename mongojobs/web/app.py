@@ -115,11 +115,11 @@ class Dashboard:
         except StoreUnavailableError as error:
             return _error(503, "The database does not answer", str(error), request)
         except FilterError as error:
-            return _error(400, "That cannot be looked for", str(error), request)
+            return _error(400, "That cannot be searched for", str(error), request)
         except (StateError, OptionError) as error:
             return _error(409, "That cannot be done", str(error), request)
         except MongoJobsError as error:
-            return _error(500, "Something is set up wrongly", str(error), request)
+            return _error(500, "Something is set up wrong", str(error), request)
 
     def _answer(self, request: Request) -> Response:
         """Return what *request* asks for. Raises HTTPException, MongoJobsError.
@@ -135,7 +135,7 @@ class Dashboard:
         if request.method == "POST":
             refuse_foreign(request)
             if not user.may_operate:
-                raise Forbidden("You may look, but change nothing: that is for operators.")
+                raise Forbidden("You may look, but only operators may change anything.")
         elif request.method not in ("GET", "HEAD"):
             raise MethodNotAllowed(["GET", "HEAD", "POST"])
         if request.method == "POST":

@@ -49,7 +49,7 @@ class User:
 Authenticate = Callable[[Request], User | None]
 """Says who sent a request; None refuses it. It may raise ``NotLoggedInError`` for somebody whom a login would help."""
 
-_REFUSAL: Final = "This is not for you: log in to the application first."
+_REFUSAL: Final = "You may not see this: log in to the application first."
 
 
 class NotLoggedInError(Forbidden):
@@ -109,7 +109,7 @@ class BasicAuth:
         users = [(User(name, "operator"), password) for name, password in (operators or {}).items()]
         users += [(User(name, "viewer"), password) for name, password in (viewers or {}).items()]
         if not users or any(not user.name or not password for user, password in users):
-            raise ConfigurationError("basic authentication needs a name and a password that are not empty")
+            raise ConfigurationError("basic authentication needs a non-empty name and password")
         self._users = [(user, _digest(user.name, password)) for user, password in users]
         self._tries = _Tries()
 

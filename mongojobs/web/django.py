@@ -25,7 +25,7 @@ def staff(request: Request) -> User | None:
     if not user.is_authenticated:
         raise NotLoggedInError(_login_url())
     if not (user.is_active and user.is_staff):
-        raise Forbidden("This is for the staff.")
+        raise Forbidden("This is for staff only.")
     return User(user.get_username(), role="operator" if user.is_superuser else "viewer")
 
 

@@ -30,7 +30,7 @@ def flask_login(app: Any, *, is_viewer: Callable[[Any], bool], is_operator: Call
                 return User(str(user.get_id()), role="operator")
             if is_viewer(user):
                 return User(str(user.get_id()))
-            raise Forbidden("This is not for you.")
+            raise Forbidden("You may not see this.")
 
     return authenticate
 

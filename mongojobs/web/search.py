@@ -103,19 +103,19 @@ def _filter(
         elif key in _READ:
             field = _FIELDS.get(key, key).replace("-", "_")
             if field in fields:
-                raise FilterError(f"{key}: stands there twice: a job has one")
+                raise FilterError(f"{key}: appears twice: a job has one")
             fields[field] = _READ[key](value, now)
         else:
-            raise FilterError(f"{key!r:.50} is nothing to look for: {_HELP}")
+            raise FilterError(f"{key!r:.50} cannot be searched for: {_HELP}")
     if arguments and not has_arguments:
-        raise FilterError("arguments are not shown here, and cannot be looked for")
+        raise FilterError("arguments are not shown here, and cannot be searched for")
     return JobFilter(state=state, words=words, arguments=tuple(arguments), as_shown=True, **fields)
 
 
 def _argument(place: str, value: str, *, is_quoted: bool) -> tuple[str, Scalar]:
     """Return a condition on an argument; what is masked cannot be looked for, or it could be guessed."""
     if any(is_secret(part) for part in place.split(".")):
-        raise FilterError(f"{place!r:.100} is masked, and cannot be looked for")
+        raise FilterError(f"{place!r:.100} is masked, and cannot be searched for")
     return place, value if is_quoted else _scalar(value)
 
 
@@ -130,13 +130,13 @@ def _text(value: str, _now: datetime) -> str:
 
 def _number(value: str, _now: datetime) -> int:
     if not re.fullmatch(r"-?[0-9]{1,10}", value):
-        raise FilterError(f"{value!r:.50} is no priority: that is a whole number, as in priority:5")
+        raise FilterError(f"{value!r:.50} is not a priority: that is a whole number, as in priority:5")
     return int(value)
 
 
 def _is(value: str, _now: datetime) -> bool:
     if value != "retrying":
-        raise FilterError(f"{value!r:.50} is nothing that a job can be asked for: use is:retrying")
+        raise FilterError(f"{value!r:.50} is not something a job can be: use is:retrying")
     return True
 
 

@@ -34,10 +34,10 @@ class Serving:
 
     def __post_init__(self) -> None:
         if bool(self.user) != bool(self.password):
-            raise ConfigurationError("MONGOJOBS_WEB_USER and MONGOJOBS_WEB_PASSWORD go together: set both, or none")
+            raise ConfigurationError("MONGOJOBS_WEB_USER and MONGOJOBS_WEB_PASSWORD go together: set both, or neither")
         if not (self.user or self.is_local or self.insecure):
             raise ConfigurationError(
-                f"without credentials everybody who reaches {self.host} could see and delete the jobs: set"
+                f"without credentials, anybody who reaches {self.host} could see and delete the jobs: set"
                 " MONGOJOBS_WEB_USER and MONGOJOBS_WEB_PASSWORD, or listen on 127.0.0.1, or say --insecure"
             )
 

@@ -176,7 +176,7 @@ class Shutdown:
     def _tell_unwritten(self, count: int) -> None:
         if count:
             results = counted(count, "result")
-            message = f"{results} could not be written before the stop: the jobs run again when their leases are over"
+            message = f"{results} could not be written before the stop: the jobs run again when their leases run out"
             self._reporter.tell(Warned, message)
 
     def _begin(self, what: str, *actions: Callable[[], object]) -> _Helper:

@@ -376,7 +376,7 @@ class TestSignals:
         worker.says("RUNNING")
 
         worker.send_to_group(Signals.SIGINT)
-        worker.says("Once more, and running jobs are handed back at once")
+        worker.says("Interrupt again to hand running jobs back at once")
         worker.says(f"Exiting... Waiting at most 20 s for 1 running job: {job}")
         worker.send_to_group(Signals.SIGINT)
 

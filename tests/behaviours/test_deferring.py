@@ -354,7 +354,7 @@ class TestPeople:
 
         assert reason.kind == "deferred"
         assert reason.text.startswith(
-            "no worker that came upon it since 2030-01-01 12:00:00 UTC could load it: UnknownJobError: no job is"
+            "no worker that has found it since 2030-01-01 12:00:00 UTC could load it: UnknownJobError: no job is"
         )
         assert reason.text.endswith(
             "it is tried again at 2030-01-01 12:00:05 UTC, and given up on after 2030-01-02 12:00:00 UTC"
@@ -369,13 +369,13 @@ class TestPeople:
         [finding] = [one for one in examine(app, {}).findings if one.kind == "deferred_jobs"]
 
         assert finding.severity == "fault"
-        assert f"1 job of {NAME} could be loaded by no worker that came upon them since 2030-01-01" in finding.text
+        assert f"1 job of {NAME} could not be loaded by any worker that has found them since 2030-01-01" in finding.text
 
     def test_are_told_by_the_dashboard(self, app, job):
         page = Visitor(app).text("/")
 
         assert f"1 job of {NAME}" in page
-        assert "could be loaded by no worker so far: UnknownJobError: no job is registered" in page
+        assert "could not be loaded by any worker so far: UnknownJobError: no job is registered" in page
 
     def test_can_ask_for_it_through_the_document(self, job):
         [found] = mongojobs.DelayedJob.objects(deferred_since__exists=True)

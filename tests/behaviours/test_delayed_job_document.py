@@ -8,7 +8,7 @@ from tests.support.sample_jobs import always_fails, fails_once_and_for_all, reme
 from tests.support.working import work_off
 
 CHANGE = r"use mongojobs\.default_app\(\)\.retry\(id\), \.cancel\(id\) or \.delete\(id\)"
-DELETE = r"use mongojobs\.default_app\(\)\.delete\(id\), or the command mongojobs clear"
+DELETE = r"use mongojobs\.default_app\(\)\.delete\(id\), or run mongojobs clear"
 ENQUEUE = r"enqueue with function\.delay\(\.\.\.\) or document\.delay\.method\(\.\.\.\)"
 
 
@@ -105,7 +105,7 @@ class TestAWrite:
     def test_is_refused_with_what_to_do_instead(self, app, stored, write, instead):
         before = list(app.store.collection.find())
 
-        with pytest.raises(ReadOnlyError, match=f"DelayedJob is for reading, so .* is refused: {instead}"):
+        with pytest.raises(ReadOnlyError, match=f"DelayedJob is read-only, so .* is refused: {instead}"):
             write(stored)
 
         assert list(app.store.collection.find()) == before

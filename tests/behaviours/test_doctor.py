@@ -161,7 +161,7 @@ class TestTheServer:
         app.close()
 
         assert finding.severity == "fault"
-        assert "see that the server runs" in finding.remedy
+        assert "check that the server is running" in finding.remedy
 
     def test_that_nobody_named(self, monkeypatch):
         mongoengine.disconnect_all()
@@ -214,7 +214,7 @@ class TestTheCollection:
         ("options", "harm"),
         [
             ({"capped": True, "size": 4096}, "overwritten"),
-            ({"timeseries": {"timeField": "run_at"}}, "hardly be changed"),
+            ({"timeseries": {"timeField": "run_at"}}, "hardly be updated"),
             ({"viewOn": "delayed_jobs", "pipeline": []}, "nothing can be stored"),
         ],
     )
@@ -430,7 +430,7 @@ class TestWhatCannotBeLookedAt:
         app.store.collection.drop_index("running")
 
         assert kinds(app) == ["indexes", "not_seen", "not_seen"]
-        assert "unknown jobs could not be looked at" in examine(app, {}).findings[1].text
+        assert "unknown jobs could not be examined" in examine(app, {}).findings[1].text
 
 
 class TestBounds:

@@ -75,7 +75,7 @@ class TestAJobObject:
     @pytest.mark.behaviour("S11")
     @pytest.mark.parametrize("thing", [NotAJob(), None, "text", {"perform": 1}, Newsletter, len])
     def test_is_nothing_else(self, app, thing):
-        with pytest.raises(TypeError, match="no job object"):
+        with pytest.raises(TypeError, match="not a job object"):
             enqueue(thing)
 
     def test_must_be_declared(self, app):
@@ -308,7 +308,7 @@ class TestMany:
         assert app.reader.find() == []
 
     def test_cannot_share_a_job_id(self, app):
-        with pytest.raises(OptionError, match="job_id names one job"):
+        with pytest.raises(OptionError, match="job_id identifies one job"):
             remember_one.options(job_id="a").delay_many([(1,)])
 
     def test_may_be_none(self, app):

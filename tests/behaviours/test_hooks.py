@@ -247,15 +247,15 @@ class TestTheEnqueueHook:
             ({"queue": None}, "queue must not be None"),
             ({"run_at": datetime(2031, 1, 1)}, "run_at .*zone"),  # noqa: DTZ001 - what it is about
             ({"run_at": 5}, "run_at must be a datetime with a time zone"),
-            ({"max_attempts": 0}, "max_attempts must be a whole number, 1 or more"),
+            ({"max_attempts": 0}, "max_attempts must be a whole number of 1 or more"),
             ({"max_run_time": timedelta(0)}, "max_run_time must be more than 0"),
             ({"tags": "red"}, "tags must be a list of texts"),
             ({"meta": {"key": object()}}, r'meta\["key"\] is an object'),
             ({"meta": {"key": "x" * 20_000}}, "meta must be at most 16384 bytes"),
-            ({"state": "failed"}, "state is not for a hook to change: it may change queue, priority, run_at"),
-            ({"id": 5}, "id is not for a hook to change"),
-            ({"handler": {}}, "handler is not for a hook to change"),
-            ({"attempts": 3}, "attempts is not for a hook to change"),
+            ({"state": "failed"}, "state cannot be changed by a hook: it may change queue, priority, run_at"),
+            ({"id": 5}, "id cannot be changed by a hook"),
+            ({"handler": {}}, "handler cannot be changed by a hook"),
+            ({"attempts": 3}, "attempts cannot be changed by a hook"),
         ],
     )
     def test_may_return_only_what_an_enqueue_would_take(self, app, monkeypatch, changes, problem):
@@ -290,7 +290,7 @@ class TestTheEnqueueHook:
         assert enqueue(Wayward()).queue == "default"
 
     def test_cannot_change_the_stored_payload_in_place(self, app, recorder):
-        with pytest.raises(OptionError, match="handler is not for a hook to change"):
+        with pytest.raises(OptionError, match="handler cannot be changed by a hook"):
             enqueue(Meddler())
 
         assert app.reader.find() == []
@@ -366,5 +366,5 @@ class TestADocument:
         assert recorder.deeds == ["after"]
 
     def test_of_another_kind_is_no_job_object(self, app):
-        with pytest.raises(TypeError, match="no job object"):
+        with pytest.raises(TypeError, match="not a job object"):
             enqueue(Band(name="X").save())

@@ -29,7 +29,7 @@ class TestAPayload:
         assert work_off() == (0, 1)
 
         assert fate(job)[:2] == ("failed", 1)
-        assert "DeserializationError: the job does not fit the code any more" in fate(job)[2]
+        assert "DeserializationError: the job no longer fits the code" in fate(job)[2]
 
     @pytest.mark.behaviour("S30")
     @pytest.mark.parametrize(

@@ -138,8 +138,8 @@ class TestWhy:
         [losses, alone] = app.why(made.id)
 
         assert (losses.kind, alone.kind) == ("losses", "alone")
-        assert "so it begins only where nothing else runs" in losses.text
-        assert alone.text.startswith("it is due and next in its queue, and waits for a worker that runs nothing")
+        assert "so it only starts where nothing else is running" in losses.text
+        assert alone.text.startswith("it is due and next in its queue, and is waiting for an idle worker")
 
     def test_knows_that_workers_begin_nothing_beside_a_job_that_lost_its_workers(self, app):
         a_busy_worker(app, threads=4, alone=True)
@@ -149,7 +149,7 @@ class TestWhy:
         [reason] = app.why(made.id)
 
         assert reason.kind == "next"
-        assert reason.text.endswith("the workers begin nothing now beside a job that lost its workers")
+        assert reason.text.endswith("the workers start nothing alongside a job that lost its workers")
 
     def test_does_not_count_on_workers_that_do_not_take_the_job(self, app):
         a_busy_worker(app)
@@ -175,7 +175,7 @@ class TestWhy:
         [lost] = app.why(made.id)
 
         assert running.text == (
-            "it is being run since 2030-01-01 12:00:00 UTC by ada, whose lock holds until 2030-01-01 12:01:00 UTC"
+            "it is being run since 2030-01-01 12:00:00 UTC by ada, whose lock lasts until 2030-01-01 12:01:00 UTC"
             " unless renewed"
         )
         assert (lost.kind, "ran out 2m ago" in lost.text) == ("worker_lost", True)
@@ -244,7 +244,7 @@ class TestWorkers:
 
     @pytest.mark.parametrize("names", [[None], [""], ["ada", 0]])
     def test_are_told_nothing_by_what_is_no_name(self, app, names):
-        with pytest.raises(OptionError, match="names must be a list of names of workers"):
+        with pytest.raises(OptionError, match="names must be a list of worker names"):
             app.stop_workers(names)
 
     def test_that_are_told_to_stop_do_and_say_goodbye(self, live):

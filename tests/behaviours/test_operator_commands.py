@@ -347,7 +347,7 @@ class TestManyJobs:
 
         assert (ended.exit_code, ended.stderr) == (
             1,
-            "Error: one can retry failed and cancelled jobs, but not running ones\n",
+            "Error: you can retry failed and cancelled jobs, but not running ones\n",
         )
 
     @pytest.mark.parametrize(
@@ -374,7 +374,7 @@ class TestManyJobs:
         second = json.loads(here("jobs", "list", "--limit", "2", "--json", "--after", first["next"]).output)
 
         assert [len(first["jobs"]), len(second["jobs"]), second["next"]] == [2, 1, None]
-        assert "give the `next` of the page before" in here("jobs", "list", "--after", "x").stderr
+        assert "give the `next` of the previous page" in here("jobs", "list", "--after", "x").stderr
 
     def test_that_are_rare_are_listed_part_by_part(self, here, monkeypatch):
         monkeypatch.setattr(selections, "DOCUMENTS_LOOKED_AT", 2)
@@ -640,7 +640,7 @@ class TestRun:
         ended = here("jobs", "run", str(made.id))
 
         assert ended.exit_code == 1
-        assert "it is completed: enqueue it again if it must run again" in ended.stderr
+        assert "it is completed: to run it again, enqueue it again" in ended.stderr
         assert ledger.read_text() == "done\n"
 
     def test_says_of_a_job_that_it_cannot_load_why(self, app, environ):

@@ -389,7 +389,7 @@ class TestAJobThatWasTakenOver:
 
         work_off()
 
-        assert any("is not ours any more" in record.getMessage() for record in caplog.records)
+        assert any("is no longer ours" in record.getMessage() for record in caplog.records)
 
 
 class TestALockOfARunningJob:

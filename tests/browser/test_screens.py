@@ -142,7 +142,7 @@ class TestTheOverview:
         expect(tiles.filter(has_text="Running").locator(".value")).to_have_text("1")
         expect(tiles.filter(has_text="Workers").locator(".value")).to_have_text("1")
         attention = page.get_by_role("region", name="Needs attention")
-        expect(attention).to_contain_text("Queue video has due jobs, and no worker takes jobs of it")
+        expect(attention).to_contain_text("Queue video has due jobs, but no worker takes them")
         expect(attention).to_contain_text("Queue mail is paused until")
         expect(attention).to_contain_text("the provider is down")
 

@@ -77,7 +77,7 @@ class TestAWorkerThatFreezes:
         eventually(lambda: app.get(job.id).state == "completed")
         finished_at = app.get(job.id).finished_at
         frozen.send(Signals.SIGCONT)
-        frozen.says("is not ours any more")
+        frozen.says("is no longer ours")
 
         assert app.get(job.id).finished_at == finished_at
         assert ledger.read_text().count("started") == 2

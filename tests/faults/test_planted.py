@@ -40,7 +40,7 @@ def finish_late(rig, gates, fault):
         rig.work()
         rig.wait_for_runs(number, 2)
         (gates / "1").touch()
-    frozen.says("is not ours any more" if fault is None else "COMPLETED")
+    frozen.says("is no longer ours" if fault is None else "COMPLETED")
     (gates / "2").touch()
     (gates / "3").touch()
 

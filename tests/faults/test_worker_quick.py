@@ -267,7 +267,7 @@ class TestAFrozenWorker:
         eventually(lambda: "started with 1 losses" in ledger.read_text())
         held = near.get(job.id)
         frozen.send(Signals.SIGCONT)
-        frozen.says("is not ours any more")
+        frozen.says("is no longer ours")
 
         now = near.get(job.id)
         assert (now.state, now.lock_token, now.attempts) == ("running", held.lock_token, 0)

@@ -162,7 +162,7 @@ class TestAListOverPlantedJobs:
         app.store.collection.insert_many(to_document(a_job(state="failed", finished_at=NOW)) for _ in range(3))
         place = app.find(JobFilter(state="failed"), limit=1).next
 
-        with pytest.raises(FilterError, match="give the `next` of the page before"):
+        with pytest.raises(FilterError, match="give the `next` of the previous page"):
             app.find(JobFilter(state="running"), limit=1, after=place)
 
     def test_lets_all_of_them_be_retried(self, app, monkeypatch):

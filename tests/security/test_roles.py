@@ -186,7 +186,7 @@ class TestTheWorker:
 
         eventually((tmp_path / "ledger").exists)
 
-        worker.says("cannot listen for new jobs, and looks for them from time to time instead: not authorized")
+        worker.says("cannot listen for new jobs, and polls for them instead: not authorized")
         assert worker.output.count("cannot listen") == 1
 
     def test_without_a_place_in_the_list_of_workers_says_so_and_even_rescues(self, work, app, a_job, secured, tmp_path):

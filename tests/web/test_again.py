@@ -113,7 +113,7 @@ class TestWhatIsMasked:
         response = run_again(operator, secret, **{"argument-0": "8"})
 
         assert response.status_code == 400
-        assert "must give the masked ones anew: password" in response.text
+        assert "enter the masked ones again: password" in response.text
         assert "hunter22" not in response.text
         assert app.count().number == 1
 

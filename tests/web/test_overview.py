@@ -90,7 +90,7 @@ class TestTheSystem:
 
         page = shown(operator.text("/system"))
 
-        assert "fault indexes are missing: ended; all is slow without" in page
+        assert "fault indexes are missing: ended; everything is slow without them" in page
         assert "run: mongojobs create-indexes" in page
 
     def test_says_that_nothing_is_wrong(self, app, operator, monkeypatch):

@@ -248,7 +248,7 @@ class TestAPassword:
         assert locked.get("/", headers=basic("olga", "s3same"), environ_overrides=elsewhere).status_code == 200
 
     def test_must_not_be_empty(self):
-        with pytest.raises(ConfigurationError, match="not empty"):
+        with pytest.raises(ConfigurationError, match="non-empty"):
             BasicAuth(operators={"olga": ""})
 
 

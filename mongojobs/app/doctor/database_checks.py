@@ -34,8 +34,8 @@ _MOST_QUEUES: Final = 100
 _MOST_NAMED: Final = 5
 
 _CANNOT_HOLD_JOBS: Final = {
-    "capped": "capped: the oldest jobs are overwritten without a word when it is full, and none can be deleted",
-    "timeseries": "a time series: its documents can hardly be changed, and a job is changed at each step of its life",
+    "capped": "capped: the oldest jobs are silently overwritten when it is full, and none can be deleted",
+    "timeseries": "a time series: its documents can hardly be updated, and a job is updated at each step of its life",
     "view": "a view: it shows what other collections hold, and nothing can be stored in it",
 }
 _HARMFUL_OPTIONS: Final = {
@@ -66,8 +66,8 @@ def of_clock(patient: DoctorContext) -> Iterator[Finding]:
         where = "ahead of" if skew > timedelta(0) else "behind"
         yield fault(
             "clock",
-            f"the clock of this machine is {format_duration(abs(skew))} {where} the database's: a run_at that your code"
-            " computes here is off by as much",
+            f"the clock of this machine is {format_duration(abs(skew))} {where} the database's: any run_at"
+            " that your code computes here is off by as much",
             "let NTP set the clock (timedatectl set-ntp true), or use run_in instead of run_at",
         )
 
@@ -88,9 +88,11 @@ def of_indexes(patient: DoctorContext) -> Iterator[Finding]:
     missing = report.with_status("missing")
     if missing:
         names = ", ".join(one.index.name for one in missing)
-        yield fault("indexes", f"indexes are missing: {names}; all is slow without", "run: mongojobs create-indexes")
+        yield fault(
+            "indexes", f"indexes are missing: {names}; everything is slow without them", "run: mongojobs create-indexes"
+        )
     for different in report.with_status("different"):
-        yield fault("indexes", f"the index {different.index.name} is not the one that is needed", different.remedy)
+        yield fault("indexes", f"the index {different.index.name} is not the one needed", different.remedy)
     for limit in report.limits:
         yield advice("sharded", f"the collection is sharded: {limit}", "see docs/sharding.md")
 
@@ -129,7 +131,7 @@ def of_app_client(patient: DoctorContext) -> Iterator[Finding]:
         yield advice(
             "read_preference",
             f"the app's client reads with the preference {patient.app_client.read_preference.name}: a job that runs at"
-            " once may not find what was saved just before its enqueue",
+            " once may not find what was saved just before it was enqueued",
             "read from the primary in jobs: take readPreference out of the URI or of connect()",
         )
 
@@ -139,7 +141,7 @@ def of_unknown_jobs(patient: DoctorContext) -> Iterator[Finding]:
     if patient.named and not declared_jobs():
         yield fault(
             "no_jobs",
-            f"{patient.named} declares no jobs: a worker that is started like this can run none",
+            f"{patient.named} declares no jobs: a worker started like this can run none",
             "name the modules that declare them: --import shop.jobs, or the setting imports",
         )
         return
@@ -172,9 +174,9 @@ def of_deferred_jobs(patient: DoctorContext) -> Iterator[Finding]:
     for one in patient.reader.deferred(limit=MOST_JOBS)[:_MOST_NAMED]:
         yield fault(
             "deferred_jobs",
-            f"{counted(one.jobs, 'job')} of {one.name} could be loaded by no worker that came upon them since"
+            f"{counted(one.jobs, 'job')} of {one.name} could not be loaded by any worker that has found them since"
             f" {one.since:%Y-%m-%d %H:%M} UTC: {first_line(one.reason)}",
-            "start workers that know them: name the module that declares them by -A, or by the setting imports",
+            "start workers that know them: name the module that declares them with -A, or in the setting imports",
         )
 
 
@@ -199,8 +201,8 @@ def of_abandoned_jobs(patient: DoctorContext) -> Iterator[Finding]:
         jobs = f"{number:,} or more running jobs" if number == MOST_JOBS else counted(number, "running job")
         yield fault(
             "abandoned_jobs",
-            f"{jobs} lost their worker more than {format_duration(lease)} ago, and none took them back",
-            "start a worker, of whatever queues: mongojobs work; if some run, their log says why they cannot rescue",
+            f"{jobs} lost their worker more than {format_duration(lease)} ago, and no other has taken them back",
+            "start a worker for any queue: mongojobs work; if some are running, their log says why they cannot rescue",
         )
 
 
@@ -226,8 +228,8 @@ def of_pauses(patient: DoctorContext) -> Iterator[Finding]:
             since = f"for {counted((now - pause.since).days, 'day')}{f' ({pause.reason})' if pause.reason else ''}"
             yield fault(
                 "long_pause",
-                f"the queue {pause.queue!r} has been paused {since}, without an end",
-                f"resume it, if that was forgotten: mongojobs queues resume {shlex.quote(pause.queue)}",
+                f"the queue {pause.queue!r} has been paused {since}, with no end set",
+                f"resume it, if it was forgotten: mongojobs queues resume {shlex.quote(pause.queue)}",
             )
 
 
@@ -238,7 +240,7 @@ def of_workers(patient: DoctorContext) -> Iterator[Finding]:
         yield advice(
             "other_versions",
             f"workers of the version {', '.join(others)} are alive beside this {__version__}",
-            "none, while a deploy goes on; else restart them",
+            "nothing, if a deploy is under way; otherwise restart them",
         )
 
 

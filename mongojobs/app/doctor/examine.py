@@ -109,11 +109,11 @@ def _examined(patient: DoctorContext) -> Iterator[Finding]:
 
 def _not_seen(what: str, error: Exception) -> Finding:
     remedy = (
-        "ask with a user who may: the roles are in docs/security.md"
+        "connect as a user who may: the roles are in docs/security.md"
         if is_refused(error)
-        else "see whether the database is overloaded, and look again"
+        else "check whether the database is overloaded, then look again"
     )
-    return advice("not_seen", f"the {what} could not be looked at: {describe(error)}", remedy)
+    return advice("not_seen", f"the {what} could not be examined: {describe(error)}", remedy)
 
 
 def _unreachable(error: Exception) -> Finding:
@@ -123,15 +123,15 @@ def _unreachable(error: Exception) -> Finding:
         return fault(
             "connection",
             str(error),
-            "see that user, password and authSource in the URI are right, that the user has the role of a worker, and"
+            "check that user, password and authSource in the URI are right, that the user has the role of a worker, and"
             " that the server knows what the URI asks for",
         )
     if isinstance(error, StoreUnavailableError):
         return fault(
             "connection",
             str(error),
-            "see that the server runs, that the host in the URI is right, and that a firewall or the access list of"
-            " Atlas lets this machine in",
+            "check that the server is running, that the host in the URI is right, and that no firewall or Atlas access"
+            " list keeps this machine out",
         )
     return fault("connection", str(error), "set MONGODB_URI, or connect in the app")
 

@@ -54,7 +54,7 @@ def of_settings(settings: Settings) -> Iterator[Finding]:
         yield fault(
             "long_lease",
             f"the lease ({format_duration(settings.lease)}) is longer than max_run_time"
-            f" ({format_duration(settings.max_run_time)}): the jobs of a dead worker wait for longer than they may run",
+            f" ({format_duration(settings.max_run_time)}): the jobs of a dead worker wait longer than they may run",
             "set lease to 1m: it is renewed while a job runs, however long that is",
         )
 
@@ -64,14 +64,14 @@ def of_environment(settings: Settings, environ: Mapping[str, str]) -> Iterator[F
     if environ.get("WEB_CONCURRENCY") and settings.processes == 1:
         yield advice(
             "web_concurrency",
-            f"WEB_CONCURRENCY={environ['WEB_CONCURRENCY']} is meant for web servers, and a worker ignores it",
+            f"WEB_CONCURRENCY={environ['WEB_CONCURRENCY']} is meant for web servers; a worker ignores it",
             "set MONGOJOBS_PROCESSES or MONGOJOBS_THREADS for more jobs at once",
         )
     timeout, needed = settings.shutdown_timeout, settings.shutdown_timeout + LEAVING
     if "DYNO" in environ and needed > _HEROKU_GRANTS:
         yield fault(
             "shutdown_timeout",
-            f"shutdown_timeout is {format_duration(timeout)}, and Heroku kills a worker 30 s after it told it to stop:"
+            f"shutdown_timeout is {format_duration(timeout)}, and Heroku kills a worker 30 s after telling it to stop:"
             " running jobs are lost instead of handed back",
             f"set shutdown_timeout to {format_duration(_HEROKU_GRANTS - LEAVING)} or less",
         )
@@ -81,7 +81,7 @@ def of_environment(settings: Settings, environ: Mapping[str, str]) -> Iterator[F
                 "shutdown_timeout",
                 f"shutdown_timeout is {format_duration(timeout)}, and {platform} kills a worker after"
                 f" {format_duration(granted)} unless told otherwise",
-                f"see that {where} is {format_duration(needed)} or more: mongojobs init prints it",
+                f"make sure that {where} is {format_duration(needed)} or more: mongojobs init prints it",
             )
 
 
@@ -102,7 +102,7 @@ def of_versions(installed: Mapping[str, str]) -> Iterator[Finding]:
             wanted = f"{_dotted(first)} or newer, before {_dotted(end)}"
             yield fault(
                 "driver",
-                f"{package} {installed[package]} is installed, and mongojobs is made for {wanted}",
+                f"{package} {installed[package]} is installed, but mongojobs needs {wanted}",
                 f'pip install "{package}>={_dotted(first)},<{_dotted(end)}"',
             )
 

@@ -96,7 +96,7 @@ def function(value: object) -> object:
     if not callable(value):
         raise ValueError("must be a function")
     if is_async(value) or generator_kind(value):
-        raise ValueError("must be a plain function, since nobody awaits it")
+        raise ValueError("must be a plain function, since nothing awaits it")
     return value
 
 
@@ -108,7 +108,7 @@ def truth_or_callable(value: object) -> object:
 def text(value: object) -> str:
     """Return a text that says something."""
     if not isinstance(value, str) or not value.strip():
-        raise ValueError("must be a text that is not empty")
+        raise ValueError("must be a non-empty text")
     return plain_text(value).strip()  # what a file or a shell leaves around it is never meant
 
 
@@ -127,12 +127,12 @@ def module_names(value: object) -> tuple[str, ...]:
     """Return the names of modules in *value*, a list or a text with commas; none of an empty text."""
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise ValueError("must be a list of names of modules")
+        raise ValueError("must be a list of module names")
     modules = tuple(part.strip() for name in names for part in name.split(","))
     if isinstance(value, str) and not value.strip():
         return ()
     if not all(modules):
-        raise ValueError("must not have an empty name among those of modules")
+        raise ValueError("must not contain an empty module name")
     return modules
 
 
@@ -144,7 +144,7 @@ def names_or_callable(value: object) -> object:
     if not isinstance(names, Sequence) or not all(isinstance(name, str) and name.strip() == name for name in names):
         raise ValueError("must be a list of names, or a function that says whether a name is allowed")
     if not all(names):
-        raise ValueError("must be a list of names, none of them empty")
+        raise ValueError("must be a list of non-empty names")
     return tuple(map(plain_text, names))
 
 
@@ -198,5 +198,5 @@ def write_concern(value: object) -> str | int:
     if number is None:
         raise ValueError('must be "majority" or a number of nodes')
     if number < 1:
-        raise ValueError("must be 1 or more: with 0 the database does not even say whether it stored the job")
+        raise ValueError("must be 1 or more: with 0 the database would not even say whether it stored the job")
     return int(number)

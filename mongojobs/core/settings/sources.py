@@ -77,7 +77,7 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     known = {name.upper() for name in Settings.__dataclass_fields__} | set(_FURTHER_VARIABLES)
     looking = {name.removeprefix(ENVIRONMENT_PREFIX) for name in environ if name.startswith(ENVIRONMENT_PREFIX)}
     return [
-        f"the environment variable {ENVIRONMENT_PREFIX}{name} is unknown and changes nothing"
+        f"the environment variable {ENVIRONMENT_PREFIX}{name} is unknown and has no effect"
         f"{nearest(name, known, prefix=ENVIRONMENT_PREFIX) or '.'}"
         for name in sorted(looking - known)
         if not name.startswith(_OF_DEVELOPERS)

@@ -93,7 +93,7 @@ def object_call(target: object, *, registry: Registry = registry) -> ObjectCall:
     """Return the call of *target*'s ``perform``. Raises NotAJobError unless its class was declared with ``@job``."""
     cls = type(target)
     if inspect.isroutine(target) or isinstance(target, type) or not callable(getattr(target, "perform", None)):
-        raise NotAJobError(f"{target!r:.100} is no job object: it must be an instance of a class with perform()")
+        raise NotAJobError(f"{target!r:.100} is not a job object: it must be an instance of a class with perform()")
     declaration = registry.of(cls)
     if declaration is None or declaration.kind != "object":
         raise NotAJobError(f"{cls.__qualname__} is not declared: put @job before its class statement")
@@ -161,7 +161,7 @@ class Payloads:
             if not isinstance(call, ObjectCall):
                 check_arguments(call.name, call.function, call.args, call.kwargs)
         except (NotAJobError, ArgumentsError) as error:
-            raise DeserializationError(f"the job does not fit the code any more: {error}") from error
+            raise DeserializationError(f"the job no longer fits the code: {error}") from error
         return call
 
     def peek(self, handler: object) -> Outline:
@@ -212,7 +212,7 @@ class Payloads:
         declaration = self._declaration(parts, "object")
         cls: Any = declaration.target
         if not callable(getattr(cls, "perform", None)):
-            raise NotAJobError(f"{cls.__qualname__} has no perform() any more")
+            raise NotAJobError(f"{cls.__qualname__} no longer has perform()")
         refuse_generator(f"{cls.__qualname__}.perform", cls.perform)
         fields = self._keyword_values(parts["kwargs"], loaded)
         if parts["args"]:
@@ -223,7 +223,7 @@ class Payloads:
         declaration = self.codec.registry.find(parts["target"])
         _refuse_main(declaration.name)
         if declaration.kind != kind:
-            raise DamagedPayloadError(f"{declaration.name} is stored as {kind}, and declared as {declaration.kind}")
+            raise DamagedPayloadError(f"{declaration.name} is stored as {kind}, but declared as {declaration.kind}")
         return declaration
 
     def _outline(self, parts: Mapping[str, Any]) -> Outline:
@@ -318,7 +318,7 @@ class Payloads:
         size = len(bson.encode(handler))
         if size > self._max_bytes:
             raise PayloadTooLargeError(
-                f"the payload of {call.name} has {size} bytes, more than {self._max_bytes}: the most by"
+                f"the payload of {call.name} has {size} bytes, more than {self._max_bytes}: the largest is"
                 f" {_largest(call, handler)}; store it in a document of its own and pass that",
                 size=size,
                 limit=self._max_bytes,
@@ -368,10 +368,10 @@ def _versioned(kind: str, owner: str | None) -> Document:
 def _parts(handler: object) -> dict[str, Any]:
     """Return *handler* if it has the shape of one. Raises DamagedPayloadError."""
     if not isinstance(handler, dict):
-        raise DamagedPayloadError(f"the handler is {type(handler).__name__} in place of a document")
+        raise DamagedPayloadError(f"the handler is {type(handler).__name__} instead of a document")
     version, kind = handler.get("v"), handler.get("kind")
     if type(version) is not int or version < 1:
-        raise DamagedPayloadError(f"the handler has the version {version!r:.100}, which never was")
+        raise DamagedPayloadError(f"the handler has the version {version!r:.100}, which never existed")
     if type(kind) is not str or handler.keys() != _KEYS.get((version, kind)):
         if version > 1:
             raise NewerPayloadError(
@@ -388,6 +388,6 @@ def _parts(handler: object) -> dict[str, Any]:
 def _refuse_main(name: str) -> None:
     if in_main(name):
         raise NotAJobError(
-            f"a worker would not find {name}, since its __main__ is another program:"
+            f"a worker would not find {name}, since its __main__ is a different program:"
             f" move it to a module of its own, or give the job a name=..."
         )

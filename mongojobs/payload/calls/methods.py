@@ -31,9 +31,7 @@ def method_of(cls: type, name: str, owner: str | None = None) -> Any:
         raise NotAJobError(f"{cls.__name__} has no method {name!r}{of}{_nearest(cls, name)}")
     method = vars(home)[name]
     if _is_of_odm(home) or _is_of_odm(method):
-        raise NotAJobError(
-            f"{cls.__name__}.{name} is MongoEngine's own: define a method of your own which calls it, and delay that"
-        )
+        raise NotAJobError(f"{cls.__name__}.{name} is MongoEngine's own: define a method that calls it, and delay that")
     if not _is_method(method):
         raise NotAJobError(f"{cls.__name__}.{name} is no method, but {type(method).__name__}{_nearest(cls, name)}")
     if (owner is not None or name.startswith("_")) and declaration_of(method) is None:
@@ -88,7 +86,7 @@ def refuse_generator(label: str, function: object, *, role: str = "a job") -> No
     kind = generator_kind(function)
     if kind is not None:
         raise NotAJobError(
-            f"{label} cannot be {role}: it is {kind}, and to call it runs none of its lines: return instead of yield"
+            f"{label} cannot be {role}: it is {kind}, and calling it runs none of its lines: return instead of yield"
         )
 
 

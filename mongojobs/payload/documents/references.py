@@ -80,7 +80,9 @@ class DocumentReferences:
                 f" or, where lists or dicts are nested in it, document.to_mongo()['field']"
             )
         if issubclass(cls, BaseQuerySet):
-            raise RefusedError("is a QuerySet, a query and no value: pass the ids, such as list(query.scalar('id'))")
+            raise RefusedError(
+                "is a QuerySet, which is a query and not a value: pass the ids, such as list(query.scalar('id'))"
+            )
         return None
 
     def class_name(self, cls: type) -> str | None:
@@ -170,7 +172,7 @@ class DocumentReferences:
                 raise _not_connected(cls, place.alias) from error
             raise
         if found is None:
-            raise DocumentGoneError(f"{cls.__name__} {_shown_id(key)} does not exist any more")
+            raise DocumentGoneError(f"{cls.__name__} {_shown_id(key)} no longer exists")
         return _bound(_from_son(cls, found), collection)
 
     def _open(self, cls: type, place: Place) -> Any:
@@ -212,7 +214,7 @@ class DocumentReferences:
         alias = next((alias for alias in aliases if connection.get_db(alias).client is database.client), None)
         if alias is None:
             raise RefusedError(
-                f"is in the database {database.name!r} of a connection that MongoEngine has no alias for"
+                f"is in the database {database.name!r} of a connection for which MongoEngine has no alias"
             )
         return Place(alias, database.name, document._get_collection().name)
 
@@ -222,9 +224,7 @@ class DocumentReferences:
             if isinstance(value, DBRef):
                 homes = {home.collection for home in list(self._homes.values())}
                 if value.database is not None or value.collection not in homes:
-                    return (
-                        f"with a reference into {value.collection!r:.100}, which is no collection of a document class"
-                    )
+                    return f"with a reference into {value.collection!r:.100}, which is not that of a document class"
             elif isinstance(value, dict) and "_cls" in value and value is not fields and not self._is_known(value):
                 return f"with an embedded document of the unknown class {value['_cls']!r:.100}"
         if isinstance(fields, dict) and fields.get("_cls", cls._class_name) != cls._class_name:

@@ -170,7 +170,7 @@ class Decoder:
         parts = _parts(stored, "class", "fields")
         cls = self._registry.find_class(parts["class"])
         if not dataclasses.is_dataclass(cls):
-            raise TypeError(f"{cls.__name__} is no dataclass any more")
+            raise TypeError(f"{cls.__name__} is no longer a dataclass")
         return self.restore(cls, self._fields(parts["fields"], depth, loaded))
 
     def _namedtuple(self, stored: object, depth: int, loaded: Loaded) -> object:
@@ -187,13 +187,13 @@ class Decoder:
         parts = _parts(stored, "class", "fields")
         cls = self._registry.find_class(parts["class"])
         if dataclasses.is_dataclass(cls) or issubclass(cls, enum.Enum):
-            raise TypeError(f"{cls.__name__} is stored in another way now")
+            raise TypeError(f"{cls.__name__} is now stored differently")
         return self.restore(cls, self._fields(parts["fields"], depth, loaded))
 
     def _fields(self, stored: object, depth: int, loaded: Loaded) -> dict[str, object]:
         fields = _checked(dict, self.decode(stored, depth, loaded))
         if not all(isinstance(name, str) for name in fields):
-            raise TypeError("a field's name is no text")
+            raise TypeError("a field's name is not text")
         return fields
 
     def _reference(self, tag: str, stored: object, depth: int, loaded: Loaded) -> object:
@@ -257,7 +257,7 @@ def _checked(cls: type[T], value: object) -> T:
 
 def _checked_class(cls: type, base: type) -> Any:
     if not issubclass(cls, base):
-        raise TypeError(f"{cls.__name__} is stored in another way now")
+        raise TypeError(f"{cls.__name__} is now stored differently")
     return cls
 
 
@@ -287,7 +287,7 @@ def _big_integer(text: str) -> int:
 
 def _int64(stored: object, _depth: int, _loaded: Loaded) -> Int64:
     if type(stored) not in (int, Int64):
-        raise TypeError("it is no integer")
+        raise TypeError("it is not an integer")
     return Int64(stored)  # type: ignore[call-overload, no-any-return]  # checked above
 
 
@@ -300,7 +300,7 @@ def _uuid(stored: object, _depth: int, _loaded: Loaded) -> UUID:
     if isinstance(stored, UUID):  # a client with a UUID representation of its own
         return stored
     if not isinstance(stored, bson.Binary) or stored.subtype != 4:
-        raise TypeError("it is no Binary of the subtype 4")
+        raise TypeError("it is not Binary of the subtype 4")
     return UUID(bytes=bytes(stored))
 
 

@@ -227,7 +227,7 @@ def _text(value: str, _depth: int) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise RefusedError("holds a lone surrogate, which is no character: decode it properly first") from None
+            raise RefusedError("holds a lone surrogate, which is not a character: decode it properly first") from None
     return value
 
 
@@ -274,7 +274,7 @@ def _flags(name: str, value: enum.Flag) -> object:
     cls = type(value)
     members = [member for member in cls if member in value]
     if functools.reduce(operator.or_, members, cls(0)) != value:
-        raise RefusedError(f"is {value!r}, which is no combination of members of {cls.__name__}")
+        raise RefusedError(f"is {value!r}, which is not a combination of members of {cls.__name__}")
     return tagged("flags", {"class": name, "names": [member.name for member in members]})
 
 
@@ -319,7 +319,7 @@ def _refuse_other_attributes(instance: object, fields: Container[str]) -> None:
     for name in (*_attributes(instance), *(slot for slot in _slots(kind) if hasattr(instance, slot))):
         if name not in fields and not isinstance(inspect.getattr_static(kind, name, None), functools.cached_property):
             raise RefusedError(
-                f"is a {kind.__name__} with the attribute {name!r}, which is no field and so would not arrive: declare"
+                f"is a {kind.__name__} with the attribute {name!r}, which is not a field and so would be lost: declare"
                 f" it as a field, with field(init=False) if it is not for the constructor, or make it a property"
             )
 

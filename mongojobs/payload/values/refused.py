@@ -19,7 +19,7 @@ _BY_TYPE: tuple[tuple[type | tuple[type, ...], str], ...] = (
     ((types.GeneratorType, types.AsyncGeneratorType), "it can be read only once, here: pass list(...) of it"),
     (types.CoroutineType, "await it first and pass its result"),
     (types.ModuleType, "modules are not stored: import it in the job"),
-    (io.IOBase, "open files do not travel: pass the path or the content"),
+    (io.IOBase, "open files cannot be stored: pass the path or the content"),
     (re.Pattern, "pass bson.Regex.from_native(pattern), or the pattern as a text"),
     ((bytearray, memoryview), "pass bytes(...) of it"),
     (range, "pass list(...) of it"),
@@ -40,11 +40,11 @@ _BY_TYPE: tuple[tuple[type | tuple[type, ...], str], ...] = (
 
 _BY_MODULE = {
     "mongojobs": "it belongs to this process: pass an id or a name",
-    "_thread": "locks guard one process only: take it in the job",
-    "threading": "it means nothing in another process: make it in the job",
-    "pymongo": "connections do not travel: open it in the job",
-    "mongomock": "connections do not travel: open it in the job",
-    "socket": "connections do not travel: open it in the job",
+    "_thread": "locks work within one process only: take it in the job",
+    "threading": "it means nothing in another process: create it in the job",
+    "pymongo": "connections cannot be stored: open it in the job",
+    "mongomock": "connections cannot be stored: open it in the job",
+    "socket": "connections cannot be stored: open it in the job",
 }
 
 REGISTER = "name its class in a type hint of the job, register the class with mongojobs.register, or pass its id"
@@ -72,7 +72,9 @@ class RefusedError(Exception):
 def reachable(name: str) -> str:
     """Return *name*, of a class. Raises RefusedError when a worker could not find a class by it."""
     if name.startswith("__main__."):
-        raise RefusedError(f"is of {name}, and a worker has another __main__: move the class to a module of its own")
+        raise RefusedError(
+            f"is of {name}, and a worker has a different __main__: move the class to a module of its own"
+        )
     if "<locals>" in name:
         raise RefusedError(f"is of {name}, which no worker could find: define the class at the top level of a module")
     return name

@@ -93,7 +93,7 @@ def _check_offset(value: datetime | time) -> None:
     # CPython reads some of these wrong: -00:00:00.5 comes back as +00:00:00.5.
     offset = value.utcoffset()
     if offset is not None and offset.microseconds:
-        raise RefusedError(f"is {offset} from UTC, which is no whole number of seconds: round it")
+        raise RefusedError(f"is {offset} from UTC, which is not a whole number of seconds: round it")
 
 
 def _zone(value: datetime | time) -> str | None:

@@ -184,7 +184,7 @@ class _Deadline:
 def _unknown(jobs: Sequence[Job], cause: BaseException | None) -> EnqueueUnknownError:
     """Return the error for *jobs* that may or may not be stored."""
     ids = [job.id for job in jobs]
-    why = "they are not confirmed" if cause is None else faults.describe(cause)
+    why = "the writes are not confirmed" if cause is None else faults.describe(cause)
     if len(ids) == 1:
         said = f"the job {ids[0]} may be stored, once: {why}; enqueue it again with this job_id to be sure"
     else:

@@ -141,7 +141,7 @@ def _changed(fields: list[Field], visit: RequestContext) -> dict[Place, object]:
             changed[field.place] = _read(field, text)
     kept = [field.name for field in fields if field.is_masked and field.place not in changed]
     if changed and kept:
-        raise BadRequest(f"Who changes an argument must give the masked ones anew: {', '.join(kept)}.")
+        raise BadRequest(f"To change an argument, enter the masked ones again: {', '.join(kept)}.")
     return changed
 
 

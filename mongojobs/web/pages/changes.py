@@ -93,7 +93,7 @@ def read_given(visit: RequestContext, action: Action) -> dict[str, Any]:
     read = {name: _READERS[name](visit) for name in action.asks_for}
     given = {name: value for name, value in read.items() if value is not None}
     if action.asks_for and not given:
-        raise BadRequest(f"Name the {' or the '.join(action.asks_for)} that the jobs should get.")
+        raise BadRequest(f"Give the {' or the '.join(action.asks_for)} that the jobs should get.")
     return given
 
 

@@ -93,7 +93,7 @@ def _about_workers(
     takers = [worker for worker in workers if worker.state == "working"]
     for queue in late if workers else ():
         if not any(not worker.queues or queue.queue in worker.queues for worker in takers):
-            yield _about_queue("bad", queue, "has due jobs, and no worker takes jobs of it")
+            yield _about_queue("bad", queue, "has due jobs, but no worker takes them")
     for worker in workers:
         if worker.heartbeat_at is not None and (silence := now - worker.heartbeat_at) > longest_silence:
             yield Concern("warn", f"Worker {worker.name}", f"has been silent for {in_words(silence)}", "workers")
@@ -101,7 +101,7 @@ def _about_workers(
 
 def _about_deferred(deferred: Sequence[DeferredName]) -> Iterator[Concern]:
     for one in deferred:
-        text = f"could be loaded by no worker so far: {first_line(one.reason)}"
+        text = f"could not be loaded by any worker so far: {first_line(one.reason)}"
         values = {"q": term("name", one.name)}
         yield Concern("bad", f"{one.jobs:,} job{'' if one.jobs == 1 else 's'} of {one.name}", text, "jobs", values)
 

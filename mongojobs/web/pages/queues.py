@@ -53,5 +53,5 @@ def _duration(text: str) -> timedelta | None:
     except ValueError:
         raise BadRequest("for must be a duration such as 10m or 2h.") from None
     if not timedelta(0) < duration <= _LONGEST_PAUSE:
-        raise BadRequest("A pause lasts for a year at most.")
+        raise BadRequest("A pause can last a year at most.")
     return duration

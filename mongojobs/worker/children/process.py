@@ -168,7 +168,7 @@ class Child:
             pid, status, usage = os.wait4(self.pid, os.WNOHANG)
         except ChildProcessError:
             self._process.returncode = 0
-            return ExitReport("ended, and somebody else took note of it", "its peak memory is not known")
+            return ExitReport("ended, and something else reaped it", "its peak memory is not known")
         if not pid:
             return None
         self._process.returncode = os.waitstatus_to_exitcode(status)

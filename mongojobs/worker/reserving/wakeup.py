@@ -156,7 +156,7 @@ class Wakeup:
         """Tell of what will not pass by itself; an outage is told by those whose work it stops."""
         if not is_passing(error) and describe(error) != self._told:
             self._told = describe(error)
-            message = f"cannot listen for new jobs, and looks for them from time to time instead: {describe(error)}"
+            message = f"cannot listen for new jobs, and polls for them instead: {describe(error)}"
             self._reporter.tell(Warned, message)
 
     def _listen_while_idle(self) -> None:

@@ -186,11 +186,11 @@ def _blocking(held: InFlightJob) -> str:
     if held.loop_time is None or held.loop_time.blocked < LONG_BLOCK_SECONDS:
         return ""
     seconds = f"{held.loop_time.blocked:.1f} s"
-    return f"; it blocked the event loop for {seconds}, where no time-out reaches it: let it await, or be no async def"
+    return f"; it blocked the event loop for {seconds}, where no time-out reaches it: make it await, or a plain def"
 
 
 def _hide(_text: str) -> str:
-    return "(hidden, since nobody can tell what is secret in this payload)"
+    return "(hidden, since it is unknown what is secret in this payload)"
 
 
 def _nothing() -> None:

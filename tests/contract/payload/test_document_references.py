@@ -132,7 +132,7 @@ class TestReference:
         stored = codec.encode(group, "argument 'x'")
         group.delete()
 
-        with pytest.raises(DocumentGoneError, match=f"Group {group.id} does not exist any more"):
+        with pytest.raises(DocumentGoneError, match=f"Group {group.id} no longer exists"):
             codec.decode(stored)
 
     @pytest.mark.behaviour("S65", "X27")

@@ -112,7 +112,7 @@ class TestAPage:
         if after is None:
             after = to_text(({"$ne": 1}, 2))
 
-        with pytest.raises(FilterError, match="give the `next` of the page before"):
+        with pytest.raises(FilterError, match="give the `next` of the previous page"):
             reader(store).page(JobFilter(state="failed"), after=after)
 
     def test_that_finds_little_gives_up_and_is_gone_on_with(self, store, monkeypatch):

@@ -125,7 +125,7 @@ class TestLifecycle:
     @pytest.mark.parametrize("callback", [async_callback, yielding_callback, AsyncCallback()])
     def test_a_callback_that_nobody_could_await_is_refused(self, lifecycle, register, callback):
         with pytest.raises(
-            CallbackError, match=r"perform must be a plain function, since nobody awaits .*: write `def`"
+            CallbackError, match=r"perform must be a plain function, since nothing awaits .*: write `def`"
         ):
             register(lifecycle, "perform", callback)
 
@@ -134,7 +134,7 @@ class TestLifecycle:
         register(lifecycle, "loop", lambda *_arguments: async_callback())
 
         with pytest.raises(
-            NotRunError, match=r"a callback (before|after|around) loop returned a coroutine, which nobody"
+            NotRunError, match=r"a callback (before|after|around) loop returned a coroutine, which nothing"
         ):
             lifecycle.run("loop", "worker", body=lambda: None)
 

@@ -29,8 +29,8 @@ class TestSettings:
             ({"destroy_failed_jobs": "perhaps"}, "destroy_failed_jobs must be true or false, got 'perhaps'"),
             ({"retry_jitter": 2}, "retry_jitter must be a number between 0 and 1, got 2"),
             ({"log_format": "xml"}, "log_format must be one of auto, text, logfmt, json, got 'xml'"),
-            ({"collection": " "}, "collection must be a text that is not empty, got ' '"),
-            ({"write_concern": 0}, "write_concern must be 1 or more: with 0 the database does not even say"),
+            ({"collection": " "}, "collection must be a non-empty text, got ' '"),
+            ({"write_concern": 0}, "write_concern must be 1 or more: with 0 the database would not even say"),
             ({"write_concern": "all"}, 'write_concern must be "majority" or a number of nodes'),
             ({"queues": ["$where"]}, "queues must not begin with \\$"),
             ({"queues": ["a,b"]}, "queues must not begin with \\$, contain a comma"),
@@ -126,10 +126,10 @@ class TestResolve:
     @pytest.mark.parametrize(
         ("variable", "message"),
         [
-            ("MONGOJOBS_THRADS", "MONGOJOBS_THRADS is unknown and changes nothing: did you mean MONGOJOBS_THREADS\\?"),
+            ("MONGOJOBS_THRADS", "MONGOJOBS_THRADS is unknown and has no effect: did you mean MONGOJOBS_THREADS\\?"),
             ("MONGOJOBS_QUEUE", "did you mean MONGOJOBS_QUEUES\\?"),
             ("MONGOJOBS_WEB_PASWORD", "did you mean MONGOJOBS_WEB_PASSWORD\\?"),
-            ("MONGOJOBS_XYZ", r"MONGOJOBS_XYZ is unknown and changes nothing\.$"),
+            ("MONGOJOBS_XYZ", r"MONGOJOBS_XYZ is unknown and has no effect\.$"),
         ],
     )
     def test_warns_of_unknown_variables_with_the_nearest_one(self, variable, message):

@@ -89,13 +89,13 @@ class TestABadValue:
             ("queues", b"mail", "queues must be a printable text"),
             ("queues", ",", "queues must be names separated by commas, got ','"),
             ("queues", " , ", "queues must be names separated by commas"),
-            ("imports", [""], "imports must not have an empty name"),
-            ("imports", [None], "imports must be a list of names of modules"),
-            ("switched_databases", [""], "switched_databases must be a list of names, none of them empty"),
-            ("switched_databases", ",", "switched_databases must be a list of names, none of them empty"),
+            ("imports", [""], "imports must not contain an empty module name"),
+            ("imports", [None], "imports must be a list of module names"),
+            ("switched_databases", [""], "switched_databases must be a list of non-empty names"),
+            ("switched_databases", ",", "switched_databases must be a list of non-empty names"),
             ("switched_databases", None, "switched_databases must be a list of names"),
             ("switched_collections", [None], "switched_collections must be a list of names"),
-            ("switched_collections", "a,,b", "switched_collections must be a list of names, none of them empty"),
+            ("switched_collections", "a,,b", "switched_collections must be a list of non-empty names"),
             ("queue_attributes", {"": {"priority": 1}}, "queue_attributes must be a printable text"),
             ("queue_attributes", {None: {"priority": 1}}, "queue_attributes must be a printable text"),
             ("queue_attributes", {"mail": {None: 1}}, "queue_attributes knows only the attributes"),
@@ -125,8 +125,8 @@ class TestABadValue:
             ("log_level", -1, "10 to 50, or 0 to 5 as in delayed_job, got -1"),
             ("log_level", True, "log_level must be one of"),
             ("keep_completed", 0, "keep_completed must be more than 0"),
-            ("name", "", "name must be a text that is not empty"),
-            ("db_alias", None, "db_alias must be a text that is not empty, got None"),
+            ("name", "", "name must be a non-empty text"),
+            ("db_alias", None, "db_alias must be a non-empty text, got None"),
             ("max_attempts", None, "max_attempts must be a whole number, got None"),
             ("max_attempts", 2.5, "max_attempts must be a whole number, got 2.5"),
         ],
@@ -162,5 +162,5 @@ async def _awaited(*_arguments):
 class TestAFunction:
     @pytest.mark.parametrize("name", ["delay_jobs", "redact", "switched_databases", "switched_collections"])
     def test_that_nobody_would_await_is_refused(self, name):
-        with pytest.raises(SettingsError, match=rf"{name} must be a plain function, since nobody awaits it"):
+        with pytest.raises(SettingsError, match=rf"{name} must be a plain function, since nothing awaits it"):
             Settings(**{name: _awaited})

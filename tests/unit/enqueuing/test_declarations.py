@@ -114,7 +114,7 @@ class TestJob:
             job(name="tests.support.sample_jobs.remember_one")(lambda: None)
 
     def test_refuses_a_class_without_perform(self):
-        with pytest.raises(NotAJobError, match=r"Silent cannot be a job: it has no method perform\(\)"):
+        with pytest.raises(NotAJobError, match=r"Silent cannot be a job: it has no perform\(\) method"):
 
             @job
             class Silent:
@@ -143,7 +143,7 @@ class TestJob:
             ({"run_at": 1}, "unknown declaration 'run_at'"),
             ({"queue": "a,b"}, "queue must not begin with"),
             ({"priority": "3"}, "priority must be a whole number"),
-            ({"max_attempts": 0}, "max_attempts must be a whole number, 1 or more"),
+            ({"max_attempts": 0}, "max_attempts must be a whole number of 1 or more"),
             ({"max_run_time": 0}, "max_run_time must be more than 0"),
             ({"on_missing": "ignore"}, "on_missing must be fail, discard or retry, got 'ignore'"),
             ({"retry_on": "OSError"}, "retry_on must be an exception class or a tuple of them, got 'OSError'"),
@@ -157,14 +157,14 @@ class TestJob:
             ({"backoff": timedelta}, "backoff must be a duration"),
             ({"backoff": lambda: 60}, "backoff must be a function of one argument, the number of failures"),
             ({"backoff": lambda job, failures: 60}, "backoff must be a function of one argument"),
-            ({"backoff": async_generator}, "backoff must be a plain function, since nobody awaits it"),
+            ({"backoff": async_generator}, "backoff must be a plain function, since nothing awaits it"),
             ({"destroy_failed_jobs": "no"}, "destroy_failed_jobs must be True or False, got 'no'"),
             ({"aliases": 5}, "aliases must be a tuple of names of jobs, got 5"),
             ({"aliases": ("old", 5)}, "aliases must be a tuple of names"),
             ({"sensitive": {"value": 1}}, "sensitive must be a tuple of names"),
             ({"on_missing": ["fail"]}, "on_missing must be fail, discard or retry"),
             ({"max_run_time": "soon"}, "max_run_time must be a duration such as"),
-            ({"tags": ["a"]}, r"unknown declaration 'tags': it is said at each enqueue, by \.options\(tags="),
+            ({"tags": ["a"]}, r"unknown declaration 'tags': it is given at each enqueue, with \.options\(tags="),
             ({"retry_onn": OSError}, r"unknown declaration 'retry_onn': .*; did you mean retry_on\?"),
         ],
     )
@@ -214,7 +214,7 @@ class TestAMethodOfAJobClass:
     def test_is_refused_when_it_could_not_be_called(self, name, method, shown):
         members = {"perform": lambda self: None, name: method, "__qualname__": "Odd"}
 
-        with pytest.raises(NotAJobError, match=rf"Odd\.{name} cannot be .*: it is called as {shown}, and takes other"):
+        with pytest.raises(NotAJobError, match=rf"Odd\.{name} cannot be .*: it is called as {shown}, but takes other"):
             job(type("Odd", (), members))
 
     @pytest.mark.parametrize(
@@ -255,8 +255,8 @@ class TestAnOverride:
     @pytest.mark.parametrize(
         ("name", "value", "message"),
         [
-            ("max_attempts", "three", "must be a whole number, 1 or more, got 'three'"),
-            ("max_attempts", 0, "must be a whole number, 1 or more, got 0"),
+            ("max_attempts", "three", "must be a whole number of 1 or more, got 'three'"),
+            ("max_attempts", 0, "must be a whole number of 1 or more, got 0"),
             ("max_run_time", -1, "must be more than 0, got -1"),
             ("queue_name", 5, "must be a printable text"),
             ("destroy_failed_jobs", "no", "must be True or False, got 'no'"),
@@ -282,7 +282,7 @@ class TestHandleAsynchronously:
             ({"backoff": "exponential"}, "backoff must be a duration"),
             (
                 {"priority": lambda band, job: 3},
-                "priority must be a value, or a function of nothing or of the instance",
+                "priority must be a value, or a function of no argument or of the instance",
             ),
             ({"queue": async_generator}, "queue must be a value, or a plain function"),
             ({"tags": "red"}, "tags must be a list of texts"),

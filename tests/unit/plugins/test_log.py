@@ -48,7 +48,7 @@ class TestWording:
             (
                 n.WorkerRecycling("w1", "too old"),
                 "INFO",
-                "[Worker(w1)] Leaving once the running jobs have ended: too old",
+                "[Worker(w1)] Exiting once the running jobs have ended: too old",
             ),
             (n.ChildReplaced("w1", 7, "too old"), "INFO", "[Worker(w1)] Replacing the child process 7: too old"),
             (n.NoMoreJobs("w1"), "INFO", "[Worker(w1)] No more jobs available. Exiting"),
@@ -78,8 +78,8 @@ class TestWording:
                 "ERROR",
                 f"{ABOUT} CRASHED, loss 1: killed by SIGSEGV; it",
             ),
-            (n.JobLost("w1", JOB, "its lock"), "WARNING", f"{ABOUT} is not ours any more: its lock was dropped"),
-            (n.JobReleased("w1", JOB), "WARNING", f"{ABOUT} HANDED BACK because the worker stops"),
+            (n.JobLost("w1", JOB, "its lock"), "WARNING", f"{ABOUT} is no longer ours: its lock was dropped"),
+            (n.JobReleased("w1", JOB), "WARNING", f"{ABOUT} HANDED BACK because the worker is stopping"),
             (n.JobSnoozed("w1", JOB, 1, 60), "DEBUG", f"{ABOUT} SNOOZED for 1 min"),
             (
                 n.JobDeferred("w1", JOB, 5, "E: no"),

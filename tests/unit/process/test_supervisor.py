@@ -138,8 +138,8 @@ class TestSupervisor:
         assert run(child(LET_IN + STAY_WHATEVER_COMES), boot=timedelta(seconds=0.1), timeout=timedelta(0)) == 0
         told = [record.message.partition(") ")[2] for record in caplog.records if "imported" in record.message]
         assert told[:2] == [
-            "has not imported the app within 0.1s: it is killed once it has written its stacks",
-            "has not imported the app within 0.2s: it is killed once it has written its stacks",
+            "has not imported the app within 0.1s: killing it once it has written its stacks",
+            "has not imported the app within 0.2s: killing it once it has written its stacks",
         ]
 
     def test_leaves_a_child_alone_that_has_said_so(self, child):

@@ -282,7 +282,7 @@ class TestTimes:
 
         said = message_of(assert_enqueued, remember_one, times=2)
 
-        assert said.startswith("3 jobs like this are enqueued, wanted 2\n")
+        assert said.startswith("3 such jobs are enqueued, wanted 2\n")
 
     def test_must_not_be_missed(self):
         remember_one.delay(1)
@@ -290,7 +290,7 @@ class TestTimes:
 
         said = message_of(assert_enqueued, remember_one, args=(1,), times=2)
 
-        assert said.startswith("1 job like this is enqueued, wanted 2\n")
+        assert said.startswith("1 such job is enqueued, wanted 2\n")
         assert "args[0]: wanted 1, got 2" in said
 
     def test_must_be_one_at_least(self):
@@ -316,7 +316,7 @@ class TestMessage:
         options = "queue='post', priority=3, run_at=2030-01-01T13:00:00+00:00 (give or take 1 s)"
         wanted = f"{REMEMBER}, args=(1, 7), kwargs={{'x': 4, 'y': 5}}, {options}"
         assert said.splitlines() == [
-            "no job like this is enqueued",
+            "no such job is enqueued",
             f"  wanted: {wanted}",
             f"  nearest: {REMEMBER} (id={near.id}, queue=mail)",
             "    args[1]: wanted 7, got 2",
@@ -428,7 +428,7 @@ class TestRefute:
         said = message_of(refute_enqueued, remember_one, args=(1,))
 
         assert said.splitlines() == [
-            f"1 job like this is enqueued: {REMEMBER}_one, args=(1,)",
+            f"1 such job is enqueued: {REMEMBER}_one, args=(1,)",
             "  enqueued: 1",
             f"    1 x {REMEMBER}_one",
         ]

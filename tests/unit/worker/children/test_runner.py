@@ -369,7 +369,7 @@ class TestAChildThatDoesNotStart:
 
 class TestAWorkerMadeInPython:
     def test_does_not_know_what_its_children_import(self):
-        with pytest.raises(SettingsError, match="start it by `mongojobs --app MODULE work --executor process`"):
+        with pytest.raises(SettingsError, match="start it with `mongojobs --app MODULE work --executor process`"):
             Worker(executor="process")
 
     def test_may_be_told(self):

@@ -280,7 +280,7 @@ class TestListening:
         stream.events.put(REFUSED)
 
         eventually(lambda: len(told.of(Warned)) == 1)
-        assert "looks for them from time to time" in told.of(Warned)[0].message
+        assert "polls for them instead" in told.of(Warned)[0].message
 
     def test_goes_on_after_anything(self, wakeup, streams):
         stream = listening(wakeup, streams)

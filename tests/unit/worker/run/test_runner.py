@@ -125,13 +125,15 @@ class TestAResultThatIsStillToBeRun:
         outcome = runner.run(held_call(function, what))
 
         assert isinstance(outcome, Errored)
-        assert re.match(r"NotRunError: .*returns.* returned an? .*, which nobody (reads|awaits): ", outcome.error.error)
+        assert re.match(
+            r"NotRunError: .*returns.* returned an? .*, which nothing (consumes|awaits): ", outcome.error.error
+        )
 
     def test_has_a_trace_without_the_code_of_the_worker(self, runner):
         outcome = runner.run(held_call(hostile_jobs.returns, "a coroutine"))
 
         assert re.fullmatch(
-            r"mongojobs\.NotRunError: returns returned a coroutine, which nobody .*", outcome.error.trace
+            r"mongojobs\.NotRunError: returns returned a coroutine, which nothing .*", outcome.error.trace
         )
 
     @pytest.mark.parametrize("what", list(hostile_jobs.UNRUN))
@@ -143,7 +145,7 @@ class TestAResultThatIsStillToBeRun:
     def test_is_a_failure_of_a_generator_in_a_wrapper(self, runner):
         outcome = runner.run(held_call(hostile_jobs.read_by_nobody))
 
-        assert "returned a generator, which nobody reads" in outcome.error.error
+        assert "returned a generator, which nothing consumes" in outcome.error.error
 
     def test_is_run_where_the_wrapper_is_of_an_async_function(self, runner):
         assert runner.run(held_call(hostile_jobs.awaited_through_a_wrapper)) == Succeeded()
