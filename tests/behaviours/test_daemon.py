@@ -124,7 +124,7 @@ class TestStart:
         answer = daemon("start", SAMPLE_URI="mongodb://localhost:1/none?serverSelectionTimeoutMS=200")
 
         assert answer.returncode == 0
-        assert "waits for the database: the database is not available" in answer.stderr
+        assert "is waiting for the database: the database is not available" in answer.stderr
 
     def test_says_when_it_takes_too_long_and_lets_it_go_on(self, daemon, environ, tmp_path):
         (tmp_path / "slow_app.py").write_text("import time\ntime.sleep(600)\n")

@@ -61,7 +61,7 @@ def list_jobs(options: GlobalOptions, /, *, limit: int, after: str | None, as_js
     if page.next is not None:
         first = "soonest" if values["state"] == "scheduled" else "newest"
         if len(page) == limit:
-            say(f"These are the {first} {limit}; for more: --limit N, or --after {page.next}", err=True)
+            say(f"These are the {first} {limit}; there are more: --limit N, or --after {page.next}", err=True)
         else:  # as rare ones are looked for in parts
             say(f"{len(page) or 'None'} found among the {first} jobs; to look further: --after {page.next}", err=True)
 
