@@ -6,13 +6,13 @@ The names below are loaded at first use, so that importing the package is cheap.
 The rooms, from the bottom up; each imports only from those above it in this list:
 
 - ``version``: its number
-- ``core``: what every other room speaks of: jobs, settings, errors, notices
+- ``core``: what every other room uses: jobs, settings, errors, notices
 - ``process``: signals, children, memory: what belongs to the process
-- ``store``: every call of MongoDB
+- ``store``: every call to MongoDB
 - ``payload``: from a call in Python to a stored value, and back
 - ``enqueuing``: from ``delay`` to a stored job
 - ``worker``: reserves jobs, runs them and stores how they ended
-- ``plugins``: log, metrics, tracing and probes, which listen
+- ``plugins``: log, metrics, tracing and probes, which listen to events
 - ``app``: joins the parts, and what people do with jobs
 - ``cli``: the command line
 - ``web``: the dashboard

@@ -8,7 +8,7 @@
 - ``pyproject``: the settings in ``pyproject.toml``
 - ``why``: why a job has not run
 - ``run_again``: enqueues the call of a job once more
-- ``dashboard``: what the dashboard asks besides
+- ``dashboard``: what only the dashboard asks
 - ``doctor``: what is wrong, and what to do about it
 """
 

@@ -202,7 +202,7 @@ def _is_registered(alias: str) -> bool:
 
 
 def _registered() -> Mapping[str, Mapping[str, Any]]:
-    """Return what MongoEngine was told of its connections; it has no public way to ask."""
+    """Return the connections registered with MongoEngine, which has no public way to ask."""
     registered: Mapping[str, Mapping[str, Any]] = getattr(mongoengine_connection, "_connection_settings", {})
     return registered
 

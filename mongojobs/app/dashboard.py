@@ -84,7 +84,7 @@ def what_is_deferred(app: MongoJobs, *, limit: int) -> list[DeferredName]:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Names of jobs and of queues that somebody may look for."""
+    """Names of jobs and queues that people may search for."""
 
     names: tuple[str, ...]
     queues: tuple[str, ...]

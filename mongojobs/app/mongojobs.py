@@ -68,7 +68,7 @@ class MongoJobs(Operating):
 
     @property
     def link(self) -> Link:
-        """The way to the jobs; another one after MongoEngine has connected anew. Raises ConnectionMissingError."""
+        """The way to the jobs; a new one after MongoEngine has reconnected. Raises ConnectionMissingError."""
         link = self._link
         if link is not None and link.is_current:
             return link
@@ -160,7 +160,7 @@ class MongoJobs(Operating):
         return open_connections(self.link, settings, self._clock, patience=patience)
 
     def change(self, settings: Settings) -> None:
-        """Go on with other *settings*; what was made with the former ones is made anew at its next use."""
+        """Switch to other *settings*; what was made with the old ones is made again at its next use."""
         with self._making:
             self.settings = settings
             self._link = self._opened = None

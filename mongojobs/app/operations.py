@@ -101,7 +101,7 @@ class Operating:
 
     @property
     def stats_store(self) -> StatsStore:
-        """The figures of what workers did."""
+        """The statistics of what workers did."""
         return StatsStore(self.store.collection, self.store.clock, self.store.settings)
 
     @plain_errors()
@@ -186,7 +186,7 @@ class Operating:
 
     @plain_errors()
     def move(self, job_id: JobId, *, queue: str | None = None, priority: int | None = None) -> Job:
-        """Give a job that has not begun another queue or priority. Raises OptionError, StateError."""
+        """Move a job that has not begun to another queue or priority. Raises OptionError, StateError."""
         return self.actions.act(MOVE, job_id, queue=queue, priority=priority)
 
     @plain_errors()
@@ -222,7 +222,7 @@ class Operating:
         priority: int | None = None,
         on_progress: OnProgress | None = None,
     ) -> int:
-        """Give the jobs that match and have not begun another queue or priority; return how many.
+        """Move the jobs that match and have not begun to another queue or priority; return how many.
 
         Raises OptionError, FilterError.
         """
@@ -308,7 +308,7 @@ class Operating:
 
     @plain_errors()
     def quiet_workers(self, names: Iterable[str] | None = None) -> list[str]:
-        """Tell workers, all or those called *names*, to reserve nothing more; return the names of those told.
+        """Tell workers, all or those called *names*, to reserve no more jobs; return the names of those told.
 
         They hear it at their next heartbeat: within ``heartbeat`` while they are busy, and a quarter of a lease while
         they are idle.
@@ -317,7 +317,7 @@ class Operating:
 
     @plain_errors()
     def stop_workers(self, names: Iterable[str] | None = None) -> list[str]:
-        """Tell workers, all or those called *names*, to stop as by TERM; return the names of those told.
+        """Tell workers, all or those called *names*, to stop as TERM does; return the names of those told.
 
         They hear it at their next heartbeat. Whoever has started them may start others.
         """
@@ -342,7 +342,7 @@ class Operating:
         return itertools.chain.from_iterable(worker.queues for worker in self.worker_store.alive())
 
     def _missing_indexes(self) -> list[str]:
-        """Return the names of missing indexes; none for somebody who may not look at them."""
+        """Return the names of missing indexes; none if the user may not list them."""
         try:
             return [one.index.name for one in check_indexes(self.store.collection).with_status("missing", "different")]
         except DatabaseError as error:
@@ -352,7 +352,7 @@ class Operating:
 
 
 class Operator(Operating):
-    """The same by a store that somebody else has opened."""
+    """The same with a store that the caller has opened."""
 
     def __init__(self, store: JobStore, payloads: Payloads) -> None:
         self._store = store

@@ -194,7 +194,7 @@ def _start(options: GlobalOptions, daemon: Daemon, work: WorkOptions, timeout: t
 
 
 def _stop(daemon: Daemon, timeout: timedelta | None) -> None:
-    """Stop it, and return when it is gone. Nobody gets a signal but the process that holds the pid file."""
+    """Stop it, and return when it is gone. Only the process that holds the pid file gets a signal."""
     seen = daemon.pid_file.look()
     if seen.state != "running":
         daemon.pid_file.clear()

@@ -146,7 +146,7 @@ def _call(name: str, args: list[Any], kwargs: dict[str, Any]) -> Call:
 
 
 def _wait(app: MongoJobs, job: Job, timeout: timedelta | None) -> str:
-    """Return how the job ended: one that is gone has completed, or somebody has deleted it. Raises Failure."""
+    """Return how the job ended: one that is gone has completed or was deleted. Raises Failure."""
     until = None if timeout is None else time.monotonic() + timeout.total_seconds()
     while True:
         found = app.get(job.id)

@@ -109,7 +109,7 @@ def mongojobs(context: click.Context, /, **values: Any) -> None:
 
 
 def main() -> None:
-    """Run the command line and leave the process with its exit status."""
+    """Run the command line and exit the process with its status."""
     hold_back()
     open_standard_files()
     try:

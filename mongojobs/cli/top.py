@@ -88,7 +88,7 @@ def look(operator: Operator) -> View:
 
 
 def _print_lines(database: Database, seconds: float, *, once: bool, as_json: bool) -> None:
-    """Print a line each time; while the database is away, say so and go on, but not with *once*."""
+    """Print a line each time; while the database is away, say so and continue, unless *once*."""
     from mongojobs.core.errors import StoreUnavailableError
 
     while True:
@@ -158,7 +158,7 @@ class _Screen:
         self._view = self._look()
 
     def run(self) -> None:
-        """Show the view until somebody quits."""
+        """Show the view until the user quits."""
         with _keys_at_once():
             sys.stdout.write(_ENTER)
             try:

@@ -26,7 +26,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
-    """Whatever tells the time: UTC, aware, in whole milliseconds."""
+    """Anything that tells the time: UTC, aware, in whole milliseconds."""
 
     def now(self) -> datetime:
         """Return the time of the database server."""

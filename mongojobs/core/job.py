@@ -159,7 +159,7 @@ class Job:
     """The run that is going on, for the job that ``current_job`` and the hooks see; never stored."""
 
     def __str__(self) -> str:
-        """Return how people are told of the job: ``Job app.send (id=...) (queue=mail)``. Source: delayed_job."""
+        """Return how the job is shown to people: ``Job app.send (id=...) (queue=mail)``. Source: delayed_job."""
         return f"Job {self.name} (id={self.id}) (queue={self.queue})"
 
     @classmethod

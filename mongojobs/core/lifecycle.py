@@ -81,7 +81,7 @@ class Lifecycle:
         self._further.append(("around", (event, callback)))
 
     def on_notice(self, listener: Callable[[Notice], None]) -> None:
-        """Call *listener* with every notice. Raises CallbackError for one that nobody could await.
+        """Call *listener* with every notice. Raises CallbackError for one that would have to be awaited.
 
         It hears of the end of a run once that is stored, which the next run does not wait for.
         """
@@ -122,7 +122,7 @@ class Lifecycle:
     def report_exception(
         self, worker: str, what: str, job: Job | None = None, *, clean: Callable[[str], str] = str
     ) -> None:
-        """Tell of the exception that is being handled, which *what* raised and nothing depends on.
+        """Report the exception being handled, which *what* raised and nothing depends on.
 
         *clean* takes the secrets out of its text.
         """

@@ -32,7 +32,7 @@ class WorkerStopping:
 
 @dataclass(frozen=True, slots=True)
 class WorkerTold:
-    """People have told a worker, through its document, to be quiet or to stop, as *order* says."""
+    """A worker was told, through its document, to be quiet or to stop, as *order* says."""
 
     worker: str
     order: str
@@ -48,7 +48,7 @@ class WorkerStopped:
 
 @dataclass(frozen=True, slots=True)
 class WorkerRecycling:
-    """A worker begins nothing more, and leaves once its jobs have ended, for a *reason* in its settings."""
+    """A worker begins nothing more, and exits once its jobs have ended, for a *reason* in its settings."""
 
     worker: str
     reason: str
@@ -82,7 +82,7 @@ class BatchDone:
 
 @dataclass(frozen=True, slots=True)
 class JobsReserved:
-    """A worker has looked for jobs, which took so many *seconds*, and has reserved so many."""
+    """A worker has looked for jobs, which took *seconds*, and has reserved *jobs* of them."""
 
     worker: str
     jobs: int
@@ -91,7 +91,7 @@ class JobsReserved:
 
 @dataclass(frozen=True, slots=True)
 class ReserveFailed:
-    """A worker could not look for jobs; *reason* is one of a few words. It is told each time that it happens."""
+    """A worker could not look for jobs; *reason* is one of a few words. Sent each time that it happens."""
 
     worker: str
     reason: str
@@ -140,7 +140,7 @@ class JobErrored:
 
 @dataclass(frozen=True, slots=True)
 class JobFailed:
-    """A job is given up on; *reason* tells why."""
+    """A job is given up on; *reason* says why."""
 
     worker: str
     job: Job
@@ -208,7 +208,7 @@ class JobLost:
 
 @dataclass(frozen=True, slots=True)
 class JobTimedOut:
-    """A job outlived its limit of *limit* seconds and was told so."""
+    """A job outlived its limit of *limit* seconds and was interrupted."""
 
     worker: str
     job: Job
@@ -217,7 +217,7 @@ class JobTimedOut:
 
 @dataclass(frozen=True, slots=True)
 class JobBlocks:
-    """A job has not let the event loop turn for *seconds*, so that no other ``async def`` job goes on."""
+    """A job has not let the event loop turn for *seconds*, so that no other ``async def`` job makes progress."""
 
     worker: str
     job: Job
@@ -282,7 +282,7 @@ class DatabaseBack:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """Something is not as it should be, and goes on."""
+    """Something is not as it should be, but work continues."""
 
     worker: str
     message: str

@@ -99,12 +99,12 @@ class Durations:
 
     @property
     def mean(self) -> float | None:
-        """The mean in seconds; None of nothing."""
+        """The mean in seconds; None if there are none."""
         count = self.count
         return self.seconds / count if count else None
 
     def percentile(self, percent: float) -> float | None:
-        """Return the seconds that *percent* of the durations do not exceed; None of nothing."""
+        """Return the seconds that *percent* of the durations do not exceed; None if there are none."""
         left = self.count * percent / 100
         for bucket, count in enumerate(self.counts):
             if count and left <= count:
@@ -206,11 +206,11 @@ class Stats:
     rows: tuple[StatsRow, ...] = field(repr=False)
 
     def total(self) -> RunStats:
-        """Return the figures of all rows together."""
+        """Return the statistics of all rows together."""
         return RunStats.sum(row.figures for row in self.rows)
 
     def by_time(self) -> dict[datetime, RunStats]:
-        """Return the figures of each minute, hour or day, in their order; those without runs too."""
+        """Return the statistics of each minute, hour or day, in order; those without runs too."""
         step, times, at = STEPS[self.by], [], self.since
         while at < self.until:
             times.append(at)
@@ -218,11 +218,11 @@ class Stats:
         return self._grouped(lambda row: row.at, times)
 
     def by_name(self) -> dict[str, RunStats]:
-        """Return the figures of each name."""
+        """Return the statistics of each name."""
         return self._grouped(lambda row: row.name, sorted({row.name for row in self.rows}))
 
     def by_queue(self) -> dict[str, RunStats]:
-        """Return the figures of each queue."""
+        """Return the statistics of each queue."""
         return self._grouped(lambda row: row.queue, sorted({row.queue for row in self.rows}))
 
     def _grouped(self, key: Callable[[StatsRow], K], keys: Iterable[K]) -> dict[K, RunStats]:

@@ -54,7 +54,7 @@ _NO_TIME: Final = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The job's work is done: it is deleted, unless it is to be kept for a while."""
+    """The job's work is done: it is deleted, unless it should be kept for a while."""
 
     def change(self, job: Job, now: datetime, settings: Settings) -> Change:
         """Keep what ``keep_completed`` says, and a while longer a job whose id the caller chose."""
@@ -102,7 +102,7 @@ class GivenUp:
 
 @dataclass(frozen=True, slots=True)
 class Crashed:
-    """The process that ran the job has ended, and the worker lives: a loss, no attempt.
+    """The process that ran the job has died, but not the worker: a loss, not an attempt.
 
     The *reason* is there if the job is given up on.
     """
@@ -179,7 +179,7 @@ def reserved(*, token: str, by: str, now: datetime, lease: timedelta) -> Change:
 
 
 def renewed(*, until: datetime) -> Change:
-    """Let the lock of a job live on."""
+    """Renew the lock of a job."""
     return Change(sets={"locked_until": until})
 
 

@@ -58,7 +58,7 @@ class Store(Protocol):
         ...
 
     def count_queued(self, queue: str, *, limit: int) -> int:
-        """Count the jobs of a queue that are to run yet, up to *limit*."""
+        """Count the jobs of a queue that are still to run, up to *limit*."""
         ...
 
 

@@ -38,7 +38,7 @@ class EnqueueOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How, when and where a job is to run; None leaves it to the declaration, the payload and the settings.
+    """How, when and where a job should run; None leaves it to the declaration, the payload and the settings.
 
     *run_at* must be aware; *run_in* and *max_run_time* are durations: ``timedelta``, seconds, or a text such as ``5m``.
     *job_id* chosen by the caller makes the enqueue repeatable. *session* takes part in the caller's transaction. Raises

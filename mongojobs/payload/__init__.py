@@ -2,13 +2,13 @@
 
 - ``registry``: the jobs and classes that are declared
 - ``hints``: the classes that type hints name
-- ``precedence``: which value applies where several places say one
+- ``precedence``: which value applies where several places give one
 - ``calls``: what can be a job, and how it is run
 - ``values``: Python values to BSON and back
 - ``documents``: MongoEngine documents as references
 - ``arguments``: the stored arguments by their names, and which are secret
 - ``masking``: takes secrets out of texts
-- ``renderings``: the texts in which a secret may stand
+- ``renderings``: the forms in which a secret may appear in a text
 - ``show``: a stored call for people
 - ``search``: finds stored calls by an argument
 """

@@ -1,4 +1,4 @@
-"""The stored arguments of a job by their names, and which of them are secret: without loading or running anything.
+"""The stored arguments of a job by their names, and which of them are secret, without loading or running anything.
 
 Secret are the arguments declared ``sensitive``, all whose names say so, what stands under such a name inside of the
 others, and, where the job's code is not known and so its declaration neither, every one.

@@ -25,7 +25,7 @@ Kind = Literal["function", "object", "method"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
-    """What was declared of a job; None leaves it to the settings.
+    """What was declared about a job; None leaves it to the settings.
 
     *retry_on*: only these errors are tried again. *discard_on*: these errors cancel the job. *on_missing*: what to do
     when a document it refers to is gone. *sensitive*: arguments that are masked in errors.

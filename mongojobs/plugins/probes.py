@@ -1,4 +1,4 @@
-"""A small HTTP server that answers whether its process lives, and what else it can tell in a page.
+"""A small HTTP server that answers whether its process is alive, and serves its other pages.
 
 It is made for platforms and scrapers, not for people. What a client may take is bounded: threads, seconds and bytes.
 """

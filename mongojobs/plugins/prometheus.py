@@ -65,7 +65,7 @@ class PrometheusPlugin(Plugin):
         lifecycle.on_notice(self.hear)
 
     def hear(self, notice: n.Notice) -> None:
-        """Count what *notice* tells."""
+        """Count what *notice* reports."""
         match notice:
             case n.JobStarted():
                 self._of(notice.job).wait.observe(notice.waited)

@@ -35,7 +35,7 @@ SHARE: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What the database tells at one moment."""
+    """What the database says at one moment."""
 
     queues: Sequence[QueueStatus]
     workers: Iterable[WorkerStatus]

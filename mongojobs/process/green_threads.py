@@ -1,4 +1,4 @@
-"""Threads that are none, as after the monkey patching of gevent and eventlet: a worker cannot do with them."""
+"""Threads that are not real, as after monkey patching by gevent or eventlet: a worker cannot run under them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much memory a process uses, and when it has done enough: so many jobs, or one that left too much behind."""
+"""How much memory a process uses, and when it should be replaced: after enough jobs, or one that left too much."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class Handlers:
         os.register_at_fork(before=self._hold_back, after_in_parent=self._let_in, after_in_child=self._give_up)
 
     def give_back(self) -> None:
-        """Leave the signals to those who handled them before."""
+        """Give the signals back to their previous handlers."""
         for number, handler in self._before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self._before.clear()
@@ -248,7 +248,7 @@ class WorkerSignals:
 
 
 def hold_back() -> None:
-    """Let signals wait until somebody takes them: as this process begins, or another program is to take its place."""
+    """Hold signals back until something takes them: as this process begins, or another program is to take its place."""
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
 
 

@@ -250,7 +250,7 @@ class _Child:
             os.close(telling)
 
     def is_booting(self) -> bool:
-        """Whether it lives and has not said that it has imported the app."""
+        """Whether it is alive but has not yet said that it has imported the app."""
         if self._booting is not None and select.select([self._booting], [], [], 0)[0]:
             self._stop_listening()
             self._boot_limit, self._has_hung = self._boot_timeout, False

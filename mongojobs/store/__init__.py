@@ -5,8 +5,8 @@
 - ``actions``: what people do with jobs
 - ``reader``: what people ask about jobs
 - ``queries``: asks the collection by the right index
-- ``filters``: query filters that have a meaning
-- ``selections``: from a filter of people to queries
+- ``filters``: query filters with a meaning
+- ``selections``: from a person's filter to queries
 - ``positions``: places in the order of an index
 - ``documents``: jobs as documents
 - ``reading``: reads documents that anybody may have written

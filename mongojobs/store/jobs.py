@@ -121,7 +121,7 @@ class JobStore:
         return self._reserving.earliest_run_at(wanted, after=after, within=within)
 
     def renew(self, jobs: Sequence[Job], *, lease: timedelta) -> list[Job]:
-        """Let the locks of *jobs* live for another *lease* from now; return those that are not ours any more."""
+        """Extend the locks of *jobs* by another *lease* from now; return those that are no longer ours."""
         return self._holding.renew(jobs, lease=lease)
 
     def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
@@ -133,7 +133,7 @@ class JobStore:
         return self._holding.finish(jobs, repeated=repeated)
 
     def end(self, job: Job, ending: Ending, *, repeated: bool = False) -> bool:
-        """Write how the run of *job* ended; return False if it was not ours any more."""
+        """Write how the run of *job* ended; return False if it was no longer ours."""
         return self._holding.end(job, ending, repeated=repeated)
 
     def end_all(self, endings: Sequence[tuple[Job, Ending]], *, repeated: bool = False) -> list[Job]:

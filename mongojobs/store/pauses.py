@@ -34,7 +34,7 @@ class PauseStore:
         self._clock = clock
 
     def pause(self, queue: str, *, until: datetime | None = None, reason: str = "") -> Pause:
-        """Let no worker reserve from *queue* any more; a pause that is there already is replaced.
+        """Keep workers from reserving from *queue*; an existing pause is replaced.
 
         Workers notice within five seconds. What they hold goes on. Raises ValueError for what cannot be a queue's name,
         and DatabaseError.

@@ -1,4 +1,4 @@
-"""Reading fields that anybody may have written who can write to a collection: what is damaged blinds nobody."""
+"""Reading fields that anyone with write access may have written: what is damaged hides nothing else."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def perform(job: Job) -> object:
 
 
 class Drainer:
-    """A worker without threads for jobs, that does one after the other and tells what they raise."""
+    """A worker without threads for jobs, which runs one after the other and reports what they raise."""
 
     def __init__(self, mode: Mode, queue: str | None) -> None:
         app = mode.app

@@ -121,26 +121,26 @@ class MemoryStore:
             return [self._jobs[job.id]]
 
     def renew(self, jobs: Sequence[Job], *, lease: timedelta) -> list[Job]:
-        """Let the locks of *jobs* live for another *lease* from now; return those that are not ours any more."""
+        """Extend the locks of *jobs* by another *lease* from now; return those that are no longer ours."""
         change = transitions.renewed(until=self.clock.now() + lease)
         return [job for job in jobs if not self._change_held(job, change, repeated=False)]
 
     def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
-        """End the runs of *jobs*, which succeeded; return those that were not ours any more."""
+        """End the runs of *jobs*, which succeeded; return those that were no longer ours."""
         return self.end_all([(job, Succeeded()) for job in jobs], repeated=repeated)
 
     def end(self, job: Job, ending: Ending, *, repeated: bool = False) -> bool:
-        """Write how the run of *job* ended; return False if it was not ours any more."""
+        """Write how the run of *job* ended; return False if it was no longer ours."""
         return self._change_held(job, ending.change(job, self.clock.now(), self.settings), repeated=repeated)
 
     def end_all(self, endings: Sequence[tuple[Job, Ending]], *, repeated: bool = False) -> list[Job]:
-        """Write how the runs of many jobs ended; return those that were not ours any more."""
+        """Write how the runs of many jobs ended; return those that were no longer ours."""
         now, settings = self.clock.now(), self.settings
         changes = [(job, ending.change(job, now, settings)) for job, ending in endings]
         return self._change_each(changes, repeated=repeated)
 
     def release(self, jobs: Sequence[Job], *, started: bool) -> list[Job]:
-        """Hand back *jobs* that were not ended; return those that were not ours any more."""
+        """Hand back *jobs* that were not ended; return those that were no longer ours."""
         now, settings = self.clock.now(), self.settings
         changes = [(job, transitions.released(job, started=started, now=now, settings=settings)) for job in jobs]
         return self._change_each(changes)

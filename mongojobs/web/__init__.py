@@ -1,7 +1,7 @@
 """The dashboard: what the jobs, queues and workers do, and what an operator may do with them, as a web application.
 
-It needs the extra ``web``: ``pip install mongojobs[web]``. ``mongojobs web`` serves it alone, and ``wsgi_app`` makes it
-part of the app's own site.
+It needs the extra ``web``: ``pip install mongojobs[web]``. ``mongojobs web`` serves it on its own, and ``wsgi_app``
+makes it part of the app's own site.
 
 - ``app``: the WSGI application
 - ``routes``: which address leads to which view
@@ -10,8 +10,8 @@ part of the app's own site.
 - ``render``: templates
 - ``wording``: values in words
 - ``search``: what people type to find jobs
-- ``charts``: columns of figures
-- ``cache``: answers that are kept for some seconds
+- ``charts``: columns of statistics
+- ``cache``: answers that are kept for a few seconds
 - ``ids``: the ids of jobs in addresses
 - ``auth``: users, basic authentication, the site's login
 - ``security``: keeps other sites out

@@ -1,4 +1,4 @@
-"""The dashboard as a WSGI application: who asks, for what, and may he."""
+"""The dashboard as a WSGI application: who asks, for what, and whether they may."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ _REFUSAL: Final = "You may not see this: log in to the application first."
 
 
 class NotLoggedInError(Forbidden):
-    """Nobody is logged in who sent this request; the site's login at *login_url* may help."""
+    """The sender of this request is not logged in; the site's login at *login_url* may help."""
 
     def __init__(self, login_url: str | None = None) -> None:
         super().__init__(_REFUSAL)

@@ -1,4 +1,4 @@
-"""Answers that take long to work out, kept for some seconds; who asks meanwhile waits for the one under way."""
+"""Answers that take long to compute, kept for a few seconds; those who ask meanwhile wait for the one under way."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class RequestContext:
         return self._recall(("summary",), time_range, make)
 
     def findings(self) -> tuple[Finding, ...]:
-        """Return what a doctor finds, at most a minute ago: nobody wants to wait for him at each page."""
+        """Return what a doctor finds, at most a minute ago: no page should have to wait for it."""
         return self.memory.recall(("findings",), _LONGEST_MEMORY_SECONDS, lambda: look_from_here(self.app, os.environ))
 
     def counts(self, job_filter: JobFilter) -> Mapping[ShownState, Count]:

@@ -1,7 +1,7 @@
-"""Running the jobs. The story in its order: a worker starts, reserves, runs, finishes, and stops.
+"""Running the jobs. The story in order: a worker starts, reserves, runs, finishes, and stops.
 
 - ``worker``: start, stop and quiet
-- ``connecting``: the way to a database that may be away
+- ``connecting``: connects to a database that may be away
 - ``assembly``: makes and joins what works for a worker
 - ``loop``: the thread that reserves
 - ``idling``: what it does while no job is due
@@ -15,8 +15,8 @@
 - ``rescue``: takes back the jobs of workers that are gone
 - ``presence``: shows the worker, and takes its orders
 - ``liveness``: what probes ask
-- ``outage``: tells of each outage once
-- ``stats_recorder``: counts what becomes of the jobs
-- ``shutdown``: the order of leaving
+- ``outage``: reports each outage once
+- ``stats_recorder``: counts how the jobs end
+- ``shutdown``: the order in which it stops
 - ``inline``: runs jobs without the loop
 """

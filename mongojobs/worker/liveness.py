@@ -1,4 +1,4 @@
-"""Whether a worker lives and can work: noted by its loop, and asked by probes from threads of their own."""
+"""Whether a worker is alive and can work: noted by its loop, and asked by probes from their own threads."""
 
 from __future__ import annotations
 

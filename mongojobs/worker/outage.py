@@ -1,4 +1,4 @@
-"""Living through outages of the database: wait longer after each failure, and tell of each outage once."""
+"""Surviving outages of the database: wait longer after each failure, and report each outage once."""
 
 from __future__ import annotations
 

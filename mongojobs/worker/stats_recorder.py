@@ -1,4 +1,4 @@
-"""Counting what becomes of the jobs of one worker, and storing that once a minute."""
+"""Counting how the jobs of one worker end, and storing that once a minute."""
 
 from __future__ import annotations
 

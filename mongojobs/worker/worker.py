@@ -1,4 +1,4 @@
-"""A worker: it starts, is told to be quiet or to stop, and leaves so that nothing is lost."""
+"""A worker: it starts, is told to be quiet or to stop, and exits so that nothing is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be wrong with the jobs, the workers and the server. Each look is bounded in what it reads and how long."""
+"""What can be wrong with the jobs, the workers and the server. Each check is bounded in what it reads and how long."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def of_large_jobs(patient: DoctorContext) -> Iterator[Finding]:
 
 
 def of_abandoned_jobs(patient: DoctorContext) -> Iterator[Finding]:
-    """Look for running jobs whose lock ran out long ago, and that nobody took back."""
+    """Look for running jobs whose lock ran out long ago and that no worker has taken back."""
     lease = patient.store.settings.lease
     number = patient.reader.count_stuck(longer_than=lease, limit=MOST_JOBS)
     if number:

@@ -77,7 +77,7 @@ def look_from_here(app: MongoJobs, environ: Mapping[str, str]) -> tuple[Finding,
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """What is looked at, by whatever connection."""
+    """What is examined, over whichever connection."""
 
     jobs: JobStore
     workers: WorkerStore

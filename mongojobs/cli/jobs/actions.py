@@ -138,7 +138,7 @@ def _act_on_all(
 def _act_on_each(
     database: Database, action: Action, job_ids: Sequence[str], given: Mapping[str, Any], *, yes: bool
 ) -> None:
-    """Do it with one job after the other, and go on after one that refuses. Raises Exit at the end if one did."""
+    """Do it with one job after the other, and continue after a refusal. Raises Exit at the end if there was one."""
     from mongojobs.core.errors import StateError
 
     if action.warning:

@@ -93,7 +93,7 @@ def _print_errors(job: Job, now: datetime) -> None:
 
 
 def job_document(job: Job, *, in_detail: bool = False) -> dict[str, object]:
-    """Return what ``--json`` tells of a job, durations in seconds; *in_detail* also what is left out of lists."""
+    """Return what ``--json`` says of a job, durations in seconds; *in_detail* also what is left out of lists."""
     told = (LISTED, DETAILED) if in_detail else (LISTED,)
     fields = [field for field in FIELDS if field.metadata.get("json", LISTED) in told]
     return {

@@ -5,9 +5,9 @@
 - ``settings``: the settings of a command, and the app that it names
 - ``importing``: imports the app, and says what went wrong
 - ``opening``: opens the app, and its database
-- ``choosing``: flags that choose jobs, and changing many of them
+- ``choosing``: flags that choose jobs, and changes of many of them
 - ``output``: tables, JSON and questions
 - ``failures``: exit statuses, and errors as plain messages
-- ``queue_completion``: names of queues at the Tab key
+- ``queue_completion``: queue names at the Tab key
 - ``standard_files``: standard input, output and error, whatever they are
 """

@@ -177,7 +177,7 @@ def _import_option(*, hidden: bool) -> click.Option:
 
 
 def _global_setting(name: str, *, hidden: bool) -> click.Option:
-    """Return a flag whose variable is read likewise."""
+    """Return a flag whose variable is read the same way."""
     metavar, text = GLOBAL_SETTINGS[name]
     text = _help(text, [ENVIRONMENT_PREFIX + name.upper()])
     return click.Option([_flag(name)], help=text, metavar=metavar, hidden=hidden)

@@ -20,13 +20,13 @@ LEAVING_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class ExitResult:
-    """The exit *status* of the process, and whether threads go on that would hold it up."""
+    """The exit *status* of the process, and whether threads are still running that would hold it up."""
 
     status: int
     leaves_threads: bool = False
 
     def leave(self) -> NoReturn:
-        """Leave the process, after the last lines are written.
+        """Exit the process, after the last lines are written.
 
         Further signals change nothing: platforms send several, and one that came while Python cleans up would turn
         status 0 into that of a crash.
@@ -39,7 +39,7 @@ class ExitResult:
         sys.exit(self.status)
 
     def _leave_at_last(self) -> None:
-        """Leave although Python waits at its end for what jobs have left behind, such as a child of multiprocessing."""
+        """Exit although Python is waiting for what jobs have left behind, such as a child of multiprocessing."""
         threading.Event().wait(LEAVING_SECONDS)
         logger.warning("Exiting although Python is still waiting for threads or processes that jobs have left behind")
         self._leave_at_once()

@@ -120,7 +120,7 @@ class IdentifierType(click.ParamType):  # type: ignore[type-arg]  # older ones t
 
 
 def identifier_option() -> click.Option:
-    """Return the flag that tells one daemon from others of the same app."""
+    """Return the flag that distinguishes several daemons of the same app."""
     return own_option(
         *("-i", "--identifier"),
         text="name of this daemon, if there are several: used in its pid file, its log file and its workers' labels",

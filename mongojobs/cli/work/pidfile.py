@@ -34,7 +34,7 @@ _AGAIN_SECONDS: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a pid file tells: ``dead`` is a file that nobody holds any more, ``stopped`` none at all.
+    """What a pid file says: ``dead`` is a file that no process holds any more, ``stopped`` none at all.
 
     *patience_seconds* is how long the process may take to stop. A file that is just being written names no process yet.
     """
@@ -68,7 +68,7 @@ class PidFile:
                 self._let_go()
 
     def look(self) -> Seen:
-        """Return what the file tells. Raises Failure."""
+        """Return what the file says. Raises Failure."""
         with ExitStack() as opened:
             found = self._find(opened)
             if found is None:
@@ -80,7 +80,7 @@ class PidFile:
             return Seen("running", *_read(descriptor))
 
     def clear(self) -> bool:
-        """Remove the file if nobody holds it; return whether there was one to remove. Raises Failure."""
+        """Remove the file if no process holds it; return whether there was one to remove. Raises Failure."""
         with ExitStack() as opened:
             found = self._find(opened)
             return found is not None and _lock(found[1], fcntl.LOCK_EX) and self._unlink(*found)
@@ -93,7 +93,7 @@ class PidFile:
 
     @contextmanager
     def _folder(self) -> Iterator[int]:
-        """Open the folder, if nobody else can write to it. Raises FileNotFoundError."""
+        """Open the folder, if no other user can write to it. Raises FileNotFoundError."""
         try:
             folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:

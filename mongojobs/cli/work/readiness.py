@@ -57,7 +57,7 @@ class Boot:
 
 
 class ReadinessNotifier:
-    """Tells whoever *environ* names; nobody, if it names nobody."""
+    """Notifies whoever *environ* names, if it names anyone."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._address = environ.get("NOTIFY_SOCKET", "")
@@ -76,7 +76,7 @@ class ReadinessNotifier:
         return notifier
 
     def hear(self, notice: Notice) -> None:
-        """Pass on what a worker tells of its start and its stop."""
+        """Pass on the notices of a worker's start and stop."""
         from mongojobs.core import notices
 
         match notice:

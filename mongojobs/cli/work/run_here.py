@@ -67,7 +67,7 @@ def _made_ready(app: MongoJobs, job: Job) -> Job:
 
 
 def _into_debugger(proceed: Callable[[], Any], _job: Job) -> Any:
-    """Let a person look at where the job raised; what it raised counts as ever after that."""
+    """Let a person inspect where the job raised; afterwards the error counts as usual."""
     try:
         return proceed()
     except Exception as error:

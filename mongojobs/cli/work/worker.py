@@ -108,7 +108,7 @@ class _FailedRuns:
 
 
 def _log_origins(opened: Opened, *, is_supervised: bool) -> None:
-    """Log which settings come from outside of the app, and from where, so that nobody is surprised by a variable."""
+    """Log which settings come from outside of the app, and from where, so that no variable comes as a surprise."""
     from mongojobs.app.dashboard import shown_setting
 
     logger.info("Jobs: %s", opened.place)

@@ -1,5 +1,5 @@
-"""Looking for jobs by an argument.
+"""Finding jobs by an argument.
 
-- ``typed``: what people type for a value
-- ``matching``: a value where it stands in a document, of its own type
+- ``typed``: what people type as a value
+- ``matching``: a value at its place in a document, by its type
 """

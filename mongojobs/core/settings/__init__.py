@@ -1,4 +1,4 @@
-"""What an app and its workers are told.
+"""What an app and its workers are configured with.
 
 - ``settings``: declares each setting
 - ``parsing``: reads their values

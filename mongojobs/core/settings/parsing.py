@@ -92,7 +92,7 @@ def truth(value: object) -> bool:
 
 
 def function(value: object) -> object:
-    """Return *value* if it is a function that can be called where nobody awaits."""
+    """Return *value* if it is a function that can be called where nothing awaits."""
     if not callable(value):
         raise ValueError("must be a function")
     if is_async(value) or generator_kind(value):

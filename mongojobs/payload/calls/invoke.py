@@ -50,7 +50,7 @@ def invoke(call: Call, job: Job, *, lifecycle: Lifecycle, wait: Await, wait_for_
 
 
 def run_to_end(coroutine: Coroutine[Any, Any, object]) -> object:
-    """Run *coroutine* on an event loop of its own, also where another loop is running already.
+    """Run *coroutine* on its own event loop, even where another loop is already running.
 
     It has a copy of this context, and what it sets there is set here afterwards.
     """

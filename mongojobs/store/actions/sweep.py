@@ -1,4 +1,4 @@
-"""Changing many jobs: a sweep walks through them in the order of an index, some thousand at a time.
+"""Changing many jobs: a sweep walks through them in the order of an index, a few thousand at a time.
 
 Each batch is one write, whose filter is all of the selection besides the ids: a job that has begun to run meanwhile, or
 was changed, is left alone. What comes while the sweep goes on is none of its business. It may be broken off between any

@@ -36,7 +36,7 @@ class Holding:
         self.settings = queries.settings
 
     def renew(self, jobs: Sequence[Job], *, lease: timedelta) -> list[Job]:
-        """Let the locks of *jobs* live for another *lease* from now; return those that are not ours any more."""
+        """Extend the locks of *jobs* by another *lease* from now; return those that are no longer ours."""
         if not jobs:
             return []
         change = transitions.renewed(until=self.clock.now() + lease)
@@ -47,11 +47,11 @@ class Holding:
         return [job for job in jobs if not is_held(job, found.get(job.id))]
 
     def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
-        """End the runs of *jobs*, which succeeded; return those that were not ours any more."""
+        """End the runs of *jobs*, which succeeded; return those that were no longer ours."""
         return self.end_all([(job, _SUCCESS) for job in jobs], repeated=repeated)
 
     def end(self, job: Job, ending: transitions.Ending, *, repeated: bool = False) -> bool:
-        """Write how the run of *job* ended; return False if it was not ours any more."""
+        """Write how the run of *job* ended; return False if it was no longer ours."""
         return self._end(job, ending.change(job, self.clock.now(), self.settings), repeated=repeated)
 
     def end_all(self, endings: Sequence[tuple[Job, transitions.Ending]], *, repeated: bool = False) -> list[Job]:
@@ -63,7 +63,7 @@ class Holding:
         return self._delete(deleted, repeated=repeated) + self._change_each(changed)
 
     def release(self, jobs: Sequence[Job], *, started: bool) -> list[Job]:
-        """Hand back *jobs*, counted if they had *started*; return those that were not ours any more."""
+        """Hand back *jobs*, counted if they had *started*; return those that were no longer ours."""
         now, settings = self.clock.now(), self.settings
         changes = [(job, transitions.released(job, started=started, now=now, settings=settings)) for job in jobs]
         return [job for change, alike in _alike(changes) for job in self._change_all(alike, change)]

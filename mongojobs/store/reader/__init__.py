@@ -9,5 +9,5 @@
 - ``survey``: the jobs as a whole
 - ``server``: the server, and the sizes of collections
 - ``explain``: how a reserve is carried out
-- ``edge``: where a search for what is rare gives up
+- ``edge``: where a search for rare jobs gives up
 """

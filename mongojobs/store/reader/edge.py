@@ -1,4 +1,4 @@
-"""Where a search for what is rare gives up: after so many keys or documents, wherever it has come by then."""
+"""Where a search for rare jobs gives up: after a number of keys or documents, wherever it is by then."""
 
 from __future__ import annotations
 

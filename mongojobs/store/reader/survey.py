@@ -1,4 +1,4 @@
-"""A look at the jobs as a whole, for whoever asks what is wrong: each query reads a bounded number of index keys."""
+"""A look at the jobs as a whole, to find out what is wrong: each query reads a bounded number of index keys."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Field:
 
     @property
     def can_be_edited(self) -> bool:
-        """Whether it may be given anew: what JSON can say, and what nobody sees."""
+        """Whether it may be changed: what JSON can express, and what is masked."""
         return self.is_masked or self.json is not None
 
 
@@ -133,7 +133,7 @@ def _is_plain(value: object, depth: int) -> bool:
 
 
 def _changed(fields: list[Field], visit: RequestContext) -> dict[Place, object]:
-    """Return what was given anew. Raises BadRequest."""
+    """Return the arguments that were changed. Raises BadRequest."""
     changed: dict[Place, object] = {}
     for field in fields:
         text = visit.request.form.get(field.key, "").strip() if field.can_be_edited else ""

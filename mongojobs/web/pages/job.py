@@ -1,4 +1,4 @@
-"""One job: what became of it, with which arguments, and why it has not run yet."""
+"""One job: what happened to it, with which arguments, and why it has not run yet."""
 
 from __future__ import annotations
 

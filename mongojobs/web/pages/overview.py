@@ -1,4 +1,4 @@
-"""The overview: how things stand, what needs attention, what was done, what waits."""
+"""The overview: how things are, what needs attention, what was done, what is waiting."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Jobs in child processes, so that what a job does to its process harms no other job.
 
 - ``runner``: has each job run in the child of its slot
-- ``process``: a child as its worker sees it
+- ``process``: a child, seen from its worker
 - ``child_main``: the inside of a child
-- ``messages``: what the two tell each other
+- ``messages``: what the two send each other
 - ``channel``: the socket between them
 """

@@ -82,7 +82,7 @@ class Group:
             raise error
 
     def _store_all(self, results: list[Result]) -> list[Job]:
-        """Write *results*, which are alike; return the jobs that were not ours any more."""
+        """Write *results*, which are alike; return the jobs that were no longer ours."""
         jobs, repeated = [result.held.job for result in results], results[0].is_doubtful
         if isinstance(results[0].outcome, Succeeded):
             return self._store.finish(jobs, repeated=repeated)

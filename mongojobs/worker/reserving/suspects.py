@@ -1,4 +1,4 @@
-"""Jobs that may have killed their workers: they begin where nobody else would die with them, and everybody gets a turn.
+"""Jobs that may have killed their workers: they begin where no other job would die with them, and each gets its turn.
 
 A job that lost two workers is reserved only while its process holds nothing, and nothing is begun beside it at first:
 what kills its process mostly does so at once. So that neither side starves the other, a process gives to all other jobs

@@ -1,4 +1,4 @@
-"""What becomes of a job whose run fails: one more try, later, or none, by what applies to this one job."""
+"""What happens to a job whose run fails: another attempt, later, or none, by what applies to this one job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The threads with which a worker minds its jobs, which do not run any."""
+"""The threads with which a worker looks after its jobs without running any."""
 
 from __future__ import annotations
 
