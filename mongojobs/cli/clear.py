@@ -29,7 +29,6 @@ ENDED: Final = ("completed", "cancelled", "failed")
         "--older-than",
         text="only jobs that ended, or were due, longer ago than this, such as 7d",
         type=DurationType(),
-        metavar="DURATION",
     ),
     yes_option(),
 )
@@ -79,7 +78,6 @@ def clear(
         default="30d",
         show_default=True,
         type=DurationType(),
-        metavar="DURATION",
     ),
     own_option(
         "--state",

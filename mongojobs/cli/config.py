@@ -27,7 +27,7 @@ def config(options: GlobalOptions, /, *, as_json: bool) -> None:
     from mongojobs.app.dashboard import shown_setting
 
     opened = open_app(options)
-    app, place = app_named(options), _place(opened)
+    app, place = app_named(options), opened.place_if_known
     if as_json:
         print_json({"app": app, "jobs": place, "settings": _document(opened)})
         return
@@ -36,15 +36,6 @@ def config(options: GlobalOptions, /, *, as_json: bool) -> None:
         _COLUMNS,
         [(name, shown_setting(opened.settings, name), origin) for name, origin in opened.origins.items()],
     )
-
-
-def _place(opened: Opened) -> str | None:
-    from mongojobs.core.errors import ConfigurationError
-
-    try:
-        return opened.place
-    except ConfigurationError:
-        return None
 
 
 def _document(opened: Opened) -> dict[str, object]:

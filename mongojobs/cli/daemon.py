@@ -77,23 +77,13 @@ def _pid_dir_option() -> click.Option:
 
 
 def _timeout_option(*names: str) -> click.Option:
-    return own_option(
-        *names,
-        text="how long it may take to stop before it is killed; default: its shutdown timeout plus 10 s",
-        type=DurationType(),
-        metavar="DURATION",
-    )
+    text = "how long it may take to stop before it is killed; default: its shutdown timeout plus 10 s"
+    return own_option(*names, text=text, type=DurationType())
 
 
 def _start_timeout_option() -> click.Option:
-    return own_option(
-        "--start-timeout",
-        text="how long to wait for it to be up",
-        type=DurationType(),
-        default="60s",
-        show_default=True,
-        metavar="DURATION",
-    )
+    text = "how long to wait for it to be up"
+    return own_option("--start-timeout", text=text, type=DurationType(), default="60s", show_default=True)
 
 
 _WORKING: Final = (*WORK_SETTINGS, "exit_on_complete")

@@ -9,7 +9,7 @@ import click
 
 from mongojobs.cli.shared.failures import NO
 from mongojobs.cli.shared.global_options import GlobalOptions
-from mongojobs.cli.shared.opening import Opened, open_app
+from mongojobs.cli.shared.opening import open_app
 from mongojobs.cli.shared.options import Command, with_options
 from mongojobs.cli.shared.output import json_option, print_json, say
 from mongojobs.core.words.wording import counted, printable
@@ -36,19 +36,10 @@ def doctor(context: click.Context, /, *, as_json: bool) -> None:
     named = opened.named if opened.modules else None
     diagnosis = examine(opened.app, os.environ, named=named, shows_uri="uri" in options.settings)
     if as_json:
-        print_json(_document(diagnosis, _place(opened)))
+        print_json(_document(diagnosis, opened.place_if_known))
     else:
-        _print(diagnosis, _place(opened))
+        _print(diagnosis, opened.place_if_known)
     context.exit(0 if diagnosis.is_healthy else NO)
-
-
-def _place(opened: Opened) -> str | None:
-    from mongojobs.core.errors import ConfigurationError
-
-    try:
-        return opened.place
-    except ConfigurationError:
-        return None
 
 
 def _print(diagnosis: Diagnosis, place: str | None) -> None:

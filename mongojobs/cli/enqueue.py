@@ -88,7 +88,7 @@ def _flag(field: Field[Any]) -> click.Option:
     own_option("--kwargs", text="keyword arguments", type=JsonType(dict, "object"), default="{}", metavar="JSON"),
     *map(_flag, FLAGS),
     own_option("--wait", text="wait until it has ended; exit status 1 if it failed", is_flag=True),
-    own_option("--timeout", text="longest time to wait", type=DurationType(), metavar="DURATION"),
+    own_option("--timeout", text="longest time to wait", type=DurationType()),
     json_option(),
 )
 @click.command(cls=Command)

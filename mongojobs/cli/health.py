@@ -16,14 +16,9 @@ from mongojobs.core.words.wording import in_words
 
 def heartbeat_option(text: str, *, required: bool = False) -> click.Option:
     """Return the flag that names the heartbeat file."""
-    return own_option(
-        "--heartbeat-file",
-        text=text,
-        variable="MONGOJOBS_HEARTBEAT_FILE",
-        required=required,
-        type=click.Path(dir_okay=False, path_type=Path),
-        metavar="FILE",
-    )
+    file = click.Path(dir_okay=False, path_type=Path)
+    variable = "MONGOJOBS_HEARTBEAT_FILE"
+    return own_option("--heartbeat-file", text=text, variable=variable, required=required, type=file)
 
 
 @with_options(
@@ -33,7 +28,6 @@ def heartbeat_option(text: str, *, required: bool = False) -> click.Option:
         text="longest time since the worker's loop last turned",
         default="60s",
         type=DurationType(),
-        metavar="DURATION",
         show_default=True,
     ),
     json_option(),

@@ -49,7 +49,6 @@ MOST_COUNTED: Final = 100_000
         text="how long an answer is kept and given to all who ask",
         default="15s",
         type=DurationType(),
-        metavar="DURATION",
         show_default=True,
     ),
 )

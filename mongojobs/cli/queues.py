@@ -62,9 +62,7 @@ def list_queues(options: GlobalOptions, /, *, as_json: bool) -> None:
 
 
 @with_options(
-    own_option(
-        "--for", "duration", text="how long; default: until it is resumed", type=DurationType(), metavar="DURATION"
-    ),
+    own_option("--for", "duration", text="how long; default: until it is resumed", type=DurationType()),
     own_option("--reason", text="why, for anyone who wonders", default="", metavar="TEXT"),
 )
 @queues.command(cls=Command)

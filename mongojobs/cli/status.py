@@ -58,7 +58,6 @@ def status(options: GlobalOptions, /, *, as_json: bool) -> None:
         text="how long a job may wait once it is due",
         default="5m",
         type=DurationType(),
-        metavar="DURATION",
         show_default=True,
     ),
     own_option(

@@ -62,7 +62,6 @@ class View:
         type=DurationType(),
         default="2s",
         show_default=True,
-        metavar="DURATION",
     ),
     own_option("--once", text="look once, and exit", is_flag=True),
     json_option(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -120,10 +120,9 @@ def job_filter_of(values: Mapping[str, Any], now: datetime) -> JobFilter:
 
 def current_user() -> str:
     """Return the name of the user of this machine, who may have none, as in many containers."""
-    try:
+    with suppress(KeyError, OSError, ImportError):
         return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return "somebody"
+    return "somebody"
 
 
 def is_any_given(values: Mapping[str, Any]) -> bool:

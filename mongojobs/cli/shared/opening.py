@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -53,6 +53,15 @@ class Opened:
         address = link.shown_address
         where = address if address.endswith(f"/{link.database}") else f"database {link.database} {address}".rstrip()
         return f"{self.settings.collection} in {where} (from {'--uri' if source == 'flag' else source})"
+
+    @property
+    def place_if_known(self) -> str | None:
+        """Where the jobs are; None if no connection is configured."""
+        from mongojobs.core.errors import ConfigurationError
+
+        with suppress(ConfigurationError):
+            return self.place
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,13 +132,9 @@ def identifier_option() -> click.Option:
 
 def pidfile_option() -> click.Option:
     """Return the flag that names the pid file."""
-    return own_option(
-        "--pidfile",
-        text="file to hold while working, with the process id in it",
-        variable="MONGOJOBS_PIDFILE",
-        type=click.Path(dir_okay=False, path_type=Path),
-        metavar="FILE",
-    )
+    text = "file to hold while working, with the process id in it"
+    file = click.Path(dir_okay=False, path_type=Path)
+    return own_option("--pidfile", text=text, variable="MONGOJOBS_PIDFILE", type=file)
 
 
 def work_options() -> list[click.Option]:

@@ -21,10 +21,8 @@ _OURS_ALONE: Final = (
 
 
 def own_command(options: GlobalOptions, *words: str) -> list[str]:
-    """Return the command that starts mongojobs with the same options, and *words* after them.
-
-    With ``-P`` a module in the current folder that is called mongojobs does not take our place.
-    """
+    """Return the command that starts mongojobs with the same options, and *words* after them."""
+    # -P: a module called mongojobs in the current folder must not take our place.
     return [sys.executable, "-P", "-m", "mongojobs", *options.words(), *words]
 
 

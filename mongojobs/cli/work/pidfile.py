@@ -169,11 +169,9 @@ class PidFile:
 
     def _is_in_place(self, folder: int, descriptor: int) -> bool:
         """Whether the file of the descriptor is still the one in the folder."""
-        try:
-            found = os.stat(self.path.name, dir_fd=folder, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        return os.path.samestat(found, os.fstat(descriptor))
+        with suppress(FileNotFoundError):
+            return os.path.samestat(os.stat(self.path.name, dir_fd=folder, follow_symlinks=False), os.fstat(descriptor))
+        return False
 
     def _unlink(self, folder: int, descriptor: int) -> bool:
         if not self._is_in_place(folder, descriptor):
@@ -203,11 +201,10 @@ def _wrong_with(found: os.stat_result) -> str:
 
 
 def _lock(descriptor: int, kind: int) -> bool:
-    try:
+    with suppress(BlockingIOError):
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        return True
+    return False
 
 
 def _write(descriptor: int, text: str) -> None:

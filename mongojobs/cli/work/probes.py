@@ -72,7 +72,6 @@ def probe_options() -> list[click.Option]:
             variable="MONGOJOBS_PROBE_MAX_AGE",
             default="60s",
             type=DurationType(),
-            metavar="DURATION",
             show_default=True,
         ),
     ]
