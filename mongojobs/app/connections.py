@@ -64,10 +64,8 @@ class Link:
 
     @property
     def is_current(self) -> bool:
-        """Whether the client is still the one of its alias; cheap, since each enqueue asks.
-
-        Tests and forked servers disconnect MongoEngine, which closes the client, and connect anew.
-        """
+        """Whether the client is still the one of its alias; cheap, since each enqueue asks."""
+        # Tests and forked servers disconnect MongoEngine, which closes the client, and connect anew.
         return self.alias is None or _opened().get(self.alias) is self.client
 
 

@@ -74,10 +74,7 @@ def what_waits(app: MongoJobs, *, limit: int) -> Waiting:
 
 
 def what_is_deferred(app: MongoJobs, *, limit: int) -> list[DeferredName]:
-    """Return the jobs that no worker could load, by name, among *limit* that are looked at.
-
-    Raises StoreUnavailableError.
-    """
+    """Return the jobs, by name, that no worker could load, among *limit* looked at. Raises StoreUnavailableError."""
     with plain_errors():
         return app.reader.deferred(limit=limit)
 

@@ -37,8 +37,7 @@ class DeclaredJob:
 def declared_jobs() -> list[DeclaredJob]:
     """Return all jobs that are declared in the modules imported so far, by name."""
     declared = [_of(declaration) for declaration in registry.declarations()]
-    for cls in _classes():
-        declared += _of_class(cls)
+    declared += [job for cls in _classes() for job in _of_class(cls)]
     return sorted(declared, key=lambda job: job.name)
 
 

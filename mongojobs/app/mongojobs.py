@@ -153,10 +153,7 @@ class MongoJobs(Operating):
             return store.read(by=by, since=begin, until=end, name=name, apart=apart)
 
     def connect_worker(self, settings: Settings, *, patience: timedelta | None = None) -> Connections:
-        """Open the connections of a worker; *patience* is how long to wait for the server.
-
-        Raises StoreUnavailableError, ServerTooOldError.
-        """
+        """Open a worker's connections within *patience*. Raises StoreUnavailableError, ServerTooOldError."""
         return open_connections(self.link, settings, self._clock, patience=patience)
 
     def change(self, settings: Settings) -> None:
@@ -269,8 +266,5 @@ def configured() -> Settings:
 
 
 def use(settings: Settings, app: MongoJobs | None = None) -> MongoJobs:
-    """Give the default app other *settings*, as the command line does after laying its flags over them.
-
-    With *app*, that one becomes the default app.
-    """
+    """Give the default app other *settings*, as the command line does; with *app*, that becomes the default app."""
     return _default.use(settings, app)

@@ -129,10 +129,7 @@ class Operating:
 
     @plain_errors()
     def count_for(self, verb: Verb, job_filter: JobFilter) -> int:
-        """Return how many jobs a ``retry_all``, or whatever else *verb* is the name of, would find now: exactly.
-
-        Raises FilterError.
-        """
+        """Return exactly how many jobs ``retry_all``, or what *verb* names, would find now. Raises FilterError."""
         return sum(self.reader.count(part, limit=None).number for part in ACTIONS[verb].among(job_filter))
 
     @plain_errors()
@@ -168,10 +165,7 @@ class Operating:
 
     @plain_errors()
     def retry(self, job_id: JobId, *, by: str | None = None) -> Job:
-        """Let a failed or cancelled job run again, with all its attempts. Raises StateError.
-
-        *by* is who wants it, which is kept with the job.
-        """
+        """Let a failed or cancelled job run again with all its attempts; keep *by*, who wants it. Raises StateError."""
         return self.actions.act(RETRY, job_id, by=_person(by))
 
     @plain_errors()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import re
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -128,10 +128,8 @@ def beside(jobs: Jobs, suffix: str, *, write_concern: WriteConcern | None = None
 def enqueue_handle(jobs: Jobs, settings: Settings) -> Jobs:
     """Return *jobs* for enqueueing: it waits for other nodes no longer than ``enqueue_timeout``."""
     milliseconds = int(settings.enqueue_timeout.total_seconds() * 1000)
-    return jobs.with_options(
-        codec_options=jobs.codec_options,
-        write_concern=WriteConcern(w=settings.write_concern, wtimeout=milliseconds),
-    )
+    concern = WriteConcern(w=settings.write_concern, wtimeout=milliseconds)
+    return jobs.with_options(codec_options=jobs.codec_options, write_concern=concern)
 
 
 def transaction_handle(jobs: Jobs) -> Jobs:
@@ -250,10 +248,9 @@ def safe_uri(uri: str) -> str:
 
 def database_of(client: Client) -> str | None:
     """Return the database that the URI of *client* names, if any."""
-    try:
+    with suppress(DriverConfigurationError):
         return client.get_default_database().name
-    except DriverConfigurationError:
-        return None
+    return None
 
 
 _URI: Final = re.compile(

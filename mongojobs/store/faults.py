@@ -70,10 +70,7 @@ def _is_assertion(error: OperationFailure) -> bool:
 
 
 def is_ambiguous(error: BaseException) -> bool:
-    """Whether the write may have taken place all the same.
-
-    An answer was lost, or the write was made and not confirmed by enough nodes in time (``WriteConcernError``).
-    """
+    """Whether the write may have happened: the answer was lost, or too few nodes confirmed it in time."""
     return isinstance(error, PyMongoError) and not proves_nothing_written(error)
 
 
@@ -94,10 +91,7 @@ def is_passing(error: BaseException) -> bool:
 
 
 def _is_of_name_service(error: BaseException) -> bool:
-    """Whether the addresses behind a ``mongodb+srv`` URI could not be asked for; a name that can be none will not do.
-
-    The driver tells it as an error of configuration.
-    """
+    """Whether the addresses behind a ``mongodb+srv`` URI could not be asked for; a malformed name will not do."""
     package, _, module = type(error.__cause__).__module__.partition(".")
     return isinstance(error, ConfigurationError) and package == "dns" and module != "name"
 

@@ -99,10 +99,7 @@ class JobStore:
         return self._reserving.adopt(token, lease=lease)
 
     def is_suspect_next(self, wanted: QueueSelector) -> bool:
-        """Return whether a job that lost two workers, and that only an empty process may take, is among the first due.
-
-        Raises DatabaseError.
-        """
+        """Whether a job that lost two workers, and needs an empty process, is among the next. Raises DatabaseError."""
         return self._reserving.is_suspect_next(wanted)
 
     def has_due(self, wanted: QueueSelector) -> bool:
@@ -160,10 +157,7 @@ class JobStore:
         return self._rescuing.rescue(by=by, limit=limit)
 
     def quarantine(self, *, limit: int = 50) -> list[Quarantined]:
-        """Set aside up to *limit* jobs that are ready or running and damaged so that no other query finds them.
-
-        Raises DatabaseError.
-        """
+        """Set aside up to *limit* damaged ready or running jobs, so that no query finds them. Raises DatabaseError."""
         return self._rescuing.quarantine(limit=limit)
 
     def get(self, job_id: JobId) -> Job | None:

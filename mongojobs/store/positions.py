@@ -53,10 +53,8 @@ def ranges(order: Sequence[str], position: Position | None, *, direction: int) -
 
 def until(order: Sequence[str], edge: Position, *, direction: int) -> Document:
     """Match *edge* and what comes before it when one walks through *order* in *direction*."""
-    before = [
-        *ranges(order, edge, direction=-direction),
-        {field: {"$eq": v} for field, v in zip(order, edge, strict=True)},
-    ]
+    same = {field: {"$eq": value} for field, value in zip(order, edge, strict=True)}
+    before = [*ranges(order, edge, direction=-direction), same]
     return merged(_further(order[0], edge[0], -direction, inclusive=True), {"$or": before})
 
 

@@ -168,12 +168,9 @@ def _of_documents(queries: Queries, job_filter: JobFilter) -> Document:
 
 
 def _ended_between(job_filter: JobFilter) -> Document:
-    bounds: Document = {}
-    if job_filter.ended_since is not None:
-        bounds["$gte"] = job_filter.ended_since
-    if job_filter.ended_until is not None:
-        bounds["$lt"] = job_filter.ended_until
-    return {"finished_at": bounds} if bounds else {}
+    bounds = {"$gte": job_filter.ended_since, "$lt": job_filter.ended_until}
+    given = {operator: moment for operator, moment in bounds.items() if moment is not None}
+    return {"finished_at": given} if given else {}
 
 
 _WORKERS: Final = ("locked_by", "errors.worker", "ran_by")

@@ -134,10 +134,9 @@ class _Rows:
         )
 
     def _known(self, name: str, queue: str) -> tuple[str, str]:
-        if (name, queue) not in self._pairs:
-            if len(self._pairs) >= MOST_PAIRS:
-                return OTHER, OTHER
-            self._pairs.add((name, queue))
+        if (name, queue) not in self._pairs and len(self._pairs) >= MOST_PAIRS:
+            return OTHER, OTHER
+        self._pairs.add((name, queue))
         return name, queue
 
 

@@ -73,10 +73,7 @@ class WorkerStatus:
     """What people have told it to do, if it has not done so yet; set by the store."""
 
     def holding(self, jobs: int) -> WorkerStatus:
-        """Return it as busy as it must be since it holds so many *jobs* now, if its last heartbeat said less.
-
-        A worker also holds jobs that wait for one of its threads.
-        """
+        """Return it at least as busy as the *jobs* it holds make it; some of them may wait for one of its threads."""
         return replace(self, busy=max(self.busy, min(jobs, self.threads)), alone=self.alone and jobs > 0)
 
     @property

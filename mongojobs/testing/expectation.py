@@ -6,6 +6,7 @@ import inspect
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MethodType
@@ -252,10 +253,9 @@ class Method(Target):
 
 def _body(cls: type, handler: Mapping[str, Any]) -> object:
     """Return the method of *cls* that a stored call runs, None if it could not be run any more."""
-    try:
+    with suppress(NotAJobError):
         return original(method_of(cls, str(handler.get("method")), handler.get("owner")).__get__(None, cls))
-    except NotAJobError:
-        return None
+    return None
 
 
 def target_of(given: object, payloads: Payloads) -> Target:

@@ -92,8 +92,7 @@ class MemoryStore:
     def find(self, *, state: State, limit: int) -> list[Job]:
         """Return jobs in *state*, those due last first; all of them if *limit* is 0."""
         with self._changing:
-            found = [job for job in self._jobs.values() if job.state == state]
-        found.sort(key=lambda job: job.run_at)
+            found = sorted((job for job in self._jobs.values() if job.state == state), key=lambda job: job.run_at)
         return found[-limit:][::-1]
 
     def reserve(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Literal, ParamSpec, TypeVar, get_args
@@ -128,7 +128,8 @@ class Scope(AbstractContextManager[Mode]):
     def __enter__(self) -> Mode:
         mode = Mode(self._name, self._app)
         with ExitStack() as stack:
-            stack.enter_context(_put_in_force(mode))
+            _in_force.append(mode)
+            stack.callback(_in_force.remove, mode)
             stack.enter_context(current.replaced(mode.enqueuer))
             self._entered.append(stack.pop_all())
         return mode
@@ -196,20 +197,8 @@ def travel(duration: timedelta | float | str) -> datetime:
 
 
 def enqueued_jobs(queue: str | None = None) -> list[Job]:
-    """Return the ready jobs, of one *queue* or all, in the order in which a worker takes them.
-
-    Those that are due come first, those scheduled for later follow by their time. None in inline mode.
-    """
+    """Return the ready jobs, of one *queue* or all, as a worker takes them: the due ones first; none in inline mode."""
     return mode_in_force().enqueued(queue)
-
-
-@contextmanager
-def _put_in_force(mode: Mode) -> Iterator[None]:
-    _in_force.append(mode)
-    try:
-        yield
-    finally:
-        _in_force.remove(mode)
 
 
 def _turn(job: Job, now: datetime) -> tuple[bool, datetime, int, datetime]:

@@ -107,9 +107,8 @@ class RequestContext:
 
     def counts(self, job_filter: JobFilter) -> Mapping[ShownState, Count]:
         """Return how many jobs match in each state; a page that looks for news gets what is some seconds old."""
-        seconds = (
-            _SHORT_MEMORY_SECONDS * 2 if self.is_fragment and job_filter != JobFilter(state=job_filter.state) else -1.0
-        )
+        is_narrow = job_filter != JobFilter(state=job_filter.state)
+        seconds = _SHORT_MEMORY_SECONDS * 2 if self.is_fragment and is_narrow else -1.0
         return self.memory.recall(("counts", job_filter), seconds, lambda: self.app.counts(job_filter))
 
     def known(self) -> Known:
@@ -124,11 +123,8 @@ class RequestContext:
 
     def retrying(self) -> Count:
         """Return how many jobs have failed and wait for another attempt, at most some seconds ago."""
-
-        def count() -> Count:
-            return self.app.count(JobFilter(retrying=True))
-
-        return self.memory.recall(("retrying",), _SHORT_MEMORY_SECONDS, count)
+        find = JobFilter(retrying=True)
+        return self.memory.recall(("retrying",), _SHORT_MEMORY_SECONDS, lambda: self.app.count(find))
 
     def _begin(self, time_range: Range) -> datetime:
         """Return when *chart* begins; not before figures are kept, since those of days stay longer than others."""

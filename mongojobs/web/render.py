@@ -60,9 +60,8 @@ def _listens(queues: Sequence[str], queue: str) -> bool:
 
 def _static_version() -> str:
     """Return what changes whenever a static file does, for their addresses."""
-    texts = sorted(
-        (file.name, file.read_bytes()) for file in (files("mongojobs.web") / "static").iterdir() if file.is_file()
-    )
+    static = files("mongojobs.web") / "static"
+    texts = sorted((file.name, file.read_bytes()) for file in static.iterdir() if file.is_file())
     return hashlib.sha256(repr(texts).encode()).hexdigest()[:12]
 
 

@@ -73,10 +73,8 @@ def term(key: str, value: str) -> str:
 
 def ended_within(begin: datetime, width: timedelta) -> str:
     """Return the condition that a job ended in the time of this *width* from *begin* on."""
-    return " ".join(
-        term(key, f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M}")
-        for key, moment in (("ended-since", begin), ("ended-until", begin + width))
-    )
+    since, until = (f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M}" for moment in (begin, begin + width))
+    return f"{term('ended-since', since)} {term('ended-until', until)}"
 
 
 def and_also(text: str, key: str, value: str) -> str:

@@ -63,10 +63,9 @@ def token_of(request: Request) -> str | None:
 
 def keep_token(response: Response, request: Request, token: str | None) -> None:
     """Let the browser send *token* back, but never along with a request that another site makes it send."""
-    if token is None or request.cookies.get(COOKIE) == token:
-        return
-    path = request.root_path or "/"
-    response.set_cookie(COOKIE, token, path=path, secure=request.is_secure, httponly=True, samesite="Strict")
+    if token is not None and request.cookies.get(COOKIE) != token:
+        path = request.root_path or "/"
+        response.set_cookie(COOKIE, token, path=path, secure=request.is_secure, httponly=True, samesite="Strict")
 
 
 def _has_token(request: Request) -> bool:

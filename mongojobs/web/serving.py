@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Final
@@ -44,12 +45,9 @@ class Serving:
     @property
     def is_local(self) -> bool:
         """Whether only this machine can connect."""
-        if self.host == "localhost":
-            return True
-        try:
+        with suppress(ValueError):
             return ipaddress.ip_address(self.host.strip("[]")).is_loopback
-        except ValueError:
-            return False
+        return self.host == "localhost"
 
     @property
     def role(self) -> Role:

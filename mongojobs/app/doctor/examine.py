@@ -108,11 +108,9 @@ def _examined(patient: DoctorContext) -> Iterator[Finding]:
 
 
 def _not_seen(what: str, error: Exception) -> Finding:
-    remedy = (
-        "connect as a user who may: the roles are in docs/security.md"
-        if is_refused(error)
-        else "check whether the database is overloaded, then look again"
-    )
+    remedy = "check whether the database is overloaded, then look again"
+    if is_refused(error):
+        remedy = "connect as a user who may: the roles are in docs/security.md"
     return advice("not_seen", f"the {what} could not be examined: {describe(error)}", remedy)
 
 

@@ -100,8 +100,5 @@ def _error(first_line: str) -> str:
 
 def _place(text: str) -> str:
     """Return where the innermost frame of the traceback in *text* was."""
-    found = _PLACE.findall(text)
-    if not found:
-        return ""
-    file, line, function = found[-1]
-    return f"{file}:{line} in {function}"
+    places = [f"{file}:{line} in {function}" for file, line, function in _PLACE.findall(text)]
+    return places[-1] if places else ""

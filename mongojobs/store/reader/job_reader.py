@@ -32,10 +32,7 @@ class JobReader:
         self._queries = queries
 
     def find(self, *, state: State | None = None, limit: int = 50) -> list[Job]:
-        """Return jobs as they are stored, ready ones whether due or not, newest first; 0 is no limit.
-
-        For those who want no pages and no bounds.
-        """
+        """Return jobs as they are stored, ready ones whether due or not, newest first, on no pages; 0 is no limit."""
         return pages.find(self._queries, state=state, limit=limit)
 
     def page(self, job_filter: JobFilter, *, limit: int = 50, after: str | None = None) -> JobPage:
@@ -70,10 +67,7 @@ class JobReader:
         return counts.count_late(self._queries, max_age, queues=queues, limit=limit)
 
     def count_stuck(self, *, longer_than: timedelta = timedelta(0), limit: int = 0) -> int:
-        """Return how many jobs ``rescue`` would take back, one batch after the other; up to *limit*, if that is not 0.
-
-        With *longer_than*, of those only whose lock ran out so long ago.
-        """
+        """Return how many jobs ``rescue`` would take back whose lock ran out *longer_than* ago; *limit* 0 is none."""
         return counts.count_stuck(self._queries, longer_than=longer_than, limit=limit)
 
     def ahead_of(self, job: Job, *, limit: int = MOST_COUNTED) -> Count:

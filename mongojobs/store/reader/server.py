@@ -39,9 +39,7 @@ def server(jobs: Jobs) -> Server:
     """Return what keeps *jobs*. Raises DatabaseError."""
     client = jobs.database.client
     sizes = [_size(beside(jobs, suffix)) for suffix in _SUFFIXES] if is_real(client) else []
-    return Server(
-        version=server_version(client), topology=topology(client), collections=tuple(size for size in sizes if size)
-    )
+    return Server(version=server_version(client), topology=topology(client), collections=tuple(filter(None, sizes)))
 
 
 def _size(collection: Jobs) -> CollectionSize | None:

@@ -47,9 +47,8 @@ def show(visit: RequestContext) -> Page:
 
 def _row(group: FailureGroup, visit: RequestContext) -> FailureRow:
     message = _message(group, visit)
-    terms = [term("name", group.name)]
-    if mark := _mark(group, message):
-        terms.append(term("error", mark))
+    mark = _mark(group, message)
+    terms = [term("name", group.name), *([term("error", mark)] if mark else [])]
     return FailureRow(group, key_of(group.last_id), message, " ".join(terms))
 
 

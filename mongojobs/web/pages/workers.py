@@ -11,10 +11,7 @@ from mongojobs.web.ids import key_of
 
 def show(visit: RequestContext) -> Page:
     """Show them, and those that died without a word."""
-    return Page(
-        "workers.html",
-        {"workers": visit.app.workers(), "dead": visit.app.dead_workers(), "key_of": key_of},
-    )
+    return Page("workers.html", {"workers": visit.app.workers(), "dead": visit.app.dead_workers(), "key_of": key_of})
 
 
 def change(visit: RequestContext) -> Response:
