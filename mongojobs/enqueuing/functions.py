@@ -100,10 +100,7 @@ def job(target: Any = None, /, **declared: Any) -> Any:
 
 @public
 def enqueue(job_object: object, **options: Unpack[EnqueueOptions]) -> Job:
-    """Store *job_object*, an instance of a class declared with ``@job``, and return the job.
-
-    Raises NotAJobError when it is none.
-    """
+    """Store *job_object*, an instance of a class declared with ``@job``, and return the job. Raises NotAJobError."""
     return current.enqueuer().enqueue(object_call(job_object), Options.of(options))
 
 

@@ -44,10 +44,7 @@ class StoredArguments:
     def secrets(self) -> Iterator[object]:
         """Yield the values that are secret, and those inside of others."""
         for argument in self.arguments:
-            if argument.is_secret:
-                yield argument.value
-            else:
-                yield from _secret_parts(argument.value)
+            yield from (argument.value,) if argument.is_secret else _secret_parts(argument.value)
 
 
 def stored_arguments(handler: Mapping[str, Any], payloads: Payloads) -> StoredArguments:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
@@ -228,10 +229,9 @@ def _size(text: str) -> int:
 
 def _copied(values: Callable[[], Iterable[Any]]) -> list[Any]:
     """Return *values* of the app's, which may change meanwhile or raise: their line must not be lost."""
-    try:
+    with suppress(Exception):
         return list(values())
-    except Exception:  # noqa: BLE001 - see above
-        return []
+    return []
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -41,11 +41,8 @@ class LogPlugin(Plugin):
 
     def _hear(self, notice: n.Notice) -> None:
         is_news = isinstance(notice, n.JobDeferred) and self._is_news(notice)
-        log(
-            notice,
-            logging.WARNING if is_news else None,
-            has_trace=bool(getattr(notice, "trace", "")) and self._has_traces(),
-        )
+        has_trace = bool(getattr(notice, "trace", "")) and self._has_traces()
+        log(notice, logging.WARNING if is_news else None, has_trace=has_trace)
 
     def _is_news(self, notice: n.JobDeferred) -> bool:
         name = notice.job.name

@@ -159,11 +159,7 @@ def _about(job: Job, operation_type: str, operation_name: str) -> dict[str, str 
 
 
 def _of_queue(job: Job, operation_name: str) -> dict[str, str]:
-    return {
-        names.SYSTEM: names.OUR_SYSTEM,
-        names.DESTINATION: job.queue,
-        names.OPERATION_NAME: operation_name,
-    }
+    return {names.SYSTEM: names.OUR_SYSTEM, names.DESTINATION: job.queue, names.OPERATION_NAME: operation_name}
 
 
 def _carrier(job: Job) -> dict[str, str]:

@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+Seconds = Callable[[], float]
+"""A clock that tells how many seconds have passed."""
+
 STRETCH_SECONDS: Final = 0.01
 """How long the use of the processor is measured; two threads that take turns change places every half of it."""
 
@@ -23,9 +26,7 @@ class CpuLoad:
     where it was high, half of those that run.
     """
 
-    def __init__(
-        self, *, wall: Callable[[], float] = time.monotonic, used: Callable[[], float] = time.process_time
-    ) -> None:
+    def __init__(self, *, wall: Seconds = time.monotonic, used: Seconds = time.process_time) -> None:
         self._wall = wall
         self._used = used
         self._useful = MOST_THREADS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,10 +19,9 @@ _MIB: Final = 2**20
 
 def resident_bytes() -> int:
     """Return the memory that this process occupies; where there is no ``/proc``, as on macOS, its peak."""
-    try:
+    with suppress(OSError, IndexError, ValueError):
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
-    except (OSError, IndexError, ValueError):
-        return peak_bytes()
+    return peak_bytes()
 
 
 def peak_bytes(usage: resource.struct_rusage | None = None) -> int:

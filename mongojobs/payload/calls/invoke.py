@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from contextvars import copy_context
 from typing import Any
 
@@ -124,11 +125,10 @@ def _takes(hook: Callable[..., object], offered: int) -> int:
 
 
 def _is_on_a_loop() -> bool:
-    try:
+    with suppress(RuntimeError):
         asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+        return True
+    return False
 
 
 def _in_thread(run: Callable[[], object]) -> object:

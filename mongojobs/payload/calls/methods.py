@@ -6,6 +6,7 @@ import difflib
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -192,19 +193,17 @@ def _unbound(function: Callable[..., object]) -> tuple[Callable[..., object], tu
 @functools.lru_cache(maxsize=4096)
 def _signature(function: Callable[..., object]) -> inspect.Signature | None:
     """Return the signature of what will be called: of a wrapper, not of what it wraps, as it may add arguments."""
-    try:
+    with suppress(TypeError, ValueError):  # written in C, as that of functools.cache, which hands everything on
         return inspect.signature(function, follow_wrapped=False)
-    except (TypeError, ValueError):  # written in C, as that of functools.cache, which hands everything on
-        return _handed_on(function)
+    return _handed_on(function)
 
 
 @functools.lru_cache(maxsize=4096)
 def _handed_on(function: Callable[..., object]) -> inspect.Signature | None:
     """Return the signature of the innermost function, whose names a wrapper has not."""
-    try:
+    with suppress(TypeError, ValueError):  # some functions written in C
         return inspect.signature(function)
-    except (TypeError, ValueError):  # some functions written in C
-        return None
+    return None
 
 
 @functools.lru_cache(maxsize=4096)
@@ -250,8 +249,7 @@ def _is_called(attribute: object) -> bool:
 
 
 def _nearest(cls: type, name: str) -> str:
-    bases = [base for base in cls.__mro__ if not _is_of_odm(base)]
-    methods = [other for base in bases for other, value in vars(base).items() if _is_method(value)]
-    own = [other for other in methods if not other.startswith("_")]
-    nearest = difflib.get_close_matches(name, own, n=1)
+    attributes = [item for base in cls.__mro__ if not _is_of_odm(base) for item in vars(base).items()]
+    methods = [other for other, value in attributes if _is_method(value) and not other.startswith("_")]
+    nearest = difflib.get_close_matches(name, methods, n=1)
     return f": did you mean {nearest[0]!r}?" if nearest else ""

@@ -45,7 +45,6 @@ class ReferenceDecoder(Protocol):
 
         *inner* loads the values inside. Raises DeserializationError, and errors of the database as they are.
         """
-        ...
 
     def find_class(self, name: object) -> type | None:
         """Return the document class that is called *name*."""

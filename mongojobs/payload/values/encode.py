@@ -49,7 +49,6 @@ class ReferenceEncoder(Protocol):
 
         It is called with the instance and with a function that stores the values inside.
         """
-        ...
 
     def class_name(self, cls: type) -> str | None:
         """Return the name by which the document class *cls* is found, None if it is none."""

@@ -6,10 +6,12 @@ import functools
 import sys
 import zoneinfo
 from datetime import UTC, date, datetime, time
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 from zoneinfo import ZoneInfo
 
 from mongojobs.payload.values.refused import RefusedError
+
+T = TypeVar("T", datetime, time)
 
 
 def _python_own(name: str, swapped: type) -> type:
@@ -61,19 +63,19 @@ def stored_time(value: time) -> object:
 
 def loaded_datetime(stored: object) -> datetime:
     """Return what ``stored_datetime`` stored. Raises ValueError or TypeError for anything else."""
-    text, fold, zone = _parts(stored)
-    value = Own.datetime.fromisoformat(text)
-    if value.isoformat() != text:
-        raise ValueError(f"{text!r:.50} is not a datetime as we write it")
-    return value.replace(tzinfo=_known_zone(zone) if zone is not None else value.tzinfo, fold=fold)
+    return _loaded(Own.datetime, stored)
 
 
 def loaded_time(stored: object) -> time:
     """Return what ``stored_time`` stored. Raises ValueError or TypeError for anything else."""
+    return _loaded(time, stored)
+
+
+def _loaded(kind: type[T], stored: object) -> T:
     text, fold, zone = _parts(stored)
-    value = time.fromisoformat(text)
+    value = kind.fromisoformat(text)
     if value.isoformat() != text:
-        raise ValueError(f"{text!r:.50} is not a time as we write it")
+        raise ValueError(f"{text!r:.50} is not a {kind.__name__} as we write it")
     return value.replace(tzinfo=_known_zone(zone) if zone is not None else value.tzinfo, fold=fold)
 
 
@@ -99,9 +101,7 @@ def _check_offset(value: datetime | time) -> None:
 def _zone(value: datetime | time) -> str | None:
     """Return the name of the time zone that can be found again by it on another machine."""
     zone = value.tzinfo
-    if not isinstance(zone, ZoneInfo) or zone.key not in _known_zones():
-        return None
-    return zone.key
+    return zone.key if isinstance(zone, ZoneInfo) and zone.key in _known_zones() else None
 
 
 def _in_zone(text: str, fold: int, zone: str | None) -> object:
