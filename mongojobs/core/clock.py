@@ -44,6 +44,14 @@ class TimeSource(Protocol):
         """Name the node that answers now; another value means another node, and so another clock."""
         ...
 
+    @property
+    def topology(self) -> Callable[[], object]:
+        """Gives what is known of the nodes: the same object for as long as ``primary`` says the same.
+
+        It is called at each look at the clock, so it must be quick.
+        """
+        ...
+
 
 def truncate(moment: object) -> datetime:
     """Return *moment* in UTC, cut to the whole milliseconds that BSON keeps.
@@ -94,6 +102,7 @@ class ServerClock:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._source = source
+        self._topology = source.topology
         self._elapsed = elapsed
         self._wall = wall
         self._measuring = threading.Lock()
@@ -112,8 +121,15 @@ class ServerClock:
         return (
             passed >= REMEASURE_AFTER_SECONDS
             or abs((self._wall() - mark.wall) - passed) >= JUMP_SECONDS
-            or self._source.primary() != mark.primary
+            or (self._topology() is not mark.topology and self._is_of_another_node(mark))
         )
+
+    def _is_of_another_node(self, mark: _Mark) -> bool:
+        topology = self._topology()
+        if self._source.primary() != mark.primary:
+            return True
+        mark.topology = topology
+        return False
 
     def _measure(self, doubted: _Mark | None) -> _Mark:
         if self._process != os.getpid():  # a fork copies a lock as held, and not the thread that would let it go
@@ -128,12 +144,10 @@ class ServerClock:
         answer = self._answer()
         if answer is not None and answer.seconds > SLOW_ANSWER_SECONDS:
             answer = min(answer, self._answer() or answer, key=lambda one: one.seconds)
-        elapsed, wall, primary = self._elapsed(), self._wall(), self._source.primary()
-        if answer is not None:
-            return _Mark(answer.server_seconds + (elapsed - answer.elapsed), elapsed, wall, primary)
-        if doubted is not None:
-            return _Mark(doubted.server_seconds + (elapsed - doubted.elapsed), elapsed, wall, primary)
-        return _Mark(wall, elapsed, wall, primary)
+        elapsed, wall, topology = self._elapsed(), self._wall(), self._topology()
+        last = answer or doubted
+        seconds = wall if last is None else last.server_seconds + (elapsed - last.elapsed)
+        return _Mark(seconds, elapsed, wall, topology, self._source.primary())
 
     def _answer(self) -> _Reading | None:
         before = self._elapsed()
@@ -157,10 +171,11 @@ class _Reading:
 class _Mark:
     """What the server's time was when the elapsed time and the wall clock stood so."""
 
-    __slots__ = ("elapsed", "primary", "server_seconds", "wall")
+    __slots__ = ("elapsed", "primary", "server_seconds", "topology", "wall")
 
-    def __init__(self, server_seconds: float, elapsed: float, wall: float, primary: object) -> None:
+    def __init__(self, server_seconds: float, elapsed: float, wall: float, topology: object, primary: object) -> None:
         self.server_seconds = server_seconds
         self.elapsed = elapsed
         self.wall = wall
+        self.topology = topology
         self.primary = primary

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextvars
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final, Literal
 
 from bson.codec_options import CodecOptions, DatetimeConversion
@@ -163,16 +164,17 @@ class ClientTime:
     """The server's clock as seen through *client*; none on mongomock."""
 
     def __init__(self, client: Client) -> None:
-        self._client = client
-        self._seen: object = None
+        self._client = client if is_real(client) else None
         self._primary: object = None
+        self.topology: Callable[[], object] = partial(getattr, self._client, "topology_description", None)
+        """Gives what the driver knows of the nodes."""
 
     def server_time(self) -> datetime | None:
         """Ask the server for its time, outside of any session that the caller has bound.
 
         Unreachable servers count as having none: what needs the database will say so itself.
         """
-        if not is_real(self._client):
+        if self._client is None:
             return None
         try:
             moment = _hello(self._client).get("localTime")
@@ -181,14 +183,11 @@ class ClientTime:
         return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def primary(self) -> object:
-        """Return the address of the node that takes writes; cheap, since it is asked for at each look at the clock."""
-        if not is_real(self._client):
+        """Return the address of the node that takes writes, or of the last one that did."""
+        if self._client is None:
             return None
-        description = self._client.topology_description
-        if description is not self._seen:
-            writable = [address for address, server in description.server_descriptions().items() if server.is_writable]
-            self._primary = writable[0] if writable else self._primary
-            self._seen = description
+        servers = self._client.topology_description.server_descriptions()
+        self._primary = next((address for address, server in servers.items() if server.is_writable), self._primary)
         return self._primary
 
 

@@ -22,6 +22,8 @@ class Server:
     def primary(self):
         return "node"
 
+    topology = primary
+
 clock = ServerClock(Server())
 clock._measuring.acquire()
 if os.fork() == 0:

@@ -219,21 +219,6 @@ class TestClientTime:
 
         assert source.primary() == client.primary
 
-    def test_looks_at_the_topology_only_when_it_changed(self, client):
-        source = clients.ClientTime(client)
-        client.admin.command("ping")
-        source.primary()
-        unchanged = client.topology_description
-
-        class Watched:
-            """The description as it was, which nobody may take apart again."""
-
-            topology_description = unchanged
-
-        source._client = Watched()
-
-        assert source.primary() == client.primary
-
 
 class TestTopology:
     def test_of_a_replica_set(self, mongo_uri):

@@ -14,15 +14,20 @@ class Machine:
         self.elapsed = 100.0
         self.wall = NOON.timestamp() - 3600
         self.server = NOON
-        self.node = "a"
+        self.node = ["a", 27017]
         self.is_away = False
         self.asked = 0
+        self.asked_for_primary = 0
 
     def server_time(self):
         self.asked += 1
         return None if self.is_away else self.server
 
     def primary(self):
+        self.asked_for_primary += 1
+        return self.node
+
+    def topology(self):
         return self.node
 
     def passes(self, seconds):
@@ -50,6 +55,19 @@ class TestServerClock:
         machine.passes(59)
 
         assert clock.now() == NOON + timedelta(seconds=59)
+        assert machine.asked == 1
+
+    def test_asks_which_node_answers_only_when_what_is_known_of_the_nodes_has_changed(self, clock, machine):
+        clock.now()
+        asked = machine.asked_for_primary
+
+        clock.now()
+        assert machine.asked_for_primary == asked
+
+        machine.node = [*machine.node]
+        clock.now()
+        clock.now()
+        assert machine.asked_for_primary == asked + 1
         assert machine.asked == 1
 
     def test_asks_again_after_a_minute(self, clock, machine):
