@@ -15,7 +15,13 @@ from datetime import timedelta
 from typing import Any, Literal, TypeGuard
 
 from mongojobs.core.calling import is_async
-from mongojobs.core.errors import DamagedPayloadError, DeserializationError, RegistrationError, UnknownJobError
+from mongojobs.core.errors import (
+    DamagedPayloadError,
+    DeserializationError,
+    NotAJobError,
+    RegistrationError,
+    UnknownJobError,
+)
 from mongojobs.core.limits import LONGEST_NAME
 from mongojobs.core.retry import Backoff
 from mongojobs.payload.hints import hinted_classes
@@ -67,9 +73,13 @@ def is_nameless(target: object) -> bool:
     return not isinstance(qualname, str) or "<locals>" in qualname or "<lambda>" in qualname
 
 
-def in_main(name: str) -> bool:
-    """Return whether *name* is of the module ``__main__``, which is another one in each program."""
-    return name.startswith("__main__.")
+def refuse_main(name: str) -> None:
+    """Raise NotAJobError if *name* is of the module ``__main__``, which is another one in each program."""
+    if name.startswith("__main__."):
+        raise NotAJobError(
+            f"a worker would not find {name}, since its __main__ is a different program:"
+            f" move it to a module of its own, or give the job a name=..."
+        )
 
 
 def full_name(target: Any) -> str:

@@ -35,7 +35,7 @@ from mongojobs.payload.calls.methods import (
     refuse_generator,
     refuse_instance_method,
 )
-from mongojobs.payload.registry import Declaration, Registry, in_main, registry
+from mongojobs.payload.registry import Declaration, Registry, refuse_main, registry
 from mongojobs.payload.values.codec import Codec
 from mongojobs.payload.values.decode import Loaded
 from mongojobs.payload.values.encode import TAG
@@ -59,7 +59,7 @@ def function_call(
 ) -> FunctionCall:
     """Return the call of a declared function, checked against its signature. Raises ArgumentsError, NotAJobError."""
     call = FunctionCall(declaration, tuple(args), dict(kwargs or {}))
-    _refuse_main(declaration.name)
+    refuse_main(declaration.name)
     check_arguments(call.name, call.function, call.args, call.kwargs)
     return call
 
@@ -97,7 +97,7 @@ def object_call(target: object, *, registry: Registry = registry) -> ObjectCall:
     declaration = registry.of(cls)
     if declaration is None or declaration.kind != "object":
         raise NotAJobError(f"{cls.__qualname__} is not declared: put @job before its class statement")
-    _refuse_main(declaration.name)
+    refuse_main(declaration.name)
     refuse_generator(f"{cls.__qualname__}.perform", target.perform)  # type: ignore[attr-defined]  # looked for above
     return ObjectCall(declaration, target)
 
@@ -221,7 +221,7 @@ class Payloads:
 
     def _declaration(self, parts: Mapping[str, Any], kind: str) -> Declaration:
         declaration = self.codec.registry.find(parts["target"])
-        _refuse_main(declaration.name)
+        refuse_main(declaration.name)
         if declaration.kind != kind:
             raise DamagedPayloadError(f"{declaration.name} is stored as {kind}, but declared as {declaration.kind}")
         return declaration
@@ -383,11 +383,3 @@ def _parts(handler: object) -> dict[str, Any]:
         if name in handler and type(handler[name]) is not wanted:
             raise DamagedPayloadError(f"the field {name} of the handler is {type(handler[name]).__name__}")
     return handler
-
-
-def _refuse_main(name: str) -> None:
-    if in_main(name):
-        raise NotAJobError(
-            f"a worker would not find {name}, since its __main__ is a different program:"
-            f" move it to a module of its own, or give the job a name=..."
-        )
