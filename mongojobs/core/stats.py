@@ -261,6 +261,11 @@ def begin_of(step: Step, moment: datetime) -> datetime:
     return moment - (moment - _EPOCH) % STEPS[step]
 
 
+def begins_of(moment: datetime) -> dict[Step, datetime]:
+    """Return the beginnings of the minute, the hour and the day that *moment* is in."""
+    return {step: begin_of(step, moment) for step in STEPS}
+
+
 def coarsest(since: datetime, now: datetime, *, finest: Step) -> Iterator[tuple[Step, datetime, datetime]]:
     """Yield the times that make up that from *since* until *now*, in steps as long as they can be.
 

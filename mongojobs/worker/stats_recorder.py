@@ -9,7 +9,7 @@ from typing import Final
 
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobStarted, Notice, RunEnded
-from mongojobs.core.stats import STEPS, StatsByJob, Step, begin_of, ending_of
+from mongojobs.core.stats import STEPS, StatsByJob, Step, begins_of, ending_of
 from mongojobs.store.faults import DatabaseError, is_passing
 from mongojobs.store.stats import StatsStore
 from mongojobs.worker.outage import Outage
@@ -40,8 +40,8 @@ class StatsRecorder:
         self._unsent: set[Period] = set()
         self._stopped = threading.Event()
         self._stats: StatsStore | None = None
-        self._since: datetime | None = None
-        """When what is fresh began to be counted."""
+        self._begins: dict[Step, datetime] = {}
+        """The minute, the hour and the day to which what is fresh belongs."""
 
     def begin(self, stats: StatsStore) -> None:
         """Count from now on, to be stored in *stats*."""
@@ -101,30 +101,33 @@ class StatsRecorder:
         with self._counting:
             fresh, self._fresh = self._fresh, StatsByJob()
         if fresh.pairs:
-            for step in STEPS:
-                period = step, begin_of(step, self._since or now), self._process
+            for period in self._periods():
                 self._totals.setdefault(period, StatsByJob()).include(fresh)
                 self._unsent.add(period)
         self._turn_to(now)
-        current = {(step, begin_of(step, now), self._process) for step in STEPS}
+        current = self._periods()
         past = sorted(self._unsent - current, key=_worth)
         self._unsent.difference_update(past[:-MOST_UNSENT])
         kept = self._unsent | current
         self._totals = {period: tally for period, tally in self._totals.items() if period in kept}
+
+    def _periods(self) -> set[Period]:
+        """Return those to which what is fresh belongs."""
+        return {(step, at, self._process) for step, at in self._begins.items()}
 
     def _turn_to(self, now: datetime) -> None:
         """Count from *now* on; under another name where the clock has gone back, as that of another primary may.
 
         So totals that are forgotten are not written again with less.
         """
-        if self._since is not None and now < begin_of("minute", self._since):
+        if self._begins and now < self._begins["minute"]:
             self._process = secrets.token_hex(6)
-        self._since = now
+        self._begins = begins_of(now)
 
     def _seconds_to_next_minute(self) -> float:
-        if self._stats is None or self._since is None:
+        if self._stats is None:
             return AGAIN_SECONDS
-        next_minute = begin_of("minute", self._since) + STEPS["minute"]
+        next_minute = self._begins["minute"] + STEPS["minute"]
         return min(max((next_minute - self._stats.clock.now()).total_seconds(), 0.0), AGAIN_SECONDS)
 
 
