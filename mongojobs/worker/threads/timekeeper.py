@@ -46,11 +46,9 @@ class Timekeeper:
 
     def run(self) -> None:
         """Watch until ``stop``: the body of the timekeeper's thread."""
-        while not self._stopped:
+        while not self._wait():
             self._next = float("inf")  # so that a deadline which begins during the check wakes us
             self._next = self._check_all()
-            self._wake.wait(min(max(self._next - monotonic_seconds(), 0.0), threading.TIMEOUT_MAX))
-            self._wake.clear()
 
     def watch(self, held: InFlightJob) -> None:
         """Mind a new deadline."""
@@ -65,6 +63,12 @@ class Timekeeper:
     def check(self) -> float:
         """Act on every deadline that has passed, and return the next one, in ``monotonic_seconds``."""
         return min((self._check(held) for held in self._in_flight.running()), default=float("inf"))
+
+    def _wait(self) -> bool:
+        """Wait for the next deadline, or for the first one; return whether it is over."""
+        self._wake.wait(min(max(self._next - monotonic_seconds(), 0.0), threading.TIMEOUT_MAX))
+        self._wake.clear()
+        return self._stopped
 
     def _check_all(self) -> float:
         try:
