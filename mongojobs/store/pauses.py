@@ -50,8 +50,10 @@ class PauseStore:
 
     def all(self) -> list[Pause]:
         """Return the pauses that are in force, by queue. Raises DatabaseError."""
-        now = self._clock.now()
         found = [_to_pause(document) for document in self.collection.find({"paused": True})]
+        if not found:
+            return []
+        now = self._clock.now()
         return sorted(
             (pause for pause in found if pause.until is None or pause.until > now), key=lambda pause: pause.queue
         )

@@ -61,7 +61,8 @@ class Overrides:
         return truncate(now + with_jitter(delay, share=self._settings.retry_jitter))
 
     def _applying(self, name: str, given: T | None) -> T:
-        return applying(name, given, ask=self._of_object, declaration=self._declaration, settings=self._settings)
+        ask = None if self._job_object is None else self._of_object
+        return applying(name, given, ask=ask, declaration=self._declaration, settings=self._settings)
 
     def _of_object(self, name: str, parse: Callable[[Any], T], *arguments: object) -> T | None:
         if self._job_object is None:
