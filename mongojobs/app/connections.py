@@ -17,7 +17,9 @@ from mongojobs.core.settings import Settings
 from mongojobs.store import clients, faults
 from mongojobs.store.clients import Client
 from mongojobs.store.jobs import open_store
+from mongojobs.store.lifecycle.end import Holding
 from mongojobs.store.pauses import PauseStore
+from mongojobs.store.queries import Queries
 from mongojobs.store.stats import StatsStore
 from mongojobs.store.stream import JobStream
 from mongojobs.store.time_limits import time_limit
@@ -149,7 +151,7 @@ def _connections(
             has_streams = clients.topology(main) in ("replica set", "sharded") and not _options_against_streams(main)
     except faults.DatabaseError as error:
         raise faults.unavailable(error) from error
-    heartbeat_store = open_store(beat, link.database, settings, store.clock)
+    beat_jobs = clients.jobs_collection(beat, settings, link.database)
 
     def close_both() -> None:
         if close:
@@ -158,8 +160,8 @@ def _connections(
 
     return Connections(
         store=store,
-        heartbeat_store=heartbeat_store,
-        workers=WorkerStore(heartbeat_store.collection, store.clock, settings),
+        holding=Holding(Queries(beat_jobs, store.clock, settings)),
+        workers=WorkerStore(beat_jobs, store.clock, settings),
         pauses=PauseStore(store.collection, store.clock),
         stats=StatsStore(store.collection, store.clock, settings) if settings.stats_retention else None,
         open_stream=(lambda wanted: JobStream(store.collection, wanted)) if has_streams else None,

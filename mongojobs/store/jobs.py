@@ -42,8 +42,8 @@ class JobStore:
         self.clock = queries.clock
         self.settings = queries.settings
         self._inserting = Inserting(queries)
-        self._holding = Holding(queries)
-        self._reserving = Reserving(queries, self._holding)
+        self.holding = Holding(queries)
+        self._reserving = Reserving(queries, self.holding)
         self._rescuing = Rescuing(queries)
 
     def insert(self, job: Job, *, session: Session | None = None) -> bool:
@@ -119,7 +119,7 @@ class JobStore:
 
     def renew(self, jobs: Sequence[Job], *, lease: timedelta) -> list[Job]:
         """Extend the locks of *jobs* by another *lease* from now; return those that are no longer ours."""
-        return self._holding.renew(jobs, lease=lease)
+        return self.holding.renew(jobs, lease=lease)
 
     def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
         """End the runs of *jobs*, which succeeded; return those that were not ours any more.
@@ -127,11 +127,11 @@ class JobStore:
         When a job that is gone was deleted by us or by another owner cannot be told apart within one call, those with
         the oldest locks are named.
         """
-        return self._holding.finish(jobs, repeated=repeated)
+        return self.holding.finish(jobs, repeated=repeated)
 
     def end(self, job: Job, ending: Ending, *, repeated: bool = False) -> bool:
         """Write how the run of *job* ended; return False if it was no longer ours."""
-        return self._holding.end(job, ending, repeated=repeated)
+        return self.holding.end(job, ending, repeated=repeated)
 
     def end_all(self, endings: Sequence[tuple[Job, Ending]], *, repeated: bool = False) -> list[Job]:
         """Write how the runs of many jobs ended, in one round trip; return the jobs that were not ours any more.
@@ -139,14 +139,14 @@ class JobStore:
         Those that are deleted take another one. Raises DatabaseError; then some may be written, and all are to be
         written again as *repeated*.
         """
-        return self._holding.end_all(endings, repeated=repeated)
+        return self.holding.end_all(endings, repeated=repeated)
 
     def release(self, jobs: Sequence[Job], *, started: bool) -> list[Job]:
         """Hand back *jobs* that were not ended, to be run at once; return those that were not ours any more.
 
         For *started* ones it is counted, and a job is given up on the ``max_releases``-th time. May be repeated.
         """
-        return self._holding.release(jobs, started=started)
+        return self.holding.release(jobs, started=started)
 
     def rescue(self, *, by: str, limit: int = 50) -> list[Rescued]:
         """Take back up to *limit* jobs whose lease is over, each with one loss more.

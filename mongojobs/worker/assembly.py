@@ -110,9 +110,9 @@ def assemble(
 ) -> Parts:
     """Make the parts of a worker; *on_end* is called after each run, *on_stuck* for one that nothing can end."""
     store, settings, reporter, outage = connections.store, context.settings, context.reporter, context.outage
-    _report_damage(connections, reporter)
+    _report_damage(store, reporter)
     in_flight = InFlight(threads=settings.threads, async_concurrency=settings.async_concurrency)
-    heartbeat = Heartbeat(connections.heartbeat_store, in_flight, reporter, settings, outage)
+    heartbeat = Heartbeat(connections.holding, in_flight, reporter, settings, outage)
 
     def end(held: InFlightJob) -> object:
         return runner.abort(held) or on_stuck()
@@ -142,10 +142,9 @@ def assemble(
     )
 
 
-def _report_damage(connections: Connections, reporter: Reporter) -> None:
-    for store in (connections.store, connections.heartbeat_store):
-        store.queries.on_warning = lambda message: reporter.tell(Warned, message)
-        store.queries.on_damaged = lambda damaged: reporter.tell(JobQuarantined, damaged.job_id, damaged.reason)
+def _report_damage(store: JobStore, reporter: Reporter) -> None:
+    store.queries.on_warning = lambda message: reporter.tell(Warned, message)
+    store.queries.on_damaged = lambda damaged: reporter.tell(JobQuarantined, damaged.job_id, damaged.reason)
 
 
 def _make_runner(context: WorkerContext, store: JobStore, timekeeper: Timekeeper, loop_watch: LoopWatch) -> Runner:

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from mongojobs.core.errors import StoreUnavailableError
 from mongojobs.store.jobs import JobStore, QueueSelector
+from mongojobs.store.lifecycle.end import Holding
 from mongojobs.store.pauses import PauseStore
 from mongojobs.store.stats import StatsStore
 from mongojobs.store.stream import JobStream
@@ -27,10 +28,13 @@ LEAVE_SECONDS: Final = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connections:
-    """A worker's ways to the database: the heartbeat's is its own, so that nothing else can hold it up."""
+    """A worker's ways to the database.
+
+    *holding* and *workers*, which the heartbeat uses, have a client of their own, so that nothing else can hold it up.
+    """
 
     store: JobStore
-    heartbeat_store: JobStore
+    holding: Holding
     workers: WorkerStore
     pauses: PauseStore
     stats: StatsStore | None

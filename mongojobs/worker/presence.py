@@ -49,7 +49,7 @@ class Presence:
             self._parts.connections,
             self._parts.in_flight.running(),
         )
-        now = connections.heartbeat_store.clock.now()
+        now = connections.store.clock.now()
         return WorkerStatus(
             name=self._context.reporter.name,
             host=socket.gethostname(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mongojobs.store.jobs import JobStore
+from mongojobs.store.lifecycle.end import Holding
 from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.run.inflight_job import InFlightJob
 
@@ -10,8 +10,8 @@ from mongojobs.worker.run.inflight_job import InFlightJob
 class Releaser:
     """Releases what is in flight. What got no answer may be tried again: it is in flight until one comes."""
 
-    def __init__(self, store: JobStore, in_flight: InFlight) -> None:
-        self._store = store
+    def __init__(self, holding: Holding, in_flight: InFlight) -> None:
+        self._holding = holding
         self._in_flight = in_flight
 
     def release_returning(self) -> None:
@@ -32,5 +32,5 @@ class Releaser:
 
     def _release(self, held: list[InFlightJob], *, started: bool) -> None:
         if held:
-            self._store.release([one.job for one in held], started=started)
+            self._holding.release([one.job for one in held], started=started)
             self._in_flight.released(held)

@@ -81,7 +81,7 @@ class Shutdown:
         self._parts = parts
         self._in_flight = parts.in_flight
         self._reporter = parts.context.reporter
-        self._releaser = Releaser(parts.connections.store, parts.in_flight)
+        self._releaser = Releaser(parts.connections.store.holding, parts.in_flight)
         self._timeout = settings.shutdown_timeout.total_seconds()
         self._max_releases = settings.max_releases
         self._end = 0.0

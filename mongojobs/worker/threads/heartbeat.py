@@ -11,7 +11,7 @@ from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobLost
 from mongojobs.core.settings import Settings
 from mongojobs.store.faults import DatabaseError
-from mongojobs.store.jobs import JobStore
+from mongojobs.store.lifecycle.end import Holding
 from mongojobs.worker.inflight import LONG_RUN_SECONDS, InFlight
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.release import Releaser
@@ -29,19 +29,19 @@ class Heartbeat:
 
     def __init__(
         self,
-        store: JobStore,
+        holding: Holding,
         in_flight: InFlight,
         reporter: Reporter,
         settings: Settings,
         outage: Outage,
     ) -> None:
-        self._store = store
+        self._holding = holding
         self._in_flight = in_flight
         self._reporter = reporter
         self._lease = settings.lease
         self._interval = settings.heartbeat.total_seconds()
         self._idle_interval = max(self._interval, settings.lease.total_seconds() / 4)
-        self._releaser = Releaser(store, in_flight)
+        self._releaser = Releaser(holding, in_flight)
         self._outage = outage
         self._stopped = False
         self._wake = threading.Event()
@@ -76,7 +76,7 @@ class Heartbeat:
         if not held:
             return
         expires = elapsed_seconds() + self._lease.total_seconds()
-        not_ours = self._store.renew([one.job for one in held], lease=self._lease)
+        not_ours = self._holding.renew([one.job for one in held], lease=self._lease)
         lost = {(job.id, job.lock_token) for job in not_ours}
         for one in held:
             if one.key in lost:
@@ -111,7 +111,8 @@ class Heartbeat:
         if is_due:
             self.beat()
             # A late answer has used up as much of the lease.
-            self._next = now + (self._idle_interval if self._in_flight.is_empty() else self._interval)
+            is_idle = is_idle or self._in_flight.is_empty()
+            self._next = now + (self._idle_interval if is_idle else self._interval)
 
     def _seconds_to_next(self, *, is_idle: bool) -> float:
         """Return how long to wait: less while jobs wait for a slot, as they may have to be handed back.
