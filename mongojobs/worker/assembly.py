@@ -96,7 +96,7 @@ class Parts:
         self.loop_watch.stop()
 
     def join(self, timeout: float) -> bool:
-        """Wait for all threads to end that were told to; false when some have not by then."""
+        """Wait for all threads that were told to end; false if some have not by then."""
         slots = chain.from_iterable(self.slots.threads.values())
         return join_all([*self.minders, self.writer, *self.loop_watch.threads, *slots], timeout)
 

@@ -110,7 +110,7 @@ class InFlight:
             self._tell()
 
     def lose(self, held: InFlightJob) -> bool:
-        """Give up a job, as its lock is not ours any more; code that runs goes on.
+        """Give up a job, as its lock is no longer ours; code that is running continues.
 
         False when there is nothing to give up: a result that is being written finds out for itself.
         """
@@ -168,7 +168,7 @@ class InFlight:
             return min(self._busy[is_async] + len(self._waiting[is_async]), self._limits[is_async])
 
     def close(self) -> None:
-        """Let no job begin any more, and the slots end."""
+        """Keep further jobs from beginning, and end the slots."""
         with self._guard:
             self._closed = True
             for condition in (*self._arrived.values(), self._changed):
@@ -246,7 +246,7 @@ class InFlight:
             return self._changed.wait_for(condition, timeout)
 
     def _is_another_of_use(self, *, is_async: bool) -> bool:
-        """Whether it is of use to run one more job of the kind beside those that run."""
+        """Whether it helps to run one more job of the kind beside those that are running."""
         busy = self._busy[is_async]
         if not busy or self._load.has_use_for(busy + 1):
             return True

@@ -53,7 +53,7 @@ def _take_one(parts: Parts) -> InFlightJob | None:
 
 
 class OneJobLoop(ReserveLoop):
-    """Runs a single job, due or not and though its queue be paused, and stops."""
+    """Runs a single job, due or not and even if its queue is paused, and stops."""
 
     def __init__(self, parts: Parts, job_id: JobId, *, stop: Callable[[], object], patience: timedelta | None) -> None:
         super().__init__(parts, stop=stop, patience=patience)

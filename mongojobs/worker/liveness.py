@@ -60,7 +60,7 @@ class Probed(Protocol):
 
 
 def is_live(worker: Probed, *, max_age_seconds: float) -> bool:
-    """Whether the worker's loop turned not longer ago, or has ended because the worker leaves.
+    """Whether the worker's loop turned recently enough, or has ended because the worker is stopping.
 
     The database is not asked: a restart does not bring it back.
     """

@@ -76,7 +76,7 @@ class ReserveLoop:
         return 0 if self._context.quiet.is_set() else self._parts.demand.now()
 
     def _reserve(self, limit: int, *, was_empty: bool) -> list[InFlightJob]:
-        """Reserve up to *limit* jobs, and tell of it. Raises DatabaseError."""
+        """Reserve up to *limit* jobs, and report it. Raises DatabaseError."""
         began = time.monotonic()
         if was_empty:
             self._parts.finisher.batch.begin()
@@ -104,7 +104,7 @@ class ReserveLoop:
         self._parts.in_flight.wait_until(is_over, seconds, few=self._parts.reserver.ahead() // 2)
 
     def _complete(self, *, was_empty: bool) -> None:
-        """Leave if nothing was due while nothing was held: what still runs may come back at once."""
+        """Exit if nothing was due while nothing was held: what is still running may come back at once."""
         if was_empty:
             self._context.reporter.tell(NoMoreJobs)
             self._stop()

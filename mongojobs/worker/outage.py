@@ -53,7 +53,7 @@ class Outage:
         return time.monotonic() - since
 
     def note_standstill(self) -> None:
-        """Note that the database, or this process, stood still without an error, so that nobody need be told."""
+        """Note that the database, or this process, stalled without an error, so that nothing need be reported."""
         self.last_seen = time.monotonic()
 
     def note_recovered(self, doing: str) -> None:

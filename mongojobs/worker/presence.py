@@ -27,7 +27,7 @@ class Presence:
         self._obey = obey
 
     def beat(self) -> None:
-        """Show that the worker lives, and do what people have told it since. Raises DatabaseError."""
+        """Show that the worker is alive, and do what people have told it since. Raises DatabaseError."""
         order = self._parts.connections.workers.beat(self._status())
         if order is not None and order not in self.obeyed:
             self.obeyed.add(order)

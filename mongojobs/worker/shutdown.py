@@ -133,7 +133,7 @@ class Shutdown:
         return min(max(self._end - time.monotonic(), 0.1), LEAVE_SECONDS)
 
     def _wait_for_runs_and_results(self, deadline: float) -> None:
-        """Wait until only code is left that does not return after its time-out, or somebody is in a hurry."""
+        """Wait until only code is left that does not return after its time-out, or the stop has become urgent."""
         in_flight, hurry = self._in_flight, self._parts.context.hurry
 
         def is_over() -> bool:
@@ -186,7 +186,7 @@ class Shutdown:
         return helper
 
     def _within(self, seconds: float, what: str, *actions: Callable[[], object]) -> None:
-        """Do *actions*, by a helper that is left behind after so many *seconds*."""
+        """Do *actions* in a helper that is left behind after *seconds*."""
         self._begin(what, *actions).leave_at(time.monotonic() + seconds)
 
     def _join_helpers(self, timeout: float) -> None:

@@ -23,7 +23,7 @@ Period = tuple[Step, datetime, str]
 
 
 class StatsRecorder:
-    """Counts what is told of the jobs of one worker from ``begin`` to ``end``.
+    """Counts the jobs of one worker by its notices, from ``begin`` to ``end``.
 
     What has come since the last look is counted apart, and then added to the minute, the hour and the day that it
     belongs to. Their totals are written until the database has taken them.
@@ -56,7 +56,7 @@ class StatsRecorder:
         self._stopped.set()
 
     def hear(self, notice: Notice) -> None:
-        """Count what *notice* tells of a job."""
+        """Count what *notice* says about a job."""
         if isinstance(notice, JobStarted):
             if notice.worker == self._reporter.name:
                 with self._counting:

@@ -86,7 +86,7 @@ class JobWorker:
 
     @property
     def is_dismissed(self) -> bool:
-        """Whether people have told this very worker to stop, by its document: so it is not to be started again."""
+        """Whether this very worker was told to stop, through its document: it must not be started again."""
         return self._presence is not None and "stop" in self._presence.obeyed
 
     @property
@@ -141,7 +141,7 @@ class JobWorker:
         return successes, sum(isinstance(outcome, Errored | GivenUp | Crashed) for outcome in outcomes)
 
     def run_one(self, job_id: JobId) -> RunEnded | None:
-        """Run this job here once, due or not, though its queue be paused; return how that ended.
+        """Run this job here once, due or not, even if its queue is paused; return how that ended.
 
         None if another worker has it. A stop goes as that of ``start``, and so do the errors.
         """
@@ -203,7 +203,7 @@ class JobWorker:
         self.stop()
 
     def _on_end(self) -> None:
-        """Leave when this process has run or occupies as much as it may, once all that runs has ended."""
+        """Exit once this process has run or uses as much as it may, after its running jobs have ended."""
         if self._context.child is not None:
             return
         runs, memory = next(self._runs), measured(self.settings)

@@ -36,7 +36,7 @@ SILENT: Final = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """Something that somebody should look at: how bad, what, and the page that helps."""
+    """Something that needs attention: how bad, what, and the page that helps."""
 
     level: str
     what: str
@@ -107,7 +107,7 @@ def _about_deferred(deferred: Sequence[DeferredName]) -> Iterator[Concern]:
 
 
 def _about_failures(columns: Sequence[ChartColumn], retention: timedelta) -> Iterator[Concern]:
-    """Tell of the share of failed runs in the last minutes, and of jobs that were given up on in the last hour."""
+    """Report the share of failed runs in the last minutes, and the jobs given up on in the last hour."""
     if not retention:
         return
     recent = RunStats.sum(column.figures for column in columns[-RECENT_COLUMNS:])
@@ -124,7 +124,7 @@ def _about_failures(columns: Sequence[ChartColumn], retention: timedelta) -> Ite
 
 
 def _by_the_doctor(findings: Sequence[Finding]) -> Iterator[Concern]:
-    """Tell of faults that nothing else here tells of."""
+    """Report faults that nothing else here reports."""
     for finding in findings:
         if finding.severity == "fault" and finding.kind not in _TOLD_OTHERWISE:
             yield Concern("bad", "The doctor found:", finding.text, "system")

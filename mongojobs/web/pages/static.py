@@ -30,7 +30,7 @@ def show(visit: RequestContext) -> Response:
 
 @cache
 def _files() -> dict[str, bytes]:
-    """Return all files by their names; there is no other way to any, so no name can lead out of the folder."""
+    """Return all files by their names; there is no other way to any, so no name can lead outside the folder."""
     folder = files("mongojobs.web") / "static"
     found = [("", folder), ("vendor/", folder / "vendor")]
     return {

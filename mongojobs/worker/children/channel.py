@@ -37,7 +37,7 @@ class Channel:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, waiting)
 
     def send(self, message: Document) -> None:
-        """Send one message. Raises OSError when nobody reads any more."""
+        """Send one message. Raises OSError when the other end no longer reads."""
         data = bson.encode(message)
         with self._sending:
             self._socket.sendall(data)

@@ -158,7 +158,7 @@ class ChildMain:
 
 
 class _Events(Lifecycle):
-    """The lifecycle of the child: ``invoke_job`` comes up here, all else in the worker, which is told of it."""
+    """The lifecycle of the child: ``invoke_job`` happens here, all else in the worker, which is told of it."""
 
     def __init__(self, lifecycle: Lifecycle, report_exception: Callable[[CallbackRaised], None]) -> None:
         super().__init__()

@@ -46,17 +46,17 @@ def limit(run_time: timedelta, max_attempts: int | None) -> Document:
 
 
 def limit_of(message: Document) -> tuple[timedelta, int | None]:
-    """Return what ``limit`` tells."""
+    """Return what ``limit`` says."""
     return message["run_time"] * _MICROSECOND, message["max_attempts"]
 
 
 def complaint(notice: CallbackRaised) -> Document:
-    """Tell of a callback that raised."""
+    """Report a callback that raised."""
     return {"kind": "complaint", "what": _plain(notice.what), "trace": _plain(notice.trace)}
 
 
 def complaint_of(message: Document) -> tuple[str, str]:
-    """Return what ``complaint`` tells."""
+    """Return what ``complaint`` says."""
     return message["what"], message["trace"]
 
 
@@ -67,7 +67,7 @@ def outcome(ended: Outcome, events: Sequence[str]) -> Document:
 
 
 def outcome_of(message: Document) -> Outcome:
-    """Return what ``outcome`` tells. Raises ValueError for what is no way to end."""
+    """Return what ``outcome`` says. Raises ValueError if it is none."""
     name = message["name"]
     if name not in _OUTCOMES:
         raise ValueError(f"a child ends no run as {name!r}")

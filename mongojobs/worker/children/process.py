@@ -120,12 +120,12 @@ class Child:
             return True
 
     def abort(self) -> None:
-        """Kill it, for no fault that is to be told."""
+        """Kill it, without a fault to report."""
         self.was_aborted = True
         self._kill()
 
     def end_boot(self, how: str) -> None:
-        """Kill it because of its start, after it has written where it hangs; *how* tells of its death."""
+        """Kill it because of its start, after it has written where it hangs; *how* describes its death."""
         with self._ending:
             if self._death is None:
                 self._killed = how
@@ -134,7 +134,7 @@ class Child:
         self._kill()
 
     def shut_down(self) -> None:
-        """Let it end by itself, which it does unless it runs a job."""
+        """Let it end by itself, which it does unless it is running a job."""
         self.was_aborted = True
         self._channel.shut()
 

@@ -101,7 +101,7 @@ class ChildRunner(Runner):
                 del self._running[held.key]
 
     def ready_child(self) -> Child | None:
-        """Wait for the child of the calling thread, started anew where need be; None once this is closed."""
+        """Wait for the child of the calling thread, starting one if needed; None once this is closed."""
         pause, boot_limit = 0.0, self.context.settings.boot_timeout
         while not self._closing.is_set():
             self._recycle()
@@ -115,7 +115,7 @@ class ChildRunner(Runner):
         return None
 
     def _start(self) -> Child | None:
-        """Start a child; None where that cannot be done now, or any more."""
+        """Start a child; None if that is not possible now, or no longer."""
         try:
             with self._guard:
                 if self._closing.is_set():
@@ -145,7 +145,7 @@ class ChildRunner(Runner):
         return child.is_ready
 
     def _recycle(self) -> None:
-        """Start another child while one that has done enough leaves."""
+        """Start another child while the one to be replaced exits."""
         child = self._own.child
         reason = child and recycle_reason(self.context.settings, runs=child.runs, memory=child.memory)
         if child is not None and reason:
@@ -231,7 +231,7 @@ class ChildRun(Run):
             self._note(message)
 
     def _note(self, message: Document) -> None:
-        """Take up what a child tells during a run."""
+        """Process what a child reports during a run."""
         held = self.held
         if message["kind"] == "limit":
             limit, max_attempts = messages.limit_of(message)

@@ -86,7 +86,7 @@ class Finisher:
         return self._in_flight.unwritten()
 
     def write_patiently(self) -> None:
-        """Write what waits, through outages of the database, until it is stored, or not ours any more, or ``close``."""
+        """Write what waits, through outages of the database, until it is stored, or no longer ours, or ``close``."""
         while self._waiting and not self._is_over:
             try:
                 self.flush()
@@ -119,7 +119,7 @@ class Finisher:
 
 
 class Batch:
-    """What has been done since the worker last held nothing, for the line that tells of it."""
+    """What has been done since the worker last held nothing, for its line in the log."""
 
     def __init__(self) -> None:
         self._jobs = 0
@@ -127,7 +127,7 @@ class Batch:
         self._since = time.monotonic()
 
     def begin(self) -> None:
-        """Count the time from now, unless a batch goes on."""
+        """Count the time from now, unless a batch is under way."""
         if not self._jobs:
             self._since = time.monotonic()
 
@@ -137,7 +137,7 @@ class Batch:
         self._failures += failed
 
     def end(self) -> tuple[int, int, float]:
-        """Return the jobs, the failures among them and the seconds, and begin anew."""
+        """Return the jobs, the failures among them and the seconds, and start over."""
         now = time.monotonic()
         done = self._jobs, self._failures, now - self._since
         self._jobs, self._failures, self._since = 0, 0, now

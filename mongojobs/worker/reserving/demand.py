@@ -73,7 +73,7 @@ class Demand:
         return self._held(*self._reserver.adopt())
 
     def look_for_suspects(self) -> None:
-        """Find out, now and then, whether the next job is one that is to begin where nothing else runs.
+        """Find out, now and then, whether the next job is one that must begin where nothing else is running.
 
         Raises DatabaseError.
         """
@@ -100,7 +100,7 @@ class Demand:
         return [self._runner.hold(job, expires=expires, stopping=self._stopping) for job in jobs]
 
     def _must_be_alone(self) -> bool:
-        """Whether nothing is to be begun now beside a suspect, or to let one in; people see when that changes."""
+        """Whether nothing may begin now beside a suspect, or to let one in; people see when that changes."""
         is_alone = self._suspects.is_alone()
         if is_alone != self.is_alone:
             self.is_alone = is_alone

@@ -63,7 +63,7 @@ class ReserveScope:
         return dataclasses.replace(self.wanted, queues=queues) if queues else None
 
     def is_suspect_next(self) -> bool:
-        """Whether the next job is one that is to begin where nothing else runs. Raises DatabaseError."""
+        """Whether the next job is one that must begin where nothing else is running. Raises DatabaseError."""
         wanted = self.now()
         return wanted is not None and self._store.is_suspect_next(wanted)
 

@@ -68,18 +68,18 @@ class SuspectIsolation:
         self._room_since = 0.0
 
     def owes_others(self) -> bool:
-        """Whether others are to be taken before the next suspect, if any is due."""
+        """Whether others come before the next suspect, if any is due."""
         return monotonic_seconds() < self._others_until
 
     def is_alone(self) -> bool:
-        """Whether nothing is to be begun now: beside a suspect that runs, or to let one in."""
+        """Whether nothing may begin now: beside a running suspect, or to let one in."""
         suspect = self._current()
         if suspect is not None and suspect.job.losses >= ALONE_FROM_LOSSES:
             return True
         return self._is_running_empty()
 
     def forbids_reading_ahead(self) -> bool:
-        """Whether only what can begin at once is to be reserved, as a job that lost a worker runs."""
+        """Whether only what can begin at once may be reserved, as a job that lost a worker is running."""
         return self._current() is not None
 
     def _current(self) -> InFlightJob | None:

@@ -77,7 +77,7 @@ class Wakeup:
             self._thread.join()
 
     def wake(self) -> None:
-        """End the wait that goes on, or the next one."""
+        """End the current wait, or the next one."""
         self._awake.set()
 
     def busy(self) -> None:
@@ -98,7 +98,7 @@ class Wakeup:
 
     @property
     def is_listening(self) -> bool:
-        """Whether a stream tells of the jobs that come."""
+        """Whether a stream announces new jobs."""
         return self._stream is not None
 
     def wait(self, *, due: datetime | None, most: float) -> bool:
@@ -153,7 +153,7 @@ class Wakeup:
                 self._failures += 1
 
     def _tell_once(self, error: Exception) -> None:
-        """Tell of what will not pass by itself; an outage is told by those whose work it stops."""
+        """Report what will not pass by itself; an outage is reported by those whose work it stops."""
         if not is_passing(error) and describe(error) != self._told:
             self._told = describe(error)
             message = f"cannot listen for new jobs, and polls for them instead: {describe(error)}"

@@ -31,7 +31,7 @@ class LoopTime:
 
 
 class InFlightJob:
-    """One job that this process holds, and the run of it that goes on here."""
+    """One job that this process holds, and its run here."""
 
     __slots__ = (
         "_ends",
@@ -89,12 +89,12 @@ class InFlightJob:
 
     @property
     def lost(self) -> bool:
-        """Whether the lock is not ours any more, or may not be: it has not been renewed for a whole lease."""
+        """Whether the lock is no longer ours, or may not be: it has not been renewed for a whole lease."""
         return self.is_given_up or elapsed_seconds() >= self.expires
 
     @property
     def deadline(self) -> float | None:
-        """When the run is too long, in ``monotonic_seconds``; None while that cannot be said.
+        """When the run is too long, in ``monotonic_seconds``; None while that is unknown.
 
         It counts the run's own time: not that in which it waits for the event loop, which others hold up.
         """

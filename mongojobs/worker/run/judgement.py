@@ -61,7 +61,7 @@ class Judgement:
         return Overrides(held.job, held.call, self._declaration(), settings, lambda name, _error: self.report(name))
 
     def of(self, error: BaseException) -> Outcome:
-        """Return what becomes of the job that raised *error*, whatever the app's code does that is asked about it."""
+        """Return what happens to the job that raised *error*, whatever the app's code does that is asked about it."""
         try:
             return self._outcome_of(error)
         except BaseException:  # noqa: BLE001 - without an outcome the job would be held for ever
@@ -80,7 +80,7 @@ class Judgement:
         return self.of(JobTimeout(f"{_too_long(held)}, and the code did not return{_blocking(held)}{more}"))
 
     def report(self, what: str) -> None:
-        """Tell of the exception that is being handled, which *what* raised."""
+        """Report the exception being handled, which *what* raised."""
         self._context.reporter.report_exception(what, self._held.job, clean=self._clean)
 
     def tell_error(self, job: Job, *, for_good: bool) -> None:
@@ -182,7 +182,7 @@ def _too_long(held: InFlightJob) -> str:
 
 
 def _blocking(held: InFlightJob) -> str:
-    """Return what is to be said of a job that did not let the event loop turn, so that no time-out could reach it."""
+    """Return what to say about a job that did not let the event loop turn, so that no time-out could reach it."""
     if held.loop_time is None or held.loop_time.blocked < LONG_BLOCK_SECONDS:
         return ""
     seconds = f"{held.loop_time.blocked:.1f} s"

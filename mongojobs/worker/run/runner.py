@@ -56,7 +56,7 @@ class Runner:
             return Judgement(held, self.context).of_deafness(more)
 
     def make_ready(self) -> bool:
-        """Wait until the calling thread can run a job; false when it will not be able to any more."""
+        """Wait until the calling thread can run a job; false if it no longer will."""
         return True
 
     def can_run(self) -> bool:

@@ -105,7 +105,7 @@ class LoopWatch:
         return self._blocker is not held.job
 
     def stop(self) -> None:
-        """Let the thread end, and begin none any more."""
+        """Let the thread end, and start no other."""
         with self._changing:
             self._stopped.set()
             self._wanted.set()

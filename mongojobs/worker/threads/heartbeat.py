@@ -22,7 +22,7 @@ PAUSE_SECONDS: Final = 1.0
 
 
 class Heartbeat:
-    """Renews the locks of everything that the process holds, and shows that the process lives.
+    """Renews the locks of everything that the process holds, and shows that the process is alive.
 
     What cannot be renewed for a whole lease is given up: another worker may have it by then.
     """

@@ -51,7 +51,7 @@ class Timekeeper:
             self._next = self._check_all()
 
     def watch(self, held: InFlightJob) -> None:
-        """Mind a new deadline."""
+        """Watch a new deadline."""
         if held.deadline is not None and held.deadline < self._next:
             self._wake.set()
 
