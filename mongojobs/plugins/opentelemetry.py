@@ -165,6 +165,5 @@ def _of_queue(job: Job, operation_name: str) -> dict[str, str]:
 def _carrier(job: Job) -> dict[str, str]:
     """Return what the enqueue left in the job, which somebody may have changed since."""
     kept = (job.meta or {}).get(META_KEY)
-    if not isinstance(kept, Mapping):
-        return {}
-    return {str(key): text for key, text in kept.items() if isinstance(text, str)}
+    items = kept.items() if isinstance(kept, Mapping) else ()
+    return {str(key): text for key, text in items if isinstance(text, str)}

@@ -97,13 +97,8 @@ def _distance(expectation: Expectation, job: Job) -> tuple[bool, float, int]:
 
 
 def _like_this(found: list[Job]) -> str:
-    match len(found):
-        case 0:
-            return "no such job is enqueued"
-        case 1:
-            return "1 such job is enqueued"
-        case count:
-            return f"{count} such jobs are enqueued"
+    jobs = "jobs are" if len(found) > 1 else "job is"
+    return f"{len(found) or 'no'} such {jobs} enqueued"
 
 
 def _listed(jobs: list[Job]) -> list[str]:

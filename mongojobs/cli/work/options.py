@@ -121,13 +121,9 @@ class IdentifierType(click.ParamType):  # type: ignore[type-arg]  # older ones t
 
 def identifier_option() -> click.Option:
     """Return the flag that distinguishes several daemons of the same app."""
-    return own_option(
-        *("-i", "--identifier"),
-        text="name of this daemon, if there are several: used in its pid file, its log file and its workers' labels",
-        variable="MONGOJOBS_IDENTIFIER",
-        type=IdentifierType(),
-        metavar="NAME",
-    )
+    text = "name of this daemon, if there are several: used in its pid file, its log file and its workers' labels"
+    variable = "MONGOJOBS_IDENTIFIER"
+    return own_option("-i", "--identifier", text=text, variable=variable, type=IdentifierType(), metavar="NAME")
 
 
 def pidfile_option() -> click.Option:

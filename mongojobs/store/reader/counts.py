@@ -65,10 +65,9 @@ def counts(queries: Queries, job_filter: JobFilter, *, limit: int) -> dict[Shown
 
 def count_late(queries: Queries, max_age: timedelta, *, queues: Sequence[str], limit: int) -> Count:
     """Return how many jobs have been due for more than *max_age* and still wait, up to *limit*."""
-    query: Document = {"state": READY, "run_at": {"$gte": EPOCH, "$lt": queries.clock.now() - max_age}}
-    if queues:
-        query["queue"] = {"$in": list(map(plain_text, queues))}  # in a list a pattern would be one
-    return limited(queries, query, indexes.READY_BY_TIME, limit)
+    late = {"state": READY, "run_at": {"$gte": EPOCH, "$lt": queries.clock.now() - max_age}}
+    among = {"queue": {"$in": list(map(plain_text, queues))}} if queues else {}  # in a list a pattern would be one
+    return limited(queries, late | among, indexes.READY_BY_TIME, limit)
 
 
 def count_stuck(queries: Queries, *, longer_than: timedelta, limit: int) -> int:
