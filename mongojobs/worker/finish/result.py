@@ -24,12 +24,24 @@ from mongojobs.worker.run.inflight_job import InFlightJob
 class Result:
     """How the run of a held job ended, after how many *seconds*, and what has become of writing that."""
 
-    __slots__ = ("_foretold", "_is_told", "_telling", "held", "is_doubtful", "is_settled", "outcome", "seconds")
+    __slots__ = (
+        "_foretold",
+        "_is_told",
+        "_telling",
+        "has_failed",
+        "held",
+        "is_doubtful",
+        "is_settled",
+        "outcome",
+        "seconds",
+    )
 
     def __init__(self, held: InFlightJob, outcome: Ending, seconds: float) -> None:
         self.held = held
         self.outcome = outcome
         self.seconds = held.seconds = seconds
+        self.has_failed = isinstance(outcome, Errored | GivenUp | Crashed)
+        """Whether the run counts as a failure."""
         self.is_doubtful = False
         """Whether an earlier write of it got no answer, so that it may be stored already."""
         self.is_settled = False
@@ -38,11 +50,6 @@ class Result:
         self._is_told = False
         self._foretold: list[Notice] = []
         """What those who listen in order have been told before it is settled."""
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether the run counts as a failure."""
-        return isinstance(self.outcome, Errored | GivenUp | Crashed)
 
     def foretell(self, reporter: Reporter) -> None:
         """Tell those who listen in order, unless all have been told."""
