@@ -146,9 +146,9 @@ def _connections(
     store = open_store(main, link.database, settings, clock)
     try:
         with time_limit(clients.PATIENCE.total_seconds()):
-            clients.check_server(main)
+            topology = clients.check_server(main)
             store.queries.check_access()
-            has_streams = clients.topology(main) in ("replica set", "sharded") and not _options_against_streams(main)
+            has_streams = topology in ("replica set", "sharded") and not _options_against_streams(main)
     except faults.DatabaseError as error:
         raise faults.unavailable(error) from error
     beat_jobs = clients.jobs_collection(beat, settings, link.database)

@@ -202,16 +202,21 @@ def find_server(client: Client, patience: timedelta | None = None) -> None:
         _ = client.is_primary
 
 
-def check_server(client: Client) -> None:
-    """Raise ServerTooOldError unless the server is MongoDB 6.0 or newer. Raises DatabaseError when it is away."""
+def check_server(client: Client) -> Topology:
+    """Say what kind of server answers, as ``topology`` does.
+
+    Raises ServerTooOldError unless it is MongoDB 6.0 or newer, DatabaseError when it is away.
+    """
     if not is_real(client):
-        return
-    wire_version = _hello(client).get("maxWireVersion", 0)
+        return "mock"
+    answer = _hello(client)
+    wire_version = answer.get("maxWireVersion", 0)
     if wire_version < OLDEST_WIRE_VERSION:
         found = _OLDER_RELEASES.get(wire_version, f"an older one (wire version {wire_version})")
         raise ServerTooOldError(
             f"mongojobs needs MongoDB 6.0 or newer, found {found}: upgrade the server, one release after another"
         )
+    return _topology_in(answer)
 
 
 def server_version(client: Client) -> str:
@@ -226,12 +231,7 @@ def topology(client: Client) -> Topology:
 
     Asks the server. Raises DatabaseError.
     """
-    if not is_real(client):
-        return "mock"
-    answer = _hello(client)
-    if answer.get("msg") == "isdbgrid":
-        return "sharded"
-    return "replica set" if "setName" in answer else "standalone"
+    return _topology_in(_hello(client)) if is_real(client) else "mock"
 
 
 def is_real(client: Client) -> bool:
@@ -288,6 +288,13 @@ def _bounded(milliseconds: object) -> timedelta:
     except (ValueError, OverflowError):
         return PATIENCE
     return min(max(wanted, _LEAST_PATIENCE), PATIENCE)
+
+
+def _topology_in(answer: Document) -> Topology:
+    """Return what kind of server gave this *answer* to ``hello``."""
+    if answer.get("msg") == "isdbgrid":
+        return "sharded"
+    return "replica set" if "setName" in answer else "standalone"
 
 
 def _hello(client: Client) -> Document:
