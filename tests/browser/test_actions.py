@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from mongojobs import JobFilter
 from tests.support.command_line import Process
-from tests.support.dashboard import a_failed_job
+from tests.support.dashboard import PAGES, a_failed_job
 from tests.support.dashboard_jobs import refuses, send_receipt, waits_for
 from tests.support.waiting import eventually
 
@@ -283,7 +283,7 @@ class TestTheKeyboard:
 
         expect(page.get_by_label("Conditions")).to_contain_text("name:shop.send")
 
-    @pytest.mark.parametrize("path", ["/", "/failures", "/queues", "/workers", "/performance", "/system"])
+    @pytest.mark.parametrize("path", PAGES)
     def test_reaches_the_search_from_every_page(self, operator, app, path):
         page = operator.open(path)
         page.keyboard.press("/")
@@ -345,7 +345,7 @@ class TestTheKeyboard:
 
         expect(page.locator("tbody")).to_contain_text("by keyboard")
 
-    @pytest.mark.parametrize("path", ["/", "/jobs", "/failures", "/queues", "/workers", "/performance", "/system"])
+    @pytest.mark.parametrize("path", PAGES)
     def test_passes_every_control(self, operator, app, path):
         app.store.insert(a_failed_job())
         send_receipt.delay(1)

@@ -9,11 +9,11 @@ from mongojobs import JobFilter
 from mongojobs.core.stats import STEPS, StatsByJob, begin_of
 from mongojobs.store.workers import RunningJob, WorkerStatus
 from tests.support.browser import tab
-from tests.support.dashboard import a_failed_job, a_running_job
+from tests.support.dashboard import PAGES, a_failed_job, a_running_job
 from tests.support.dashboard_jobs import Club, send_receipt
 from tests.support.jobs import a_job
 
-LOOKS = ["/", "/jobs", "/jobs?state=failed", "/failures", "/queues", "/workers", "/performance", "/system"]
+LOOKS = [*PAGES, "/jobs?state=failed"]
 LOOKED_AT = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark"},

@@ -13,11 +13,14 @@ from werkzeug.test import Client, TestResponse
 from mongojobs import MongoJobs
 from mongojobs.core.job import Job
 from mongojobs.web import User, wsgi_app
+from mongojobs.web.routes import MENU, ROUTES
 from tests.support.jobs import a_job
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 OPERATOR = User("olga", role="operator")
 VIEWER = User("victor")
+PAGES = [rule.rule for endpoint, *_ in MENU.values() for rule in ROUTES.iter_rules(endpoint)]
+"""The addresses of what is in the menu, so that a new page is looked at wherever all are."""
 
 
 class Visitor:

@@ -16,10 +16,10 @@ import mongojobs
 from mongojobs import ConfigurationError, Delayable, enqueue, handle_asynchronously, job
 from mongojobs.core.job_filter import JobFilter
 from mongojobs.web import BasicAuth, User, wsgi_app
-from mongojobs.web.routes import MENU, ROUTES
+from mongojobs.web.routes import ROUTES
 from mongojobs.web.search import term
 from mongojobs.web.serving import Serving
-from tests.support.dashboard import VIEWER, Visitor, a_failed_job, a_running_job
+from tests.support.dashboard import PAGES, VIEWER, Visitor, a_failed_job, a_running_job
 from tests.support.jobs import HANDLER, a_job
 from tests.support.secretive_jobs import CANARY, Login, log_in, open_doors
 from tests.support.working import work_off
@@ -56,8 +56,6 @@ PATHS = [rule.rule.replace("<path:name>", "dashboard.css") for rule in ROUTES.it
 UNREACHABLE = mongojobs.MongoJobs()
 """An app without a database: whoever is refused must not even cause a question to it."""
 CHANGES = [rule.rule for rule in ROUTES.iter_rules() if "POST" in rule.methods]
-PAGES = {endpoints[0] for endpoints in MENU.values()}
-LOOKS = sorted(rule.rule for rule in ROUTES.iter_rules() if rule.endpoint in PAGES)
 FOREIGN = {
     "another site": {"Sec_Fetch_Site": "cross-site"},
     "a neighbour": {"Sec_Fetch_Site": "same-site"},
@@ -269,7 +267,7 @@ class TestARole:
         assert viewer.post(path, form).status_code == 403
         assert app.get(failed.id) is not None
 
-    @pytest.mark.parametrize("path", LOOKS)
+    @pytest.mark.parametrize("path", PAGES)
     def test_of_a_viewer_shows_no_buttons(self, app, viewer, path):
         app.store.insert(a_failed_job())
         app.store.insert(a_job())
@@ -330,7 +328,7 @@ class TestAForm:
 
 
 class TestAnAnswer:
-    @pytest.mark.parametrize("path", [*LOOKS, "/nowhere", "/static/dashboard.js", "/job?id=x"])
+    @pytest.mark.parametrize("path", [*PAGES, "/nowhere", "/static/dashboard.js", "/job?id=x"])
     def test_lets_no_inline_script_and_no_other_site_in(self, operator, path):
         headers = operator.get(path).headers
 
@@ -340,11 +338,11 @@ class TestAnAnswer:
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert not [name for name in dict(headers) if name.startswith("Access-Control")]
 
-    @pytest.mark.parametrize("path", [*LOOKS, "/nowhere"])
+    @pytest.mark.parametrize("path", [*PAGES, "/nowhere"])
     def test_is_kept_in_no_cache(self, operator, path):
         assert operator.get(path).headers["Cache-Control"] == "no-store"
 
-    @pytest.mark.parametrize("path", LOOKS)
+    @pytest.mark.parametrize("path", PAGES)
     def test_names_no_other_host(self, operator, path):
         assert re.findall(r'(?:src|href|action)="(?:https?:)?//', operator.text(path)) == []
 
@@ -387,7 +385,7 @@ class TestAHostileText:
         app.worker_store.collection.insert_one({"_id": text, "running": [run], **worker, **times})
         single = [f"/job?id={one.id}" for one in jobs if one.id != text]
         quoted = [("/jobs", {"q": text}), ("/failures", {"queue": text}), ("/performance", {"name": text})]
-        found = [operator.get(path).text for path in [*LOOKS, *single]]
+        found = [operator.get(path).text for path in [*PAGES, *single]]
         return found + [operator.open(path, query_string=query).text for path, query in quoted]
 
     def test_becomes_no_markup(self, pages):
@@ -416,7 +414,7 @@ class TestASecret:
         def pages():
             ids = [document["_id"] for document in app.store.collection.find({}, {"_id": 1})]
             single = [operator.get(f"/job?id={job_id}").text for job_id in ids]
-            return "\n".join([*single, *(operator.text(path) for path in LOOKS), operator.text("/jobs?state=failed")])
+            return "\n".join([*single, *(operator.text(path) for path in PAGES), operator.text("/jobs?state=failed")])
 
         return pages
 

@@ -9,7 +9,7 @@ import pytest
 from pymongo import MongoClient
 
 from mongojobs import MongoJobs
-from tests.support.dashboard import Visitor, a_failed_job, a_running_job
+from tests.support.dashboard import PAGES, Visitor, a_failed_job, a_running_job
 from tests.support.jobs import a_job
 from tests.support.mongod import with_database
 from tests.support.plans import EXPLAINABLE, Plan, explain
@@ -36,17 +36,8 @@ SEARCHES = (
     "&q=name:job1+queue:bulk",
 )
 PATHS = [
-    *(
-        "/",
-        "/?range=7d",
-        "/jobs/known",
-        "/failures",
-        "/failures?queue=bulk",
-        "/queues",
-        "/workers",
-        "/performance",
-        "/system",
-    ),
+    *PAGES,
+    *("/?range=7d", "/jobs/known", "/failures?queue=bulk"),
     *(f"/jobs?state={state}{search}" for state in STATES for search in SEARCHES),
 ]
 
