@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Callable
 from textwrap import indent
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from mongojobs.core import notices as n
 from mongojobs.core.job import Job, current_job
@@ -214,9 +214,10 @@ _LEVELS: dict[type, int] = {
 }
 """The levels that are not INFO."""
 
-_EVENTS: dict[type, str] = {
+EVENTS: Final[dict[type, str]] = {
     n.WorkerStarted: "worker.started",
     n.WorkerStopping: "worker.stopping",
+    n.WorkerTold: "worker.told",
     n.WorkerStopped: "worker.stopped",
     n.WorkerRecycling: "worker.worn",
     n.ChildReplaced: "child.replaced",
@@ -256,7 +257,7 @@ def _last_word(trace: str) -> str:
 
 
 def _fields(notice: n.Notice) -> dict[str, Any]:
-    fields: dict[str, Any] = {"event": _EVENTS[type(notice)]}
+    fields: dict[str, Any] = {"event": EVENTS[type(notice)]}
     if (worker := getattr(notice, "worker", None)) is not None:
         fields["worker"] = worker
     if (dyno := os.environ.get("DYNO")) is not None:

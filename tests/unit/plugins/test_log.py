@@ -4,6 +4,7 @@ import logging
 import logging.handlers
 import queue
 from datetime import UTC, datetime
+from typing import get_args
 
 import pytest
 from bson import ObjectId
@@ -11,7 +12,7 @@ from bson import ObjectId
 from mongojobs.core import notices as n
 from mongojobs.core.job import running
 from mongojobs.plugins.formats import formatter
-from mongojobs.plugins.log import JobContext, log
+from mongojobs.plugins.log import EVENTS, JobContext, log
 from tests.support.jobs import a_job
 
 JOB = a_job(
@@ -55,6 +56,11 @@ class TestWording:
             (n.BatchDone("w1", 3, 1, 1.5), "INFO", "[Worker(w1)] 3 jobs processed at 2 jobs/s, 1 failed"),
             (n.BatchDone("w1", 1, 0, 0.75), "INFO", "[Worker(w1)] 1 job processed at 1.33 jobs/s, 0 failed"),
             (n.BatchDone("w1", 24_690, 0, 2.0), "INFO", "24,690 jobs processed at 12,345 jobs/s, 0 failed"),
+            (
+                n.WorkerTold("w1", "quiet"),
+                "INFO",
+                "[Worker(w1)] Told to by `mongojobs workers quiet`: reserving no more jobs",
+            ),
             (n.WorkerStopped("w1", 1), "INFO", "[Worker(w1)] Stopped, 1 running job handed back"),
             (n.JobsReserved("w1", 1, 0.00125), "DEBUG", "[Worker(w1)] Reserved 1 job in 1.2 ms"),
             (n.ReserveFailed("w1", "unreachable"), "DEBUG", "[Worker(w1)] Could not reserve: unreachable"),
@@ -109,6 +115,9 @@ class TestWording:
         record = lines.records[-1]
         assert record.levelname == level
         assert line in record.getMessage()
+
+    def test_names_the_event_of_every_notice(self):
+        assert set(EVENTS) == {*get_args(n.Notice)}
 
     def test_never_shows_arguments(self, lines):
         log(n.JobEnqueued(JOB))
