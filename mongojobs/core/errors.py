@@ -1,4 +1,4 @@
-"""Every error of the library, in one tree, and the four signals that job code raises or receives.
+"""Every error of the library, in one tree, and what job code raises or receives beside them.
 
 ::
 
@@ -33,9 +33,9 @@
         `-- DamagedPayloadError       the stored payload is not one of ours
             `-- NewerPayloadError     a newer mongojobs wrote the payload
 
-Beside the tree stand four signals. ``Snooze`` and ``Discard`` are raised *by* job code. ``JobTimeout`` and
-``Interrupted`` are raised *inside* job code, and are no ``Exception``, so that a broad ``except Exception``
-does not swallow them.
+Beside the tree stand the signals, ``Snooze`` and ``Discard``, which are raised *by* job code; and ``JobTimeout`` and
+``Interrupted``, which are raised *inside* it and are no ``Exception``, so that a broad ``except Exception`` does not
+swallow them.
 """
 
 from __future__ import annotations
@@ -245,6 +245,10 @@ class Discard(Exception):  # noqa: N818 - a signal, not an error
     def __init__(self, reason: str = "discarded") -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+SIGNALS: Final = (Snooze, Discard)
+"""What job code raises to say how its run ends. They are no failures: no ``error`` hook hears of them."""
 
 
 class JobTimeout(BaseException):

@@ -24,6 +24,7 @@ from mongojobs import (
 from mongojobs.core.clock import SystemClock
 from mongojobs.testing import mode
 from tests.support.clock import START
+from tests.support.hostile_jobs import RAISED, RaisesASignal
 from tests.support.sample_documents import Band
 from tests.support.sample_jobs import (
     Ceremonious,
@@ -232,6 +233,10 @@ class TestWhatTheStoredJobWouldHaveDone:
         assert recorder.deeds == ["tried"]
         assert (ended.state, ended.snoozes) == ("ready", 1)
         assert ended.run_at >= ended.created_at + timedelta(seconds=60)
+
+    @pytest.mark.parametrize("name", RAISED)
+    def test_no_signal_reaches_the_caller(self, any_inline, name):
+        assert enqueue(RaisesASignal(name)).state != "completed"
 
     def test_it_is_completed(self, any_inline):
         assert remember_one.delay(1).state == "completed"

@@ -20,6 +20,8 @@ ERRORS: dict[str, Any] = {
     "JobTimeout": JobTimeout,
     "Interrupted": Interrupted,
 }
+RAISED: dict[str, Exception] = {"Snooze": Snooze(60), "Discard": Discard("no need")}
+"""A sample of each signal."""
 
 
 begun = threading.Event()
@@ -104,6 +106,20 @@ def snoozes_back_in_time() -> None:
 @job
 def discards_for_a_reason_that_is_no_text() -> None:
     raise Discard(ValueError("half a pair: \ud800"))  # type: ignore[arg-type]  # what it is about
+
+
+@job
+@dataclass
+class RaisesASignal:
+    """Fails only if somebody takes the signal *name* for an error."""
+
+    name: str
+
+    def perform(self) -> None:
+        raise RAISED[self.name]
+
+    def error(self) -> None:
+        raise ValueError(f"{self.name} is no error")
 
 
 @job

@@ -13,6 +13,8 @@ import pytest
 
 import mongojobs
 from mongojobs import MongoJobsError
+from mongojobs.core.errors import SIGNALS
+from tests.support.hostile_jobs import RAISED
 
 SOURCE = Path(mongojobs.__file__)
 
@@ -53,6 +55,13 @@ class TestEachName:
         tree = {cls.__name__ for cls in every_subclass(mongojobs.MongoJobsError)} | {"MongoJobsError"}
 
         assert {name for name in tree if getattr(mongojobs.core.errors, name, None)} <= set(mongojobs.__all__)
+
+    def test_of_an_error_beside_the_tree_is_a_signal_that_the_tests_try(self):
+        errors = {one for one in vars(mongojobs.core.errors).values() if isinstance(one, type)}
+        beside = {cls for cls in errors if issubclass(cls, Exception) and not issubclass(cls, MongoJobsError)}
+
+        assert beside == {*SIGNALS} == {type(signal) for signal in RAISED.values()}
+        assert {cls.__name__ for cls in beside} <= set(mongojobs.__all__)
 
 
 def every_subclass(cls):

@@ -15,7 +15,7 @@ from contextvars import copy_context
 from typing import Any
 
 from mongojobs.core.calling import adopt, is_async, ran
-from mongojobs.core.errors import Discard, Interrupted, Snooze
+from mongojobs.core.errors import SIGNALS, Interrupted
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.payload.calls.handler import Call
@@ -24,7 +24,7 @@ from mongojobs.process.copies import CopiesEndHere
 Await = Callable[[Coroutine[Any, Any, object]], object]
 """How a coroutine is brought to its end."""
 
-_NOT_FAILURES = (Snooze, Discard, Interrupted)
+_NOT_FAILURES = (*SIGNALS, Interrupted)
 
 
 def call_hook(job_object: object | None, name: str, *arguments: object, wait: Await) -> object:
@@ -43,9 +43,9 @@ def call_hook(job_object: object | None, name: str, *arguments: object, wait: Aw
 def invoke(call: Call, job: Job, *, lifecycle: Lifecycle, wait: Await, wait_for_hook: Await | None = None) -> object:
     """Run the hooks and the call as the event ``invoke_job``, and return what that gives; raises what they raise.
 
-    ``after`` runs in every case. What ``error`` or ``after`` raise replaces the exception of the job. A ``Snooze``, a
-    ``Discard`` and an interruption are no errors, so that ``error`` is not called for them. Raises NotRunError where
-    the code of the job did not run.
+    ``after`` runs in every case. What ``error`` or ``after`` raise replaces the exception of the job. Signals and an
+    interruption are no errors, so that ``error`` is not called for them. Raises NotRunError where the code of the job
+    did not run.
     """
     return lifecycle.run_surely("invoke_job", job, body=lambda: _with_hooks(call, job, wait, wait_for_hook or wait))
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from mongojobs.core.calling import isolated
-from mongojobs.core.errors import Discard, Interrupted, JobTimeout, MongoJobsError, Snooze
+from mongojobs.core.errors import SIGNALS, Interrupted, JobTimeout, MongoJobsError
 from mongojobs.core.job import Job, running
 from mongojobs.core.notices import JobStarted
 from mongojobs.core.transitions import HandedBack, Outcome, Succeeded
@@ -99,7 +99,7 @@ class Run:
             self.limit()
             held.interruption.run(self._invoke)
         except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome, never the worker's end
-            if held.interruption.raised is Interrupted and not isinstance(error, Snooze | Discard):
+            if held.interruption.raised is Interrupted and not isinstance(error, SIGNALS):
                 return HandedBack()
             if isinstance(error, JobTimeout) and held.interruption.raised is JobTimeout:
                 return self.judgement.of_time_out(error)

@@ -91,6 +91,12 @@ class TestAnOutcome:
         assert isinstance(outcome, Errored)
         assert name in outcome.error.error
 
+    @pytest.mark.parametrize("name", hostile_jobs.RAISED)
+    def test_is_no_failure_when_the_job_raises_a_signal(self, runner, name):
+        outcome = runner.run(held_object(hostile_jobs.RaisesASignal(name)))
+
+        assert not isinstance(outcome, Errored | GivenUp)
+
     def test_is_a_failure_for_an_exception_that_cannot_say_what_it_is(self, runner):
         outcome = runner.run(held_call(hostile_jobs.raises_what_cannot_speak))
 
