@@ -1,6 +1,7 @@
 """Results on their way to the store: written together, repeated until stored, dropped when the job is not ours."""
 
 import threading
+from typing import get_args
 
 import pytest
 
@@ -15,6 +16,7 @@ from mongojobs.core.notices import (
     JobCrashed,
     JobFailed,
     JobLost,
+    RunEnded,
 )
 from mongojobs.core.transitions import Crashed, Deferred, Discarded, Errored, GivenUp, Snoozed, Succeeded
 from mongojobs.worker import outage as outage_module
@@ -142,6 +144,7 @@ class TestAGroup:
         finisher.flush()
 
         assert {notice.job.id for notice in told.notices} == {result.held.job.id}
+        assert {*map(type, told.notices)} <= {*get_args(RunEnded)}
 
     def test_writes_all_that_did_not_succeed_in_one_go(self, finisher, in_flight, store, told):
         ends = (FAILED, Snoozed(seconds(1)), Discarded("why"), DESTROYED, CRASHED)
