@@ -1,10 +1,13 @@
 """The pages for maintainers name what is there: files, packages, and all numbers that tests cite."""
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
+from mongojobs.core import transitions
+from mongojobs.core.actions import ACTIONS
 from tests.behaviours.test_every_number_is_covered import EXPECTED, WITHOUT_COUNTERPART
 from tests.support.command_line import ROOT
 
@@ -14,6 +17,7 @@ PACKAGE = ROOT / "mongojobs"
 ROOMS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 A_PATH = re.compile(rf"(?<![\w/])(?:mongojobs/)?((?:{'|'.join(ROOMS)})/[\w/.]*\w)")
 A_TEST = re.compile(r"`(tests/[\w/.]+)")
+TRANSITIONS = re.findall(r"``(\w+)``$", inspect.getdoc(transitions) or "", re.MULTILINE)
 CITED = re.compile(r"\b[IR]\d+\b")
 
 
@@ -43,6 +47,10 @@ class TestTheMap:
         picture = MAP.split("```")[1]
 
         assert re.search(rf"\b{room}\b", picture)
+
+    @pytest.mark.parametrize("name", [*TRANSITIONS, *sorted({*ACTIONS} - {"delete"})])
+    def test_draws_every_step_in_the_life_of_a_job(self, name):
+        assert re.search(rf"^    \S+ --> .*\b{name}\b", MAP, re.MULTILINE)
 
     def test_explains_every_number_of_a_behaviour(self):
         explained = set(re.findall(r"^\| ([SX]\d+)", MAP, re.MULTILINE))

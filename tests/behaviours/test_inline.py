@@ -24,6 +24,7 @@ from mongojobs import (
 from mongojobs.core.clock import SystemClock
 from mongojobs.testing import mode
 from tests.support.clock import START
+from tests.support.command_line import ROOT
 from tests.support.hostile_jobs import RAISED, RaisesASignal
 from tests.support.sample_documents import Band
 from tests.support.sample_jobs import (
@@ -237,6 +238,10 @@ class TestWhatTheStoredJobWouldHaveDone:
     @pytest.mark.parametrize("name", RAISED)
     def test_no_signal_reaches_the_caller(self, any_inline, name):
         assert enqueue(RaisesASignal(name)).state != "completed"
+
+    @pytest.mark.parametrize("name", RAISED)
+    def test_of_each_signal_is_told_in_the_docs(self, name):
+        assert f"\n| raises `{name}`" in (ROOT / "docs" / "inline.md").read_text(encoding="utf-8")
 
     def test_it_is_completed(self, any_inline):
         assert remember_one.delay(1).state == "completed"
