@@ -410,13 +410,13 @@ class TestAdopt:
 
     def test_leaves_out_what_was_taken_back_meanwhile(self, server_store, clock, monkeypatch):
         held = reserved(server_store, a_job())
-        renew = server_store._holding.renew
+        renew = server_store.holding.renew
 
         def overtaken(jobs, *, lease):
             server_store.collection.update_one({"_id": held.id}, {"$set": {"lock_token": "another"}})
             return renew(jobs, lease=lease)
 
-        monkeypatch.setattr(server_store._holding, "renew", overtaken)
+        monkeypatch.setattr(server_store.holding, "renew", overtaken)
 
         assert server_store.adopt(held.lock_token, lease=MINUTE) == []
 
