@@ -218,7 +218,7 @@ class TestTransaction:
         with (
             MongoClient(mongo_uri) as other,
             other.start_session() as session,
-            pytest.raises(OptionError, match="another client"),
+            pytest.raises(OptionError, match="a different client"),
         ):
             server_store.insert(a_job(), session=session)
 
@@ -228,7 +228,7 @@ class TestTransaction:
             MongoClient(mongo_uri) as other,
             other.start_session() as session,
             session.bind(),
-            pytest.raises(OptionError, match="another client"),
+            pytest.raises(OptionError, match="a different client"),
         ):
             server_store.insert(a_job())
 

@@ -131,7 +131,7 @@ class TestRetry:
 
     @pytest.mark.parametrize(
         ("state", "remedy"),
-        [("ready", "when it is due"), ("running", "wait until it ends"), ("completed", "enqueue it again")],
+        [("ready", "once it is due"), ("running", "wait until it ends"), ("completed", "enqueue it again")],
     )
     def test_of_another_job_is_refused_with_the_state_and_what_to_do(self, store, state, remedy):
         job = a_job(state=state)
