@@ -68,7 +68,7 @@ class TestASession:
         assert app.get("a").handler["args"] == ["first"]
 
     def test_of_another_client_is_refused(self, app, client):
-        with client.start_session() as foreign, pytest.raises(OptionError, match="belongs to another client"):
+        with client.start_session() as foreign, pytest.raises(OptionError, match="belongs to a different client"):
             remember_one.options(session=foreign).delay(1)
 
     def test_must_be_one(self, app):
@@ -106,6 +106,6 @@ class TestABoundSession:
         with (
             client.start_session() as foreign,
             foreign.bind(end_session=False),
-            pytest.raises(OptionError, match="belongs to another client"),
+            pytest.raises(OptionError, match="belongs to a different client"),
         ):
             remember_one.delay(1)
