@@ -5,10 +5,54 @@ import pytest
 from bson import ObjectId
 
 from mongojobs.core.errors import OptionError
-from mongojobs.enqueuing.options import NO_OPTIONS, EnqueueOptions, Options
+from mongojobs.enqueuing.options import NO_OPTIONS, OPTIONS, EnqueueOptions, Options
 
 MOMENT = datetime(2030, 1, 1, tzinfo=UTC)
 YEARS = 366 * 86400
+BAD_VALUES = [
+    ("queue", "", "queue must be a printable text of 1 to 256 characters, got ''"),
+    ("queue", 5, "queue must be a printable text of 1 to 256 characters, got 5"),
+    ("queue", "a\nb", "queue must be a printable text"),
+    ("queue", "x" * 257, "queue must be a printable text"),
+    ("queue", "a,b", "queue must not begin with \\$, contain a comma, or begin or end with a space"),
+    ("queue", "$where", "queue must not begin with"),
+    ("queue", " mail", "queue must not begin with"),
+    ("priority", "5", "priority must be a whole number between -2147483648 and 2147483647, got '5'"),
+    ("priority", 1.0, "priority must be a whole number"),
+    ("priority", True, "priority must be a whole number"),
+    ("priority", 2**31, "priority must be a whole number"),
+    ("priority", -(2**31) - 1, "priority must be a whole number"),
+    ("run_at", "tomorrow", "run_at must be a datetime with a time zone, got 'tomorrow'"),
+    ("run_at", MOMENT.date(), "run_at must be a datetime with a time zone"),
+    ("run_at", datetime(2030, 1, 1), "run_at must have a time zone, as datetime.now\\(UTC\\) has, got"),  # noqa: DTZ001 - what it is about
+    ("run_in", -1, "run_in must be 0 or more, got -1"),
+    ("run_in", timedelta(days=-1), "run_in must be 0 or more"),
+    ("run_in", 101 * YEARS, "run_in must be a duration of at most 100 years"),
+    ("run_in", 1e300, "run_in must be a duration of at most 100 years"),
+    ("run_in", math.nan, "run_in must be a duration of at most 100 years, got nan"),
+    ("run_in", math.inf, "run_in must be a duration of at most 100 years, got inf"),
+    ("max_run_time", math.inf, "max_run_time must be a duration of at most 100 years, got inf"),
+    ("max_run_time", math.nan, "max_run_time must be a duration of at most 100 years, got nan"),
+    ("max_run_time", "999999999999d", "max_run_time must be a duration of at most 100 years"),
+    ("run_in", "-60", "run_in must be a duration such as 90, 90s, 15m, 2h or 7d"),
+    ("run_in", True, "run_in must be a duration such as 90, 90s, 15m, 2h or 7d"),
+    ("max_attempts", 0, "max_attempts must be a whole number of 1 or more, got 0"),
+    ("max_attempts", True, "max_attempts must be a whole number of 1 or more"),
+    ("max_attempts", 2.0, "max_attempts must be a whole number of 1 or more"),
+    ("max_run_time", 0, "max_run_time must be more than 0, got 0"),
+    ("max_run_time", -1, "max_run_time must be more than 0"),
+    ("max_run_time", "soon", "max_run_time must be a duration such as 90, 90s, 15m, 2h or 7d"),
+    ("tags", "a", "tags must be a list of texts, got 'a'"),
+    ("tags", {"a"}, "tags must be a list of texts"),
+    ("tags", [1], "tags must be texts of 1 to 256 characters"),
+    ("tags", [""], "tags must be texts of 1 to 256 characters"),
+    ("meta", [("a", 1)], "meta must be a dict"),
+    ("session", object(), "session must be a PyMongo ClientSession"),
+    ("job_id", 1.5, "job_id must be an ObjectId, a 64-bit int or a printable text of 1 to 256 characters"),
+    ("job_id", "", "job_id must be an ObjectId"),
+    ("job_id", True, "job_id must be an ObjectId"),
+    ("job_id", 2**63, "job_id must be an ObjectId"),
+]
 
 
 class TestAnUnknownOption:
@@ -23,53 +67,7 @@ class TestAnUnknownOption:
 
 
 class TestABadValue:
-    @pytest.mark.parametrize(
-        ("option", "value", "message"),
-        [
-            ("queue", "", "queue must be a printable text of 1 to 256 characters, got ''"),
-            ("queue", 5, "queue must be a printable text of 1 to 256 characters, got 5"),
-            ("queue", "a\nb", "queue must be a printable text"),
-            ("queue", "x" * 257, "queue must be a printable text"),
-            ("queue", "a,b", "queue must not begin with \\$, contain a comma, or begin or end with a space"),
-            ("queue", "$where", "queue must not begin with"),
-            ("queue", " mail", "queue must not begin with"),
-            ("priority", "5", "priority must be a whole number between -2147483648 and 2147483647, got '5'"),
-            ("priority", 1.0, "priority must be a whole number"),
-            ("priority", True, "priority must be a whole number"),
-            ("priority", 2**31, "priority must be a whole number"),
-            ("priority", -(2**31) - 1, "priority must be a whole number"),
-            ("run_at", "tomorrow", "run_at must be a datetime with a time zone, got 'tomorrow'"),
-            ("run_at", MOMENT.date(), "run_at must be a datetime with a time zone"),
-            ("run_at", datetime(2030, 1, 1), "run_at must have a time zone, as datetime.now\\(UTC\\) has, got"),  # noqa: DTZ001 - what it is about
-            ("run_in", -1, "run_in must be 0 or more, got -1"),
-            ("run_in", timedelta(days=-1), "run_in must be 0 or more"),
-            ("run_in", 101 * YEARS, "run_in must be a duration of at most 100 years"),
-            ("run_in", 1e300, "run_in must be a duration of at most 100 years"),
-            ("run_in", math.nan, "run_in must be a duration of at most 100 years, got nan"),
-            ("run_in", math.inf, "run_in must be a duration of at most 100 years, got inf"),
-            ("max_run_time", math.inf, "max_run_time must be a duration of at most 100 years, got inf"),
-            ("max_run_time", math.nan, "max_run_time must be a duration of at most 100 years, got nan"),
-            ("max_run_time", "999999999999d", "max_run_time must be a duration of at most 100 years"),
-            ("run_in", "-60", "run_in must be a duration such as 90, 90s, 15m, 2h or 7d"),
-            ("run_in", True, "run_in must be a duration such as 90, 90s, 15m, 2h or 7d"),
-            ("max_attempts", 0, "max_attempts must be a whole number of 1 or more, got 0"),
-            ("max_attempts", True, "max_attempts must be a whole number of 1 or more"),
-            ("max_attempts", 2.0, "max_attempts must be a whole number of 1 or more"),
-            ("max_run_time", 0, "max_run_time must be more than 0, got 0"),
-            ("max_run_time", -1, "max_run_time must be more than 0"),
-            ("max_run_time", "soon", "max_run_time must be a duration such as 90, 90s, 15m, 2h or 7d"),
-            ("tags", "a", "tags must be a list of texts, got 'a'"),
-            ("tags", {"a"}, "tags must be a list of texts"),
-            ("tags", [1], "tags must be texts of 1 to 256 characters"),
-            ("tags", [""], "tags must be texts of 1 to 256 characters"),
-            ("meta", [("a", 1)], "meta must be a dict"),
-            ("session", object(), "session must be a PyMongo ClientSession"),
-            ("job_id", 1.5, "job_id must be an ObjectId, a 64-bit int or a printable text of 1 to 256 characters"),
-            ("job_id", "", "job_id must be an ObjectId"),
-            ("job_id", True, "job_id must be an ObjectId"),
-            ("job_id", 2**63, "job_id must be an ObjectId"),
-        ],
-    )
+    @pytest.mark.parametrize(("option", "value", "message"), BAD_VALUES)
     def test_is_refused_with_what_is_allowed(self, option, value, message):
         with pytest.raises(OptionError, match=message):
             Options.of({option: value})
@@ -140,3 +138,8 @@ class TestChanges:
 
 def test_the_type_for_the_checker_has_the_same_options():
     assert set(EnqueueOptions.__annotations__) == set(Options.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("option", list(OPTIONS))
+def test_every_option_refuses_something(option):
+    assert option in {name for name, _, _ in BAD_VALUES}
