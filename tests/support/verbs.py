@@ -1,11 +1,11 @@
 """What people do with jobs, as tests do it."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
-from mongojobs.core.actions import ACTIONS, Action
+from mongojobs.core.actions import ACTIONS, Action, Verb
 
-VERBS = list(ACTIONS.values())
+VERBS = [ACTIONS[verb] for verb in get_args(Verb)]
 STARTS = [(action, state) for action in VERBS for state in action.starts_from]
 STORED_STARTS = [(action, state) for action in VERBS for state in sorted(action.stored_states)]
 
