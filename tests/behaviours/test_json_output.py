@@ -15,6 +15,29 @@ from tests.support.waiting import eventually
 from tests.support.working import work_off, working
 
 SCHEMAS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "tests" / "schemas").iterdir()}
+SAMPLES = [
+    ("jobs", "list"),
+    ("jobs", "list", "--state", "failed", "--limit", "1"),
+    ("jobs", "show", "ID"),
+    ("jobs", "why", "ID"),
+    ("jobs", "declared"),
+    ("queues", "list"),
+    ("latency",),
+    ("latency", "mail"),
+    ("workers", "list"),
+    ("workers", "show", "ada"),
+    ("explain",),
+    ("enqueue", "tests.support.sample_app.append", "--args", '["x", "y"]', "--in", "60"),
+    ("top", "--once"),
+    ("status",),
+    ("check",),
+    ("config",),
+    ("version",),
+    ("create-indexes",),
+    ("daemon", "status", "--pid-dir", "FOLDER"),
+    ("doctor",),
+    ("health", "--heartbeat-file", "FILE"),
+]
 
 
 @pytest.fixture
@@ -44,40 +67,17 @@ def printed(*arguments):
     return ended.exit_code, json.loads(ended.output)
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("jobs", "list"),
-        ("jobs", "list", "--state", "failed", "--limit", "1"),
-        ("jobs", "show", "ID"),
-        ("jobs", "why", "ID"),
-        ("jobs", "declared"),
-        ("queues", "list"),
-        ("latency",),
-        ("latency", "mail"),
-        ("workers", "list"),
-        ("workers", "show", "ada"),
-        ("explain",),
-        ("enqueue", "tests.support.sample_app.append", "--args", '["x", "y"]', "--in", "60"),
-        ("top", "--once"),
-        ("status",),
-        ("check",),
-        ("config",),
-        ("version",),
-        ("create-indexes",),
-        ("daemon", "status", "--pid-dir", "FOLDER"),
-        ("doctor",),
-        ("health", "--heartbeat-file", "FILE"),
-    ],
-    ids=" ".join,
-)
+def schema_of(command):
+    return "-".join(word for word in command[:2] if word in {*COMMANDS, "list", "show", "why", "declared"})
+
+
+@pytest.mark.parametrize("command", SAMPLES, ids=" ".join)
 def test_follows_its_schema(filled, command, tmp_path):
     given = {"ID": filled, "FOLDER": str(tmp_path), "FILE": str(tmp_path / "none")}
 
     status, document = printed(*(given.get(word, word) for word in command), "--json")
 
-    words = [word for word in command[:2] if word in {*COMMANDS, "list", "show", "why", "declared"}]
-    jsonschema.validate(document, SCHEMAS["-".join(words)])
+    jsonschema.validate(document, SCHEMAS[schema_of(command)])
     assert status in (0, 1, 3)
 
 
@@ -94,6 +94,10 @@ def test_of_every_command_has_a_schema():
                 with_json.add(path)
 
     assert with_json - {"queues-latency"} == set(SCHEMAS)
+
+
+def test_is_tried_with_every_schema():
+    assert {schema_of(command) for command in SAMPLES} == set(SCHEMAS)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
