@@ -13,10 +13,10 @@ from tests.support.sample_jobs import (
     AlwaysFailsAndFailsToTell,
     AlwaysFailsAndTells,
     Ceremonious,
-    DoctorContext,
     Laconic,
     Meddler,
     NoLuckError,
+    Patient,
     Restless,
     Snoozer,
     Wayward,
@@ -187,7 +187,7 @@ class TestTheFailureHook:
         assert recorder.deeds == ["tried", "failure"]
 
     def test_is_awaited(self, app, recorder):
-        enqueue(DoctorContext(), max_attempts=1)
+        enqueue(Patient(), max_attempts=1)
 
         assert work_off() == (0, 1)
 
@@ -296,11 +296,11 @@ class TestTheEnqueueHook:
         assert app.reader.find() == []
 
     def test_is_awaited(self, app):
-        assert enqueue(DoctorContext()).queue == "awaited"
+        assert enqueue(Patient()).queue == "awaited"
 
     def test_is_awaited_beside_a_loop_that_turns(self, app):
         async def enqueue_it():
-            return enqueue(DoctorContext())
+            return enqueue(Patient())
 
         assert asyncio.run(enqueue_it()).queue == "awaited"
 

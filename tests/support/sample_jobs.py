@@ -427,7 +427,7 @@ class Meddler:
 
 @job
 @dataclass
-class DoctorContext:
+class Patient:
     """Has hooks that are coroutines."""
 
     async def enqueue(self, job: Job) -> Job:

@@ -48,8 +48,8 @@ def some_held(count: int, **changes: Any) -> list[InFlightJob]:
     return [a_held(**changes) for _ in range(count)]
 
 
-def holdings_of(*held: InFlightJob, threads: int = 1, async_concurrency: int = 10) -> InFlight:
-    """Return holdings in which *held* wait."""
+def in_flight_of(*held: InFlightJob, threads: int = 1, async_concurrency: int = 10) -> InFlight:
+    """Return what is in flight where *held* wait."""
     in_flight = InFlight(threads=threads, async_concurrency=async_concurrency)
     in_flight.add(held)
     return in_flight

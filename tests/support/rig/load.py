@@ -52,7 +52,7 @@ class Register:
             self.enqueued[str(job_id)] = enqueued
 
 
-class CpuLoad:
+class Load:
     """Threads that enqueue, one job after the other, while the block lasts."""
 
     def __init__(self, register: Register, *calls: Enqueue, threads: int = 2, pause_seconds: float = 0.01) -> None:

@@ -16,7 +16,7 @@ from tests.support.command_line import Process
 from tests.support.mongod import with_database
 from tests.support.rig.checker import Departure, Disturbance, Evidence, Harm, Limits, Verdict, judge
 from tests.support.rig.ledger import Ledger
-from tests.support.rig.load import CpuLoad, Enqueue, Register
+from tests.support.rig.load import Enqueue, Load, Register
 from tests.support.rig.proxy import Proxy
 from tests.support.waiting import eventually
 
@@ -85,9 +85,9 @@ class Rig:
         """Return the URI of the jobs by way of *proxy*."""
         return with_database(f"mongodb://{proxy.address}/?directConnection=true", self.app.link.database)
 
-    def load(self, *calls: Enqueue, threads: int = 2, pause_seconds: float = 0.01) -> CpuLoad:
+    def load(self, *calls: Enqueue, threads: int = 2, pause_seconds: float = 0.01) -> Load:
         """Return a load for a ``with`` block: enqueuers which call *calls* in turn."""
-        return CpuLoad(self.register, *calls, threads=threads, pause_seconds=pause_seconds)
+        return Load(self.register, *calls, threads=threads, pause_seconds=pause_seconds)
 
     def kill(self, worker: Process) -> None:
         """End all processes of *worker* as a power cut would."""

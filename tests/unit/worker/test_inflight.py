@@ -5,10 +5,10 @@ import threading
 import pytest
 
 from mongojobs.process.cpu_load import STRETCH_SECONDS, CpuLoad
-from mongojobs.worker import inflight as holdings_module
+from mongojobs.worker import inflight as inflight_module
 from mongojobs.worker.inflight import InFlight
 from tests.support.waiting import eventually
-from tests.support.worker_parts import a_held, holdings_of, some_held
+from tests.support.worker_parts import a_held, in_flight_of, some_held
 
 
 def taken(in_flight, *, is_async=False):
@@ -21,13 +21,13 @@ def taken(in_flight, *, is_async=False):
 class TestTakingAJob:
     def test_goes_by_the_order_in_which_they_came(self):
         first, second = some_held(2)
-        in_flight = holdings_of(first, second)
+        in_flight = in_flight_of(first, second)
 
         assert [taken(in_flight), taken(in_flight)] == [first, second]
 
     def test_waits_for_one_of_its_kind(self):
         awaited = a_held(is_async=True)
-        in_flight = holdings_of(a_held())
+        in_flight = in_flight_of(a_held())
         found = []
         taker = threading.Thread(target=lambda: found.append(in_flight.take(is_async=True)))
         taker.start()
@@ -39,7 +39,7 @@ class TestTakingAJob:
 
     def test_marks_it_as_running(self):
         held = a_held()
-        in_flight = holdings_of(held)
+        in_flight = in_flight_of(held)
 
         taken(in_flight)
 
@@ -48,13 +48,13 @@ class TestTakingAJob:
 
     def test_passes_over_one_whose_lock_ran_out_while_it_waited(self):
         late, good = a_held(expires_in=-1), a_held()
-        in_flight = holdings_of(late, good)
+        in_flight = in_flight_of(late, good)
 
         assert taken(in_flight) is good
         assert in_flight.all() == [good]
 
     def test_gives_none_once_closed_even_while_some_wait(self):
-        in_flight = holdings_of(a_held())
+        in_flight = in_flight_of(a_held())
 
         in_flight.close()
 
@@ -73,7 +73,7 @@ class TestTakingAJob:
 
     def test_hands_each_job_to_one_of_many_threads(self):
         held = some_held(2000)
-        in_flight = holdings_of(*held, threads=8)
+        in_flight = in_flight_of(*held, threads=8)
         found = []
 
         def take_all():
@@ -99,7 +99,7 @@ class TestASlotBesideAnother:
 
         def beside(*, load_is_high):
             monkeypatch.setattr(CpuLoad, "has_use_for", lambda *_: not load_is_high)
-            in_flight, found = holdings_of(*some_held(2), threads=2), []
+            in_flight, found = in_flight_of(*some_held(2), threads=2), []
             first = taken(in_flight)
             slot = threading.Thread(target=lambda: found.append(in_flight.take(is_async=False)), daemon=True)
             slot.start()
@@ -125,8 +125,8 @@ class TestASlotBesideAnother:
 
     def test_leaves_short_ones_to_the_other_where_the_interpreter_is_busy(self, monkeypatch):
         monkeypatch.setattr(CpuLoad, "has_use_for", lambda *_: False)
-        monkeypatch.setattr(holdings_module, "STRETCH_SECONDS", 3600)
-        in_flight, by_the_other = holdings_of(*some_held(500), threads=2), []
+        monkeypatch.setattr(inflight_module, "STRETCH_SECONDS", 3600)
+        in_flight, by_the_other = in_flight_of(*some_held(500), threads=2), []
         held = taken(in_flight)
 
         def work_too():
@@ -146,7 +146,7 @@ class TestASlotBesideAnother:
 
     def test_is_joined_by_all_others_when_jobs_wait_for_something_else(self, monkeypatch):
         monkeypatch.setattr(CpuLoad, "has_use_for", lambda *_: True)
-        in_flight, everybody = holdings_of(threads=4), threading.Barrier(5)
+        in_flight, everybody = in_flight_of(threads=4), threading.Barrier(5)
 
         def work_together():
             in_flight.take(is_async=False)
@@ -161,7 +161,7 @@ class TestASlotBesideAnother:
 
 class TestAJobThatEnded:
     def test_is_held_until_its_result_is_written(self):
-        in_flight = holdings_of(a_held())
+        in_flight = in_flight_of(a_held())
         held = taken(in_flight)
 
         in_flight.ended(held)
@@ -172,7 +172,7 @@ class TestAJobThatEnded:
         assert in_flight.is_empty()
 
     def test_is_held_until_it_is_released_if_it_was_interrupted(self):
-        in_flight = holdings_of(a_held())
+        in_flight = in_flight_of(a_held())
         held = taken(in_flight)
 
         in_flight.ended(held, interrupted=True)
@@ -183,7 +183,7 @@ class TestAJobThatEnded:
         assert in_flight.is_empty()
 
     def test_is_held_no_more_if_it_was_lost_meanwhile(self):
-        in_flight = holdings_of(a_held())
+        in_flight = in_flight_of(a_held())
         held = taken(in_flight)
 
         in_flight.lose(held)
@@ -192,7 +192,7 @@ class TestAJobThatEnded:
         assert in_flight.is_empty()
 
     def test_makes_room(self):
-        in_flight = holdings_of(a_held(), threads=2)
+        in_flight = in_flight_of(a_held(), threads=2)
         held = taken(in_flight)
         before = in_flight.room(is_async=False)
 
@@ -204,7 +204,7 @@ class TestAJobThatEnded:
 class TestALostJob:
     def test_knows_it_while_it_runs(self):
         held = a_held()
-        in_flight = holdings_of(held)
+        in_flight = in_flight_of(held)
         taken(in_flight)
 
         assert in_flight.lose(held)
@@ -217,7 +217,7 @@ class TestALostJob:
 
     def test_does_not_begin(self):
         held = a_held()
-        in_flight = holdings_of(held)
+        in_flight = in_flight_of(held)
 
         in_flight.lose(held)
 
@@ -225,14 +225,14 @@ class TestALostJob:
 
     def test_is_told_once(self):
         held = a_held()
-        in_flight = holdings_of(held)
+        in_flight = in_flight_of(held)
 
         assert [in_flight.lose(held), in_flight.lose(held)] == [True, False]
 
     def test_is_not_mixed_up_with_a_later_reserve_of_the_same_job(self):
         old = a_held()
         new = a_held(id=old.job.id)
-        in_flight = holdings_of(old, new, threads=2)
+        in_flight = in_flight_of(old, new, threads=2)
         taken(in_flight)
         taken(in_flight)
 
@@ -245,7 +245,7 @@ class TestALostJob:
 class TestJobsOnTheirWayBack:
     def test_are_renewed_until_they_are_released(self):
         held = a_held()
-        in_flight = holdings_of(held)
+        in_flight = in_flight_of(held)
 
         in_flight.return_waiting()
         before = in_flight.all()
@@ -255,7 +255,7 @@ class TestJobsOnTheirWayBack:
         assert in_flight.is_empty()
 
     def test_do_not_begin_any_more(self):
-        in_flight = holdings_of(a_held(), a_held(is_async=True))
+        in_flight = in_flight_of(a_held(), a_held(is_async=True))
 
         in_flight.return_waiting()
 
@@ -264,7 +264,7 @@ class TestJobsOnTheirWayBack:
 
     def test_are_the_last_ones_of_those_that_wait(self):
         first, second, third = some_held(3)
-        in_flight = holdings_of(first, second, third)
+        in_flight = in_flight_of(first, second, third)
 
         in_flight.return_some(2, is_async=False)
 
@@ -273,7 +273,7 @@ class TestJobsOnTheirWayBack:
 
     def test_are_forgotten_when_they_are_lost(self):
         held = a_held()
-        in_flight = holdings_of(held)
+        in_flight = in_flight_of(held)
         in_flight.return_waiting()
 
         in_flight.lose(held)
@@ -283,7 +283,7 @@ class TestJobsOnTheirWayBack:
 
 class TestStalledJobs:
     def test_go_back_when_their_slots_have_been_busy_for_so_long(self):
-        in_flight = holdings_of(*some_held(3))
+        in_flight = in_flight_of(*some_held(3))
         taken(in_flight)
 
         in_flight.return_stalled(0)
@@ -291,7 +291,7 @@ class TestStalledJobs:
         assert len(in_flight.returning()) == 2
 
     def test_stay_when_one_has_just_begun(self):
-        in_flight = holdings_of(*some_held(3))
+        in_flight = in_flight_of(*some_held(3))
         taken(in_flight)
 
         in_flight.return_stalled(60)
@@ -309,7 +309,7 @@ class TestStalledJobs:
 
     def test_are_those_of_one_kind_whatever_the_other_does(self):
         stalled = a_held()
-        in_flight = holdings_of(a_held(), stalled, a_held(is_async=True))
+        in_flight = in_flight_of(a_held(), stalled, a_held(is_async=True))
         taken(in_flight)
         in_flight._last_start[False] = in_flight._waiting_since[False] = 0.0
         taken(in_flight, is_async=True)

@@ -2,29 +2,22 @@
 
 import pytest
 
-from mongojobs.worker import inflight as holdings_module
+from mongojobs.worker import inflight as inflight_module
 from mongojobs.worker.inflight import InFlight
-from mongojobs.worker.reserving import suspects as solitude_module
+from mongojobs.worker.reserving import suspects as suspects_module
 from mongojobs.worker.reserving.suspects import SuspectIsolation
+from tests.support.clock import HeldSeconds
 from tests.support.worker_parts import a_held
 
 LEASE = 60
 
 
-class Time:
-    def __init__(self):
-        self.now = 1000.0
-
-    def monotonic_seconds(self):
-        return self.now
-
-
 @pytest.fixture
 def time(monkeypatch):
     """The one clock of both: by the machine's, a run may have begun long before the time that is held here."""
-    time = Time()
-    monkeypatch.setattr(solitude_module, "monotonic_seconds", time.monotonic_seconds)
-    monkeypatch.setattr(holdings_module, "monotonic_seconds", time.monotonic_seconds)
+    time = HeldSeconds()
+    monkeypatch.setattr(suspects_module, "monotonic_seconds", time.monotonic_seconds)
+    monkeypatch.setattr(inflight_module, "monotonic_seconds", time.monotonic_seconds)
     return time
 
 

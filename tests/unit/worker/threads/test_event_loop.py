@@ -6,7 +6,7 @@ from mongojobs.core.lifecycle import Reporter
 from mongojobs.worker.threads.background import join_all
 from mongojobs.worker.threads.event_loop import EventLoop, LoopWatch
 from tests.support.waiting import eventually
-from tests.support.worker_parts import HitWhileCleared, Told, a_held, holdings_of
+from tests.support.worker_parts import HitWhileCleared, Told, a_held, in_flight_of
 
 
 class TestTheWatchOfTheLoop:
@@ -17,7 +17,7 @@ class TestTheWatchOfTheLoop:
         event_loop.close(5)
 
     def test_goes_on_for_a_job_that_comes_just_as_it_ends(self, event_loop):
-        in_flight = holdings_of(a_held(is_async=True))
+        in_flight = in_flight_of(a_held(is_async=True))
         watch = LoopWatch(event_loop, in_flight, Reporter(Told(), "worker"))
         held = in_flight.take(is_async=True)
 

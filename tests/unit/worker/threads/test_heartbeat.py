@@ -13,7 +13,7 @@ from mongojobs.worker.outage import Outage
 from mongojobs.worker.threads import heartbeat as heartbeat_module
 from mongojobs.worker.threads.heartbeat import Heartbeat
 from tests.support.waiting import eventually
-from tests.support.worker_parts import AWAY, FakeStore, HitWhileCleared, Told, a_held, holdings_of
+from tests.support.worker_parts import AWAY, FakeStore, HitWhileCleared, Told, a_held, in_flight_of
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def told():
 
 @pytest.fixture
 def beating(store, told, monkeypatch):
-    """Begins to mind holdings in a thread."""
+    """Begins to mind what is in flight in a thread."""
     monkeypatch.setattr(outage_module, "FIRST_DELAY_SECONDS", 0.001)
     monkeypatch.setattr(outage_module, "LONGEST_DELAY_SECONDS", 0.002)
     monkeypatch.setattr(heartbeat_module, "PAUSE_SECONDS", 0.01)
@@ -55,7 +55,7 @@ class TestTheHeartbeat:
     @pytest.mark.behaviour("X6")
     def test_renews_all_that_is_held(self, store, beating):
         running, waiting = a_held(expires_in=5), a_held(expires_in=5)
-        in_flight = holdings_of(running, waiting)
+        in_flight = in_flight_of(running, waiting)
         in_flight.take(is_async=False)
         until = running.expires
 
@@ -68,14 +68,14 @@ class TestTheHeartbeat:
     def test_asks_nothing_while_nothing_is_held(self, store, beating):
         beats = []
 
-        beating(holdings_of(), beat=lambda: beats.append(1), lease=0.1)
+        beating(in_flight_of(), beat=lambda: beats.append(1), lease=0.1)
         eventually(lambda: len(beats) >= 3)
 
         assert store.calls == []
 
     def test_gives_up_what_is_not_ours_any_more(self, store, told, beating):
         held = a_held()
-        in_flight = holdings_of(held)
+        in_flight = in_flight_of(held)
         in_flight.take(is_async=False)
         store.on("renew", [held.job])
 
@@ -87,7 +87,7 @@ class TestTheHeartbeat:
 
     def test_gives_up_what_could_not_be_renewed_for_a_lease(self, store, told, beating):
         held = a_held(expires_in=0.1)
-        in_flight = holdings_of(held)
+        in_flight = in_flight_of(held)
         in_flight.take(is_async=False)
         store.on("renew", *[AWAY] * 100_000)
 
@@ -98,7 +98,7 @@ class TestTheHeartbeat:
 
     def test_renews_again_at_once_when_the_answer_took_most_of_the_lease(self, store, told, monkeypatch):
         held = a_held()
-        in_flight = holdings_of(held)
+        in_flight = in_flight_of(held)
         in_flight.take(is_async=False)
         now = [elapsed_seconds()]
         monkeypatch.setattr(heartbeat_module, "elapsed_seconds", lambda: now[0])
@@ -113,7 +113,7 @@ class TestTheHeartbeat:
 
     def test_believes_the_database_when_it_still_holds_an_expired_lock(self, store, told, beating):
         held = a_held(expires_in=-1)
-        in_flight = holdings_of()
+        in_flight = in_flight_of()
         in_flight._running[held.key] = held  # the process was paused in the middle of the run
 
         beating(in_flight)
@@ -122,7 +122,7 @@ class TestTheHeartbeat:
         assert told.of(JobLost) == []
 
     def test_tells_an_outage_once_and_goes_on(self, store, told, beating):
-        in_flight = holdings_of(a_held())
+        in_flight = in_flight_of(a_held())
         in_flight.take(is_async=False)
         store.on("renew", *[AWAY] * 10)
 
@@ -132,7 +132,7 @@ class TestTheHeartbeat:
         assert len(told.of(DatabaseAway)) == 1
 
     def test_lives_through_anything(self, store, told, beating):
-        in_flight = holdings_of(a_held())
+        in_flight = in_flight_of(a_held())
         in_flight.take(is_async=False)
         store.on("renew", ValueError("a bug"), ZeroDivisionError())
 
@@ -142,7 +142,7 @@ class TestTheHeartbeat:
         assert len(told.of(CallbackRaised)) == 2
 
     def test_renews_although_the_worker_cannot_show_that_it_lives(self, store, beating):
-        in_flight = holdings_of(a_held())
+        in_flight = in_flight_of(a_held())
         in_flight.take(is_async=False)
 
         def beat():
@@ -154,7 +154,7 @@ class TestTheHeartbeat:
 
     def test_ends_at_a_stop_that_comes_while_it_wakes(self, store, told):
         reporter = Reporter(told, "worker")
-        heartbeat = Heartbeat(store, holdings_of(), reporter, Settings(), Outage(reporter))
+        heartbeat = Heartbeat(store, in_flight_of(), reporter, Settings(), Outage(reporter))
         heartbeat._wake = HitWhileCleared(heartbeat.stop)
 
         thread = threading.Thread(target=heartbeat.run, daemon=True)
@@ -167,7 +167,7 @@ class TestTheHeartbeat:
 class TestWhatWaitsForABusySlot:
     def test_is_released_after_half_a_second(self, store, beating):
         busy, waiting = a_held(), a_held()
-        in_flight = holdings_of(busy, waiting)
+        in_flight = in_flight_of(busy, waiting)
         in_flight.take(is_async=False)
 
         beating(in_flight, heartbeat=5).look()
@@ -179,7 +179,7 @@ class TestWhatWaitsForABusySlot:
 
     def test_is_released_again_when_no_answer_came_and_begins_in_no_case(self, store, beating):
         busy, waiting = a_held(), a_held()
-        in_flight = holdings_of(busy, waiting)
+        in_flight = in_flight_of(busy, waiting)
         in_flight.take(is_async=False)
         in_flight.return_waiting()
         store.on("release", AWAY, AWAY)
@@ -193,7 +193,7 @@ class TestWhatWaitsForABusySlot:
 
     def test_is_forgotten_when_the_release_had_been_done(self, store, beating):
         waiting = a_held()
-        in_flight = holdings_of(waiting)
+        in_flight = in_flight_of(waiting)
         in_flight.return_waiting()
         store.on("renew", [waiting.job])
 

@@ -10,23 +10,16 @@ from mongojobs.core.notices import CallbackRaised, JobStuck, JobTimedOut
 from mongojobs.core.settings import Settings
 from mongojobs.worker.threads import timekeeper as timekeeper_module
 from mongojobs.worker.threads.timekeeper import Timekeeper
+from tests.support.clock import HeldSeconds
 from tests.support.waiting import eventually
-from tests.support.worker_parts import HitWhileCleared, Told, a_held, holdings_of, seconds
+from tests.support.worker_parts import HitWhileCleared, Told, a_held, in_flight_of, seconds
 
 GRACE = 60
 
 
-class Time:
-    def __init__(self):
-        self.now = 1000.0
-
-    def monotonic_seconds(self):
-        return self.now
-
-
 @pytest.fixture
 def time(monkeypatch):
-    time = Time()
+    time = HeldSeconds()
     monkeypatch.setattr(timekeeper_module, "monotonic_seconds", time.monotonic_seconds)
     return time
 
@@ -55,7 +48,7 @@ def running(in_flight, limit, time):
 
 class TestATimeLimit:
     def test_is_nothing_before_it_has_passed(self, told, stuck, time):
-        in_flight = holdings_of(a_held())
+        in_flight = in_flight_of(a_held())
         held = running(in_flight, 10, time)
 
         time.now += 9.9
@@ -65,7 +58,7 @@ class TestATimeLimit:
         assert held.interruption.raised is None
 
     def test_is_told_to_the_job_once_when_it_has_passed(self, told, stuck, time):
-        in_flight = holdings_of(a_held())
+        in_flight = in_flight_of(a_held())
         held = running(in_flight, 10, time)
         timekeeper = timekeeper_of(in_flight, told, stuck)
 
@@ -78,7 +71,7 @@ class TestATimeLimit:
         assert following == time.now + GRACE
 
     def test_ends_the_process_when_the_code_does_not_return(self, told, stuck, time):
-        in_flight = holdings_of(a_held())
+        in_flight = in_flight_of(a_held())
         held = running(in_flight, 10, time)
         timekeeper = timekeeper_of(in_flight, told, stuck)
         time.now += 10
@@ -93,7 +86,7 @@ class TestATimeLimit:
 
     def test_counts_the_grace_from_when_the_job_was_told(self, told, stuck, time):
         """A process that was paused beyond limit and grace gives its jobs their grace all the same."""
-        in_flight = holdings_of(a_held())
+        in_flight = in_flight_of(a_held())
         held = running(in_flight, 10, time)
 
         time.now += 10 + GRACE + 1000
@@ -103,7 +96,7 @@ class TestATimeLimit:
         assert stuck == []
 
     def test_looks_again_soon_at_a_run_that_has_just_ended(self, told, stuck, time):
-        in_flight = holdings_of(a_held())
+        in_flight = in_flight_of(a_held())
         held = running(in_flight, 10, time)
         held.interruption.close()
 
@@ -114,7 +107,7 @@ class TestATimeLimit:
         assert told.notices == []
 
     def test_ends_the_process_also_when_callbacks_after_the_run_do_not_return(self, told, stuck, time):
-        in_flight = holdings_of(a_held())
+        in_flight = in_flight_of(a_held())
         held = running(in_flight, 10, time)
         held.interruption.close()
         timekeeper = timekeeper_of(in_flight, told, stuck)
@@ -127,7 +120,7 @@ class TestATimeLimit:
         assert stuck == [held]
 
     def test_of_one_job_does_not_hit_another(self, told, stuck, time):
-        in_flight = holdings_of(a_held(), a_held(), threads=2)
+        in_flight = in_flight_of(a_held(), a_held(), threads=2)
         short, long = running(in_flight, 10, time), running(in_flight, 20, time)
 
         time.now += 15
@@ -155,7 +148,7 @@ class TestTheTimekeepersThread:
             assert not thread.is_alive()
 
     def test_wakes_for_a_deadline_that_begins_while_it_sleeps(self, told, stuck, keeping):
-        in_flight = holdings_of(a_held())
+        in_flight = in_flight_of(a_held())
         timekeeper = keeping(timekeeper_of(in_flight, told, stuck))
         held = in_flight.take(is_async=False)
 
@@ -165,7 +158,7 @@ class TestTheTimekeepersThread:
         eventually(lambda: held.is_timed_out)
 
     def test_wakes_for_an_earlier_deadline_than_it_waits_for(self, told, stuck, keeping):
-        in_flight = holdings_of(a_held(), a_held(), threads=2)
+        in_flight = in_flight_of(a_held(), a_held(), threads=2)
         timekeeper = keeping(timekeeper_of(in_flight, told, stuck))
         long, short = in_flight.take(is_async=False), in_flight.take(is_async=False)
         long.limit_to(seconds(1000))
@@ -178,7 +171,7 @@ class TestTheTimekeepersThread:
         assert not long.is_timed_out
 
     def test_ends_at_a_stop_that_comes_while_it_wakes(self, told, stuck):
-        timekeeper = timekeeper_of(holdings_of(), told, stuck)
+        timekeeper = timekeeper_of(in_flight_of(), told, stuck)
         timekeeper._wake = HitWhileCleared(timekeeper.stop)
 
         thread = threading.Thread(target=timekeeper.run, daemon=True)
@@ -189,7 +182,7 @@ class TestTheTimekeepersThread:
 
     def test_lives_through_anything(self, told, keeping, monkeypatch):
         monkeypatch.setattr(timekeeper_module, "PAUSE_SECONDS", 0.01)
-        in_flight = holdings_of(a_held(), a_held(), threads=2)
+        in_flight = in_flight_of(a_held(), a_held(), threads=2)
         first, second = in_flight.take(is_async=False), in_flight.take(is_async=False)
 
         def on_stuck(held):
