@@ -124,7 +124,7 @@ class LoopWatch:
         while self._wanted.wait() and not self._stopped.is_set():
             while not self._stopped.is_set() and (jobs := self._jobs()):
                 self._mind_standstill(jobs)
-                self._look(loop)
+                self._look(loop, jobs)
                 self._stopped.wait(LOOK_SECONDS)
                 self._mind_standstill(jobs)
             with self._changing:
@@ -136,19 +136,25 @@ class LoopWatch:
         """Return the jobs that are on the loop."""
         return [held.job for held in self._in_flight.running() if held.is_on_loop]
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have the loop turn once, and blame whoever does not let it."""
+    def _look(self, loop: asyncio.AbstractEventLoop, jobs: list[Job]) -> None:
+        """Have the loop turn once, and blame whoever of *jobs* does not let it."""
         turned = threading.Event()
         loop.call_soon_threadsafe(turned.set)
         while not turned.wait(LOOK_SECONDS) and not self._stopped.is_set():
             self._blame(self.event_loop.runs())
+        self._mind_standstill(jobs)  # the loop may turn before this thread wakes from what held both
         self._blocker = None
         self._looked_at = self._turned_at = monotonic_seconds()
 
     def _mind_standstill(self, jobs: list[Job]) -> None:
-        """Find the one of *jobs* to blame when this thread itself stood still: for code in C holds the interpreter."""
+        """Count a time in which this thread itself stood still, as while code in C holds the interpreter.
+
+        By now the loop may have gone on to code of another job, and a wrong guess would cost that one its time limit:
+        so a job is blamed only if it runs now, and was and is alone on the loop.
+        """
         if monotonic_seconds() - self._looked_at > 3 * LOOK_SECONDS:
-            self._blame(self.event_loop.runs() or (jobs[0] if len(jobs) == 1 else None))
+            job = self.event_loop.runs()
+            self._blame(job if jobs == self._jobs() == [job] else None)
 
     def _blame(self, job: Job | None) -> None:
         """Count the time since the last look against *job*, and against nobody else on the loop."""

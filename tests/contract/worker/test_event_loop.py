@@ -10,12 +10,7 @@ from tests.support.worker_jobs import runs
 from tests.support.worker_parts import Told
 from tests.support.working import working
 
-BLOCKERS = [
-    (worker_jobs.blocks_the_loop, 2.5),
-    pytest.param(
-        worker_jobs.blocks_the_loop_in_c, 2 * 10**8, marks=pytest.mark.slow
-    ),  # with --faults: blames by the load
-]
+BLOCKERS = [(worker_jobs.blocks_the_loop, 2.5), (worker_jobs.blocks_the_loop_in_c, 2 * 10**8)]
 
 
 @pytest.fixture

@@ -3,10 +3,31 @@
 import pytest
 
 from mongojobs.core.lifecycle import Reporter
+from mongojobs.worker.threads import event_loop as event_loop_module
 from mongojobs.worker.threads.background import join_all
 from mongojobs.worker.threads.event_loop import EventLoop, LoopWatch
+from tests.support.clock import HeldSeconds
 from tests.support.waiting import eventually
 from tests.support.worker_parts import HitWhileCleared, Told, a_held, in_flight_of
+
+
+class LoopThatStandsStill:
+    """A loop on which code in C holds the interpreter for some *seconds*, and that turns right after it."""
+
+    def __init__(self, time, seconds):
+        self._time = time
+        self._seconds = seconds
+
+    def call_soon_threadsafe(self, callback):
+        self._time.now += self._seconds
+        callback()
+
+
+def begins_on_loop(in_flight):
+    held = in_flight.take(is_async=True)
+    held.enter_loop()
+    held.begin_on_loop()
+    return held
 
 
 class TestTheWatchOfTheLoop:
@@ -31,3 +52,15 @@ class TestTheWatchOfTheLoop:
         eventually(lambda: held.loop_time and watch._turned_at > held.loop_time.waits_since)
         watch.stop()
         assert join_all(watch.threads, 5)
+
+    def test_counts_a_standstill_that_is_over_when_it_wakes_against_no_job(self, event_loop, monkeypatch):
+        time = HeldSeconds()
+        monkeypatch.setattr(event_loop_module, "monotonic_seconds", time.monotonic_seconds)
+        in_flight = in_flight_of(a_held(is_async=True), a_held(is_async=True))
+        watch = LoopWatch(event_loop, in_flight, Reporter(Told(), "worker"))
+        held = [begins_on_loop(in_flight), begins_on_loop(in_flight)]
+        monkeypatch.setattr(event_loop, "runs", lambda: held[0].job)  # the code to which the loop has gone on since
+
+        watch._look(LoopThatStandsStill(time, seconds=2), [one.job for one in held])
+
+        assert [one.loop_time.excused for one in held] == pytest.approx([2, 2])
