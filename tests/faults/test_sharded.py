@@ -55,7 +55,6 @@ def failing_in(queue, number):
 
 
 class TestWorkersBehindMongos:
-    @pytest.mark.slow  # a rescue is judged by its promise in seconds: the machine must be ours
     def test_lose_nothing_and_run_nothing_twice_when_one_is_killed(self, rig_on, uri):
         rig = rig_on(uri)
         calls = [partial(call, queue) for queue in QUEUES for call in (to_queue, failing_in)]

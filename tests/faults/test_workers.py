@@ -60,8 +60,7 @@ class TestAWorkerThatIsKilled:
 
         verdict = rig.check()
 
-        running, being_written = 2, 2  # of each of two threads, on a busy machine, the result of the job before too
-        assert verdict.extra_runs <= kills * (running + being_written)
+        assert verdict.extra_runs <= kills * 2
 
     @pytest.mark.parametrize("kills", [2, pytest.param(8, marks=slow)])
     def test_at_a_random_point_of_its_batches_costs_no_more_than_it_held(self, rig, kills, pytestconfig):
