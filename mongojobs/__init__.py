@@ -11,6 +11,7 @@ The rooms, from the bottom up; each imports only from those above it in this lis
 - ``store``: every call to MongoDB
 - ``payload``: from a call in Python to a stored value, and back
 - ``enqueuing``: from ``delay`` to a stored job
+- ``schedules``: recurring jobs
 - ``worker``: reserves jobs, runs them and stores how they ended
 - ``plugins``: log, metrics, tracing and probes, which listen to events
 - ``app``: joins the parts, and what people do with jobs
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         QueueFullError,
         ReadOnlyError,
         RegistrationError,
+        ScheduleError,
         ServerTooOldError,
         SettingsError,
         Snooze,
@@ -123,6 +125,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "QueueFullError",
     "ReadOnlyError",
     "RegistrationError",
+    "ScheduleError",
     "ServerTooOldError",
     "SettingsError",
     "StateError",

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "latency": "queues",
     "jobs": "jobs.command",
     "queues": "queues",
+    "schedules": "schedules.command",
     "workers": "workers",
     "enqueue": "enqueue",
     "requeue": "requeue",

@@ -23,6 +23,7 @@
     |-- PartialEnqueueError           some of many jobs were stored
     |-- StoreUnavailableError         the database could not be reached or refused
     |-- StateError                    the job is in a state that forbids the request
+    |-- ScheduleError                 a schedule that cannot be, or cannot be changed like this
     |-- FilterError                   a filter of jobs, or a place in a list of them, that cannot be one
     |-- NotRunError                   code of the app was called, and did not run
     |-- ReadOnlyError                 a write through the read-only ``DelayedJob`` document
@@ -179,6 +180,10 @@ class EnqueueRefusedError(EnqueueError, StoreUnavailableError):
 
 class StateError(MongoJobsError):
     """The job's state forbids what was asked."""
+
+
+class ScheduleError(MongoJobsError, ValueError):
+    """A schedule cannot be as it was asked for: the message names what was given, and what can be."""
 
 
 class FilterError(MongoJobsError, ValueError):

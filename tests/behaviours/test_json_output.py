@@ -22,6 +22,7 @@ SAMPLES = [
     ("jobs", "why", "ID"),
     ("jobs", "declared"),
     ("queues", "list"),
+    ("schedules", "next", "*/30 3 * * *", "--tz", "Europe/Athens"),
     ("latency",),
     ("latency", "mail"),
     ("workers", "list"),
@@ -68,7 +69,7 @@ def printed(*arguments):
 
 
 def schema_of(command):
-    return "-".join(word for word in command[:2] if word in {*COMMANDS, "list", "show", "why", "declared"})
+    return "-".join(word for word in command[:2] if word in {*COMMANDS, "list", "show", "why", "declared", "next"})
 
 
 @pytest.mark.parametrize("command", SAMPLES, ids=" ".join)

@@ -1,0 +1,17 @@
+"""``mongojobs schedules``: the group."""
+
+from __future__ import annotations
+
+import click
+
+from mongojobs.cli.schedules.next import next_times
+from mongojobs.cli.shared.options import Group
+
+
+@click.group(cls=Group)
+def schedules() -> None:
+    """Look at recurring jobs and change them."""
+
+
+for command in (next_times,):
+    schedules.add_command(command)
