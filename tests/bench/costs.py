@@ -1,9 +1,10 @@
-"""What a worker costs while it does nothing: processor, commands, memory; and how long it takes to begin."""
+"""What a job costs, what a worker costs while it does nothing, and how long it takes to begin."""
 
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 from tests.bench import app
 from tests.bench.app import marks_its_run, nothing
@@ -11,7 +12,30 @@ from tests.bench.ground import Ground
 from tests.bench.workers import Worker, memory_mib, working
 from tests.support.command_line import ROOT, clean_environ
 
+_TURNS = 3
 _WAIT = "import time, {module}; print(flush=True); time.sleep(600)"
+
+
+def job_cost(ground: Ground) -> dict[str, float]:
+    """The processor time that a job costs worker and server; by the difference of two drains, as both have to start."""
+    few, many = ground.size(2000), ground.size(22_000, least=500)
+    found: dict[str, list[float]] = {}
+    for _ in ground.turns(_TURNS):
+        for log, through in {"a file": (), "a pipe": ("cat",)}.items():
+            small, large = (_cpu_of_drain(ground, count, through) for count in (few, many))
+            worker, server = ((more - less) / (many - few) * 1e6 for less, more in zip(small, large, strict=True))
+            found.setdefault(f"us of CPU a job, worker with its log to {log}", []).append(worker)
+            found.setdefault("us of CPU a job, server", []).append(server)
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def _cpu_of_drain(ground: Ground, count: int, through: Sequence[str]) -> tuple[float, float]:
+    """Return the processor seconds that a worker and the server use for so many jobs."""
+    ground.clear()
+    ground.fill(nothing, count)
+    before = ground.server_cpu_seconds()
+    ended = ground.drained(through=through)
+    return ended.cpu_seconds, ground.server_cpu_seconds() - before
 
 
 def idle_cost(ground: Ground) -> dict[str, float]:

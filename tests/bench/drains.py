@@ -1,20 +1,25 @@
-"""Drains: how fast what lies there is worked off, alone and together, whatever else lies about."""
+"""Drains: how fast what lies there is worked off, by one and by many."""
 
+import operator
 import statistics
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from mongojobs.enqueuing.functions import JobFunction
-from tests.bench.app import marks_its_run, nothing, nothing_async, takes_a_second
+from tests.bench.app import MILLISECOND, marks_its_run, nothing, nothing_async, takes_a_second, waits_a_millisecond
 from tests.bench.ground import Ground
-from tests.bench.workers import rate
+from tests.bench.records import rate
 
 JOBS = 20_000
 _TURNS = 3
+_TURNS_OF_PROCESSES = 5
 
 
 def one_worker(ground: Ground) -> dict[str, float]:
-    """One worker as it comes, beside the loops without a library; and in other shapes: all in turns, three times."""
+    """One worker as it comes, beside the loops without a library, and with more threads: all in turns, three times."""
     size, few = ground.size(JOBS), ground.size(1000)
 
     def drain(function: JobFunction[[int], Any], count: int, *arguments: str) -> float:
@@ -32,8 +37,6 @@ def one_worker(ground: Ground) -> dict[str, float]:
         "4 threads": lambda: drain(nothing, size, "--threads", "4"),
         "16 threads": lambda: drain(nothing, size, "--threads", "16"),
         "strict": lambda: drain(nothing, few, "--read-ahead", "0"),
-        "2 processes": lambda: rate(ground.drained_together(nothing, size, 2)),
-        "4 processes": lambda: rate(ground.drained_together(nothing, size, 4)),
         "async": lambda: drain(nothing_async, size),
     }
     rates = _in_turns(ground, ways)
@@ -47,10 +50,55 @@ def one_worker(ground: Ground) -> dict[str, float]:
     }
 
 
+def processes(ground: Ground) -> dict[str, float]:
+    """One, two and four processes that all begin at one moment, five times in turns; of two the worst counts."""
+    size = ground.size(JOBS)
+    rates: dict[int, list[float]] = {1: [], 2: [], 4: []}
+    for _ in ground.turns(_TURNS_OF_PROCESSES):
+        for count, found in rates.items():
+            ground.clear()
+            found.append(rate(ground.drained_together(nothing, size, count)))
+    return {
+        "drain, 2 processes / 1 process, least of five": min(map(operator.truediv, rates[2], rates[1])),
+        "drain, 4 processes / 1 process": statistics.median(map(operator.truediv, rates[4], rates[1])),
+        **{f"jobs/s, {count} process(es) at once": statistics.median(found) for count, found in rates.items()},
+    }
+
+
+def waits(ground: Ground) -> dict[str, float]:
+    """Jobs that wait a millisecond each, beside as many bare threads that do nothing else."""
+    size = ground.size(JOBS)
+    ideal, rates = [], []
+    for _ in ground.turns(_TURNS):
+        ground.clear()
+        ground.fill(waits_a_millisecond, size)
+        ideal.append(_bare_waits(size, threads=16))
+        rates.append(ground.drain("--threads", "16"))
+    return {
+        "jobs that wait 1 ms, 16 threads / ideal": statistics.median(map(operator.truediv, rates, ideal)),
+        "jobs/s that wait 1 ms, 16 threads": statistics.median(rates),
+        "waits/s of 1 ms, 16 bare threads": statistics.median(ideal),
+    }
+
+
+def _bare_waits(count: int, *, threads: int) -> float:
+    """Return how many waits a second bare threads do."""
+    each = count // threads + 1
+
+    def wait(_thread: int) -> None:
+        for _ in range(each):
+            time.sleep(MILLISECOND)
+
+    with ThreadPoolExecutor(threads) as pool:
+        begun = time.monotonic()
+        list(pool.map(wait, range(threads)))
+        return each * threads / (time.monotonic() - begun)
+
+
 def _in_turns(ground: Ground, ways: dict[str, Callable[[], float]]) -> dict[str, float]:
     """Return the median of what each of *ways* gave; a machine that is slow for a while is so for all of them."""
     found: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(_TURNS):
+    for _ in ground.turns(_TURNS):
         for name, measure in ways.items():
             ground.clear()
             found[name].append(measure())
@@ -59,42 +107,19 @@ def _in_turns(ground: Ground, ways: dict[str, Callable[[], float]]) -> dict[str,
 
 def executors(ground: Ground) -> dict[str, float]:
     """What a job costs in a child process, beside the same in a thread."""
-    size = ground.size(JOBS // 4)
-    shapes = {"1 thread": ("thread", "1"), "1 child": ("process", "1"), "2 children": ("process", "2")}
-    rates = {}
-    for shape, (executor, slots) in shapes.items():
-        ground.clear()
+    size = ground.size(JOBS // 2)
+
+    def drain(executor: str, slots: int) -> float:
         ground.fill(nothing, size)
-        rates[shape] = ground.drain("--executor", executor, "--threads", slots)
+        return ground.drain("--executor", executor, "--threads", str(slots))
+
+    shapes = {"1 thread": ("thread", 1), "1 child": ("process", 1), "2 children": ("process", 2)}
+    rates = _in_turns(ground, {name: partial(drain, *shape) for name, shape in shapes.items()})
     return {
-        **{f"drain, {shape} / 1 thread": rates[shape] / rates["1 thread"] for shape in ("1 child", "2 children")},
+        "drain, executor process / executor thread": rates["1 child"] / rates["1 thread"],
+        "drain, executor process, 2 children / 1 thread": rates["2 children"] / rates["1 thread"],
         "ms more for a job in a child": 1000 / rates["1 child"] - 1000 / rates["1 thread"],
-        **{f"jobs/s, {shape}": value for shape, value in rates.items()},
-    }
-
-
-def backlogs(ground: Ground) -> dict[str, float]:
-    """The same drain with a thousand jobs and with a million, and with jobs of all kinds about."""
-    rates = {}
-    limit = ground.size(JOBS)
-    for backlog in (1000, 10_000, 100_000, 1_000_000):
-        ground.clear()
-        ground.fill(nothing, ground.size(backlog, least=50))
-        rates[f"{backlog:,} ready"] = ground.drain(limit=min(limit, ground.size(backlog, least=50)))
-    small = rates["1,000 ready"]
-    about = ground.size(100_000)
-    for priorities in (1, 100, 1000):
-        ground.clear()
-        ground.surround(nothing, failed=about, scheduled=about, priorities=min(priorities, about))
-        ground.fill(nothing, limit)
-        rates[f"{priorities:,} priorities about"] = ground.drain(limit=limit)
-    return {
-        "drain at 1M ready / at 1k": rates["1,000,000 ready"] / small,
-        "drain with failed, future, locked jobs about / at 1k": min(
-            value for name, value in rates.items() if name.endswith("about")
-        )
-        / small,
-        **{f"jobs/s, {name}": value for name, value in rates.items()},
+        **{f"jobs/s, {shape}": value for shape, value in rates.items() if shape != "1 thread"},
     }
 
 
@@ -104,8 +129,8 @@ def sustained(ground: Ground) -> dict[str, float]:
     part = size // 12
     ground.clear()
     ground.fill(nothing, size)
-    notes = ground.drained()
-    first, last = notes.completed[:part], notes.completed[-part:]
+    moments = ground.drained().completed
+    first, last = moments[:part], moments[-part:]
     return {"last 5k / first 5k of 60k": (first[-1] - first[0]) / (last[-1] - last[0])}
 
 
@@ -115,10 +140,10 @@ def contention(ground: Ground) -> dict[str, float]:
     rates, doubles = {}, 0
     for count in (1, 2, 4, 8, 16):
         ground.clear()
-        noted = ground.drained_together(marks_its_run, size, count)
-        numbers = [number for notes in noted for number, _ in notes.marks]
+        workers = ground.drained_together(marks_its_run, size, count)
+        numbers = [number for worker in workers for number, _ in worker.marks]
         doubles += len(numbers) - len(set(numbers))
-        rates[count] = rate(noted)
+        rates[count] = rate(workers)
     return {
         "16 workers / best of 1 to 16": rates[16] / max(rates.values()),
         "double runs": doubles,
@@ -130,20 +155,5 @@ def hoarding(ground: Ground) -> dict[str, float]:
     """Two workers and 40 jobs of a second: nobody may sit on jobs that the other could run."""
     size = ground.size(40, least=8)
     ground.clear()
-    noted = ground.drained_together(takes_a_second, size, 2)
-    begun = min(min(notes.started) for notes in noted)
-    ended = max(moment for notes in noted for _, moment in notes.marks)
-    return {"40 jobs of 1 s, 2 workers: last finish / ideal": (ended - begun) / (size / 2)}
-
-
-def paused(ground: Ground) -> dict[str, float]:
-    """A paused queue of 40,000 jobs beside 80,000 of another."""
-    limit = ground.size(JOBS)
-    ground.clear()
-    ground.fill(nothing, ground.size(80_000), queue="busy")
-    free = ground.drain(limit=limit)
-    ground.clear()
-    ground.fill(nothing, ground.size(80_000), queue="busy")
-    ground.fill(nothing, ground.size(40_000), queue="asleep", priority=-1)
-    ground.pause("asleep")
-    return {"40k paused beside 80k / nothing paused": ground.drain(limit=limit) / free}
+    jobs_a_second = rate(ground.drained_together(takes_a_second, size, 2))
+    return {"40 jobs of 1 s, 2 workers: last finish / ideal": 2 / jobs_a_second}

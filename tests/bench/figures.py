@@ -1,9 +1,11 @@
 """What the figures are called, what they must be, and the table of them."""
 
+import json
 import operator
 import statistics
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -60,6 +62,17 @@ def gathered(runs: Iterable[Mapping[str, float]], figures: Mapping[str, Figure])
     order = {name: place for place, name in enumerate(figures)}
     names = sorted(values, key=lambda name: order.get(name, len(order)))
     return [Result(figures.get(name, Figure(name)), tuple(values[name])) for name in names]
+
+
+def keep(found: Mapping[str, float], file: Path) -> None:
+    """Add what was measured to *file*, as a line of JSON: what is there stays."""
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(found) + "\n")
+
+
+def saved(file: Path) -> list[dict[str, float]]:
+    """Return what ``keep`` has added to *file*."""
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 def table(results: Iterable[Result]) -> str:

@@ -2,12 +2,13 @@
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
+import bson
 from bson import ObjectId
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient, WriteConcern
 from pymongo.database import Database
 
@@ -15,18 +16,22 @@ import mongojobs
 import mongojobs.testing
 from mongojobs.enqueuing.functions import JobFunction
 from mongojobs.store.documents import to_document
-from tests.bench.workers import Worker, loop_rate, rate
+from tests.bench.records import Record, rate
+from tests.bench.workers import Worker, cpu_seconds, loop_rate
 
 Document = dict[str, Any]
 _CHUNK = 10_000
+_ANY_NUMBER = 0x5EED_F00D
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class Ground:
     """The jobs of one database; *scale* shrinks all that is large, for a quick look whether everything works."""
 
-    def __init__(self, uri: str, scale: float) -> None:
+    def __init__(self, uri: str, scale: float, backlog: int = 0) -> None:
         self.uri = uri
+        self.backlog = backlog
+        """How many jobs the largest backlog has, before it is shrunk."""
         self._scale = scale
         self._client = MongoClient[Document](uri, tz_aware=True)
         self.database: Database[Document] = self._client.get_default_database()
@@ -35,6 +40,10 @@ class Ground:
     def size(self, count: int, least: int = 20) -> int:
         """Return *count* in the scale of this run."""
         return max(int(count * self._scale), least)
+
+    def turns(self, count: int) -> range:
+        """Return *count* turns, or one for a quick look."""
+        return range(count if self._scale == 1 else 1)
 
     def clear(self) -> None:
         """Begin anew: no job, all indexes."""
@@ -56,6 +65,15 @@ class Ground:
         lock = {"locked_at": _LONG_AGO, "locked_by": "another", "locked_until": later, "lock_token": "another"}
         self.fill(function, self.size(1000), state="running", **lock)
 
+    def surround_by_completed(self, function: JobFunction[[int], Any], count: int) -> None:
+        """Put completed jobs about that are kept for long."""
+        ended = {"state": "completed", "finished_at": _LONG_AGO, "expire_at": datetime.now(UTC) + timedelta(days=9)}
+        self.fill(function, count, **ended)
+
+    def server_cpu_seconds(self) -> float:
+        """Return the processor time that the server has used so far; it must run on this machine."""
+        return cpu_seconds(self.database.command("serverStatus")["pid"])
+
     def pause(self, queue: str) -> None:
         """Pause a queue."""
         mongojobs.default_app().pause(queue)
@@ -64,32 +82,36 @@ class Ground:
         """Let a worker drain all jobs, or so many, and return the jobs a second."""
         return rate([self.drained(*arguments, limit=limit)])
 
-    def drained(self, *arguments: str, limit: int = 0) -> SimpleNamespace:
-        """Do as ``drain``, and return what the worker noted."""
-        return Worker(self.uri, "--exit-on-complete", *arguments, limit=limit).end()
+    def drained(self, *arguments: str, limit: int = 0, through: Sequence[str] = ()) -> Record:
+        """Do as ``drain``, and return what the worker did; its log may go *through* a command."""
+        limited = ("--max-jobs", str(limit)) if limit else ()
+        return Worker(self.uri, "--exit-on-complete", *limited, *arguments, through=through).end()
 
-    def drained_together(self, function: JobFunction[[int], Any], size: int, count: int) -> list[SimpleNamespace]:
-        """Let *count* idle workers begin to drain *size* jobs at one moment, and return what they noted."""
+    def drained_together(self, function: JobFunction[[int], Any], size: int, count: int) -> list[Record]:
+        """Let *count* idle workers begin to drain *size* jobs at one moment, and return what they did."""
         self.fill(function, size, run_at=datetime.now(UTC) + timedelta(seconds=3 + 0.7 * count))
         workers = [Worker(self.uri) for _ in range(count)]
         while self.jobs.estimated_document_count():
             time.sleep(0.1)
-        return [notes for notes in [worker.stop() for worker in workers] if notes.started]
+        return [worker.stop() for worker in workers]
 
     def loop(self, way: str, limit: int) -> float:
         """Let a loop without a library drain up to so many jobs, and return the jobs a second."""
         return loop_rate(way, self.uri, limit)
 
 
-def _documents(function: JobFunction[[int], Any], count: int, changes: Document) -> Iterator[Document]:
-    """Make documents as an enqueue makes them, from one that it has made."""
+def _documents(function: JobFunction[[int], Any], count: int, changes: Document) -> Iterator[RawBSONDocument]:
+    """Make documents as an enqueue makes them, from the bytes of one that it has made: so a million take seconds."""
     with mongojobs.testing.mode("fake"):
-        made = to_document(function.delay(0)) | {"run_at": _LONG_AGO, **changes}
+        made = to_document(function.delay(_ANY_NUMBER)) | {"run_at": _LONG_AGO, **changes}
+    data = bytearray(bson.encode(made))
+    id_at, number_at = data.index(made["_id"].binary), data.index(_ANY_NUMBER.to_bytes(4, "little"))
     for number in range(count):
-        handler = made["handler"] | {"args": [number]}
-        yield made | {"_id": ObjectId(), "handler": handler}
+        data[id_at : id_at + 12] = ObjectId().binary
+        data[number_at : number_at + 4] = number.to_bytes(4, "little")
+        yield RawBSONDocument(bytes(data))
 
 
-def _chunks(documents: Iterator[Document]) -> Iterator[list[Document]]:
+def _chunks(documents: Iterator[RawBSONDocument]) -> Iterator[list[RawBSONDocument]]:
     while chunk := list(itertools.islice(documents, _CHUNK)):
         yield chunk

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -10,9 +11,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 from tests.bench import app
+from tests.bench.records import Record, record
 from tests.support.command_line import ROOT, clean_environ
 
 _STOP_SECONDS = 60
@@ -20,48 +21,62 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Worker:
-    """A worker process that is running or has ended; what it noted is there once it has ended."""
+    """A worker process that is running or has ended, as users start it; its log goes to a file, or *through* a command.
 
-    def __init__(self, uri: str, *arguments: str, limit: int = 0, environ: Mapping[str, str] | None = None) -> None:
+    What is known of its jobs is in that log: a listener of ours would make each job cost more.
+    """
+
+    def __init__(
+        self, uri: str, *arguments: str, environ: Mapping[str, str] | None = None, through: Sequence[str] = ()
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="mongojobs-bench-")
         self._notes = Path(self._folder.name, "notes.json")
-        told = {"MONGODB_URI": uri, app.NOTES: str(self._notes), app.LIMIT: str(limit), **(environ or {})}
-        with Path(self._folder.name, "log").open("wb") as log:
+        self._log = Path(self._folder.name, "log")
+        self._reader: subprocess.Popen[bytes] | None = None
+        with self._log.open("wb") as log:
+            if through:
+                self._reader = subprocess.Popen(through, stdin=subprocess.PIPE, stdout=log)
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mongojobs", "-A", app.__name__, "work", *arguments],
                 cwd=ROOT,
-                env=clean_environ(told),
+                env=clean_environ({"MONGODB_URI": uri, app.NOTES: str(self._notes), **(environ or {})}),
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=self._reader.stdin if self._reader else log,
                 stderr=subprocess.STDOUT,
             )
 
-    def stop(self) -> SimpleNamespace:
-        """Stop it and return what it noted."""
+    def stop(self) -> Record:
+        """Stop it and return what it did."""
         self.process.send_signal(signal.SIGTERM)
         return self.end()
 
-    def end(self) -> SimpleNamespace:
-        """Wait until it has ended by itself, and return what it noted."""
+    def end(self) -> Record:
+        """Wait until it has ended by itself, and return what it did."""
+        before = _cpu_of_the_ended()
         self.process.wait(_STOP_SECONDS * 10)
+        used = _cpu_of_the_ended() - before
+        if self._reader:
+            self._reader.communicate()
+        log = self._log.read_text(encoding="utf-8")
         try:
-            return SimpleNamespace(**json.loads(self._notes.read_text(encoding="utf-8")))
+            notes = json.loads(self._notes.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            log = Path(self._folder.name, "log").read_text(encoding="utf-8")
             raise RuntimeError(f"a worker ended without its notes:\n{log[-2000:]}") from None
         finally:
             self._folder.cleanup()
+        return record(log, cpu_seconds=used, **notes)
 
     def kill(self) -> None:
         """Leave nothing of it behind."""
         self.process.kill()
         self.process.wait()
+        if self._reader:
+            self._reader.communicate()
         self._folder.cleanup()
 
     def cpu_seconds(self) -> float:
         """Return the processor time that it has used so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return cpu_seconds(self.process.pid)
 
     def memory_mib(self) -> float:
         """Return its resident memory."""
@@ -70,7 +85,7 @@ class Worker:
     def wait_until_it_works(self, seconds: float = 30) -> None:
         """Return once its log says that it has started."""
         deadline = time.monotonic() + seconds
-        log = Path(self._folder.name, "log")
+        log = self._log
         while "Starting job worker" not in log.read_text(encoding="utf-8"):
             if time.monotonic() > deadline or self.process.poll() is not None:
                 raise RuntimeError(f"a worker does not start:\n{log.read_text(encoding='utf-8')[-2000:]}")
@@ -101,12 +116,10 @@ def loop_rate(way: str, uri: str, limit: int) -> float:
     return float(result["jobs"] / result["seconds"])
 
 
-def rate(workers: Sequence[SimpleNamespace]) -> float:
-    """Return the jobs a second of all *workers* together, from the first start to the last result stored."""
-    jobs = sum(len(notes.completed) for notes in workers)
-    first = min(min(notes.started) for notes in workers if notes.started)
-    last = max(max(notes.completed) for notes in workers if notes.completed)
-    return float(jobs / (last - first))
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def memory_mib(pid: int) -> float:
@@ -114,3 +127,9 @@ def memory_mib(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     [kib] = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")]
     return int(kib) / 1024
+
+
+def _cpu_of_the_ended() -> float:
+    """Return the processor time of all children of this process that have ended, and of theirs."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

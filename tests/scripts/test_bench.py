@@ -3,26 +3,30 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 
-from tests.bench.figures import Figure, Result, gathered, table
+from tests.bench.figures import Figure, Result, gathered, keep, table
+from tests.bench.records import rate, record
 from tests.support.command_line import ROOT, clean_environ
 
-QUICK = ("enqueues", "sustained", "rare", "beginnings", "executors")
+QUICK = ("enqueues", "sustained", "rare", "beginnings", "executors", "job_cost", "largest", "waits")
+
+LOG = """\
+2026-11-28T10:00:00.000Z: [Worker(host:a pid:1)] Starting job worker: queues=*
+2026-11-28T10:00:01.000Z: [Worker(host:a pid:1)] Job nothing (id=1) (queue=default) RUNNING
+2026-11-28T10:00:01.200Z: [Worker(host:a pid:1)] Job nothing (id=1) (queue=default) COMPLETED after 0.1 ms
+2026-11-28T10:00:01.300Z: [Worker(host:a pid:1)] Job nothing (id=2) (queue=default) RUNNING
+2026-11-28T10:00:01.400Z: [Worker(host:a pid:1)] Job nothing (id=2) (queue=default) COMPLETED after 0.1 ms
+2026-11-28T10:00:02.500Z: [Worker(host:a pid:1)] 2 jobs processed at 1.33 jobs/s, 0 failed
+2026-11-28T10:00:09.000Z: [Worker(host:a pid:1)] Stopped
+"""
 
 
 class TestTheBench:
     def test_measures_and_prints_json(self, mongo_uri):
         only = [word for name in QUICK for word in ("--only", name)]
 
-        ended = subprocess.run(
-            [sys.executable, "-m", "tests.bench", "--quick", "--json", *only],
-            cwd=ROOT,
-            env=clean_environ({"MONGODB_URI": mongo_uri}),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        ended = _bench("--quick", "--json", "--backlog", "20000", *only, environ={"MONGODB_URI": mongo_uri})
 
         assert ended.returncode == 0, ended.stderr
         measured = {one["figure"]: one["median"] for one in json.loads(ended.stdout)}
@@ -30,9 +34,34 @@ class TestTheBench:
             "enqueue one / insert_one",
             "last 5k / first 5k of 60k",
             "ms, mongojobs --help",
-            "drain, 1 child / 1 thread",
+            "drain, executor process / executor thread",
+            "us of CPU a job, worker with its log to a pipe",
+            "drain at the largest backlog / at 1k",
+            "jobs that wait 1 ms, 16 threads / ideal",
         } <= measured.keys()
         assert min(value for name, value in measured.items() if "more" not in name) > 0
+
+
+class TestTheLogOfAWorker:
+    def test_tells_how_fast_jobs_were_drained(self):
+        first = record(LOG)
+        second = record(LOG.replace("T10:00:", "T10:01:"))
+
+        assert (len(first.started), len(first.completed)) == (2, 2)
+        assert rate([first]) == 2 / 1.5
+        assert rate([first, second, record("")]) == 4 / 61.5
+
+
+class TestWhatIsSaved:
+    def test_is_joined_with_other_runs(self, tmp_path):
+        runs = tmp_path / "runs.jsonl"
+        keep({"ratio": 1.0, "jobs/s": 100.0}, runs)
+        keep({"ratio": 3.0}, runs)
+
+        joined = _bench("--join", str(runs), "--join", str(runs))
+
+        assert "| ratio | 2 | 1 to 3 |  |  |  |" in joined.stdout
+        assert "| jobs/s | 100 | 100 to 100 |  |  |  |" in joined.stdout
 
 
 class TestTheTable:
@@ -52,3 +81,15 @@ class TestTheTable:
 
         assert [(one.figure.name, one.verdict) for one in results] == [("ratio", "MISSED"), ("jobs/s", "")]
         assert Result(Figure("jobs/s"), (1234.5,)).median == 1234.5
+
+
+def _bench(*arguments: str, environ: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tests.bench", *arguments],
+        cwd=ROOT,
+        env=clean_environ(environ),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
