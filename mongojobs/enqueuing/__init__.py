@@ -8,6 +8,7 @@
 - ``options``: the options of an enqueue
 - ``current``: the app that enqueues
 - ``enqueuer``: stores the job, or runs it at once
+- ``ids``: the ids of jobs
 - ``enqueue_hook``: the ``enqueue`` hook of a job object
 - ``inline``: runs a job at once, in the caller
 """

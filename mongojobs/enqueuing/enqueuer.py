@@ -5,25 +5,28 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import compress
 from typing import Any, Protocol, TypeVar
 
 import bson
-from bson import ObjectId
 
 from mongojobs.core.calling import ran
 from mongojobs.core.clock import Clock, SystemClock
 from mongojobs.core.errors import EnqueueUnknownError, OptionError, QueueFullError
-from mongojobs.core.job import Document, Job, JobId
+from mongojobs.core.job import Job, JobId
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.limits import LONGEST_NAME
 from mongojobs.core.notices import JobEnqueued
 from mongojobs.core.settings import Settings
 from mongojobs.enqueuing.enqueue_hook import hooked
+from mongojobs.enqueuing.ids import job_ids
 from mongojobs.enqueuing.inline import Inline, Remembered
 from mongojobs.enqueuing.options import Options, checked
-from mongojobs.payload.calls.handler import Call, Payloads
+from mongojobs.payload.calls.handler import Call, FunctionCall, Payloads
 from mongojobs.payload.documents.locations import asking_within
 from mongojobs.payload.precedence import applying
+from mongojobs.payload.registry import Declaration
 from mongojobs.store.faults import DatabaseError, describe, not_stored
 from mongojobs.store.time_limits import Budget
 
@@ -96,38 +99,46 @@ class Enqueuer:
         EnqueueError (nothing stored), EnqueueUnknownError (perhaps stored), StoreUnavailableError (not stored).
         """
         budget = Budget(self._settings.enqueue_timeout)
-        job = _dated(self._fields(call, options, budget), options, self._now(budget))
+        fields = self._shared_fields(call, options)
+        fields["handler"] = self._dumped(lambda: self._payloads.dump(call), options, budget)
+        now = self._now(budget)
+        fields |= _dates(options, now)
+        if options.job_id is None:
+            fields["id"] = job_ids.take(1, now)[0]
+        else:
+            fields |= {"id": options.job_id, "id_given": True}
+        job = Job.of(fields)
         return self._lifecycle.run("enqueue", job, body=lambda: self._enqueue(call, job, options, budget))
 
-    def enqueue_many(self, calls: Iterable[Call], options: Options) -> list[Job]:
-        """Store *calls*, which share the *options*, in one round trip, and return the jobs.
+    def enqueue_many(self, declaration: Declaration, calls: Sequence[Sequence[object]], options: Options) -> list[Job]:
+        """Store calls of one declared function, which share the *options*, in one round trip, and return the jobs.
 
-        No call is kept once its job is made, which spares Python's collector half of its work. The ``enqueue`` event
-        surrounds each hook; the one write follows. Raises EnqueueError (nothing stored), PartialEnqueueError (some
-        stored).
+        All that the jobs share is worked out once. The ``enqueue`` event surrounds each; the one write follows. Raises
+        EnqueueError (nothing stored), PartialEnqueueError (some stored).
         """
         if options.job_id is not None:
             raise OptionError(f"job_id identifies one job, but delay_many stores several, got {options.job_id!r}")
         budget = Budget(self._settings.enqueue_timeout)
-        objects, checked = [], []
-        for call in calls:
-            objects.append(call.job_object)
-            checked.append(self._fields(call, options, budget))
+        shared = self._shared_fields(FunctionCall(declaration), options)
+        handlers = self._dumped(lambda: self._payloads.dump_all(declaration, calls), options, budget)
         now = self._now(budget)
+        shared |= _dates(options, now)
+        ids = job_ids.take(len(handlers), now)
         jobs = [
-            job
-            for target, fields in zip(objects, checked, strict=True)
-            for job in self._prepared(target, _dated(fields, options, now))
+            Job.of({**shared, "id": job_id, "handler": handler}) for job_id, handler in zip(ids, handlers, strict=True)
         ]
-        decided = [(job, self._is_delayed(job)) for job in jobs]
-        delayed = [job for job, is_delayed in decided if is_delayed]
+        return self._enqueue_many(self._let_in(jobs), options, budget)
+
+    def _enqueue_many(self, jobs: list[Job], options: Options, budget: Budget) -> list[Job]:
+        decided = [self._is_delayed(job) for job in jobs]
+        delayed = list(compress(jobs, decided))
         if delayed:
             self._check_room(delayed, budget)
-            with budget.spent():
+            with budget.lent():
                 self._store().insert_many(delayed, session=options.session)
         for job in delayed:
             self._lifecycle.notify(JobEnqueued(job))
-        return jobs if len(delayed) == len(jobs) else self._run_all(decided, now)
+        return jobs if all(decided) else self._run_all(zip(jobs, decided, strict=True), self._now(budget))
 
     def _run_all(self, decided: Iterable[tuple[Job, bool]], now: datetime) -> list[Job]:
         """Run the jobs that are not delayed, each whatever became of the others; raises the first one's error then."""
@@ -159,7 +170,7 @@ class Enqueuer:
             if there is None:
                 raise
             return there
-        with budget.spent():
+        with budget.lent():
             is_new = self._store().insert(job, session=options.session)
         if is_new:
             self._lifecycle.notify(JobEnqueued(job))
@@ -185,18 +196,14 @@ class Enqueuer:
             return there
         return self._asked(lambda: self._store().get(job.id), budget)
 
-    def _prepared(self, target: object | None, job: Job) -> list[Job]:
-        """Return the job after its hook; none if a plugin does not let it be enqueued."""
-        if target is None and not self._lifecycle.is_watched("enqueue"):
-            return [job]
-        prepared: list[Job] = []
-
-        def prepare() -> Job:
-            prepared.append(hooked(target, job, self._meta))
-            return prepared[0]
-
-        self._lifecycle.run("enqueue", job, body=prepare)
-        return prepared
+    def _let_in(self, jobs: list[Job]) -> list[Job]:
+        """Return those of *jobs* that the plugins let be enqueued; a function has no hook of its own."""
+        if not self._lifecycle.is_watched("enqueue"):
+            return jobs
+        let_in: list[Job] = []
+        for job in jobs:
+            self._lifecycle.run("enqueue", job, body=partial(_noted, job, let_in))
+        return let_in
 
     def _check_room(self, jobs: Sequence[Job], budget: Budget) -> None:
         """Raise QueueFullError if *jobs* would make a queue larger than its ``max_size``.
@@ -223,26 +230,24 @@ class Enqueuer:
         except DatabaseError as error:
             raise not_stored(error) from error
 
-    def _fields(self, call: Call, options: Options, budget: Budget) -> dict[str, Any]:
-        """Return the fields of a job but for its dates: all that can be refused, which needs no database."""
+    def _shared_fields(self, call: Call, options: Options) -> dict[str, Any]:
+        """Return those fields of a job that all jobs of the same call and *options* have, but for its dates."""
         queue: str = self._decided("queue", call, options)
-        handler, meta = self._encoded(call, options, budget)
-        return {
+        fields = {
             **options.kept,
-            "id": ObjectId() if options.job_id is None else options.job_id,
-            "id_given": options.job_id is not None,
             "name": call.name[:LONGEST_NAME],
             "queue": queue,
             "priority": self._decided("priority", call, options, queue=queue),
-            "handler": handler,
-            "meta": meta,
         }
+        if options.meta is not None:
+            fields["meta"] = self._meta(options)
+        return fields
 
-    def _encoded(self, call: Call, options: Options, budget: Budget) -> tuple[Document, Mapping[str, Any] | None]:
-        """Return handler and meta; a document of which it is in doubt whether it is saved is asked for."""
+    def _dumped(self, dump: Callable[[], T], options: Options, budget: Budget) -> T:
+        """Return what *dump* returns; a document of which it is in doubt whether it is saved is asked for."""
         try:
             with asking_within(options.session, budget.spent):
-                return self._payloads.dump(call), self._meta(options)
+                return dump()
         except DatabaseError as error:
             raise not_stored(error) from error
 
@@ -250,7 +255,7 @@ class Enqueuer:
         """Return the server's time, or this machine's where jobs are never stored and there may be no server."""
         if self._settings.delay_jobs is False:
             return SystemClock().now()
-        with budget.spent():
+        with budget.lent():
             return self._store().clock.now()
 
     def _decided(self, name: str, call: Call, options: Options, *, queue: str = "") -> Any:
@@ -281,11 +286,14 @@ class Enqueuer:
         return bool(ran("delay_jobs", delay_jobs(job) if inspect.signature(delay_jobs).parameters else delay_jobs()))
 
 
-def _dated(fields: dict[str, Any], options: Options, now: datetime) -> Job:
-    """Return the job with these *fields*, made *now*."""
-    fields["run_at"] = options.run_at or now + (options.run_in or timedelta(0))
-    fields["created_at"] = now
-    return Job.of(fields)
+def _dates(options: Options, now: datetime) -> dict[str, Any]:
+    """Return when a job is made that is made *now*, and when it is due."""
+    return {"run_at": options.run_at or now + (options.run_in or timedelta(0)), "created_at": now}
+
+
+def _noted(job: Job, jobs: list[Job]) -> Job:
+    jobs.append(job)
+    return job
 
 
 def _of_object(call: Call, name: str, attribute: str) -> Any:

@@ -38,8 +38,7 @@ class Delayer(Generic[P]):
 
         Raises EnqueueError (nothing stored) or PartialEnqueueError (some stored).
         """
-        made = (function_call(self._declaration, _arguments(call), {}) for call in calls)
-        return current.enqueuer().enqueue_many(made, self._options)
+        return current.enqueuer().enqueue_many(self._declaration, [_arguments(call) for call in calls], self._options)
 
     async def adelay(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Do what ``delay`` does, without holding up the event loop."""

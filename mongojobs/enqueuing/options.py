@@ -68,7 +68,7 @@ class Options:
         """Those that are kept with the job as they were given."""
         if self is NO_OPTIONS:
             return {}
-        return {name: value for name in _KEPT if (value := getattr(self, name)) is not None}
+        return {name: value for name in _KEPT if (value := getattr(self, name)) not in (None, ())}
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Options:

@@ -77,7 +77,8 @@ _TRUTHS: Final = _named("bool")
 _COUNTERS: Final = tuple(field.name for field in FIELDS if field.type == "int" and field.default == 0)
 _REQUIRED: Final = tuple(_NAMES[field.name] for field in FIELDS if field.default is MISSING or field.default)
 _NEVER_NULL: Final = {*_REQUIRED, *_COUNTERS}
-_STORED_AS_THEY_ARE: Final = _TYPES.keys() - {*_DURATIONS, *_LISTS, *_TRUTHS}
+_LEFT_OUT_IF_EMPTY: Final = frozenset({*_LISTS, *_TRUTHS})
+_NOT_AS_THEY_ARE: Final = _LEFT_OUT_IF_EMPTY | {*_DURATIONS, "run"}
 _BLANK: Final[Document] = {_NAMES[field.name]: field.default for field in FIELDS if _NAMES[field.name] in _NEVER_NULL}
 _SHOWN_INSTEAD: Final = {
     field.name: _SHOWN_BY_KIND[kind_of(field)] for field in FIELDS if field.name != "id" and field.name in _REQUIRED
@@ -86,21 +87,16 @@ _SHOWN_INSTEAD: Final = {
 
 def to_document(job: Job) -> Document:
     """Return *job* as it is stored."""
-    document = _BLANK.copy()
-    document["_id"] = job.id
-    for field, value in vars(job).items():
-        if value is not None and field in _STORED_AS_THEY_ARE:
-            document[field] = value
-    for field in _DURATIONS:
-        if (duration := getattr(job, field)) is not None:
-            document[field] = milliseconds(duration)
-    for field in _LISTS:
-        if items := getattr(job, field):
-            document[field] = list(items)
-    for field in _TRUTHS:
-        if getattr(job, field):
-            document[field] = True
-    return document
+    document = {**_BLANK, **vars(job)}
+    document["_id"] = document.pop("id")
+    if _NOT_AS_THEY_ARE.isdisjoint(document) and None not in document.values():
+        return document  # as that of most enqueues
+    document.pop("run", None)
+    return {
+        field: _stored(field, value)
+        for field, value in document.items()
+        if value or (value is not None and field not in _LEFT_OUT_IF_EMPTY)
+    }
 
 
 def to_update(change: Change, *, is_real: bool = True) -> Update:

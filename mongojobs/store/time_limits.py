@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import Final
@@ -15,19 +14,29 @@ _SHORTEST_SECONDS: Final = 0.01
 _ends: ContextVar[float] = ContextVar("mongojobs_time_limit", default=float("inf"))
 
 
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
+class time_limit:  # noqa: N801 - reads as a noun: `with time_limit(5):`
     """Let all calls to the database inside, with their retries, take no longer than *seconds* together.
 
     Of several limits around one another the one that ends first counts.
     """
-    ends = min(time.monotonic() + seconds, _ends.get())
-    token = _ends.set(ends)
-    try:
-        with pymongo.timeout(max(ends - time.monotonic(), _SHORTEST_SECONDS)):
-            yield
-    finally:
-        _ends.reset(token)
+
+    __slots__ = ("_driver", "_seconds", "_token")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        now = time.monotonic()
+        ends = min(now + self._seconds, _ends.get())
+        self._token = _ends.set(ends)
+        self._driver = pymongo.timeout(max(ends - now, _SHORTEST_SECONDS))
+        self._driver.__enter__()
+
+    def __exit__(self, *_raised: object) -> None:
+        try:
+            self._driver.__exit__(None, None, None)
+        finally:
+            _ends.reset(self._token)
 
 
 def time_left() -> float:
@@ -38,15 +47,49 @@ def time_left() -> float:
 class Budget:
     """The time that a call may spend on the database; what it does between its questions costs nothing."""
 
-    def __init__(self, whole: timedelta) -> None:
-        self._seconds = whole.total_seconds()
+    __slots__ = ("seconds",)
 
-    @contextmanager
-    def spent(self) -> Iterator[None]:
+    def __init__(self, whole: timedelta) -> None:
+        self.seconds = whole.total_seconds()
+
+    def spent(self) -> AbstractContextManager[None]:
         """Limit the questions inside to what is left, and take what they took."""
-        began = time.monotonic()
+        return _Spent(self)
+
+    def lent(self) -> AbstractContextManager[None]:
+        """Do as ``spent`` for what limits its questions by itself to the ``time_left``: that costs far less."""
+        return _Lent(self)
+
+
+class _Lent:
+    """The time inside of ``Budget.lent``."""
+
+    __slots__ = ("_began", "_budget", "_token")
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+
+    def __enter__(self) -> None:
+        self._began = time.monotonic()
+        self._token = _ends.set(min(self._began + self._budget.seconds, _ends.get()))
+
+    def __exit__(self, *_raised: object) -> None:
+        _ends.reset(self._token)
+        self._budget.seconds = max(self._budget.seconds - (time.monotonic() - self._began), 0.0)
+
+
+class _Spent(_Lent):
+    """The time inside of ``Budget.spent``."""
+
+    __slots__ = ("_limit",)
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._limit = time_limit(self._budget.seconds)
+        self._limit.__enter__()
+
+    def __exit__(self, *_raised: object) -> None:
         try:
-            with time_limit(self._seconds):
-                yield
+            self._limit.__exit__(None, None, None)
         finally:
-            self._seconds = max(self._seconds - (time.monotonic() - began), 0.0)
+            super().__exit__(None, None, None)

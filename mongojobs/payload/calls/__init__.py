@@ -2,6 +2,7 @@
 
 - ``kinds``: a call of a function, a method, a class method, an object
 - ``handler``: from a call to the stored ``handler`` and back
+- ``sizes``: how large a stored call may be
 - ``methods``: which methods can be jobs, and how a call fits a signature
 - ``invoke``: runs a call with its hooks
 """

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
-from typing import Any, Final, assert_never
-
-import bson
-from bson import ObjectId
+from typing import Any, assert_never
 
 from mongojobs.core.errors import (
     ArgumentsError,
@@ -19,7 +15,6 @@ from mongojobs.core.errors import (
     DeserializationError,
     NewerPayloadError,
     NotAJobError,
-    PayloadTooLargeError,
     UnknownJobError,
 )
 from mongojobs.core.job import Document
@@ -32,9 +27,11 @@ from mongojobs.payload.calls.methods import (
     is_async_method,
     is_missing,
     method_of,
+    positional_counts,
     refuse_generator,
     refuse_instance_method,
 )
+from mongojobs.payload.calls.sizes import SMALL_BYTES, check_size, is_surely_small
 from mongojobs.payload.registry import Declaration, Registry, refuse_main, registry
 from mongojobs.payload.values.codec import Codec
 from mongojobs.payload.values.decode import Loaded
@@ -102,12 +99,6 @@ def object_call(target: object, *, registry: Registry = registry) -> ObjectCall:
     return ObjectCall(declaration, target)
 
 
-_FEW: Final = 50
-_SHORT: Final = frozenset({bool, int, float, type(None), ObjectId, datetime})
-_FEW_BYTES: Final = 8 * 1024
-"""What so few short arguments take at most, with all names about them."""
-
-
 @dataclass(frozen=True, slots=True)
 class Outline:
     """What can be told of a stored payload without loading it; nothing at all of a damaged one."""
@@ -149,8 +140,28 @@ class Payloads:
                 handler |= {"args": [], "kwargs": fields}
             case _:
                 assert_never(call)
-        self._check_size(call, handler)
+        if not self._is_surely_small(handler):
+            check_size(call, handler, self._max_bytes)
         return handler
+
+    def dump_all(self, declaration: Declaration, calls: Iterable[Sequence[object]]) -> list[Document]:
+        """Return the calls of one declared function with these positional arguments as documents, as ``dump`` does.
+
+        What they share is looked at once. Raises as ``dump`` does, and ArgumentsError.
+        """
+        refuse_main(declaration.name)
+        self._learn(declaration.target)
+        fits, labels = positional_counts(declaration.target), partial(argument_labels, declaration.target)
+        handlers: list[Document] = []
+        for args in calls:
+            if len(args) not in fits:
+                check_arguments(declaration.name, declaration.target, args, {})
+            stored = self.codec.encode_all(args, labels)
+            handler = {"v": 1, "kind": "function", "target": declaration.name, "args": stored, "kwargs": {}}
+            if not self._is_surely_small(handler):
+                check_size(FunctionCall(declaration, args), handler, self._max_bytes)
+            handlers.append(handler)
+        return handlers
 
     def load(self, handler: object) -> Call:
         """Return the call that was stored. Raises DeserializationError, and errors of the database as they are."""
@@ -312,37 +323,12 @@ class Payloads:
                 raise UnknownJobError(str(error)) from error
             raise
 
-    def _check_size(self, call: Call, handler: Document) -> None:
-        if self._max_bytes >= _FEW_BYTES and _is_surely_small(handler):
-            return
-        size = len(bson.encode(handler))
-        if size > self._max_bytes:
-            raise PayloadTooLargeError(
-                f"the payload of {call.name} has {size} bytes, more than {self._max_bytes}: the largest is"
-                f" {_largest(call, handler)}; store it in a document of its own and pass that",
-                size=size,
-                limit=self._max_bytes,
-            )
+    def _is_surely_small(self, handler: Document) -> bool:
+        return self._max_bytes >= SMALL_BYTES and is_surely_small(handler)
 
 
 def _labelled(error: DeserializationError, label: str) -> DeserializationError:
     return type(error)(f"{label}: {error}")
-
-
-def _is_surely_small(handler: Document) -> bool:
-    """Whether a function gets but a few numbers, ids and the like, as those of most jobs do: to look takes no time."""
-    args, target = handler["args"], handler["target"]
-    is_short = len(args) < _FEW and not handler["kwargs"] and len(target) < _FEW_BYTES / 8
-    return is_short and handler["kind"] == "function" and _SHORT.issuperset(map(type, args))
-
-
-def _largest(call: Call, handler: Document) -> str:
-    """Name the argument that takes the most bytes."""
-    labels = () if isinstance(call, ObjectCall) else argument_labels(call.function, len(call.args))
-    stored = [*zip(labels, handler["args"], strict=True), *handler["kwargs"].items()]
-    sizes = {label: len(bson.encode({"": value})) for label, value in stored}
-    largest = max(sizes, key=sizes.__getitem__, default="its target")
-    return f"{largest} ({sizes.get(largest, len(bson.encode(handler)))} bytes)"
 
 
 def _is_plain_name(name: str) -> bool:

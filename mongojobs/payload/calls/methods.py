@@ -126,6 +126,13 @@ def check_arguments(
         raise ArgumentsError(f"{label}{shown} does not take these arguments: {error}") from None
 
 
+def positional_counts(function: Callable[..., object]) -> range:
+    """Return how many positional arguments alone *function* surely takes; of other calls ``check_arguments`` tells."""
+    plain, leading = _unbound(function)
+    counts = _counts(plain)
+    return range(counts.start - len(leading), counts.stop - len(leading))
+
+
 def fits(function: Callable[..., object], args: Sequence[object]) -> bool:
     """Return whether *function* can be called with these positional arguments, as far as it says what it takes."""
     try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -31,14 +31,19 @@ asking: ContextVar[Asking] = ContextVar("mongojobs_asking", default=_BY_ITSELF)
 """What his transaction wrote, nobody else sees."""
 
 
-@contextmanager
-def asking_within(session: Any, limit: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+class asking_within:  # noqa: N801 - reads as a verb: `with asking_within(...):`
     """Let the code inside look for documents within *session*, if it is not None, and within *limit*."""
-    token = asking.set(Asking(session, limit))
-    try:
-        yield
-    finally:
-        asking.reset(token)
+
+    __slots__ = ("_asking", "_token")
+
+    def __init__(self, session: Any, limit: Callable[[], AbstractContextManager[None]]) -> None:
+        self._asking = Asking(session, limit)
+
+    def __enter__(self) -> None:
+        self._token = asking.set(self._asking)
+
+    def __exit__(self, *_raised: object) -> None:
+        asking.reset(self._token)
 
 
 @dataclass(frozen=True, slots=True)

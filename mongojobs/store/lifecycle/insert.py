@@ -44,9 +44,9 @@ class Inserting:
     def insert(self, job: Job, *, session: clients.Session | None = None) -> bool:
         """Store a new job, trying for up to ``enqueue_timeout``; return False if its id is there already."""
         session = clients.session_in_force(self._client, session)
-        if session is not None and session.in_transaction:
-            return self._insert_in_transaction([job], session) == 1
         deadline = _Deadline(self._settings)
+        if session is not None and session.in_transaction:
+            return self._insert_in_transaction([job], session, deadline) == 1
         doubtful = False
         while True:
             try:
@@ -70,10 +70,10 @@ class Inserting:
         if not jobs:
             return
         session = clients.session_in_force(self._client, session)
-        if session is not None and session.in_transaction:
-            self._insert_in_transaction(jobs, session)
-            return
         deadline = _Deadline(self._settings)
+        if session is not None and session.in_transaction:
+            self._insert_in_transaction(jobs, session, deadline)
+            return
         while True:
             try:
                 with deadline.limit():
@@ -90,16 +90,17 @@ class Inserting:
                 if not (faults.is_passing(error) and deadline.allows_another_try()):
                     raise faults.not_stored(error) from error
 
-    def _insert_in_transaction(self, jobs: Sequence[Job], session: clients.Session) -> int:
+    def _insert_in_transaction(self, jobs: Sequence[Job], session: clients.Session, deadline: _Deadline) -> int:
         """Store those of *jobs* that are not there, and return how many; a duplicate key would end the transaction."""
         given = [job.id for job in jobs if job.id_given]
         there: set[JobId] = set()
-        if given:
-            found = self._transaction.find({"_id": {"$in": given}}, {"_id": 1}, session=session)
-            there = {document["_id"] for document in found}
-        documents = [to_document(job) for job in jobs if job.id not in there]
-        if documents:
-            self._transaction.insert_many(documents, ordered=False, session=session)
+        with deadline.limit():
+            if given:
+                found = self._transaction.find({"_id": {"$in": given}}, {"_id": 1}, session=session)
+                there = {document["_id"] for document in found}
+            documents = [to_document(job) for job in jobs if job.id not in there]
+            if documents:
+                self._transaction.insert_many(documents, ordered=False, session=session)
         return len(documents)
 
     def _sort_out(

@@ -2,7 +2,7 @@ import asyncio
 
 import bson
 import pytest
-from bson import Code, ObjectId
+from bson import Code
 from bson.codec_options import CodecOptions
 
 from mongojobs.core.errors import (
@@ -14,7 +14,6 @@ from mongojobs.core.errors import (
     UnknownJobError,
     UnstorableValueError,
 )
-from mongojobs.payload.calls import handler
 from mongojobs.payload.calls.handler import Outline, Payloads, function_call, method_call, object_call
 from mongojobs.payload.calls.kinds import ClassMethodCall, MethodCall, ObjectCall
 from mongojobs.payload.documents.references import DocumentReferences
@@ -425,15 +424,6 @@ class TestSize:
     def test_names_the_target_when_there_are_no_arguments(self, registry, payloads):
         with pytest.raises(PayloadTooLargeError, match="the largest is its target"):
             Payloads(payloads.codec, 1).dump(method_call(Group, "rebuild"))
-
-    def test_is_not_measured_where_it_cannot_be_large(self, payloads):
-        few = {"v": 1, "kind": "function", "target": "\U0001f600" * 1000, "args": [ObjectId()] * 49, "kwargs": {}}
-
-        assert handler._is_surely_small(few)
-        assert len(bson.encode(few)) < handler._FEW_BYTES
-        assert not handler._is_surely_small(few | {"args": ["x"]})
-        assert not handler._is_surely_small(few | {"kwargs": {"x": 1}})
-        assert not handler._is_surely_small(few | {"kind": "method"})
 
 
 DAMAGED = [

@@ -1,0 +1,43 @@
+"""What an enqueue costs, counted in calls of our functions and in commands, and not in seconds."""
+
+import pytest
+from pymongo import MongoClient
+
+from tests.support.profiled import own_calls
+from tests.support.sample_jobs import remember_one
+from tests.support.spy import Spy
+
+
+@pytest.fixture
+def sent(configure, mongo_uri):
+    """What the app's client sends from now on."""
+    spy = Spy()
+    with MongoClient(mongo_uri, event_listeners=[spy]) as client:
+        configure(client=client)
+        remember_one.delay(0)
+        spy.sent.clear()
+        yield spy
+
+
+def calls_for(count):
+    """Return how many of our functions it takes to enqueue so many jobs at once."""
+    return own_calls(lambda: remember_one.delay_many([(number,) for number in range(count)]))
+
+
+class TestDelayMany:
+    def test_calls_sixteen_functions_a_job_at_most(self, sent):
+        few, many = calls_for(10), calls_for(110)
+
+        assert (many.total() - few.total()) / 100 <= 16, many - few
+
+    def test_sends_one_command(self, sent):
+        remember_one.delay_many([(number,) for number in range(1000)])
+
+        assert sent.names == ["insert"]
+
+
+class TestDelay:
+    def test_sends_one_command(self, sent):
+        remember_one.delay(1)
+
+        assert sent.names == ["insert"]
