@@ -1,13 +1,12 @@
-"""Calling the app's functions: each run in a context of its own, and whether a call has run any of their code."""
+"""Calling the app's functions: what kind they are, and whether a call has run any of their code."""
 
 from __future__ import annotations
 
-import decimal
 import functools
 import inspect
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from contextvars import Context, copy_context
+from contextvars import Context
 from types import FunctionType
 from typing import Final, TypeVar
 
@@ -16,14 +15,6 @@ from mongojobs.core.errors import NotRunError
 T = TypeVar("T")
 
 _NOTHING: Final = object()
-
-
-def isolated(body: Callable[[], T]) -> T:
-    """Run *body* in a copy of this context, so that what it sets in ``ContextVar``s reaches no other run.
-
-    Its ``decimal`` context is as at the start of a program.
-    """
-    return copy_context().run(_with_own_decimals, body)
 
 
 def adopt(context: Context) -> None:
@@ -54,11 +45,6 @@ def ran(what: str, result: T) -> T:
     if inspect.iscoroutine(result) and inspect.getcoroutinestate(result) == inspect.CORO_CREATED:
         result.close()  # else Python warns that it was never awaited
     raise NotRunError(f"{what} returned {kind}: {remedy}")
-
-
-def _with_own_decimals(body: Callable[[], T]) -> T:
-    decimal.setcontext(decimal.DefaultContext)  # a copy of it: one that is there already would be shared, not copied
-    return body()
 
 
 def _still_to_run(result: object) -> tuple[str, str]:

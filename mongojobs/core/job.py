@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextvars import Context, ContextVar
+import decimal
+from collections.abc import Callable, Mapping
+from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 from mongojobs.core import checks
 from mongojobs.core.fields import DETAILED, HIDDEN, Option, option
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     """What identifies a job: an ObjectId made here, or whatever the caller gave as ``job_id``."""
 else:
     JobId = object  # the command line tells of jobs before it loads the driver
+
+T = TypeVar("T")
 
 Document = dict[str, Any]
 """A MongoDB document as PyMongo gives and takes it."""
@@ -235,16 +238,15 @@ def job_in(context: Context) -> Job | None:
     return context.get(_current)
 
 
-class running:  # noqa: N801 - reads as a verb: `with running(job):`
-    """Make *job* the current one for the code inside."""
+def isolated(job: Job, body: Callable[[], T]) -> T:
+    """Run *body* in *job*: in a copy of this context, so that what it sets in ``ContextVar``s reaches no other run.
 
-    __slots__ = ("_job", "_token")
+    Its ``decimal`` context is as at the start of a program.
+    """
+    return copy_context().run(_within, job, body)
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
 
-    def __enter__(self) -> None:
-        self._token = _current.set(self._job)
-
-    def __exit__(self, *_raised: object) -> None:
-        _current.reset(self._token)
+def _within(job: Job, body: Callable[[], T]) -> T:
+    _current.set(job)
+    decimal.setcontext(decimal.DefaultContext)  # a copy of it: one that is there already would be shared, not copied
+    return body()

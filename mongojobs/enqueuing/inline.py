@@ -14,9 +14,8 @@ from typing import Any, Final
 import bson
 from bson.codec_options import CodecOptions
 
-from mongojobs.core.calling import isolated
 from mongojobs.core.errors import Discard, DocumentGoneError, Snooze
-from mongojobs.core.job import CANCELLED, COMPLETED, Job, JobId, running
+from mongojobs.core.job import CANCELLED, COMPLETED, Job, JobId, isolated
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.retry import LONGEST_DELAY
 from mongojobs.payload.calls.handler import Payloads
@@ -79,15 +78,14 @@ class Inline:
             return there
         ended = job
         try:
-            ended = isolated(lambda: self._run(job, now))
+            ended = isolated(job, lambda: self._run(job, now))
         finally:
             self.remembered.end(ended)
         return ended
 
     def _run(self, job: Job, now: datetime) -> Job:
         try:
-            with running(job):
-                self._perform(job)
+            self._perform(job)
         except Snooze as error:
             return dataclasses.replace(job, run_at=now + min(error.delay, LONGEST_DELAY), snoozes=job.snoozes + 1)
         except Discard as error:

@@ -9,10 +9,9 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar, cast
 
 from mongojobs.app import Worker
-from mongojobs.core.calling import isolated
 from mongojobs.core.clock import elapsed_seconds, truncate
 from mongojobs.core.errors import MongoJobsError
-from mongojobs.core.job import READY, Job, running
+from mongojobs.core.job import READY, Job, isolated
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.transitions import Deferred, Errored, GivenUp, Succeeded
 from mongojobs.payload.calls.invoke import invoke, run_to_end
@@ -69,8 +68,7 @@ def perform(job: Job) -> object:
     mode = mode_in_force()
     payloads, lifecycle = mode.app.payloads, mode.app.lifecycle
     call = payloads.load(stored(job).handler)
-    with running(job):
-        result = isolated(lambda: invoke(call, job, lifecycle=lifecycle, wait=run_to_end))
+    result = isolated(job, lambda: invoke(call, job, lifecycle=lifecycle, wait=run_to_end))
     waiting = mode.get(job.id)
     if waiting is not None and waiting.state == READY:
         mode.delete(job.id)

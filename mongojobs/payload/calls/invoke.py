@@ -12,6 +12,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from mongojobs.core.calling import adopt, is_async, ran
@@ -47,7 +48,10 @@ def invoke(call: Call, job: Job, *, lifecycle: Lifecycle, wait: Await, wait_for_
     interruption are no errors, so that ``error`` is not called for them. Raises NotRunError where the code of the job
     did not run.
     """
-    return lifecycle.run_surely("invoke_job", job, body=lambda: _with_hooks(call, job, wait, wait_for_hook or wait))
+    body = partial(_perform, call, wait)
+    if call.job_object is not None:
+        body = partial(_with_hooks, call, job, body, wait_for_hook or wait)
+    return lifecycle.run_surely("invoke_job", job, body=body)
 
 
 def run_to_end(coroutine: Coroutine[Any, Any, object]) -> object:
@@ -67,16 +71,13 @@ def run_to_end(coroutine: Coroutine[Any, Any, object]) -> object:
         adopt(context)
 
 
-def _with_hooks(call: Call, job: Job, wait: Await, wait_for_hook: Await) -> object:
-    if call.job_object is None:
-        return _perform(call, wait)
-
+def _with_hooks(call: Call, job: Job, perform: Callable[[], object], wait: Await) -> object:
     def hook(name: str, *arguments: object) -> None:
-        call_hook(call.job_object, name, job, *arguments, wait=wait_for_hook)
+        call_hook(call.job_object, name, job, *arguments, wait=wait)
 
     try:
         hook("before")
-        result = _perform(call, wait)
+        result = perform()
         hook("success")
     except _NOT_FAILURES:
         raise

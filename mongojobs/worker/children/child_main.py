@@ -95,7 +95,6 @@ class ChildMain:
             self._channel.send(messages.READY)
         while (held := self._jobs.get()) is not None:
             outcome = self._runner.run(held)
-            held.interruption.close()
             self._held = None
             told = messages.outcome(outcome, self._events.take())
             try:

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final
 
-from mongojobs.core.calling import isolated
 from mongojobs.core.clock import monotonic_seconds
-from mongojobs.core.job import Document, ErrorText, Job
+from mongojobs.core.job import Document, ErrorText, Job, isolated
 from mongojobs.core.notices import CallbackRaised, ChildReplaced, Warned
 from mongojobs.core.transitions import Crashed, Errored, GivenUp, HandedBack, Outcome
 from mongojobs.core.words.durations import format_duration
@@ -59,7 +58,7 @@ class ChildRunner(Runner):
 
     def run(self, held: InFlightJob) -> Outcome:
         """Run the job in the child of this thread, and return how that ended; never raises."""
-        return isolated(ChildRun(held, self).perform)
+        return isolated(held.job, ChildRun(held, self).perform)
 
     def make_ready(self) -> bool:
         """Wait until the child of the calling thread is ready; false once this is closed."""

@@ -54,7 +54,8 @@ class Interruption:
                 self._thread = None  # a thread takes no exception before this; after it, only one that is on its way
                 self.close()
         finally:
-            self.close()  # which could have jumped over the first one
+            if not self._is_over:
+                self.close()  # it could have jumped over the first one
         if self.raised is not None:
             raise self.raised
         return result

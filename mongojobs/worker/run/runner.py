@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
-from mongojobs.core.calling import isolated
 from mongojobs.core.errors import SIGNALS, Interrupted, JobTimeout, MongoJobsError
-from mongojobs.core.job import Job, running
+from mongojobs.core.job import Job, isolated
 from mongojobs.core.notices import JobStarted
 from mongojobs.core.transitions import HandedBack, Outcome, Succeeded
 from mongojobs.payload.calls.invoke import invoke
+from mongojobs.payload.precedence import applying
 from mongojobs.process.copies import CopiesEndHere
 from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.interruption import run_to_end_on
@@ -47,13 +49,12 @@ class Runner:
         return held
 
     def run(self, held: InFlightJob) -> Outcome:
-        """Run the job in a context of its own, and return how that ended; never raises."""
-        return isolated(Run(held, self).perform)
+        """Run the job in a context of its own, and return how that ended, beyond interruption; never raises."""
+        return isolated(held.job, Run(held, self).perform)
 
     def overdue(self, held: InFlightJob, more: str = "") -> Outcome:
         """Return what becomes of a job whose code does not return after its time-out; there may be *more* to tell."""
-        with running(held.job):
-            return Judgement(held, self.context).of_deafness(more)
+        return isolated(held.job, lambda: Judgement(held, self.context).of_deafness(more))
 
     def make_ready(self) -> bool:
         """Wait until the calling thread can run a job; false if it no longer will."""
@@ -77,19 +78,25 @@ class Run:
     def __init__(self, held: InFlightJob, runner: Runner) -> None:
         self.held = held
         self.context = runner.context
-        self.judgement = Judgement(held, runner.context)
         self._runner = runner
         self._outcome: Outcome | None = None
 
+    @cached_property
+    def judgement(self) -> Judgement:
+        """What decides on an error of the job; most have none."""
+        return Judgement(self.held, self.context)
+
     def perform(self) -> Outcome:
         """Let the job run, as the event ``perform``, and return how that ended; never raises."""
-        with running(self.held.job), CopiesEndHere():
+        with CopiesEndHere():
             try:
                 self.context.reporter.run("perform", self.held.job, body=self._perform)
             except BaseException as error:  # noqa: BLE001 - a plugin around the run may raise anything
                 if self._outcome is None:
-                    return self.judgement.of(error)
-                self.judgement.report("perform")
+                    self._outcome = self.judgement.of(error)
+                else:
+                    self.judgement.report("perform")
+            self.held.interruption.close()  # though a plugin did not let it run
             return self._outcome or self.judgement.of(MongoJobsError("a plugin around perform did not let the job run"))
 
     def execute(self) -> Outcome:
@@ -107,8 +114,14 @@ class Run:
         return Succeeded()
 
     def limit(self) -> None:
-        """Let the job run no longer than it may."""
-        self.held.limit_to(self.judgement.overrides().max_run_time())
+        """Let the job run no longer than it may, as far as that is said outside of the job object."""
+        held, context = self.held, self.context
+        declaration = (held.outline or context.payloads.peek(held.job.handler)).declaration
+        given = held.job.max_run_time or None
+        self._limit_to(applying("max_run_time", given, declaration=declaration, settings=context.settings))
+
+    def _limit_to(self, limit: timedelta) -> None:
+        self.held.limit_to(limit)
         self._runner.watch(self.held)
 
     def _perform(self) -> Outcome:
@@ -124,7 +137,7 @@ class Run:
         job = self.held.job
         call = self.held.call = self.context.payloads.load(job.handler)
         if call.job_object is not None:
-            self.limit()
+            self._limit_to(self.judgement.overrides().max_run_time())
         lifecycle = self.context.reporter.lifecycle
         invoke(call, job, lifecycle=lifecycle, wait=self._wait, wait_for_hook=self._wait_for_hook)
 

@@ -58,7 +58,6 @@ class Slots:
         """Run one job and hand over its result; None when it was interrupted, and so has none."""
         started = monotonic_seconds()
         outcome = self._runner.run(held)
-        held.interruption.close()
         self._in_flight.ended(held, interrupted=isinstance(outcome, HandedBack))
         if isinstance(outcome, HandedBack):
             return None

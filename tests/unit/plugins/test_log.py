@@ -10,7 +10,7 @@ import pytest
 from bson import ObjectId
 
 from mongojobs.core import notices as n
-from mongojobs.core.job import running
+from mongojobs.core.job import isolated
 from mongojobs.plugins.formats import formatter
 from mongojobs.plugins.log import EVENTS, JobContext, log
 from tests.support.jobs import a_job
@@ -327,8 +327,7 @@ class TestJobContext:
     def test_marks_what_a_job_logs_itself(self):
         record = logging.makeLogRecord({"msg": "mine"})
 
-        with running(JOB):
-            JobContext().filter(record)
+        isolated(JOB, lambda: JobContext().filter(record))
 
         assert (record.job_id, record.job) == (str(JOB.id), "app.send")
 
@@ -338,8 +337,7 @@ class TestJobContext:
         handler.addFilter(JobContext())
         logger.addHandler(handler)
 
-        with running(JOB):
-            logger.warning("mine")
+        isolated(JOB, lambda: logger.warning("mine"))
 
         assert records.get().job_id == str(JOB.id)
 
@@ -347,8 +345,7 @@ class TestJobContext:
     def test_leaves_the_fields_of_the_app_as_they_are(self, extra, caplog):
         caplog.handler.addFilter(JobContext())
 
-        with running(JOB):
-            logging.getLogger("test_log.shop").warning("mine", extra=extra)
+        isolated(JOB, lambda: logging.getLogger("test_log.shop").warning("mine", extra=extra))
 
         assert extra.items() <= vars(caplog.records[0]).items()
 
