@@ -105,10 +105,10 @@ def assemble(
     context: WorkerContext,
     connections: Connections,
     *,
-    on_end: Callable[[], object],
+    on_end: Callable[[], object] | None = None,
     on_stuck: Callable[[], object] = lambda: None,
 ) -> Parts:
-    """Make the parts of a worker; *on_end* is called after each run, *on_stuck* for one that nothing can end."""
+    """Make the parts of a worker; *on_end* may be called after each run, *on_stuck* is for one that nothing can end."""
     store, settings, reporter, outage = connections.store, context.settings, context.reporter, context.outage
     _report_damage(store, reporter)
     in_flight = InFlight(threads=settings.threads, async_concurrency=settings.async_concurrency)

@@ -17,7 +17,7 @@ from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import Crashed, Errored, GivenUp, Succeeded
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.process.green_threads import refuse_green_threads
-from mongojobs.process.memory import measured, recycle_reason
+from mongojobs.process.memory import has_limits, measured, recycle_reason
 from mongojobs.process.supervisor import ChildCommand
 from mongojobs.store.faults import unavailable
 from mongojobs.store.workers import WorkerOrder
@@ -77,6 +77,7 @@ class JobWorker:
         self._parts: Parts | None = None
         self._presence: Presence | None = None
         self._only: JobId | None = None
+        self._on_end = self._recycle_in_time if child is None and has_limits(settings) else None
         self._runs = itertools.count(1)
         self._is_recycling = False
         self._is_stuck = False
@@ -202,10 +203,8 @@ class JobWorker:
             self._is_stuck = True
         self.stop()
 
-    def _on_end(self) -> None:
+    def _recycle_in_time(self) -> None:
         """Exit once this process has run or uses as much as it may, after its running jobs have ended."""
-        if self._context.child is not None:
-            return
         runs, memory = next(self._runs), measured(self.settings)
         reason = recycle_reason(self.settings, runs=runs, memory=memory)
         if reason and not self._is_recycling and not self._stopping.is_set():

@@ -114,6 +114,8 @@ class Payloads:
     def __init__(self, codec: Codec, max_bytes: int = 2**20) -> None:
         self.codec = codec
         self._max_bytes = max_bytes
+        self._outlines: dict[str, Outline] = {}
+        """Those of declared jobs, by their names: most jobs are of a few kinds."""
 
     def dump(self, call: Call) -> Document:
         """Return *call* as a document.
@@ -166,14 +168,10 @@ class Payloads:
     def load(self, handler: object) -> Call:
         """Return the call that was stored. Raises DeserializationError, and errors of the database as they are."""
         parts = _parts(handler)
-        loaded: Loaded = {}
         try:
-            call = self._load(parts, loaded)
-            if not isinstance(call, ObjectCall):
-                check_arguments(call.name, call.function, call.args, call.kwargs)
+            return self._load(parts, {})
         except (NotAJobError, ArgumentsError) as error:
             raise DeserializationError(f"the job no longer fits the code: {error}") from error
-        return call
 
     def peek(self, handler: object) -> Outline:
         """Return what a worker must know before it loads the payload: no database is asked, nothing is raised."""
@@ -204,9 +202,11 @@ class Payloads:
         match parts["kind"]:
             case "function":
                 declaration = self._declaration(parts, "function")
-                return FunctionCall(declaration, *self._values(parts, declaration.target, loaded))
+                args, kwargs = self._values(parts, declaration.target, loaded)
+                check_arguments(declaration.name, declaration.target, args, kwargs)
+                return FunctionCall(declaration, args, kwargs)
             case "method":
-                target = self._value(parts["target"], loaded, "the target")
+                target = self.codec.decode(parts["target"], loaded, "the target")
                 self._check_loaded(type(target), parts)
                 call = MethodCall(target, parts["method"], owner=parts.get("owner"))
             case "class_method":
@@ -216,7 +216,10 @@ class Payloads:
                 call = ClassMethodCall(target, parts["method"], owner=parts.get("owner"))
             case _:
                 return self._load_object(parts, loaded)
-        args, kwargs = self._values(parts, call.function, loaded)
+        function = call.function
+        self._learn(function)
+        args, kwargs = self._values(parts, function, loaded)
+        check_arguments(call.name, function, args, kwargs)
         return dataclasses.replace(call, args=args, kwargs=kwargs)
 
     def _load_object(self, parts: Mapping[str, Any], loaded: Loaded) -> ObjectCall:
@@ -241,15 +244,20 @@ class Payloads:
         target = parts["target"]
         match parts["kind"]:
             case "function" | "object" as kind:
-                declaration = self._declaration(parts, kind)
-                name = declaration.name if kind == "function" else declaration.target.__name__
-                return Outline(name, declaration, declaration.is_async)
+                return self._outline_of_declared(self._declaration(parts, kind))
             case "method":
                 content = target.get("v") if isinstance(target, dict) else None
                 cls = content.get("class") if isinstance(content, dict) else None
                 return self._outline_of_method(cls, "#", parts)
             case _:
                 return self._outline_of_method(target, ".", parts)
+
+    def _outline_of_declared(self, declaration: Declaration) -> Outline:
+        outline = self._outlines.get(declaration.name)
+        if outline is None or outline.declaration is not declaration:
+            name = declaration.name if declaration.kind == "function" else declaration.target.__name__
+            self._outlines[declaration.name] = outline = Outline(name, declaration, declaration.is_async)
+        return outline
 
     def _outline_of_method(self, class_name: object, sign: str, parts: Mapping[str, Any]) -> Outline:
         if type(class_name) is not str:
@@ -278,28 +286,17 @@ class Payloads:
     def _values(
         self, parts: Mapping[str, Any], function: Callable[..., object], loaded: Loaded
     ) -> tuple[tuple[object, ...], dict[str, object]]:
-        self._learn(function)
-        args: list[object] = []
-        try:
-            for stored in parts["args"]:
-                args.append(self.codec.decode(stored, loaded))  # noqa: PERF401 - its length tells which one failed
-        except DeserializationError as error:
-            raise _labelled(error, argument_labels(function, len(args) + 1)[-1]) from error
-        return tuple(args), self._keyword_values(parts["kwargs"], loaded)
+        args = self.codec.decode_all(parts["args"], loaded, partial(argument_labels, function))
+        return args, self._keyword_values(parts["kwargs"], loaded) if parts["kwargs"] else {}
 
     def _keyword_values(self, stored: dict[str, Any], loaded: Loaded) -> dict[str, object]:
         if TAG not in stored:
-            return {name: self._value(value, loaded, f"argument {name!r:.100}") for name, value in stored.items()}
-        values = self._value(stored, loaded, "keyword arguments")
+            decode = self.codec.decode
+            return {name: decode(value, loaded, f"argument {name!r:.100}") for name, value in stored.items()}
+        values = self.codec.decode(stored, loaded, "keyword arguments")
         if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
             raise DamagedPayloadError("the stored keyword arguments have no names")
         return values
-
-    def _value(self, stored: object, loaded: Loaded, label: str) -> object:
-        try:
-            return self.codec.decode(stored, loaded)
-        except DeserializationError as error:
-            raise _labelled(error, label) from error
 
     def _learn(self, function: Callable[..., object]) -> None:
         """Let the enums and dataclasses in the type hints of *function* be values."""
@@ -325,10 +322,6 @@ class Payloads:
 
     def _is_surely_small(self, handler: Document) -> bool:
         return self._max_bytes >= SMALL_BYTES and is_surely_small(handler)
-
-
-def _labelled(error: DeserializationError, label: str) -> DeserializationError:
-    return type(error)(f"{label}: {error}")
 
 
 def _is_plain_name(name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from mongojobs.core.errors import DamagedPayloadError
+from mongojobs.core.errors import DamagedPayloadError, DeserializationError
 from mongojobs.payload.registry import Registry
 from mongojobs.payload.values.decode import DAMAGE, Decoder, Loaded, ReferenceDecoder
 from mongojobs.payload.values.encode import Encoder, ReferenceEncoder
@@ -49,12 +49,30 @@ class Codec:
             raise refused.at(names(len(stored) + 1)[-1]) from None
         return stored
 
-    def decode(self, stored: object, loaded: Loaded | None = None) -> object:
-        """Return the value that was stored; *loaded* is shared by the values of one payload.
+    def decode(self, stored: object, loaded: Loaded | None = None, where: str = "") -> object:
+        """Return the value that was stored; *loaded* is shared by the values of one payload, *where* names this one.
 
         Raises DeserializationError and nothing else, but for errors of the database while it loads a document.
         """
-        return self._decoder.decode(stored, 1, {} if loaded is None else loaded)
+        try:
+            return self._decoder.decode(stored, 1, {} if loaded is None else loaded)
+        except DeserializationError as error:
+            if not where:
+                raise
+            raise _at(where, error) from error
+
+    def decode_all(
+        self, stored: Iterable[object], loaded: Loaded, names: Callable[[int], Sequence[str]]
+    ) -> tuple[object, ...]:
+        """Return the values that were stored; *names* is asked as by ``encode_all``. Raises as ``decode`` does."""
+        decode = self._decoder.decode
+        values: list[object] = []
+        try:
+            for one in stored:
+                values.append(decode(one, 1, loaded))  # noqa: PERF401 - its length tells which one is damaged
+        except DeserializationError as error:
+            raise _at(names(len(values) + 1)[-1], error) from error
+        return tuple(values)
 
     def encode_fields(self, instance: object, where: str) -> Any:
         """Return what makes up *instance*, of a registered class, as a sub-document. Raises as ``encode`` does."""
@@ -88,3 +106,8 @@ class Codec:
     def target_classes(self) -> Iterable[tuple[str, type]]:
         """Return the classes whose methods can be jobs, with the names under which they are stored."""
         return {**self.registry.classes(), **self._references.classes()}.items()
+
+
+def _at(where: str, error: DeserializationError) -> DeserializationError:
+    """Return *error* with the place of the value that could not be loaded."""
+    return type(error)(f"{where}: {error}")

@@ -29,12 +29,13 @@ class Interruption:
     one that was raised but not yet taken is withdrawn.
     """
 
-    __slots__ = ("_cancel", "_is_over", "_lock", "_relay", "_thread", "raised")
+    __slots__ = ("_cancel", "_lock", "_relay", "_thread", "is_over", "raised")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._thread: int | None = None
-        self._is_over = False
+        self.is_over = False
+        """Whether nothing reaches the run any more."""
         self._cancel: Callable[[], object] | None = None
         self._relay: Callable[[type[BaseException]], object] | None = None
         self.raised: type[BaseException] | None = None
@@ -48,13 +49,16 @@ class Interruption:
         """
         try:
             try:
-                self._begin()
+                with self._lock:
+                    if self.raised is not None:
+                        raise self.raised
+                    self._thread = threading.get_ident()
                 result = body()
             finally:
                 self._thread = None  # a thread takes no exception before this; after it, only one that is on its way
                 self.close()
         finally:
-            if not self._is_over:
+            if not self.is_over:
                 self.close()  # it could have jumped over the first one
         if self.raised is not None:
             raise self.raised
@@ -102,7 +106,7 @@ class Interruption:
     def interrupt(self, exception: type[BaseException]) -> bool:
         """Raise *exception* in the code that runs, or as soon as it begins; false when it has ended."""
         with self._lock:
-            if self._is_over:
+            if self.is_over:
                 return False
             if self.raised is None:
                 self.raised = exception
@@ -123,20 +127,14 @@ class Interruption:
 
     def close(self) -> None:
         """End the reach of ``interrupt``; an exception may hit even here, then the second try is left in peace."""
-        while not self._is_over:
+        while not self.is_over:
             try:
                 with self._lock:
                     if self.raised is not None:
                         _withdraw()
-                    self._is_over = True
+                    self.is_over = True
             except BaseException:  # noqa: BLE001, S112 - our own exception, taken a step late; `raised` remembers it
                 continue
-
-    def _begin(self) -> None:
-        with self._lock:
-            if self.raised is not None:
-                raise self.raised
-            self._thread = threading.get_ident()
 
 
 def run_to_end_on(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, object]) -> object:

@@ -96,7 +96,8 @@ class Run:
                     self._outcome = self.judgement.of(error)
                 else:
                     self.judgement.report("perform")
-            self.held.interruption.close()  # though a plugin did not let it run
+            if not self.held.interruption.is_over:
+                self.held.interruption.close()  # a plugin did not let it run
             return self._outcome or self.judgement.of(MongoJobsError("a plugin around perform did not let the job run"))
 
     def execute(self) -> Outcome:

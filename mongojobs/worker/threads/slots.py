@@ -29,7 +29,7 @@ class Slots:
         finisher: Finisher,
         reporter: Reporter,
         *,
-        on_end: Callable[[], object] = lambda: None,
+        on_end: Callable[[], object] | None = None,
     ) -> None:
         self._reporter = reporter
         self._on_end = on_end
@@ -63,7 +63,8 @@ class Slots:
             return None
         result = Result(held, outcome, monotonic_seconds() - started)
         self._finisher.submit(result)
-        self._on_end()
+        if self._on_end is not None:
+            self._on_end()
         return result
 
     def _work(self, *, is_async: bool) -> None:
