@@ -12,8 +12,11 @@ from pathlib import Path
 import click
 
 from tests.bench import backlogs, costs, dashboards, drains, enqueues, latencies
-from tests.bench.figures import Figure, gathered, keep, saved, table
+from tests.bench.figures import Figure, Result, gathered, keep, saved, table
 from tests.bench.ground import Ground
+from tests.bench.peers.measuring import measure_peers
+from tests.bench.peers.peers import is_of_peer
+from tests.bench.peers.peers import table as peers_table
 
 FIGURES = {
     figure.name: figure
@@ -23,6 +26,8 @@ FIGURES = {
         Figure("us of CPU a job, server", "<=", 100, 80),
         Figure("drain / naive loop", ">=", 25, 35),
         Figure("drain / reference loop", ">=", 0.7, 0.85),
+        Figure("drain / PgQueuer in batches of 100, 1 process", ">=", 1.2, 1.5),
+        Figure("drain / PgQueuer in batches of 100, 2 processes", ">=", 1.2, 1.5),
         Figure("drain, 4 threads / 1 thread", ">=", 0.95, 1),
         Figure("drain, 16 threads / 1 thread", ">=", 0.95, 1),
         Figure("jobs that wait 1 ms, 16 threads / ideal", ">=", 0.5, 0.8),
@@ -89,6 +94,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--runs", default=1, show_default=True, type=click.IntRange(1), help="how often to measure everything")
 @click.option("--only", multiple=True, type=click.Choice([*WORKLOADS]), help="only this workload; may be repeated")
 @click.option("--quick", is_flag=True, help="a hundredth of each size: tells whether it works, not how fast")
+@click.option("--peers", is_flag=True, help="only beside other libraries, which are installed for it; needs PyPI")
 @click.option("--backlog", default=10_000_000, show_default=True, type=click.IntRange(1), help="jobs of `largest`")
 @click.option("--save", type=_FILE, help="add the figures to this file as they are measured")
 @click.option("--join", multiple=True, type=_FILE, help="measure nothing: join what was saved; may be repeated")
@@ -99,6 +105,7 @@ def main(
     runs: int,
     only: tuple[str, ...],
     quick: bool,
+    peers: bool,
     backlog: int,
     save: Path | None,
     join: tuple[Path, ...],
@@ -109,14 +116,14 @@ def main(
 
     The figures are ratios where they can be: those of two machines, or of one at two moments, say little.
     """
-    names = only or tuple(WORKLOADS)
+    names = ("peers",) if peers else only or tuple(WORKLOADS)
     if join:
         measured = [found for file in join for found in saved(file)]
     else:
         ground = Ground(os.environ["MONGODB_URI"], _QUICK if quick else 1, backlog)
         measured = [*_measured(ground, names, runs, save)]
     results = gathered(measured, FIGURES)
-    click.echo(json.dumps([one.as_json() for one in results], indent=2) if as_json else table(results))
+    click.echo(json.dumps([one.as_json() for one in results], indent=2) if as_json else _tables(results))
     if plot is not None:
         from tests.bench.plot import draw
 
@@ -127,13 +134,19 @@ def main(
         sys.exit(any(one.verdict == "MISSED" for one in results))
 
 
+def _tables(results: list[Result]) -> str:
+    """Return the table of all figures, and that of the peers if they were measured."""
+    figures = [one for one in results if not is_of_peer(one.figure.name)]
+    return "\n\n".join(filter(None, [table(figures), peers_table(results)]))
+
+
 def _measured(ground: Ground, names: Sequence[str], runs: int, file: Path | None) -> Iterator[dict[str, float]]:
     """Measure and save one workload after the other; one that fails is told, and left out."""
     for run, name in itertools.product(range(1, runs + 1), names):
         begun = time.monotonic()
         click.echo(f"== run {run}: {name}", err=True)
         try:
-            found = WORKLOADS[name](ground)
+            found = (WORKLOADS | {"peers": measure_peers})[name](ground)
         except Exception:  # noqa: BLE001 - the others take long enough to be worth having
             click.echo(traceback.format_exc(), err=True)
             continue

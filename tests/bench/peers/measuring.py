@@ -1,0 +1,94 @@
+"""What is measured of each peer, and in which order."""
+
+import statistics
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+
+from tests.bench.ground import Ground
+from tests.bench.peers.environment import Installed, install, own_environment
+from tests.bench.peers.moments import cpu_microseconds, latencies, rate
+from tests.bench.peers.peers import OURS, PEERS, Peer, measure_name
+from tests.bench.peers.servers import MissingError, server
+
+_TURNS = 3
+_ENQUEUES = 500
+_SPREAD = 60
+
+
+def measure_peers(ground: Ground) -> dict[str, float]:
+    """Measure all peers that can be had, in turns, and say what is missing of the others."""
+    found: dict[str, list[float]] = {}
+    with ExitStack() as stack:
+        peers = [*_available(stack)]
+        for turn in ground.turns(_TURNS):
+            for peer in peers:
+                click.echo(f"== peers, turn {turn + 1}: {peer.peer.name}", err=True)
+                with _told_if_missing():
+                    for column, value in _measured(peer, ground).items():
+                        found.setdefault(measure_name(peer.peer.name, column), []).append(value)
+    medians = {name: statistics.median(values) for name, values in found.items()}
+    return compared(medians) | medians
+
+
+def compared(medians: Mapping[str, float]) -> dict[str, float]:
+    """Return our drain beside that of the only peer that takes jobs in batches, as far as both are known."""
+    ratios = {}
+    for shape in ("1 process", "2 processes"):
+        ours, theirs = (medians.get(measure_name(name, shape)) for name in (OURS, "PgQueuer"))
+        if ours and theirs:
+            ratios[f"drain / PgQueuer in batches of 100, {shape}"] = ours / theirs
+    return ratios
+
+
+def _available(stack: ExitStack) -> Iterator[Installed]:
+    """Start the servers and install the peers, as far as that can be done."""
+    programs = stack.enter_context(own_environment())
+    urls: dict[str, str] = {}
+    for peer in PEERS:
+        with _told_if_missing():
+            if peer.server not in urls:
+                urls[peer.server] = stack.enter_context(server(peer.server))
+            yield _installed(peer, programs, urls[peer.server])
+
+
+def _installed(peer: Peer, programs: Path, url: str) -> Installed:
+    if not peer.requirements:
+        return Installed(peer, Path(sys.executable).parent, url)
+    install(peer.requirements, programs)
+    return Installed(peer, programs, url)
+
+
+@contextmanager
+def _told_if_missing() -> Iterator[None]:
+    """Say what is missing, and go on."""
+    try:
+        yield
+    except MissingError as missing:
+        click.echo(f"   {missing}", err=True)
+
+
+def _measured(peer: Installed, ground: Ground) -> dict[str, float]:
+    """Measure one peer once."""
+    found = {}
+    for processes, shape in enumerate(("1 process", "2 processes"), start=1):
+        count = ground.size(peer.peer.jobs * processes, least=200)
+        peer.enqueue("prepare")
+        found["many"] = count / peer.enqueue("many", count)
+        with peer.working(processes) as workers:
+            pass
+        found[shape] = rate(workers)
+        if processes == 1:
+            found["cpu"] = cpu_microseconds(workers[0])
+    peer.enqueue("prepare")
+    with peer.working() as workers:
+        peer.settle()
+        peer.enqueue("spread", ground.size(_SPREAD, least=10))
+    found["p50"], found["p95"] = latencies(workers[0])
+    peer.enqueue("prepare")
+    few = ground.size(_ENQUEUES)
+    found["one"] = few / peer.enqueue("one", few)
+    return found
