@@ -1,4 +1,4 @@
-"""The stored arguments of a job by their names, and which of them are secret, without loading or running anything.
+"""The stored arguments of a job by name, and which of them are secret, without loading or running anything.
 
 Secret are the arguments declared ``sensitive``, all whose names say so, what stands under such a name inside of the
 others, and, where the job's code is not known and so its declaration neither, every one.
@@ -27,7 +27,7 @@ _SECRET: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class StoredArgument:
-    """An argument: its *name*, or its place, its *value* as it is stored, and whether that is secret."""
+    """An argument: its *name* or position, its *value* as stored, and whether that is secret."""
 
     name: str
     value: object
@@ -36,19 +36,19 @@ class StoredArgument:
 
 @dataclass(frozen=True, slots=True)
 class StoredArguments:
-    """The arguments of a stored payload; *is_known* tells whether this process has the code of its job."""
+    """The arguments of a stored payload; *is_known* tells whether this process has the job's code."""
 
     arguments: tuple[StoredArgument, ...]
     is_known: bool
 
     def secrets(self) -> Iterator[object]:
-        """Yield the values that are secret, and those inside of others."""
+        """Yield the secret values, including those nested inside other values."""
         for argument in self.arguments:
             yield from (argument.value,) if argument.is_secret else _secret_parts(argument.value)
 
 
 def stored_arguments(handler: Mapping[str, Any], payloads: Payloads) -> StoredArguments:
-    """Return what is stored of the arguments. Raises nothing: of a damaged payload, what there is."""
+    """Return the stored arguments. Raises nothing: from a damaged payload, whatever can be read."""
     declaration = payloads.peek(dict(handler)).declaration
     function = _function(handler, declaration, payloads)
     arguments = tuple(
@@ -61,7 +61,7 @@ def stored_arguments(handler: Mapping[str, Any], payloads: Payloads) -> StoredAr
 def names_at(
     place: str, function: Callable[..., object] | None, declaration: Declaration | None = None
 ) -> tuple[str, ...]:
-    """Return the names of the argument of *function* at *place*, a name or a number: ``*rest`` has one too.
+    """Return the names of the argument of *function* at *place*, a name or a position: ``*rest`` has one too.
 
     A wrapper may hand on a positional argument as any other, and so as each one that is declared ``sensitive``. Without
     a function, as for a job object, a name is all there is.
@@ -76,20 +76,20 @@ def names_at(
 
 
 def hides(declaration: Declaration | None, names: Iterable[str]) -> bool:
-    """Whether an argument that goes by *names* is secret in a job that is declared so."""
+    """Whether a job with this *declaration* keeps an argument that goes by *names* secret."""
     sensitive = declaration.sensitive if declaration else ()
     return any(name in sensitive or is_secret(name) for name in names)
 
 
 def is_secret(name: str) -> bool:
-    """Whether *name*, of an argument or of a key in one, says that its value is not for everybody's eyes."""
+    """Whether *name*, of an argument or of a key inside one, says that its value must not be shown."""
     return _SECRET.search(name.replace("-", "_")) is not None
 
 
 def _function(
     handler: Mapping[str, Any], declaration: Declaration | None, payloads: Payloads
 ) -> Callable[..., object] | None:
-    """Return what is called, to ask for the names of its parameters; None if it is not known here."""
+    """Return the function called, to read its parameter names from; None if it is not known here."""
     kind, target = handler.get("kind"), handler.get("target")
     if kind in ("function", "object"):
         return declaration.target if declaration is not None else None
@@ -105,7 +105,7 @@ def _function(
 def _named(
     handler: Mapping[str, Any], function: Callable[..., object] | None, declaration: Declaration | None
 ) -> Iterator[tuple[str, object, tuple[str, ...]]]:
-    """Yield each argument by its name or place, its value, and all names that it goes by."""
+    """Yield each argument: its name or position, its value, and all names that it goes by."""
     args, kwargs = handler.get("args"), handler.get("kwargs")
     positional = parameter_names(function) if function is not None else ()
     for place, value in enumerate(args if isinstance(args, list) else ()):
@@ -116,7 +116,7 @@ def _named(
 
 
 def _pairs(kwargs: object) -> Iterator[tuple[str, object]]:
-    """Yield the keyword arguments, which are tagged where one of them has a name that cannot be a field's."""
+    """Yield the keyword arguments; they are tagged if one of them has a name that cannot be a field name."""
     match kwargs:
         case {"__mj": "pairs", "v": list() as items} if all(isinstance(one, list) and len(one) == 2 for one in items):
             yield from ((str(name), value) for name, value in items)
@@ -129,7 +129,7 @@ def _pairs(kwargs: object) -> Iterator[tuple[str, object]]:
 
 
 def _secret_parts(value: object) -> Iterator[object]:
-    """Yield what stands under secret keys inside of *value*."""
+    """Yield the values under secret keys inside *value*."""
     match value:
         case {"__mj": "pairs", "v": list() as pairs}:
             items = [(pair[0], pair[1]) for pair in pairs if isinstance(pair, list) and len(pair) == 2]

@@ -1,4 +1,4 @@
-"""Which classes the type hints of a function or class name."""
+"""The classes named by the type hints of a function or class."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _UNREADABLE = (AttributeError, TypeError, SyntaxError, LookupError, ValueError, ImportError)
-"""What resolving a hint may raise besides NameError: hints may hold any expression."""
+"""What resolving a hint may raise besides NameError, as a hint may hold any expression."""
 
 
 def hinted_classes(target: object) -> tuple[set[type], bool]:
-    """Return the classes that the hints of *target* name, also inside ``list[...]`` and unions.
+    """Return the classes that the hints of *target* name, including those in ``list[...]`` and unions.
 
     The second value is false when some hint names what is not defined yet. Of a class,
     its fields and the parameters of its methods ``__init__`` and ``perform`` count.
@@ -36,7 +36,7 @@ def hinted_classes(target: object) -> tuple[set[type], bool]:
 
 
 class _Annotated:
-    """Carries a single annotation, so that one which cannot be resolved does not spoil the others."""
+    """Carries a single annotation, so that one that cannot be resolved does not spoil the others."""
 
     def __init__(self, annotation: object) -> None:
         self.__annotations__ = {"value": annotation}
@@ -50,7 +50,7 @@ def _annotated(target: object) -> list[object]:
 
 
 def _parametrised_bases(target: object) -> Iterator[object]:
-    """Yield ``Base[Item]`` of a class: its fields name the type variable alone."""
+    """Yield ``Base[Item]`` for a class: the fields themselves name only the type variable."""
     for cls in target.__mro__ if isinstance(target, type) else ():
         yield from vars(cls).get("__orig_bases__", ())
 
@@ -78,7 +78,7 @@ def _classes(hint: object, within: tuple[object, ...] = ()) -> Iterator[type]:
 
 
 def _parts(hint: object) -> Iterator[object]:
-    """Yield what *hint* is made of: of ``Box[int]`` both, of a name for a type (also of a variable) what it means."""
+    """Yield the parts of *hint*: both of ``Box[int]``; for a type alias or type variable, what it stands for."""
     if isinstance(hint, list):
         yield from hint
     elif (origin := typing.get_origin(hint)) is not None:

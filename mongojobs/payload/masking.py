@@ -1,4 +1,4 @@
-"""Taking secrets out of texts that are stored, logged and shown, in whatever form they stand there.
+"""Removing secrets from texts that are stored, logged and shown, whatever form they take there.
 
 Two searches find them. One is for each secret as a whole, in all the ways to write and to escape it. The other knows
 of texts only their letters and digits: it finds what was cut, broken into lines and indented, or escaped twice, since
@@ -20,16 +20,16 @@ Clean = Callable[[str], str]
 
 MASK: Final = "[masked]"
 SHORTEST_SECRET: Final = 3
-"""Shorter values stand in every text by chance: to mask them would say more than it hides."""
+"""Shorter values occur in every text by chance: masking them would reveal more than it hides."""
 
 SHORTEST_PART: Final = 8
-"""In letters and digits: so much of a secret is found where the rest of it is missing."""
+"""In letters and digits: a part of a secret is found if at least this much of it is there."""
 
 MOST_AT_ONCE: Final = 500
-"""When more secrets than these may stand in one text, all of it is hidden."""
+"""If more secrets than this may occur in one text, all of it is hidden."""
 
 LONGEST_TEXT: Final = 64 * 1024
-"""In characters: of a text of twice that, so much is kept of its beginning and of its end."""
+"""In characters: of a text longer than twice this, this much of its beginning and of its end is kept."""
 
 _HIDDEN: Final = "(hidden, since too much of it is secret)"
 _LEFT_OUT: Final = "\n... (cut) ...\n"
@@ -42,7 +42,7 @@ _TOKEN: Final = re.compile(
 
 _MAY_BE_ESCAPE: Final = re.compile(r"[\\%&+]|\n[ |]")
 _BROKEN_LINE: Final = r"\n[ |]*"
-"""How a traceback breaks lines, inside of groups of exceptions too."""
+"""How a traceback breaks lines, inside exception groups too."""
 
 _NO_LETTERS: Final = bytes(code for code in range(1, 128) if not chr(code).isalnum())
 
@@ -50,7 +50,7 @@ Span = tuple[int, int]
 
 
 class Mask:
-    """Masks *values*, as they are stored, in texts; if there are more of them than *most*, all of each text."""
+    """Masks *values*, in their stored form, in texts; if there are more than *most*, it hides each text entirely."""
 
     def __init__(self, values: Iterable[object], *, most: int | None = None) -> None:
         texts = (text for value in values for text in texts_of(value) if len(text.strip()) >= SHORTEST_SECRET)
@@ -72,7 +72,7 @@ class Mask:
         self._parts: frozenset[str] | None = None
 
     def __call__(self, text: str) -> str:
-        """Return *text* without what is secret."""
+        """Return *text* without its secrets."""
         if self._hides_all:
             return MASK
         if self._is_empty or not text:
@@ -85,7 +85,7 @@ class Mask:
         return beginning + _LEFT_OUT + self._masked(end, LONGEST_TEXT, len(end))
 
     def _masked(self, text: str, begin: int, end: int) -> str:
-        """Return what is in *text* from *begin* to *end*, masked."""
+        """Return *text* from *begin* to *end*, masked."""
         letters, places = _letters(text.replace("\0", " "))
         candidates = self._candidates(text, letters)
         if len(candidates) > MOST_AT_ONCE:
@@ -98,7 +98,7 @@ class Mask:
         return "".join([*pieces, text[begin:end]])
 
     def _candidates(self, text: str, letters: str) -> list[str]:
-        """Return the secrets that may stand in *text* as a whole, whatever their form, and few others."""
+        """Return the secrets that may occur whole in *text*, in whatever form, and few others."""
         plain = _only_letters(text.replace("\0", ""))
         sizes = range(SHORTEST_SECRET, SHORTEST_PART + 1)
         there = {piece for some in (plain, letters) for size in sizes for piece in _pieces(some, size)}
@@ -114,7 +114,7 @@ class Mask:
         ]
 
     def _found_parts(self, letters: str, places: list[int]) -> Iterator[Span]:
-        """Yield where *letters*, each of which stands at one of *places*, have a part of a secret."""
+        """Yield where *letters*, found at *places*, contain a part of a secret."""
         if len(self._letters) < SHORTEST_PART:
             return
         if self._parts is None:
@@ -125,7 +125,7 @@ class Mask:
 
 
 def cleaner(handler: Mapping[str, Any], payloads: Payloads, redact: Clean | None) -> Clean:
-    """Return what masks the secrets of a stored payload in a text, and then lets *redact* see it."""
+    """Return what masks the secrets of a stored payload in a text, then passes it to *redact*."""
     mask = Mask(stored_arguments(handler, payloads).secrets())
     return mask if redact is None else lambda text: _redacted(mask(text), redact)
 
@@ -143,12 +143,12 @@ def _pieces(text: str, size: int) -> Iterator[str]:
 
 
 def _only_letters(text: str) -> str:
-    """Return the letters and digits of *text* alone, in lower case, those of its escapes too."""
+    """Return only the letters and digits of *text*, including those of its escapes, in lower case."""
     return text.encode("ascii", "ignore").translate(None, _NO_LETTERS).decode().lower()
 
 
 def _letters(text: str) -> tuple[str, list[int]]:
-    """Return the letters and digits of *text* outside of escapes, in lower case, and where each stands."""
+    """Return the letters and digits of *text* outside escapes, in lower case, and the position of each."""
     runs: list[str] = []
     places: list[int] = []
     for token in _TOKEN.finditer(text):
@@ -159,7 +159,7 @@ def _letters(text: str) -> tuple[str, list[int]]:
 
 
 def _wholes(text: str, secrets: list[str]) -> Iterator[Span]:
-    """Yield where one of *secrets* stands in *text* as a whole."""
+    """Yield where one of *secrets* occurs whole in *text*."""
     forms = {form for secret in secrets for form in escaped(secret)}
     there = sorted((form for form in forms if "\n" in form or form in text), key=len, reverse=True)
     if there:
@@ -168,7 +168,7 @@ def _wholes(text: str, secrets: list[str]) -> Iterator[Span]:
 
 
 def _merged(spans: list[Span]) -> Iterator[Span]:
-    """Yield *spans* from left to right, those that touch as one."""
+    """Yield *spans* from left to right, merging those that touch."""
     first = last = -1
     for begin, end in sorted(spans):
         if begin > last:

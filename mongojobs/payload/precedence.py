@@ -1,4 +1,4 @@
-"""Which value applies where several places say one: the first of these that does.
+"""Which value applies where several places give one: the first in this order that does.
 
 1. The enqueue: an option, from then on a field of the job.
 2. The job object: an attribute, or a method without arguments. Source: delayed_job.
@@ -24,7 +24,7 @@ from mongojobs.payload.registry import Declaration
 T = TypeVar("T")
 
 Ask = Callable[[str, Check], Any]
-"""Called with the name of an attribute and its check: returns what the job object says, None if nothing."""
+"""Called with an attribute name and its check; returns the job object's value, None if it has none."""
 
 _CHOICES: Final[Mapping[str, Option]] = {
     **JOB_OPTIONS,
@@ -47,7 +47,7 @@ def applying(
     settings: Settings,
     queue: str = "",
 ) -> T:
-    """Return the value of *name*: the one *given* at the enqueue, or the first that the other places say.
+    """Return the value of *name*: the one *given* at the enqueue, or the first from the other places.
 
     *ask* is for those who have the job object.
     """

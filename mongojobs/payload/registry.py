@@ -1,4 +1,4 @@
-"""Which functions, job classes and value classes a stored name may stand for.
+"""The functions, job classes and value classes that a stored name may stand for.
 
 A name in a payload is a key of this registry and nothing else: it is never imported, split or evaluated, so whoever can
 write a job document can only call what the app declared. The registry belongs to the process.
@@ -54,7 +54,7 @@ class Declaration:
 
     @property
     def is_async(self) -> bool:
-        """Whether the job is ``async def``: of a job class, whether its ``perform`` is."""
+        """Whether the job, or for a job class its ``perform``, is ``async def``."""
         return is_async(getattr(self.target, "perform", None) if self.kind == "object" else self.target)
 
 
@@ -68,13 +68,13 @@ def is_value_class(candidate: object) -> TypeGuard[type]:
 
 
 def is_nameless(target: object) -> bool:
-    """Return whether no other process could find *target* by its module and name."""
+    """Return whether another process could not find *target* by its module and name."""
     qualname = getattr(target, "__qualname__", None)
     return not isinstance(qualname, str) or "<locals>" in qualname or "<lambda>" in qualname
 
 
 def refuse_main(name: str) -> None:
-    """Raise NotAJobError if *name* is of the module ``__main__``, which is another one in each program."""
+    """Raise NotAJobError if *name* is in the module ``__main__``, which is a different one in each program."""
     if name.startswith("__main__."):
         raise NotAJobError(
             f"a worker would not find {name}, since its __main__ is a different program:"
@@ -104,7 +104,7 @@ def job_name(target: object, name: str | None = None) -> str:
 
 
 class Registry:
-    """Jobs and value classes by name. Looking up takes no lock; all changes do."""
+    """Jobs and value classes by name. Lookups take no lock; all changes do."""
 
     def __init__(self) -> None:
         self._changing = threading.RLock()
@@ -140,26 +140,26 @@ class Registry:
         return not self._jobs
 
     def functions(self) -> list[Declaration]:
-        """Return the functions that were declared as jobs, each once."""
+        """Return each function declared as a job, once."""
         return self._declared("function")
 
     def objects(self) -> list[Declaration]:
-        """Return the classes that were declared as jobs, each once."""
+        """Return each class declared as a job, once."""
         return self._declared("object")
 
     def _declared(self, kind: Kind) -> list[Declaration]:
         return [declaration for declaration in list(self._by_target.values()) if declaration.kind == kind]
 
     def classes(self) -> dict[str, type]:
-        """Return the classes that are registered by now, with their names."""
+        """Return the classes registered so far, by name."""
         return dict(self._classes)
 
     def declarations(self) -> list[Declaration]:
-        """Return the declaration of each job once, however many names it has."""
+        """Return each job's declaration once, however many names it has."""
         return list({declaration.name: declaration for declaration in list(self._jobs.values())}.values())
 
     def find(self, name: object) -> Declaration:
-        """Return the job that is registered under *name*.
+        """Return the job registered under *name*.
 
         Raises UnknownJobError, or DamagedPayloadError for what can be no name.
         """
@@ -173,14 +173,14 @@ class Registry:
         return declaration
 
     def of(self, target: object) -> Declaration | None:
-        """Return how *target*, a function or class, was declared; None if it was not."""
+        """Return the declaration of *target*, a function or class; None if it has none."""
         try:
             return self._by_target.get(target)
         except TypeError:
             return None
 
     def add_class(self, cls: type, name: str | None = None) -> None:
-        """Let instances of *cls* be values in payloads: an enum, dataclass, named tuple or plain class.
+        """Allow instances of *cls* as values in payloads: an enum, dataclass, named tuple or plain class.
 
         Raises RegistrationError when the name belongs to another class, or *cls* cannot be found by one.
         """
@@ -196,7 +196,7 @@ class Registry:
         self.learn(cls)
 
     def find_class(self, name: object) -> type:
-        """Return the class that is registered under *name*, as a value class or as a job.
+        """Return the class registered under *name*, as a value class or as a job.
 
         Raises UnknownJobError, or DamagedPayloadError for what can be no name.
         """
@@ -221,7 +221,7 @@ class Registry:
         return name
 
     def learn(self, target: object) -> None:
-        """Register the value classes in the type hints of *target*, a function or class, once one is missed.
+        """Register the value classes in the type hints of *target*, a function or class, when one is first missed.
 
         Not at once: the hints may name what is defined further down.
         """
@@ -252,7 +252,7 @@ class Registry:
             self._unread = dict.fromkeys(unresolved)
 
     def _read(self, target: object) -> bool:
-        """Register what the hints of *target* name; return whether all of them could be read."""
+        """Register what the hints of *target* name; return whether all of them could be resolved."""
         classes, complete = hinted_classes(target)
         self._add_found(cls for cls in classes if is_value_class(cls))
         return complete
@@ -268,7 +268,7 @@ class Registry:
 
 
 def unknown(name: object, text: str) -> DeserializationError:
-    """Return the error that nothing is declared under *name*, which nothing ever will be if it cannot be a name."""
+    """Return the error for *name*, under which nothing is declared, or ever can be if it is not a valid name."""
     return UnknownJobError(text) if type(name) is str and can_be_name(name) else DamagedPayloadError(text)
 
 

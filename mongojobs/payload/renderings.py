@@ -1,4 +1,4 @@
-"""In which texts a stored value may stand, where code has printed it: the ways to write it, and to escape that."""
+"""The texts in which code may have printed a stored value: the ways to write it, and to escape the result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mongojobs.payload.values.encode import TAG
 
 
 def texts_of(stored: object) -> Iterator[str]:  # noqa: C901, PLR0912 - a table, not a decision
-    """Yield as which texts *stored* may be written, with all that is in it, the keys of dicts too."""
+    """Yield the texts in which *stored*, and everything inside it, dict keys included, may be written."""
     match stored:
         case str():
             yield stored
@@ -69,7 +69,7 @@ def _texts_inside(stored: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> Itera
 
 
 def escaped(text: str) -> set[str]:
-    """Return *text* and what is made of it by those who quote it: ``repr``, JSON, URLs, HTML."""
+    """Return *text* and its quoted forms: ``repr``, JSON, URLs, HTML."""
     if text.isascii() and text.isalnum():
         return {text}
     encoded = text.encode("utf-8", "backslashreplace")
@@ -88,7 +88,7 @@ def escaped(text: str) -> set[str]:
 
 
 _LEFT_IN_URLS: Final = ("", "/", "!*'()", "!#$&'()*+,/:;=?@[]~")
-"""What those who escape for URLs leave as it is: the standard library, browsers, clients of HTTP."""
+"""What URL escaping leaves unchanged: in the standard library, browsers and HTTP clients."""
 
 
 def _tagged(tag: str, content: Any) -> Iterator[str]:
@@ -109,7 +109,7 @@ def _tagged(tag: str, content: Any) -> Iterator[str]:
 
 
 def _loaded(tag: str, content: Any) -> Any:
-    """Return the value that is stored as *content* under *tag*; the content itself, where it is damaged."""
+    """Return the value stored as *content* under *tag*, or *content* itself if it is damaged."""
     if tag in _LOADERS:
         with suppress(TypeError, ValueError, ArithmeticError):
             return _LOADERS[tag](content)
@@ -170,7 +170,7 @@ def _moment(moment: datetime) -> Iterator[str]:
 
 
 def _wall(moment: datetime) -> Iterator[str]:
-    """Yield as what a clock on the wall is written; a zone behind it tells nothing more."""
+    """Yield how a local clock would write *moment*; a zone after it reveals nothing more."""
     naive = moment.replace(tzinfo=None, fold=0)
     for separator in "T ":
         for precision in ("auto", "milliseconds", "microseconds", "seconds", "minutes"):
@@ -186,6 +186,6 @@ def _day(day: date) -> Iterator[str]:
 
 
 def _inner_repr(value: object) -> str:
-    """Return what stands between the quotes or the parentheses of a ``repr``."""
+    """Return the text between the quotes or the parentheses of a ``repr``."""
     text = repr(value)
     return text[1:-1] if isinstance(value, str) else text.partition("(")[2][:-1]

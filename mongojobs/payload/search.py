@@ -1,4 +1,4 @@
-"""Finding stored calls by an argument: whatever its type, by its name also where it was given by position.
+"""Finding stored calls by an argument of any type, by name even if it was passed by position.
 
 The names are those that the signatures say now, as on a job's page. All of it comes to one query, whose size depends on
 the code of the app and not on its jobs.
@@ -27,14 +27,14 @@ from mongojobs.payload.values.encode import TAG
 _WITH_FIELDS: Final = ("dataclass", "object", "namedtuple", "embedded")
 
 DEEPEST_IN_OBJECTS: Final = 3
-"""How far inside of an argument objects and tuples are looked into: each step doubles what the server compares."""
+"""How many levels of objects and tuples inside an argument are searched: each doubles what the server compares."""
 
 _LONGEST_NUMBER: Final = 10
-"""Of how many digits no number of an argument is: the server counts members in 32 bits."""
+"""In digits: the server counts list members in 32 bits, so no argument has a longer number."""
 
 
 class ArgumentSearch:
-    """Turns the place of an argument and its value into a query over the stored calls.
+    """Turns the place of an argument and its value into a query for stored calls.
 
     The server compares each part of it with each job that it reads, one by one: so they are few, flat, and loose first.
     """
@@ -89,7 +89,7 @@ class ArgumentSearch:
             yield {"handler.kind": kinds, "handler.method": {"$in": list(methods)}, "$or": of_class}
 
     def _calls_with(self, name: str) -> dict[int, list[Document]]:
-        """Return which jobs call what has a parameter *name*, by its position."""
+        """Return queries for the calls of functions with a parameter *name*, by its position."""
         functions: dict[int, list[str]] = {}
         for declaration in self._payloads.codec.registry.functions():
             names = parameter_names(declaration.target)
@@ -101,7 +101,7 @@ class ArgumentSearch:
         return calls
 
     def _method_calls_with(self, name: str) -> dict[int, list[Document]]:
-        """Return the same of methods: by the names of the jobs, or, where classes share their name, by class too."""
+        """Return the same for methods: by job name or, where classes share that name, also by class."""
         classes = _with_mixins(self._payloads.codec.target_classes())
         number = Counter(cls.__name__ for _, cls in classes)
         methods: dict[tuple[int, str], list[str]] = {}
@@ -116,14 +116,14 @@ class ArgumentSearch:
         return calls
 
     def _at(self, path: str, value: object) -> Iterator[Document]:
-        """Yield what matches *value* at *path*, whatever holds it there."""
+        """Yield queries for *value* at *path*, whatever contains it."""
         root, inner = _split(path)
         for where, holders, unwanted in _places(root, inner):
             for query in self._forms(where, value):
                 yield {**query, **holders, "$nor": [*query["$nor"], *unwanted]}
 
     def _forms(self, path: str, value: object) -> Iterator[Document]:
-        """Yield what matches *value* at *path*: itself, a member of an enum that is written so, and documents."""
+        """Yield queries for *value* at *path*: itself, an enum member stored that way, and documents."""
         if not _is_document(value):
             yield self._one_of(path, _readings(value))
         if isinstance(value, Typed) and value.member:
@@ -133,7 +133,7 @@ class ArgumentSearch:
         yield from self._documents(path, value)
 
     def _documents(self, path: str, value: object) -> Iterator[Document]:
-        """Yield what matches a reference at *path* to the document *value*, or to one with the id *value*."""
+        """Yield queries for a reference at *path* to the document *value*, or to one with the id *value*."""
         of_class: Document = {}
         if _is_document(value):
             of_class = {f"{path}.v.class": full_name(type(value))}
@@ -146,7 +146,7 @@ class ArgumentSearch:
             yield {f"{path}.{TAG}": tag, **of_class, **query, "$nor": [*query["$nor"], _is_list(path)]}
 
     def _one_of(self, path: str, values: Sequence[object]) -> Document:
-        """Match any of *values* at *path*; several are texts and what is written so, and no numbers."""
+        """Match any of *values* at *path*; several are always one text and what it may mean, and never numbers."""
         stored = [self._stored(value) for value in values]
         several: Document = {path: {"$in": stored}, "$nor": [_is_list(path)]}
         query = exactly(path, stored[0]) if len(stored) == 1 else several
@@ -160,7 +160,7 @@ class ArgumentSearch:
 
 
 def _loosely_first(found: Sequence[Document], further: Sequence[Document]) -> Document:
-    """Match any of *found* that is all of *further*.
+    """Match any of *found* that also matches all of *further*.
 
     What takes most of the time, the ``$nor`` of *found* and *further*, the server looks at for those jobs alone that
     match without: an ``$or`` comes first to it, and a ``$nor`` last.
@@ -170,14 +170,14 @@ def _loosely_first(found: Sequence[Document], further: Sequence[Document]) -> Do
 
 
 def _with_mixins(classes: Iterable[tuple[str, type]]) -> list[tuple[str, type]]:
-    """Return *classes*, and those of their bases, documents or not, whose bodies a job may be of by ``super()``."""
+    """Return *classes* plus their bases, documents or not, whose methods a job may reach through ``super()``."""
     known = dict(classes)
     bases = {base for cls in known.values() for base in cls.__mro__ if any(map(declaration_of, _bound(base).values()))}
     return list({**{full_name(base): base for base in bases}, **known}.items())
 
 
 def _of_class(class_name: str) -> list[Document]:
-    """Return what matches calls of the methods of a class; of any, if it is not named."""
+    """Return queries for calls of methods of a class, or of any class if none is named."""
     if not class_name:
         return [{"handler.method": {"$gt": ""}}]
     return [{field: class_name} for field in ("handler.target.v.class", "handler.target", "handler.owner")]
@@ -188,13 +188,13 @@ def _one_of_names(names: Sequence[str]) -> Document:
 
 
 def _split(path: str) -> tuple[str, list[str]]:
-    """Return the path of the argument itself, and the places inside of it."""
+    """Return the path of the argument itself, and the steps inside it."""
     parts = path.split(".")
     return ".".join(parts[:3]), parts[3:]
 
 
 def _places(root: str, inner: Sequence[str]) -> Iterator[tuple[str, Document, list[Document]]]:
-    """Yield the paths at which *inner* may stand: in dicts and lists, tuples, and the fields of objects.
+    """Yield the paths at which *inner* may be: in dicts and lists, tuples, and the fields of objects.
 
     With what the values on the way must be, and what they must not.
     """
@@ -214,7 +214,7 @@ def _places(root: str, inner: Sequence[str]) -> Iterator[tuple[str, Document, li
 
 
 def _elsewhere(path: str, stored: Sequence[object]) -> Iterator[Document]:
-    """Yield what else the server finds at the *path* of a positional argument: its number as a key in another one."""
+    """Yield the false matches at the *path* of a positional argument: its number as a key inside another argument."""
     array, _, place = path.rpartition(".")
     if array == "handler.args" and len(place) < _LONGEST_NUMBER:
         there = {"$cond": [{"$isArray": f"${array}"}, {"$arrayElemAt": [f"${array}", int(place)]}, None]}
@@ -222,17 +222,17 @@ def _elsewhere(path: str, stored: Sequence[object]) -> Iterator[Document]:
 
 
 def _is_list(path: str) -> Document:
-    """Match a list at *path*, whose members the server would look into, too."""
+    """Match a list at *path*: the server would search its members, too."""
     return {path: {"$type": "array"}}
 
 
 def _readings(value: object) -> list[object]:
-    """Return the values that *value* may mean: of what was typed, also the id or date that is written so."""
+    """Return the values that *value* may mean: for typed text, also the id or date it spells."""
     return [str(value), *keys(value), *dates(value)] if isinstance(value, Typed) else [value]
 
 
 def _keys(value: object) -> list[object]:
-    """Return the ids that *value* may be: of a text, also the one that is written so."""
+    """Return the ids that *value* may be: for a text, also the one it spells."""
     return [str(value), *keys(value)] if isinstance(value, str) and not isinstance(value, Enum) else [value]
 
 
@@ -245,20 +245,20 @@ def _all_names(declared: Sequence[Declaration]) -> list[str]:
 
 
 def _bound(cls: type) -> dict[str, object]:
-    """Return what *cls* itself binds to its instances; of other attributes nothing is asked, as proxies may raise."""
+    """Return what *cls* itself binds to its instances; other attributes are left alone, as proxies may raise."""
     return {name: value for name, value in vars(cls).items() if hasattr(type(value), "__get__")}
 
 
 @lru_cache(maxsize=4096)
 def _methods(cls: type) -> list[tuple[str, Callable[..., object], Declaration | None]]:
-    """Return the methods of *cls* that can be jobs, bound, and how they were declared."""
+    """Return the methods of *cls* that can be jobs, bound, each with its declaration."""
     names = sorted({name for base in cls.__mro__ for name in _bound(base)})
     return [(name, *found) for name in names if (found := job_method(cls, name)) is not None]
 
 
 @lru_cache(maxsize=4096)
 def _methods_with(cls: type) -> dict[str, list[tuple[str, int]]]:
-    """Return, for each name of a parameter, the methods of *cls* that have it, and its position."""
+    """Return, by parameter name, the methods of *cls* that have it, and its position."""
     found: dict[str, list[tuple[str, int]]] = {}
     for method, bound, _ in _methods(cls):
         for position, name in enumerate(parameter_names(bound)):

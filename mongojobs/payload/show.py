@@ -1,4 +1,4 @@
-"""Stored calls for people to look at: written as Python would write them, without loading or running anything.
+"""Stored calls for people: written as Python would write them, without loading or running anything.
 
 What is secret (``payload.arguments``) is masked.
 """
@@ -24,17 +24,17 @@ T = TypeVar("T")
 LONGEST_SHOWN: Final = 20_000
 """In characters, of one argument."""
 LONGEST_BRIEF: Final = 120
-"""In characters, of all arguments together in a list."""
+"""In characters, for all arguments together in a list."""
 
 MOST_VALUES: Final = 2000
-"""In one argument; what is more is not worth the time to write it, as nobody reads it."""
+"""In one argument; nobody reads more, so it is not worth the time to write."""
 
 LONGEST_LINE: Final = 300
 LONGEST_LOOKED_AT: Final = 2000
-"""In characters, of an error in a list, and of the text which that is taken from."""
+"""In characters, for an error in a list, and for the text it is taken from."""
 
 MOST_SECRETS_IN_LISTS: Final = 1000
-"""Of a job with more of them, a list shows but the kind of an error."""
+"""For a job with more of them, a list shows only the exception class of an error."""
 
 _WIDTH: Final = 72
 _SEQUENCES: Final = {"tuple": "()", "set": "{}", "frozenset": "{}"}
@@ -48,7 +48,7 @@ _MOST_TAGGED: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class ShownArgument:
-    """An argument: its *name*, or its place, and its value as a text."""
+    """An argument: its *name* or position, and its value as text."""
 
     name: str
     text: str
@@ -57,18 +57,18 @@ class ShownArgument:
 
 @dataclass(slots=True)
 class _Room:
-    """How many more values are to be written."""
+    """How many more values may be written."""
 
     left: int
 
     def for_some(self, values: Iterable[T]) -> Iterator[T]:
-        """Yield of *values* those that there is room for."""
+        """Yield as many of *values* as there is room for."""
         return takewhile(lambda _: self.left > 0, values)
 
 
 @dataclass(frozen=True, slots=True)
 class ShownCall:
-    """What a job calls: the *target* as a text, the *document* whose method it is, and the arguments."""
+    """What a job calls: the *target* as text, the *document* whose method it is, and the arguments."""
 
     kind: str
     target: str
@@ -77,11 +77,11 @@ class ShownCall:
     is_known: bool
     """Whether the job's code is known in this process."""
     clean: Clean = field(default=str, repr=False)
-    """Returns a text without the values of masked arguments."""
+    """Masks the values of secret arguments in a text."""
 
 
 def show_call(handler: Mapping[str, Any], payloads: Payloads) -> ShownCall:
-    """Return what a stored payload calls. Raises nothing: of a damaged one, what there is."""
+    """Return what a stored payload calls. Raises nothing: from a damaged one, whatever can be read."""
     stored = stored_arguments(handler, payloads)
     return ShownCall(
         kind=str(handler.get("kind", "?")),
@@ -94,7 +94,7 @@ def show_call(handler: Mapping[str, Any], payloads: Payloads) -> ShownCall:
 
 
 def show_error(text: str, handler: Mapping[str, Any], payloads: Payloads) -> str:
-    """Return the first line of an error for a list, where many stand: masked, quickly, and so perhaps all of it."""
+    """Return the first line of an error, masked, for a list of many: quick, so it may mask all of it."""
     stored = stored_arguments(handler, payloads)
     kind, sign, message = text[:LONGEST_LOOKED_AT].partition(": ")
     if not kind.isidentifier():
@@ -105,7 +105,7 @@ def show_error(text: str, handler: Mapping[str, Any], payloads: Payloads) -> str
 
 
 def show_briefly(handler: Mapping[str, Any], payloads: Payloads) -> str:
-    """Return the first arguments of a stored payload in a line for lists, masked as in ``show_call``.
+    """Return the first arguments of a stored payload on one line for lists, masked as in ``show_call``.
 
     However large they are, that costs the same. Raises nothing.
     """
@@ -140,7 +140,7 @@ def _pruned(value: object, depth: int, *, most: int = _BRIEF_ITEMS) -> object:
 
 
 def show_value(value: object) -> str:
-    """Return a stored *value* as Python would write it, on several lines if it is long; what is secret is masked."""
+    """Return a stored *value* as Python would write it, on several lines if it is long; secrets are masked."""
     room = _Room(MOST_VALUES)
     text = _written(value, 0, room)
     if room.left <= 0:
@@ -227,7 +227,7 @@ def _tagged(tag: str, content: Any, depth: int, room: _Room) -> str:  # noqa: C9
 
 
 def _key(key: object, depth: int, room: _Room) -> str:
-    """Return what a document is found by: for most of them its id alone."""
+    """Return what identifies a document: usually just its id."""
     if isinstance(key, dict) and len(key) == 1:
         key = next(iter(key.values()))
     return str(key) if isinstance(key, ObjectId) else _written(key, depth + 1, room)

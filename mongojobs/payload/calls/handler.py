@@ -1,4 +1,4 @@
-"""Making calls that are checked at enqueue, and turning them into the sub-document ``handler`` and back."""
+"""Making calls, checked at enqueue, and turning them into the sub-document ``handler`` and back."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def object_call(target: object, *, registry: Registry = registry) -> ObjectCall:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What can be told of a stored payload without loading it; nothing at all of a damaged one."""
+    """What a stored payload reveals without being loaded; nothing if it is damaged."""
 
     name: str | None = None
     declaration: Declaration | None = None
@@ -166,7 +166,7 @@ class Payloads:
         return handlers
 
     def load(self, handler: object) -> Call:
-        """Return the call that was stored. Raises DeserializationError, and errors of the database as they are."""
+        """Return the stored call. Raises DeserializationError; errors of the database pass through."""
         parts = _parts(handler)
         try:
             return self._load(parts, {})
@@ -174,14 +174,14 @@ class Payloads:
             raise DeserializationError(f"the job no longer fits the code: {error}") from error
 
     def peek(self, handler: object) -> Outline:
-        """Return what a worker must know before it loads the payload: no database is asked, nothing is raised."""
+        """Return what a worker must know before it loads the payload; asks no database and raises nothing."""
         try:
             return self._outline(_parts(handler))
         except DeserializationError:
             return Outline()
 
     def problem(self, handler: object) -> str | None:
-        """Return why the code of this process could not run what was stored, as far as that is seen without loading it.
+        """Return why the code of this process could not run the stored call, as far as can be seen without loading it.
 
         None where nothing is wrong.
         """
@@ -299,7 +299,7 @@ class Payloads:
         return values
 
     def _learn(self, function: Callable[..., object]) -> None:
-        """Let the enums and dataclasses in the type hints of *function* be values."""
+        """Accept the enums and dataclasses in the type hints of *function* as values."""
         self.codec.registry.learn(getattr(function, "__func__", function))
 
     def _check_target(self, cls: type) -> None:
@@ -340,12 +340,12 @@ _TYPES = (("args", list), ("kwargs", dict), ("method", str), ("owner", str))
 
 
 def _versioned(kind: str, owner: str | None) -> Document:
-    """Return how the handler of a method begins; older workers take one with an *owner* for newer than they are."""
+    """Return the start of a method's handler; older workers treat one with an *owner* as newer than themselves."""
     return {"v": 1, "kind": kind} if owner is None else {"v": 2, "kind": kind, "owner": owner}
 
 
 def _parts(handler: object) -> dict[str, Any]:
-    """Return *handler* if it has the shape of one. Raises DamagedPayloadError."""
+    """Return *handler* if it is shaped like one. Raises DamagedPayloadError."""
     if not isinstance(handler, dict):
         raise DamagedPayloadError(f"the handler is {type(handler).__name__} instead of a document")
     version, kind = handler.get("v"), handler.get("kind")

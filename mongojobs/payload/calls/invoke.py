@@ -23,7 +23,7 @@ from mongojobs.payload.calls.handler import Call
 from mongojobs.process.copies import CopiesEndHere
 
 Await = Callable[[Coroutine[Any, Any, object]], object]
-"""How a coroutine is brought to its end."""
+"""How a coroutine is run to its end."""
 
 _NOT_FAILURES = (*SIGNALS, Interrupted)
 
@@ -42,7 +42,7 @@ def call_hook(job_object: object | None, name: str, *arguments: object, wait: Aw
 
 
 def invoke(call: Call, job: Job, *, lifecycle: Lifecycle, wait: Await, wait_for_hook: Await | None = None) -> object:
-    """Run the hooks and the call as the event ``invoke_job``, and return what that gives; raises what they raise.
+    """Run the hooks and the call as the event ``invoke_job``; return or raise whatever that does.
 
     ``after`` runs in every case. What ``error`` or ``after`` raise replaces the exception of the job. Signals and an
     interruption are no errors, so that ``error`` is not called for them. Raises NotRunError where the code of the job
@@ -104,7 +104,7 @@ def _label(function: object) -> str:
 
 
 def _awaited(awaitable: Awaitable[object]) -> Coroutine[Any, Any, object]:
-    """Return a coroutine that gives what *awaitable* does."""
+    """Return a coroutine that awaits *awaitable*."""
     if inspect.iscoroutine(awaitable):
         return awaitable
 

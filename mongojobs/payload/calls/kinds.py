@@ -14,7 +14,7 @@ from mongojobs.payload.registry import Declaration
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """A call of a function that was declared with ``@job``."""
+    """A call of a function declared with ``@job``."""
 
     declaration: Declaration
     args: Sequence[object] = ()
@@ -33,17 +33,17 @@ class FunctionCall:
 
     @property
     def function(self) -> Callable[..., object]:
-        """What is called."""
+        """The function that is called."""
         return self.declaration.target
 
     def perform(self) -> object:
-        """Call the function; of an ``async def`` one, return the coroutine."""
+        """Call the function; if it is ``async def``, return the coroutine."""
         return self.declaration.target(*self.args, **self.kwargs)
 
 
 @dataclass(frozen=True, slots=True)
 class MethodCall:
-    """A call of a method on an object, as a rule a document.
+    """A call of a method on an object, usually a document.
 
     *owner* is the full name of the base whose body is meant, where the class of the target has another one.
     """
@@ -62,7 +62,7 @@ class MethodCall:
 
     @property
     def declaration(self) -> Declaration | None:
-        """What ``handle_asynchronously`` declared of the method."""
+        """What ``handle_asynchronously`` declared for the method."""
         return declaration_of(self._found)
 
     @property
@@ -72,11 +72,11 @@ class MethodCall:
 
     @property
     def function(self) -> Callable[..., object]:
-        """The bound method; of one that enqueues when called, the one that runs."""
+        """The bound method; if calling it would enqueue, the original that runs."""
         return original(self._found.__get__(self.target, type(self.target)))
 
     def perform(self) -> object:
-        """Call the method; of an ``async def`` one, return the coroutine."""
+        """Call the method; if it is ``async def``, return the coroutine."""
         return self.function(*self.args, **self.kwargs)
 
     @property
@@ -102,7 +102,7 @@ class ClassMethodCall:
 
     @property
     def declaration(self) -> Declaration | None:
-        """What ``handle_asynchronously`` declared of the method."""
+        """What ``handle_asynchronously`` declared for the method."""
         return declaration_of(self._found)
 
     @property
@@ -112,11 +112,11 @@ class ClassMethodCall:
 
     @property
     def function(self) -> Callable[..., object]:
-        """The bound method; of one that enqueues when called, the one that runs."""
+        """The bound method; if calling it would enqueue, the original that runs."""
         return original(self._found.__get__(None, self.target))
 
     def perform(self) -> object:
-        """Call the method; of an ``async def`` one, return the coroutine."""
+        """Call the method; if it is ``async def``, return the coroutine."""
         return self.function(*self.args, **self.kwargs)
 
     @property
@@ -126,7 +126,7 @@ class ClassMethodCall:
 
 @dataclass(frozen=True, slots=True)
 class ObjectCall:
-    """A job object: an instance of a class that was declared with ``@job``.
+    """A job object: an instance of a class declared with ``@job``.
 
     Hooks and overrides are looked up on ``job_object``, which only this kind has: a document may happen to have a
     method of such a name.
@@ -151,22 +151,22 @@ class ObjectCall:
 
     @property
     def function(self) -> Callable[..., object]:
-        """What is called."""
+        """The function that is called."""
         perform: Callable[..., object] = self.target.perform
         return perform
 
     @property
     def job_object(self) -> object:
-        """The object whose hooks and overrides count."""
+        """The object whose hooks and overrides apply."""
         return self.target
 
     def perform(self) -> object:
-        """Call the object's ``perform``; of an ``async def`` one, return the coroutine."""
+        """Call the object's ``perform``; if it is ``async def``, return the coroutine."""
         return self.target.perform()
 
 
 def short_name(cls: type, owner: str | None) -> str:
-    """Return what the class of a method's body is called: that of *owner*, if there is one."""
+    """Return the short name of the class that the method's body is in: that of *owner*, if there is one."""
     return cls.__name__ if owner is None else owner.rpartition(".")[2]
 
 

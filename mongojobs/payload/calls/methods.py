@@ -1,4 +1,4 @@
-"""Which methods can be jobs, and how a call fits a signature."""
+"""Which methods can be jobs, and whether a call fits a signature."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from mongojobs.core.errors import ArgumentsError, NotAJobError
 from mongojobs.payload.registry import Declaration, can_be_name, full_name
 
 _ODM = "mongoengine"
-"""Its own methods (``delete``, ``drop_collection``, ...) are no jobs: a planted job document could call them."""
+"""Its own methods (``delete``, ``drop_collection``, ...) cannot be jobs: a planted job document could call them."""
 
 
 def method_of(cls: type, name: str, owner: str | None = None) -> Any:
-    """Return what stands in *cls* or a base under *name*, unbound. Raises NotAJobError unless it may be a job.
+    """Return what *cls* or a base has under *name*, unbound. Raises NotAJobError unless it may be a job.
 
     With *owner*, the full name of a base, it is what stands there, though another one hides it: what ``super()`` finds.
     A private method, and what *owner* names, must have been declared by ``handle_asynchronously``.
@@ -45,18 +45,18 @@ def method_of(cls: type, name: str, owner: str | None = None) -> Any:
 
 
 def is_missing(cls: type, name: str, owner: str | None = None) -> bool:
-    """Return whether *cls* has nothing at all called *name*, which it might have in another version of the code."""
+    """Return whether *cls* has nothing called *name*, though another version of the code might."""
     can_be = name.isidentifier() and not name.startswith("__") and (owner is None or can_be_name(owner))
     return can_be and _home(cls, name, owner) is None
 
 
 def _home(cls: type, name: str, owner: str | None) -> type | None:
-    """Return the base of *cls* that *name* stands in: the one called *owner*, if one is named."""
+    """Return the base of *cls* that defines *name*: the one called *owner*, if one is named."""
     return next((base for base in cls.__mro__ if name in vars(base) and owner in (None, full_name(base))), None)
 
 
 def bound_method(target: object, name: str) -> Callable[..., object]:
-    """Return the method *name* of *target*, an instance or a class, as it runs at once. Raises NotAJobError."""
+    """Return the method *name* of *target*, an instance or a class, that runs at once. Raises NotAJobError."""
     cls, instance = (target, None) if isinstance(target, type) else (type(target), target)
     return original(method_of(cls, name).__get__(instance, cls))
 
@@ -64,7 +64,7 @@ def bound_method(target: object, name: str) -> Callable[..., object]:
 def job_method(
     cls: type, name: str, owner: str | None = None
 ) -> tuple[Callable[..., object], Declaration | None] | None:
-    """Return the method *name* of *cls*, to be asked for its parameters, and its declaration; None if it is no job."""
+    """Return the method *name* of *cls*, to read its parameters from, and its declaration; None if it is not a job."""
     try:
         method = method_of(cls, name, owner)
         return original(method.__get__(object(), cls)), declaration_of(method)
@@ -73,7 +73,7 @@ def job_method(
 
 
 def refuse_instance_method(cls: type, name: str, owner: str | None = None) -> None:
-    """Raise NotAJobError if the method *name*, of *owner*, needs an instance of *cls*."""
+    """Raise NotAJobError if the method *name*, defined by *owner*, needs an instance of *cls*."""
     probe = object()
     bound = original(method_of(cls, name, owner).__get__(probe, cls))
     if isinstance(bound, MethodType) and bound.__self__ is probe:
@@ -83,7 +83,7 @@ def refuse_instance_method(cls: type, name: str, owner: str | None = None) -> No
 
 
 def refuse_generator(label: str, function: object, *, role: str = "a job") -> None:
-    """Raise NotAJobError if *function* is a generator, also an async one: to call it runs none of its lines."""
+    """Raise NotAJobError if *function* is a generator, sync or async: calling it runs none of its lines."""
     kind = generator_kind(function)
     if kind is not None:
         raise NotAJobError(
@@ -92,19 +92,19 @@ def refuse_generator(label: str, function: object, *, role: str = "a job") -> No
 
 
 def original(bound: Any) -> Callable[..., object]:
-    """Return the method that runs at once, where *bound* is one that ``handle_asynchronously`` wrapped."""
+    """Return the method that runs at once if ``handle_asynchronously`` wrapped *bound*, else *bound*."""
     method: Callable[..., object] = getattr(bound, "without_delay", bound)
     return method
 
 
 def declaration_of(method: object) -> Declaration | None:
-    """Return what ``handle_asynchronously`` declared of a *method* as it stands in its class."""
+    """Return what ``handle_asynchronously`` declared for *method*, as found in its class."""
     declaration = getattr(method, "declaration", None)
     return declaration if isinstance(declaration, Declaration) else None
 
 
 def is_async_method(method: object) -> bool:
-    """Return whether a *method*, as it stands in its class, is ``async def``."""
+    """Return whether *method*, as found in its class, is ``async def``."""
     declaration = declaration_of(method)
     return declaration.is_async if declaration else is_async(getattr(method, "__func__", method))
 
@@ -112,7 +112,7 @@ def is_async_method(method: object) -> bool:
 def check_arguments(
     label: str, function: Callable[..., object], args: Sequence[object], kwargs: Mapping[str, object]
 ) -> None:
-    """Raise ArgumentsError unless *function* can be called so; *label* names it in the message."""
+    """Raise ArgumentsError unless *function* can be called with these arguments; *label* names it in the message."""
     plain, leading = _unbound(function)
     if not kwargs and len(leading) + len(args) in _counts(plain):
         return
@@ -134,7 +134,7 @@ def positional_counts(function: Callable[..., object]) -> range:
 
 
 def fits(function: Callable[..., object], args: Sequence[object]) -> bool:
-    """Return whether *function* can be called with these positional arguments, as far as it says what it takes."""
+    """Return whether *function* can be called with these positional arguments, as far as its signature tells."""
     try:
         check_arguments("", function, args, {})
     except ArgumentsError:
@@ -143,7 +143,7 @@ def fits(function: Callable[..., object], args: Sequence[object]) -> bool:
 
 
 def argument_labels(function: Callable[..., object], count: int) -> Sequence[str]:
-    """Return how messages call each of *count* positional arguments: ``argument 'order_id'``, or ``argument 3``."""
+    """Return the names that messages give *count* positional arguments: ``argument 'order_id'``, or ``argument 3``."""
     plain, leading = _unbound(function)
     return _labels(plain, len(leading), count)
 
@@ -155,13 +155,13 @@ def _labels(function: Callable[..., object], skipped: int, count: int) -> Sequen
 
 
 def parameter_names(function: Callable[..., object]) -> Sequence[str]:
-    """Return the names of the positional parameters of *function*, without the one that is bound already."""
+    """Return the names of the positional parameters of *function*, without a bound one."""
     plain, leading = _unbound(function)
     return _positional(plain)[len(leading) :]
 
 
 def collector(function: Callable[..., object] | None, kind: object, name: str = "") -> tuple[str, ...]:
-    """Return the name of the parameter of *function* that takes the further arguments of *kind*, if it has one.
+    """Return the name of the parameter of *function* that collects the extra arguments of *kind*, if there is one.
 
     Those are all that no parameter has the *name* of.
     """
@@ -172,19 +172,19 @@ def collector(function: Callable[..., object] | None, kind: object, name: str = 
 
 
 def all_parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
-    """Return the parameters of *function*, and those of what it wraps, if it hands on what it does not name."""
+    """Return the parameters of *function*, plus those of what it wraps if it passes on arguments it does not name."""
     own, inner = _parameters(_signature(function)), _parameters(_handed_on(function))
     return [p for p in own if p.kind is not p.VAR_KEYWORD] + inner if hands_on(function) else own
 
 
 def hands_on(function: Callable[..., object]) -> bool:
-    """Return whether *function* is a wrapper that may give other positional arguments to what it wraps than it gets."""
+    """Return whether *function* is a wrapper that may pass on other positional arguments than it was given."""
     plain, _ = _unbound(function)
     return hasattr(plain, "__wrapped__") and any(p.kind is p.VAR_POSITIONAL for p in _parameters(_signature(plain)))
 
 
 def handed_on_parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
-    """Return the parameters of *function*, or of the innermost one that it wraps."""
+    """Return the parameters of *function*, or of the innermost function that it wraps."""
     return _parameters(_handed_on(function))
 
 
@@ -193,13 +193,13 @@ def _parameters(signature: inspect.Signature | None) -> list[inspect.Parameter]:
 
 
 def _unbound(function: Callable[..., object]) -> tuple[Callable[..., object], tuple[object, ...]]:
-    """Return the plain function and what stands before its arguments, so that signatures are read once a function."""
+    """Return the plain function and the bound arguments, so that each function's signature is read only once."""
     return (function.__func__, (None,)) if isinstance(function, MethodType) else (function, ())
 
 
 @functools.lru_cache(maxsize=4096)
 def _signature(function: Callable[..., object]) -> inspect.Signature | None:
-    """Return the signature of what will be called: of a wrapper, not of what it wraps, as it may add arguments."""
+    """Return the signature of what will be called: the wrapper's, not the wrapped one's, as it may add arguments."""
     with suppress(TypeError, ValueError):  # written in C, as that of functools.cache, which hands everything on
         return inspect.signature(function, follow_wrapped=False)
     return _handed_on(function)
@@ -207,7 +207,7 @@ def _signature(function: Callable[..., object]) -> inspect.Signature | None:
 
 @functools.lru_cache(maxsize=4096)
 def _handed_on(function: Callable[..., object]) -> inspect.Signature | None:
-    """Return the signature of the innermost function, whose names a wrapper has not."""
+    """Return the signature of the innermost function, whose parameter names a wrapper hides."""
     with suppress(TypeError, ValueError):  # some functions written in C
         return inspect.signature(function)
     return None
@@ -215,7 +215,7 @@ def _handed_on(function: Callable[..., object]) -> inspect.Signature | None:
 
 @functools.lru_cache(maxsize=4096)
 def _counts(function: Callable[..., object]) -> range:
-    """Return how many positional arguments alone *function* surely takes; to bind them one by one takes far longer."""
+    """Return how many positional arguments *function* surely takes; binding them one by one is far slower."""
     signature = _signature(function)
     parameters = list(signature.parameters.values()) if signature else []
     if not signature or any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters):
@@ -226,7 +226,7 @@ def _counts(function: Callable[..., object]) -> range:
 
 @functools.lru_cache(maxsize=4096)
 def _positional(function: Callable[..., object]) -> tuple[str, ...]:
-    """Return the names of the positional parameters; beyond those of a wrapper, the ones of what it wraps."""
+    """Return the names of the positional parameters; past those of a wrapper, those of what it wraps."""
     own, inner = _names(_signature(function)), _names(_handed_on(function))
     return own + inner[len(own) :] if hands_on(function) else own
 

@@ -1,4 +1,4 @@
-"""Where a document lives: connection alias, database and collection, and which of them may be followed."""
+"""Where a document lives: connection alias, database and collection, and which of these jobs may refer to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLLECTION = re.compile(r"(?!system\.)[^.$\0](?:[^$\0]{0,253}[^.$\0])?")
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How an enqueue looks for the caller's documents: in his *session*, and in what limit of time."""
+    """How an enqueue looks up the caller's documents: in which *session*, within which time limit."""
 
     session: Any = None
     limit: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -28,11 +28,11 @@ class Asking:
 
 _BY_ITSELF = Asking()
 asking: ContextVar[Asking] = ContextVar("mongojobs_asking", default=_BY_ITSELF)
-"""What his transaction wrote, nobody else sees."""
+"""Nobody else can see what the caller's transaction wrote."""
 
 
 class asking_within:  # noqa: N801 - reads as a verb: `with asking_within(...):`
-    """Let the code inside look for documents within *session*, if it is not None, and within *limit*."""
+    """Look up documents in the block within *session*, if it is not None, and within *limit*."""
 
     __slots__ = ("_asking", "_token")
 
@@ -48,7 +48,7 @@ class asking_within:  # noqa: N801 - reads as a verb: `with asking_within(...):`
 
 @dataclass(frozen=True, slots=True)
 class DeclaredLocation:
-    """Where the documents of a class live, as the class was declared."""
+    """Where the documents of a class live according to its declaration."""
 
     alias: str
     collection: str
@@ -64,7 +64,7 @@ class Place:
 
     @classmethod
     def of(cls, stored: Mapping[Any, object]) -> Place:
-        """Return the place that is *stored*. Raises DamagedPayloadError for names that MongoDB could not have."""
+        """Return the *stored* place. Raises DamagedPayloadError for names that MongoDB does not allow."""
         alias, database, collection = (stored.get(name) for name in ("alias", "database", "collection"))
         if (
             type(alias) is str
@@ -78,7 +78,7 @@ class Place:
         raise DamagedPayloadError(f"a stored document has no place that can be: {dict(stored)!r:.200}")
 
     def as_dict(self) -> dict[str, object]:
-        """Return what ``of`` reads."""
+        """Return the form that ``of`` reads."""
         return {"alias": self.alias, "database": self.database, "collection": self.collection}
 
 

@@ -42,7 +42,7 @@ _INVALID = (MongoEngineException, ValidationError)
 """What MongoEngine raises; to it, ``ValidationError`` is an ``AssertionError``."""
 
 _UNLOADABLE = (*_INVALID, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
-"""What comes up when a document does not fit its class. Errors of the database are none of these."""
+"""What a document that does not fit its class raises. Errors of the database are none of these."""
 
 
 @public
@@ -51,7 +51,7 @@ class UnsavedChangesWarning(UserWarning):
 
 
 class DocumentReferences:
-    """Stores and loads the documents of MongoEngine.
+    """Stores and loads MongoEngine documents.
 
     A database or collection other than the class's own is only followed if *switched_databases* or
     *switched_collections* allows it: else whoever can write a job document could have any collection loaded.
@@ -66,7 +66,7 @@ class DocumentReferences:
         self._look_around()
 
     def encoder(self, cls: type) -> Callable[[Any, Inner], object] | None:
-        """Return what stores the instances of *cls*, None if they have nothing to do with MongoEngine."""
+        """Return what stores the instances of *cls*, None if the class is not one of MongoEngine's."""
         if issubclass(cls, mongoengine.Document):
             return self._store_reference
         if issubclass(cls, BaseDocument):
@@ -90,12 +90,12 @@ class DocumentReferences:
         return full_name(cls) if issubclass(cls, BaseDocument) else None
 
     def classes(self) -> dict[str, type]:
-        """Return the document classes that have been imported by now, with their names."""
+        """Return the document classes imported so far, by name."""
         self._look_around()
         return dict(self._classes)
 
     def find_class(self, name: object) -> type | None:
-        """Return the imported document class of that name; nothing is imported for it."""
+        """Return the imported document class of that name; never imports anything."""
         if type(name) is not str:
             return None
         known = self._classes.get(name)
@@ -219,7 +219,7 @@ class DocumentReferences:
         return Place(alias, database.name, document._get_collection().name)
 
     def _foreign(self, cls: Any, fields: object) -> str | None:
-        """Return what makes an embedded document refer to something outside of the imported classes' collections."""
+        """Return what makes an embedded document refer outside the collections of the imported classes."""
         for value in _inside(fields):
             if isinstance(value, DBRef):
                 homes = {home.collection for home in list(self._homes.values())}
@@ -252,7 +252,7 @@ class DocumentReferences:
         return name
 
     def _look_around(self) -> None:
-        """Learn the document classes that have been imported by now."""
+        """Learn the document classes imported so far."""
         for cls in _subclasses(BaseDocument):
             if cls.__module__.startswith("mongoengine."):
                 continue
@@ -274,7 +274,7 @@ def _unsaved(cls: type) -> RefusedError:
 
 
 def _client_of(alias: str) -> Any:
-    """Return the client of *alias*, None while it has none."""
+    """Return the client of *alias*, None if it has none now."""
     try:
         return connection.get_db(alias).client if _is_registered(alias) else None
     except (connection.ConnectionFailure, KeyError):
@@ -291,13 +291,13 @@ def _not_connected(cls: type, alias: str) -> UndeclaredError:
 
 
 def _is_connected(document: Any) -> bool:
-    """Return whether there is a connection to where *document* belongs: without one, nothing can have been saved."""
+    """Return whether *document*'s connection exists: without it, nothing can have been saved."""
     alias = document._meta.get("db_alias", connection.DEFAULT_CONNECTION_NAME)
     return "_get_db" in vars(document) or _is_registered(alias)
 
 
 def _is_surely_saved(document: Any) -> bool:
-    """Return whether the flags of *document* leave no doubt that it came from the database or went there.
+    """Return whether the flags of *document* prove that it was loaded from the database or saved to it.
 
     They are wrong while its ``post_save`` is sent, after ``insert(load_bulk=False)``, when its key was assigned, and
     when ``switch_db`` or ``switch_collection`` has turned it to another place since.
@@ -307,7 +307,7 @@ def _is_surely_saved(document: Any) -> bool:
 
 
 def _still_changed(document: Any, query: dict[str, object], changed: list[str]) -> list[str]:
-    """Return in what *document* differs from the database: of the fields *changed*, or, if none, of all it has.
+    """Return the fields in which *document* differs from the database: among *changed*, or if that is empty, all.
 
     MongoEngine clears its notes of changes after its signals only. Raises RefusedError where there is no such document.
     """
@@ -327,26 +327,26 @@ def _still_changed(document: Any, query: dict[str, object], changed: list[str]) 
 
 
 def _defaults(document: Any, names: Iterable[str]) -> dict[str, object]:
-    """Return what a document without the fields *names* has in them when it is loaded."""
+    """Return the values that a document stored without the fields *names* has in them once loaded."""
     fields = {field.db_field: field for field in document._fields.values() if field.db_field in names}
     given = {name: field.default() if callable(field.default) else field.default for name, field in fields.items()}
     return {name: _plain(fields[name].to_mongo(value)) for name, value in given.items() if value is not None}
 
 
 def _session_of(collection: Any) -> Any:
-    """Return the session of the caller's transaction, if it is one of the same client: others see nothing of it yet."""
+    """Return the session of the caller's transaction if it is of this client: no other session sees its writes yet."""
     session = asking.get().session or _odm_session()
     return session if session is not None and session.client is collection.database.client else None
 
 
 def _odm_session() -> Any:
-    """Return the session of MongoEngine's ``run_in_transaction``, which older versions do not have."""
+    """Return the session of MongoEngine's ``run_in_transaction``, which older versions lack."""
     current = getattr(connection, "_get_session", None)
     return None if current is None else current()
 
 
 def _part(document: object, path: str) -> object:
-    """Return what is at *path* in *document*, None where nothing is."""
+    """Return the value at *path* in *document*, None if there is none."""
     for name in path.split("."):
         if isinstance(document, dict):
             document = document.get(name)
@@ -373,7 +373,7 @@ def _warn_of_changes(document: Any, changed: list[str]) -> None:
 
 
 def _object_key(document: Any) -> dict[str, object]:
-    """Return what finds *document*, by the names and in the form that are in the database: ``_id`` and shard key."""
+    """Return the filter that finds *document*, in the names and form of the database: ``_id`` and shard key."""
     cls = type(document)
     key = {"_id": _plain(cls._fields[cls._meta["id_field"]].to_mongo(document.pk))}
     for name in cls._meta.get("shard_key", ()):
@@ -385,7 +385,7 @@ def _object_key(document: Any) -> dict[str, object]:
 
 
 def _query(cls: Any, key: object) -> dict[str, object]:
-    """Return the filter for *key*, which matches each part literally, also ``{"$ne": null}``."""
+    """Return the filter for *key* that matches each part literally, even ``{"$ne": null}``."""
     allowed = {"_id", *(_path(cls._lookup_field(name.split("."))) for name in cls._meta.get("shard_key", ()))}
     if not isinstance(key, dict) or "_id" not in key or not key.keys() <= allowed:
         raise DamagedPayloadError(f"a stored {cls.__name__} has no key")
@@ -404,7 +404,7 @@ def _from_son(cls: Any, son: dict[str, object]) -> Any:
 
 
 class _Fixed:
-    """What ``_get_collection`` of a document is that was loaded from *collection*."""
+    """The ``_get_collection`` of a document loaded from *collection*."""
 
     def __init__(self, collection: Any) -> None:
         self._collection = collection
@@ -414,7 +414,7 @@ class _Fixed:
 
 
 def _bound(document: Any, collection: Any) -> Any:
-    """Tie *document* to the collection it came from: ``save()`` goes there, whatever its class is switched to."""
+    """Tie *document* to the collection it came from: ``save()`` goes there, even if its class is switched elsewhere."""
     document._get_collection = _Fixed(collection)
     document._get_db = lambda: collection.database
     document._collection = collection
@@ -422,7 +422,7 @@ def _bound(document: Any, collection: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return what ``to_mongo`` gave with plain dicts and lists in place of MongoEngine's and BSON's own."""
+    """Return the output of ``to_mongo`` with plain dicts and lists instead of MongoEngine's and BSON's own."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -26,7 +26,7 @@ class Codec:
         self._decoder = Decoder(registry, references)
 
     def encode(self, value: object, where: str) -> Any:
-        """Return *value* as BSON can hold it; *where* names it in errors, such as ``argument 'users'``.
+        """Return *value* in a form that BSON can hold; *where* names it in errors, such as ``argument 'users'``.
 
         Raises UnstorableValueError, and UnsavedDocumentError for a document that is not in the database.
         """
@@ -36,7 +36,7 @@ class Codec:
             raise refused.at(where) from None
 
     def encode_all(self, values: Iterable[object], names: Callable[[int], Sequence[str]]) -> list[Any]:
-        """Return *values* as BSON can hold them; *names* is asked for those of the first so many when one is refused.
+        """Return *values* as BSON can hold them; *names* labels the first ones, up to the one that is refused.
 
         Raises as ``encode`` does.
         """
@@ -75,36 +75,36 @@ class Codec:
         return tuple(values)
 
     def encode_fields(self, instance: object, where: str) -> Any:
-        """Return what makes up *instance*, of a registered class, as a sub-document. Raises as ``encode`` does."""
+        """Return the state of *instance*, of a registered class, as a sub-document. Raises as ``encode`` does."""
         try:
             return self._encoder.fields(instance, 1)
         except RefusedError as refused:
             raise refused.at(where) from None
 
     def restore(self, cls: type, fields: dict[str, object]) -> object:
-        """Return an instance of the registered class *cls*, without ``__init__``. Raises DamagedPayloadError."""
+        """Return an instance of the registered class *cls* without calling ``__init__``. Raises DamagedPayloadError."""
         try:
             return self._decoder.restore(cls, fields)
         except DAMAGE as error:
             raise DamagedPayloadError(f"a stored {cls.__qualname__} is damaged: {error!s:.500}") from error
 
     def class_name(self, cls: type, where: str) -> str:
-        """Return the name under which *cls* is stored. Raises UnstorableValueError where a worker would not find it."""
+        """Return the name under which *cls* is stored. Raises UnstorableValueError if a worker could not find it."""
         try:
             return self._encoder.class_name(cls)
         except RefusedError as refused:
             raise refused.at(where) from None
 
     def find_class(self, name: object) -> type:
-        """Return the class that is stored under *name*. Raises UnknownJobError."""
+        """Return the class stored under *name*. Raises UnknownJobError."""
         return self._decoder.find_class(name)
 
     def is_target(self, cls: type) -> bool:
-        """Return whether methods of *cls* can be jobs: it is a class of documents or a registered one."""
+        """Return whether methods of *cls* can be jobs: it is a document class or a registered one."""
         return (self._references.class_name(cls) or self.registry.class_name(cls)) is not None
 
     def target_classes(self) -> Iterable[tuple[str, type]]:
-        """Return the classes whose methods can be jobs, with the names under which they are stored."""
+        """Return the classes whose methods can be jobs, with their stored names."""
         return {**self.registry.classes(), **self._references.classes()}.items()
 
 

@@ -1,4 +1,4 @@
-"""From BSON back to Python values: a closed table, and an error for all that is not in it.
+"""From BSON back to Python values: a closed table, and an error for anything not in it.
 
 Nothing here is imported, evaluated or called by a name from the document; classes are found in the registry. What the
 driver returns counts (with ``tz_aware``), and what mongomock returns: there, a time without zone is UTC.
@@ -34,29 +34,29 @@ Loaded = dict[object, object]
 Decode = Callable[[Any, int, Loaded], object]
 
 DAMAGE = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
-"""What constructors raise for a stored value of the wrong shape. Errors of the database are none of these."""
+"""What constructors raise for a stored value of the wrong shape. Database errors are none of these."""
 
 
 class ReferenceDecoder(Protocol):
     """How the documents of the app's ODM are loaded."""
 
     def decode(self, tag: str, content: Any, inner: Callable[[object], object], loaded: Loaded) -> object:
-        """Return what is stored as *content* of *tag*: ``document``, ``embedded`` or ``lazyref``.
+        """Return the object stored as *content* of *tag*: ``document``, ``embedded`` or ``lazyref``.
 
         *inner* loads the values inside. Raises DeserializationError, and errors of the database as they are.
         """
 
     def find_class(self, name: object) -> type | None:
-        """Return the document class that is called *name*."""
+        """Return the document class called *name*."""
         ...
 
     def classes(self) -> dict[str, type]:
-        """Return all document classes with their names."""
+        """Return all document classes by name."""
         ...
 
 
 class Decoder:
-    """Loads values, by one look-up of the type each."""
+    """Loads values with one type lookup each."""
 
     def __init__(self, registry: Registry, references: ReferenceDecoder) -> None:
         self._registry = registry
@@ -88,7 +88,7 @@ class Decoder:
         }
 
     def decode(self, stored: object, depth: int, loaded: Loaded) -> object:
-        """Return the value that was stored. Raises DeserializationError."""
+        """Return the stored value. Raises DeserializationError."""
         try:
             handler = self._by_type[type(stored)]
         except KeyError:
@@ -96,11 +96,11 @@ class Decoder:
         return stored if handler is None else handler(stored, depth, loaded)
 
     def find_class(self, name: object) -> type:
-        """Return the class that is stored as *name*: of documents, or a registered one. Raises UnknownJobError."""
+        """Return the class stored as *name*: a document class or a registered one. Raises UnknownJobError."""
         return self._references.find_class(name) or self._registry.find_class(name)
 
     def restore(self, cls: type, fields: Mapping[str, object]) -> object:
-        """Return an instance of *cls* with *fields*, without running its ``__init__``. Raises DamagedPayloadError."""
+        """Return an instance of *cls* with *fields*, without calling its ``__init__``. Raises DamagedPayloadError."""
         instance: object = object.__new__(cls)
         if not dataclasses.is_dataclass(cls):
             _refuse_methods(cls, fields)
@@ -203,7 +203,7 @@ class Decoder:
 
 
 def _completed(cls: Any, stored: Mapping[str, object]) -> dict[str, object]:
-    """Return the fields of a dataclass: the *stored* ones, else their defaults."""
+    """Return the fields of a dataclass: the *stored* ones, defaults for the rest."""
     fields = {field.name: field for field in dataclasses.fields(cls)}
     unknown = [name for name in stored if name not in fields]
     if unknown:
@@ -212,7 +212,7 @@ def _completed(cls: Any, stored: Mapping[str, object]) -> dict[str, object]:
 
 
 def _refuse_methods(cls: type, stored: Mapping[str, object]) -> None:
-    """Refuse attributes that would stand in for a method, such as a class planted under the name ``perform``."""
+    """Refuse attributes that would shadow a method, such as a class planted under the name ``perform``."""
     hidden = [name for name in stored if inspect.isroutine(inspect.getattr_static(cls, name, None))]
     if hidden:
         raise DamagedPayloadError(f"a stored attribute of {cls.__name__} has the name of its method {hidden[0]!r:.100}")
@@ -268,7 +268,7 @@ def _as_set(cls: Callable[[list[object]], S], items: list[object]) -> S:
 
 
 def _canonical(parse: Callable[[str], T], write: Callable[[T], str]) -> Decode:
-    """Return a decoder for texts that are exactly as *write* makes them."""
+    """Return a decoder that accepts only texts exactly as *write* makes them."""
 
     def decode(stored: object, _depth: int, _loaded: Loaded) -> T:
         text = _checked(str, stored)
@@ -317,4 +317,4 @@ _SIMPLE: dict[str, Decode] = {
     "date": _canonical(times.Own.date.fromisoformat, times.Own.date.isoformat),
     "time": lambda stored, _depth, _loaded: times.loaded_time(stored),
 }
-"""The tags whose content holds no further values."""
+"""The tags whose content holds no nested values."""

@@ -1,4 +1,4 @@
-"""From Python values to BSON: what BSON keeps goes as it is, what it lacks is tagged, the rest is refused.
+"""From Python values to BSON: what BSON can hold is kept as is, what it lacks is tagged, the rest is refused.
 
 A tagged value is ``{"__mj": tag, "v": ...}``. Only exact types are stored: a subclass of str, list or dict would come
 back as something else than it was.
@@ -29,34 +29,34 @@ from mongojobs.payload.values.refused import REGISTER, RefusedError, advice, rea
 
 TAG = "__mj"
 RESERVED = (TAG, "$ref")
-"""Keys that cannot be field names: ours, and the one by which the driver makes a DBRef of any sub-document."""
+"""Keys that cannot be field names: ours, and the one that makes the driver read any sub-document as a DBRef."""
 
 DEEPEST = 50
-"""How deep values may be nested. A level costs up to three of BSON's, of which MongoDB stores 180."""
+"""How deeply values may be nested. A level takes up to three of BSON's, and MongoDB stores at most 180."""
 
 LONGEST_DECIMAL_BITS = 2000
-"""Longer integers are written in hexadecimal: Python may refuse to read decimal ones of more than 640 digits."""
+"""Longer integers are written in hexadecimal: Python may refuse to read more than 640 decimal digits."""
 
 Encode = Callable[[Any, int], object]
-"""Stores a value that is so many containers deep."""
+"""Stores a value at the given depth of nesting."""
 
 
 class ReferenceEncoder(Protocol):
     """How the documents of the app's ODM are stored."""
 
     def encoder(self, cls: type) -> Callable[[Any, Callable[[object], object]], object] | None:
-        """Return what stores the instances of *cls*, None if they are no documents; raises RefusedError.
+        """Return what stores the instances of *cls*, None if they are not documents; raises RefusedError.
 
         It is called with the instance and with a function that stores the values inside.
         """
 
     def class_name(self, cls: type) -> str | None:
-        """Return the name by which the document class *cls* is found, None if it is none."""
+        """Return the name by which the document class *cls* is found, None if it is not one."""
         ...
 
 
 class Encoder:
-    """Stores values, by one look-up of the exact type each."""
+    """Stores values, with one lookup of the exact type each."""
 
     def __init__(self, registry: Registry, references: ReferenceEncoder) -> None:
         self._registry = registry
@@ -92,14 +92,14 @@ class Encoder:
         return value if handler is None else handler(value, depth)
 
     def class_name(self, cls: type) -> str:
-        """Return the name under which *cls* is stored. Raises RefusedError where a worker would not find it."""
+        """Return the name under which *cls* is stored. Raises RefusedError if a worker could not find it."""
         name = self._references.class_name(cls) or self._registry.class_name(cls)
         if name is None:
             raise RefusedError(f"is the class {cls.__qualname__}, which is not registered: {REGISTER}")
         return reachable(name)
 
     def fields(self, instance: Any, depth: int) -> object:
-        """Return what makes up *instance*, of a registered class: the fields of a dataclass, else its ``__dict__``."""
+        """Return the state of *instance*, of a registered class: the fields of a dataclass, else its ``__dict__``."""
         _refuse_hidden_state(type(instance))
         if not dataclasses.is_dataclass(instance):
             return self._named(_attributes(instance), depth)
@@ -128,7 +128,7 @@ class Encoder:
         return partial(self._instance, "dataclass" if dataclasses.is_dataclass(kind) else "object")
 
     def _name(self, kind: type) -> str:
-        """Return the name under which the class *kind* of a value is registered now. Raises RefusedError."""
+        """Return the name under which *kind*, the class of a value, is registered now. Raises RefusedError."""
         name = self._registry.class_name(kind)
         if name is None:
             raise RefusedError(f"is {_a(kind)}: {advice(kind)}")
@@ -174,7 +174,7 @@ class Encoder:
         return tagged("pairs", pairs)
 
     def _named(self, fields: dict[str, object], depth: int) -> object:
-        """Store *fields* like a dict, but let the path say ``.name``."""
+        """Store *fields* like a dict, but write ``.name`` in the path."""
         try:
             return self._dict(fields, depth)
         except RefusedError as refused:
@@ -217,7 +217,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def tagged(tag: str, content: object) -> dict[str, object]:
-    """Return what stands in a payload for a value that BSON lacks."""
+    """Return the stored form of a value that BSON lacks."""
     return {TAG: tag, "v": content}
 
 
@@ -243,7 +243,7 @@ def _integer(value: int, _depth: int) -> object:
 
 
 def written_integer(value: int) -> str:
-    """Return *value* as the text of the tag ``bigint``."""
+    """Return *value* as the text for the tag ``bigint``."""
     return str(value) if value.bit_length() <= LONGEST_DECIMAL_BITS else hex(value)
 
 
@@ -278,7 +278,7 @@ def _flags(name: str, value: enum.Flag) -> object:
 
 
 def _sort_key(stored: object) -> bytes:
-    """Sets have no order, but equal ones must be stored alike."""
+    """Order the members of a set, so that equal sets are stored alike."""
     return bson.encode({"": stored})
 
 
@@ -288,7 +288,7 @@ def _check_depth(depth: int) -> None:
 
 
 def _refuse_hidden_state(kind: type) -> None:
-    """Refuse classes whose instances hold more than we would store: those built on dict, Exception, or with slots."""
+    """Refuse classes whose instances hold more than we would store: subclasses of dict or Exception, or with slots."""
     if issubclass(kind, enum.Enum):
         raise RefusedError(f"is {_a(kind)}, an enum: pass it as an argument")
     try:
@@ -301,7 +301,7 @@ def _refuse_hidden_state(kind: type) -> None:
 
 
 def _attributes(instance: object) -> dict[str, object]:
-    """Return what was set on *instance*, but for what Python notes there, such as the parameters of a generic class."""
+    """Return what was set on *instance*, except what Python adds itself, such as the parameters of a generic class."""
     return {
         name: value
         for name, value in getattr(instance, "__dict__", {}).items()
@@ -310,7 +310,7 @@ def _attributes(instance: object) -> dict[str, object]:
 
 
 def _refuse_other_attributes(instance: object, fields: Container[str]) -> None:
-    """Refuse what holds more than its fields, as ``__post_init__`` may set it: it would not arrive.
+    """Refuse an instance that holds more than its fields, perhaps set by ``__post_init__``: that would be lost.
 
     Raises RefusedError. What a ``cached_property`` keeps is made anew.
     """

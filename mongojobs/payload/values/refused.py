@@ -1,4 +1,4 @@
-"""Refusing a value at enqueue: where it stands inside the argument, and what to pass instead."""
+"""Refusing a value at enqueue: where it is inside the argument, and what to pass instead."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ class RefusedError(Exception):
         self.path: list[str] = []
 
     def at(self, where: str) -> EnqueueError:
-        """Return the error for the caller of enqueue; *where* names the argument."""
+        """Return the error for the caller of the enqueue; *where* names the argument."""
         place = where + "".join(reversed(self.path))
         message = f"{place} {self.reason}"
         return UnsavedDocumentError(message) if self.unsaved else UnstorableValueError(message, where=place)
 
 
 def reachable(name: str) -> str:
-    """Return *name*, of a class. Raises RefusedError when a worker could not find a class by it."""
+    """Return the class name *name*. Raises RefusedError if a worker could not find a class by it."""
     if name.startswith("__main__."):
         raise RefusedError(
             f"is of {name}, and a worker has a different __main__: move the class to a module of its own"
@@ -81,7 +81,7 @@ def reachable(name: str) -> str:
 
 
 def advice(kind: type) -> str:
-    """Return what to pass in place of an instance of *kind*."""
+    """Return what to pass instead of an instance of *kind*."""
     package = kind.__module__.partition(".")[0]
     if package in _BY_MODULE:
         return _BY_MODULE[package]

@@ -1,4 +1,4 @@
-"""Dates and times as text that keeps what a BSON date loses: microseconds, zone, fold, and having no zone at all."""
+"""Dates and times as text that keeps what a BSON date loses: microseconds, zone, fold, or having no zone at all."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def _python_own(name: str, swapped: type) -> type:
 
 
 class Own:
-    """Python's own classes, whatever a test library has put in the place of these names, here as in all modules."""
+    """Python's own classes, even if a test library has replaced these names in this and all other modules."""
 
     datetime: ClassVar[type[datetime]] = _python_own("datetime", datetime)
     date: ClassVar[type[date]] = _python_own("date", date)
 
 
 def stood_in_for(kind: type) -> type[date] | None:
-    """Return the class that *kind* stands in for in a test: it has its place, or calls its instances its own."""
+    """Return the class that *kind* replaces in a test: *kind* has taken its place, or claims its instances."""
     for own, sample in ((Own.datetime, Own.datetime(2000, 1, 1)), (Own.date, Own.date(2000, 1, 1))):
         if issubclass(kind, own) and (
             isinstance(sample, kind) or getattr(sys.modules["datetime"], own.__name__) is kind
@@ -42,7 +42,7 @@ def own_datetime(value: datetime) -> datetime:
 
 
 def stored_datetime(value: datetime) -> object:
-    """Return *value* as the content of the tag ``datetime``; a UTC time of whole milliseconds as it is."""
+    """Return *value* as the content of the tag ``datetime``; a UTC time in whole milliseconds as it is."""
     zone = _zone(value)
     if zone is not None:
         return _in_zone(value.replace(tzinfo=None, fold=0).isoformat(), value.fold, zone)
@@ -85,7 +85,7 @@ def is_plain(value: datetime) -> bool:
 
 
 def in_utc(value: datetime) -> datetime:
-    """Return *value* with ``datetime.UTC`` for any other tzinfo that is UTC, such as the one PyMongo gives."""
+    """Return *value* with ``datetime.UTC`` in place of any other UTC tzinfo, such as PyMongo's."""
     if value.tzinfo is None or value.tzinfo is UTC or _zone(value) is not None or value.utcoffset():
         return value
     return value.replace(tzinfo=UTC)
@@ -99,7 +99,7 @@ def _check_offset(value: datetime | time) -> None:
 
 
 def _zone(value: datetime | time) -> str | None:
-    """Return the name of the time zone that can be found again by it on another machine."""
+    """Return the name by which another machine can find the time zone again."""
     zone = value.tzinfo
     return zone.key if isinstance(zone, ZoneInfo) and zone.key in _known_zones() else None
 
