@@ -6,7 +6,7 @@ is not stored at all. Fields that this version does not know are ignored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -25,8 +25,11 @@ Update = Document | list[Document]
 """A change as MongoDB takes it: operators with their fields, or stages."""
 
 _MOST_SHAPES: Final = 1000
-_sound_shapes: set[tuple[object, ...]] = set()
-"""Fields with their types, of documents found sound: most jobs are alike, and need not be looked at field by field."""
+_sound_shapes: dict[tuple[object, ...], tuple[str, ...]] = {}
+"""Fields with their types, of documents found sound: most jobs are alike, and need not be looked at field by field.
+
+With those of the fields that a ``Job`` has in another form.
+"""
 
 _LONGEST_SHOWN_ID: Final = 100
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -118,21 +121,21 @@ def to_update(change: Change, *, is_real: bool = True) -> Update:
     return {operator: fields for operator, fields in update.items() if fields}
 
 
-def to_job(document: Mapping[str, Any]) -> Job:
-    """Return the job that *document* holds. Raises DamagedPayloadError, naming the field and what is wrong with it."""
+def to_job(document: Document) -> Job:
+    """Return the job that *document* holds, which becomes its own.
+
+    Raises DamagedPayloadError, naming the field and what is wrong with it; *document* is then as it was.
+    """
     shape = (*document, *map(type, document.values()))
-    if shape in _sound_shapes:
-        values = dict(document)
-    else:
+    in_other_form = _sound_shapes.get(shape)
+    if in_other_form is None:
         values = _checked_fields(document)
+        in_other_form = _in_other_form(values)
         if len(values) == len(document) and len(_sound_shapes) < _MOST_SHAPES:
-            _sound_shapes.add(shape)
-    _check_values(values)
-    try:
-        return _job(values)
-    except OverflowError:
-        longest = max(values.get(field, 0) for field in _DURATIONS)
-        raise DamagedPayloadError(f"a duration is {longest} ms") from None
+            _sound_shapes[shape] = in_other_form
+        document = values
+    _check_values(document)
+    return _job(document, in_other_form)
 
 
 def _checked_fields(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,7 +183,7 @@ def to_shown_job(document: Mapping[str, Any]) -> Job:
             values[field] = _SHOWN_INSTEAD[field]
     if "last_error" not in values and (damaged := damage(document)):
         values["last_error"] = f"damaged: {damaged}"
-    return _job(values)
+    return _job(values, _in_other_form(values))
 
 
 def _shown_entry(entry: Document) -> Document:
@@ -218,7 +221,7 @@ def _is_in_range(field: str, value: Any) -> bool:
 def damage(document: Mapping[str, Any]) -> str | None:
     """Return what is wrong with *document*, or None."""
     try:
-        to_job(document)
+        to_job(dict(document))
     except DamagedPayloadError as error:
         return str(error)
     return None
@@ -252,17 +255,29 @@ def _pushed(field: str, entry: Mapping[str, Any]) -> Document:
     return {"$slice": [{"$concatArrays": [before, [{"$literal": entry}]]}, -KEPT_ENTRIES]}
 
 
-def _job(values: dict[str, Any]) -> Job:
-    values["id"] = values.pop("_id")
+def _job(values: Document, in_other_form: Iterable[str]) -> Job:
+    """Return the job with these *values*, each of a type in which its field is stored. Raises DamagedPayloadError."""
+    if in_other_form:
+        values |= {field: _read(field, values[field]) for field in in_other_form}
     if values["run_at"].tzinfo is None:
         values |= {field: aware(values[field]) for field in _DATES & values.keys()}
-    for field in _DURATIONS:
-        if field in values:
-            values[field] = values[field] * _MILLISECOND
-    for field in _LISTS:
-        if field in values:
-            values[field] = tuple(values[field])
+    values["id"] = values.pop("_id")
     return Job.of(values)
+
+
+def _in_other_form(values: Document) -> tuple[str, ...]:
+    """Return the fields that are stored in another form than a ``Job`` has them."""
+    return tuple(field for field in (*_DURATIONS, *_LISTS) if field in values)
+
+
+def _read(field: str, value: Any) -> Any:
+    """Return the stored *value* of such a field as a ``Job`` has it. Raises DamagedPayloadError."""
+    if field in _LISTS:
+        return tuple(value)
+    try:
+        return value * _MILLISECOND
+    except OverflowError:
+        raise DamagedPayloadError(f"a duration is {value} ms") from None
 
 
 def _damaged(field: str, value: object) -> DamagedPayloadError:

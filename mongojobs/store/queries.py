@@ -20,6 +20,8 @@ from mongojobs.store import clients, faults
 T = TypeVar("T")
 
 _LOOK_FOR_INDEX_AFTER_SECONDS: Final = 60.0
+_WHOLE_ANSWER: Final = 10_000
+"""How many documents the server may send at once: its own 101 would make a second question of most batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Queries:
         self, query: Document, fields: Document | None = None, *, index: str | None = None, **options: Any
     ) -> list[Document]:
         """Return the documents that match *query*; without an *index* the server chooses one."""
+        options["batch_size"] = _WHOLE_ANSWER
         return self.hinted(index, lambda hint: _all_of(self.collection.find(query, fields, hint=hint, **options)))
 
     def first(self, query: Document, fields: Document, *, index: str, sort: list[tuple[str, int]]) -> Document | None:

@@ -12,11 +12,12 @@ from pymongo import ReturnDocument
 from pymongo.errors import OperationFailure
 
 from mongojobs.core import transitions
+from mongojobs.core.change import Change
 from mongojobs.core.errors import DamagedPayloadError
 from mongojobs.core.job import READY, RUNNING, Document, Job, JobId
 from mongojobs.core.retry import ALONE_FROM_LOSSES
 from mongojobs.store import faults, filters, indexes
-from mongojobs.store.documents import Update, to_job, to_update
+from mongojobs.store.documents import to_job, to_update
 from mongojobs.store.filters import RESERVE_ORDER, QueueSelector
 from mongojobs.store.lifecycle.end import Holding
 from mongojobs.store.lifecycle.rescue import as_damaged
@@ -52,13 +53,13 @@ class Reserving:
         while True:
             now = self.clock.now()
             query = filters.reservable(wanted, now=now, beside=beside)
-            lock = to_update(transitions.reserved(token=token, by=by, now=now, lease=lease))
+            lock = transitions.reserved(token=token, by=by, now=now, lease=lease)
             try:
                 if limit == 1:
                     ids, found = None, self._take_one(query, lock, index)
                 else:
                     ids = self._candidates(query, index, limit=limit, spread=spread)
-                    found = self._take_all(ids, query, lock, token=token)
+                    found = self._take_all(ids, query, lock)
             except OperationFailure as error:
                 if not faults.is_wrong_type(error) or not self._clear_the_way(query, index, limit):
                     raise
@@ -100,31 +101,32 @@ class Reserving:
         moment = found["run_at"] if found is not None else None
         return moment if isinstance(moment, datetime) else None
 
-    def _take_one(self, query: Document, lock: Update, index: str) -> list[Document]:
+    def _take_one(self, query: Document, lock: Change, index: str) -> list[Document]:
         """Find and lock in one step."""
+        update = to_update(lock)
 
         def take(hint: str | None) -> Document | None:
             return self.collection.find_one_and_update(
-                query, lock, sort=RESERVE_ORDER, return_document=ReturnDocument.AFTER, hint=hint
+                query, update, sort=RESERVE_ORDER, return_document=ReturnDocument.AFTER, hint=hint
             )
 
         found = self._queries.hinted(index, take)
         return [] if found is None else [found]
 
-    def _take_all(self, ids: Sequence[JobId], query: Document, lock: Update, *, token: str) -> list[Document]:
-        """Lock those of the candidates that still are, and read what was locked.
+    def _take_all(self, ids: Sequence[JobId], query: Document, lock: Change) -> list[Document]:
+        """Lock those of the candidates that still are, and read what was locked, but for what the lock has written.
 
         The lock's filter is the whole filter of the candidates, not only their ids: between the two steps another
         worker may have run and rescheduled one, which is ready again, but due in an hour.
         """
         if not ids:
             return []
-        taken = self.collection.update_many(query | {"_id": {"$in": ids}}, lock, hint=self._queries.by_id)
+        taken = self.collection.update_many(query | {"_id": {"$in": ids}}, to_update(lock), hint=self._queries.by_id)
         if taken.matched_count == 0:
             return []
-        locked = {"_id": {"$in": ids}, "state": RUNNING, "lock_token": token}
-        found = {document["_id"]: document for document in self._queries.find(locked)}
-        return [found[job_id] for job_id in ids if job_id in found]
+        locked = {"_id": {"$in": ids}, "state": RUNNING, "lock_token": lock.sets["lock_token"]}
+        found = {document["_id"]: document for document in self._queries.find(locked, dict.fromkeys(lock.sets, 0))}
+        return [{**document, **lock.sets} for document in map(found.get, ids) if document is not None]
 
     def _candidates(self, query: Document, index: str, *, limit: int, spread: int) -> list[JobId]:
         """Return the ids of the first due jobs; up to the first that lost a worker before, which must run alone.
@@ -132,15 +134,9 @@ class Reserving:
         If it killed that worker, the others of its batch would die with it, and after five deaths be given up too.
         """
         first = self._queries.find(query, {"losses": 1}, index=index, sort=RESERVE_ORDER, limit=limit * spread)
-        ids: list[JobId] = []
-        for found in _some(first, limit):
-            suspect = _losses_of(found) > 0
-            if suspect and ids:
-                break
-            ids.append(found["_id"])
-            if suspect:
-                break
-        return ids
+        chosen = _some(first, limit)
+        suspects = [place for place, found in enumerate(chosen) if found.get("losses")]
+        return [found["_id"] for found in (chosen[: max(suspects[0], 1)] if suspects else chosen)]
 
     def _readable(self, found: Sequence[Document]) -> list[Job]:
         """Turn documents that we have locked into jobs, and set aside those that cannot be."""

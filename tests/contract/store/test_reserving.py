@@ -226,6 +226,14 @@ class TestReserveOfSeveral:
         assert len({job.lock_token for job in taken}) == 1
         assert {(job.state, job.fence, job.locked_until) for job in taken} == {("running", 1, START + MINUTE)}
 
+    def test_of_a_full_batch_takes_three_commands(self, server_store, spy):
+        server_store.insert_many([a_job() for _ in range(500)])
+        spy.sent.clear()
+
+        assert len(reserve(server_store, 500)) == 500
+
+        assert spy.names == ["find", "update", "find"]
+
     def test_takes_what_there_is(self, server_store):
         server_store.insert_many([a_job(), a_job(), a_job(run_at=LATER), a_job(queue="other")])
 
