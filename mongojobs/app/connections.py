@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -17,13 +18,7 @@ from mongojobs.core.settings import Settings
 from mongojobs.store import clients, faults
 from mongojobs.store.clients import Client
 from mongojobs.store.jobs import open_store
-from mongojobs.store.lifecycle.end import Holding
-from mongojobs.store.pauses import PauseStore
-from mongojobs.store.queries import Queries
-from mongojobs.store.stats import StatsStore
-from mongojobs.store.stream import JobStream
 from mongojobs.store.time_limits import time_limit
-from mongojobs.store.workers import WorkerStore
 from mongojobs.worker.connecting import Connections
 
 URI_VARIABLES: Final = (
@@ -101,21 +96,18 @@ def open_connections(
     *patience* is how long they look for a server, now and later, if not as long as usual. Raises
     StoreUnavailableError, ServerTooOldError.
     """
-    if link.address is None:
-        _warn_of_foreign_client(link.client)
-        _find_server(link.client, patience)
-        return _connections(link.client, link.client, link, settings, clock, close=False)
-    main = clients.open_client(link.address, link.options, patience=patience)
-    beat = clients.open_client(
-        link.address, link.options, appname="mongojobs-heartbeat", pool_size=1, patience=patience
-    )
-    try:
-        _find_server(main, patience)
-        return _connections(main, beat, link, settings, clock, close=True)
-    except BaseException:
-        main.close()
-        beat.close()
-        raise
+    with ExitStack() as opened:
+        main, beat = _clients(link, patience, opened)
+        try:
+            clients.find_server(main, patience)
+            store = open_store(main, link.database, settings, clock)
+            with time_limit(clients.PATIENCE.total_seconds()):
+                topology = clients.check_server(main)
+                store.queries.check_access()
+        except faults.DatabaseError as error:
+            raise faults.unavailable(error) from error
+        has_streams = topology in ("replica set", "sharded") and not _options_against_streams(main)
+        return Connections(store, beat, has_streams=has_streams, close=opened.pop_all().close)
 
 
 def peek_at_queues(settings: Settings, environ: Mapping[str, str], *, within: timedelta) -> list[str]:
@@ -133,41 +125,18 @@ def peek_at_queues(settings: Settings, environ: Mapping[str, str], *, within: ti
         client.close()
 
 
-def _find_server(client: Client, patience: timedelta | None) -> None:
-    try:
-        clients.find_server(client, patience)
-    except faults.DatabaseError as error:
-        raise faults.unavailable(error) from error
-
-
-def _connections(
-    main: Client, beat: Client, link: Link, settings: Settings, clock: Clock | None, *, close: bool
-) -> Connections:
-    store = open_store(main, link.database, settings, clock)
-    try:
-        with time_limit(clients.PATIENCE.total_seconds()):
-            topology = clients.check_server(main)
-            store.queries.check_access()
-            has_streams = topology in ("replica set", "sharded") and not _options_against_streams(main)
-    except faults.DatabaseError as error:
-        raise faults.unavailable(error) from error
-    beat_jobs = clients.jobs_collection(beat, settings, link.database)
-
-    def close_both() -> None:
-        if close:
-            main.close()
-            beat.close()
-
-    return Connections(
-        store=store,
-        holding=Holding(Queries(beat_jobs, store.clock, settings)),
-        workers=WorkerStore(beat_jobs, store.clock, settings),
-        pauses=PauseStore(store.collection, store.clock),
-        stats=StatsStore(store.collection, store.clock, settings) if settings.stats_retention else None,
-        open_stream=(lambda wanted: JobStream(store.collection, wanted)) if has_streams else None,
-        close=close_both,
-        opened_at=store.clock.now(),  # asks the server, for the last time before somebody waits for the worker
+def _clients(link: Link, patience: timedelta | None, opened: ExitStack) -> tuple[Client, Client]:
+    """Return a client for the jobs and one for the heartbeat; what is opened for that closes with *opened*."""
+    if link.address is None:
+        _warn_of_foreign_client(link.client)
+        return link.client, link.client
+    main = clients.open_client(link.address, link.options, patience=patience)
+    opened.callback(main.close)
+    beat = clients.open_client(
+        link.address, link.options, appname="mongojobs-heartbeat", pool_size=1, patience=patience
     )
+    opened.callback(beat.close)
+    return main, beat
 
 
 def _of_uri(settings: Settings, uri: str, source: str) -> Link:

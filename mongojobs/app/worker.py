@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from mongojobs.app.mongojobs import MongoJobs, default_app
@@ -28,7 +28,8 @@ class Worker(JobWorker):
     def __init__(self, *, app: MongoJobs | None = None, child: ChildCommand | None = None, **settings: Any) -> None:
         owner = app or default_app()
         chosen = owner.settings.changed(**settings)
-        _import_all(chosen.imports)
+        for module in chosen.imports:
+            _import(module)
         if chosen.executor == "process" and child is None:
             raise SettingsError(
                 "executor is process, but a worker created in Python does not know which module its children should"
@@ -37,7 +38,7 @@ class Worker(JobWorker):
             )
         super().__init__(
             child=child if chosen.executor == "process" else None,
-            connect=lambda: owner.connect_worker(chosen, patience=_patience(chosen)),
+            connect=partial(owner.connect_worker, chosen, patience=_patience(chosen)),
             payloads=owner.payloads,
             lifecycle=owner.lifecycle,
             settings=chosen,
@@ -49,9 +50,8 @@ def _patience(settings: Settings) -> timedelta | None:
     return min(settings.enqueue_timeout, PATIENCE) if settings.exit_on_complete else None
 
 
-def _import_all(modules: Iterable[str]) -> None:
-    for module in modules:
-        try:
-            importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            raise ConfigurationError(f"cannot import {module}, which imports names: {error.msg}") from error
+def _import(module: str) -> None:
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"cannot import {module}, which imports names: {error.msg}") from error

@@ -35,11 +35,6 @@ def in_mib(number: int) -> str:
     return f"{round(number / _MIB)} MiB"
 
 
-def has_limits(settings: Settings) -> bool:
-    """Whether a process is replaced after enough jobs, or one that left too much."""
-    return settings.max_jobs is not None or settings.max_memory is not None
-
-
 def measured(settings: Settings) -> int:
     """Return the memory of this process; 0 where no limit asks for it."""
     return resident_bytes() if settings.max_memory is not None else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from mongojobs.core.clock import Clock, ServerClock
 from mongojobs.core.job import READY, Job, JobId
@@ -33,7 +34,7 @@ class JobStore:
     are for those of a run.
 
     ``adopt`` belongs to ``reserve``: it finds what a call without an answer has locked. What people do, from ``cancel``
-    to ``clear``, are methods of ``JobActions``.
+    to ``clear``, are methods of ``JobActions``. Its parts are made when they are first used: few need them all.
     """
 
     def __init__(self, queries: Queries) -> None:
@@ -41,10 +42,23 @@ class JobStore:
         self.collection = queries.collection
         self.clock = queries.clock
         self.settings = queries.settings
-        self._inserting = Inserting(queries)
-        self.holding = Holding(queries)
-        self._reserving = Reserving(queries, self.holding)
-        self._rescuing = Rescuing(queries)
+
+    @cached_property
+    def _inserting(self) -> Inserting:
+        return Inserting(self.queries)
+
+    @cached_property
+    def holding(self) -> Holding:
+        """What is done with jobs that one holds."""
+        return Holding(self.queries)
+
+    @cached_property
+    def _reserving(self) -> Reserving:
+        return Reserving(self.queries, self.holding)
+
+    @cached_property
+    def _rescuing(self) -> Rescuing:
+        return Rescuing(self.queries)
 
     def insert(self, job: Job, *, session: Session | None = None) -> bool:
         """Store a new job; return False, and change nothing, if its id is there already in whatever state.

@@ -59,6 +59,11 @@ class Queries:
         self._without_index: dict[str, float] = {}
         self._warned: set[str] = set()
 
+    def through(self, client: clients.Client) -> Queries:
+        """Return the same for the same collection, seen through another *client* of the same kind."""
+        jobs = clients.jobs_collection(client, self.settings, self.collection.database.name)
+        return Queries(jobs, self.clock, self.settings)
+
     def ping(self) -> None:
         """Have the database answer. Raises DatabaseError."""
         self.client.admin.command("ping")

@@ -6,14 +6,16 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import cached_property, partial
 from typing import Final, TypeVar
 
 from mongojobs.core.errors import StoreUnavailableError
-from mongojobs.store.jobs import JobStore, QueueSelector
+from mongojobs.store.clients import Client
+from mongojobs.store.jobs import JobStore
 from mongojobs.store.lifecycle.end import Holding
 from mongojobs.store.pauses import PauseStore
+from mongojobs.store.queries import Queries
 from mongojobs.store.stats import StatsStore
 from mongojobs.store.stream import JobStream
 from mongojobs.store.workers import WorkerStore
@@ -26,23 +28,38 @@ LEAVE_SECONDS: Final = 0.5
 """How long the thread may take to end after a stop; one that a database holds up ends with the process."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Connections:
     """A worker's ways to the database.
 
-    *holding* and *workers*, which the heartbeat uses, have a client of their own, so that nothing else can hold it up.
+    What the heartbeat uses goes through *beat*, a client of its own, so that nothing else can hold it up. *close* lets
+    go of both.
     """
 
-    store: JobStore
-    holding: Holding
-    workers: WorkerStore
-    pauses: PauseStore
-    stats: StatsStore | None
-    """Where figures about runs go; None where none are wanted."""
-    open_stream: Callable[[QueueSelector], JobStream] | None
-    """Opens a change stream; None where the server has none."""
-    close: Callable[[], None]
-    opened_at: datetime
+    def __init__(self, store: JobStore, beat: Client, *, has_streams: bool, close: Callable[[], None]) -> None:
+        self.store = store
+        self.pauses = PauseStore(store.collection, store.clock)
+        stats = StatsStore(store.collection, store.clock, store.settings) if store.settings.stats_retention else None
+        self.stats = stats
+        """Where figures about runs go; None where none are wanted."""
+        self.open_stream = partial(JobStream, store.collection) if has_streams else None
+        """Opens a change stream; None where the server has none."""
+        self.close = close
+        self.opened_at = store.clock.now()  # asks the server, for the last time before somebody waits for the worker
+        self._beat = beat
+
+    @cached_property
+    def holding(self) -> Holding:
+        """What the heartbeat does with the jobs that the worker holds."""
+        return Holding(self._through_beat)
+
+    @cached_property
+    def workers(self) -> WorkerStore:
+        """Where the worker shows itself."""
+        return WorkerStore(self._through_beat.collection, self.store.clock, self.store.settings)
+
+    @cached_property
+    def _through_beat(self) -> Queries:
+        return self.store.queries.through(self._beat)
 
 
 class Connecting:

@@ -9,6 +9,7 @@ from typing import Final
 from mongojobs.store.jobs import QueueSelector
 from mongojobs.worker.assembly import Parts
 from mongojobs.worker.liveness import LONGEST_STILLNESS_SECONDS
+from mongojobs.worker.reserving.wakeup import Wakeup
 
 LISTENING_FACTOR: Final = 6
 """How many times ``sleep_delay`` may pass between two looks while a change stream tells of new jobs."""
@@ -16,34 +17,34 @@ LOOK_AGAIN: Final = timedelta(seconds=0.5)
 """How soon to look again for a job that may only begin once nothing else runs here."""
 
 
-def wait_for_jobs(parts: Parts, *, was_empty: bool) -> None:
+def wait_for_jobs(parts: Parts, wakeup: Wakeup, *, was_empty: bool) -> None:
     """Wait for the next job that comes or falls due; *was_empty* says that nothing ran at the last look.
 
     Raises DatabaseError.
     """
-    parts.wakeup.note_empty()
+    wakeup.note_empty()
     wanted = parts.reserver.scope.now()
-    longest = _longest_wait(parts, wanted, was_empty=was_empty)
+    longest = _longest_wait(parts, wanted, was_empty=was_empty, rarely=wakeup.is_listening)
     due = _next_due(parts, wanted, within=longest)
     until = time.monotonic() + longest.total_seconds()
     while not parts.context.stopping.is_set() and (left := until - time.monotonic()) > 0:
         to_rescue = max(parts.rescuer.seconds_left(), 0.01)
-        if parts.wakeup.wait(due=due, most=min(left, to_rescue, LONGEST_STILLNESS_SECONDS)):
+        if wakeup.wait(due=due, most=min(left, to_rescue, LONGEST_STILLNESS_SECONDS)):
             return
         parts.context.liveness.beat()
         parts.rescuer.run_if_due()
-        if not parts.wakeup.is_listening and wanted and parts.connections.store.has_due(wanted):
+        if not wakeup.is_listening and wanted and parts.connections.store.has_due(wanted):
             return
 
 
-def _longest_wait(parts: Parts, wanted: QueueSelector | None, *, was_empty: bool) -> timedelta:
-    """Return how long to go without a look.
+def _longest_wait(parts: Parts, wanted: QueueSelector | None, *, was_empty: bool, rarely: bool) -> timedelta:
+    """Return how long to go without a look: *rarely* where a stream tells of new jobs.
 
-    A stream makes looks rare; but a pause that ends makes no job ready, so that no stream tells of it. A job that only
+    But a pause that ends makes no job ready, so that no stream tells of it. A job that only
     an empty process may take is no longer waited for than until this one is.
     """
-    rarely = parts.wakeup.is_listening and not parts.reserver.scope.paused
-    longest = parts.context.settings.sleep_delay * (LISTENING_FACTOR if rarely else 1)
+    factor = LISTENING_FACTOR if rarely and not parts.reserver.scope.paused else 1
+    longest = parts.context.settings.sleep_delay * factor
     if not was_empty and wanted and parts.connections.store.is_suspect_next(wanted):
         return min(longest, LOOK_AGAIN)
     return longest

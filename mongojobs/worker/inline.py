@@ -10,7 +10,7 @@ from typing import Final
 from mongojobs.core.job import JobId
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import Notice, RunEnded
-from mongojobs.core.transitions import Outcome
+from mongojobs.core.transitions import Succeeded
 from mongojobs.store.faults import DatabaseError
 from mongojobs.store.jobs import QueueSelector
 from mongojobs.worker.assembly import Parts
@@ -20,20 +20,23 @@ from mongojobs.worker.run.inflight_job import InFlightJob
 JOIN_SECONDS: Final = 5.0
 
 
-def work_off(parts: Parts, limit: int) -> list[Outcome]:
-    """Run up to *limit* jobs that are due in this thread, and close the connections; return how the runs ended.
+def work_off(parts: Parts, limit: int) -> tuple[int, int]:
+    """Run up to *limit* jobs that are due in this thread, and close the connections; return successes and failures.
 
     An unreachable database ends it with what was done so far.
     """
-    outcomes: list[Outcome] = []
+    successes = failures = 0
     try:
         parts.start_minding()
         parts.rescuer.rescue()
-        while len(outcomes) < limit and not parts.context.stopping.is_set() and (held := _take_one(parts)):
+        for _ in range(limit):
+            if parts.context.stopping.is_set() or (held := _take_one(parts)) is None:
+                break
             result = parts.slots.perform(held)
             parts.finisher.write_patiently()
             if result is not None:
-                outcomes.append(result.outcome)
+                successes += isinstance(result.outcome, Succeeded)
+                failures += result.has_failed
         parts.context.stats.try_to_store()
     except DatabaseError as error:
         parts.context.outage.note_failure("working off", error)
@@ -41,9 +44,9 @@ def work_off(parts: Parts, limit: int) -> list[Outcome]:
         parts.stop_minding()
         parts.runner.close(JOIN_SECONDS)
         parts.join(JOIN_SECONDS)
-        parts.event_loop.close(JOIN_SECONDS)
+        parts.loop_watch.event_loop.close(JOIN_SECONDS)
         parts.connections.close()
-    return outcomes
+    return successes, failures
 
 
 def _take_one(parts: Parts) -> InFlightJob | None:

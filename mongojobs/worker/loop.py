@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from mongojobs.core.notices import JobsReserved, NoMoreJobs, ReserveFailed
 from mongojobs.store.faults import DatabaseError, reason
 from mongojobs.worker.assembly import Parts
 from mongojobs.worker.idling import wait_for_jobs
+from mongojobs.worker.reserving.wakeup import Wakeup
 from mongojobs.worker.run.inflight_job import InFlightJob
 
 CALLBACK_PAUSE_SECONDS: Final = 1.0
@@ -28,6 +30,7 @@ class ReserveLoop:
 
     def __init__(self, parts: Parts, *, stop: Callable[[], object], patience: timedelta | None) -> None:
         self.given_up_on: DatabaseError | None = None
+        self.wakeup = _wakeup_of(parts)
         self._parts = parts
         self._context = parts.context
         self._stop = stop
@@ -70,7 +73,7 @@ class ReserveLoop:
         elif self._context.settings.exit_on_complete:
             self._complete(was_empty=was_empty)
         else:
-            wait_for_jobs(parts, was_empty=was_empty)
+            wait_for_jobs(parts, self.wakeup, was_empty=was_empty)
 
     def _wanted(self) -> int:
         return 0 if self._context.quiet.is_set() else self._parts.demand.now()
@@ -94,7 +97,7 @@ class ReserveLoop:
         self._parts.slots.hand_over(held)
         self._parts.demand.return_overflow()
         self._parts.heartbeat.look()
-        self._parts.wakeup.busy()
+        self.wakeup.busy()
 
     def _wait_for_room(self) -> None:
         def is_over() -> bool:
@@ -122,3 +125,14 @@ class ReserveLoop:
             self.given_up_on = error
             self._stop()
         return pause
+
+
+def _wakeup_of(parts: Parts) -> Wakeup:
+    """Return what ends the waits of the worker, as far as its server can."""
+    open_stream, context = parts.connections.open_stream, parts.context
+    return Wakeup(
+        None if open_stream is None else partial(open_stream, parts.reserver.scope.wanted),
+        parts.connections.store.clock,
+        context.reporter,
+        sleep_delay=context.settings.sleep_delay.total_seconds(),
+    )

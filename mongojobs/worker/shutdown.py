@@ -16,6 +16,7 @@ from mongojobs.store.faults import DatabaseError
 from mongojobs.worker.assembly import Parts
 from mongojobs.worker.finish.result import Result
 from mongojobs.worker.release import Releaser
+from mongojobs.worker.reserving.wakeup import Wakeup
 from mongojobs.worker.threads.background import join_all
 
 HAND_BACK_SECONDS: Final = 1.0
@@ -76,9 +77,10 @@ class Shutdown:
     threads that can be left behind.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, wakeup: Wakeup) -> None:
         settings = parts.context.settings
         self._parts = parts
+        self._wakeup = wakeup
         self._in_flight = parts.in_flight
         self._reporter = parts.context.reporter
         self._releaser = Releaser(parts.connections.store.holding, parts.in_flight)
@@ -97,7 +99,7 @@ class Shutdown:
         """
         parts, begun = self._parts, time.monotonic()
         handing_back = self._begin("handing back", *self._waiting_steps(reserving))
-        self._within(0.0, "listening", parts.wakeup.close)
+        self._within(0.0, "listening", self._wakeup.close)
         self._wait_for_runs_and_results(begun + self._timeout)
         deadline = time.monotonic()
         handing_back.leave_at(begun + HAND_BACK_SECONDS)
@@ -109,7 +111,7 @@ class Shutdown:
         self._within(self._rest(), "the last statistics", parts.context.stats.try_to_store)
         self._join_helpers(self._rest())  # a change stream cannot be closed any more once its client is
         self._within(self._rest(), "leaving", leave)
-        have_ended = parts.join(self._rest()) and parts.event_loop.close(self._rest())
+        have_ended = parts.join(self._rest()) and parts.loop_watch.event_loop.close(self._rest())
         self.has_left_threads = not have_ended or any(thread.is_alive() for thread in self._helpers)
         return self._released
 

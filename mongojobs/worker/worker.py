@@ -14,10 +14,9 @@ from mongojobs.core.lifecycle import Lifecycle, Reporter
 from mongojobs.core.limits import LONGEST_NAME
 from mongojobs.core.notices import RunEnded, WorkerRecycling, WorkerStarted, WorkerStopped, WorkerStopping
 from mongojobs.core.settings import Settings
-from mongojobs.core.transitions import Crashed, Errored, GivenUp, Succeeded
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.process.green_threads import refuse_green_threads
-from mongojobs.process.memory import has_limits, measured, recycle_reason
+from mongojobs.process.memory import measured, recycle_reason
 from mongojobs.process.supervisor import ChildCommand
 from mongojobs.store.faults import unavailable
 from mongojobs.store.workers import WorkerOrder
@@ -73,11 +72,12 @@ class JobWorker:
         self._stopping = self._context.stopping
         self._connect = connect
         self._patience = settings.enqueue_timeout if settings.exit_on_complete else None
-        self._connecting = Connecting(self._try_to_connect, outage, self._stopping, patience=self._patience)
+        self._connecting: Connecting | None = None
         self._parts: Parts | None = None
+        self._loop: ReserveLoop | None = None
         self._presence: Presence | None = None
         self._only: JobId | None = None
-        self._on_end = self._recycle_in_time if child is None and has_limits(settings) else None
+        self._on_end = self._recycle_in_time if child is None and (settings.max_jobs or settings.max_memory) else None
         self._runs = itertools.count(1)
         self._is_recycling = False
         self._is_stuck = False
@@ -118,10 +118,12 @@ class JobWorker:
             self._context.hurry.set()
         is_first = not self._stopping.is_set()
         self._stopping.set()
-        self._connecting.give_up()
+        if self._connecting is not None:
+            self._connecting.give_up()
         if self._parts is not None:
             self._parts.in_flight.close()
-            self._parts.wakeup.wake()
+        if self._loop is not None:
+            self._loop.wakeup.wake()
         if is_first:
             running = () if self._parts is None or now else self._parts.in_flight.running()
             seconds = self.settings.shutdown_timeout.total_seconds()
@@ -137,9 +139,7 @@ class JobWorker:
         An unreachable database ends it with what was done so far. Source: delayed_job.
         """
         refuse_green_threads()
-        outcomes = work_off(assemble(self._context, self._connect(), on_end=self._on_end), limit)
-        successes = sum(isinstance(outcome, Succeeded) for outcome in outcomes)
-        return successes, sum(isinstance(outcome, Errored | GivenUp | Crashed) for outcome in outcomes)
+        return work_off(assemble(self._context, self._connect(), on_end=self._on_end), limit)
 
     def run_one(self, job_id: JobId) -> RunEnded | None:
         """Run this job here once, due or not, even if its queue is paused; return how that ended.
@@ -158,12 +158,15 @@ class JobWorker:
 
     def _execute(self) -> int:
         refuse_green_threads()
-        connections = self._connecting.run()
+        connecting = self._connecting = Connecting(
+            self._try_to_connect, self._context.outage, self._stopping, patience=self._patience
+        )
+        connections = connecting.run()
         if connections is None:
-            self.has_stuck_threads = self._connecting.hangs
+            self.has_stuck_threads = connecting.hangs
             return 0
         parts = self._parts = assemble(self._context, connections, on_end=self._on_end, on_stuck=self._on_stuck)
-        loop = self._make_loop(parts)
+        loop = self._loop = self._make_loop(parts)
         released = self._work(parts, loop)
         self._reporter.tell(WorkerStopped, released)
         if loop.given_up_on is not None:
@@ -181,11 +184,12 @@ class JobWorker:
         presence = self._presence = Presence(parts, self._obey)
         parts.heartbeat.beat = presence.beat
         reserving = background_thread(loop.run, "mongojobs-worker")
-        shutdown = Shutdown(parts)
+        shutdown = Shutdown(parts, loop.wakeup)
         released = 0
         try:
             parts.start_minding()
             parts.start_working()
+            loop.wakeup.start()
             reserving.start()
             self._stopping.wait()
         finally:

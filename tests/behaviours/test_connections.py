@@ -175,7 +175,7 @@ class TestAWorkerOfAnAppWithOddOptions:
         app.lifecycle.on_notice(told.notify)
 
         with working(app=app) as shift:
-            eventually(lambda: shift.worker._parts and shift.worker._parts.wakeup.is_listening)
+            eventually(lambda: shift.worker._loop and shift.worker._loop.wakeup.is_listening)
             with enqueuer.active():
                 remember_one.delay(1)
             eventually(lambda: recorder.deeds)

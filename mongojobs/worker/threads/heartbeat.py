@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import cached_property
 from typing import Final
 
 from mongojobs.core.clock import elapsed_seconds
@@ -24,24 +25,24 @@ PAUSE_SECONDS: Final = 1.0
 class Heartbeat:
     """Renews the locks of everything that the process holds, and shows that the process is alive.
 
-    What cannot be renewed for a whole lease is given up: another worker may have it by then.
+    What cannot be renewed for a whole lease is given up: another worker may have it by then. *connect* gives the store
+    of those who hold jobs, and is called once there are some.
     """
 
     def __init__(
         self,
-        holding: Holding,
+        connect: Callable[[], Holding],
         in_flight: InFlight,
         reporter: Reporter,
         settings: Settings,
         outage: Outage,
     ) -> None:
-        self._holding = holding
+        self._connect = connect
         self._in_flight = in_flight
         self._reporter = reporter
         self._lease = settings.lease
         self._interval = settings.heartbeat.total_seconds()
         self._idle_interval = max(self._interval, settings.lease.total_seconds() / 4)
-        self._releaser = Releaser(holding, in_flight)
         self._outage = outage
         self._stopped = False
         self._wake = threading.Event()
@@ -49,6 +50,10 @@ class Heartbeat:
         self._next = elapsed_seconds()
         self.beat: Callable[[], object] = lambda: None
         """Shows that the process lives. Raises DatabaseError."""
+
+    @cached_property
+    def _holding(self) -> Holding:
+        return self._connect()
 
     def run(self) -> None:
         """Beat until ``stop``: the body of the heartbeat's thread."""
@@ -88,9 +93,9 @@ class Heartbeat:
         """Do what is due, and return how many seconds to wait."""
         begun, is_idle = elapsed_seconds(), self._in_flight.is_empty()
         try:
-            self._do_due(begun, is_idle=is_idle)
+            seconds = self._do_due(begun, is_idle=is_idle)
             self._outage.note_recovered(RENEWING)
-            return self._seconds_to_next(is_idle=is_idle)
+            return seconds
         except DatabaseError as error:
             return min(self._outage.note_failure(RENEWING, error), self._interval)
         except Exception:  # noqa: BLE001 - without this thread every lock would run out
@@ -100,19 +105,21 @@ class Heartbeat:
             if not is_idle:
                 self._give_up_expired()
 
-    def _do_due(self, now: float, *, is_idle: bool) -> None:
-        """Renew, release and beat where it is time. Raises DatabaseError."""
+    def _do_due(self, now: float, *, is_idle: bool) -> float:
+        """Renew, release and beat where it is time, and return how many seconds to wait. Raises DatabaseError."""
         is_due, self._is_news = now >= self._next or self._is_news, False
         if is_due and not is_idle:
             self.renew()
         if not is_idle:
             self._in_flight.return_stalled(LONG_RUN_SECONDS)
-            self._releaser.release_returning()
+            if self._in_flight.returning():
+                Releaser(self._holding, self._in_flight).release_returning()
         if is_due:
             self.beat()
             # A late answer has used up as much of the lease.
             is_idle = is_idle or self._in_flight.is_empty()
             self._next = now + (self._idle_interval if is_idle else self._interval)
+        return self._seconds_to_next(is_idle=is_idle)
 
     def _seconds_to_next(self, *, is_idle: bool) -> float:
         """Return how long to wait: less while jobs wait for a slot, as they may have to be handed back.

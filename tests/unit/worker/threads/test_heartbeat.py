@@ -37,7 +37,7 @@ def beating(store, told, monkeypatch):
     def begin(in_flight, *, beat=lambda: None, heartbeat=0.02, lease=10):
         settings = Settings(heartbeat=heartbeat, lease=lease)
         reporter = Reporter(told, "worker")
-        one = Heartbeat(store, in_flight, reporter, settings, Outage(reporter))
+        one = Heartbeat(lambda: store, in_flight, reporter, settings, Outage(reporter))
         one.beat = beat
         thread = threading.Thread(target=one.run)
         thread.start()
@@ -103,7 +103,7 @@ class TestTheHeartbeat:
         now = [elapsed_seconds()]
         monkeypatch.setattr(heartbeat_module, "elapsed_seconds", lambda: now[0])
         reporter = Reporter(told, "worker")
-        one = Heartbeat(store, in_flight, reporter, Settings(heartbeat=500, lease=1000), Outage(reporter))
+        one = Heartbeat(lambda: store, in_flight, reporter, Settings(heartbeat=500, lease=1000), Outage(reporter))
         store.on("renew", lambda: now.append(now.pop() + 900) or [])
 
         seconds_to_wait = one._turn()
@@ -154,7 +154,7 @@ class TestTheHeartbeat:
 
     def test_ends_at_a_stop_that_comes_while_it_wakes(self, store, told):
         reporter = Reporter(told, "worker")
-        heartbeat = Heartbeat(store, in_flight_of(), reporter, Settings(), Outage(reporter))
+        heartbeat = Heartbeat(lambda: store, in_flight_of(), reporter, Settings(), Outage(reporter))
         heartbeat._wake = HitWhileCleared(heartbeat.stop)
 
         thread = threading.Thread(target=heartbeat.run, daemon=True)
