@@ -74,7 +74,7 @@ def counts(number: int) -> None:
     runs.append(number)
 
 
-@job
+@job(backoff="1h")
 def fails(number: int) -> None:
     raise ValueError(f"no luck with {number}")
 
