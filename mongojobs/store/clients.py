@@ -1,4 +1,4 @@
-"""Connections to MongoDB: clients of our own, the handles of the collection, what kind of server answers."""
+"""Connections to MongoDB: clients of our own, handles of the collection, and the kind of server that answers."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ Topology = Literal["standalone", "replica set", "sharded", "mock"]
 
 OLDEST_WIRE_VERSION: Final = 17
 _OLDER_RELEASES: Final = {9: "4.4", 13: "5.0", 14: "5.1", 15: "5.2", 16: "5.3"}
-"""The MongoDB releases by what ``hello`` says of them; 17 is 6.0."""
+"""The MongoDB releases by the ``maxWireVersion`` in ``hello``; 17 is 6.0."""
 
 PATIENCE: Final = timedelta(seconds=10)
-"""How long a client of ours looks for a server at most, before it says that there is none."""
+"""How long a client of ours looks for a server before it gives up."""
 SHORT_PATIENCE: Final = timedelta(seconds=1.5)
-"""The same where somebody has typed a command and waits."""
+"""The same, where somebody is waiting for a command."""
 _LEAST_PATIENCE: Final = timedelta(seconds=1)
 _ANSWER_SECONDS: Final = 5
 _BOUND_SESSION: Final = "_get_bound_session"
@@ -53,7 +53,7 @@ _TAKEN_OVER: Final = frozenset(
         *("compressors", "zlibcompressionlevel", "auto_encryption_opts"),
     }
 )
-"""The options by which a connection finds its server, and is identified and secured."""
+"""The options that decide how a connection finds its server, identifies itself and is secured."""
 _SELECTION: Final = "serverselectiontimeoutms"
 
 
@@ -95,7 +95,7 @@ def open_client(
 
 
 def jobs_collection(client: Client, settings: Settings, database: str) -> Jobs:
-    """Return the collection of the jobs: durable writes, reads from the primary, aware times.
+    """Return the collection of jobs: durable writes, reads from the primary, timezone-aware times.
 
     Set here and not taken from *client*, whose options are the app's. mongomock accepts no codec option but
     ``tz_aware``; a real client also reads dates and texts that Python has no word for, so that one odd document does
@@ -116,7 +116,7 @@ def jobs_collection(client: Client, settings: Settings, database: str) -> Jobs:
 
 
 def beside(jobs: Jobs, suffix: str, *, write_concern: WriteConcern | None = None) -> Jobs:
-    """Return the collection that is named after that of the *jobs*, and treated as it unless told otherwise."""
+    """Return the collection named after that of the *jobs*, with the same options unless told otherwise."""
     return jobs.database.get_collection(
         jobs.name + suffix,
         codec_options=jobs.codec_options,
@@ -127,19 +127,19 @@ def beside(jobs: Jobs, suffix: str, *, write_concern: WriteConcern | None = None
 
 
 def enqueue_handle(jobs: Jobs, settings: Settings) -> Jobs:
-    """Return *jobs* for enqueueing: it waits for other nodes no longer than ``enqueue_timeout``."""
+    """Return *jobs* for enqueueing: a write waits for other nodes no longer than ``enqueue_timeout``."""
     milliseconds = int(settings.enqueue_timeout.total_seconds() * 1000)
     concern = WriteConcern(w=settings.write_concern, wtimeout=milliseconds)
     return jobs.with_options(codec_options=jobs.codec_options, write_concern=concern)
 
 
 def transaction_handle(jobs: Jobs) -> Jobs:
-    """Return *jobs* for use inside a transaction, which has a write concern of its own and allows no other."""
+    """Return *jobs* for use inside a transaction, which has its own write concern and allows no other."""
     return jobs.with_options(codec_options=jobs.codec_options, write_concern=WriteConcern())
 
 
 def confirmed_handle(jobs: Jobs) -> Jobs:
-    """Return *jobs* for reading only what a majority of the nodes holds, which no failover takes back."""
+    """Return *jobs* for reading only what a majority of the nodes holds, which survives any failover."""
     return jobs.with_options(codec_options=jobs.codec_options, read_concern=ReadConcern("majority"))
 
 
@@ -161,7 +161,7 @@ def session_in_force(client: Client, session: Session | None) -> Session | None:
 
 
 class ClientTime:
-    """The server's clock as seen through *client*; none on mongomock."""
+    """The server's clock as read through *client*; mongomock has none."""
 
     def __init__(self, client: Client) -> None:
         self._client = client if is_real(client) else None
@@ -170,7 +170,7 @@ class ClientTime:
         """Gives what the driver knows of the nodes."""
 
     def server_time(self) -> datetime | None:
-        """Ask the server for its time, outside of any session that the caller has bound.
+        """Ask the server for its time, outside any session that the caller has bound.
 
         Unreachable servers count as having none: what needs the database will say so itself.
         """
@@ -192,7 +192,7 @@ class ClientTime:
 
 
 def find_server(client: Client, patience: timedelta | None = None) -> None:
-    """Wait until there is a server that takes writes: for *patience*, or as long as *client* does.
+    """Wait until a server accepts writes: for *patience*, or as long as *client* does.
 
     Raises DatabaseError.
     """
@@ -203,7 +203,7 @@ def find_server(client: Client, patience: timedelta | None = None) -> None:
 
 
 def check_server(client: Client) -> Topology:
-    """Say what kind of server answers, as ``topology`` does.
+    """Return the kind of server that answers, as ``topology`` does.
 
     Raises ServerTooOldError unless it is MongoDB 6.0 or newer, DatabaseError when it is away.
     """
@@ -227,7 +227,7 @@ def server_version(client: Client) -> str:
 
 
 def topology(client: Client) -> Topology:
-    """Say what kind of server answers; only replica sets and sharded clusters have sessions and change streams.
+    """Return the kind of server that answers; only replica sets and sharded clusters have sessions and change streams.
 
     Asks the server. Raises DatabaseError.
     """
@@ -235,12 +235,12 @@ def topology(client: Client) -> Topology:
 
 
 def is_real(client: Client) -> bool:
-    """Whether *client* talks to a server; mongomock's does not."""
+    """Whether *client* talks to a real server, and not to mongomock."""
     return not type(client).__module__.startswith("mongomock")
 
 
 def safe_uri(uri: str) -> str:
-    """Return scheme, hosts and database of *uri*, never the credentials or options; of a malformed one nothing."""
+    """Return scheme, hosts and database of *uri*, never credentials or options; nothing if it is malformed."""
     parts = _parts(uri)
     return "(malformed)" if parts is None else f"{parts['scheme']}://{parts['hosts']}/{parts['database'] or ''}"
 
@@ -259,7 +259,7 @@ _URI: Final = re.compile(
 _MALFORMED: Final = (
     "it is malformed, or an option has a bad value (in user and password, : / ? # [ ] @ are written as %3A ...)"
 )
-"""PyMongo's own words may quote a part of the password."""
+"""PyMongo's own message may quote part of the password."""
 _FOREIGN_SESSION: Final = (
     "the session belongs to a different client than the jobs, so the job cannot be part of its transaction: start it"
     " on the client that the jobs use"
@@ -267,12 +267,12 @@ _FOREIGN_SESSION: Final = (
 
 
 def _parts(uri: str) -> re.Match[str] | None:
-    """Take *uri* apart strictly: what does not fit may have a piece of the password anywhere."""
+    """Parse *uri* strictly: whatever does not fit may contain part of the password."""
     return _URI.fullmatch(uri.strip())
 
 
 def _taken_apart(uri: str) -> tuple[str, dict[str, str]]:
-    """Return *uri* without the options that we do not take over, and all of its options by their names."""
+    """Return *uri* without the options that we do not take over, and all its options by name."""
     address, _, query = uri.partition("?")
     separator = "&" if "&" in query else ";"
     pairs = [(pair.partition("=")[0].lower(), pair) for pair in query.split(separator) if pair]
@@ -282,7 +282,7 @@ def _taken_apart(uri: str) -> tuple[str, dict[str, str]]:
 
 
 def _bounded(milliseconds: object) -> timedelta:
-    """Return how long an app wants to look for a server, if that is neither too short to find one nor for ever."""
+    """Return how long an app wants to look for a server, unless that is too short to find one, or forever."""
     try:
         wanted = timedelta(milliseconds=float(str(milliseconds)))
     except (ValueError, OverflowError):
@@ -291,19 +291,19 @@ def _bounded(milliseconds: object) -> timedelta:
 
 
 def _topology_in(answer: Document) -> Topology:
-    """Return what kind of server gave this *answer* to ``hello``."""
+    """Return the kind of server that gave this *answer* to ``hello``."""
     if answer.get("msg") == "isdbgrid":
         return "sharded"
     return "replica set" if "setName" in answer else "standalone"
 
 
 def _hello(client: Client) -> Document:
-    """Ask the server who it is."""
+    """Ask the server to identify itself."""
     return _ask(client, "hello")
 
 
 def _ask(client: Client, command: str) -> Document:
-    """Ask the server something small: outside of the session that the caller may have bound, and not for long."""
+    """Ask the server a small question, outside any session that the caller has bound, and with a short timeout."""
     seconds = min(_ANSWER_SECONDS, time_left() / 2)  # the other half is for what the caller is about
 
     def ask() -> Document:

@@ -1,4 +1,4 @@
-"""Jobs as documents: one place that knows how a field is stored.
+"""Jobs as documents: the one place that knows how a field is stored.
 
 ``id`` is stored as ``_id``; ``max_run_time`` as whole milliseconds, so that it can be queried; a field without a value
 is not stored at all. Fields that this version does not know are ignored.
@@ -22,7 +22,7 @@ from mongojobs.store.filters import EPOCH
 from mongojobs.store.reading import DAMAGED, WHOLE, aware, count, text
 
 Update = Document | list[Document]
-"""A change as MongoDB takes it: operators with their fields, or stages."""
+"""A change in MongoDB's form: operators with their fields, or stages."""
 
 _MOST_SHAPES: Final = 1000
 _sound_shapes: dict[tuple[object, ...], tuple[str, ...]] = {}
@@ -55,7 +55,7 @@ _TYPES_BY_KIND: Final[dict[str, frozenset[type]]] = {
     "tuple[str, ...]": _LIST,
     "tuple[Mapping[str, Any], ...]": _LIST,
 }
-"""As what a field is stored that is annotated like this in ``Job``."""
+"""The types in which a field is stored, by its annotation in ``Job``."""
 _SHOWN_BY_KIND: Final[dict[str, Any]] = {
     "str": DAMAGED,
     "State": FAILED,
@@ -63,7 +63,7 @@ _SHOWN_BY_KIND: Final[dict[str, Any]] = {
     "datetime": EPOCH,
     "Mapping[str, Any]": {},
 }
-"""What is shown of a field that must have a value, and has none that makes sense."""
+"""What is shown for a required field whose value is missing or damaged."""
 
 
 def _named(*kinds: str) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ _SHOWN_INSTEAD: Final = {
 
 
 def to_document(job: Job) -> Document:
-    """Return *job* as it is stored."""
+    """Return *job* in its stored form."""
     document = {**_BLANK, **vars(job)}
     document["_id"] = document.pop("id")
     if _NOT_AS_THEY_ARE.isdisjoint(document) and None not in document.values():
@@ -139,7 +139,7 @@ def to_job(document: Document) -> Job:
 
 
 def _checked_fields(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that have a value, after a look at the type of each. Raises DamagedPayloadError."""
+    """Return the fields that have a value, after checking each one's type. Raises DamagedPayloadError."""
     values: dict[str, Any] = {}
     for field, value in document.items():
         types = _TYPES.get(field)
@@ -166,7 +166,7 @@ def _check_values(values: Mapping[str, Any]) -> None:
 
 
 def to_shown_job(document: Mapping[str, Any]) -> Job:
-    """Return the job that *document* holds, for people to look at: damaged fields are replaced or left out.
+    """Return the job in *document*, for people to look at: damaged fields are replaced or left out.
 
     Unless it has failed with an error of its own, ``last_error`` says what is damaged.
     """
@@ -204,7 +204,7 @@ def _shown_part(name: str, value: object) -> object:
 
 
 def shown_id(value: object) -> Any:
-    """Return the id of a job for people: of one that none can have, what it is."""
+    """Return the id of a job for people; for an impossible id, a description of it."""
     return value if type(value) in _IDS else cut(f"{DAMAGED} {value!r}", _LONGEST_SHOWN_ID)
 
 
@@ -228,19 +228,19 @@ def damage(document: Mapping[str, Any]) -> str | None:
 
 
 def milliseconds(duration: timedelta) -> int:
-    """Return *duration* as it is stored."""
+    """Return *duration* in its stored form."""
     return duration // _MILLISECOND
 
 
 def _stored(field: str, value: Any) -> Any:
-    """Return the *value* of a job's *field* as it is stored."""
+    """Return the *value* of a job's *field* in its stored form."""
     if field in _DURATIONS:
         return milliseconds(value)
     return list(value) if field in _LISTS else value
 
 
 def _stages(change: Change, sets: Document) -> list[Document]:
-    """Return *change* as stages, in which no value is taken for an expression; *sets* is what it sets, as stored."""
+    """Return *change* as stages that take no value for an expression; *sets* is what it sets, in stored form."""
     fields: Document = {field: {"$literal": value} for field, value in sets.items()}
     fields |= {field: {"$add": [f"${field}", number]} for field, number in change.adds.items()}
     fields |= {field: {"$min": [f"${field}", moment]} for field, moment in change.lowers.items()}
@@ -250,7 +250,7 @@ def _stages(change: Change, sets: Document) -> list[Document]:
 
 
 def _pushed(field: str, entry: Mapping[str, Any]) -> Document:
-    """Return the expression for the list *field* with one *entry* more; what is there may be anything."""
+    """Return the expression that appends *entry* to the list *field*, whatever is stored there."""
     before = {"$cond": [{"$isArray": f"${field}"}, f"${field}", []]}
     return {"$slice": [{"$concatArrays": [before, [{"$literal": entry}]]}, -KEPT_ENTRIES]}
 

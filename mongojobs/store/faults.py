@@ -1,4 +1,4 @@
-"""What an error of the database means: was anything written, may it be tried again, what may people be told."""
+"""What a database error means: was anything written, may it be retried, what may people be told."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _SECRETS: Final = re.compile(r"mongodb(?:\+srv)?://\S*|\S*:\S*@\S*")
 
 
 def proves_nothing_written(error: BaseException) -> bool:
-    """Whether *error* of a single write shows that the write did not take place.
+    """Whether *error* of a single write proves that the write did not happen.
 
     No server was found to send it to, the server says so, or it refused the command or the document as such. The
     driver raises the first error, not "no server", when a server was lost between two tries of one write.
@@ -65,7 +65,7 @@ def proves_nothing_written(error: BaseException) -> bool:
 
 
 def _is_assertion(error: OperationFailure) -> bool:
-    """Whether the server broke the command off at a check of its own, one of many that have a number for a name."""
+    """Whether the server aborted the command at one of its many internal checks, which have a number for a name."""
     return str((error.details or {}).get("codeName", "")).startswith("Location")
 
 
@@ -75,7 +75,7 @@ def is_ambiguous(error: BaseException) -> bool:
 
 
 def is_refused(error: BaseException) -> bool:
-    """Whether the server will not do what was asked: the credentials do not allow it, or it does not support it."""
+    """Whether the server refuses the request: the credentials do not allow it, or it is not supported."""
     if isinstance(error, ConfigurationError):
         return not _is_of_name_service(error)
     return isinstance(error, OperationFailure) and error.code in _REFUSED
@@ -91,13 +91,13 @@ def is_passing(error: BaseException) -> bool:
 
 
 def _is_of_name_service(error: BaseException) -> bool:
-    """Whether the addresses behind a ``mongodb+srv`` URI could not be asked for; a malformed name will not do."""
+    """Whether the hosts behind a ``mongodb+srv`` URI could not be looked up; not if its name is malformed."""
     package, _, module = type(error.__cause__).__module__.partition(".")
     return isinstance(error, ConfigurationError) and package == "dns" and module != "name"
 
 
 def is_about_document(error: BaseException) -> bool:
-    """Whether the server will never store what it was given: too large, or against the rules of the collection."""
+    """Whether the server will never store the document: it is too large, or breaks a rule of the collection."""
     return isinstance(error, OperationFailure) and error.code in _UNSTORABLE
 
 
@@ -107,29 +107,29 @@ def is_missing_index(error: BaseException) -> bool:
 
 
 def is_too_slow(error: BaseException) -> bool:
-    """Whether the server broke off a query that took longer than it was given."""
+    """Whether the server aborted a query that exceeded its time limit."""
     return isinstance(error, ExecutionTimeout)
 
 
 def is_wrong_type(error: BaseException) -> bool:
-    """Whether a counter could not be raised because the document holds no number there, or one too large."""
+    """Whether a counter could not be incremented because the document holds no number there, or too large a one."""
     if not isinstance(error, OperationFailure):
         return False
     return error.code == _TYPE_MISMATCH or (error.code == _BAD_VALUE and "$inc" in str(error))
 
 
 def is_duplicate_id(error: DuplicateKeyError) -> bool:
-    """Whether it is the ``_id`` that exists already, and not a value of another unique index."""
+    """Whether the duplicate key is the ``_id``, and not a value of another unique index."""
     return is_duplicate_id_detail(error.details or {})
 
 
 def is_duplicate_id_detail(detail: Mapping[str, object]) -> bool:
-    """The same for one entry of ``writeErrors``; mongomock does not name the key, and means the ``_id``."""
+    """The same for one entry of ``writeErrors``; mongomock does not name the key, but means the ``_id``."""
     return detail.get("code", 11000) == 11000 and detail.get("keyPattern", {"_id": 1}) == {"_id": 1}
 
 
 def reason(error: BaseException) -> str:
-    """Return in one of three words what kind of error it is."""
+    """Return one of three words for the kind of error."""
     if is_refused(error):
         return "refused"
     return "unreachable" if is_passing(error) else "other"
@@ -141,7 +141,7 @@ def describe(error: BaseException) -> str:
 
 
 def in_one_line(text: str) -> str:
-    """Return *text*, which the driver or the server says, in one line for people, without what is in it of secrets."""
+    """Return *text*, from the driver or the server, in one line for people, with any secrets removed."""
     text = _COMMAND.sub(r"to execute the command \1 on \2", text)  # the command itself may quote a job
     text = _SECRETS.sub("[...]", _DETAILS.sub("", text))
     text = " ".join(text.split()).replace("No servers found yet", "no server answers")
@@ -151,7 +151,7 @@ def in_one_line(text: str) -> str:
 
 
 def unavailable(error: BaseException) -> StoreUnavailableError:
-    """Return *error* as the one that users of the library see."""
+    """Return *error* as the exception that users of the library see."""
     if is_too_slow(error):
         return StoreUnavailableError("the database takes too long for this: ask for a state, a queue or a shorter time")
     refused = is_refused(error)
@@ -160,7 +160,7 @@ def unavailable(error: BaseException) -> StoreUnavailableError:
 
 
 def not_stored(error: BaseException) -> StoreUnavailableError:
-    """Return *error* of an enqueue that stored nothing as the one that users of the library see."""
+    """Return *error*, of an enqueue that stored nothing, as the exception that users of the library see."""
     if is_too_slow(error):
         return StoreUnavailableError("the database is not available: it did not answer within enqueue_timeout")
     if isinstance(error, OperationFailure) and proves_nothing_written(error) and not is_passing(error):

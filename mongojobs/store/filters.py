@@ -1,4 +1,4 @@
-"""Query filters that have a meaning, each with its name."""
+"""Query filters that have a meaning, each with a name."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.core.retry import ALONE_FROM_LOSSES
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""As a lower bound it selects everything that is a date."""
+"""As a lower bound it selects every value that is a date."""
 
 RESERVE_ORDER: Final = [("priority", 1), ("run_at", 1), ("_id", 1)]
-"""The more urgent first, then the one due earlier, then the one enqueued earlier."""
+"""By priority, then by due time, then by time of enqueueing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSelector:
-    """Which jobs a worker works on: of which queues (none given: all) and priorities (both ends included).
+    """Which jobs a worker works on: of which queues (empty: all) and priorities (both ends included).
 
     With *only*, it is this one, due or not.
     """
@@ -32,14 +32,14 @@ class QueueSelector:
 
 
 def one(job_id: JobId) -> Document:
-    """Match the document with this id, whatever value the id is; none where the database could not even be asked."""
+    """Match the document with this id, whatever its type; match nothing if the database could not even be asked."""
     if isinstance(job_id, int) and not -(2**63) <= job_id < 2**63:
         return {"_id": {"$in": []}}
     return {"_id": {"$eq": job_id}}
 
 
 def wanted_ready(wanted: QueueSelector) -> Document:
-    """Match the ready jobs that are wanted, due or not.
+    """Match the wanted ready jobs, due or not.
 
     ``priority`` is bounded even when every one is wanted: else the server finds no bound for ``run_at`` behind it in
     the index, and walks over all jobs of the future.
@@ -88,17 +88,17 @@ def held_groups(jobs: Iterable[Job]) -> Document:
 
 
 def with_token(token: str) -> Document:
-    """Match what is locked with *token*; the bound on ``locked_until`` is for the index, whose first key it is."""
+    """Match what is locked with *token*; the bound on ``locked_until`` is there for the index, which begins with it."""
     return {"state": RUNNING, "locked_until": {"$gte": EPOCH}, "lock_token": token}
 
 
 def expired(now: datetime) -> Document:
-    """Match running jobs whose lease is over."""
+    """Match running jobs whose lease has expired."""
     return {"state": RUNNING, "locked_until": {"$lte": now}, "lock_token": {"$gte": ""}}
 
 
 def expired_as_seen(document: Document, *, now: datetime) -> Document:
-    """Match *document* while its lease is still over and nobody has reserved or renewed it since."""
+    """Match *document* while its lease is still expired and nobody has reserved or renewed it since."""
     return {
         "_id": {"$eq": document["_id"]},
         "state": RUNNING,
@@ -108,7 +108,7 @@ def expired_as_seen(document: Document, *, now: datetime) -> Document:
 
 
 def merged(*queries: Document) -> Document:
-    """Match what all *queries* match."""
+    """Match whatever matches all *queries*."""
     parts = [query for query in queries if query]
     fields = [field for query in parts for field in query]
     if len(fields) == len(set(fields)):

@@ -35,14 +35,14 @@ _SHARDED_LIMITS: Final = (
     "no index can keep a job_id unique over several shards; by {queue, _id} it is unique in its queue",
     "a worker that does not work on exactly one queue asks every shard; by another key, each does",
 )
-"""What cannot be had on a sharded collection. Source: unique indexes must begin with the shard key."""
+"""What a sharded collection cannot have. Source: unique indexes must begin with the shard key."""
 
 Status = Literal["present", "missing", "created", "different"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """One index as it should be; *serves* tells what would be slow without it."""
+    """One required index; *serves* says what would be slow without it."""
 
     name: str
     keys: tuple[str, ...]
@@ -50,7 +50,7 @@ class Index:
     only: Document | None = None
     is_ttl: bool = False
     suffix: str = ""
-    """What the collection's name has after that of the jobs."""
+    """What follows the name of the jobs' collection in this collection's name."""
 
     @property
     def model(self) -> IndexModel:
@@ -59,7 +59,7 @@ class Index:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What makes the index different from another one on the same keys."""
+        """What distinguishes the index from another on the same keys."""
         partial = {} if self.only is None else {"partialFilterExpression": self.only}
         return partial | ({"expireAfterSeconds": 0} if self.is_ttl else {})
 
@@ -125,7 +125,7 @@ INDEXES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class IndexStatus:
-    """An index and whether the *collection* has it; the *remedy* says what to do about a different one."""
+    """An index and whether the *collection* has it; *remedy* says what to do about one that differs."""
 
     index: Index
     collection: str
@@ -135,14 +135,14 @@ class IndexStatus:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """All indexes and their status; *limits* are sentences on what no index can give on this collection."""
+    """All indexes with their status; *limits* lists, in sentences, what no index can provide on this collection."""
 
     indexes: tuple[IndexStatus, ...]
     limits: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:
-        """Whether every index is there as it should be."""
+        """Whether every index exists and is as required."""
         return not self.with_status("missing", "different")
 
     def with_status(self, *statuses: Status) -> tuple[IndexStatus, ...]:
@@ -151,14 +151,14 @@ class IndexReport:
 
 
 def check_indexes(jobs: Jobs) -> IndexReport:
-    """Compare the indexes of the collections with what they should be, and change nothing. Raises DatabaseError."""
+    """Compare the indexes of the collections with those required, and change nothing. Raises DatabaseError."""
     found = {suffix: _existing(_collection(jobs, suffix)) for suffix in {index.suffix for index in INDEXES}}
     statuses = tuple(_status(jobs, index, found[index.suffix]) for index in _wanted(jobs))
     return IndexReport(statuses, limits=_SHARDED_LIMITS if _is_sharded(jobs) else ())
 
 
 def create_indexes(jobs: Jobs) -> IndexReport:
-    """Create the indexes that are missing and say what was done; those that are different are left as they are.
+    """Create the missing indexes and report what was done; indexes that differ are left alone.
 
     May be called any number of times, by several processes at once, while jobs are running. Raises DatabaseError.
     """
@@ -170,7 +170,7 @@ def create_indexes(jobs: Jobs) -> IndexReport:
 
 
 def _wanted(jobs: Jobs) -> Iterable[Index]:
-    """Return the indexes worth having; mongomock's TTL acts at once and by the wall clock, so there it would harm."""
+    """Return the indexes to have; on mongomock no TTL, which would delete at once and by the wall clock."""
     return INDEXES if is_real(jobs.database.client) else [index for index in INDEXES if not index.is_ttl]
 
 
@@ -179,7 +179,7 @@ def _collection(jobs: Jobs, suffix: str) -> Jobs:
 
 
 def _is_sharded(jobs: Jobs) -> bool:
-    """Whether the documents of the collection are spread over shards; no for one that lives on a single shard."""
+    """Whether the collection's documents are spread over shards; no if it lives on a single shard."""
     if topology(jobs.database.client) != "sharded":
         return False
     try:
@@ -212,7 +212,7 @@ def _status(jobs: Jobs, index: Index, existing: list[Document]) -> IndexStatus:
 
 
 def _difference(index: Index, found: Document) -> str | None:
-    """Return in what the index *found* is different from *index*, but for its name; None: in nothing."""
+    """Return how the index *found* differs from *index*, apart from its name; None if it does not."""
     keys = dict(found["key"])
     if list(keys.items()) != [(key, 1) for key in index.keys]:
         return f"has the keys {keys} and should have {dict.fromkeys(index.keys, 1)}"

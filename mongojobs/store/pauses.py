@@ -1,4 +1,4 @@
-"""Paused queues, in a collection beside the jobs: one document a queue, there while the pause lasts."""
+"""Paused queues, in a collection beside the jobs: one document per paused queue."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Pause:
 
 
 class PauseStore:
-    """The collection ``delayed_jobs_queues``: named after that of the *jobs*, and on the same client."""
+    """The collection ``delayed_jobs_queues``: named after that of the *jobs*, on the same client."""
 
     def __init__(self, jobs: Jobs, clock: Clock) -> None:
         self.collection: Jobs = beside(jobs, QUEUES_SUFFIX)
         self._clock = clock
 
     def pause(self, queue: str, *, until: datetime | None = None, reason: str = "") -> Pause:
-        """Keep workers from reserving from *queue*; an existing pause is replaced.
+        """Keep workers from reserving from *queue*; replaces an existing pause.
 
         Workers notice within five seconds. What they hold goes on. Raises ValueError for what cannot be a queue's name,
         and DatabaseError.
@@ -49,7 +49,7 @@ class PauseStore:
         return self.collection.delete_one({"_id": {"$eq": queue}}).deleted_count == 1
 
     def all(self) -> list[Pause]:
-        """Return the pauses that are in force, by queue. Raises DatabaseError."""
+        """Return the pauses in force, by queue. Raises DatabaseError."""
         found = [_to_pause(document) for document in self.collection.find({"paused": True})]
         if not found:
             return []

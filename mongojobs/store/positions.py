@@ -1,4 +1,4 @@
-"""Places in the order of an index: what comes after one, what up to one, and a place as a text.
+"""Positions in the order of an index: what comes after one, what comes up to one, and one as text.
 
 Damaged jobs may hold any value, so places are compared as the server does it: by type first.
 """
@@ -28,14 +28,14 @@ _AWARE: Final[CodecOptions[Document]] = CodecOptions(
 )
 
 Position = tuple[Any, ...]
-"""The values of an order's fields in one document."""
+"""A document's values for the fields of an order."""
 
 EARLIEST: Final = datetime(1, 1, 1, tzinfo=UTC)
 """As a lower bound it selects every time, and nothing else."""
 
 
 def ranges(order: Sequence[str], position: Position | None, *, direction: int) -> list[Document]:
-    """Return queries for what comes after *position* when one walks through *order* in *direction*, one after another.
+    """Return queries that, run one after another, find what comes after *position* in *order* and *direction*.
 
     Each is one stretch of the index: first what shares all fields but the last one with the position, and so on.
     """
@@ -52,14 +52,14 @@ def ranges(order: Sequence[str], position: Position | None, *, direction: int) -
 
 
 def until(order: Sequence[str], edge: Position, *, direction: int) -> Document:
-    """Match *edge* and what comes before it when one walks through *order* in *direction*."""
+    """Match *edge* and what comes before it when walking *order* in *direction*."""
     same = {field: {"$eq": value} for field, value in zip(order, edge, strict=True)}
     before = [*ranges(order, edge, direction=-direction), same]
     return merged(_further(order[0], edge[0], -direction, inclusive=True), {"$or": before})
 
 
 def _further(field: str, value: object, direction: int, *, inclusive: bool) -> Document:
-    """Match the values of *field* that the index holds after *value*.
+    """Match the values of *field* that come after *value* in the index.
 
     Times are compared with times alone, since ``stretches`` has set apart what else there is. Other fields may hold any
     type, and the index holds one type after another. A comparison sees only values of its own type: so all is matched
@@ -77,7 +77,7 @@ def _further(field: str, value: object, direction: int, *, inclusive: bool) -> D
 
 _TIMES: Final = (datetime, DatetimeMS)
 _TIME_FIELDS: Final = ("run_at", "locked_until", "finished_at")
-"""With which the orders begin."""
+"""The fields that begin the orders."""
 
 _ORDER: Final[tuple[type | tuple[type, ...], ...]] = (
     (int, float, Decimal128),
@@ -92,16 +92,16 @@ _ORDER: Final[tuple[type | tuple[type, ...], ...]] = (
     Code,
     MaxKey,
 )
-"""The types in the order of the server, where code with a scope is one of its own."""
+"""The types in the server's order, in which code with a scope is a type of its own."""
 _LEAST: Final[tuple[object, ...]] = (
     *(float("-inf"), "", {}, b"", ObjectId(b"\0" * 12)),
     *(False, DatetimeMS(-(2**63)), Timestamp(0, 0), Code(""), Code("", {}), MaxKey()),
 )
-"""The least value of each."""
+"""The lowest value of each."""
 
 
 def _rank(value: object) -> int:
-    """Return how many types are not after that of *value*, its own one counted."""
+    """Return how many types sort no later than that of *value*, counting its own."""
     if isinstance(value, Code):  # which is a text to Python, as True is a number
         return _ORDER.index(Code) + (1 if value.scope is None else 2)
     if isinstance(value, bool):
@@ -112,12 +112,12 @@ def _rank(value: object) -> int:
 
 
 def to_text(position: Position) -> str:
-    """Return *position* as a text that may stand in a URL."""
+    """Return *position* as text that is safe in a URL."""
     return base64.urlsafe_b64encode(bson.encode({"p": list(position)})).decode().rstrip("=")
 
 
 def to_position(text: object, lengths: Collection[int]) -> Position:
-    """Return the position of one of *lengths* that ``to_text`` made into *text*. Raises FilterError for all else."""
+    """Return the position, of one of *lengths*, that ``to_text`` made into *text*. Raises FilterError for all else."""
     document = _decoded(text) if isinstance(text, str) and len(text) <= _LONGEST_PLACE else {}
     values = document.get("p")
     if not isinstance(values, list) or len(values) not in lengths:

@@ -1,4 +1,4 @@
-"""How the collection of the jobs is asked: by the right index, and on mongomock as on a server."""
+"""How the jobs' collection is queried: with the right index, and on mongomock as on a server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Quarantined:
 
 
 class Queries:
-    """The collection of the jobs, its clock and its settings: shared by ``JobStore``, ``JobActions``, ``JobReader``.
+    """The collection of jobs, its clock and its settings: shared by ``JobStore``, ``JobActions``, ``JobReader``.
 
     ``on_warning`` is called with a sentence about what still works, but badly; ``on_damaged`` with each job that
     ``reserve`` or ``adopt`` set aside because it cannot be read. Both may be called from any thread. ``match_argument``
@@ -65,11 +65,11 @@ class Queries:
         return Queries(jobs, self.clock, self.settings)
 
     def ping(self) -> None:
-        """Have the database answer. Raises DatabaseError."""
+        """Make the database answer. Raises DatabaseError."""
         self.client.admin.command("ping")
 
     def check_access(self) -> None:
-        """Have the database show that the jobs may be read. Raises DatabaseError."""
+        """Make the database show that the jobs may be read. Raises DatabaseError."""
         self.collection.find_one({"_id": {"$eq": None}}, {"_id": 1})
 
     def find(
@@ -80,7 +80,7 @@ class Queries:
         return self.hinted(index, lambda hint: _all_of(self.collection.find(query, fields, hint=hint, **options)))
 
     def first(self, query: Document, fields: Document, *, index: str, sort: list[tuple[str, int]]) -> Document | None:
-        """Return the first of what matches *query*; None if nothing does."""
+        """Return the first document that matches *query*; None if none does."""
         return self.hinted(index, lambda hint: self.collection.find_one(query, fields, sort=sort, hint=hint))
 
     def count(self, query: Document, *, index: str, **options: Any) -> int:
@@ -88,11 +88,11 @@ class Queries:
         return self.hinted(index, lambda hint: self.collection.count_documents(query, **options, **_hint(hint)))
 
     def aggregate(self, pipeline: list[Document], *, index: str, **options: Any) -> list[Document]:
-        """Return what *pipeline* makes of the documents."""
+        """Return the result of *pipeline*."""
         return self.hinted(index, lambda hint: list(self.collection.aggregate(pipeline, **options, **_hint(hint))))
 
     def hinted(self, index: str | None, query: Callable[[str | None], T]) -> T:
-        """Run *query* with the name of this index as its hint; with None while the index is missing.
+        """Run *query* with the name of this index as its hint, or with None while the index is missing.
 
         The planner would mostly choose it too, but not when it was misled by a trial on an odd moment's documents.
         """
@@ -114,7 +114,7 @@ class Queries:
         return query(None)
 
     def missing_indexes(self) -> list[str]:
-        """Return the indexes that the last query which asked for them did not find."""
+        """Return the indexes that their last queries did not find."""
         return sorted(self._without_index)
 
     def _warn(self, message: str) -> None:
@@ -128,10 +128,10 @@ def _hint(index: str | None) -> dict[str, Any]:
 
 
 def _all_of(cursor: Cursor[Document]) -> list[Document]:
-    """Return all that a query finds: in the driver's quickest way, which mongomock lacks."""
+    """Return everything a query finds, in the driver's quickest way, which mongomock lacks."""
     to_list: Callable[[], list[Document]] | None = getattr(cursor, "to_list", None)
     return list(cursor) if to_list is None else to_list()
 
 
 def _ignore(_told: object) -> None:
-    """Do nothing with what is told."""
+    """Ignore the argument."""

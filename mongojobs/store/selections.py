@@ -1,4 +1,4 @@
-"""From a filter of people's to queries: for each stored state one, by the index that serves it.
+"""From a filter given by people to queries: one per stored state, each with the index that serves it.
 
 A query has two parts. What *keys* ask for, the server answers from the index; for *rest* it must read the documents, so
 whoever asks for it says how many at most.
@@ -27,12 +27,12 @@ BY_END: Final = ("finished_at", "_id")
 
 KEYS_LOOKED_AT: Final = 20_000
 DOCUMENTS_LOOKED_AT: Final = 10_000
-"""How far a list or a bounded count looks for what is rare: in a tenth of a second, both."""
+"""How far a list or a bounded count searches for rare jobs: each takes about a tenth of a second."""
 GLANCED_AT: Final = 2_500
-"""How many documents a count of one state looks at where all are counted beside each other."""
+"""How many documents the count of one state reads when all states are counted together."""
 
 SWEEP_MILLISECONDS: Final = 60_000
-"""How long the server may think about one query that must see everything."""
+"""How long the server may take for one query that must see everything."""
 
 _CLOCKS_APART: Final = timedelta(minutes=1)
 
@@ -44,13 +44,13 @@ class Selection:
     index: str
     order: tuple[str, ...]
     base: Document
-    """The state, and the bounds of the order's first field: what the index is entered by."""
+    """The state, and the bounds on the first field of the order: where the index is entered."""
     keys: Document
-    """What further is looked up in the index."""
+    """What else is checked in the index keys."""
     rest: Document
-    """What the documents themselves are read for."""
+    """What is checked in the documents themselves."""
     direction: int = -1
-    """How a list walks through the order: ascending (1) or descending (-1)."""
+    """Which way a list walks through the order: ascending (1) or descending (-1)."""
 
     @property
     def query(self) -> Document:
@@ -59,7 +59,7 @@ class Selection:
 
     @property
     def looked_at(self) -> int | None:
-        """How many keys a bounded search walks over in vain; None when it finds something at each."""
+        """How many keys a bounded search may examine in vain; None if each of them is a match."""
         if self.rest:
             return DOCUMENTS_LOOKED_AT
         return KEYS_LOOKED_AT if self.keys else None
@@ -69,7 +69,7 @@ class Selection:
         return [(field, direction) for field in self.order]
 
     def position(self, document: Document) -> Position:
-        """Return the place of *document* in the order."""
+        """Return the position of *document* in the order."""
         return tuple(document.get(field) for field in self.order)
 
 
@@ -91,7 +91,7 @@ def as_listed(queries: Queries, job_filter: JobFilter) -> Selection:
 
 
 def by_state(queries: Queries, job_filter: JobFilter, *, now: datetime) -> Iterator[Selection]:
-    """Yield the jobs of each state that is meant; a job that falls due *now* is in one of them alone."""
+    """Yield the jobs of each state that is meant; a job falling due *now* is in exactly one of them."""
     for state in job_filter.states:
         yield _of_state(queries, job_filter, state, now=now)
 
@@ -125,20 +125,20 @@ def _of_state(queries: Queries, job_filter: JobFilter, state: ShownState, *, now
 
 
 def of_queue_now(queue: str, *, due: Document) -> Document:
-    """Match the ready jobs of *queue* whose ``run_at`` is as *due* says, by the index that begins with the queue."""
+    """Match the ready jobs of *queue* whose ``run_at`` matches *due*, with the index that begins with the queue."""
     every = {"$gte": LOWEST_PRIORITY, "$lte": HIGHEST_PRIORITY}
     return {"state": READY, "queue": {"$eq": queue}, "priority": every, "run_at": due}
 
 
 def not_after(selection: Selection, moment: datetime) -> Document:
-    """Match the jobs that were as *selection* says at *moment* already, lest a walk meets what comes meanwhile."""
+    """Match the jobs already in *selection* at *moment*, so that a walk does not meet jobs that arrive meanwhile."""
     if selection.base.get("state") in ENDED:
         return {"finished_at": {"$not": {"$gt": moment}}}
     return {"created_at": {"$not": {"$gt": moment}}}
 
 
 def stretches(selection: Selection, *, everything: Document) -> list[Selection]:
-    """Return *selection* in parts that one can walk through: what has a time, and what is damaged there, by its id."""
+    """Return *selection* in parts that can be walked: jobs with a time there, and those damaged there, by id."""
     field = selection.order[0]
     if selection.base.get(field) != everything:
         return [selection]
@@ -174,7 +174,7 @@ def _ended_between(job_filter: JobFilter) -> Document:
 
 
 _WORKERS: Final = ("locked_by", "errors.worker", "ran_by")
-"""Where a job says who runs it, and who ran it."""
+"""Where a job records who is running it, and who ran it."""
 
 
 def _of_name(job_filter: JobFilter) -> Document:
@@ -182,7 +182,7 @@ def _of_name(job_filter: JobFilter) -> Document:
 
 
 def _containing(text: str) -> Document:
-    """Match texts that contain *text*, whatever their case: its own signs mean nothing to the server."""
+    """Match texts that contain *text* literally, ignoring case."""
     return {"$regex": re.escape(text), "$options": "i"}
 
 

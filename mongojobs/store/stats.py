@@ -1,4 +1,4 @@
-"""What workers did, in a collection beside the jobs: one document a minute, an hour and a day, of each worker process.
+"""What workers did, in a collection beside the jobs: one document per minute, hour and day of each worker process.
 
 A document holds totals, not increments, under an ``_id`` that is made once. So it may be written again, after an answer
 that was lost or because more has been counted, and nothing is counted twice. The ``_id`` begins with the time, so that
@@ -37,19 +37,19 @@ from mongojobs.store.clients import Jobs, beside
 STATS_SUFFIX: Final = "_stats"
 
 MINUTES_KEPT: Final = timedelta(days=1)
-"""How long the documents of minutes are kept at most; those of hours and days tell of more."""
+"""How long the documents of minutes are kept; those of hours and days are kept longer."""
 USUAL_SPAN: Final[Mapping[Step, timedelta]] = {
     "minute": timedelta(hours=1),
     "hour": timedelta(days=1),
     "day": timedelta(days=7),
 }
 MOST_READ: Final = 10_000
-"""The most documents that are read at once; more come from a hundred processes in an hour and a half."""
+"""The most documents read at once; a hundred processes write more in an hour and a half."""
 READ_MILLISECONDS: Final = 5_000
 
 
 class StatsStore:
-    """The collection ``delayed_jobs_stats``: named after that of the *jobs*, and on the same client."""
+    """The collection ``delayed_jobs_stats``: named after that of the *jobs*, on the same client."""
 
     def __init__(self, jobs: Jobs, clock: Clock, settings: Settings) -> None:
         self.collection: Jobs = beside(jobs, STATS_SUFFIX, write_concern=WriteConcern(w=1))
@@ -57,7 +57,7 @@ class StatsStore:
         self._retention = settings.stats_retention
 
     def write(self, step: Step, at: datetime, tally: StatsByJob, *, process: str, worker: str) -> None:
-        """Store the totals of one *process* for the minute, hour or day that begins *at*, again or for the first time.
+        """Store one *process*'s totals for the minute, hour or day that begins *at*; may be repeated with newer totals.
 
         Raises DatabaseError.
         """
@@ -102,7 +102,7 @@ class StatsStore:
 
 
 class _Rows:
-    """The documents of several processes, added up; of so many pairs of name and queue as one document has."""
+    """The documents of several processes added up, for no more pairs of name and queue than one document holds."""
 
     def __init__(self, begin: datetime, end: datetime) -> None:
         self._begin = begin
@@ -113,7 +113,7 @@ class _Rows:
         self._figures: dict[tuple[datetime, str, str], RunStats] = {}
 
     def add(self, document: Document) -> None:
-        """Add what one process wrote, which may be of another version of this library; what is damaged is left out."""
+        """Add what one process wrote, perhaps with another version of this library; damaged entries are skipped."""
         at = reading.moment(document.get("at"))
         if at is None or not self._begin <= at < self._end:
             return
@@ -126,7 +126,7 @@ class _Rows:
             _include(figures, entry)
 
     def since(self, begin: datetime) -> tuple[StatsRow, ...]:
-        """Return those that are not before *begin*, by time, name and queue."""
+        """Return the rows from *begin* on, by time, name and queue."""
         return tuple(
             StatsRow(at=at, name=name, queue=queue, figures=figures)
             for (at, name, queue), figures in sorted(self._figures.items(), key=lambda item: item[0])
@@ -145,7 +145,7 @@ def _begin_of_id(step: Step, at: datetime) -> str:
 
 
 def _called(name: str) -> Document:
-    """Return the expression for the entries of the jobs of one *name*."""
+    """Return the expression for the entries of jobs called *name*."""
     return {"$filter": {"input": "$jobs", "as": "job", "cond": {"$eq": ["$$job.name", {"$literal": name}]}}}
 
 
@@ -160,12 +160,12 @@ def _entry(name: str, queue: str, figures: RunStats) -> Document:
 
 
 def _trimmed(counts: Sequence[int]) -> list[int]:
-    """Return *counts* without the zeros at their end."""
+    """Return *counts* without trailing zeros."""
     return list(counts[: max(bucket for bucket, count in enumerate(counts) if count) + 1])
 
 
 def _is_sound(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry can be added to others: one number that is none would spoil the sums of all."""
+    """Whether an entry can be added to others: one that is not a number would spoil every sum."""
     return (
         type(entry.get("name")) is str
         and type(entry.get("queue")) is str
@@ -185,7 +185,7 @@ def _are_durations(stored: object) -> bool:
 
 
 def _include(figures: RunStats, entry: Mapping[str, Any]) -> None:
-    """Add what one entry of a document tells; there are many of them, so no value is made of each."""
+    """Add one entry of a document to *figures*, in place, as there are many."""
     for outcome in OUTCOMES:
         if outcome in entry:
             figures.outcomes[outcome] += entry[outcome]

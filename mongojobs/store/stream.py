@@ -18,7 +18,7 @@ AWAIT_MILLISECONDS: Final = 30_000
 
 
 class JobStream:
-    """Jobs as they become ready, seen from the moment when the stream is made.
+    """Jobs as they become ready, from the moment the stream is opened.
 
     The server picks them out. An event of an update carries only the changed fields, so those of queues and priorities
     that are not wanted come too; after every event the worker looks for itself. Raises DatabaseError when made.
@@ -29,7 +29,7 @@ class JobStream:
         self._changes = confirmed_handle(jobs).watch(_pipeline(wanted), max_await_time_ms=AWAIT_MILLISECONDS)
 
     def next(self) -> datetime | None:
-        """Return the ``run_at`` of a job that became ready; None when nothing came for long, or after ``close``.
+        """Return the ``run_at`` of a job that became ready; None after a long silence, or after ``close``.
 
         Where the event does not say when the job is due, it is due now, and the time returned lies in the past.
         Raises DatabaseError when the stream is broken for good; make a new one then.
@@ -47,14 +47,14 @@ class JobStream:
         return None if event is None else _run_at(event)
 
     def close(self) -> None:
-        """End the stream; a ``next`` that waits in another thread returns at once."""
+        """End the stream; a ``next`` waiting in another thread returns at once."""
         self._closed.set()
         with contextlib.suppress(PyMongoError):  # the server forgets a stream that nobody reads
             self._changes.close()
 
 
 def _pipeline(wanted: QueueSelector) -> list[dict[str, Any]]:
-    """Return the server's part: pick out the events, and send only what ``_run_at`` reads."""
+    """Return the server's part: select the events, and send only what ``_run_at`` reads."""
     inserted = {f"fullDocument.{field}": value for field, value in wanted_ready(wanted).items()}
     events = [
         {"operationType": {"$in": ["insert", "replace"]}, **inserted},

@@ -1,4 +1,4 @@
-"""How long the database may take: for a block of code, and for a call that asks it several times."""
+"""How long the database may take: for a block of code, and for a call that makes several requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ends: ContextVar[float] = ContextVar("mongojobs_time_limit", default=float("inf
 
 
 class time_limit:  # noqa: N801 - reads as a noun: `with time_limit(5):`
-    """Let all calls to the database inside, with their retries, take no longer than *seconds* together.
+    """Limit all database calls in the block, including their retries, to *seconds* in total.
 
     Of several limits around one another the one that ends first counts.
     """
@@ -40,12 +40,12 @@ class time_limit:  # noqa: N801 - reads as a noun: `with time_limit(5):`
 
 
 def time_left() -> float:
-    """Return the seconds that are left here: 0 at the least, and infinity where there is no limit."""
+    """Return the seconds left here: at least 0, and infinity if there is no limit."""
     return max(_ends.get() - time.monotonic(), 0.0)
 
 
 class Budget:
-    """The time that a call may spend on the database; what it does between its questions costs nothing."""
+    """The time that a call may spend on the database; its own work in between is not counted."""
 
     __slots__ = ("seconds",)
 
@@ -53,7 +53,7 @@ class Budget:
         self.seconds = whole.total_seconds()
 
     def spent(self) -> AbstractContextManager[None]:
-        """Limit the questions inside to what is left, and take what they took."""
+        """Limit the requests in the block to what is left, and subtract the time they took."""
         return _Spent(self)
 
     def lent(self) -> AbstractContextManager[None]:

@@ -1,4 +1,4 @@
-"""The workers that are alive, in a collection beside the jobs: one document a worker, renewed by its heartbeat.
+"""The living workers, in a collection beside the jobs: one document per worker, renewed by its heartbeat.
 
 Nothing depends on these documents but what people are shown, and what they tell a worker: that is written into its
 document, and its heartbeat reads it there when it next says that it is alive. A worker that dies leaves its document
@@ -29,7 +29,7 @@ WORKERS_SUFFIX: Final = "_workers"
 MOST_RUNS_SHOWN: Final = 20
 
 WorkerOrder = Literal["quiet", "stop"]
-"""What people may tell a worker: to reserve nothing more, or to stop as by TERM."""
+"""What people may tell a worker: to reserve no more jobs, or to stop as on TERM."""
 
 WorkerState = Literal["working", "quiet", "stopping"]
 _STATES: Final = get_args(WorkerState)
@@ -47,7 +47,7 @@ class RunningJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerStatus:
-    """What a worker process says of itself; *name* is its label, *busy* the number of jobs it is running.
+    """What a worker process says about itself; *name* is its label, *busy* the number of jobs it is running.
 
     *running* names the first 20 of those. With *alone* it begins no other job now, beside one that lost its workers or
     to let such a one in. *memory_bytes* is the most memory that the process has held so far.
@@ -70,20 +70,20 @@ class WorkerStatus:
     heartbeat_at: datetime | None = None
     """When it last said so; set by the store."""
     told: WorkerOrder | None = None
-    """What people have told it to do, if it has not done so yet; set by the store."""
+    """What people have told it to do and it has not done yet; set by the store."""
 
     def holding(self, jobs: int) -> WorkerStatus:
-        """Return it at least as busy as the *jobs* it holds make it; some of them may wait for one of its threads."""
+        """Return this status with *busy* raised to the *jobs* that it holds; some may be waiting for a thread."""
         return replace(self, busy=max(self.busy, min(jobs, self.threads)), alone=self.alone and jobs > 0)
 
     @property
     def priorities(self) -> tuple[int, int]:
-        """The lowest and the highest priority of the jobs that it takes."""
+        """The lowest and the highest priority of the jobs it takes."""
         lowest = LOWEST_PRIORITY if self.min_priority is None else self.min_priority
         return lowest, HIGHEST_PRIORITY if self.max_priority is None else self.max_priority
 
     def listens_to_queue(self, queue: str) -> bool:
-        """Whether it takes jobs of *queue*, of some priority."""
+        """Whether it takes jobs of *queue*, of any priority."""
         return not self.queues or queue in self.queues
 
     def listens_to(self, queue: str, priority: int) -> bool:
@@ -93,7 +93,7 @@ class WorkerStatus:
 
 
 class WorkerStore:
-    """The collection ``delayed_jobs_workers``: named after that of the *jobs*, and on the same client."""
+    """The collection ``delayed_jobs_workers``: named after that of the *jobs*, on the same client."""
 
     def __init__(self, jobs: Jobs, clock: Clock, settings: Settings) -> None:
         self.collection: Jobs = beside(jobs, WORKERS_SUFFIX, write_concern=WriteConcern(w=1))
@@ -101,7 +101,7 @@ class WorkerStore:
         self._lease = settings.lease
 
     def beat(self, status: WorkerStatus) -> WorkerOrder | None:
-        """Say that the worker is alive, and return what it was told since. Raises DatabaseError.
+        """Record that the worker is alive, and return what it has been told since. Raises DatabaseError.
 
         It counts as alive until its locks would run out too. What was told a namesake before it counts for nothing.
         """
@@ -119,7 +119,7 @@ class WorkerStore:
         return _order(before or {}, status.started_at)
 
     def tell(self, order: WorkerOrder, names: Iterable[str] | None = None) -> list[str]:
-        """Tell living workers what to do, all of them or those called *names*; return the names of those told.
+        """Tell living workers what to do, all or those called *names*; return the names of those told.
 
         They hear it at their next heartbeat. Raises DatabaseError.
         """
@@ -130,19 +130,19 @@ class WorkerStore:
         return [worker.name for worker in told]
 
     def dead(self) -> list[WorkerStatus]:
-        """Return the workers that have been silent for a lease and not said goodbye, by name. Raises DatabaseError."""
+        """Return the workers silent for a whole lease without having signed off, by name. Raises DatabaseError."""
         return self._some({"expire_at": {"$lte": self._clock.now()}})
 
     def prune(self) -> int:
-        """Forget the dead workers now, not when the server does; return how many. Raises DatabaseError."""
+        """Forget the dead workers now instead of waiting for the server; return how many. Raises DatabaseError."""
         return self.collection.delete_many({"expire_at": {"$lte": self._clock.now()}}).deleted_count
 
     def remove(self, name: str) -> None:
-        """Forget the worker, which has ended. Raises DatabaseError."""
+        """Forget a worker that has ended. Raises DatabaseError."""
         self.collection.delete_one({"_id": {"$eq": name}})
 
     def alive(self) -> list[WorkerStatus]:
-        """Return the workers whose last word is younger than a lease, by name. Raises DatabaseError."""
+        """Return the workers heard from within the last lease, by name. Raises DatabaseError."""
         return self._some({"expire_at": {"$gt": self._clock.now()}})
 
     def _some(self, query: Document) -> list[WorkerStatus]:
@@ -156,7 +156,7 @@ def _order(before: Document, started_at: datetime) -> WorkerOrder | None:
 
 
 def _to_status(document: Document) -> WorkerStatus:
-    """Read what the worker wrote; it may be of another version of this library, or damaged."""
+    """Read what a worker wrote, perhaps with another version of this library, or damaged."""
     state: WorkerState = document["state"] if reading.one_of(document.get("state"), _STATES) else "working"
     return WorkerStatus(
         name=str(document["_id"]),

@@ -1,4 +1,4 @@
-"""What people do with one job, or with all that a filter matches."""
+"""What people do with one job, or with all jobs that match a filter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mongojobs.store.queries import Queries
 
 
 class JobActions:
-    """The verbs of ``core.actions``, and ``clear``; jobs with damaged fields are shown as far as possible."""
+    """The verbs of ``core.actions``, and ``clear``; damaged fields are shown as well as possible."""
 
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
@@ -25,7 +25,7 @@ class JobActions:
         self._clock = queries.clock
 
     def act(self, action: Action, job_id: JobId, **given: Any) -> Job:
-        """Do *action* with one job and return it: as it is then, or as it was if it is gone.
+        """Do *action* with one job and return the job as changed, or as it was if it is gone.
 
         Raises StateError if there is no such job, or it is in another state than the action starts from, OptionError
         for a bad value among what is *given*, and DatabaseError.
@@ -42,7 +42,7 @@ class JobActions:
     def act_on_all(
         self, action: Action, job_filter: JobFilter, *, on_progress: OnProgress | None = None, **given: Any
     ) -> int:
-        """Do *action* with all jobs that match; return how many it changed.
+        """Do *action* with all jobs that match; return how many were changed.
 
         Raises FilterError where the filter asks for a state that the action does not start from, OptionError, and
         DatabaseError, with some of the jobs changed.
@@ -62,7 +62,7 @@ class JobActions:
         older_than: datetime | None = None,
         on_progress: OnProgress | None = None,
     ) -> int:
-        """Delete all jobs that match, due or not, but never running ones.
+        """Delete all jobs that match, due or not, except running ones.
 
         The age counts from when a job ended, or from when it was due.
         """
@@ -82,7 +82,7 @@ class JobActions:
         return found
 
     def _delete(self, job_id: JobId) -> Document | None:
-        """Delete a job that is not running; one in a state that there is not, too."""
+        """Delete a job that is not running, even one in an unknown state."""
         guard = one(job_id) | {"state": {"$ne": RUNNING}}
         found: Document | None = self._collection.find_one_and_delete(guard, hint=self._queries.by_id)
         return found

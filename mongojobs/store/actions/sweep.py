@@ -1,4 +1,4 @@
-"""Changing many jobs: a sweep walks through them in the order of an index, a few thousand at a time.
+"""Changing many jobs: a sweep walks through them in index order, a few thousand at a time.
 
 Each batch is one write, whose filter is all of the selection besides the ids: a job that has begun to run meanwhile, or
 was changed, is left alone. What comes while the sweep goes on is none of its business. It may be broken off between any
@@ -22,11 +22,11 @@ from mongojobs.store.selections import BY_END, BY_TIME, SWEEP_MILLISECONDS, Sele
 SWEPT_AT_ONCE: Final = 1000
 
 OnProgress = Callable[[int, int], object]
-"""Is told, after each batch, how many jobs have been changed so far, and how many looked at."""
+"""Called after each batch with how many jobs have been changed so far, and how many looked at."""
 
 
 class Sweep:
-    """A change of many jobs, each once; *on_progress* is told how far it is."""
+    """A change of many jobs, each changed once; *on_progress* hears how far it has come."""
 
     def __init__(self, queries: Queries, on_progress: OnProgress | None = None) -> None:
         self._queries = queries
@@ -34,13 +34,13 @@ class Sweep:
         self._on_progress = on_progress
 
     def selections(self, job_filters: Iterable[JobFilter]) -> Iterator[Selection]:
-        """Yield what matches any of *job_filters*, each of which names a state."""
+        """Yield selections of what matches any of *job_filters*, each of which names a state."""
         queries, now = self._queries, self._queries.clock.now()
         for job_filter in job_filters:
             yield from by_state(queries, job_filter, now=now)
 
     def change(self, selections: Iterable[Selection], update: Document | list[Document]) -> int:
-        """Make *update* of all *selections*; return how many jobs that changed."""
+        """Apply *update* to all *selections*; return how many jobs it changed."""
 
         def act(guard: Document) -> int:
             return self._collection.update_many(guard, update, hint=self._queries.by_id).modified_count
@@ -48,7 +48,7 @@ class Sweep:
         return self._each_batch(selections, act)
 
     def delete(self, selections: Iterable[Selection]) -> int:
-        """Delete all *selections*; return how many jobs there were."""
+        """Delete all jobs in *selections*; return how many there were."""
 
         def act(guard: Document) -> int:
             return self._collection.delete_many(guard, hint=self._queries.by_id).deleted_count
@@ -56,7 +56,7 @@ class Sweep:
         return self._each_batch(selections, act)
 
     def count(self, selections: Iterable[Selection]) -> int:
-        """Return how many jobs *selections* have."""
+        """Return how many jobs are in *selections*."""
         return sum(self._queries.count(one.query, index=one.index, maxTimeMS=SWEEP_MILLISECONDS) for one in selections)
 
     def _each_batch(self, selections: Iterable[Selection], act: Callable[[Document], int]) -> int:
@@ -72,7 +72,7 @@ class Sweep:
         return changed
 
     def _batches(self, selection: Selection) -> Iterator[list[JobId]]:
-        """Yield the ids of the selection as far as the index can tell, the first in its order first.
+        """Yield the ids in the selection as far as the index can tell, in its order.
 
         Up to the one that is the last now: producers could add others to the end for ever.
         """
@@ -88,7 +88,7 @@ class Sweep:
             start = selection.position(found[-1])
 
     def _some(self, selection: Selection, query: Document, start: Position | None) -> list[Document]:
-        """Return the fields of the order of the next jobs that match *query*, after *start*."""
+        """Return the order's fields for the next jobs after *start* that match *query*."""
         fields, found = dict.fromkeys(selection.order, 1), list[Document]()
         options: dict[str, Any] = {"sort": selection.sort(1), "max_time_ms": SWEEP_MILLISECONDS}
         for part in ranges(selection.order, start, direction=1):
@@ -102,7 +102,7 @@ class Sweep:
 def clearable(
     queries: Queries, queue: str | None, state: State | None, older_than: datetime | None
 ) -> Iterator[Selection]:
-    """Yield the jobs of *queue* and *state* that ended, or were due, before *older_than*; none that are running."""
+    """Yield the jobs of *queue* and *state* that ended, or were due, before *older_than*; never running ones."""
     aged = queries.anything if older_than is None else {"$lt": older_than}
     keys: Document = {} if queue is None else {"queue": {"$eq": queue}}
     for one_state in STATES if state is None else (state,):

@@ -1,4 +1,4 @@
-"""How many jobs there are: each count is bounded by a number that nobody needs exactly."""
+"""How many jobs there are: each count stops at a number beyond which nobody needs it exactly."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ALL: Final = JobFilter()
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many jobs there are; if it is not *is_exact*, there are as many at least."""
+    """How many jobs there are; at least that many if it is not *is_exact*."""
 
     number: int
     is_exact: bool = True
@@ -38,7 +38,7 @@ class Count:
 
 
 def count(queries: Queries, job_filter: JobFilter, *, limit: int | None, furthest: int | None = None) -> Count:
-    """Return how many jobs match, up to *limit*; where documents must be read, among *furthest* of a state."""
+    """Return how many jobs match, up to *limit*; if documents must be read, among the first *furthest* of a state."""
     if limit is not None:
         check_bound("limit", limit)
     total = Count(0)
@@ -51,7 +51,7 @@ def count(queries: Queries, job_filter: JobFilter, *, limit: int | None, furthes
 
 
 def counts(queries: Queries, job_filter: JobFilter, *, limit: int) -> dict[ShownState, Count]:
-    """Return how many jobs that match are in each state; in those the filter does not name, after a glance."""
+    """Return how many jobs that match are in each state; states the filter does not name get only a quick look."""
     return {
         state: count(
             queries,
@@ -71,13 +71,13 @@ def count_late(queries: Queries, max_age: timedelta, *, queues: Sequence[str], l
 
 
 def count_stuck(queries: Queries, *, longer_than: timedelta, limit: int) -> int:
-    """Return how many jobs ``rescue`` would take back; up to *limit*, if that is not 0."""
+    """Return how many jobs ``rescue`` would take back, up to *limit* unless that is 0."""
     query = expired(queries.clock.now() - longer_than)
     return queries.count(query, index=indexes.RUNNING, **({"limit": limit} if limit else {}))
 
 
 def ahead_of(queries: Queries, job: Job, *, limit: int) -> Count:
-    """Return how many due jobs of its queue a worker would take before *job*, up to *limit*."""
+    """Return how many due jobs in its queue a worker would take before *job*, up to *limit*."""
     due = of_queue_now(job.queue, due={"$lte": queries.clock.now()})
     more_urgent = {**due, "priority": {"$lt": job.priority}}
     as_urgent = {**due, "priority": {"$eq": job.priority}, "run_at": {"$lt": job.run_at}}
@@ -88,7 +88,7 @@ def ahead_of(queries: Queries, job: Job, *, limit: int) -> Count:
 
 
 def held_by_worker(queries: Queries, *, limit: int) -> dict[str, int]:
-    """Return how many jobs each worker holds, by its name, among the *limit* freshest locks.
+    """Return how many jobs each worker holds, by name, among the *limit* most recently renewed locks.
 
     A token locks the jobs of one reserve, so that one of them tells who holds all; of more than 1,000 reserves the
     largest count.
@@ -103,7 +103,7 @@ def held_by_worker(queries: Queries, *, limit: int) -> dict[str, int]:
 
 
 def latest_by(queries: Queries, field: str, job_filter: JobFilter, limit: int) -> list[Document]:
-    """Count the latest *limit* jobs of a state by a *field*, with an *example* of each. Raises FilterError."""
+    """Count the latest *limit* jobs of a state by *field*, with an *example* of each. Raises FilterError."""
     check_bound("limit", limit)
     [selection] = by_state(queries, job_filter, now=queries.clock.now())
     pipeline: list[Document] = [
@@ -116,7 +116,7 @@ def latest_by(queries: Queries, field: str, job_filter: JobFilter, limit: int) -
 
 
 def count_in_queue(queries: Queries, queue: str, due: Document, limit: int) -> Count:
-    """Return how many ready jobs of *queue* have a ``run_at`` as *due* says, up to *limit*."""
+    """Return how many ready jobs of *queue* have a ``run_at`` that matches *due*, up to *limit*."""
     return limited(queries, of_queue_now(queue, due=due), indexes.READY_BY_QUEUE, limit)
 
 

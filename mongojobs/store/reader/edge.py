@@ -1,4 +1,4 @@
-"""Where a search for rare jobs gives up: after a number of keys or documents, wherever it is by then."""
+"""Where a search for rare jobs gives up: after a number of keys or documents, wherever it has got to."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mongojobs.store.queries import Queries
 from mongojobs.store.selections import Selection
 
 PAGE_MILLISECONDS: Final = 5_000
-"""How long the server may think about one query of a page."""
+"""How long the server may take for one query of a page."""
 
 
 def edge_of(
     queries: Queries, selection: Selection, *, start: Position | None = None, furthest: int | None = None
 ) -> Position | None:
-    """Return where a search of *selection* from *start* gives up, to be gone on with later; None if it sees all.
+    """Return where a search of *selection* from *start* gives up, to be continued later; None if it sees all.
 
     Where it reads documents, it gives up after *furthest* of them at the latest.
     """
@@ -38,7 +38,7 @@ def edge_of(
 
 
 def up_to(selection: Selection, edge: Position | None) -> Document:
-    """Match what comes no later than *edge*; everything without one."""
+    """Match what comes no later than *edge*, or everything if there is none."""
     return {} if edge is None else until(selection.order, edge, direction=selection.direction)
 
 

@@ -1,4 +1,4 @@
-"""How the server would carry out a reserve on the collection as it is now."""
+"""How the server would run a reserve on the collection as it is now."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXPLAIN_MILLISECONDS: Final = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReservePlan:
-    """What the server reads to reserve one job; *index* is None where it walks through all jobs.
+    """What the server reads to reserve one job; *index* is None if it scans all jobs.
 
     *wanted_index* is the one that it should use, and *is_there* says whether it exists. *found* tells whether a job is
     due.
@@ -33,12 +33,12 @@ class ReservePlan:
 
     @property
     def is_good(self) -> bool:
-        """Whether the right index does all the work: a key for each priority in front, and one document."""
+        """Whether the right index does all the work: one key per more urgent priority, and one document."""
         return self.index == self.wanted_index and "SORT" not in self.stages and self.documents <= 1
 
 
 def explain_reserve(queries: Queries, wanted: QueueSelector) -> ReservePlan:
-    """Return the plan of a reserve of one *wanted* job; nothing is reserved."""
+    """Return the plan for reserving one *wanted* job; reserves nothing."""
     jobs, index = queries.collection, indexes.READY_BY_QUEUE if wanted.queues else indexes.READY
     query = filters.reservable(wanted, now=queries.clock.now(), beside=False)
     used: list[str | None] = []
@@ -67,7 +67,7 @@ def explain_reserve(queries: Queries, wanted: QueueSelector) -> ReservePlan:
 
 
 def _stages(stage: Document) -> Iterator[Document]:
-    """Yield *stage* and those that feed it; a sharded collection has them on each shard."""
+    """Yield *stage* and the stages that feed it; on a sharded collection, those of each shard."""
     if "stage" in stage:
         yield stage
     for value in stage.values():

@@ -1,4 +1,4 @@
-"""Failed jobs in groups: those that failed in the same way at the same place."""
+"""Failed jobs in groups: those that failed in the same way in the same place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOST_WORKERS: Final = "lost workers"
 INTERRUPTED: Final = "interrupted runs"
 DAMAGED: Final = "damaged"
 OTHER: Final = "(other)"
-"""What stands for the name of an exception where a job was given up on without one."""
+"""The exception name shown for a job that was given up on without one."""
 
 _EXCEPTION: Final = re.compile(r"([A-Za-z_]\w*)(?:: |$)")
 _PLACE: Final = re.compile(r'^\s*File "([^"\n]{1,500})", line (\d+), in (\S{1,200})', re.MULTILINE)
@@ -34,7 +34,7 @@ _LONGEST_MESSAGE: Final = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureGroup:
-    """Failed jobs of one *name* that failed by the same *error* at the same *place*, ``file:line in function``.
+    """Failed jobs of one *name* that failed with the same *error* at the same *place*, ``file:line in function``.
 
     *message* and *last_id* are those of the one that failed last.
     """
@@ -50,7 +50,7 @@ class FailureGroup:
 
 
 def failures(queries: Queries, *, latest: int, queue: str | None) -> list[FailureGroup]:
-    """Return the *latest* failed jobs in groups; of each only what the groups are made of is held in memory."""
+    """Return the *latest* failed jobs in groups; holds in memory only what groups are made of."""
     check_bound("latest", latest)
     [selection] = by_state(queries, JobFilter(state="failed", queue=queue), now=queries.clock.now())
     query = merged(selection.query, up_to(selection, edge_of(queries, selection)))
@@ -61,7 +61,7 @@ def failures(queries: Queries, *, latest: int, queue: str | None) -> list[Failur
 
 
 def grouped(documents: Iterable[Document]) -> list[FailureGroup]:
-    """Return the groups of failed jobs, the latest given first; the largest group comes first."""
+    """Return groups of the failed jobs, given latest first; the largest group comes first."""
     groups: dict[tuple[str, str, str], FailureGroup] = {}
     for document in documents:
         one = _alone(document)
@@ -72,7 +72,7 @@ def grouped(documents: Iterable[Document]) -> list[FailureGroup]:
 
 
 def _alone(document: Document) -> FailureGroup:
-    """Return the group of one job, whatever its fields are."""
+    """Return a group of one job, whatever its fields contain."""
     text, ended = document.get("last_error"), document.get("finished_at")
     text = text if isinstance(text, str) else ""
     moment = aware(ended) if isinstance(ended, datetime) else EPOCH
@@ -90,7 +90,7 @@ def _alone(document: Document) -> FailureGroup:
 
 
 def _error(first_line: str) -> str:
-    """Return the name of the exception, or in what other way the job ended."""
+    """Return the name of the exception, or how else the job ended."""
     for pattern, reason in _REASONS:
         if pattern.match(first_line):
             return reason
@@ -99,6 +99,6 @@ def _error(first_line: str) -> str:
 
 
 def _place(text: str) -> str:
-    """Return where the innermost frame of the traceback in *text* was."""
+    """Return the place of the innermost frame of the traceback in *text*."""
     places = [f"{file}:{line} in {function}" for file, line, function in _PLACE.findall(text)]
     return places[-1] if places else ""

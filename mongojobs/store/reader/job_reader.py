@@ -1,4 +1,4 @@
-"""``JobReader``: all that people and their tools are shown of the jobs."""
+"""``JobReader``: everything that people and their tools are shown of the jobs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mongojobs.store.reader.waiting import DeferredName, Waiting
 
 
 class JobReader:
-    """What is shown of the jobs, however many there are; damaged ones are shown as far as possible.
+    """What is shown of the jobs, however many there are; damaged ones are shown as well as possible.
 
     All of it is bounded: a list by its page, a count by a number that nobody needs exactly, all by time. Where it looks
     for something rare, it looks through so many jobs and says that it has not seen them all. All methods raise
@@ -32,7 +32,7 @@ class JobReader:
         self._queries = queries
 
     def find(self, *, state: State | None = None, limit: int = 50) -> list[Job]:
-        """Return jobs as they are stored, ready ones whether due or not, newest first, on no pages; 0 is no limit."""
+        """Return jobs as stored, newest first, without pages and with scheduled jobs among the ready; 0 is no limit."""
         return pages.find(self._queries, state=state, limit=limit)
 
     def page(self, job_filter: JobFilter, *, limit: int = 50, after: str | None = None) -> JobPage:
@@ -67,19 +67,19 @@ class JobReader:
         return counts.count_late(self._queries, max_age, queues=queues, limit=limit)
 
     def count_stuck(self, *, longer_than: timedelta = timedelta(0), limit: int = 0) -> int:
-        """Return how many jobs ``rescue`` would take back whose lock ran out *longer_than* ago; *limit* 0 is none."""
+        """Return how many jobs ``rescue`` would take back whose lease expired *longer_than* ago; 0 is no limit."""
         return counts.count_stuck(self._queries, longer_than=longer_than, limit=limit)
 
     def ahead_of(self, job: Job, *, limit: int = MOST_COUNTED) -> Count:
-        """Return how many due jobs of its queue a worker would take before *job*, up to *limit*."""
+        """Return how many due jobs in its queue a worker would take before *job*, up to *limit*."""
         return counts.ahead_of(self._queries, job, limit=limit)
 
     def held_by_worker(self, *, limit: int = MOST_COUNTED) -> dict[str, int]:
-        """Return how many jobs each worker holds, by its name, among the *limit* freshest locks."""
+        """Return how many jobs each worker holds, by name, among the *limit* most recently renewed locks."""
         return counts.held_by_worker(self._queries, limit=limit)
 
     def known_queues(self, *, limit: int = MOST_COUNTED) -> list[str]:
-        """Return the names of queues with ready jobs, and of those of the latest running and failed ones, sorted."""
+        """Return the names of queues with ready jobs, and those of the latest running and failed jobs, sorted."""
         return queues.known_queues(self._queries, limit=limit)
 
     def queue_counts(self, queue_names: Sequence[str], *, limit: int = MOST_COUNTED) -> list[QueueCounts]:
@@ -87,7 +87,7 @@ class JobReader:
         return queues.queue_counts(self._queries, queue_names, limit=limit)
 
     def oldest_due(self, queue: str) -> datetime | None:
-        """Return since when the longest waiting job of *queue* has been due; None when none is."""
+        """Return since when the longest-waiting job of *queue* has been due; None if none is due."""
         return queues.oldest_due(self._queries, queue)
 
     def failures(self, *, latest: int = 1000, queue: str | None = None) -> list[FailureGroup]:
@@ -95,19 +95,19 @@ class JobReader:
         return failures.failures(self._queries, latest=latest, queue=queue)
 
     def waiting(self, *, limit: int) -> Waiting:
-        """Return the *limit* jobs that have been due for the longest time, by name."""
+        """Return the *limit* jobs that have been due longest, grouped by name."""
         return waiting.waiting(self._queries, limit=limit)
 
     def deferred(self, *, limit: int) -> list[DeferredName]:
-        """Return what no worker could load, by name, among *limit* jobs that are looked at."""
+        """Return the jobs that no worker could load, grouped by name, among the *limit* looked at."""
         return waiting.deferred(self._queries, limit=limit)
 
     def kinds(self, state: SurveyedState) -> list[JobKind]:
-        """Return what kinds the first ready jobs, or the last failed ones, are of; to be asked under a time limit."""
+        """Return the kinds of the first ready jobs, or the last failed ones; call it under a time limit."""
         return survey.kinds(self._queries, state)
 
     def odd_states(self) -> list[OddState]:
-        """Return the unknown states among the oldest and the newest jobs; to be asked under a time limit."""
+        """Return the unknown states among the oldest and the newest jobs; call it under a time limit."""
         return survey.odd_states(self._queries)
 
     def collection_type(self) -> str:
@@ -115,13 +115,13 @@ class JobReader:
         return survey.collection_type(self._queries)
 
     def foreign_indexes(self) -> list[Document]:
-        """Return the indexes of the jobs that are none of ours, as the server lists them."""
+        """Return the indexes on the jobs that are not ours, as the server lists them."""
         return survey.foreign_indexes(self._queries)
 
     def explain_reserve(self, wanted: QueueSelector) -> ReservePlan:
-        """Return how the server would carry out a reserve of one *wanted* job; nothing is reserved."""
+        """Return how the server would reserve one *wanted* job; reserves nothing."""
         return explain.explain_reserve(self._queries, wanted)
 
     def server(self) -> Server:
-        """Return what keeps the jobs."""
+        """Return the server and the collections that hold the jobs."""
         return server.server(self._queries.collection)

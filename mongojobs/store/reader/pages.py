@@ -37,7 +37,7 @@ _ORDERS: Final[dict[str | None, tuple[str, tuple[str, ...]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class JobPage(Sequence[Job]):
-    """A part of a list, which is a sequence of its jobs, and what to go on after: None at its end.
+    """A page of a list, as a sequence of jobs, and the position to continue after: None at the end.
 
     It may hold fewer jobs than were asked for, or none, and yet go on: where what is looked for is rare.
     """
@@ -57,7 +57,7 @@ class JobPage(Sequence[Job]):
 
 
 def find(queries: Queries, *, state: State | None, limit: int) -> list[Job]:
-    """Return jobs as they are stored, newest first; 0 is no limit."""
+    """Return jobs as stored, newest first; 0 is no limit."""
     index, order = _ORDERS[state]
     query: Document = {} if state is None else {"state": state, order[0]: queries.anything}
     found = queries.find(query, index=index, sort=[(field, -1) for field in order], limit=limit)
@@ -65,7 +65,7 @@ def find(queries: Queries, *, state: State | None, limit: int) -> list[Job]:
 
 
 def page(queries: Queries, job_filter: JobFilter, *, limit: int, after: str | None) -> JobPage:
-    """Return the page of *limit* jobs that comes *after* another one."""
+    """Return the page of *limit* jobs that comes *after* a position."""
     selection = as_listed(queries, job_filter)
     if type(limit) is not int or not 1 <= limit <= LONGEST_PAGE:
         raise FilterError(f"limit must be between 1 and {LONGEST_PAGE}, got {limit!r:.100}")
@@ -89,7 +89,7 @@ def page(queries: Queries, job_filter: JobFilter, *, limit: int, after: str | No
 def _walk(
     queries: Queries, part: Selection, start: Position | None, edge: Position | None, *, limit: int
 ) -> list[Document]:
-    """Return up to *limit* jobs after *start*, none after *edge*."""
+    """Return up to *limit* jobs after *start* and no further than *edge*."""
     found: list[Document] = []
     for stretch in ranges(part.order, start, direction=part.direction):
         if len(found) < limit:

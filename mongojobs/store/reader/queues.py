@@ -20,7 +20,7 @@ from mongojobs.store.reading import aware
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueCounts:
-    """How many jobs a queue holds; *failed* counts among the latest failed jobs of all queues."""
+    """How many jobs a queue holds; *failed* counts only among the latest failed jobs of all queues."""
 
     queue: str
     ready: Count
@@ -28,17 +28,17 @@ class QueueCounts:
     running: Count
     failed: Count
     oldest_due: datetime | None
-    """Since when the job has been due that has been for the longest time."""
+    """Since when the longest-waiting due job has been due."""
 
     def of(self, state: ShownState) -> Count:
-        """Return how many are in *state*: one of those that are counted for a queue."""
+        """Return how many jobs are in *state*, one of those counted per queue."""
         counted: Count = getattr(self, state)
         return counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueStatus:
-    """A queue: what is in it, its *latency*, and its *pause*, if it is paused.
+    """A queue: its jobs, its *latency*, and its *pause*, if it is paused.
 
     The latency is how long the job has been due that has waited for the longest time: zero if none is due, and in a
     paused queue.
@@ -69,13 +69,13 @@ def queue_counts(queries: Queries, queues: Sequence[str], *, limit: int) -> list
 
 
 def known_queues(queries: Queries, *, limit: int) -> list[str]:
-    """Return the names of queues with ready jobs, and of those of the *limit* latest running and failed ones."""
+    """Return the names of queues with ready jobs, and those of the *limit* latest running and failed jobs."""
     latest = [_latest_by_queue(queries, state, limit) for state in ("running", "failed")]
     return sorted({*ready_queues(queries)}.union(*latest))
 
 
 def oldest_due(queries: Queries, queue: str) -> datetime | None:
-    """Return since when the longest waiting job of *queue* has been due; None when none is.
+    """Return since when the longest-waiting job of *queue* has been due; None if none is due.
 
     It reads one key for each priority that the queue's jobs have, however many they are.
     """

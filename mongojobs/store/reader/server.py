@@ -1,4 +1,4 @@
-"""What keeps the jobs: the server, and how large the collections are."""
+"""Where the jobs are kept: the server, and how large the collections are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SUFFIXES: Final = ("", WORKERS_SUFFIX, QUEUES_SUFFIX, STATS_SUFFIX)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionSize:
-    """How many documents a collection holds, and how many bytes they and its indexes take on the disk."""
+    """How many documents a collection holds, and how many bytes they and its indexes take on disk."""
 
     name: str
     documents: int
@@ -28,7 +28,7 @@ class CollectionSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """The *version* and the kind of the server, and the collections that this user may look at."""
+    """The *version* and kind of the server, and the collections that this user may inspect."""
 
     version: str
     topology: str
@@ -36,14 +36,14 @@ class Server:
 
 
 def server(jobs: Jobs) -> Server:
-    """Return what keeps *jobs*. Raises DatabaseError."""
+    """Return the server that keeps *jobs*. Raises DatabaseError."""
     client = jobs.database.client
     sizes = [_size(beside(jobs, suffix)) for suffix in _SUFFIXES] if is_real(client) else []
     return Server(version=server_version(client), topology=topology(client), collections=tuple(filter(None, sizes)))
 
 
 def _size(collection: Jobs) -> CollectionSize | None:
-    """Return how large a collection is; None if it is not there, or not to be looked at."""
+    """Return the size of a collection; None if it does not exist or may not be inspected."""
     try:
         found: Mapping[str, Any] = collection.database.command("collStats", collection.name, maxTimeMS=5_000)
     except OperationFailure:

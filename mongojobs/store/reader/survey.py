@@ -1,4 +1,4 @@
-"""A look at the jobs as a whole, to find out what is wrong: each query reads a bounded number of index keys."""
+"""A survey of all jobs, to find out what is wrong: each query reads a bounded number of index keys."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from mongojobs.store.queries import Queries
 
 MOST_JOBS: Final = 1000
 MOST_OF_AN_AGE: Final = 10_000
-"""So many of the oldest and of the newest jobs are looked at for what no index knows."""
+"""How many of the oldest and of the newest jobs are searched for what no index knows."""
 
 SurveyedState = Literal["ready", "failed"]
 
 _CLASS: Final[Document] = {"$ifNull": ["$handler.target.v.class", "$handler.target"]}
-"""The class of a document's method stands inside of the reference to it, and all others are named by themselves."""
+"""The class of a document's method is inside the reference to the document; other targets name it directly."""
 
 _BYTES: Final[Document] = {"$cond": [{"$eq": [{"$type": "$handler"}, "object"]}, {"$bsonSize": "$handler"}, 0]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobKind:
-    """Jobs of one kind: their number, their largest payload and the id of one of them.
+    """Jobs of one kind: how many, their largest payload, and the id of one of them.
 
     *handler* is their payload as far as it tells which code it is for: without arguments.
     """
@@ -39,7 +39,7 @@ class JobKind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OddState:
-    """A state that is none: no query of a worker or a list finds the *jobs* that are in it."""
+    """An unknown state: no query of a worker or a list finds the *jobs* in it."""
 
     state: object
     jobs: int
@@ -47,7 +47,7 @@ class OddState:
 
 
 def kinds(queries: Queries, state: SurveyedState) -> list[JobKind]:
-    """Return what kinds the first ready jobs, or the last failed ones, are of."""
+    """Return the kinds of the first ready jobs, or of the last failed ones."""
     if state == READY:
         return _kinds(queries, {"state": READY, "run_at": {"$gte": EPOCH}}, {"run_at": 1}, indexes.READY_BY_TIME)
     return _kinds(queries, {"state": FAILED}, {"finished_at": -1}, indexes.ENDED)
@@ -76,7 +76,7 @@ def collection_type(queries: Queries) -> str:
 
 
 def foreign_indexes(queries: Queries) -> list[Document]:
-    """Return the indexes of the jobs that are none of ours, as the server lists them."""
+    """Return the indexes on the jobs that are not ours, as the server lists them."""
     ours = {"_id_", *(index.name for index in indexes.INDEXES if not index.suffix)}
     return [dict(found) for found in queries.collection.list_indexes() if found["name"] not in ours]
 

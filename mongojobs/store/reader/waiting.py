@@ -1,4 +1,4 @@
-"""Jobs that wait, by name: those that are due, and those that no worker could load so far."""
+"""Waiting jobs, grouped by name: those that are due, and those that no worker could load so far."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MILLISECONDS: Final = 5_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingName:
-    """How many due jobs of a *name* there are, and since when the *oldest* has been due."""
+    """How many jobs of a *name* are due, and since when the *oldest* has been due."""
 
     name: str
     jobs: int
@@ -27,7 +27,7 @@ class WaitingName:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Due jobs by name, those with the most jobs first; *is_all* if none was left out."""
+    """Due jobs by name, the most frequent name first; *is_all* if none was left out."""
 
     names: tuple[WaitingName, ...]
     looked_at: int
@@ -45,7 +45,7 @@ class DeferredName:
 
 
 def waiting(queries: Queries, *, limit: int) -> Waiting:
-    """Return the *limit* jobs that have been due for the longest time, by name."""
+    """Return the *limit* jobs that have been due longest, grouped by name."""
     pipeline: list[Document] = [
         {"$match": {"state": READY, "run_at": {"$gte": EPOCH, "$lte": queries.clock.now()}}},
         {"$sort": {"run_at": 1}},
@@ -61,7 +61,7 @@ def waiting(queries: Queries, *, limit: int) -> Waiting:
 
 
 def deferred(queries: Queries, *, limit: int) -> list[DeferredName]:
-    """Return what no worker could load among the *limit* ready jobs that are due last within some minutes, by name.
+    """Return what no worker could load among the *limit* ready jobs due last within some minutes, by name.
 
     Such jobs are put off by no more than that, so they lie there unless very many others do.
     """
