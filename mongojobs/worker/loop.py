@@ -19,6 +19,9 @@ CALLBACK_PAUSE_SECONDS: Final = 1.0
 LOOK_AGAIN_SECONDS: Final = 0.5
 """How long to wait for a slot before looking again: what forbids a reserve may pass without a word."""
 
+FIRST_RUN_SECONDS: Final = 0.002
+"""How long a job that came to an idle worker may run before it looks for more: Python runs one thread at a time."""
+
 RESERVING: Final = "reserving"
 
 
@@ -70,6 +73,8 @@ class ReserveLoop:
         was_empty = parts.in_flight.is_empty()
         if held := self._reserve(wanted, was_empty=was_empty):
             self._begin(held)
+            if was_empty:
+                parts.in_flight.wait_until(self._has_run, FIRST_RUN_SECONDS)
         elif self._context.settings.exit_on_complete:
             self._complete(was_empty=was_empty)
         else:
@@ -98,6 +103,10 @@ class ReserveLoop:
         self._parts.demand.return_overflow()
         self._parts.heartbeat.look()
         self.wakeup.busy()
+
+    def _has_run(self) -> bool:
+        in_flight = self._parts.in_flight
+        return not (in_flight.waiting() or in_flight.running())
 
     def _wait_for_room(self) -> None:
         def is_over() -> bool:

@@ -23,6 +23,7 @@ SHORTEST_POLL_SECONDS = 0.08
 """Twelve looks a second cost less than a hundredth of a core."""
 
 LONGEST_DEFERENCE_SECONDS = 0.01
+LONGEST_REST_SECONDS = 0.05
 LIFE_SECONDS = 1.0
 """A stream that lived so long has worked: the next one is opened soon, however often that has failed before."""
 BUSY_TURNS = 3
@@ -34,6 +35,9 @@ class Wakeup:
 
     *open_stream* opens a change stream, or is None where the server has none; then the waits begin short and grow up to
     ``sleep_delay``. The stream is open only while the worker is idle.
+
+    Python runs one thread at a time, so whoever has heard of a job rests until the worker waits again: what it would do
+    to hear of the next one would hold up this one.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Wakeup:
         self._awake = threading.Event()
         self._idle = threading.Event()
         self._closed = threading.Event()
+        self._waits = threading.Event()
         self._guard = threading.Lock()
         self._stream: JobStream | None = None
         self._due = float("inf")
@@ -73,6 +78,7 @@ class Wakeup:
         self._awake.set()
         self._hush()
         self._idle.set()
+        self._waits.set()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -110,7 +116,9 @@ class Wakeup:
         self._busy_turns = 0
         self._idle.set()
         to_due = max(self._due - time.monotonic(), 0.0)
+        self._waits.set()
         is_awake = self._awake.wait(min(to_due, self._seconds_to_poll(), most))
+        self._waits.clear()
         if is_awake:
             if self._defers:
                 self._closed.wait(random.uniform(0, LONGEST_DEFERENCE_SECONDS))
@@ -190,4 +198,12 @@ class Wakeup:
             return
         seconds = (run_at - self._clock.now()).total_seconds()
         if seconds <= 0 or time.monotonic() + seconds < self._due:
-            self._awake.set()
+            self._wake_and_rest()
+
+    def _wake_and_rest(self) -> None:
+        """Wake the worker and, if it waited, let it go first."""
+        has_waited = self._waits.is_set()
+        self._waits.clear()
+        self._awake.set()
+        if has_waited:
+            self._waits.wait(LONGEST_REST_SECONDS)

@@ -9,6 +9,8 @@ import pytest
 from pymongo import monitoring
 
 import mongojobs
+from mongojobs.core.notices import JobsReserved
+from mongojobs.worker import loop
 from mongojobs.worker.reserving import reserve
 from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.threads import heartbeat
@@ -16,10 +18,12 @@ from tests.support import worker_jobs
 from tests.support.spy import Spy
 from tests.support.waiting import eventually
 from tests.support.worker_jobs import runs
+from tests.support.worker_parts import Told
 from tests.support.working import working
 
 MANY = 10_000
 LONG = 600
+SHORT = 0.2
 
 
 @pytest.fixture
@@ -116,6 +120,22 @@ class TestAnIdleWorker:
             asked = list(sent.names)
 
         assert len(asked) <= 4
+
+    def test_that_gets_a_job_looks_for_more_once_it_has_run(self, app, monkeypatch):
+        monkeypatch.setattr(loop, "FIRST_RUN_SECONDS", LONG)
+        app.lifecycle.on_notice((told := Told()).notify)
+        worker_jobs.crowd.clear()
+        go_on = worker_jobs.gates["go on"] = threading.Event()
+        worker_jobs.stays_until.delay("first", "go on")
+        with working(threads=2):
+            eventually(lambda: worker_jobs.crowd.names == ["first"])
+            threading.Event().wait(SHORT)
+            looks = told.of(JobsReserved)
+            go_on.set()
+
+            eventually(lambda: len(told.of(JobsReserved)) > 1)
+
+        assert [look.jobs for look in looks] == [1]
 
 
 class TestAPausedQueue:

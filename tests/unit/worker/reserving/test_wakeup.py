@@ -9,6 +9,7 @@ import pytest
 
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import Warned
+from mongojobs.worker.reserving import wakeup as wakeup_module
 from mongojobs.worker.reserving.wakeup import Wakeup
 from tests.support.clock import START, HeldClock
 from tests.support.waiting import LONG, eventually
@@ -253,6 +254,31 @@ class TestListening:
         eventually(wakeup._awake.is_set)
 
         assert wakeup.wait(due=None, most=LONG)
+
+    def test_rests_until_the_worker_waits_again(self, wakeup, streams, monkeypatch):
+        monkeypatch.setattr(wakeup_module, "LONGEST_REST_SECONDS", LONG)
+        stream = listening(wakeup, streams)
+        waiting = Waiting(wakeup)
+        eventually(wakeup._waits.is_set)
+        stream.events.put(START)
+        stream.events.put(START)
+        waiting.is_over()
+
+        wakeup._closed.wait(SHORT)
+        unheard = stream.events.qsize()
+        wakeup.wait(due=None, most=0)
+
+        assert unheard == 1
+        eventually(stream.events.empty)
+
+    def test_does_not_rest_while_the_worker_is_busy(self, wakeup, streams, monkeypatch):
+        monkeypatch.setattr(wakeup_module, "LONGEST_REST_SECONDS", LONG)
+        stream = listening(wakeup, streams)
+
+        stream.events.put(START)
+        stream.events.put(START)
+
+        eventually(stream.events.empty)
 
     def test_ends_when_the_worker_is_busy_and_begins_again_when_it_is_idle(self, wakeup, streams):
         stream = listening(wakeup, streams)
