@@ -1,4 +1,4 @@
-"""Finding the MongoDB that holds the jobs, and opening the connections of a worker to it."""
+"""Finding the MongoDB that holds the jobs, and opening a worker's connections to it."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ URI_VARIABLES: Final = (
     "MONGOHQ_URL",
     "MONGOLAB_URI",
 )
-"""Where platforms put the URI of a database, in the order in which they are looked at."""
+"""The variables in which platforms put a database URI, in the order they are tried."""
 
 LEAST_POOL_SIZE: Final = 3
-"""The connections that a worker needs of a client: one to listen, one for its heartbeat, one for all else."""
+"""The connections that a worker needs from a client: one to listen, one for its heartbeat, one for the rest."""
 _RENAMED: Final = {"authentication_source": "authSource", "authentication_mechanism": "authMechanism"}
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A client, the database of the jobs, and what it takes to open further clients to the same server.
+    """A client, the database of the jobs, and what it takes to open more clients to the same server.
 
     *address* is None where that cannot be known, as with a client that was handed over. *source* says where the link
     was found, for people. *alias* is MongoEngine's, where the client is its own. The password is in *address* or
@@ -56,12 +56,12 @@ class Link:
 
     @property
     def shown_address(self) -> str:
-        """The address without credentials, empty where it is not known."""
+        """The address without credentials; empty if unknown."""
         return clients.safe_uri(self.address) if self.address and "://" in self.address else ""
 
     @property
     def is_current(self) -> bool:
-        """Whether the client is still the one of its alias; cheap, since each enqueue asks."""
+        """Whether the client is still the one of its alias; cheap, as each enqueue asks."""
         # Tests and forked servers disconnect MongoEngine, which closes the client, and connect anew.
         return self.alias is None or _opened().get(self.alias) is self.client
 
@@ -91,7 +91,7 @@ def find_link(settings: Settings, environ: Mapping[str, str], client: Client | N
 def open_connections(
     link: Link, settings: Settings, clock: Clock | None, *, patience: timedelta | None = None
 ) -> Connections:
-    """Open a worker's own clients: one for the jobs, and one for the heartbeat, with the same clock.
+    """Open a worker's own clients: one for the jobs and one for the heartbeat, sharing one clock.
 
     *patience* is how long they look for a server, now and later, if not as long as usual. Raises
     StoreUnavailableError, ServerTooOldError.
@@ -111,7 +111,7 @@ def open_connections(
 
 
 def peek_at_queues(settings: Settings, environ: Mapping[str, str], *, within: timedelta) -> list[str]:
-    """Return the queues in which jobs are ready. Raises ConfigurationError, DatabaseError.
+    """Return the queues that have ready jobs. Raises ConfigurationError, DatabaseError.
 
     The way to the jobs must be in the settings or in *environ*: the app, which may connect as well, is not asked.
     """
@@ -177,13 +177,13 @@ def _registered() -> Mapping[str, Mapping[str, Any]]:
 
 
 def _opened() -> Mapping[str, Client]:
-    """Return the clients that MongoEngine has opened, by alias; it has no way to ask that opens none."""
+    """Return the clients that MongoEngine has opened, by alias; its own functions would open them."""
     opened: Mapping[str, Client] = getattr(mongoengine_connection, "_connections", {})
     return opened
 
 
 def _address_of(alias: str) -> tuple[str | None, dict[str, Any] | None]:
-    """Return how MongoEngine's connection could be opened once more; None for a client class of the app's own."""
+    """Return how to open MongoEngine's connection once more; None for a client class of the app's own."""
     told = _registered()[alias]
     hosts = told.get("host")
     if told.get("mongo_client_class") is not None or not isinstance(hosts, list) or not hosts:
@@ -200,7 +200,7 @@ def _database(settings: Settings, named: str | None, where: str) -> str:
 
 
 def _warn_of_foreign_client(client: Client) -> None:
-    """Warn of options which the worker would not have chosen; mongomock's are nobody's fault."""
+    """Warn of options that the worker would not have chosen; not for mongomock, where they are nobody's fault."""
     if not clients.is_real(client):
         return
     unsafe = _options_against_streams(client)
@@ -216,7 +216,7 @@ def _warn_of_foreign_client(client: Client) -> None:
 
 
 def _options_against_streams(client: Client) -> list[str]:
-    """Return the options of *client* with which a change stream would hold up all else, or break off again and again.
+    """Return the options of *client* that make a change stream block everything else, or break off again and again.
 
     A client of our own has none of them.
     """

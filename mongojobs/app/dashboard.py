@@ -1,4 +1,4 @@
-"""What the dashboard shows beside jobs, queues and workers: what waits, where the jobs are, what server keeps them."""
+"""What the dashboard shows beside jobs, queues and workers: what is waiting, and where and by what jobs are kept."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def now(app: MongoJobs) -> datetime:
 
 @contextmanager
 def within(limit: timedelta) -> Iterator[None]:
-    """Let the database take no longer than *limit* for all that the code inside asks of it."""
+    """Limit all database calls in the block to *limit* in total."""
     with time_limit(limit.total_seconds()):
         yield
 
@@ -68,27 +68,27 @@ def place(app: MongoJobs) -> str:
 
 
 def what_waits(app: MongoJobs, *, limit: int) -> Waiting:
-    """Return the *limit* jobs that have been due for the longest time, by name. Raises StoreUnavailableError."""
+    """Return the *limit* jobs that have been due longest, grouped by name. Raises StoreUnavailableError."""
     with plain_errors():
         return app.reader.waiting(limit=limit)
 
 
 def what_is_deferred(app: MongoJobs, *, limit: int) -> list[DeferredName]:
-    """Return the jobs, by name, that no worker could load, among *limit* looked at. Raises StoreUnavailableError."""
+    """Return the jobs that no worker could load, by name, among *limit* looked at. Raises StoreUnavailableError."""
     with plain_errors():
         return app.reader.deferred(limit=limit)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Names of jobs and queues that people may search for."""
+    """Names of jobs and queues to offer in a search."""
 
     names: tuple[str, ...]
     queues: tuple[str, ...]
 
 
 def what_is_known(app: MongoJobs, *, limit: int) -> Known:
-    """Return the names that are declared here, those of jobs that wait, and the queues with jobs, *limit* of each.
+    """Return the names declared here, those of waiting jobs, and the queues with jobs, *limit* of each.
 
     Raises StoreUnavailableError.
     """
@@ -100,14 +100,14 @@ def what_is_known(app: MongoJobs, *, limit: int) -> Known:
 
 
 def where_kept(app: MongoJobs) -> Server:
-    """Return what keeps the jobs. Raises StoreUnavailableError."""
+    """Return the server and the collections that hold the jobs. Raises StoreUnavailableError."""
     with plain_errors():
         return app.reader.server()
 
 
 @dataclass(frozen=True, slots=True)
 class ShownSetting:
-    """A setting for people: its *value* without credentials, and whether that is the *default*."""
+    """A setting for people: its *value* without credentials, and whether it is the *default*."""
 
     name: str
     value: str
@@ -129,7 +129,7 @@ def settings_shown(app: MongoJobs) -> list[ShownSetting]:
 
 
 def shown_setting(settings: Settings, name: str) -> str:
-    """Return the value of a setting for people; the URI without its credentials."""
+    """Return the value of a setting for people; a URI without its credentials."""
     value = safe_setting(settings, name)
     match value:
         case None | () | "":
@@ -147,7 +147,7 @@ def shown_setting(settings: Settings, name: str) -> str:
 
 
 def safe_setting(settings: Settings, name: str) -> Any:
-    """Return the value of a setting, but of a URI no credentials, and of a function its name."""
+    """Return the value of a setting, but a URI without credentials, and a function by name."""
     value = getattr(settings, name)
     if name == "uri" and value is not None:
         return clients.safe_uri(value)

@@ -1,4 +1,4 @@
-"""Which jobs the code that is imported here declares."""
+"""The jobs declared by the code imported here."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from mongojobs.enqueuing.documents import Delayable
 from mongojobs.payload.registry import Declaration, full_name, registry
 
 _NO_OPTIONS: Final = ("name", "target", "kind", "queue")
-"""What of a declaration is told by itself."""
+"""The parts of a declaration that are shown by themselves."""
 
 _NOT_OF_APPS: Final = ("mongoengine", "mongojobs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredJob:
-    """A job function, a job class, a method that is always delayed, or a document class any method of which may be.
+    """A job function, a job class, a method that is always delayed, or a document class whose methods may be.
 
     *queue* is None where the setting decides, or a function does at each enqueue. *options* are those that were given.
     """
@@ -35,7 +35,7 @@ class DeclaredJob:
 
 
 def declared_jobs() -> list[DeclaredJob]:
-    """Return all jobs that are declared in the modules imported so far, by name."""
+    """Return all jobs declared in the modules imported so far, by name."""
     declared = [_of(declaration) for declaration in registry.declarations()]
     declared += [job for cls in _classes() for job in _of_class(cls)]
     return sorted(declared, key=lambda job: job.name)
@@ -52,7 +52,7 @@ def _of(declaration: Declaration) -> DeclaredJob:
 
 
 def _of_class(cls: type[Any]) -> Iterator[DeclaredJob]:
-    """Yield *cls*, if its methods can be delayed, and those of its methods that always are."""
+    """Yield *cls* if its methods can be delayed, and each of its methods that always is."""
     for name, method in vars(cls).items():
         if isinstance(method, AsynchronousMethod):
             given = {**_given(method.declaration), **method.enqueue_options}
@@ -79,7 +79,7 @@ def _options(given: Mapping[str, object]) -> dict[str, object]:
 
 
 def _plain(value: object) -> object:
-    """Return *value* as a text or a number, or a list of them: classes and functions by their names."""
+    """Return *value* as text, a number, or a list of them; classes and functions by name."""
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, bool | int | float | str | timedelta):
@@ -88,7 +88,7 @@ def _plain(value: object) -> object:
 
 
 def _classes() -> set[type[Any]]:
-    """Return the app's document classes and registered ones, with all their bases: mixins declare methods, too."""
+    """Return the app's document classes and registered classes with all their bases: mixins declare methods, too."""
     found = {*_below(mongoengine.Document), *registry.classes().values()}
     return {base for cls in found for base in cls.__mro__ if base.__module__.partition(".")[0] not in _NOT_OF_APPS}
 

@@ -1,4 +1,4 @@
-"""``MongoJobs``: an app with its settings, its connection, its store, its enqueuer and its plugins."""
+"""``MongoJobs``: an app with its settings, connection, store, enqueuer and plugins."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class MongoJobs(Operating):
 
     @property
     def link(self) -> Link:
-        """The way to the jobs; a new one after MongoEngine has reconnected. Raises ConnectionMissingError."""
+        """The connection to the jobs; a new one after MongoEngine has reconnected. Raises ConnectionMissingError."""
         link = self._link
         if link is not None and link.is_current:
             return link
@@ -101,7 +101,7 @@ class MongoJobs(Operating):
 
     @cached_property
     def payloads(self) -> Payloads:
-        """The way of values into payloads and back."""
+        """What turns calls into payloads and back."""
         references = DocumentReferences(
             switched_databases=self.settings.switched_databases,
             switched_collections=self.settings.switched_collections,
@@ -117,12 +117,12 @@ class MongoJobs(Operating):
 
     @contextmanager
     def active(self) -> Iterator[MongoJobs]:
-        """Let all enqueues of the code inside go to this app; other threads and tasks are not concerned."""
+        """Send all enqueues in the block to this app; other threads and tasks are not affected."""
         with current.active(lambda: self.enqueuer):
             yield self
 
     def enqueue(self, job_object: object, **options: Unpack[EnqueueOptions]) -> Job:
-        """Store *job_object* as ``mongojobs.enqueue`` does, in this app."""
+        """Store *job_object* in this app, as ``mongojobs.enqueue`` does."""
         return self.enqueuer.enqueue(object_call(job_object), Options.of(options))
 
     def stats(
@@ -157,7 +157,7 @@ class MongoJobs(Operating):
         return open_connections(self.link, settings, self._clock, patience=patience)
 
     def change(self, settings: Settings) -> None:
-        """Switch to other *settings*; what was made with the old ones is made again at its next use."""
+        """Switch to other *settings*; what was made with the old ones is made again when next used."""
         with self._making:
             self.settings = settings
             self._link = self._opened = None
@@ -165,7 +165,7 @@ class MongoJobs(Operating):
                 self.__dict__.pop(made, None)
 
     def close(self) -> None:
-        """Close the client, if this app opened it."""
+        """Close the client if this app opened it."""
         link = self._link
         if link is not None and link.address is not None and not link.source.startswith("MongoEngine"):
             link.client.close()
@@ -183,7 +183,7 @@ def _check_choice(by: object, name: object, *, apart: object) -> None:
 
 
 def _made(plugins: object) -> list[Plugin]:
-    """Return *plugins*, each made of its class if that is given. Raises SettingsError."""
+    """Return *plugins*, with an instance made of each that is a class. Raises SettingsError."""
     if not isinstance(plugins, Iterable):
         raise _no_plugins(plugins)
     made = [plugin() if isinstance(plugin, type) else plugin for plugin in plugins]
@@ -199,7 +199,7 @@ def _no_plugins(given: object) -> SettingsError:
 
 
 class _Default:
-    """The slot of the default app: made at first use from what was configured by then."""
+    """The slot of the default app, made at first use from what has been configured by then."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -261,10 +261,10 @@ def default_app() -> MongoJobs:
 
 
 def configured() -> Settings:
-    """Return the settings that ``configure`` was given, without those from outside."""
+    """Return the settings given to ``configure``, without those from outside."""
     return _default.configured
 
 
 def use(settings: Settings, app: MongoJobs | None = None) -> MongoJobs:
-    """Give the default app other *settings*, as the command line does; with *app*, that becomes the default app."""
+    """Give the default app other *settings*, as the command line does; with *app*, make that the default app."""
     return _default.use(settings, app)

@@ -1,4 +1,4 @@
-"""What people and their tools do with an app's jobs, queues and workers: look, change, pause, tell.
+"""What people and their tools do with an app's jobs, queues and workers: look, change, pause, give orders.
 
 All of it raises StoreUnavailableError where the database cannot be reached, refuses, or takes too long.
 """
@@ -53,13 +53,13 @@ class Report:
         return max((queue.latency for queue in self.queues), default=NO_WAIT)
 
     def in_queues(self, state: ShownState) -> Count:
-        """Return how many jobs in *state* were counted in all *queues* together."""
+        """Return how many jobs in *state* all *queues* hold together."""
         return sum((queue.counts.of(state) for queue in self.queues), Count(0))
 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Raise errors of the driver as StoreUnavailableError, without the command, which may quote a job."""
+    """Raise the driver's errors as StoreUnavailableError, without the command, which may quote a job."""
     try:
         yield
     except DatabaseError as error:
@@ -67,7 +67,7 @@ def plain_errors() -> Iterator[None]:
 
 
 class Operating:
-    """The part of an app for people; ``MongoJobs`` is the whole."""
+    """The part of an app that is for people; ``MongoJobs`` is the whole."""
 
     @property
     def store(self) -> JobStore:
@@ -86,12 +86,12 @@ class Operating:
 
     @property
     def payloads(self) -> Payloads:
-        """The way of values into payloads and back."""
+        """What turns calls into payloads and back."""
         raise NotImplementedError
 
     @property
     def pauses(self) -> PauseStore:
-        """The queues that are paused."""
+        """The paused queues."""
         return PauseStore(self.store.collection, self.store.clock)
 
     @property
@@ -160,12 +160,12 @@ class Operating:
 
     @plain_errors()
     def cancel(self, job_id: JobId) -> Job:
-        """Cancel a job that has not begun. Raises StateError."""
+        """Cancel a job that has not started. Raises StateError."""
         return self.actions.act(CANCEL, job_id)
 
     @plain_errors()
     def retry(self, job_id: JobId, *, by: str | None = None) -> Job:
-        """Let a failed or cancelled job run again with all its attempts; keep *by*, who wants it. Raises StateError."""
+        """Let a failed or cancelled job run again with all its attempts; record *by*, who asked. Raises StateError."""
         return self.actions.act(RETRY, job_id, by=_person(by))
 
     @plain_errors()
@@ -175,17 +175,17 @@ class Operating:
 
     @plain_errors()
     def run_now(self, job_id: JobId) -> Job:
-        """Let a scheduled job be due now. Raises StateError."""
+        """Make a scheduled job due now. Raises StateError."""
         return self.actions.act(RUN_NOW, job_id)
 
     @plain_errors()
     def move(self, job_id: JobId, *, queue: str | None = None, priority: int | None = None) -> Job:
-        """Move a job that has not begun to another queue or priority. Raises OptionError, StateError."""
+        """Move a job that has not started to another queue or priority. Raises OptionError, StateError."""
         return self.actions.act(MOVE, job_id, queue=queue, priority=priority)
 
     @plain_errors()
     def cancel_all(self, job_filter: JobFilter, *, on_progress: OnProgress | None = None) -> int:
-        """Cancel the jobs that match and have not begun; return how many.
+        """Cancel the matching jobs that have not started; return how many.
 
         As all changes of many jobs it goes batch by batch, tells *on_progress* after each how many it has changed and
         looked at, and may be broken off there. Jobs that begin to run meanwhile are left alone. Raises FilterError.
@@ -199,12 +199,12 @@ class Operating:
 
     @plain_errors()
     def delete_all(self, job_filter: JobFilter, *, on_progress: OnProgress | None = None) -> int:
-        """Delete the jobs that match and do not run; return how many. Raises FilterError."""
+        """Delete the matching jobs that are not running; return how many. Raises FilterError."""
         return self.actions.act_on_all(DELETE, job_filter, on_progress=on_progress)
 
     @plain_errors()
     def run_all_now(self, job_filter: JobFilter, *, on_progress: OnProgress | None = None) -> int:
-        """Let the scheduled jobs that match be due now; return how many. Raises FilterError."""
+        """Make the scheduled jobs that match due now; return how many. Raises FilterError."""
         return self.actions.act_on_all(RUN_NOW, job_filter, on_progress=on_progress)
 
     @plain_errors()
@@ -216,7 +216,7 @@ class Operating:
         priority: int | None = None,
         on_progress: OnProgress | None = None,
     ) -> int:
-        """Move the jobs that match and have not begun to another queue or priority; return how many.
+        """Move the matching jobs that have not started to another queue or priority; return how many.
 
         Raises OptionError, FilterError.
         """
@@ -224,7 +224,7 @@ class Operating:
 
     @plain_errors()
     def rescue_all(self, *, on_progress: OnProgress | None = None) -> int:
-        """Take back the jobs whose workers are dead, as any worker does from time to time; return how many."""
+        """Take back the jobs of dead workers, as any worker does from time to time; return how many."""
         number = 0
         while rescued := self.store.rescue(by="mongojobs requeue"):
             number += len(rescued)
@@ -266,14 +266,14 @@ class Operating:
 
     @plain_errors()
     def report(self, *, limit: int = MOST_COUNTED) -> Report:
-        """Return all queues and how many jobs are in each state, with at most *limit* counted of each."""
+        """Return all queues and how many jobs are in each state, counting at most *limit* of each."""
         return Report(
             queues=self.queues(limit=limit), counts=self.reader.counts(limit=limit), at=self.store.clock.now()
         )
 
     @plain_errors()
     def queue_names(self) -> list[str]:
-        """Return the names of queues that have jobs, or that a living worker names, sorted."""
+        """Return the sorted names of queues that have jobs, or that a living worker names."""
         return sorted({*self.reader.known_queues(), *self._worked_on()})
 
     @plain_errors()
@@ -291,13 +291,13 @@ class Operating:
 
     @plain_errors()
     def workers(self) -> list[WorkerStatus]:
-        """Return the workers that are alive, by name, as busy as the jobs say that they hold now."""
+        """Return the living workers, by name, each as busy as the jobs it holds now show."""
         held = self.reader.held_by_worker()
         return [worker.holding(held.get(worker.name, 0)) for worker in self.worker_store.alive()]
 
     @plain_errors()
     def dead_workers(self) -> list[WorkerStatus]:
-        """Return the workers that have been silent for a lease, while the server has not forgotten them yet."""
+        """Return the workers silent for a whole lease that the server has not yet forgotten."""
         return self.worker_store.dead()
 
     @plain_errors()
@@ -319,17 +319,17 @@ class Operating:
 
     @plain_errors()
     def prune_workers(self) -> int:
-        """Forget the workers that are dead; return how many."""
+        """Forget dead workers; return how many."""
         return self.worker_store.prune()
 
     @plain_errors()
     def create_indexes(self) -> IndexReport:
-        """Create the indexes that are missing; to be run at each deploy."""
+        """Create the missing indexes; run it at each deploy."""
         return create_indexes(self.store.collection)
 
     @plain_errors()
     def check_indexes(self) -> IndexReport:
-        """Compare the indexes with what they should be, and change nothing."""
+        """Compare the indexes with those required, and change nothing."""
         return check_indexes(self.store.collection)
 
     def _worked_on(self) -> Iterator[str]:
@@ -346,7 +346,7 @@ class Operating:
 
 
 class Operator(Operating):
-    """The same with a store that the caller has opened."""
+    """The same operations on a store that the caller has opened."""
 
     def __init__(self, store: JobStore, payloads: Payloads) -> None:
         self._store = store
@@ -360,7 +360,7 @@ class Operator(Operating):
 
     @property
     def payloads(self) -> Payloads:
-        """The way of values into payloads and back."""
+        """What turns calls into payloads and back."""
         return self._payloads
 
 

@@ -1,4 +1,4 @@
-"""Settings from outside of the code: ``[tool.mongojobs]`` in ``pyproject.toml``."""
+"""Settings from outside the code: ``[tool.mongojobs]`` in ``pyproject.toml``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from mongojobs.core.errors import ConfigurationError
 
 NOT_SETTINGS = ("app",)
-"""Keys of the table that the command line reads, and that are no settings."""
+"""Keys of the table that are not settings, but read by the command line."""
 
 FORMER_NAMES = {"import": "imports"}
 
 
 def read_file(path: Path) -> Mapping[str, object]:
-    """Return the table ``[tool.mongojobs]`` of the TOML file *path*; empty when there is none.
+    """Return the table ``[tool.mongojobs]`` of the TOML file *path*; empty if there is none.
 
     Raises ConfigurationError for a file that is no TOML.
     """

@@ -1,4 +1,4 @@
-"""Running a job again: its call is enqueued once more, as a job of its own, perhaps with other arguments."""
+"""Running a job again: its call is enqueued once more, as a new job, perhaps with other arguments."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mongojobs.enqueuing.options import Options
 from mongojobs.payload.calls.handler import Payloads
 
 Place = int | str
-"""Where an argument stands in a stored call: the number of a positional one, the name of another."""
+"""Where an argument is in a stored call: the number of a positional one, the name of a keyword one."""
 
 
 def run_again(app: MongoJobs, job: Job, *, changed: Mapping[Place, object]) -> Job:
-    """Enqueue what *job*, which has ended, has called, with the arguments that are *changed*, and return the new job.
+    """Enqueue the call of *job*, which has ended, with the *changed* arguments, and return the new job.
 
     It is made by the code of this process, from the stored values, as a worker would make it, and checked as every
     enqueue is. The options are those of *job*, but it is due at once. Raises StateError for a

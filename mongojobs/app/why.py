@@ -1,4 +1,4 @@
-"""Why a job has not run: from what is known of it, of its queue and of the workers, to sentences with remedies."""
+"""Why a job has not run: from the facts about it, its queue and the workers to sentences with remedies."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ReasonKind = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """One reason for which a job has not run, for people, and what they can do; *kind* is for programs."""
+    """One reason why a job has not run, for people, and what they can do; *kind* is for programs."""
 
     kind: ReasonKind
     text: str
@@ -45,21 +45,21 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known at a moment that may keep a job from running."""
+    """What is known at one moment that may keep a job from running."""
 
     now: datetime
     pause: Pause | None
     workers: Sequence[WorkerStatus]
     ahead: Count
     problem: str | None
-    """Why the payload cannot be loaded by the code that is imported here, if that is so."""
+    """Why the code imported here cannot load the payload, if it cannot."""
     missing_indexes: Sequence[str]
     undeclared_for: timedelta
     """How long a job is put off that no worker can load."""
 
 
 def reasons(job: Job, facts: Facts) -> list[Reason]:
-    """Return why *job* has not run, or not again, the most important reason first; never none."""
+    """Return why *job* has not run, or not run again, the most important reason first; never empty."""
     match job.state:
         case "ready":
             found = [reason for reason_of in _OF_READY for reason in reason_of(job, facts)]
@@ -199,7 +199,7 @@ def _failed(job: Job) -> Reason:
 
 
 def first_line(text: str | None) -> str:
-    """Return the beginning of a text of an error, for a sentence."""
+    """Return the beginning of an error's text, for a sentence."""
     lines = (text or "").splitlines()
     return lines[0][:300] if lines else ""
 

@@ -18,7 +18,7 @@ from mongojobs.worker.worker import JobWorker
 
 @public
 class Worker(JobWorker):
-    """Works off the jobs of an app: of *app*, or of the default one.
+    """Works off the jobs of *app*, or of the default app.
 
     Takes the fields of ``Settings`` for this worker alone: ``Worker(queues="mail", threads=4).start()``. Imports what
     the setting ``imports`` names. Raises SettingsError, ConfigurationError. *child* is the command that starts a child
@@ -46,7 +46,7 @@ class Worker(JobWorker):
 
 
 def _patience(settings: Settings) -> timedelta | None:
-    """Return how long one try to connect may take, where that is less than usual: who works off does not wait long."""
+    """Return how long one attempt to connect may take if shorter than usual: working off does not wait long."""
     return min(settings.enqueue_timeout, PATIENCE) if settings.exit_on_complete else None
 
 

@@ -1,4 +1,4 @@
-"""Plugins: what listens to the lifecycle of jobs and workers.
+"""Plugins: listeners to the lifecycle of jobs and workers.
 
 - ``log``: all wording of the log
 - ``formats``: log lines as text, logfmt or JSON

@@ -1,4 +1,4 @@
-"""The three forms of log lines: text for people, logfmt and JSON for machines.
+"""The three formats of log lines: text for people, logfmt and JSON for machines.
 
 A record is one line in each of them, whatever it holds: what would end a line, or command a terminal, is escaped. In
 text alone a traceback follows, on indented lines.
@@ -19,19 +19,19 @@ from mongojobs.plugins.log import JobContext
 from mongojobs.plugins.log import logger as own_logger
 
 LONGEST_LINE: Final = 8000
-"""Some platforms cut lines that are longer than 10,000 bytes into pieces."""
+"""Some platforms split lines longer than 10,000 bytes."""
 
 DEEPEST: Final = 20
-"""How deep values may be nested, lest they contain themselves."""
+"""How deeply values may be nested; they might contain themselves."""
 
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _CUT: Final = "..."
 _LONGEST_ESCAPE: Final = 12
-"""In bytes, of one character in JSON."""
+"""In bytes, for one character in JSON."""
 
 
 def set_up_logging(handler: logging.Handler, *, level: str, form: str, environ: Mapping[str, str]) -> None:
-    """Send all log records of *level* and above to *handler*, in the given form.
+    """Send all log records of *level* and above to *handler*, in the given format.
 
     The form ``auto`` is JSON under Kubernetes and text elsewhere. The driver's own debug log, which would show the
     arguments of jobs, is kept at warnings.
@@ -46,7 +46,7 @@ def set_up_logging(handler: logging.Handler, *, level: str, form: str, environ: 
 
 
 def formatter(form: str, environ: Mapping[str, str]) -> logging.Formatter:
-    """Return the formatter of *form*; under ``DYNO`` the platform writes the time itself."""
+    """Return the formatter called *form*; under ``DYNO`` the platform adds the time itself."""
     if form == "auto":
         form = "json" if "KUBERNETES_SERVICE_HOST" in environ else "text"
     if form == "json":
@@ -55,14 +55,14 @@ def formatter(form: str, environ: Mapping[str, str]) -> logging.Formatter:
 
 
 class TextFormatter(logging.Formatter):
-    """``2026-11-23T10:00:00.000Z: text``, or the text alone; what a job's own code logs has its ``job_id`` first."""
+    """``2026-11-23T10:00:00.000Z: text``, or only the text; lines from a job's code begin with its ``job_id``."""
 
     def __init__(self, stamped: bool) -> None:  # noqa: FBT001 - the only argument
         super().__init__()
         self._stamped = stamped
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, and tracebacks on indented lines of their own."""
+        """Return the line, followed by any tracebacks on indented lines."""
         text = printable(_message(record))
         if record.name != own_logger.name and (job_id := getattr(record, "job_id", None)) is not None:
             text = f"[job_id={printable(_text(job_id))}] {text}"
@@ -99,13 +99,13 @@ class JsonFormatter(logging.Formatter):
 
 
 def _fitting(line: Callable[[int], str]) -> str:
-    """Return the *line* of so many bytes; with brackets, and with JSON in quotes, one of half as many may take that."""
+    """Return the *line* for a byte budget, halved if need be: brackets, and JSON in quotes, may make it longer."""
     made = line(LONGEST_LINE)
     return made if len(made.encode("utf-8", "backslashreplace")) <= LONGEST_LINE else line(LONGEST_LINE // 2)
 
 
 def _facts(formatter: logging.Formatter, record: logging.LogRecord, longest: int) -> dict[str, Any]:
-    """Return what *record* tells, as JSON can write it in about *longest* bytes."""
+    """Return the facts of *record* in a form that JSON can write in about *longest* bytes."""
     traces = _traces(formatter, record)
     facts: dict[str, Any] = {"time": _time(record), "level": record.levelname.lower(), "message": _message(record)}
     taken = {*facts, *traces}
@@ -126,7 +126,7 @@ def _facts(formatter: logging.Formatter, record: logging.LogRecord, longest: int
 
 
 def _is_short(facts: Mapping[str, Any]) -> bool:
-    """Whether *facts* are surely JSON, and fit into a line: to look takes a fraction of the time."""
+    """Whether *facts* are certainly JSON and fit into a line; checking that takes a fraction of the time."""
     length = 0
     for key, value in facts.items():
         if type(value) is str:
@@ -138,7 +138,7 @@ def _is_short(facts: Mapping[str, Any]) -> bool:
 
 
 def _traces(formatter: logging.Formatter, record: logging.LogRecord) -> dict[str, str]:
-    """Return the tracebacks of *record*: of a failed job, of an exception, and where the record was made."""
+    """Return the tracebacks of *record*: of a failed job, of an exception, and of the place that logged it."""
     traces = {"trace": getattr(record, "trace", None) if record.name == own_logger.name else None}
     if record.exc_info:
         traces["traceback"] = _safely(lambda: formatter.formatException(record.exc_info))
@@ -149,7 +149,7 @@ def _traces(formatter: logging.Formatter, record: logging.LogRecord) -> dict[str
 
 
 class _FieldRoom:
-    """How many bytes are left for values: those that it has no room for are cut, or left out.
+    """How many bytes are left for values: values that do not fit are cut or left out.
 
     One fact gets a quarter of them at most; tracebacks, which come last, what is left.
     """
@@ -159,7 +159,7 @@ class _FieldRoom:
         self._longest = left // 4
 
     def pairs(self, values: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
-        """Return *values* under texts."""
+        """Return *values* with text keys."""
         plain: dict[str, Any] = {}
         for key, value in _copied(values.items):
             if self.left <= 0:
@@ -170,7 +170,7 @@ class _FieldRoom:
         return plain
 
     def end_of(self, trace: str) -> str:
-        """Return as much of the end of *trace* as there is room for: it tells most."""
+        """Return as much of the end of *trace* as there is room for: the end says most."""
         backwards = _shortened(trace[::-1], max(self.left - len(_CUT), 0))
         self.left -= _size(backwards)
         return trace if len(backwards) == len(trace) else f"{_CUT}{backwards[::-1]}"
@@ -213,7 +213,7 @@ class _FieldRoom:
 
 
 def _shortened(text: str, most: int) -> str:
-    """Return the beginning of *text* that JSON writes in at most *most* bytes."""
+    """Return the beginning of *text* that takes at most *most* bytes as JSON."""
     short = text[:most]
     while (size := _size(short)) > most and short:
         short = short[: len(short) * most // size - 1]
@@ -221,21 +221,21 @@ def _shortened(text: str, most: int) -> str:
 
 
 def _size(text: str) -> int:
-    """Return how many bytes JSON writes for *text*."""
+    """Return how many bytes *text* takes as JSON."""
     if text.isascii() and text.isprintable():
         return len(text) + text.count('"') + text.count("\\") + 2
     return len(to_json(text).encode("utf-8", "backslashreplace"))
 
 
 def _copied(values: Callable[[], Iterable[Any]]) -> list[Any]:
-    """Return *values* of the app's, which may change meanwhile or raise: their line must not be lost."""
+    """Copy *values* of the app, which may change meanwhile or raise: the log line must not be lost."""
     with suppress(Exception):
         return list(values())
     return []
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return what was said, without the line end that warnings have; raw where it does not fit its arguments."""
+    """Return the message, without the newline that warnings end with; unformatted if its arguments do not fit."""
     try:
         return record.getMessage().rstrip("\r\n")
     except Exception:  # noqa: BLE001 - texts and arguments of the app's; its line must not be lost
@@ -247,7 +247,7 @@ def _text(value: object) -> str:
 
 
 def _safely(write: Any) -> str:
-    """Return the text that *write* makes of something of the app's."""
+    """Return the text that *write* makes of an object of the app."""
     try:
         return str.__str__(write())
     except Exception as error:  # noqa: BLE001 - its line must not be lost

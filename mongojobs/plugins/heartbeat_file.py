@@ -18,7 +18,7 @@ from typing import Final, Self
 logger = logging.getLogger("mongojobs")
 
 SHORTEST_SECONDS: Final = 1.0
-"""A busy loop turns many hundred times a second; the file is written once."""
+"""A busy loop turns hundreds of times a second; the file is written only once."""
 
 _READABLE: Final = 0o644
 _TURNED: Final = "turned_at_monotonic_seconds"
@@ -26,7 +26,7 @@ _PROCESSES: Final = "processes"
 
 
 class HeartbeatFile:
-    """Writes when the loop turns, so that whoever reads it never finds half a file; gone after a ``with`` block.
+    """Records when the loop turns, so that a reader never finds half a file; removed after the ``with`` block.
 
     A folder that cannot be written is told once, and the worker goes on: it is no reason to stop working.
     """
@@ -37,7 +37,7 @@ class HeartbeatFile:
         self._has_failed = False
 
     def beat(self) -> None:
-        """Note that the loop has turned, at most once a second."""
+        """Record that the loop has turned, at most once a second."""
         now = time.monotonic()
         if self._written is not None and now - self._written < SHORTEST_SECONDS:
             return
@@ -45,7 +45,7 @@ class HeartbeatFile:
         self._write({_TURNED: now, "pid": os.getpid()})
 
     def refer_to(self, processes: int) -> None:
-        """Say that so many processes of a supervisor each write a file of their own."""
+        """Say that this many processes of a supervisor each write their own file."""
         self._write({_PROCESSES: processes, "pid": os.getpid()})
 
     def __enter__(self) -> Self:
@@ -67,12 +67,12 @@ class HeartbeatFile:
 
 
 def part_of(path: Path, number: int) -> Path:
-    """Return the file of the process *number* of a supervisor whose own is *path*."""
+    """Return the file of process *number* of a supervisor whose own file is *path*."""
     return path.with_name(f"{path.name}.{number}")
 
 
 def ages_in(path: Path) -> Sequence[float | None]:
-    """Return how many seconds ago each loop turned whose file is *path* or belongs to it; None: not since the boot."""
+    """Return how many seconds ago each loop with a file at *path* or below it turned; None: not since the boot."""
     fact = _read(path)
     processes = fact.get(_PROCESSES)
     if isinstance(processes, int):
@@ -97,7 +97,7 @@ def _read(path: Path) -> dict[str, object]:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Put a new file in the place of *path*: a link that lies there is replaced, and never followed."""
+    """Put a new file in place of *path*; a link there is replaced, never followed."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor

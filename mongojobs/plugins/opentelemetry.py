@@ -26,9 +26,9 @@ except ImportError:
 T = TypeVar("T")
 
 META_KEY: Final = "otel"
-"""Where in the ``meta`` of a job the context of its enqueue is kept."""
+"""The key in a job's ``meta`` for the context of its enqueue."""
 LONGEST_HEADER: Final = 8192
-"""Longer values of the context are left out: ``baggage`` is whatever the callers of the app send."""
+"""Longer context values are left out: ``baggage`` is whatever the app's callers send."""
 
 
 class OpenTelemetryPlugin(Plugin):
@@ -53,7 +53,7 @@ class OpenTelemetryPlugin(Plugin):
         self._duration = meter.create_histogram(names.DURATION, unit="s", description="How long runs took.")
 
     def register(self, lifecycle: Lifecycle) -> None:
-        """Surround enqueues, runs and the lives of workers."""
+        """Wrap enqueues, runs and the lives of workers."""
         lifecycle.around("enqueue", self._send)
         lifecycle.around("perform", self._process)
         lifecycle.around("execute", self._quietly)
@@ -91,12 +91,12 @@ class OpenTelemetryPlugin(Plugin):
             return proceed()
 
     def _quietly(self, proceed: Callable[[], T], _worker: object) -> T:
-        """Let an instrumented driver make no spans of what the worker asks for itself: it looks for jobs for ever."""
+        """Keep an instrumented driver from tracing the worker's own requests, which never end."""
         with _attached(contexts.set_value(names.SUPPRESSED, True)):
             return proceed()
 
     def _note_error(self, _worker: object, job: Job) -> None:
-        """Tell of the error as the job's own texts do, from which secrets are taken."""
+        """Record the error in the job's own words, from which secrets have been removed."""
         span = trace.get_current_span()
         message, _, stack = (job.last_error or "").partition("\n")
         kind = message.partition(":")[0]
@@ -122,7 +122,7 @@ class OpenTelemetryPlugin(Plugin):
     def _span(
         self, name: str, kind: SpanKind, attributes: Mapping[str, Any], links: list[Link] | None = None
     ) -> Iterator[Span]:
-        """Begin a span that tells of no exception by itself: its text may hold secrets."""
+        """Start a span that records no exception by itself, as its text may hold secrets."""
         with self._tracer.start_as_current_span(
             name, kind=kind, attributes=attributes, links=links, record_exception=False, set_status_on_exception=False
         ) as span:
@@ -163,7 +163,7 @@ def _of_queue(job: Job, operation_name: str) -> dict[str, str]:
 
 
 def _carrier(job: Job) -> dict[str, str]:
-    """Return what the enqueue left in the job, which somebody may have changed since."""
+    """Return the context that the enqueue left in the job, which somebody may have changed since."""
     kept = (job.meta or {}).get(META_KEY)
     items = kept.items() if isinstance(kept, Mapping) else ()
     return {str(key): text for key, text in items if isinstance(text, str)}

@@ -1,4 +1,4 @@
-"""The names of OpenTelemetry's conventions for messaging, which are still in development, in one place."""
+"""The names from OpenTelemetry's messaging conventions, which are still in development, in one place."""
 
 from __future__ import annotations
 
@@ -33,4 +33,4 @@ PROCESS: Final = "process"
 PERFORM: Final = "perform"
 
 SUPPRESSED: Final = "suppress_instrumentation"
-"""The key in a context that tells instrumentations of libraries to make no spans."""
+"""The context key that tells instrumented libraries to create no spans."""

@@ -26,11 +26,11 @@ _PATIENCE_SECONDS: Final = 1.0
 
 
 class OutputError(OSError):
-    """Standard output cannot be written to, for another reason than that its reader has left."""
+    """Standard output cannot be written to, and not because its reader has left."""
 
 
 class Output(io.FileIO):
-    """An open *descriptor* that is written to whole, and that stays open.
+    """An open *descriptor* that takes every write in full, and is not closed with this object.
 
     When it *is_strict*, the first write that fails raises OSError: BrokenPipeError, or OutputError. Afterwards, and
     else, what cannot be written is dropped.
@@ -41,7 +41,7 @@ class Output(io.FileIO):
         self.is_strict = is_strict
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write all of *data*, also where somebody has made the descriptor one that does not wait."""
+        """Write all of *data*, even if somebody has made the descriptor non-blocking."""
         left = memoryview(data).cast("B")
         size = len(left)
         try:
@@ -60,7 +60,7 @@ class Output(io.FileIO):
 
 
 class LogHandler(logging.Handler):
-    """Writes records to *output*; where that fails they go nowhere, and the jobs go on.
+    """Writes records to *output*; if that fails they are lost, and the jobs go on.
 
     With *at_once* nothing is gathered: for a process that jobs may end without a word.
     """
@@ -76,7 +76,7 @@ class LogHandler(logging.Handler):
         threading.Thread(target=self._flush_in_time, name="mongojobs-log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record, soon."""
+        """Write one record soon."""
         try:
             line = (self.format(record) + "\n").encode("utf-8", "backslashreplace")
         except Exception:  # noqa: BLE001 - as in the standard library: a log that fails stops nobody
@@ -89,12 +89,12 @@ class LogHandler(logging.Handler):
             self._written.set()
 
     def flush(self) -> None:
-        """Write what is gathered."""
+        """Write what has been buffered."""
         with contextlib.suppress(OSError, ValueError):
             self._alone(self._output.flush)
 
     def _alone(self, act: Callable[[], object]) -> None:
-        """Do *act*, and let nobody fork meanwhile.
+        """Do *act* while nobody can fork.
 
         The patience is for this story: one thread has begun to fork, and waits for the lock of the logging module;
         another one has that, as it sets up logging, and flushes all handlers.
@@ -125,7 +125,7 @@ class LogHandler(logging.Handler):
             self.flush()
 
     def _settle(self) -> None:
-        """Be between two lines while the process forks: else a copy would write what is gathered again, or be stuck."""
+        """Finish a line before the process forks, or the copy would write the buffer again, or hang."""
         self._writing.acquire()
         self.flush()
 
@@ -133,13 +133,13 @@ class LogHandler(logging.Handler):
         self._writing.release()
 
     def _go_on_alone(self) -> None:
-        """Do without the thread, in a copy of the process."""
+        """Go on without the thread, in a copy of the process."""
         self._writing = threading.RLock()
         self._at_once = True
 
 
 class Heard(logging.Logger):
-    """The logger of a worker: what is of the level *least* and above reaches *handler*, however an app sets up logging.
+    """A worker's logger: records of level *least* and above reach *handler*, however the app sets up logging.
 
     That may happen in any job, and its usual way disables all loggers that it does not name.
     """
@@ -149,7 +149,7 @@ class Heard(logging.Logger):
 
     @property
     def disabled(self) -> bool:
-        """Whether it is silent: never."""
+        """Whether it is silent, which it never is."""
         return False
 
     @disabled.setter
@@ -161,7 +161,7 @@ class Heard(logging.Logger):
         return level >= self.least or super().isEnabledFor(level)
 
     def handle(self, record: logging.LogRecord) -> None:
-        """Pass *record* on as the app wishes; and to the worker's own log, if that is not what it wishes."""
+        """Pass *record* on as the app wishes, and to the worker's own log if the app does not."""
         if record.levelno >= self.least and not (self._leads_there() and self.filter(record)):
             self.handler.handle(record)
         super().handle(record)
@@ -176,7 +176,7 @@ class Heard(logging.Logger):
 
 
 def be_heard(handler: logging.Handler) -> None:
-    """Let what a worker warns of reach *handler*, whatever the app does to logging from now on, or has done.
+    """Make the worker's warnings reach *handler*, whatever the app has done or will do to logging.
 
     Unless even that is below the level that is logged now.
     """

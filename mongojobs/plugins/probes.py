@@ -1,4 +1,4 @@
-"""A small HTTP server that answers whether its process is alive, and serves its other pages.
+"""A small HTTP server that says whether its process is alive, and serves its other pages.
 
 It is made for platforms and scrapers, not for people. What a client may take is bounded: threads, seconds and bytes.
 """
@@ -21,13 +21,13 @@ from typing import Final, Self
 logger = logging.getLogger("mongojobs")
 
 MOST_CLIENTS: Final = 8
-"""For how many a page is made at once; further ones are turned away."""
+"""How many clients a page is made for at once; others are turned away."""
 MOST_WAITING: Final = 64
-"""How many may be sending their requests at once; for further ones, whoever has taken longest is cut off."""
+"""How many clients may be sending requests at once; beyond that, the slowest is cut off."""
 PAGE_SECONDS: Final = 10.0
-"""How long the making of a page may take."""
+"""How long a page may take to make."""
 CLIENT_SECONDS: Final = 3.0
-"""How long a client may take for its request, and for taking the answer."""
+"""How long a client may take to send its request, and to read the response."""
 LARGEST_REQUEST: Final = 8192
 
 TEXT: Final = "text/plain; charset=utf-8"
@@ -36,7 +36,7 @@ JSON: Final = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a page says: *ok* or not, for programs that look at the status only, and the *body* for all others."""
+    """The content of a page: *ok* or not, for programs that check only the status, and the *body* for all others."""
 
     body: str
     ok: bool = True
@@ -47,7 +47,7 @@ Page = Callable[[], Answer]
 
 
 class Cached:
-    """A page that is made at most once in so many *seconds*, whoever asks and however often."""
+    """A page that is made at most once in this many *seconds*, however often it is asked for."""
 
     def __init__(self, page: Page, seconds: float) -> None:
         self._page = page
@@ -57,7 +57,7 @@ class Cached:
         self._until = 0.0
 
     def __call__(self) -> Answer:
-        """Return the page, as it is or was a moment ago."""
+        """Return the page as it is now, or was a moment ago."""
         with self._making:
             if time.monotonic() >= self._until:
                 self._answer = self._page()
@@ -66,7 +66,7 @@ class Cached:
 
 
 class ProbeServer:
-    """Answers GET of the paths of *pages*, while the ``with`` block lasts. *port* 0 means any free one.
+    """Answers GET for the paths in *pages* during the ``with`` block. *port* 0 means any free one.
 
     One thread minds all clients, and answers by itself for the pages in *prompt*, which wait for nothing: so these are
     answered whatever the other pages wait for, each of which is made in a thread of its own, and whoever is slow. A
@@ -95,7 +95,7 @@ class ProbeServer:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The address it listens on."""
         host, port = self.server_address[:2]
         return f"http://{f'[{host!s}]' if ':' in str(host) else host!s}:{port}"
 
@@ -142,7 +142,7 @@ class ProbeServer:
         await asyncio.wait_for(writer.drain(), CLIENT_SECONDS)
 
     async def _respond(self, request: list[str]) -> bytes:
-        """Return the response to the words of a request's first line; nothing if there is no thread to make it."""
+        """Return the response to the words of a request line; nothing if there is no thread to make it."""
         match request:
             case ["GET" | "HEAD" as method, target, version] if version.startswith("HTTP/"):
                 path, body_wanted = target.partition("?")[0], method == "GET"
@@ -191,7 +191,7 @@ def _made(page: Page, path: str) -> tuple[int, Answer]:
 
 
 def _response(status: int, answer: Answer, *, body_wanted: bool = True) -> bytes:
-    """Return what goes to the client. It tells no versions."""
+    """Return the bytes sent to the client, which reveal no versions."""
     body = answer.body.encode()
     head = (
         f"HTTP/1.0 {status} {HTTPStatus(status).phrase}\r\n"

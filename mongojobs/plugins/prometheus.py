@@ -1,4 +1,4 @@
-"""Prometheus metrics of a process: what it enqueues, and what becomes of the jobs that it runs.
+"""Prometheus metrics of a process: the jobs it enqueues, and the outcomes of those it runs.
 
 Needs the extra ``prometheus``. What the database tells of queues and workers is in ``prometheus_queues``.
 """
@@ -27,7 +27,7 @@ RESERVE_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 
 
 class PrometheusPlugin(Plugin):
-    """Counts in *registry*, which is the client library's default one unless another is given.
+    """Counts in *registry*, by default the client library's own.
 
     ``mongojobs.configure(plugins=[PrometheusPlugin])`` does for a web process and for workers.
     """
@@ -92,12 +92,12 @@ class PrometheusPlugin(Plugin):
 
 
 def without_creation_times() -> None:
-    """Let the client library tell no further series of when each one was made; for a process that is ours."""
+    """Keep the client library from exporting creation times; only for a process that is ours."""
     prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # has no types
 
 
 class _Series:
-    """The time series of one job name in one queue, found once: looking them up takes longer than counting."""
+    """The time series of one job name in one queue, kept: looking them up takes longer than counting."""
 
     def __init__(self, plugin: PrometheusPlugin, queue: str, job: str) -> None:
         self.enqueued = plugin._enqueued.labels(queue, job)

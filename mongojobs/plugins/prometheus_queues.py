@@ -1,4 +1,4 @@
-"""Prometheus metrics of the queues and workers, as the database tells them.
+"""Prometheus metrics of the queues and workers, read from the database.
 
 Needs the extra ``prometheus``. One process is enough for all of an app: ``mongojobs metrics``.
 """
@@ -26,11 +26,11 @@ except ImportError:
 
 MOST_QUEUES: Final = 200
 MOST_WORKERS: Final = 1000
-"""How many are told of; the names of queues and workers are labels, of which there must not be any number."""
+"""How many are reported; names of queues and workers are labels, so their number must be bounded."""
 _STATES: Final[tuple[ShownState, ...]] = ("ready", "scheduled", "running", "failed")
 _WORKER_STATES: Final = ("busy", "idle", "quiet", "stopping")
 SHARE: Final = 20
-"""Looking may take a twentieth of the time: a long look is not repeated for as many times as long."""
+"""Looking may take a twentieth of the time: the next look waits twenty times as long as the last one took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Look:
 
 
 class QueueMetrics(Collector):
-    """Tells what *look* has found, at most *seconds* ago; many scrapes at once cost one look.
+    """Reports what *look* found at most *seconds* ago; simultaneous scrapes share one look.
 
     What *look* raises goes through: a scrape that fails is seen, and one that tells of yesterday is not.
     """
@@ -55,7 +55,7 @@ class QueueMetrics(Collector):
         self._until = 0.0
 
     def describe(self) -> Iterable[Metric]:
-        """Return the names without asking the database."""
+        """Return the names of the metrics without asking the database."""
         return _families()
 
     def collect(self) -> Iterable[Metric]:
@@ -70,7 +70,7 @@ class QueueMetrics(Collector):
 
 
 def new_registry(collector: Collector) -> CollectorRegistry:
-    """Return a registry of *collector* alone."""
+    """Return a registry with only *collector*."""
     registry = CollectorRegistry()
     registry.register(collector)
     return registry
@@ -111,7 +111,7 @@ def _metrics(look: Look) -> tuple[GaugeMetricFamily, ...]:
 
 
 def _fullness(queue: QueueStatus) -> tuple[bool, int]:
-    """Put the fullest queue first, but before all those that are paused."""
+    """Sort the fullest queue first, but paused queues before all others."""
     counts = queue.counts
     return queue.pause is None, -(counts.ready.number + counts.scheduled.number + counts.running.number)
 

@@ -1,4 +1,4 @@
-"""What belongs to the process and not to a worker in it.
+"""What belongs to the process rather than to a worker in it.
 
 - ``signals``: handed to the worker, or held back
 - ``supervisor``: keeps several worker processes alive

@@ -1,4 +1,4 @@
-"""Copies of this process that a job forks off: each ends where the job's code does, and never goes on as a worker."""
+"""Copies of this process forked by a job: each ends where the job's code does, and never goes on as a worker."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import NoReturn, Self
 
 
 class _Descent:
-    """How many forks lie between this process and the one that imported us; cheaper to ask for than the process id."""
+    """How many forks lie between this process and the one that imported us; cheaper to ask than the process id."""
 
     generation = 0
 
     @classmethod
     def note_fork(cls) -> None:
-        """Note that this is a copy."""
+        """Note that this is a forked copy."""
         cls.generation += 1
 
 
@@ -24,7 +24,7 @@ os.register_at_fork(after_in_child=_Descent.note_fork)
 
 
 class CopiesEndHere:
-    """Lets a copy of the process that was forked off inside a ``with`` block end with it, as a script of its own would.
+    """Ends a copy of the process forked inside the ``with`` block when the block ends, as a script would.
 
     Its status is 0, or what ``SystemExit`` says, or 1 after any other exception. It has no part in what the process
     does when that ends: it flushes what it has printed, and is gone.
@@ -58,7 +58,7 @@ def _end(error: BaseException | None) -> NoReturn:
 
 
 def _ending(error: BaseException | None) -> tuple[int, str]:
-    """Return the exit status, and what is to be said of it."""
+    """Return the exit status, and what to print."""
     match error:
         case None | SystemExit(code=None):
             return 0, ""

@@ -1,4 +1,4 @@
-"""How busy this process is: how many threads can get anything done side by side."""
+"""How busy this process is: how many threads can get work done side by side."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Callable
 from typing import Final
 
 Seconds = Callable[[], float]
-"""A clock that tells how many seconds have passed."""
+"""A clock that counts seconds."""
 
 STRETCH_SECONDS: Final = 0.01
-"""How long the use of the processor is measured; two threads that take turns change places every half of it."""
+"""How long CPU use is measured; two threads that take turns switch every half of it."""
 
 HIGH_LOAD: Final = 0.7
-"""From which share of one core on another thread would only take from those that run."""
+"""The share of one core above which another thread would only slow down the running ones."""
 
 MOST_THREADS: Final = 1024
-"""How many are assumed to be of use at first."""
+"""How many threads are assumed to be useful at first."""
 
 
 class CpuLoad:
-    """The share of one core that this process used in the last stretch; for use under a lock.
+    """The share of one core that this process used in the last stretch; to be used under a lock.
 
     Where it was low, twice as many threads as before are of use, since those that run wait for something outside;
     where it was high, half of those that run.
@@ -33,11 +33,11 @@ class CpuLoad:
         self.begin()
 
     def begin(self) -> None:
-        """Begin a stretch, after a time without work; what the one before showed stands until this one ends."""
+        """Begin a stretch after a time without work; the last result stands until this stretch ends."""
         self._began, self._used_before = self._wall(), self._used()
 
     def has_use_for(self, threads: int) -> bool:
-        """Whether the interpreter, which one thread at a time can have, is free often enough for one more: so many."""
+        """Whether the interpreter, which only one thread can hold, is free often enough for this many *threads*."""
         seconds = self._wall() - self._began
         if seconds >= STRETCH_SECONDS:
             is_high = (self._used() - self._used_before) / seconds >= HIGH_LOAD

@@ -1,4 +1,4 @@
-"""Threads that are not real, as after monkey patching by gevent or eventlet: a worker cannot run under them."""
+"""Green threads, as after monkey patching by gevent or eventlet: a worker cannot run on them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PATCHERS: Final = ("gevent", "eventlet")
 
 
 def green_threads() -> str:
-    """Return why no worker can work in this process, if what it or its children need is patched; else nothing.
+    """Return why no worker can run in this process if something it or its children need is patched, else nothing.
 
     Threads then take turns by themselves, and wait for a job that does not let go: nobody could time it out or keep its
     lock alive, and no signal would be heard. Sockets that are patched alone cannot go from one real thread to another,
@@ -36,6 +36,6 @@ def green_threads() -> str:
 
 
 def refuse_green_threads() -> None:
-    """Raise ConfigurationError where what a worker needs is patched."""
+    """Raise ConfigurationError if something that a worker needs is patched."""
     if why := green_threads():
         raise ConfigurationError(why)

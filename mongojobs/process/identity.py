@@ -1,4 +1,4 @@
-"""Which process it is: a number alone does not say, as the system gives it to another one later."""
+"""Which process it is: a process id alone does not say, as the system reuses it later."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from typing import Final, Self
 
 _PROC: Final = Path("/proc/self/stat").exists()
 _STARTED_FIELD: Final = 19
-"""The place of the start time in /proc/PID/stat, behind the name, which may hold spaces and brackets."""
+"""The position of the start time in /proc/PID/stat after the name, which may contain spaces and brackets."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
-    """A process by its number and the moment of its start, in whatever words the system has for that."""
+    """A process by its id and the time it started, in whatever form the system gives that."""
 
     pid: int
     started: str
 
     @classmethod
     def own(cls) -> Self:
-        """Return that of this process."""
+        """Return the identity of this process."""
         return cls(os.getpid(), _started(os.getpid()))
 
     @property
@@ -35,7 +35,7 @@ class ProcessIdentity:
         return bool(self.started) and _started(self.pid) == self.started
 
     def send(self, number: Signals) -> bool:
-        """Send a signal to this very process, and to no other that has its number now; return whether it was there.
+        """Send a signal to this very process, never to another with the same id; return whether it was there.
 
         The descriptor is opened first and the start looked at then, so that the number cannot change hands between.
         """
@@ -53,7 +53,7 @@ class ProcessIdentity:
 
 @contextmanager
 def _descriptor(pid: int) -> Iterator[int | None]:
-    """Open a descriptor of the process; None where there is no such thing."""
+    """Open a descriptor of the process; None if the system has no such thing."""
     try:
         descriptor = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
     except OSError:
@@ -66,7 +66,7 @@ def _descriptor(pid: int) -> Iterator[int | None]:
 
 
 def _started(pid: int) -> str:
-    """Return when the process was started, or nothing if there is none."""
+    """Return when the process was started, or nothing if it does not exist."""
     if not _PROC:
         return _started_by_ps(pid)
     try:

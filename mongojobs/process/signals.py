@@ -1,4 +1,4 @@
-"""The signals of the process, handed to its worker.
+"""The signals of the process, passed to its worker.
 
 A Python signal handler interrupts the main thread anywhere, so also while it holds a lock that ``Worker.stop`` needs,
 and would then wait for that lock for ever. So the handlers do nothing; the interpreter writes the number of each signal
@@ -22,17 +22,17 @@ from typing import Any, Final, Protocol, Self
 logger = logging.getLogger("mongojobs")
 
 SUPERVISED: Final = "MONGOJOBS_SUPERVISED"
-"""The environment variable by which a supervisor tells its children that it handles Ctrl-C for them."""
+"""The environment variable in which a supervisor tells its children that it handles Ctrl-C for them."""
 
 WORKER_SIGNALS: Final = (Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT, Signals.SIGTSTP, Signals.SIGUSR1)
 
 STOP_SIGNALS: Final = (Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT)
 
 INTERRUPT_AGAIN: Final = "Interrupted: stopping. Interrupt again to hand running jobs back at once"
-"""What people at a terminal are told at the first Ctrl-C."""
+"""What is printed on a terminal at the first Ctrl-C."""
 
 HELD_BACK: Final = (*WORKER_SIGNALS, Signals.SIGUSR2)
-"""What a process that begins to work, or that starts another, is not to be hit by before it is ready."""
+"""The signals that must not hit a process before it is ready: one that is starting, or starting another."""
 
 Handler = Callable[[int, FrameType | None], object]
 
@@ -41,17 +41,17 @@ _STANDARD_ERROR: Final = 2
 
 
 class Stoppable(Protocol):
-    """What can be stopped by signals: a worker."""
+    """Something that signals can stop: a worker."""
 
     def stop(self, *, now: bool = False) -> None:
-        """Begin nothing more, and end soon; with *now* at once."""
+        """Begin nothing more, and end soon; with *now*, at once."""
 
     def quiet(self) -> None:
         """Begin nothing more, but stay."""
 
 
 class Handlers:
-    """Handlers of signals that belong to this process alone: a copy of it that is forked off has the usual ones.
+    """Signal handlers for this process alone: a forked copy has the default ones.
 
     Signals wait during a fork because of this story: a job forks a child, as by ``multiprocessing``, and terminates it
     at once, before the child has given up the handlers; so the signal goes into the socket that the child shares with
@@ -64,7 +64,7 @@ class Handlers:
         self._mask = _Mask()
 
     def take(self) -> None:
-        """Handle the signals, from now on."""
+        """Handle the signals from now on."""
         for number, handler in self._handlers.items():
             self._before[number] = signal.signal(number, handler)
         os.register_at_fork(before=self._hold_back, after_in_parent=self._let_in, after_in_child=self._give_up)
@@ -90,13 +90,13 @@ class Handlers:
 
 
 class _Mask(threading.local):
-    """What a thread that forks held back before."""
+    """The signals that a forking thread was already blocking."""
 
     before: Iterable[int] = ()
 
 
 class Mailbox:
-    """Collects signals for whoever reads them, while the ``with`` block lasts; then all is as it was before.
+    """Collects signals during the ``with`` block for its reader; then restores everything as it was.
 
     Only the main thread can enter and leave it; any one thread reads. Signals in *ignored* are not collected: nothing
     happens. (Not by the system's own way of ignoring them, which programs that jobs start would inherit.)
@@ -129,7 +129,7 @@ class Mailbox:
         self._close()
 
     def receive(self, seconds: float | None = None) -> list[Signals]:
-        """Return the signals that have come, in their order; wait for the first one, at most *seconds*."""
+        """Return the signals received, in order; wait for the first one at most *seconds*."""
         self._reading.settimeout(seconds)
         try:
             numbers = self._reading.recv(1024)
@@ -138,7 +138,7 @@ class Mailbox:
         return [Signals(number) for number in numbers if number and number not in self._ignored]
 
     def wake(self) -> None:
-        """Let ``receive`` return without a signal."""
+        """Make ``receive`` return without a signal."""
         self._writing.send(b"\0")
 
     def _close(self) -> None:
@@ -146,7 +146,7 @@ class Mailbox:
         self._writing.close()
 
     def _leave_to_the_parent(self) -> None:
-        """Be no mailbox any more, in a copy of the process."""
+        """Stop being a mailbox, in a copy of the process."""
         if not self._is_open:
             return
         self._is_open = False
@@ -157,7 +157,7 @@ class Mailbox:
 
 
 class WorkerSignals:
-    """Hands signals to a worker while the ``with`` block lasts, from ``hand_to`` on.
+    """Passes signals to a worker during the ``with`` block, from ``hand_to`` on.
 
     TERM stops it, however often it comes; so does the first INT, and a second one stops it at once, as QUIT does. TSTP
     and USR1 make it quiet. USR2 writes the stacks of all threads to standard error. Under a supervisor, whose process
@@ -197,14 +197,14 @@ class WorkerSignals:
         self._mailbox.__exit__(kind, error, trace)
 
     def hand_to(self, worker: Stoppable) -> None:
-        """Let *worker* have the signals from now on."""
+        """Pass the signals to *worker* from now on."""
         with self._handing:
             self._worker = worker
         if self._is_to_be_quiet:
             worker.quiet()
 
     def stay(self) -> None:
-        """Go on after the ``with`` block: the process is about to end, and no later signal is to change how."""
+        """Keep going after the ``with`` block: the process is about to end, and no later signal may change how."""
         self._stays = True
 
     def _read(self) -> None:
@@ -248,26 +248,26 @@ class WorkerSignals:
 
 
 def hold_back() -> None:
-    """Hold signals back until something takes them: as this process begins, or another program is to take its place."""
+    """Block signals until something handles them: when this process starts, or before another program replaces it."""
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
 
 
 def let_in() -> None:
-    """Let signals do what they usually do; but process 1 of a container, which they do not end, ends at TERM too."""
+    """Let signals take their default effect; as process 1 of a container, which TERM does not end, end on TERM too."""
     if os.getpid() == 1:
         signal.signal(signal.SIGTERM, lambda number, _frame: os._exit(128 + number))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
 
 
 def dump_stacks_on_demand() -> None:
-    """Write the stacks of all threads to standard error at USR2, from now on."""
+    """From now on, write the stacks of all threads to standard error on USR2."""
     faulthandler.register(signal.SIGUSR2, file=_STANDARD_ERROR, all_threads=True)
     os.register_at_fork(after_in_child=lambda: faulthandler.unregister(signal.SIGUSR2))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR2])
 
 
 def supervisor_of(environ: Mapping[str, str]) -> int | None:
-    """Return the process id of the supervisor that started this process, if one did.
+    """Return the process id of the supervisor that started this process, if there is one.
 
     The variable holds it, so that a child notices even a supervisor that died while the child was starting; ``1`` says
     that there is one, without its number.
@@ -280,7 +280,7 @@ def supervisor_of(environ: Mapping[str, str]) -> int | None:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Hold signals back meanwhile; a process that is started inside holds them back until it asks for them."""
+    """Block signals in the block; a process started inside blocks them until it asks for them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
     try:
         yield
@@ -289,4 +289,4 @@ def held_back() -> Iterator[None]:
 
 
 def do_nothing(_number: int, _frame: FrameType | None) -> None:
-    """Be a handler: that the signal came is told by the socket, if there is one."""
+    """Be a handler that does nothing: the socket, if there is one, reports the signal."""

@@ -25,20 +25,20 @@ from mongojobs.process.signals import INTERRUPT_AGAIN, SUPERVISED, Mailbox, held
 logger = logging.getLogger("mongojobs")
 
 SETUP_STATUSES: Final = (2, 3, 4, 5)
-"""Exit statuses of a child that would end the same way again: bad usage, no app, no database, no indexes."""
+"""Exit statuses after which a child would only fail again: bad usage, no app, no database, no indexes."""
 
 DISMISSED_STATUS: Final = 72
-"""Exit status of a child that people have told to stop, and that is not to be started again."""
+"""The exit status of a child that people have told to stop, and that must not be restarted."""
 
 BOOT_DESCRIPTOR: Final = "MONGOJOBS_BOOT_DESCRIPTOR"
-"""The environment variable that names the pipe into which a child writes once it has imported the app."""
+"""The environment variable that names the pipe to which a child writes once it has imported the app."""
 
 LONGEST_BOOT: Final = timedelta(minutes=10)
 STACKS_SECONDS: Final = 1.0
-"""How long a process may take to write where it hangs, before it is killed."""
+"""How long a process may take to write where it hangs before it is killed."""
 
 KILL_AFTER_SECONDS: Final = 5.0
-"""How much longer than their ``shutdown_timeout`` the children may take to leave."""
+"""How much longer than their ``shutdown_timeout`` the children may take to exit."""
 
 _LONG_LIFE_SECONDS: Final = 10.0
 _FIRST_PAUSE_SECONDS: Final = 1.0
@@ -55,7 +55,7 @@ _PASSED_ON: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ChildCommand:
-    """What starts a child: its arguments, and the environment, the open *descriptors* and the *folder* it gets.
+    """How to start a child: its arguments, environment, open *descriptors* and *folder*.
 
     A folder of its own, as the app or one of its jobs may have led this process to another one since.
     """
@@ -67,7 +67,7 @@ class ChildCommand:
 
 
 class Supervisor:
-    """Runs one child for each of *commands* until it is stopped by a signal, or no child is left to run.
+    """Runs one child for each of *commands* until a signal stops it, or no child is left to run.
 
     A child that ends is started again; but not one that ends with one of *final_statuses*, which says that its work is
     done. One that ends because of its set-up ends all the others too. *beat* is called at least every five seconds. One
@@ -93,7 +93,7 @@ class Supervisor:
         self._status = 0
 
     def run(self) -> int:
-        """Return the exit status of the process, when all children have ended. For the main thread only."""
+        """Return the exit status of the process once all children have ended. For the main thread only."""
         logger.info("[Supervisor(pid:%d)] Starting %d worker processes", os.getpid(), len(self._children))
         with Mailbox([*_PASSED_ON, Signals.SIGINT, Signals.SIGCHLD]) as mailbox:
             try:
@@ -128,7 +128,7 @@ class Supervisor:
         return min(max(seconds, 0.01), _LONGEST_WAIT_SECONDS)
 
     def _obey(self, number: Signals) -> None:
-        """Pass *number* on. The children do not hear Ctrl-C: the first one stops them, the second one at once."""
+        """Pass *number* on. The children ignore Ctrl-C: the first one stops them, the second one stops them at once."""
         if number == Signals.SIGCHLD:
             return
         if number == Signals.SIGINT:
@@ -157,7 +157,7 @@ class Supervisor:
             child.send(number)
 
     def _bury(self) -> None:
-        """Note which children have ended, and decide what becomes of each."""
+        """Note which children have ended, and decide what to do about each."""
         for child in self._children:
             name = str(child)
             status = child.end()
@@ -176,7 +176,7 @@ class Supervisor:
                 logger.warning("%s %s: starting it again", name, _ended_how(status))
 
     def _give_up(self, name: str, status: int) -> None:
-        """End with *status*, as a child could not start; what it said stands in the log already."""
+        """End with *status*, as a child could not start; its own message is in the log already."""
         logger.error("%s %s, a fault of its set-up: stopping all", name, _ended_how(status))
         self._status = status
         self._stop(Signals.SIGTERM)
@@ -196,7 +196,7 @@ class Supervisor:
 
 
 class _Child:
-    """One of the processes: it keeps its number when it is started again."""
+    """One of the processes; it keeps its number across restarts."""
 
     def __init__(self, number: int, command: ChildCommand, boot_timeout: timedelta = timedelta(seconds=60)) -> None:
         self.is_wanted = True
@@ -219,11 +219,11 @@ class _Child:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it was started and its end has not been noted yet."""
+        """Whether it has been started and its end has not been noted yet."""
         return self._process is not None
 
     def start(self) -> None:
-        """Start it; where that fails, as without memory for one more process, later."""
+        """Start it; if that fails, as for lack of memory, try again later."""
         self._started_at = time.monotonic()
         self.boot_ends = self._started_at + self._boot_limit.total_seconds()
         try:
@@ -250,14 +250,14 @@ class _Child:
             os.close(telling)
 
     def is_booting(self) -> bool:
-        """Whether it is alive but has not yet said that it has imported the app."""
+        """Whether it is alive but has not yet reported that it imported the app."""
         if self._booting is not None and select.select([self._booting], [], [], 0)[0]:
             self._stop_listening()
             self._boot_limit, self._has_hung = self._boot_timeout, False
         return self._booting is not None
 
     def end_boot(self) -> None:
-        """Let it write where it hangs, and kill it when that is done."""
+        """Make it write where it hangs, then kill it."""
         if self._has_hung:
             self.kill()
             return
@@ -276,7 +276,7 @@ class _Child:
             self._booting = None
 
     def send(self, number: Signals) -> None:
-        """Send it a signal, if it is alive."""
+        """Send it a signal if it is alive."""
         if self._process is not None:
             self._process.send_signal(number)
 
@@ -290,7 +290,7 @@ class _Child:
         return status
 
     def plan_restart(self, longest: float = _LONGEST_PAUSE_SECONDS) -> None:
-        """Have it started again: at once after a long life, and later and later while it ends soon after each start.
+        """Schedule its restart: at once after a long life, later and later if it keeps ending soon after it starts.
 
         But after *longest* seconds at the latest: one that left of its own will is awaited.
         """
@@ -300,7 +300,7 @@ class _Child:
         self._pause = min(self._pause * 2 or _FIRST_PAUSE_SECONDS, longest)
 
     def kill(self) -> None:
-        """End it without asking, if it is alive; that is for ``end`` to note."""
+        """Kill it if it is alive; ``end`` notes that."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

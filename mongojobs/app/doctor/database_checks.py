@@ -1,4 +1,4 @@
-"""What can be wrong with the jobs, the workers and the server. Each check is bounded in what it reads and how long."""
+"""What can be wrong with the jobs, the workers and the server. Each check is bounded in time and in what it reads."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _HARMFUL_OPTIONS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorContext:
-    """All that is looked at: the jobs, who works on them, the app's own client, and the clock of this machine."""
+    """Everything examined: the jobs, their workers, the app's own client, and the clock of this machine."""
 
     store: JobStore
     reader: JobReader
@@ -55,7 +55,7 @@ class DoctorContext:
     payloads: Payloads
     app_client: Client
     named: str | None
-    """What was imported for the app, if anything was."""
+    """What was imported as the app, if anything was."""
     wall: Clock
 
 
@@ -73,7 +73,7 @@ def of_clock(patient: DoctorContext) -> Iterator[Finding]:
 
 
 def of_server(patient: DoctorContext) -> Iterator[Finding]:
-    """Look at what kind of server it is."""
+    """Check what kind of server it is."""
     if topology(patient.store.collection.database.client) == "standalone":
         yield advice(
             "standalone",
@@ -83,7 +83,7 @@ def of_server(patient: DoctorContext) -> Iterator[Finding]:
 
 
 def of_indexes(patient: DoctorContext) -> Iterator[Finding]:
-    """Compare the indexes with those that are needed."""
+    """Compare the indexes with those required."""
     report = check_indexes(patient.store.collection)
     missing = report.with_status("missing")
     if missing:
@@ -98,7 +98,7 @@ def of_indexes(patient: DoctorContext) -> Iterator[Finding]:
 
 
 def of_collection(patient: DoctorContext) -> Iterator[Finding]:
-    """Look at what the collection of the jobs is, and at indexes of others that delete or refuse jobs."""
+    """Check the kind of collection, and other people's indexes that delete or refuse jobs."""
     name = patient.store.collection.name
     kind = patient.reader.collection_type()
     if kind != "collection":
@@ -119,7 +119,7 @@ def of_collection(patient: DoctorContext) -> Iterator[Finding]:
 
 
 def of_app_client(patient: DoctorContext) -> Iterator[Finding]:
-    """Look at the options of the app's own client, by which it enqueues."""
+    """Check the options of the app's own client, with which it enqueues."""
     options = patient.app_client.options
     if not options.retry_writes:
         yield fault(
@@ -170,7 +170,7 @@ def of_odd_states(patient: DoctorContext) -> Iterator[Finding]:
 
 
 def of_deferred_jobs(patient: DoctorContext) -> Iterator[Finding]:
-    """Look for jobs that workers have come upon and could not load."""
+    """Look for jobs that workers have met and could not load."""
     for one in patient.reader.deferred(limit=MOST_JOBS)[:_MOST_NAMED]:
         yield fault(
             "deferred_jobs",
@@ -194,7 +194,7 @@ def of_large_jobs(patient: DoctorContext) -> Iterator[Finding]:
 
 
 def of_abandoned_jobs(patient: DoctorContext) -> Iterator[Finding]:
-    """Look for running jobs whose lock ran out long ago and that no worker has taken back."""
+    """Look for running jobs whose lease expired long ago and that no worker has taken back."""
     lease = patient.store.settings.lease
     number = patient.reader.count_stuck(longer_than=lease, limit=MOST_JOBS)
     if number:
@@ -207,7 +207,7 @@ def of_abandoned_jobs(patient: DoctorContext) -> Iterator[Finding]:
 
 
 def of_waiting_queues(patient: DoctorContext) -> Iterator[Finding]:
-    """Look for queues with jobs that are due, and no worker that listens."""
+    """Look for queues with due jobs to which no worker listens."""
     workers, paused = patient.workers.alive(), {pause.queue for pause in patient.pauses.all()}
     for queue in patient.store.ready_queues()[:_MOST_QUEUES]:
         listening = [worker for worker in workers if worker.listens_to_queue(queue)]
@@ -234,7 +234,7 @@ def of_pauses(patient: DoctorContext) -> Iterator[Finding]:
 
 
 def of_workers(patient: DoctorContext) -> Iterator[Finding]:
-    """Look whether the workers are of this version."""
+    """Check that the workers run this version."""
     others = sorted({worker.version for worker in patient.workers.alive()} - {__version__})
     if others:
         yield advice(
@@ -272,7 +272,7 @@ def _about_unknown(patient: DoctorContext, kind: JobKind, state: str) -> tuple[s
 
 
 def _unserved(queue: str, workers: Iterable[WorkerStatus]) -> Iterator[QueueSelector]:
-    """Return what of *queue* none of *workers* takes: ranges of priorities."""
+    """Yield the parts of *queue*, as ranges of priorities, that none of *workers* takes."""
     free = LOWEST_PRIORITY
     for lowest, highest in sorted(worker.priorities for worker in workers):
         if lowest > free:

@@ -1,4 +1,4 @@
-"""The doctor: looks at everything that jobs depend on, and says what is wrong and what to do about it."""
+"""The doctor: examines everything that jobs depend on, and says what is wrong and what to do about it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mongojobs.version import __version__
 from mongojobs.worker.connecting import Connections
 
 PATIENCE: Final = timedelta(seconds=10)
-"""How long each look at the database may take; the server ends what takes longer."""
+"""How long each request to the database may take; the server aborts longer ones."""
 
 
 def examine(
@@ -37,7 +37,7 @@ def examine(
     shows_uri: bool = False,
     wall: Clock | None = None,
 ) -> Diagnosis:
-    """Look at *app* and the database of its jobs. Changes nothing, and raises nothing that the database does.
+    """Examine *app* and the database of its jobs. Changes nothing, and raises none of the database's errors.
 
     *named* tells people what was imported for it, if anything was. *shows_uri* says that the URI was given on the
     command line; *wall* is the clock of this machine.
@@ -69,7 +69,7 @@ def examine(
 
 
 def look_from_here(app: MongoJobs, environ: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Return what is wrong with *app* as far as its own connection tells, for pages. Raises StoreUnavailableError."""
+    """Return what is wrong with *app*, as far as its own connection shows, for pages. Raises StoreUnavailableError."""
     here = [*local_checks.of_settings(app.settings), *local_checks.of_environment(app.settings, environ)]
     patient = _patient(app, Stores(app.store, app.worker_store, app.pauses), named=None, wall=SystemClock())
     return sorted_findings([*here, *_examined(patient)])
@@ -135,7 +135,7 @@ def _unreachable(error: Exception) -> Finding:
 
 
 def _facts(connections: Connections) -> dict[str, str]:
-    """Return what is known of the server and the workers; what cannot be asked is left out."""
+    """Return what is known about the server and the workers; what cannot be asked is left out."""
     facts: dict[str, str] = {}
     client = connections.store.collection.database.client
     with suppress(DatabaseError), time_limit(PATIENCE.total_seconds()):

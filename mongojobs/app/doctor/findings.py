@@ -1,4 +1,4 @@
-"""What a doctor finds: faults and advice, each with its remedy."""
+"""The doctor's findings: faults and advice, each with its remedy."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 Severity = Literal["fault", "advice"]
-"""A *fault* loses, delays or repeats jobs, or will; *advice* is what is worth knowing."""
+"""A *fault* loses, delays or repeats jobs, or will; *advice* is worth knowing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was found, and what to do about it; *kind* is for programs."""
+    """One finding, and what to do about it; *kind* is for programs."""
 
     kind: str
     severity: Severity
@@ -32,7 +32,7 @@ def advice(kind: str, text: str, remedy: str) -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The *facts* that were looked at, each with its name, and what was found, the faults first."""
+    """The *facts* examined, by name, and the findings, faults first."""
 
     facts: Mapping[str, str]
     findings: tuple[Finding, ...]
@@ -44,5 +44,5 @@ class Diagnosis:
 
 
 def sorted_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return *findings* with the faults first, else as they came."""
+    """Return *findings* with the faults first, otherwise in their order."""
     return tuple(sorted(findings, key=lambda finding: finding.severity != "fault"))

@@ -1,4 +1,4 @@
-"""What can be wrong before the database is asked: settings, the environment, the versions of what is installed."""
+"""What can be wrong before the database is asked: settings, environment, versions of installed packages."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mongojobs.core.settings import Settings
 from mongojobs.core.words.durations import format_duration
 
 SUPPORTED: Final = {"pymongo": ((4, 13), (5,)), "mongoengine": ((0, 29, 1), (1,))}
-"""The versions of the drivers, from the first on and before the last."""
+"""The supported driver versions, from the first up to, but not including, the last."""
 
 SHORTEST_LEASE: Final = timedelta(seconds=25)
-"""A primary that hangs costs up to 45 s of standstill, one that is replaced 12 s; a heartbeat must fit in as well."""
+"""A primary that hangs costs up to 45 s of standstill, a replaced one 12 s; a heartbeat must fit in as well."""
 
 LEAVING: Final = timedelta(seconds=5)
-"""How much longer than its ``shutdown_timeout`` a worker may take to leave."""
+"""How much longer than its ``shutdown_timeout`` a worker may take to exit."""
 
 _HEROKU_GRANTS: Final = timedelta(seconds=30)
 _USUAL_GRACE: Final = {
@@ -26,11 +26,11 @@ _USUAL_GRACE: Final = {
     "RENDER": ("Render", timedelta(seconds=30), "maxShutdownDelaySeconds"),
     "FLY_APP_NAME": ("Fly", timedelta(seconds=5), "kill_timeout"),
 }
-"""By the variable that a platform sets: its name, what it grants for a stop if nothing is said, and where to say it."""
+"""By the variable that a platform sets: its name, the time it allows for a stop by default, and where to set it."""
 
 
 def of_settings(settings: Settings) -> Iterator[Finding]:
-    """Find what is wrong with the settings by themselves."""
+    """Find what is wrong with the settings alone."""
     if settings.delay_jobs is False:
         yield fault(
             "delay_jobs",
@@ -60,7 +60,7 @@ def of_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def of_environment(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Find what does not fit where this runs."""
+    """Find settings that do not fit the environment."""
     if environ.get("WEB_CONCURRENCY") and settings.processes == 1:
         yield advice(
             "web_concurrency",
@@ -86,7 +86,7 @@ def of_environment(settings: Settings, environ: Mapping[str, str]) -> Iterator[F
 
 
 def of_command_line(*, shows_uri: bool) -> Iterator[Finding]:
-    """Find what everybody on the machine can see."""
+    """Find secrets that everybody on the machine can see."""
     if shows_uri:
         yield fault(
             "uri_on_command_line",
@@ -96,7 +96,7 @@ def of_command_line(*, shows_uri: bool) -> Iterator[Finding]:
 
 
 def of_versions(installed: Mapping[str, str]) -> Iterator[Finding]:
-    """Find drivers that mongojobs is not made for."""
+    """Find drivers that mongojobs does not support."""
     for package, (first, end) in SUPPORTED.items():
         if not first <= _numbers(installed[package]) < end:
             wanted = f"{_dotted(first)} or newer, before {_dotted(end)}"
