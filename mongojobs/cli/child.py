@@ -1,4 +1,4 @@
-"""``mongojobs child``: a process that runs jobs for a worker, which alone starts it."""
+"""``mongojobs child``: a process that runs jobs for a worker, started only by that worker."""
 
 from __future__ import annotations
 

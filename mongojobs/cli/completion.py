@@ -1,4 +1,4 @@
-"""``mongojobs completion``: the script by which a shell completes commands, flags and queues."""
+"""``mongojobs completion``: the script with which a shell completes commands, flags and queues."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from mongojobs.cli.shared.options import Command
 
 VARIABLE: Final = "_MONGOJOBS_COMPLETE"
-"""The environment variable by which the script asks click. Source: click, shell completion."""
+"""The environment variable through which the script asks click. Source: click, shell completion."""
 
 
 @click.command(cls=Command)

@@ -1,4 +1,4 @@
-"""``mongojobs daemon``: workers in the background, as delayed_job's script starts and stops them.
+"""``mongojobs daemon``: workers in the background, started and stopped as by delayed_job's script.
 
 However many processes a daemon has, they hang together under one process with one pid file; so whoever stops it or asks
 for it need not know how many they are.
@@ -55,7 +55,7 @@ class Daemon:
 
     @property
     def name(self) -> str:
-        """What it is called in messages, and in the names of its files."""
+        """Its name in messages and file names."""
         return "mongojobs" if self.identifier is None else f"mongojobs.{self.identifier}"
 
     @property
@@ -184,7 +184,7 @@ def _start(options: GlobalOptions, daemon: Daemon, work: WorkOptions, timeout: t
 
 
 def _stop(daemon: Daemon, timeout: timedelta | None) -> None:
-    """Stop it, and return when it is gone. Only the process that holds the pid file gets a signal."""
+    """Stop the daemon and wait until it is gone. Only the process that holds the pid file gets a signal."""
     seen = daemon.pid_file.look()
     if seen.state != "running":
         daemon.pid_file.clear()
@@ -204,7 +204,7 @@ def _stop(daemon: Daemon, timeout: timedelta | None) -> None:
 
 
 def _holder(daemon: Daemon, seen: Seen) -> ProcessIdentity:
-    """Return the process that holds the pid file. Raises Failure when the file names another one."""
+    """Return the process that holds the pid file. Raises Failure if the file names another one."""
     if seen.process is None or not seen.process.is_there:
         raise Failure(
             f"{daemon.pid_file.path} is locked by a process other than the one it names: nothing was stopped", CONFLICT
@@ -213,7 +213,7 @@ def _holder(daemon: Daemon, seen: Seen) -> ProcessIdentity:
 
 
 def _is_gone(daemon: Daemon, process: ProcessIdentity, seconds: float) -> bool:
-    """Wait until the process is gone, or has at least let go of its file, to which another one may be the next."""
+    """Wait until the process is gone, or has at least released its file, which another may hold next."""
     deadline, pause = time.monotonic() + seconds, threading.Event()
     while True:
         seen = daemon.pid_file.look()

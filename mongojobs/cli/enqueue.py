@@ -39,7 +39,7 @@ class JsonType(click.ParamType):  # type: ignore[type-arg]  # older ones take no
         self._kind = kind
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return what the text means."""
+        """Return the parsed value."""
         try:
             parsed = json.loads(value) if isinstance(value, str) else value
         except ValueError as error:
@@ -55,7 +55,7 @@ class TimeType(click.ParamType):  # type: ignore[type-arg]  # older ones take no
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Return it as an aware time."""
+        """Return an aware time."""
         return parsed_time(value, lambda message: self.fail(message, param, ctx))
 
 
@@ -71,7 +71,7 @@ _TYPES_BY_KIND: Final[Mapping[str, Mapping[str, Any]]] = {
     "Mapping[str, Any]": {"type": JsonType(dict, "object"), "metavar": "JSON"},
     "tuple[str, ...]": {"multiple": True, "metavar": "TEXT"},
 }
-"""The flag of an option that is annotated like this."""
+"""The flag type for an option, by its annotation."""
 
 
 def _flag(field: Field[Any]) -> click.Option:
@@ -131,7 +131,7 @@ _ENDED: Final = {"completed": "completed", "failed": "failed", "cancelled": "bee
 
 
 def _call(name: str, args: list[Any], kwargs: dict[str, Any]) -> Call:
-    """Return the call of the job that is declared under *name*. Raises UnknownJobError, EnqueueError, Failure."""
+    """Return the call of the job declared as *name*. Raises UnknownJobError, EnqueueError, Failure."""
     from mongojobs.payload.calls.handler import function_call, object_call
     from mongojobs.payload.registry import registry
 
@@ -146,7 +146,7 @@ def _call(name: str, args: list[Any], kwargs: dict[str, Any]) -> Call:
 
 
 def _wait(app: MongoJobs, job: Job, timeout: timedelta | None) -> str:
-    """Return how the job ended: one that is gone has completed or was deleted. Raises Failure."""
+    """Return how the job ended; one that is gone has completed or been deleted. Raises Failure."""
     until = None if timeout is None else time.monotonic() + timeout.total_seconds()
     while True:
         found = app.get(job.id)

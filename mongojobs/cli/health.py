@@ -1,4 +1,4 @@
-"""``mongojobs health``: whether a worker's loop turns, told from its heartbeat file, without the app and a driver."""
+"""``mongojobs health``: whether a worker's loop turns, read from its heartbeat file, without the app or a driver."""
 
 from __future__ import annotations
 

@@ -20,10 +20,10 @@ from mongojobs.cli.shared.settings import app_named, modules_named, refuse_witho
 PLATFORMS: Final = ("procfile", "docker", "compose", "k8s", "systemd", "supervisord", "fly", "render")
 
 LONGEST_GRACE: Final = {"procfile": 30, "fly": 300, "render": 300}
-"""How many seconds a platform grants at most between its wish that the worker stops and its end."""
+"""How many seconds a platform allows at most between asking the worker to stop and killing it."""
 
 LEAVING_SECONDS: Final = 5
-"""How much longer than its ``shutdown_timeout`` a worker may take to leave."""
+"""How much longer than its ``shutdown_timeout`` a worker may take to exit."""
 
 HEARTBEAT_FILE: Final = "/tmp/mongojobs.alive"  # noqa: S108 - in a container of its own
 
@@ -34,18 +34,18 @@ _SHOWING_LIFE: Final = {
     "compose": f"--heartbeat-file={HEARTBEAT_FILE}",
     "k8s": f"--probe-port={PROBE_PORT} --probe-host=0.0.0.0",
 }
-"""How a worker shows that it lives, where a platform asks; Kubernetes asks from outside of the pod."""
+"""How a worker shows that it is alive, if a platform asks; Kubernetes asks from outside the pod."""
 
 _SETTINGS: Final = ("queues", "threads", "processes", "async_concurrency", "shutdown_timeout")
 _VARIABLE_MARKS: Final = {"compose": "$", "k8s": "$("}
-"""What a platform takes for the beginning of a variable, unless another $ stands before it."""
+"""What a platform takes for the beginning of a variable unless another $ comes before it."""
 
 _PLAIN_UNIT_WORD: Final = re.compile(r"[A-Za-z0-9_./:=,@+-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to run, and where."""
+    """What to run, and where."""
 
     app: list[str]
     work: list[str]
@@ -56,7 +56,7 @@ class Plan:
     grace: int
 
     def values(self) -> dict[str, object]:
-        """Return what the templates may name: each command in the form of each platform."""
+        """Return the values for the templates: each command in each platform's form."""
         health = ["mongojobs", "health", f"--heartbeat-file={HEARTBEAT_FILE}"]
         commands = {
             "work": ["mongojobs", *self.app, "work", *self.work],
@@ -85,7 +85,7 @@ class Plan:
 
 
 class NameType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
-    """What can be a part of the names of files, images and objects of Kubernetes."""
+    """A name that can be part of the names of files, images and Kubernetes objects."""
 
     name = "name"
 
@@ -141,7 +141,7 @@ def init(
 
 
 def _app(options: GlobalOptions) -> list[str]:
-    """Return the words that name the app in the commands; none where the settings of the project do."""
+    """Return the words that name the app in the commands; none if the project's settings do."""
     from mongojobs.core.settings import Settings
 
     refuse_without_app(options, "init PLATFORM")
@@ -157,7 +157,7 @@ def _name(options: GlobalOptions) -> str:
 
 
 def _grace(options: GlobalOptions, flags: dict[str, object], platform: str) -> int:
-    """Return how many seconds the platform must grant for a stop."""
+    """Return how many seconds the platform must allow for a stop."""
     from mongojobs.core.settings import Settings
 
     timeout = resolve_settings(options, flags, Settings()).settings.shutdown_timeout
@@ -185,7 +185,7 @@ def _unit_word(word: str) -> str:
 
 
 def _escaped(values: dict[str, object], platform: str) -> dict[str, object]:
-    """Return *values* as they stand in a file in which the platform replaces variables."""
+    """Return *values* escaped for a file in which the platform replaces variables."""
     mark = _VARIABLE_MARKS.get(platform)
     if mark is None:
         return values

@@ -1,4 +1,4 @@
-"""``mongojobs``: the group of all commands, each loaded when it is asked for."""
+"""``mongojobs``: the group of all commands, each loaded when it is used."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ COMMANDS: Final = {
     "completion": "completion",
     "version": "version",
 }
-"""Each command, in the order of the help, and the module it is in."""
+"""Each command, in the order of the help, and its module."""
 
 INTERNAL: Final = {"child": "child"}
-"""What processes of ours start, and people do not; not shown."""
+"""Commands that our own processes start and people do not; hidden."""
 
 ALIASES: Final = {"jobs:work": "work", "jobs:workoff": "workoff", "jobs:check": "check", "jobs:clear": "clear"}
-"""The names of delayed_job's rake tasks; not shown."""
+"""The names of delayed_job's rake tasks; hidden."""
 
 
 class Commands(Group):
@@ -74,7 +74,7 @@ class Commands(Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what people can understand without a traceback, they get without one."""
+        """Run the command; errors that people can understand without a traceback are shown without one."""
         try:
             return super().invoke(ctx)
         except click.ClickException as error:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PORT: Final = 9808
 MOST_COUNTED: Final = 100_000
-"""Up to how many jobs are counted in each state of a queue: that takes the server some 50 ms."""
+"""How many jobs are counted at most in each state of a queue: that takes the server some 50 ms."""
 
 
 @with_options(

@@ -123,13 +123,13 @@ queues.add_command(latency)
 
 
 def unknown_queue(queue: str, names: Sequence[str]) -> str:
-    """Return the sentence that *queue* is none of the *names* that are known, with the one it is most like."""
+    """Return the sentence that *queue* is none of the known *names*, with the closest one."""
     nearest = "".join(f"; did you mean {printable(name)}?" for name in difflib.get_close_matches(queue, names, n=1))
     return f"Note: no job or worker names a queue {printable(queue)} at present{nearest}"
 
 
 def queue_row(queue: QueueStatus, now: datetime) -> tuple[Any, ...]:
-    """Return the cells of a table of queues."""
+    """Return the cells of a row in the table of queues."""
     counts = queue.counts
     return (
         queue.queue,
@@ -140,7 +140,7 @@ def queue_row(queue: QueueStatus, now: datetime) -> tuple[Any, ...]:
 
 
 def queue_document(queue: QueueStatus) -> dict[str, object]:
-    """Return what ``--json`` says of a queue."""
+    """Return a queue for ``--json``."""
     counts, pause = queue.counts, queue.pause
     return {
         "queue": queue.queue,
@@ -151,7 +151,7 @@ def queue_document(queue: QueueStatus) -> dict[str, object]:
 
 
 def count_document(count: Count) -> dict[str, object]:
-    """Return what ``--json`` says of a number that is counted up to some bound."""
+    """Return a count that stops at a limit, for ``--json``."""
     return {"number": count.number, "exact": count.is_exact}
 
 

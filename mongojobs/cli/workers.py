@@ -121,7 +121,7 @@ def prune(options: GlobalOptions, /) -> None:
 def _tell(
     operator: Operator, tell: Callable[[Iterable[str] | None], list[str]], names: tuple[str, ...], *, everybody: bool
 ) -> None:
-    """Tell the workers, and print which ones were options. Raises UsageError, Failure."""
+    """Tell the workers, and print which ones. Raises UsageError, Failure."""
     if bool(names) == everybody:
         raise click.UsageError("which workers? Name some, or give --all")
     told = tell(None if everybody else names)
@@ -135,7 +135,7 @@ def _tell(
 
 
 def worker_row(worker: WorkerStatus, now: datetime) -> tuple[Any, ...]:
-    """Return the cells of a table of workers."""
+    """Return the cells of a row in the table of workers."""
     return (
         worker.name,
         f"{worker.state}, alone" if worker.alone else worker.state,
@@ -150,12 +150,12 @@ def worker_row(worker: WorkerStatus, now: datetime) -> tuple[Any, ...]:
 
 
 def worker_document(worker: WorkerStatus, *, is_alive: bool) -> dict[str, object]:
-    """Return what ``--json`` says of a worker."""
+    """Return a worker for ``--json``."""
     return {**said_by(worker), "alive": is_alive}
 
 
 def said_by(worker: WorkerStatus) -> dict[str, object]:
-    """Return what a worker says of itself, which is not what it was told."""
+    """Return what a worker says about itself, as opposed to what it was told."""
     said = asdict(worker)
     del said["told"]
     return said

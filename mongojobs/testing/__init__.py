@@ -1,4 +1,4 @@
-"""For the tests of apps that use mongojobs: where jobs go meanwhile, what was enqueued, and running it.
+"""For the tests of apps that use mongojobs: where jobs go, what was enqueued, and running it.
 
 ::
 

@@ -29,7 +29,7 @@ def assert_enqueued(
     delta: timedelta = DELTA,
     times: int | None = None,
 ) -> Job:
-    """Return the first ready job that is as wanted; raise AssertionError with the nearest one if there is none.
+    """Return the first ready job that is as expected; raise AssertionError, with the closest one, if there is none.
 
     *target* is a function or class declared with ``@job``, a job object (an equal one is looked for), a method
     (``group.update_users``: of that document; ``Group.update_users``: of any), or the name of a job. What is left out
@@ -61,7 +61,7 @@ def refute_enqueued(
     run_at: datetime | None = None,
     delta: timedelta = DELTA,
 ) -> None:
-    """Raise AssertionError if a ready job is such as ``assert_enqueued`` would return. Raises as that does."""
+    """Raise AssertionError if there is a ready job that ``assert_enqueued`` would return. Raises as that does."""
     mode = queue_in_force("refute_enqueued()")
     wanted = {"args": args, "kwargs": kwargs, "queue": queue, "priority": priority, "run_at": run_at, "delta": delta}
     expectation = _expectation(mode, target, wanted)
@@ -78,7 +78,7 @@ def _expectation(mode: Mode, target: object, wanted: dict[str, Any]) -> Expectat
 
 
 def _missing(expectation: Expectation, jobs: list[Job], found: list[Job], times: int | None) -> str:
-    """Return what to say when the right number of jobs was not found."""
+    """Return the message for the wrong number of jobs."""
     lines = [_like_this(found) + (f", wanted {times}" if times else ""), f"  wanted: {expectation}"]
     others = [job for job in jobs if job not in found]
     if others and len(found) < (times or 1):
@@ -89,7 +89,7 @@ def _missing(expectation: Expectation, jobs: list[Job], found: list[Job], times:
 
 
 def _distance(expectation: Expectation, job: Job) -> tuple[bool, float, int]:
-    """Sort jobs by how near they are: first those of the same kind, then by likeness of name, then by differences."""
+    """Sort jobs by how close they are: first the same kind, then similar names, then fewest differences."""
     differences = expectation.differences(job)
     is_other = any(difference.field == "job" for difference in differences)
     likeness = SequenceMatcher(None, expectation.target.label, job.name).ratio() if is_other else 1.0
@@ -102,7 +102,7 @@ def _like_this(found: list[Job]) -> str:
 
 
 def _listed(jobs: list[Job]) -> list[str]:
-    """Return lines that tell how many jobs of which names there are."""
+    """Return lines that say how many jobs of each name there are."""
     names = Counter(job.name for job in jobs).most_common()
     lines = [f"    {count} x {name}" for name, count in names[:MOST_NAMES]]
     if len(names) > MOST_NAMES:

@@ -1,4 +1,4 @@
-"""Running jobs in a test: ``drain`` as a worker would run them, ``perform`` one of them and nothing else."""
+"""Running jobs in a test: ``drain`` as a worker would, ``perform`` just one of them."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ NAME: Final = "mongojobs.testing"
 
 LONGEST_CLOSE_SECONDS: Final = 10.0
 _LEASE: Final = timedelta(days=1)
-"""So long that nobody need renew it: a test may stop in a debugger."""
+"""Long enough never to be renewed: a test may stop in a debugger."""
 
 
 def drain(
     queue: str | None = None, *, raises: bool = True, until: datetime | None = None, limit: int = 1000
 ) -> tuple[int, int]:
-    """Run all jobs that are due, and those that they enqueue, as a worker does; return successes and failures.
+    """Run all due jobs, and those that they enqueue, as a worker does; return successes and failures.
 
     With *raises* the first exception of a job comes up here, after the job was rescheduled or given up as usual. With
     *until* time passes up to then, for the jobs and during the call: scheduled ones run at their time, and failed ones
@@ -61,7 +61,7 @@ def drain(
 
 
 def perform(job: Job) -> object:
-    """Run *job* here and now, with its hooks, due or not, and return what it returned; its exceptions come up here.
+    """Run *job* here and now, with its hooks, due or not, and return its result; its exceptions are raised here.
 
     It is neither retried nor counted. If it was waiting in the queue, it is taken out once it has succeeded.
     """
@@ -76,7 +76,7 @@ def perform(job: Job) -> object:
 
 
 class Drainer:
-    """A worker without threads for jobs, which runs one after the other and reports what they raise."""
+    """A worker without threads, which runs one job after the other and reports what they raise."""
 
     def __init__(self, mode: Mode, queue: str | None) -> None:
         app = mode.app
@@ -96,7 +96,7 @@ class Drainer:
         self._minding.start()
 
     def drain(self, *, raises: bool, until: datetime | None, limit: int) -> tuple[int, int]:
-        """Run jobs until none is due, nor becomes due before *until*."""
+        """Run jobs until none is due, or will be before *until*."""
         successes = failures = runs = 0
         while (job := self._next(until)) is not None:
             runs += 1
@@ -129,7 +129,7 @@ class Drainer:
         return jobs[0] if jobs else None
 
     def _let_time_pass(self, until: datetime) -> bool:
-        """Move the clock to when the next job is due; false if that is after *until*."""
+        """Move the clock to when the next job is due; return False if that is after *until*."""
         scheduled = min((job.run_at for job in self._mode.enqueued(self._queue)), default=None)
         if scheduled is None or scheduled > until:
             return False
@@ -166,7 +166,7 @@ class Witness(Interruption):
         self.error: BaseException | None = None
 
     def run(self, body: Callable[[], T]) -> T:
-        """Run *body*, and note and raise what it raises."""
+        """Run *body*; note what it raises, and raise it."""
         try:
             return super().run(body)
         except BaseException as error:

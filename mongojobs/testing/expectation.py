@@ -29,7 +29,7 @@ _ABSENT: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A field of a job that is not as wanted, in words."""
+    """A field of a job that is not as expected, in words."""
 
     field: str
     wanted: str
@@ -41,7 +41,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """A kind of job, and what else is wanted of it; None is not looked at."""
+    """The kind of job expected, and what else is expected of it; None accepts anything."""
 
     target: Target
     values: Values
@@ -69,7 +69,7 @@ class Expectation:
         return ", ".join(wanted)
 
     def differences(self, job: Job) -> list[Difference]:
-        """Return all in which *job* is not as wanted."""
+        """Return every way in which *job* is not as expected."""
         return [
             *self.target.differences(job),
             *self._of_args(job.handler.get("args", [])),
@@ -111,13 +111,13 @@ class Expectation:
 
 
 class Values:
-    """Comparing Python values with stored ones, and showing them."""
+    """Compares Python values with stored ones, and shows them."""
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
 
     def are_equal(self, wanted: object, stored: object) -> bool:
-        """Whether *wanted* would be stored so, or equals what is loaded: so that documents need no database.
+        """Whether *wanted* would be stored like this, or equals the loaded value; documents need no database.
 
         *wanted* is asked first, which lets ``mock.ANY`` equal everything.
         """
@@ -129,7 +129,7 @@ class Values:
             return False
 
     def encoded(self, value: object) -> object:
-        """Return *value* as it would be stored; a new object, which nothing equals, if it cannot be."""
+        """Return *value* as it would be stored or, if it cannot be, a new object that equals nothing."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UnsavedChangesWarning)
@@ -152,22 +152,22 @@ class Values:
         return _cut(f"({', '.join(map(self.shown, stored))}{',' if len(stored) == 1 else ''})")
 
     def shown_wanted(self, value: object) -> str:
-        """Return a wanted value as text."""
+        """Return an expected value as text."""
         return _document(self.encoded(value)) or _cut(repr(value))
 
 
 class Target(ABC):
-    """Which job it is, apart from its arguments and options."""
+    """Which job is meant, apart from its arguments and options."""
 
     label: str
 
     @abstractmethod
     def differences(self, job: Job) -> Iterator[Difference]:
-        """Yield what makes *job* another one."""
+        """Yield what makes *job* a different one."""
 
 
 class Named(Target):
-    """The jobs of a name, such as ``Group#update_users``."""
+    """The jobs with a name, such as ``Group#update_users``."""
 
     def __init__(self, name: str) -> None:
         self.label = name
@@ -179,21 +179,21 @@ class Named(Target):
 
 
 class DeclaredTarget(Target):
-    """The jobs of a function or class that was declared with ``@job``."""
+    """The jobs of a function or class declared with ``@job``."""
 
     def __init__(self, declaration: Declaration, payloads: Payloads) -> None:
         self.label = declaration.name
         self._payloads = payloads
 
     def differences(self, job: Job) -> Iterator[Difference]:
-        """Compare what was declared, under whatever name it is stored."""
+        """Compare the declarations, whatever name the job is stored under."""
         found = self._payloads.peek(job.handler).declaration
         if found is None or found.name != self.label:
             yield Difference("job", self.label, job.name)
 
 
 class Equal(DeclaredTarget):
-    """The jobs of one job object, or of one that equals it."""
+    """The jobs of one job object, or of an equal one."""
 
     def __init__(self, job_object: object, declaration: Declaration, payloads: Payloads) -> None:
         super().__init__(declaration, payloads)
@@ -219,7 +219,7 @@ class Equal(DeclaredTarget):
 
 
 class Method(Target):
-    """The calls of a method: on one object, on one class, or, of an unbound one, on any."""
+    """The calls of a method: on one object, on one class or, if it is unbound, on any."""
 
     def __init__(self, method: Any, payloads: Payloads) -> None:
         self._owner = getattr(method, "__self__", None)
@@ -252,14 +252,14 @@ class Method(Target):
 
 
 def _body(cls: type, handler: Mapping[str, Any]) -> object:
-    """Return the method of *cls* that a stored call runs, None if it could not be run any more."""
+    """Return the method of *cls* that a stored call runs, None if it could no longer run."""
     with suppress(NotAJobError):
         return original(method_of(cls, str(handler.get("method")), handler.get("owner")).__get__(None, cls))
     return None
 
 
 def target_of(given: object, payloads: Payloads) -> Target:
-    """Return what *given* means to ``assert_enqueued``. Raises NotAJobError for what cannot be enqueued."""
+    """Return what *given* means to ``assert_enqueued``. Raises NotAJobError if it cannot be enqueued."""
     if isinstance(given, str):
         return Named(given)
     declaration = given.declaration if isinstance(given, JobFunction) else payloads.codec.registry.of(given)

@@ -1,4 +1,4 @@
-"""The queue of ``fake`` mode: jobs in memory that live by the rules of ``store.jobs``, on a clock that can be moved."""
+"""The queue of ``fake`` mode: jobs in memory that follow the rules of ``store.jobs``, on a clock that can be moved."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _AS_STORED: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 
 
 class MovableClock:
-    """Another clock's time, and how far a test has moved it."""
+    """Another clock's time, moved as far as a test has asked."""
 
     def __init__(self, base: Callable[[], Clock]) -> None:
         self._base = base
@@ -41,7 +41,7 @@ class MovableClock:
 
 
 class MemoryStore:
-    """The methods of ``JobStore`` for single jobs, and what people do with one; threads may share it.
+    """The single-job methods of ``JobStore``, and what people do with one job; threads may share it.
 
     It applies the transitions that the database is sent. Jobs go through BSON on their way in, so that what comes out
     is what a database would give back. There are no indexes and no sessions.
@@ -60,7 +60,7 @@ class MemoryStore:
 
     @property
     def collection(self) -> Any:
-        """Refuse, as there is none. Raises ConfigurationError."""
+        """Refuse, as there is no collection. Raises ConfigurationError."""
         raise ConfigurationError(
             "in fake mode jobs are kept in memory, so there is no collection to query: use"
             " mongojobs.testing.enqueued_jobs(), or mode('real')"
@@ -80,7 +80,7 @@ class MemoryStore:
             self.insert(job, session=session)
 
     def get(self, job_id: JobId) -> Job | None:
-        """Return the job with this id, or None; also where what is asked for can be no id."""
+        """Return the job with this id, or None, even if what is asked for cannot be an id."""
         with self._changing:
             return next((job for job in self._jobs.values() if job.id == job_id), None)
 
@@ -106,7 +106,7 @@ class MemoryStore:
         beside: bool = False,
         spread: int = 1,  # noqa: ARG002 - nobody else is in the way
     ) -> list[Job]:
-        """Lock the most urgent due job under *token*, and return it in a list; nothing if none is due.
+        """Return the most urgent due job in a list, locked under *token*; an empty list if none is due.
 
         With *beside*, the process holds other jobs, and one that lost two workers is left out.
         """
@@ -145,12 +145,12 @@ class MemoryStore:
         return self._change_each(changes)
 
     def rescue(self, *, by: str, limit: int = 50) -> list[Rescued]:
-        """Take back jobs whose lease is over."""
+        """Take back jobs whose lease has expired."""
         with self._changing:
             return [self._take_back(job, by=by) for job in self._expired()[:limit]]
 
     def act(self, action: Action, job_id: JobId, **given: Any) -> Job:
-        """Do *action* with one job and return it: as it is then, or as it was if it is gone. Raises StateError."""
+        """Do *action* with one job and return the job as changed, or as it was if it is gone. Raises StateError."""
         change = action.change(self.clock.now(), **given)
         with self._changing:
             job = self.get(job_id)
@@ -169,7 +169,7 @@ class MemoryStore:
         return Rescued.of(job, change)
 
     def _change_each(self, changes: Iterable[tuple[Job, Change]], *, repeated: bool = False) -> list[Job]:
-        """Make a change of each job; return those that were not ours.
+        """Make a change to each job; return those that were not ours.
 
         One that is left as by this very change counts as ours; where that is to be gone, only if *repeated*.
         """
@@ -180,7 +180,7 @@ class MemoryStore:
         ]
 
     def _change_held(self, job: Job, change: Change, *, repeated: bool) -> bool:
-        """Make one change of a job that is held; return whether it was ours."""
+        """Make one change to a job that is held; return whether it was ours."""
         with self._changing:
             found = self._jobs.get(job.id)
             document = None if found is None else to_document(found)
@@ -198,12 +198,12 @@ class MemoryStore:
 
 
 def stored(job: Job) -> Job:
-    """Return *job* as a database gives it back: through BSON."""
+    """Return *job* as a database would: through BSON."""
     return to_job(through_bson(to_document(job)))
 
 
 def through_bson(document: Document) -> Document:
-    """Return *document* as the driver would, after it was stored."""
+    """Return *document* as the driver would after storing it."""
     return bson.decode(bson.encode(document), _AS_STORED)
 
 

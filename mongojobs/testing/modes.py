@@ -1,4 +1,4 @@
-"""Modes: where the jobs go that are enqueued meanwhile, in the whole process."""
+"""Modes: where enqueued jobs go in the whole process while one is in force."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Mode:
 
     @property
     def store(self) -> JobStore | MemoryStore:
-        """Where the jobs are. Raises ConnectionMissingError, but not in fake mode."""
+        """Where the jobs are. Raises ConnectionMissingError, except in fake mode."""
         return self._memory if self.name == "fake" else JobStore(self._queries())
 
     @property
@@ -76,11 +76,11 @@ class Mode:
         )
 
     def get(self, job_id: JobId) -> Job | None:
-        """Return a job as it is now, in whatever state; None in inline mode."""
+        """Return a job as it is now, in any state; None in inline mode."""
         return None if self.name == "inline" else self.store.get(job_id)
 
     def enqueued(self, queue: str | None = None) -> list[Job]:
-        """Return the ready jobs in the order in which a worker takes them: the due ones, then those due later."""
+        """Return the ready jobs in the order a worker takes them: the due ones, then those due later."""
         if self.name == "inline":
             return []
         now = self.clock.now()
@@ -88,7 +88,7 @@ class Mode:
         return sorted(jobs, key=lambda job: _turn(job, now))
 
     def delete(self, job_id: JobId) -> Job:
-        """Delete a job that does not run, and return it."""
+        """Delete a job that is not running, and return it."""
         actions = self._memory if self.name == "fake" else JobActions(self._queries())
         return actions.act(DELETE, job_id)
 
@@ -96,7 +96,7 @@ class Mode:
         return Queries(self.app.store.collection, self.clock, self.app.settings)
 
     def _settings(self, app: MongoJobs) -> Settings:
-        """Return the settings of *app* that do what the mode says, whatever its ``delay_jobs``.
+        """Return the settings of *app*, changed to do what the mode says whatever its ``delay_jobs``.
 
         A function is left in charge, unless in inline mode: what it decides is the app's own behaviour.
         """
@@ -118,7 +118,7 @@ def mode(name: ModeName, *, app: MongoJobs | None = None) -> Scope:
 
 
 class Scope(AbstractContextManager[Mode]):
-    """``mode`` before it is entered; may be entered again and again."""
+    """``mode`` before it is entered; it can be entered repeatedly."""
 
     def __init__(self, name: ModeName, app: MongoJobs | None) -> None:
         self._name = name
@@ -140,7 +140,7 @@ class Scope(AbstractContextManager[Mode]):
         self._entered.pop().close()
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Decorate a function, also an ``async def`` one, to run in the mode. Raises ConfigurationError for others."""
+        """Decorate a function, plain or ``async def``, to run in the mode. Raises ConfigurationError for others."""
         if any(is_such(function) for is_such in _SURROUNDABLE_NOT):
             raise ConfigurationError(
                 f"mode(...) decorates plain and async functions, got {function!r}: use it in a `with` block, or, for"
@@ -166,7 +166,7 @@ class Scope(AbstractContextManager[Mode]):
 
 
 def mode_in_force() -> Mode:
-    """Return the innermost mode; outside of any, real mode on the default app."""
+    """Return the innermost mode; outside any, real mode on the default app."""
     return _in_force[-1] if _in_force else Mode("real")
 
 
@@ -181,7 +181,7 @@ def queue_in_force(asker: str) -> Mode:
 
 
 def travel(duration: timedelta | float | str) -> datetime:
-    """Move the time of the jobs by *duration* (``timedelta`` or seconds) until the mode ends; return the new time.
+    """Move the jobs' time by *duration* (``timedelta`` or seconds) until the mode ends; return the new time.
 
     Only jobs feel it: what their code asks the system for stays. Raises ConfigurationError outside of fake and real
     mode, and for what is no duration.
@@ -197,11 +197,11 @@ def travel(duration: timedelta | float | str) -> datetime:
 
 
 def enqueued_jobs(queue: str | None = None) -> list[Job]:
-    """Return the ready jobs, of one *queue* or all, as a worker takes them: the due ones first; none in inline mode."""
+    """Return the ready jobs, of one *queue* or all, as a worker takes them, due ones first; none in inline mode."""
     return mode_in_force().enqueued(queue)
 
 
 def _turn(job: Job, now: datetime) -> tuple[bool, datetime, int, datetime]:
-    """Sort jobs as workers take them; equal ones stay in the order in which they were enqueued."""
+    """Sort jobs as workers take them; equal ones stay in the order they were enqueued."""
     is_scheduled = job.run_at > now
     return is_scheduled, job.run_at if is_scheduled else now, job.priority, job.run_at

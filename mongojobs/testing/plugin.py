@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def mongojobs_app() -> MongoJobs | None:
-    """The app whose jobs the other fixtures handle; None: the default app.
+    """The app whose jobs the other fixtures handle; None means the default app.
 
     Override it to name another one, or to have your fixture of the connection made before.
     """
@@ -43,7 +43,7 @@ def mongojobs_fake(mongojobs_app: MongoJobs | None) -> Iterator[Mode]:
 
 @pytest.fixture
 def mongojobs_inline(mongojobs_app: MongoJobs | None) -> Iterator[Mode]:
-    """Run the jobs of the test when they are enqueued."""
+    """Run the test's jobs as they are enqueued."""
     from mongojobs.testing.modes import mode
 
     with mode("inline", app=mongojobs_app) as entered:
@@ -79,7 +79,7 @@ def _mongojobs_marked(request: pytest.FixtureRequest) -> None:
 
 
 def refuse_production(app: MongoJobs) -> None:
-    """Raise ConfigurationError unless something says that the jobs of *app* are a test's."""
+    """Raise ConfigurationError unless something shows that the jobs of *app* belong to a test."""
     from mongojobs.core.errors import ConfigurationError
     from mongojobs.store.clients import is_real
 

@@ -30,7 +30,7 @@ from mongojobs.web.security import add_security_headers, refuse_foreign
 
 LARGEST_FORM_BYTES: Final = 256 * 1024
 PATIENCE: Final = timedelta(seconds=10)
-"""How long the database may think about a page."""
+"""How long the database may take for a page."""
 
 
 _REFUSALS: Final = (401, 403, 429)
@@ -45,7 +45,7 @@ def wsgi_app(
     login_url: str | None = None,
     trusted_hosts: Iterable[str] = (),
 ) -> Dashboard:
-    """Return the dashboard as a WSGI application, to be mounted below some address of a site.
+    """Return the dashboard as a WSGI application, to be mounted at any address of a site.
 
     *auth* is asked first at every request, and there is no way around it: it gets the request (Werkzeug's, with
     ``environ`` and ``cookies``) and returns None, which refuses it, or a ``User``. Users may look; those whose role is
@@ -77,7 +77,7 @@ def wsgi_app(
 
 
 class Dashboard:
-    """The dashboard, as ``wsgi_app`` makes it."""
+    """The dashboard as made by ``wsgi_app``."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class Dashboard:
             return _error(500, "Something is set up wrong", str(error), request)
 
     def _answer(self, request: Request) -> Response:
-        """Return what *request* asks for. Raises HTTPException, MongoJobsError.
+        """Return the response to *request*. Raises HTTPException, MongoJobsError.
 
         Before anything else it is asked who sent it, so that a stranger learns nothing, not even which pages exist.
         """

@@ -31,7 +31,7 @@ _LED_SECONDS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who looks at the dashboard: a *viewer*, who changes nothing, or an *operator*."""
+    """Who is using the dashboard: a *viewer*, who changes nothing, or an *operator*."""
 
     name: str
     role: Role = "viewer"
@@ -47,7 +47,7 @@ class User:
 
 
 Authenticate = Callable[[Request], User | None]
-"""Says who sent a request; None refuses it. It may raise ``NotLoggedInError`` for somebody whom a login would help."""
+"""Says who sent a request; None refuses it. It may raise ``NotLoggedInError`` if a login would help the sender."""
 
 _REFUSAL: Final = "You may not see this: log in to the application first."
 
@@ -76,7 +76,7 @@ def user_of(request: Request, authenticate: Authenticate) -> User:
 
 
 def lead_to_login(request: Request, login_url: str | None) -> Response | None:
-    """Return what sends the browser to the login and afterwards back to this page; None where that would not help.
+    """Return what sends the browser to the login and back to this page afterwards; None if that would not help.
 
     So for forms, whose content would be lost, and for parts of pages. Nor is anybody led twice within some seconds: a
     login that knows him already would send him back, and he would go round in circles.
@@ -99,7 +99,7 @@ def lead_to_login(request: Request, login_url: str | None) -> Response | None:
 
 
 class BasicAuth:
-    """HTTP basic authentication: names and passwords of *operators*, and of *viewers*, who only look.
+    """HTTP basic authentication: names and passwords of *operators*, and of *viewers*, who may only look.
 
     Passwords are compared in constant time. After ten wrong ones from one address within a minute, this address is
     refused for the rest of it. Use it behind TLS.
@@ -129,12 +129,12 @@ class BasicAuth:
 
     @staticmethod
     def challenge() -> WWWAuthenticate:
-        """Return what makes a browser ask for name and password."""
+        """Return what makes a browser ask for a name and password."""
         return WWWAuthenticate("basic", {"realm": "mongojobs", "charset": "UTF-8"})
 
 
 class _Tries:
-    """Wrong passwords of the last minute, by address."""
+    """The wrong passwords of the last minute, by address."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -158,12 +158,12 @@ class _Tries:
 
 
 def _digest(name: str, password: str) -> bytes:
-    """Return what can be compared in constant time, whatever the lengths; the lengths keep name and password apart."""
+    """Return a digest to compare in constant time; the lengths in it keep name and password apart."""
     return hashlib.sha256(f"{len(name)}:{name}:{password}".encode("utf-8", "surrogatepass")).digest()
 
 
 def _with_way_back(login_url: str, request: Request) -> str:
-    """Return *login_url* with the address of this page on this site, and on no other, as ``next``."""
+    """Return *login_url* with the address of this page, always on this site, as ``next``."""
     here = urlsplit(request.url)
     path = "/" + here.path.lstrip("/\\")
     parts = urlsplit(login_url)

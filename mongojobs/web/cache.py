@@ -1,4 +1,4 @@
-"""Answers that take long to compute, kept for a few seconds; those who ask meanwhile wait for the one under way."""
+"""Answers that take long to compute, kept for a few seconds; later callers wait for the one under way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_KEPT: Final = 32
 
 
 class _Answer:
-    """What was made at a time, if it has been; whoever makes it holds the lock."""
+    """An answer and when it was made, if it has been; whoever makes it holds the lock."""
 
     def __init__(self) -> None:
         self.making = threading.Lock()
@@ -21,14 +21,14 @@ class _Answer:
 
 
 class Memory:
-    """Answers by their keys: the ``MOST_KEPT`` that were asked for last."""
+    """Answers by key: the ``MOST_KEPT`` most recently asked for."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._answers: dict[Hashable, _Answer] = {}
 
     def recall(self, key: Hashable, seconds: float, make: Callable[[], T]) -> T:
-        """Return the answer for *key* that is younger than *seconds*, else what *make* returns."""
+        """Return the answer for *key* if it is younger than *seconds*, else what *make* returns."""
         with self._lock:
             answer = self._answers[key] = self._answers.pop(key, _Answer())
             if len(self._answers) > MOST_KEPT:

@@ -1,4 +1,4 @@
-"""What charts show: figures over a time, in columns that are neither too many nor too few."""
+"""What charts show: figures over time, in columns that are neither too many nor too few."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mongojobs.core.stats import RunStats, Stats, Step
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """How far back a chart looks, and how much time each of its columns stands for."""
+    """How far back a chart goes, and how much time each of its columns covers."""
 
     label: str
     span: timedelta
@@ -34,14 +34,14 @@ RANGES: Final[Mapping[str, Range]] = {
 
 @dataclass(frozen=True, slots=True)
 class ChartColumn:
-    """What was done from *at* on, until the next column begins."""
+    """What was done from *at* until the next column begins."""
 
     at: datetime
     figures: RunStats
 
 
 def columns(by_time: Mapping[datetime, RunStats], width: timedelta) -> tuple[ChartColumn, ...]:
-    """Return the figures of minutes or hours in columns of *width*, in their order."""
+    """Return the figures of minutes or hours in columns of *width*, in order."""
     made: dict[datetime, RunStats] = {}
     first: datetime | None = None
     for at, figures in by_time.items():
@@ -53,23 +53,23 @@ def columns(by_time: Mapping[datetime, RunStats], width: timedelta) -> tuple[Cha
 
 @dataclass(frozen=True)
 class Summary:
-    """What workers did in *parts* of a time, added up for each name and each queue when first asked for."""
+    """What workers did in *parts* of a time span, added up for each name and each queue when first asked for."""
 
     parts: tuple[Stats, ...]
 
     @property
     def span(self) -> timedelta:
-        """How much time it is of."""
+        """How much time it covers."""
         return sum((part.until - part.since for part in self.parts), timedelta())
 
     @cached_property
     def by_name(self) -> Mapping[str, RunStats]:
-        """What was done by jobs of each name."""
+        """What the jobs of each name did."""
         return _added_up(part.by_name() for part in self.parts)
 
     @cached_property
     def by_queue(self) -> Mapping[str, RunStats]:
-        """What was done by jobs of each queue."""
+        """What the jobs of each queue did."""
         return _added_up(part.by_queue() for part in self.parts)
 
 

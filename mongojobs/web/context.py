@@ -1,4 +1,4 @@
-"""One request to the dashboard, and what a page may ask of it."""
+"""A request to the dashboard, and what a page may ask of it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mongojobs.web.charts import RANGES, ChartColumn, Range, Summary, columns
 T = TypeVar("T")
 
 LONGEST_PARAMETER: Final = 1024
-"""In characters; no text that anybody types is longer."""
+"""In characters; nobody types more."""
 
 _LONGEST_MEMORY_SECONDS: Final = 60.0
 _SHORT_MEMORY_SECONDS: Final = 5.0
@@ -47,7 +47,7 @@ class RequestContext:
     urls: MapAdapter
     now: datetime
     values: Mapping[str, Any] = field(default_factory=dict)
-    """What the address itself says."""
+    """The values in the address itself."""
     memory: Memory
     show_arguments: bool = True
     on_action: Callable[[ActionTaken], object] | None = None
@@ -70,11 +70,11 @@ class RequestContext:
 
     @property
     def is_fragment(self) -> bool:
-        """Whether only the part of the page is wanted that changes."""
+        """Whether only the changing part of the page is wanted."""
         return self.request.headers.get("HX-Request") == "true"
 
     def columns(self, time_range: Range, name: str | None = None) -> tuple[ChartColumn, ...]:
-        """Return what became of all jobs, or of those called *name*, in each part of the last time.
+        """Return what became of all jobs, or of those called *name*, in each part of the range.
 
         As for ``summary``: workers report once a minute, so what has been read is kept for as long at most.
         """
@@ -86,7 +86,7 @@ class RequestContext:
         return self._recall(("columns", name), time_range, make)
 
     def summary(self, time_range: Range) -> Summary:
-        """Return what became of the jobs of each name and queue in the last time.
+        """Return what became of the jobs of each name and queue within the range.
 
         Where there is too much to read of some part, it is what the chart shows: the last of it, step by step.
         """
@@ -102,17 +102,17 @@ class RequestContext:
         return self._recall(("summary",), time_range, make)
 
     def findings(self) -> tuple[Finding, ...]:
-        """Return what a doctor finds, at most a minute ago: no page should have to wait for it."""
+        """Return the doctor's findings, at most a minute old: no page should have to wait for them."""
         return self.memory.recall(("findings",), _LONGEST_MEMORY_SECONDS, lambda: look_from_here(self.app, os.environ))
 
     def counts(self, job_filter: JobFilter) -> Mapping[ShownState, Count]:
-        """Return how many jobs match in each state; a page that looks for news gets what is some seconds old."""
+        """Return how many jobs match in each state; for a page that refreshes itself, some seconds old."""
         is_narrow = job_filter != JobFilter(state=job_filter.state)
         seconds = _SHORT_MEMORY_SECONDS * 2 if self.is_fragment and is_narrow else -1.0
         return self.memory.recall(("counts", job_filter), seconds, lambda: self.app.counts(job_filter))
 
     def known(self) -> Known:
-        """Return what may be looked for: what is declared, what waits, and what ran in the last hour."""
+        """Return what to offer in a search: names declared here, of waiting jobs, and of what ran in the last hour."""
 
         def make() -> Known:
             found, ran = what_is_known(self.app, limit=_MOST_KNOWN), self.summary(RANGES["1h"])
@@ -122,12 +122,12 @@ class RequestContext:
         return self.memory.recall(("known",), _LONGEST_MEMORY_SECONDS, make)
 
     def retrying(self) -> Count:
-        """Return how many jobs have failed and wait for another attempt, at most some seconds ago."""
+        """Return how many jobs have failed and wait for another attempt, at most some seconds old."""
         find = JobFilter(retrying=True)
         return self.memory.recall(("retrying",), _SHORT_MEMORY_SECONDS, lambda: self.app.count(find))
 
     def _begin(self, time_range: Range) -> datetime:
-        """Return when *chart* begins; not before figures are kept, since those of days stay longer than others."""
+        """Return when the chart begins: never before figures are kept, as those of days stay longer than others."""
         kept = self.app.settings.stats_retention
         return self.now - min(time_range.span, kept or time_range.span)
 
@@ -136,14 +136,14 @@ class RequestContext:
         return self.memory.recall((time_range, *what), seconds, make)
 
     def text(self, name: str) -> str:
-        """Return a parameter of the address or the form. Raises BadRequest for one that is too long."""
+        """Return a parameter of the address or the form. Raises BadRequest if it is too long."""
         value = self.request.values.get(name, "").strip()
         if len(value) > LONGEST_PARAMETER:
             raise BadRequest(f"{name} is longer than {LONGEST_PARAMETER} characters.")
         return value
 
     def choice(self, name: str, allowed: tuple[str, ...]) -> str:
-        """Return a parameter that must be one of *allowed*; the first if it is not there. Raises BadRequest."""
+        """Return a parameter that must be one of *allowed*; the first of them if it is missing. Raises BadRequest."""
         value = self.text(name) or allowed[0]
         if value not in allowed:
             raise BadRequest(f"{name} must be one of: {', '.join(filter(None, allowed))}.")
@@ -160,7 +160,7 @@ class RequestContext:
         return int(value)
 
     def url(self, endpoint: str, **values: Any) -> str:
-        """Return the address of a page, below wherever the dashboard is mounted."""
+        """Return the address of a page, wherever the dashboard is mounted."""
         return self.urls.build(endpoint, {name: value for name, value in values.items() if value not in (None, "")})
 
     def done(self, action: str, *, count: int = 1, target: Mapping[str, object]) -> None:
@@ -171,13 +171,13 @@ class RequestContext:
             self.on_action(notice)
 
     def go(self, endpoint: str, **values: Any) -> Response:
-        """Send the browser on to another page, after a form."""
+        """Redirect the browser to another page, after a form."""
         return redirect(self.url(endpoint, **values), 303, Response)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A template and what it is filled with."""
+    """A template and its values."""
 
     template: str
     values: Mapping[str, object] = field(default_factory=dict)

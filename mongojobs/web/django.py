@@ -1,4 +1,4 @@
-"""For Django, served by WSGI or by ASGI: a view, and who is logged in as staff."""
+"""For Django on WSGI or ASGI: a view, and access for logged-in staff."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REQUEST: Final = "mongojobs.django_request"
 
 
 def staff(request: Request) -> User | None:
-    """Return the user of Django's own login: staff may look, superusers may change.
+    """Return the user of Django's own login: staff may look, superusers may also make changes.
 
     Who is not logged in is led to ``LOGIN_URL``, if the site has such a page. Raises Forbidden, NotLoggedInError.
     """
@@ -30,7 +30,7 @@ def staff(request: Request) -> User | None:
 
 
 def _login_url() -> str | None:
-    """Return the address of the site's login; None where ``LOGIN_URL`` leads nowhere, as its default mostly does."""
+    """Return the address of the site's login; None if ``LOGIN_URL`` leads nowhere, as its default mostly does."""
     from django.conf import settings  # noqa: PLC0415 - only here is it needed
     from django.shortcuts import resolve_url  # noqa: PLC0415
     from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve  # noqa: PLC0415
@@ -68,7 +68,7 @@ def dashboard(*, auth: Authenticate = staff, **options: Any) -> Callable[..., An
 
 
 def _environ(request: Any, path: str) -> dict[str, Any]:
-    """Return what WSGI says of Django's *request*, below wherever the view is mounted."""
+    """Return Django's *request* as a WSGI environment, below wherever the view is mounted."""
     mounted = request.path[: len(request.path) - len(path)] if path else request.path
     body = request.body
     kept = {key: value for key, value in request.META.items() if isinstance(value, str)}
@@ -90,5 +90,5 @@ def _environ(request: Any, path: str) -> dict[str, Any]:
 
 
 def _latin(text: str) -> str:
-    """Return *text* as WSGI wants it: each byte of it a character."""
+    """Return *text* as WSGI wants it: one character for each byte."""
     return text.encode().decode("latin-1")

@@ -1,4 +1,4 @@
-"""For Flask: who is logged in by Flask-Login."""
+"""For Flask: access for users of Flask-Login."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mongojobs.web.auth import Authenticate, NotLoggedInError, User
 
 
 def flask_login(app: Any, *, is_viewer: Callable[[Any], bool], is_operator: Callable[[Any], bool]) -> Authenticate:
-    """Return an *auth* for ``wsgi_app`` that asks Flask-Login of *app* who is logged in.
+    """Return an *auth* for ``wsgi_app`` that asks the Flask-Login of *app* who is logged in.
 
     *is_viewer* and *is_operator* are given that user; who is neither is refused. Who is not logged in is led to the
     ``login_view`` of Flask-Login, if it has one.
@@ -36,7 +36,7 @@ def flask_login(app: Any, *, is_viewer: Callable[[Any], bool], is_operator: Call
 
 
 def _login_url(app: Any) -> str | None:
-    """Return the address of the site's login, below the site itself and not below the dashboard."""
+    """Return the address of the site's login, below the site itself, not below the dashboard."""
     view = app.login_manager.login_view
     if not view or view.startswith(("/", "http://", "https://")):
         return view or None

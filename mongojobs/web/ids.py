@@ -1,4 +1,4 @@
-"""The ids of jobs in addresses and forms, where an id of digits must not become a number, nor a text an ObjectId."""
+"""Job ids in addresses and forms: an id of digits must not become a number, nor a text an ObjectId."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST: Final = 300
 
 
 def key_of(job_id: object) -> str:
-    """Return what stands for *job_id* in an address."""
+    """Return the text that stands for *job_id* in an address."""
     match job_id:
         case ObjectId():
             return str(job_id)
@@ -26,7 +26,7 @@ def key_of(job_id: object) -> str:
 
 
 def read_key(key: str) -> JobId:
-    """Return the id that *key* stands for. Raises BadRequest where no job can have it."""
+    """Return the id that *key* stands for. Raises BadRequest if no job can have it."""
     if ObjectId.is_valid(key):
         return ObjectId(key)
     if key.startswith(_TEXT) and len(_TEXT) < len(key) < _LONGEST:

@@ -1,4 +1,4 @@
-"""From a page to an answer: templates, their filters, and fragments that are sent only when they have changed."""
+"""From a page to a response: templates, their filters, and fragments sent only if they have changed."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from mongojobs.web.search import ended_within, term
 from mongojobs.web.security import keep_token, token_of
 
 _LIVE: Final = "live"
-"""The block of a template that changes while one looks at it."""
+"""The block of a template that is refreshed while the page is open."""
 
 _CLOCK: Final = re.compile(r'(?<=<time )([^>]*>)[^<]*|data-now="[^"]*"')
-"""What moves on with the time alone."""
+"""What changes only because time passes."""
 _FILTERS: Final[tuple[Callable[..., Any], ...]] = (
     wording.ago,
     wording.since,
@@ -54,12 +54,12 @@ def _environment() -> Environment:
 
 
 def _listens(queues: Sequence[str], queue: str) -> bool:
-    """Whether a worker on *queues* takes jobs of *queue*; on none means on all."""
+    """Whether a worker on *queues* takes jobs of *queue*; an empty list means all."""
     return not queues or queue in queues
 
 
 def _static_version() -> str:
-    """Return what changes whenever a static file does, for their addresses."""
+    """Return a text for the addresses of static files that changes whenever one of them does."""
     static = files("mongojobs.web") / "static"
     texts = sorted((file.name, file.read_bytes()) for file in static.iterdir() if file.is_file())
     return hashlib.sha256(repr(texts).encode()).hexdigest()[:12]
@@ -69,7 +69,7 @@ _templates: Final = _environment()
 
 
 def render(page: Page, visit: RequestContext) -> Response:
-    """Return *page* as HTML: all of it, or the part that changes, if that is what was asked for."""
+    """Return *page* as HTML: all of it, or only the refreshed part if that was asked for."""
     template = _templates.get_template(page.template)
     token = token_of(visit.request)
     values = {"visit": visit, "url": visit.url, "user": visit.user, "now": visit.now, "token": token, **page.values}
@@ -81,14 +81,14 @@ def render(page: Page, visit: RequestContext) -> Response:
 
 
 def render_error(status: int, title: str, text: str, *, home: str, is_known: bool) -> Response:
-    """Return a page that says what went wrong, in its full dress to users that are known."""
+    """Return a page that says what went wrong, with menu and all for known users."""
     template = _templates.get_template("error.html")
     html = template.render(status=status, title=title, text=text, home=home, is_known=is_known)
     return Response(html, status=status, mimetype="text/html")
 
 
 def _fragment(html: str, visit: RequestContext) -> Response:
-    """Return *html*, or that it is as the browser has it already.
+    """Return *html*, or that the browser has it already.
 
     How long ago something was does not count: the page's script keeps such texts up to date.
     """

@@ -59,4 +59,4 @@ MENU: Final = {
     "Performance": ("performance",),
     "System": ("system",),
 }
-"""The pages in their order: where the label leads to, and the endpoints that are a part of that page."""
+"""The pages of the menu, in order: where the label leads, and the endpoints that belong to that page."""

@@ -31,7 +31,7 @@ _HELP: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One condition, as it was typed, and the text of the others, to take it away."""
+    """One condition as typed, and the text without it, to remove it."""
 
     text: str
     without: str
@@ -39,7 +39,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What was typed, as a filter; or the *problem* with it."""
+    """The typed text as a filter, or the *problem* with it."""
 
     text: str
     terms: tuple[Term, ...]
@@ -48,12 +48,12 @@ class Search:
 
     @property
     def job_id(self) -> str | None:
-        """The id of a single job, if that is all that was typed."""
+        """The id of a single job, if nothing else was typed."""
         return self.text if ObjectId.is_valid(self.text) else None
 
 
 def read_search(text: str, *, state: ShownState | None, now: datetime, has_arguments: bool = True) -> Search:
-    """Return the jobs in *state* that *text* asks for; arguments only where the pages *have arguments* too."""
+    """Return the filter for jobs in *state* that *text* asks for; by arguments only if the pages show them."""
     matches = list(_TERM.finditer(text))
     parts = [match[0] for match in matches]
     terms = tuple(Term(part, " ".join([*parts[:at], *parts[at + 1 :]])) for at, part in enumerate(parts))
@@ -64,7 +64,7 @@ def read_search(text: str, *, state: ShownState | None, now: datetime, has_argum
 
 
 def term(key: str, value: str) -> str:
-    """Return the condition that *key* is *value*, as people would type it."""
+    """Return the condition that *key* is *value* as people would type it."""
     if value and re.fullmatch(r"[^\s\"]+", value) and value.isprintable():
         return f"{key}:{value}"
     quoted = value.replace("\\", "\\\\").replace('"', '\\"')
@@ -72,13 +72,13 @@ def term(key: str, value: str) -> str:
 
 
 def ended_within(begin: datetime, width: timedelta) -> str:
-    """Return the condition that a job ended in the time of this *width* from *begin* on."""
+    """Return the condition that a job ended within *width* from *begin* on."""
     since, until = (f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M}" for moment in (begin, begin + width))
     return f"{term('ended-since', since)} {term('ended-until', until)}"
 
 
 def and_also(text: str, key: str, value: str) -> str:
-    """Return *text* with the condition that *key* is *value*, in place of any other of that key."""
+    """Return *text* with the condition that *key* is *value*, replacing any other of that key."""
     others = [match[0] for match in _TERM.finditer(text) if match["key"] != key]
     return " ".join([*others, term(key, value)])
 
@@ -111,14 +111,14 @@ def _filter(
 
 
 def _argument(place: str, value: str, *, is_quoted: bool) -> tuple[str, Scalar]:
-    """Return a condition on an argument; what is masked cannot be looked for, or it could be guessed."""
+    """Return a condition on an argument; masked ones cannot be searched, or they could be guessed."""
     if any(is_secret(part) for part in place.split(".")):
         raise FilterError(f"{place!r:.100} is masked, and cannot be searched for")
     return place, value if is_quoted else _scalar(value)
 
 
 def _scalar(text: str) -> Scalar:
-    """Return the number, truth, null, id or other value that *text* stands for, else itself."""
+    """Return the number, boolean, null, id or other value that *text* stands for, else *text* itself."""
     return ObjectId(text) if ObjectId.is_valid(text) else read_typed(text)
 
 
@@ -139,7 +139,7 @@ def _is(value: str, _now: datetime) -> bool:
 
 
 def _moment(value: str, now: datetime) -> datetime:
-    """Return a time that is given as such, in UTC unless it says otherwise, or as how long ago it was."""
+    """Return the time that *value* gives, in UTC unless it names a zone, or as how long ago it was."""
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:

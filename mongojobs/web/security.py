@@ -1,4 +1,4 @@
-"""Keeping other sites out: no forged request changes anything, and no script, frame or cache has a part in a page."""
+"""Keeping other sites out: no forged request changes anything, and no foreign script, frame or cache is let in."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _HEADERS: Final = {
 
 
 def add_security_headers(response: Response) -> None:
-    """Let no inline script or style, no other site and no cache have a part in *response*."""
+    """Forbid inline scripts and styles, other sites and caches for *response*."""
     response.headers.update(_HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
 
 
 def refuse_foreign(request: Request) -> None:
-    """Raise Forbidden unless a page of this dashboard has sent *request*.
+    """Raise Forbidden unless a page of this dashboard sent *request*.
 
     Browsers say so in ``Sec-Fetch-Site``; those that do not, or not without TLS, send ``Origin``; for the rest there is
     a token, in the form and in a cookie that no other site can have sent.
@@ -55,14 +55,14 @@ def refuse_foreign(request: Request) -> None:
 
 
 def token_of(request: Request) -> str | None:
-    """Return the token for the forms of a page; None where the browser itself says which site a request is from."""
+    """Return the token for a page's forms; None if the browser itself says which site a request comes from."""
     if "Sec-Fetch-Site" in request.headers:
         return None
     return request.cookies.get(COOKIE) or secrets.token_urlsafe(32)
 
 
 def keep_token(response: Response, request: Request, token: str | None) -> None:
-    """Let the browser send *token* back, but never along with a request that another site makes it send."""
+    """Make the browser send *token* back, but never with a request caused by another site."""
     if token is not None and request.cookies.get(COOKIE) != token:
         path = request.root_path or "/"
         response.set_cookie(COOKIE, token, path=path, secure=request.is_secure, httponly=True, samesite="Strict")
@@ -74,7 +74,7 @@ def _has_token(request: Request) -> bool:
 
 
 def _is_of_host(origin: str, request: Request) -> bool:
-    """Compare hosts and ports only: behind a proxy that ends TLS the scheme is another one here."""
+    """Compare hosts and ports only: behind a proxy that ends TLS, the scheme here is another one."""
     try:
         parts = urlsplit(origin)
         port = parts.port

@@ -23,7 +23,7 @@ _LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """Where to listen, and who may come in: *user* with *password*, or on this machine, without them, everybody."""
+    """Where to listen and who may come in: *user* with *password* or, on this machine and without them, everybody."""
 
     host: str = "127.0.0.1"
     port: int = 8787
@@ -51,12 +51,12 @@ class Serving:
 
     @property
     def role(self) -> Role:
-        """What those who come in may do."""
+        """What visitors may do."""
         return "viewer" if self.read_only else "operator"
 
     @property
     def auth(self) -> Authenticate:
-        """What says who sent a request."""
+        """The function that says who sent a request."""
         if not self.user:
             everybody = User("anybody" if self.insecure and not self.is_local else "local", self.role)
             return lambda _request: everybody
@@ -65,7 +65,7 @@ class Serving:
 
     @property
     def trusted_hosts(self) -> tuple[str, ...]:
-        """The names that a request may call this server by.
+        """The names by which a request may address this server.
 
         Without credentials these are the machine's own: else a page of a stranger, whose name he lets point to this
         machine, could read and change the jobs from inside of the user's browser.
@@ -74,7 +74,7 @@ class Serving:
 
 
 def make_server(app: MongoJobs, serving: Serving) -> BaseWSGIServer | MultiSocketServer:
-    """Return the server, which listens already. Raises ConfigurationError when it cannot."""
+    """Return the server, already listening. Raises ConfigurationError if it cannot."""
     dashboard = Dashboard(
         lambda: app,
         auth=serving.auth,
@@ -111,4 +111,4 @@ def run(server: BaseWSGIServer | MultiSocketServer) -> None:
 
 
 def _go_on(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing; to ignore the signal would make Python complain of one that is on its way."""
+    """Do nothing; ignoring the signal would make Python complain about one already on its way."""

@@ -1,4 +1,4 @@
-"""How pages show values: times and durations that go on by themselves, numbers, texts of strangers made visible."""
+"""How pages show values: times and durations that stay up to date, numbers, and strangers' texts made visible."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BREAKS: Final = "\n\t"
 
 
 def visible(value: object) -> object:
-    """Return *value* for a page: in texts, what does not print or turns the reading direction is written as its code.
+    """Return *value* for a page: in texts, characters that do not print or that change the direction as codes.
 
     Markup of our own passes.
     """
@@ -63,7 +63,7 @@ def number(value: float | None) -> str:
 
 
 def first_line(text: str | None) -> str:
-    """Return the first line of *text* that says something."""
+    """Return the first line of *text* that is not empty."""
     return next((line.strip() for line in (text or "").splitlines() if line.strip()), "")
 
 

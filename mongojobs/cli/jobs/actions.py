@@ -1,4 +1,4 @@
-"""What ``mongojobs jobs`` does with jobs that are named by their ids or chosen by flags: a command for each verb."""
+"""What ``mongojobs jobs`` does with jobs named by id or chosen by flags: a command for each verb."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _act_on_all(
 def _act_on_each(
     database: Database, action: Action, job_ids: Sequence[str], given: Mapping[str, Any], *, yes: bool
 ) -> None:
-    """Do it with one job after the other, and continue after a refusal. Raises Exit at the end if there was one."""
+    """Do it with one job after the other, going on after a refusal. Raises Exit at the end if there was one."""
     from mongojobs.core.errors import StateError
 
     if action.warning:

@@ -1,4 +1,4 @@
-"""``mongojobs jobs``: the group, and those of its commands that show jobs or run one."""
+"""``mongojobs jobs``: the group, and the commands that show jobs or run one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How jobs are shown: a table of many, and all about one."""
+"""How jobs are printed: many in a table, and one in full."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LEAST_ERROR_WIDTH: Final = 30
 
 
 def print_jobs(found: Sequence[Job], now: datetime) -> None:
-    """Print a line for each job; of its last error, as much as the terminal is wide."""
+    """Print a line for each job; of its last error, as much as fits the terminal."""
     rows = [
         (str(job.id), _state(job, now), job.name, job.queue, _when(job, now), str(job.attempts), _error(job))
         for job in found
@@ -41,7 +41,7 @@ def print_jobs(found: Sequence[Job], now: datetime) -> None:
 
 
 def print_job(job: Job, now: datetime) -> None:
-    """Print all about a job, what is not the case left out."""
+    """Print everything about one job, leaving out what does not apply."""
     click.echo(click.style(printable(f"Job {job.id}"), bold=True))
     facts = {
         "name": job.name,
@@ -93,7 +93,7 @@ def _print_errors(job: Job, now: datetime) -> None:
 
 
 def job_document(job: Job, *, in_detail: bool = False) -> dict[str, object]:
-    """Return what ``--json`` says of a job, durations in seconds; *in_detail* also what is left out of lists."""
+    """Return a job for ``--json``, durations in seconds; *in_detail* includes what lists leave out."""
     told = (LISTED, DETAILED) if in_detail else (LISTED,)
     fields = [field for field in FIELDS if field.metadata.get("json", LISTED) in told]
     return {

@@ -1,4 +1,4 @@
-"""Choosing jobs by flags, and changing all that are chosen: counted, asked about and shown on the way."""
+"""Choosing jobs by flags, and changing all of them: counted, confirmed, and with progress shown."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class MomentType(click.ParamType):  # type: ignore[type-arg]  # older ones take 
 
 
 class ArgumentType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
-    """A place in the arguments of a job and the value there."""
+    """A place in a job's arguments, and the value there."""
 
     name = "argument"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
-        """Return place and value: a number, true, false or null as in JSON, a value as a page shows it, or a text."""
+        """Return place and value: a number, true, false or null as in JSON, a value as a page shows it, or text."""
         from mongojobs.core.errors import FilterError
         from mongojobs.core.searching.typed import read_typed
 
@@ -65,7 +65,7 @@ class ArgumentType(click.ParamType):  # type: ignore[type-arg]  # older ones tak
 
 
 def parsed_time(text: str, fail: Callable[[str], Any]) -> datetime:
-    """Return the moment that *text* names in ISO 8601; without a zone it is not known when that is, so *fail* it."""
+    """Return the time that *text* gives in ISO 8601; call *fail* if it has no zone, as it is ambiguous then."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -108,7 +108,7 @@ def filter_options() -> list[click.Option]:
 
 
 def job_filter_of(values: Mapping[str, Any], now: datetime) -> JobFilter:
-    """Return the filter that the flags say."""
+    """Return the filter that the flags describe."""
     from mongojobs.core.job_filter import JobFilter
 
     given: dict[str, Any] = {field: values.get(field) for field in FIELDS if values.get(field) not in (None, ())}
@@ -119,7 +119,7 @@ def job_filter_of(values: Mapping[str, Any], now: datetime) -> JobFilter:
 
 
 def current_user() -> str:
-    """Return the name of the user of this machine, who may have none, as in many containers."""
+    """Return the name of this machine's user, who may have none, as in many containers."""
     with suppress(KeyError, OSError, ImportError):
         return getpass.getuser()
     return "somebody"
@@ -131,7 +131,7 @@ def is_any_given(values: Mapping[str, Any]) -> bool:
 
 
 def sweep(number: int, act: Callable[[OnProgress], int], *, question: str, done: str, yes: bool, dry_run: bool) -> None:
-    """Let *act* change *number* jobs, after the *question*; say how many were *done*. Raises Failure."""
+    """Let *act* change *number* jobs after the *question*; report how many were *done*. Raises Failure."""
     if number == 0:
         say("There are no such jobs.")
         return
@@ -145,7 +145,7 @@ def sweep(number: int, act: Callable[[OnProgress], int], *, question: str, done:
 
 
 def report_running(operator: Operator, job_filter: JobFilter) -> None:
-    """Say how many matching jobs are running, and so were left alone."""
+    """Report how many matching jobs are running and were left alone."""
     running = operator.count(replace(job_filter, state="running"))
     if running.number:
         what = "matching job is running, and was" if running.number == 1 else "matching jobs are running, and were"
@@ -153,7 +153,7 @@ def report_running(operator: Operator, job_filter: JobFilter) -> None:
 
 
 def look_up(store: JobStore, text: str) -> Job:
-    """Return the job whose id *text* is: as ObjectId, as text or as number. Raises Failure."""
+    """Return the job with the id *text*: as ObjectId, text or number. Raises Failure."""
     from mongojobs.core.actions import no_job
 
     for job_id in _possible_ids(text):
@@ -175,7 +175,7 @@ def _possible_ids(text: str) -> list[JobId]:
 
 @contextmanager
 def progress(number: int, done: str) -> Iterator[OnProgress]:
-    """Show how far a sweep is, on a terminal; Ctrl-C ends it after what is done. Raises Failure then."""
+    """Show the progress of a sweep on a terminal; Ctrl-C ends it after the current batch. Raises Failure then."""
     shown = before = 0
     bar = click.progressbar(length=number, label=done, file=sys.stderr) if sys.stderr.isatty() else None
 

@@ -1,4 +1,4 @@
-"""What ends a command, with the exit status that tells scripts what it was."""
+"""Errors that end a command, with the exit status that tells scripts which it was."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Failure(click.ClickException):
 
 
 def failure(error: Exception) -> Failure | None:
-    """Return *error* as a plain message, if it is of a kind that needs no traceback."""
+    """Return *error* as a plain message if it needs no traceback."""
     from mongojobs.core import errors
 
     match error:
@@ -39,7 +39,7 @@ def failure(error: Exception) -> Failure | None:
 
 
 def _database_failure(error: Exception) -> Failure | None:
-    """Return an error of the driver as one of ours; where the driver is not loaded yet, it is none of its errors."""
+    """Return a driver error as one of ours; if the driver is not loaded yet, it is not the driver's."""
     faults = sys.modules.get("mongojobs.store.faults")
     if faults is None or not isinstance(error, faults.DatabaseError):
         return None

@@ -1,4 +1,4 @@
-"""The options of all commands, and how a command says them."""
+"""The options of all commands, and how to write them on a command line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ once.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GlobalOptions:
-    """What the options of all commands say; *settings* are those among them that are settings."""
+    """The options of all commands; *settings* are those of them that are settings."""
 
     app: str | None = None
     imports: tuple[str, ...] = ()
@@ -37,19 +37,19 @@ class GlobalOptions:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """Return them from what click parsed."""
+        """Return the options from what click parsed."""
         settings = {name: values[name] for name in GLOBAL_SETTINGS if values[name] is not None}
         others = {name: value for name, value in values.items() if name not in GLOBAL_SETTINGS and value is not None}
         return cls(settings=settings, **others)
 
     def but(self, values: Mapping[str, Any]) -> Self:
-        """Return them with those that were given after the command."""
+        """Return these options, overlaid with those given after the command."""
         later = type(self).of(values)
         given = {name: values[name] for name in ("app", "imports", "config", "chdir", "color") if values[name]}
         return replace(self, settings={**self.settings, **later.settings}, **given)
 
     def words(self) -> list[str]:
-        """Return the words of a command that say the same, but for the URI: the process list is for everybody."""
+        """Return these options as words of a command, except the URI: everybody can read the process list."""
         settings = {name: value for name, value in self.settings.items() if name != "uri"}
         return [
             *([f"--app={self.app}"] if self.app else []),

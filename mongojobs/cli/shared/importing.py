@@ -1,4 +1,4 @@
-"""Importing the app, and saying what went wrong in words that lead to the cause."""
+"""Importing the app, and explaining what went wrong so that the cause is easy to find."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def import_app(spec: str) -> object:
 
 
 def import_module(name: str, *, named_by: Literal["--app", "imports"] = "--app") -> ModuleType:
-    """Import the module *name*, from the current folder too. Raises Failure."""
+    """Import the module *name*, also from the current folder. Raises Failure."""
     _refuse_misspelling(name, named_by)
     folder = os.getcwd()  # noqa: PTH109 - a string for sys.path
     if folder not in sys.path:
@@ -68,7 +68,7 @@ def _refuse_misspelling(name: str, named_by: str) -> None:
 
 
 def _call(factory: Any, spec: str) -> object:
-    """Call a factory, as the one of a Flask app. A job of that name is left alone: it is a function as well."""
+    """Call a factory, such as a Flask app's. A job of that name is left alone: it is a function as well."""
     try:
         inspect.signature(factory).bind()
     except TypeError:
@@ -80,7 +80,7 @@ def _call(factory: Any, spec: str) -> object:
 
 
 def _failed(error: Exception | SystemExit, what: str) -> Failure:
-    """Return why the app's own code raised, with its traceback printed first: only its author can tell why."""
+    """Return why the app's own code raised, after printing its traceback: only its author can tell why."""
     from mongojobs.core.errors import RegistrationError
 
     if isinstance(error, RegistrationError):
@@ -96,7 +96,7 @@ def _failed(error: Exception | SystemExit, what: str) -> Failure:
 
 
 def _trace(error: BaseException) -> list[str]:
-    """Return the traceback without our own frames and those of the import system."""
+    """Return the traceback without our own frames and the import system's."""
     stack = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in stack if "importlib" not in frame.filename and frame.filename != __file__]
     return [

@@ -1,4 +1,4 @@
-"""From the options of a command to an app and its database."""
+"""From a command's options to an app and its database."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HOW_TO_NAME_JOBS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An app, its settings and where each of them comes from; *modules* are those that were imported for it."""
+    """An app, its settings and where each comes from; *modules* are those imported for it."""
 
     app: MongoJobs
     settings: Settings
@@ -66,7 +66,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The database of an app: the jobs in it, what can be done with them, and its *place*, for people."""
+    """The database of an app: its jobs, what can be done with them, and its *place*, for people."""
 
     store: JobStore
     workers: WorkerStore
@@ -76,7 +76,7 @@ class Database:
 
 
 def open_app(options: GlobalOptions, flags: Mapping[str, object] | None = None) -> Opened:
-    """Import the app, and give it its settings, with *flags* above all others. Raises Failure, ConfigurationError."""
+    """Import the app and apply its settings, with *flags* above all others. Raises Failure, ConfigurationError."""
     from mongojobs.app import MongoJobs
     from mongojobs.app.mongojobs import configured, use
 
@@ -108,14 +108,14 @@ def open_database(options: GlobalOptions, flags: Mapping[str, object] | None = N
 
 
 def log_to(file: TextIO, settings: Settings) -> None:
-    """Log to *file*, as the settings say."""
+    """Log to *file* as the settings say."""
     from mongojobs.plugins.formats import set_up_logging
 
     set_up_logging(logging.StreamHandler(file), level=log_level(settings), form=settings.log_format, environ=os.environ)
 
 
 def log_level(settings: Settings) -> str:
-    """Return the least level to log."""
+    """Return the lowest level to log."""
     return "warning" if settings.quiet else settings.log_level
 
 

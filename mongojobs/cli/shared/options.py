@@ -1,4 +1,4 @@
-"""The flags: those of all commands, and those that are made from what the settings say of themselves."""
+"""The flags: those of all commands, and those made from the settings' own descriptions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _METAVARS: Final = {
 
 
 class Command(click.Command):
-    """A command with a flag for each of *settings*, which it gets as the mapping ``flags``, and those of all commands.
+    """A command with a flag for each of *settings*, passed as the mapping ``flags``, and those of all commands.
 
     The latter it gets as the context's object. One that *takes_signals* lets them in by itself, once it is ready.
     """
@@ -49,7 +49,7 @@ class Command(click.Command):
         return [*self._made, *super().get_params(ctx)[len(self.params) :]]
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Do what all commands begin with, and call this one."""
+        """Run this command after the steps that all commands begin with."""
         if not self._takes_signals:
             let_in()
         later = {name: ctx.params.pop(name) for name in _global_names()}
@@ -66,7 +66,7 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A group whose help shows the first sentence of each command whole, on several lines if need be.
+    """A group whose help shows each command's first sentence in full, on several lines if necessary.
 
     *aliases* are other names of its commands, which work and are not shown.
     """
@@ -93,7 +93,7 @@ class DurationType(click.ParamType):  # type: ignore[type-arg]  # older ones tak
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Return it as ``timedelta``."""
+        """Return it as a ``timedelta``."""
         from mongojobs.core.words.durations import parse_duration
 
         try:
@@ -103,7 +103,7 @@ class DurationType(click.ParamType):  # type: ignore[type-arg]  # older ones tak
 
 
 def own_option(*names: str, text: str, variable: str = "", **options: Any) -> click.Option:
-    """Return a flag that is no setting, with the environment *variable* that says the same."""
+    """Return a flag that is not a setting, with the environment *variable* that does the same."""
     if variable:
         options.setdefault("envvar", variable)
     if "--queue" in names:
@@ -122,7 +122,7 @@ def with_options(*options: click.Option) -> Callable[[click.Command], click.Comm
 
 
 def global_options(*, after: bool = False) -> list[click.Option]:
-    """Return the options of all commands, as they stand before the command.
+    """Return the options of all commands, to be given before the command.
 
     Those *after* it are not in its help, and win; the environment is read by the others.
     """
@@ -170,14 +170,14 @@ def _global_names() -> list[str]:
 
 
 def _import_option(*, hidden: bool) -> click.Option:
-    """Return a flag whose environment variable is read with all other settings, not by click."""
+    """Return a flag whose environment variable is read with the settings, not by click."""
     text = "further module that declares jobs, imported along with the app; may be repeated"
     names = ("-I", "--import", "imports")
     return click.Option(names, help=_help(text, ["MONGOJOBS_IMPORTS"]), metavar="MODULE", multiple=True, hidden=hidden)
 
 
 def _global_setting(name: str, *, hidden: bool) -> click.Option:
-    """Return a flag whose variable is read the same way."""
+    """Return a flag whose variable is read in the same way."""
     metavar, text = GLOBAL_SETTINGS[name]
     text = _help(text, [ENVIRONMENT_PREFIX + name.upper()])
     return click.Option([_flag(name)], help=text, metavar=metavar, hidden=hidden)

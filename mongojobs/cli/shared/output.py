@@ -19,7 +19,7 @@ from mongojobs.core.words.wording import iso, printable, printable_lines, to_jso
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column of a table; numbers stand to the right, and ones that are *alarming* red unless they are 0."""
+    """A column of a table; numbers are right-aligned, and *alarming* ones red unless they are 0."""
 
     title: str
     is_number: bool = False
@@ -27,12 +27,12 @@ class TableColumn:
 
 
 def say(text: str = "", *, err: bool = False) -> None:
-    """Print the lines of *text*, each of them printable: it may quote jobs, and so strangers."""
+    """Print the lines of *text* with everything in them printable: it may quote jobs, and so strangers."""
     click.echo("\n".join(printable_lines(text)), err=err)
 
 
 def json_option() -> click.Option:
-    """Return the flag of all commands that read."""
+    """Return the ``--json`` flag of the commands that read."""
     return own_option("--json", "as_json", text="print one JSON document instead", is_flag=True)
 
 
@@ -42,7 +42,7 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 
 def json_text(document: Mapping[str, Any], *, indent: int | None = None) -> str:
-    """Return *document* as JSON; in ASCII where standard output is not in UTF-8, as programs take JSON to be."""
+    """Return *document* as JSON; in ASCII if standard output is not UTF-8, which programs expect JSON to be."""
     is_unicode = codecs.lookup(sys.stdout.encoding).name == "utf-8"
     return to_json(plain(document), indent=indent, ensure_ascii=not is_unicode)
 
@@ -68,7 +68,7 @@ def table_lines(columns: Sequence[TableColumn], rows: Sequence[Sequence[object]]
 
 
 def plain(value: Any) -> Any:
-    """Return *value* as JSON knows it; what JSON has no word for becomes a text."""
+    """Return *value* as JSON knows it; whatever JSON lacks becomes text."""
     match value:
         case None | bool() | str():
             return value
@@ -96,7 +96,7 @@ def shortened(text: str, width: int) -> str:
 
 
 def confirm(question: str, *, yes: bool, declined: str = "nothing was deleted") -> None:
-    """Ask before something is destroyed. Raises Failure when declined, or where nobody can be asked."""
+    """Ask before something is destroyed. Raises Failure if the answer is no, or nobody can be asked."""
     if yes:
         return
     if not sys.stdin.isatty():

@@ -1,4 +1,4 @@
-"""Completing the names of queues at the Tab key; commands and flags click completes by itself."""
+"""Completing queue names at the Tab key; click completes commands and flags by itself."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 PATIENCE: Final = timedelta(seconds=1)
-"""Somebody who has pressed Tab waits no longer."""
+"""Nobody waits longer after pressing Tab."""
 
 
 def complete_queues(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer the queues in which jobs are ready, for the last name of a list with commas; nothing if it takes too long.
+    """Offer the queues that have ready jobs, for the last name of a comma-separated list; nothing if it takes too long.
 
     The app is not imported: where only it knows the database, nothing is offered.
     """

@@ -1,4 +1,4 @@
-"""The commands of further processes of ours: that of this one once more, and its environment."""
+"""The commands of our further processes: this one's command again, and its environment."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _OURS_ALONE: Final = (
     *("MONGOJOBS_POOL", "MONGOJOBS_CHDIR", "MONGOJOBS_MONITOR", "MONGOJOBS_PIDFILE", "MONGOJOBS_LOG_DIR"),
     "MONGOJOBS_HEARTBEAT_FILE",
 )
-"""Variables that the supervisor has acted on, and the children must not."""
+"""Variables that the supervisor has acted on and the children must not."""
 
 
 def own_command(options: GlobalOptions, *words: str) -> list[str]:
-    """Return the command that starts mongojobs with the same options, and *words* after them."""
+    """Return the command that starts mongojobs with the same options, followed by *words*."""
     # -P: a module called mongojobs in the current folder must not take our place.
     return [sys.executable, "-P", "-m", "mongojobs", *options.words(), *words]
 
 
 def own_environment(options: GlobalOptions) -> dict[str, str]:
-    """Return the environment of the children; the URI is in it, where others cannot see it."""
+    """Return the environment of the children; it holds the URI, as others cannot see it there."""
     environ = {name: value for name, value in os.environ.items() if name not in _OURS_ALONE}
     if "uri" in options.settings:
         environ[f"{ENVIRONMENT_PREFIX}URI"] = str(options.settings["uri"])
@@ -35,7 +35,7 @@ def own_environment(options: GlobalOptions) -> dict[str, str]:
 
 
 def child_commands(options: GlobalOptions, work: WorkOptions, *, processes: int) -> list[ChildCommand]:
-    """Return the command of each child: of as many as the pools say, or of *processes*."""
+    """Return the command of each child: as many as the pools say, or *processes*."""
     pools = work.pools or (Pool(None, processes),)
     queue_lists = [pool.queues for pool in pools for _ in range(pool.processes)]
     return [_child(options, work, *work.words(), *_part(number, queues)) for number, queues in enumerate(queue_lists)]
@@ -47,7 +47,7 @@ def child_command(options: GlobalOptions, work: WorkOptions) -> ChildCommand:
 
 
 def restart(options: GlobalOptions, work: WorkOptions, *, processes: int) -> NoReturn:
-    """Begin again as a supervisor: that the app wants *processes* is known only now that it is imported."""
+    """Start over as a supervisor: that the app wants *processes* is known only once it is imported."""
     environ = {**own_environment(options), f"{ENVIRONMENT_PREFIX}PROCESSES": str(processes)}
     pidfile = [f"--pidfile={work.pidfile}"] if work.pidfile else []
     os.chdir(work.folder)
@@ -62,5 +62,5 @@ def _child(options: GlobalOptions, work: WorkOptions, *words: str) -> ChildComma
 
 
 def _part(number: int, queues: str | None) -> list[str]:
-    """Return what is the child's own; *queues* None: as the settings say."""
+    """Return the words that are the child's own; *queues* None: as the settings say."""
     return ["--processes=1", f"--number={number}", *([] if queues is None else [f"--queues={queues}"])]

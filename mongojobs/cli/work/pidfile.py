@@ -1,4 +1,4 @@
-"""Pid files that do no harm: they follow no link, and what runs is told by a lock and not by a number.
+"""Pid files that do no harm: they follow no link, and a lock, not a number, shows what is running.
 
 Whoever works holds a lock on the file for as long as it lives; the system lets go of it when the process ends, however
 that comes. So a stale file is known for what it is, and no stranger gets a signal that has the number of the dead. All
@@ -29,12 +29,12 @@ _FOLDER: Final = 0o755
 _LONGEST: Final = 1000
 _TRIES: Final = 5
 _AGAIN_SECONDS: Final = 0.05
-"""Whoever only looks whether a file is locked has the lock for a moment himself."""
+"""A process that only checks whether a file is locked holds the lock for a moment itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a pid file says: ``dead`` is a file that no process holds any more, ``stopped`` none at all.
+    """The state of a pid file: ``dead`` if no process holds the file any more, ``stopped`` if there is none.
 
     *patience_seconds* is how long the process may take to stop. A file that is just being written names no process yet.
     """
@@ -45,7 +45,7 @@ class Seen:
 
 
 class PidFile:
-    """The pid file at *path*; whatever else lies there is left alone, and refused by raising Failure."""
+    """The pid file at *path*; anything else there is left alone, and refused with Failure."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -53,7 +53,7 @@ class PidFile:
 
     @contextmanager
     def held(self, *, patience_seconds: float) -> Iterator[None]:
-        """Hold the file meanwhile, for this process, which may take so long to stop. Raises Failure."""
+        """Hold the file in the block, for this process, which may take *patience_seconds* to stop. Raises Failure."""
         self._make_folder()
         with self._folder() as folder:
             descriptor = self._descriptor = self._take(folder)
@@ -68,7 +68,7 @@ class PidFile:
                 self._let_go()
 
     def look(self) -> Seen:
-        """Return what the file says. Raises Failure."""
+        """Return the state of the file. Raises Failure."""
         with ExitStack() as opened:
             found = self._find(opened)
             if found is None:
@@ -80,7 +80,7 @@ class PidFile:
             return Seen("running", *_read(descriptor))
 
     def clear(self) -> bool:
-        """Remove the file if no process holds it; return whether there was one to remove. Raises Failure."""
+        """Remove the file if no process holds it; return whether one was removed. Raises Failure."""
         with ExitStack() as opened:
             found = self._find(opened)
             return found is not None and _lock(found[1], fcntl.LOCK_EX) and self._unlink(*found)
@@ -93,7 +93,7 @@ class PidFile:
 
     @contextmanager
     def _folder(self) -> Iterator[int]:
-        """Open the folder, if no other user can write to it. Raises FileNotFoundError."""
+        """Open the folder if no other user can write to it. Raises FileNotFoundError."""
         try:
             folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -127,7 +127,7 @@ class PidFile:
         return folder, descriptor
 
     def _take(self, folder: int) -> int:
-        """Return the descriptor of the file, locked and in its place: whoever had it may be removing it just now."""
+        """Return the descriptor of the file, locked and in place: its last holder may be removing it just now."""
         for _ in range(_TRIES):
             descriptor = self._create(folder)
             if descriptor is None:
@@ -152,7 +152,7 @@ class PidFile:
             raise self._refused(error.strerror or str(error)) from None
 
     def _open_existing(self, folder: int) -> int | None:
-        """Open the file that is there, if it is a plain one of our own; None if there is none."""
+        """Open the existing file if it is a plain one of our own; None if there is none."""
         flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             descriptor = os.open(self.path.name, flags, dir_fd=folder)
@@ -168,7 +168,7 @@ class PidFile:
         return descriptor
 
     def _is_in_place(self, folder: int, descriptor: int) -> bool:
-        """Whether the file of the descriptor is still the one in the folder."""
+        """Whether the descriptor's file is still the one in the folder."""
         with suppress(FileNotFoundError):
             return os.path.samestat(os.stat(self.path.name, dir_fd=folder, follow_symlinks=False), os.fstat(descriptor))
         return False
@@ -214,7 +214,7 @@ def _write(descriptor: int, text: str) -> None:
 
 
 def _read(descriptor: int) -> tuple[ProcessIdentity | None, float | None]:
-    """Return the process and its patience; both None when the file does not tell."""
+    """Return the process and its patience; both None if the file does not say."""
     words = os.pread(descriptor, _LONGEST, 0).decode("ascii", "replace").split()
     match words:
         case [pid, "started", started, "patience", patience] if pid.isdecimal():

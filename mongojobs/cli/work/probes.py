@@ -1,4 +1,4 @@
-"""The probes of a worker: what it tells on ``--probe-port``."""
+"""The probes of a worker: what it answers on ``--probe-port``."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class ProbeOptions:
     probe_max_age: timedelta = timedelta(seconds=60)
 
     def port_of(self, number: int | None) -> int:
-        """Return the port of the process *number* of a supervisor: each has one of its own, from the first one on."""
+        """Return the port of process *number* of a supervisor: each has its own, counting up from the first."""
         port = self.probe_port or 0
         return port + (number or 0) if port else 0
 
     def words(self) -> list[str]:
-        """Return the words of a command that say the same."""
+        """Return these options as words of a command."""
         if self.probe_port is None:
             return []
         age = self.probe_max_age.total_seconds()
@@ -79,7 +79,7 @@ def probe_options() -> list[click.Option]:
 
 @contextmanager
 def probes_of(worker: Worker, opened: Opened, options: ProbeOptions, *, number: int | None) -> Iterator[None]:
-    """Answer probes about *worker* meanwhile, if a port was given. Raises Failure."""
+    """Answer probes about *worker* in the block if a port was given. Raises Failure."""
     from mongojobs.plugins.probes import Cached
 
     if options.probe_port is None:
@@ -96,7 +96,7 @@ def probes_of(worker: Worker, opened: Opened, options: ProbeOptions, *, number: 
 
 
 def listen(pages: Mapping[str, Page], *, host: str, port: int) -> ProbeServer:
-    """Return a server of *pages*, to be used by ``with``, and log where it listens. Raises Failure."""
+    """Return a server of *pages*, to be used in a ``with`` block, and log where it listens. Raises Failure."""
     from mongojobs.plugins.probes import ProbeServer, logger
 
     try:
@@ -109,7 +109,7 @@ def listen(pages: Mapping[str, Page], *, host: str, port: int) -> ProbeServer:
 
 
 def exposition(registry: CollectorRegistry) -> Answer:
-    """Return all metrics of *registry* as Prometheus reads them."""
+    """Return all metrics of *registry* in Prometheus's format."""
     from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
     from mongojobs.plugins.probes import Answer
@@ -118,7 +118,7 @@ def exposition(registry: CollectorRegistry) -> Answer:
 
 
 def _metrics_page(opened: Opened) -> Page:
-    """Return the page of this process's metrics: those of the app's own plugin, or of one that is added to it."""
+    """Return the page of this process's metrics: those of the app's own plugin, or of one added to it."""
     from mongojobs.core.errors import ExtraMissingError
     from mongojobs.plugins.probes import Answer
 

@@ -1,4 +1,4 @@
-"""Telling whoever started the worker that it works: `mongojobs daemon start`, or systemd.
+"""Telling whoever started the worker that it is ready: `mongojobs daemon start`, or systemd.
 
 The one waits at a pipe for lines; the other listens at a socket, one datagram each. Source: sd_notify(3).
 """
@@ -26,7 +26,7 @@ READY_DESCRIPTOR: Final = "MONGOJOBS_READY_DESCRIPTOR"
 READY: Final = "ready"
 WAITING: Final = "waiting"
 PROCESSES: Final = "processes"
-"""The words that lines begin with; the last two go on with why, and with how many will say that they are ready."""
+"""The first words of the lines; the last two go on with the reason, and with how many will report for themselves."""
 
 _SYSTEMD: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 _SECONDS_BETWEEN_BEATS: Final = 1.0
@@ -34,14 +34,14 @@ _LONGEST_LINE: Final = 300
 
 
 class Boot:
-    """Tells the supervisor that started this process, if one did, that the app is imported."""
+    """Tells the supervisor that started this process, if there is one, that the app is imported."""
 
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
 
     @classmethod
     def taken_from(cls, environ: MutableMapping[str, str]) -> Self:
-        """Return it, and let nothing that the app starts have a part in it."""
+        """Return it, removing its variable from *environ* so that nothing the app starts inherits it."""
         descriptor = _number(environ.pop(BOOT_DESCRIPTOR, ""))
         if descriptor is not None:
             os.set_inheritable(descriptor, False)
@@ -67,7 +67,7 @@ class ReadinessNotifier:
 
     @classmethod
     def taken_from(cls, environ: MutableMapping[str, str]) -> Self:
-        """Return it, and take it out of *environ*: what the jobs start has no part in it."""
+        """Return it, removing its variables from *environ* so that nothing the jobs start inherits them."""
         notifier = cls(environ)
         for name in (READY_DESCRIPTOR, *_SYSTEMD):
             environ.pop(name, None)
@@ -93,11 +93,11 @@ class ReadinessNotifier:
                 pass
 
     def ready(self) -> None:
-        """Say that the worker works."""
+        """Report that the worker is ready."""
         self._tell(READY, "READY=1\nSTATUS=Working")
 
     def share(self, commands: Sequence[ChildCommand]) -> list[ChildCommand]:
-        """Say that each of these children of a supervisor will tell by itself; return them with what it needs."""
+        """Report that each of these children of a supervisor reports for itself; return them with what that takes."""
         self._notify("READY=1\nSTATUS=Supervising")
         if self._descriptor is None:
             return list(commands)
@@ -112,14 +112,14 @@ class ReadinessNotifier:
         ]
 
     def beat(self) -> None:
-        """Say that it still works, for a watchdog; seldom enough."""
+        """Report to a watchdog that it still works, but not too often."""
         now = time.monotonic()
         if self._address and now - self._beaten >= _SECONDS_BETWEEN_BEATS:
             self._beaten = now
             self._notify("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """Say that the worker stops."""
+        """Report that the worker is stopping."""
         self._notify("STOPPING=1")
 
     def _tell(self, line: str, state: str) -> None:

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from mongojobs.core.notices import RunEnded
 
 HEAD_START: Final = timedelta(minutes=1)
-"""How long other workers let a job alone that is retried to be run here."""
+"""How long other workers leave a job alone that is retried to run here."""
 DEBUGGING: Final = timedelta(days=30)
-"""The time limit of a job that somebody looks into."""
+"""The time limit of a job that somebody is debugging."""
 
 
 def run_here(options: GlobalOptions, text: str, *, debug: bool) -> None:
-    """Run the job whose id *text* is. Raises Failure, with status 1 if it did not succeed."""
+    """Run the job with the id *text*. Raises Failure, with status 1, if it did not succeed."""
     from mongojobs.app import Worker
     from mongojobs.process.signals import WorkerSignals
     from mongojobs.store.clients import SHORT_PATIENCE, find_server
@@ -56,7 +56,7 @@ def run_here(options: GlobalOptions, text: str, *, debug: bool) -> None:
 
 
 def _made_ready(app: MongoJobs, job: Job) -> Job:
-    """Return *job* as a ready one, which no worker takes before us. Raises Failure for one that runs, StateError."""
+    """Return *job* as a ready one that no worker takes before us. Raises Failure if it is running, StateError."""
     from mongojobs.core.actions import RETRY
 
     if job.state == "running":

@@ -36,7 +36,7 @@ def supervise(options: GlobalOptions, work: WorkOptions, settings: Settings) -> 
 
 
 def _heartbeat_of(processes: int, work: WorkOptions) -> AbstractContextManager[object]:
-    """Let the heartbeat file, if there is one, name those of the children meanwhile."""
+    """Make the heartbeat file, if there is one, refer to those of the children in the block."""
     from mongojobs.plugins.heartbeat_file import HeartbeatFile
 
     if work.heartbeat_file is None:

@@ -83,7 +83,7 @@ def _work(options: GlobalOptions, work: WorkOptions, signals: WorkerSignals, *, 
 
 
 def _heartbeat_of(worker: Worker, work: WorkOptions) -> AbstractContextManager[object]:
-    """Let the worker write its heartbeat file meanwhile, if it was told to."""
+    """Let the worker write its heartbeat file in the block if it was told to."""
     from mongojobs.plugins.heartbeat_file import HeartbeatFile, part_of
 
     if work.heartbeat_file is None:
@@ -95,7 +95,7 @@ def _heartbeat_of(worker: Worker, work: WorkOptions) -> AbstractContextManager[o
 
 
 class _FailedRuns:
-    """Counts the runs that failed."""
+    """Counts failed runs."""
 
     def __init__(self, lifecycle: Lifecycle) -> None:
         self.count = 0
@@ -108,7 +108,7 @@ class _FailedRuns:
 
 
 def _log_origins(opened: Opened, *, is_supervised: bool) -> None:
-    """Log which settings come from outside of the app, and from where, so that no variable comes as a surprise."""
+    """Log which settings come from outside the app, and from where, so that no variable comes as a surprise."""
     from mongojobs.app.dashboard import shown_setting
 
     logger.info("Jobs: %s", opened.place)
@@ -127,7 +127,7 @@ def _log_origins(opened: Opened, *, is_supervised: bool) -> None:
 
 
 def _tell_declared(opened: Opened, *, allow_none: bool) -> None:
-    """Log how many jobs the app declares. Raises Failure if there are none, unless that is meant."""
+    """Log how many jobs the app declares. Raises Failure if there are none, unless that is intended."""
     from mongojobs.app.declarations import declared_jobs
 
     declared = declared_jobs()
@@ -149,7 +149,7 @@ def _labelled(settings: Settings, work: WorkOptions) -> dict[str, Any]:
 
 
 def _fatal(error: Exception) -> Failure:
-    """Log what the worker died of, and return it for standard error."""
+    """Log the error that killed the worker, and return it for standard error."""
     plain = failure(error) or Failure(f"the worker died of {type(error).__name__}: {error}", NO)
     logger.critical("%s", plain.message, exc_info=None if failure(error) else error)
     return plain

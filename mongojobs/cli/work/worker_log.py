@@ -1,4 +1,4 @@
-"""The log of a worker's process: to standard output, or to a file."""
+"""The log of a worker process: to standard output, or to a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOG_FILE: Final = "mongojobs.log"
 
 
 def set_up_worker_logging(settings: Settings, log_dir: Path | None, *, at_once: bool = False) -> None:
-    """Log to standard output, or to the file in *log_dir*; with *at_once* each line by itself. Raises Failure."""
+    """Log to standard output, or to the file in *log_dir*; with *at_once*, each line by itself. Raises Failure."""
     from mongojobs.plugins.formats import set_up_logging
     from mongojobs.plugins.output import LogHandler, be_heard
 

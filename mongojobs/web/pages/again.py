@@ -1,4 +1,4 @@
-"""Running a job again that has ended, perhaps with other arguments.
+"""Running a job again once it has ended, perhaps with other arguments.
 
 What is masked is not shown here either, and stays as it was. But it goes nowhere else than before: whoever changes
 another argument, which may be where a secret is sent, must give the masked ones anew.
@@ -27,14 +27,14 @@ from mongojobs.web.pages.job import job_of
 
 MOST_ARGUMENTS: Final = 30
 LONGEST_ARGUMENT: Final = 4_000
-"""In characters; what is larger is nothing to be edited in a page."""
+"""In characters; anything larger is not for editing in a page."""
 
 _DEEPEST: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """An argument in the form: its *place*, how people call it, and its value as JSON; None where it has none."""
+    """An argument in the form: its *place*, its label, and its value as JSON; None if it has no JSON form."""
 
     key: str
     place: Place
@@ -45,17 +45,17 @@ class Field:
 
     @property
     def can_be_edited(self) -> bool:
-        """Whether it may be changed: what JSON can express, and what is masked."""
+        """Whether it may be edited: JSON can express it, or it is masked."""
         return self.is_masked or self.json is not None
 
 
 def ask(visit: RequestContext) -> Page:
-    """Ask with which arguments."""
+    """Ask for the arguments."""
     return _form(visit, job_of(visit))
 
 
 def change(visit: RequestContext) -> Page | Response:
-    """Enqueue it."""
+    """Enqueue the job."""
     job = job_of(visit)
     call, fields = _fields(job, visit)
     try:
@@ -85,7 +85,7 @@ def _form(visit: RequestContext, job: Job, *, problem: str = "") -> Page:
 
 
 def _fields(job: Job, visit: RequestContext) -> tuple[ShownCall, list[Field]]:
-    """Return the call of *job* and what may be edited of it: nothing where arguments are hidden, or too many."""
+    """Return the call of *job* and its editable fields: none if arguments are hidden, or too many."""
     call, stored = show_call(job.handler, visit.app.payloads), list(_stored(job.handler))
     if not (visit.show_arguments and call.is_known and len(stored) == len(call.arguments) <= MOST_ARGUMENTS):
         return call, []
@@ -112,7 +112,7 @@ def _stored(handler: Mapping[str, Any]) -> Iterator[tuple[Place, object]]:
 
 
 def _as_json(value: object, shown: str) -> str | None:
-    """Return *value* as JSON; None for what JSON has no word for, is too large, or is masked in part."""
+    """Return *value* as JSON; None if JSON cannot express it, it is too large, or partly masked."""
     if len(shown) > LONGEST_ARGUMENT or MASK in shown or not _is_plain(value, 0):
         return None
     return json.dumps(value, ensure_ascii=False)
@@ -133,7 +133,7 @@ def _is_plain(value: object, depth: int) -> bool:
 
 
 def _changed(fields: list[Field], visit: RequestContext) -> dict[Place, object]:
-    """Return the arguments that were changed. Raises BadRequest."""
+    """Return the changed arguments. Raises BadRequest."""
     changed: dict[Place, object] = {}
     for field in fields:
         text = visit.request.form.get(field.key, "").strip() if field.can_be_edited else ""

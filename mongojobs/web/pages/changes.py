@@ -1,4 +1,4 @@
-"""Changing many jobs: those that were selected one by one, or all that match, with a question before it."""
+"""Changing many jobs, selected one by one or all that match, after a question."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from mongojobs.web.search import Search, read_search
 _MOST_SELECTED: Final = 500
 _MOST_ROUNDS: Final = 9
 _PATIENCE: Final = timedelta(seconds=8)
-"""After so long the browser is told how far a change of many jobs has come; platforms cut off answers after 30 s."""
+"""After this time the browser is told how far a change has come; platforms cut off responses after 30 s."""
 
 
 class _LongEnoughError(Exception):
-    """Breaks a change of many jobs off between two batches."""
+    """Breaks off a change of many jobs between two batches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to be done: the *action*, with which jobs, and with what else it asks for, such as another queue."""
+    """What to do: the *action*, with which jobs, and with which arguments, such as another queue."""
 
     action: Action
     state: str
@@ -46,12 +46,12 @@ class Order:
     everything: bool = False
     done_before: int = 0
     rounds: int = 0
-    """How often the time was up before all was done."""
+    """How often time ran out before all was done."""
     given: Mapping[str, Any] = field(default_factory=dict)
 
 
 def change(visit: RequestContext) -> Page | Response:
-    """Do what the form says with the jobs that were selected, or with all that match."""
+    """Apply the form's action to the selected jobs, or to all that match."""
     order = _read_order(visit)
     if order.everything:
         return _change_matching(visit, order) if visit.text("confirmed") else _confirm(visit, order)
@@ -80,7 +80,7 @@ def _read_order(visit: RequestContext) -> Order:
 
 
 def read_action(visit: RequestContext) -> Action:
-    """Return what is to be done. Raises BadRequest."""
+    """Return the action that the form names. Raises BadRequest."""
     verb = visit.text("action")
     action = next((action for action in ACTIONS.values() if action.verb == verb), None)
     if action is None:
@@ -89,7 +89,7 @@ def read_action(visit: RequestContext) -> Action:
 
 
 def read_given(visit: RequestContext, action: Action) -> dict[str, Any]:
-    """Return what a form says of what *action* asks for. Raises BadRequest if that is nothing."""
+    """Return the arguments that the form gives for *action*. Raises BadRequest if there are none."""
     read = {name: _READERS[name](visit) for name in action.asks_for}
     given = {name: value for name, value in read.items() if value is not None}
     if action.asks_for and not given:
@@ -117,12 +117,12 @@ def _confirm(visit: RequestContext, order: Order) -> Page:
 
 
 def _counted(app: MongoJobs, action: Action, job_filter: JobFilter) -> str:
-    """Return how many of the jobs that match *action* can be done with, as far as they are counted."""
+    """Return how many matching jobs *action* applies to, as far as they are counted."""
     return str(reduce(operator.add, map(app.count, action.among(job_filter))))
 
 
 def _change_matching(visit: RequestContext, order: Order) -> Page | Response:
-    """Change all that match, or as many as there is time for, and then go on with a page that asks for the rest.
+    """Change all jobs that match, or as many as time allows, then show a page that goes on with the rest.
 
     Each round begins with the oldest job again, so each has more time than the one before it.
     """

@@ -1,4 +1,4 @@
-"""The failed jobs, grouped: which job failed by which error at which place, how often, and since when."""
+"""The failed jobs, grouped: which job failed with which error at which place, how often, and since when."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_SHOWN: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class FailureRow:
-    """A group: its latest job, its message without secrets, and what finds its jobs."""
+    """A group: its latest job, its message without secrets, and the search that finds its jobs."""
 
     group: FailureGroup
     key: str
@@ -53,7 +53,7 @@ def _row(group: FailureGroup, visit: RequestContext) -> FailureRow:
 
 
 def _mark(group: FailureGroup, message: str) -> str:
-    """Return what stands in the errors of this group, and hardly in others: the place, as tracebacks have it."""
+    """Return a text found in the errors of this group and hardly in others: the place, as tracebacks write it."""
     file, _, rest = group.place.rpartition(":")
     line, _, function = rest.partition(" in ")
     if file and len(mark := f'File "{file}", line {line}, in {function}') <= 200:
@@ -62,6 +62,6 @@ def _mark(group: FailureGroup, message: str) -> str:
 
 
 def _message(group: FailureGroup, visit: RequestContext) -> str:
-    """Return the error without the secrets of its latest job; of a vanished job, nothing."""
+    """Return the error without the secrets of its latest job; nothing if that job is gone."""
     job = visit.app.get(group.last_id)
     return "" if job is None else show_error(group.message, job.handler, visit.app.payloads)

@@ -25,7 +25,7 @@ NO_TIME: Final = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Something that happened to a job, or will: in what *state* that left it, when, and what it was."""
+    """Something that happened to a job, or will: the *state* that follows, when, and what it was."""
 
     state: str
     at: datetime
@@ -82,7 +82,7 @@ def job_of(visit: RequestContext) -> Job:
 
 
 def change(visit: RequestContext) -> Page | Response:
-    """Do what the form says with this job."""
+    """Apply the form's action to this job."""
     action, key = read_action(visit), visit.text("id")
     given = read_given(visit, action)
     if action.warning and not visit.text("confirmed"):
@@ -95,14 +95,14 @@ def change(visit: RequestContext) -> Page | Response:
 
 
 def _why(job: Job, call: ShownCall, visit: RequestContext) -> list[Reason]:
-    """Return why *job* has not run, or what it does; of one that has ended, its state says enough."""
+    """Return why *job* has not run, or what it is doing; if it has ended, its state says enough."""
     if job.state not in ("ready", "running"):
         return []
     return [replace(reason, text=call.clean(reason.text)) for reason in visit.app.why(job.id)]
 
 
 def _moments(job: Job, visit: RequestContext) -> Iterator[Moment]:
-    """Yield what happened to it, and what will, in no order."""
+    """Yield what happened to it and what will, in no order."""
     yield from _runs(job)
     if job.created_at is not None:
         yield Moment("", job.created_at, f"Enqueued in {job.queue}")
@@ -121,7 +121,7 @@ def _moments(job: Job, visit: RequestContext) -> Iterator[Moment]:
 
 
 def _runs(job: Job) -> Iterator[Moment]:
-    """Yield its runs as far as they are kept, and who wanted them."""
+    """Yield those of its runs that are recorded, and who asked for them."""
     for attempt in job.errors:
         if isinstance(at := attempt.get("at"), datetime):
             yield Moment(
@@ -135,18 +135,18 @@ def _runs(job: Job) -> Iterator[Moment]:
 
 
 def _started(job: Job) -> datetime:
-    """Return when the last run of a job that has ended began, as far as that is known."""
+    """Return when the last run of an ended job began, as far as known."""
     return (job.finished_at or job.run_at) - (job.took or NO_TIME)
 
 
 def _attempts_ever(job: Job) -> int:
-    """Return the number of the last failed attempt, which goes on over retries."""
+    """Return the number of the last failed attempt, counted across retries."""
     numbers = [error.get("attempt") for error in job.errors]
     return max((number for number in numbers if isinstance(number, int)), default=0)
 
 
 def _attempts(job: Job, call: ShownCall) -> Iterator[Attempt]:
-    """Yield the failed runs, the latest first."""
+    """Yield the failed runs, latest first."""
     for error in reversed(job.errors):
         at = error.get("at")
         yield Attempt(
@@ -159,7 +159,7 @@ def _attempts(job: Job, call: ShownCall) -> Iterator[Attempt]:
 
 
 def _commands(job: Job, actions: Sequence[Action]) -> Iterator[str]:
-    """Yield what does the same on the command line."""
+    """Yield the equivalent commands of the command line."""
     names = ["show", *(["why"] if job.state in ("ready", "running") else [])]
     names += [action.command for action in actions if not action.asks_for]
     for name in names:

@@ -27,7 +27,7 @@ STATES: Final[tuple[str, ...]] = ("", "ready", "scheduled", "running", "failed",
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job in a list: how it is addressed, its first arguments and its last error without secrets, its limits."""
+    """A job in a list: its address, its first arguments and last error without secrets, and its limits."""
 
     job: Job
     key: str
@@ -39,7 +39,7 @@ class JobRow:
 
 
 def show(visit: RequestContext) -> Page | Response:
-    """Show the jobs that match, the newest first, and how many they are; scheduled ones the soonest first."""
+    """Show the matching jobs, newest first, and how many there are; scheduled ones, soonest first."""
     state, text = visit.choice("state", STATES), visit.text("q")
     search = read_search(text, state=state_named(state), now=visit.now, has_arguments=visit.show_arguments)
     app = visit.app
@@ -65,7 +65,7 @@ def show(visit: RequestContext) -> Page | Response:
 
 
 def known(visit: RequestContext) -> Response:
-    """Return what may be looked for, for the page's script: each name of a job or a queue with its condition."""
+    """Return what to offer in a search, for the page's script: each name of a job or queue with its condition."""
     found = visit.known()
     terms = [(name, term("name", name)) for name in found.names] + [
         (name, term("queue", name)) for name in found.queues
@@ -74,7 +74,7 @@ def known(visit: RequestContext) -> Response:
 
 
 def row_of(job: Job, visit: RequestContext) -> JobRow:
-    """Return how a list shows *job*."""
+    """Return the row for *job* in a list."""
     payloads = visit.app.payloads
     why = job.deferred_reason or job.last_error
     error = show_error(why, job.handler, payloads) if why else ""
@@ -91,7 +91,7 @@ def row_of(job: Job, visit: RequestContext) -> JobRow:
 
 
 def limits(job: Job, visit: RequestContext) -> tuple[int, timedelta]:
-    """Return how often *job* may fail and how long it may run, as far as that is known without its job object."""
+    """Return how often *job* may fail and how long it may run, as far as known without its job object."""
     declaration, settings = visit.app.payloads.peek(dict(job.handler)).declaration, visit.app.settings
     return (
         applying("max_attempts", job.max_attempts or None, declaration=declaration, settings=settings),
@@ -105,5 +105,5 @@ def shown_state(job: Job, visit: RequestContext) -> str:
 
 
 def state_named(name: str) -> ShownState | None:
-    """Return the state of this name; None for any."""
+    """Return the state called *name*; None for any."""
     return next((state for state in get_args(ShownState) if state == name), None)

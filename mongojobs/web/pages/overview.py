@@ -26,12 +26,12 @@ QUEUE_MOST_COUNTED: Final = 1_000
 LATE: Final = timedelta(minutes=5)
 _LEVELS: Final = ("bad", "warn", "info")
 RECENT_COLUMNS: Final = 10
-"""Minutes, of those of the last hour, whose errors are compared with their runs."""
+"""How many minutes of the last hour are searched for a high share of errors."""
 FEWEST_RUNS: Final = 10
 MANY_ERRORS: Final = 0.1
 _TOLD_OTHERWISE: Final = frozenset({"no_worker", "long_pause", "deferred_jobs"})
 SILENT: Final = 0.6
-"""The part of a lease without a word after which a worker is told of; idle ones speak once a quarter of it."""
+"""The part of a lease without a heartbeat after which a worker is reported; idle ones send four in a lease."""
 
 
 @dataclass(frozen=True, slots=True)

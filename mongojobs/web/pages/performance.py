@@ -1,4 +1,4 @@
-"""Performance: for each name of a job, how long it runs and waits, and what it costs in all."""
+"""Performance: for each job name, how long its jobs run and wait, and what they cost in all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_SHOWN: Final = 200
 
 
 def show(visit: RequestContext) -> Page:
-    """Show the heaviest first."""
+    """Show the heaviest names first."""
     time_range, name = RANGES[visit.choice("range", tuple(RANGES))], visit.text("name") or None
     sort = visit.choice("sort", SORTS)
     by_name = visit.summary(time_range).by_name

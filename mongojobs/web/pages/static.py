@@ -1,4 +1,4 @@
-"""The files of the pages themselves: style, scripts, icon."""
+"""The pages' own files: style, scripts, icon."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _YEAR_SECONDS: Final = 31_536_000
 
 
 def show(visit: RequestContext) -> Response:
-    """Return a file; its address changes with it, so that a browser need not ask for it again."""
+    """Return a file; its address changes with its content, so a browser need not ask for it again."""
     name = str(visit.values["name"])
     text = _files().get(name)
     if text is None:
@@ -30,7 +30,7 @@ def show(visit: RequestContext) -> Response:
 
 @cache
 def _files() -> dict[str, bytes]:
-    """Return all files by their names; there is no other way to any, so no name can lead outside the folder."""
+    """Return all files by name; nothing else can be served, so no name can lead outside the folder."""
     folder = files("mongojobs.web") / "static"
     found = [("", folder), ("vendor/", folder / "vendor")]
     return {

@@ -8,7 +8,7 @@ from mongojobs.web.context import Page, RequestContext
 
 
 def show(visit: RequestContext) -> Page:
-    """Show it; a user of the database who may not look at the indexes sees the rest."""
+    """Show it; a database user who may not list indexes sees the rest."""
     try:
         indexes = visit.app.check_indexes()
     except StoreUnavailableError as error:

@@ -1,4 +1,4 @@
-"""The workers: who is alive, with what, and since when."""
+"""The workers: which are alive, what they are doing, and since when."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mongojobs.web.ids import key_of
 
 
 def show(visit: RequestContext) -> Page:
-    """Show them, and those that died without a word."""
+    """Show them, and those that died without signing off."""
     return Page("workers.html", {"workers": visit.app.workers(), "dead": visit.app.dead_workers(), "key_of": key_of})
 
 
