@@ -93,9 +93,11 @@ def open_connections(
 ) -> Connections:
     """Open a worker's own clients: one for the jobs and one for the heartbeat, sharing one clock.
 
-    *patience* is how long they look for a server, now and later, if not as long as usual. Raises
-    StoreUnavailableError, ServerTooOldError.
+    *patience* is how long they look for a server, now and later, if not as long as usual; who works off does not wait
+    for long. Raises StoreUnavailableError, ServerTooOldError.
     """
+    if patience is None and settings.exit_on_complete:
+        patience = min(settings.enqueue_timeout, clients.PATIENCE)
     with ExitStack() as opened:
         main, beat = _clients(link, patience, opened)
         try:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from mongojobs.app.mongojobs import MongoJobs, default_app
 from mongojobs.core.errors import ConfigurationError, SettingsError
-from mongojobs.core.settings import Settings
 from mongojobs.core.words.naming import public
 from mongojobs.process.supervisor import ChildCommand
-from mongojobs.store.clients import PATIENCE
 from mongojobs.worker.worker import JobWorker
 
 
@@ -38,16 +35,11 @@ class Worker(JobWorker):
             )
         super().__init__(
             child=child if chosen.executor == "process" else None,
-            connect=partial(owner.connect_worker, chosen, patience=_patience(chosen)),
+            connect=partial(owner.connect_worker, chosen),
             payloads=owner.payloads,
             lifecycle=owner.lifecycle,
             settings=chosen,
         )
-
-
-def _patience(settings: Settings) -> timedelta | None:
-    """Return how long one attempt to connect may take if shorter than usual: working off does not wait long."""
-    return min(settings.enqueue_timeout, PATIENCE) if settings.exit_on_complete else None
 
 
 def _import(module: str) -> None:

@@ -10,7 +10,7 @@ import dataclasses
 import enum
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, TypeGuard
 
@@ -52,10 +52,12 @@ class Declaration:
     destroy_failed_jobs: bool | None = None
     sensitive: tuple[str, ...] = ()
 
-    @property
-    def is_async(self) -> bool:
-        """Whether the job, or for a job class its ``perform``, is ``async def``."""
-        return is_async(getattr(self.target, "perform", None) if self.kind == "object" else self.target)
+    is_async: bool = field(init=False)
+    """Whether the job, or for a job class its ``perform``, is ``async def``."""
+
+    def __post_init__(self) -> None:
+        body = getattr(self.target, "perform", None) if self.kind == "object" else self.target
+        object.__setattr__(self, "is_async", is_async(body))
 
 
 def is_value_class(candidate: object) -> TypeGuard[type]:

@@ -50,8 +50,8 @@ def work_off(parts: Parts, limit: int) -> tuple[int, int]:
 
 
 def _take_one(parts: Parts) -> InFlightJob | None:
-    """Reserve one job and mark it as running here. Raises DatabaseError."""
-    parts.in_flight.add(parts.demand.reserve(1, was_empty=parts.in_flight.is_empty()))
+    """Reserve one job and mark it as running here, where none is held any more. Raises DatabaseError."""
+    parts.in_flight.add(parts.demand.reserve(1, was_empty=True))
     return parts.in_flight.take_now()
 
 

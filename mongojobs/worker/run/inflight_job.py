@@ -34,8 +34,8 @@ class InFlightJob:
     """One job that this process holds, and its run here."""
 
     __slots__ = (
-        "_ends",
         "call",
+        "ends",
         "expires",
         "interruption",
         "is_async",
@@ -69,7 +69,8 @@ class InFlightJob:
         self.interruption = Interruption()
         self.started: float | None = None
         """When the run began, in ``monotonic_seconds``."""
-        self._ends: float | None = None
+        self.ends: float | None = None
+        """When the run is too long if it never waits for the event loop, in ``monotonic_seconds``."""
         self.limit = timedelta(0)
         self.loop_time: LoopTime | None = None
         """What it has to do with the event loop, if anything."""
@@ -98,9 +99,9 @@ class InFlightJob:
 
         It counts the run's own time: not that in which it waits for the event loop, which others hold up.
         """
-        if self._ends is None or self.loop_time is None:
-            return self._ends
-        return None if self.loop_time.waits_since is not None else self._ends + self.loop_time.excused
+        if self.ends is None or self.loop_time is None:
+            return self.ends
+        return None if self.loop_time.waits_since is not None else self.ends + self.loop_time.excused
 
     @property
     def is_on_loop(self) -> bool:
@@ -110,7 +111,7 @@ class InFlightJob:
     def limit_to(self, limit: timedelta) -> None:
         """Let the run last for *limit* from its start."""
         self.limit = limit
-        self._ends = (self.started or monotonic_seconds()) + limit.total_seconds()
+        self.ends = (self.started or monotonic_seconds()) + limit.total_seconds()
 
     def enter_loop(self) -> None:
         """Note that a coroutine is handed to the event loop."""

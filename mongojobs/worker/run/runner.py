@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -119,11 +118,8 @@ class Run:
         held, context = self.held, self.context
         declaration = (held.outline or context.payloads.peek(held.job.handler)).declaration
         given = held.job.max_run_time or None
-        self._limit_to(applying("max_run_time", given, declaration=declaration, settings=context.settings))
-
-    def _limit_to(self, limit: timedelta) -> None:
-        self.held.limit_to(limit)
-        self._runner.watch(self.held)
+        held.limit_to(applying("max_run_time", given, declaration=declaration, settings=context.settings))
+        self._runner.watch(held)
 
     def _perform(self) -> Outcome:
         job = self.held.job
@@ -135,10 +131,11 @@ class Run:
 
     def _invoke(self) -> None:
         """Load the payload and run it: all of the job that may be interrupted."""
-        job = self.held.job
-        call = self.held.call = self.context.payloads.load(job.handler)
+        held, job = self.held, self.held.job
+        call = held.call = self.context.payloads.load(job.handler)
         if call.job_object is not None:
-            self._limit_to(self.judgement.overrides().max_run_time())
+            held.limit_to(self.judgement.overrides().max_run_time())
+            self._runner.watch(held)
         lifecycle = self.context.reporter.lifecycle
         invoke(call, job, lifecycle=lifecycle, wait=self._wait, wait_for_hook=self._wait_for_hook)
 

@@ -52,7 +52,7 @@ class Timekeeper:
 
     def watch(self, held: InFlightJob) -> None:
         """Watch a new deadline."""
-        if (deadline := held.deadline) is not None and deadline < self._next:
+        if held.ends is not None and held.ends < self._next:
             self._wake.set()
 
     def stop(self) -> None:

@@ -9,11 +9,11 @@ from pymongo import MongoClient
 
 import mongojobs
 from mongojobs import Worker
-from mongojobs.app import connections
 from mongojobs.core.job import current_job
 from mongojobs.core.notices import DatabaseAway, JobQuarantined, JobReleased, JobRescued, Warned
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.stream import JobStream
+from mongojobs.worker import connecting
 from mongojobs.worker.reserving import suspects
 from tests.support import worker_jobs
 from tests.support.failpoints import WRITE_CONCERN_ERROR, failing
@@ -492,7 +492,7 @@ class TestAStop:
                 threading.Event().wait(0.2)
                 super().close()
 
-        monkeypatch.setattr(connections, "JobStream", SlowStream)
+        monkeypatch.setattr(connecting, "JobStream", SlowStream)
 
         with working() as shift:
             opened.wait(10)
