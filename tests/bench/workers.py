@@ -110,10 +110,30 @@ def working(
 
 def loop_rate(way: str, uri: str, limit: int) -> float:
     """Drain so many jobs by a loop without a library, in a process of its own, and return the jobs a second."""
-    command = [sys.executable, "-m", "tests.bench.yardsticks", way, uri, str(limit)]
-    ended = subprocess.run(command, cwd=ROOT, env=clean_environ({}), capture_output=True, text=True, check=True)
+    ended = subprocess.run(
+        _loop(way, uri, limit), cwd=ROOT, env=clean_environ({}), capture_output=True, text=True, check=True
+    )
     result = json.loads(ended.stdout)
     return float(result["jobs"] / result["seconds"])
+
+
+class Listener:
+    """A loop without a library that waits for so many jobs, each of which a change stream tells it of."""
+
+    def __init__(self, uri: str, limit: int) -> None:
+        command = _loop("listening", uri, limit)
+        self._process = subprocess.Popen(command, cwd=ROOT, env=clean_environ({}), stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout
+        self._process.stdout.readline()
+
+    def marks(self) -> dict[int, float]:
+        """Return when each of them began, once it has had them all."""
+        told, _ = self._process.communicate(timeout=_STOP_SECONDS)
+        return dict(json.loads(told)["marks"])
+
+
+def _loop(way: str, uri: str, limit: int) -> list[str]:
+    return [sys.executable, "-m", "tests.bench.yardsticks", way, uri, str(limit)]
 
 
 def cpu_seconds(pid: int) -> float:

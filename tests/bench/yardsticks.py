@@ -1,7 +1,8 @@
-"""Two loops without a library, as measures of what the server and the driver give.
+"""Three loops without a library, as measures of what the server and the driver give.
 
 `naive` is what everybody writes first: find_one_and_update, run, delete_one. `reference` does what the fastest loop
-that we know of does: batches under a token, finished by another thread while the next batch is reserved.
+that we know of does: batches under a token, finished by another thread while the next batch is reserved. `listening`
+does what `naive` does, for each job that a change stream tells of.
 """
 
 import json
@@ -20,6 +21,8 @@ from pymongo.collection import Collection
 Jobs = Collection[dict[str, Any]]
 ORDER = [("priority", 1), ("run_at", 1), ("_id", 1)]
 BATCH = 64
+marks: list[tuple[int, float]] = []
+"""What the jobs that came one by one were called with, and when they ran."""
 
 
 def main() -> None:
@@ -29,7 +32,7 @@ def main() -> None:
         jobs = client.get_default_database().get_collection("delayed_jobs", write_concern=WriteConcern("majority"))
         began = time.monotonic()
         count = LOOPS[way](jobs, int(limit))
-        sys.stdout.write(json.dumps({"jobs": count, "seconds": time.monotonic() - began}))
+        sys.stdout.write(json.dumps({"jobs": count, "seconds": time.monotonic() - began, "marks": marks}))
 
 
 def naive(jobs: Jobs, limit: int) -> int:
@@ -92,6 +95,20 @@ def _finish(jobs: Jobs, finished: SimpleQueue[dict[str, Any] | None]) -> None:
             jobs.delete_many({"$or": [{"lock_token": token, "_id": {"$in": some}} for token, some in ids.items()]})
 
 
+def listening(jobs: Jobs, limit: int) -> int:
+    """Do as `naive` for each job that comes, after an empty line that says that it listens."""
+    with jobs.watch([{"$match": {"operationType": "insert"}}]) as stream:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+        while len(marks) < limit:
+            stream.next()
+            found = jobs.find_one_and_update(due(), locked("bare"), sort=ORDER, return_document=ReturnDocument.AFTER)
+            assert found is not None
+            marks.append((*found["handler"]["args"], time.monotonic()))
+            jobs.delete_one({"_id": found["_id"], "lock_token": "bare"})
+    return limit
+
+
 def due() -> dict[str, Any]:
     """Match the jobs that are due."""
     return {"state": "ready", "priority": {"$gte": -(2**31)}, "run_at": {"$lte": datetime.now(UTC)}}
@@ -106,7 +123,7 @@ def perform(number: int) -> None:
     """Do nothing, as the jobs do."""
 
 
-LOOPS: dict[str, Callable[[Jobs, int], int]] = {"naive": naive, "reference": reference}
+LOOPS: dict[str, Callable[[Jobs, int], int]] = {"naive": naive, "reference": reference, "listening": listening}
 
 if __name__ == "__main__":
     main()

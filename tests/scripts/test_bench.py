@@ -9,7 +9,7 @@ from tests.bench.figures import Figure, Result, gathered, keep, table
 from tests.bench.records import rate, record
 from tests.support.command_line import ROOT, clean_environ
 
-QUICK = ("enqueues", "sustained", "rare", "beginnings", "executors", "job_cost", "largest", "waits")
+QUICK = ("enqueues", "sustained", "rare", "beginnings", "executors", "job_cost", "largest", "waits", "idle")
 
 LOG = """\
 2026-11-28T10:00:00.000Z: [Worker(host:a pid:1)] Starting job worker: queues=*
@@ -38,6 +38,7 @@ class TestTheBench:
             "us of CPU a job, worker with its log to a pipe",
             "drain at the largest backlog / at 1k",
             "jobs that wait 1 ms, 16 threads / ideal",
+            "ms from enqueue to body, p95 / bare loop",
         } <= measured.keys()
         assert min(value for name, value in measured.items() if "more" not in name) > 0
 
