@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from mongojobs.enqueuing.functions import enqueue, job, register
     from mongojobs.enqueuing.proxy import delay
     from mongojobs.payload.documents.references import UnsavedChangesWarning
+    from mongojobs.schedules.declared import every
     from mongojobs.version import __version__
 
 __all__ = [  # noqa: RUF022 - grouped by what they are for
@@ -80,6 +81,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "Delayable",
     "delay",
     "enqueue",
+    "every",
     "handle_asynchronously",
     "job",
     "register",
@@ -149,6 +151,7 @@ _HOMES = {
     "mongojobs.enqueuing.functions": ("enqueue", "job", "register"),
     "mongojobs.enqueuing.proxy": ("delay",),
     "mongojobs.payload.documents.references": ("UnsavedChangesWarning",),
+    "mongojobs.schedules.declared": ("every",),
     "mongojobs.version": ("__version__",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -1,23 +1,27 @@
 """What docs/schedules.md says of times is what is worked out, and what it shows can be typed."""
 
+import importlib
 import re
 import shlex
+import sys
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from click.testing import CliRunner
 
+import mongojobs
 from mongojobs.cli.main import mongojobs as command_line
 from mongojobs.schedules.times.expression import next_times, parse_times
 from mongojobs.schedules.times.zones import zone_called
 from tests.support.command_line import ROOT
+from tests.support.schedules import code, ticks
 
 TEXT = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
 TABLE = re.compile(r"(?<=tests/test_schedules_page.py -->\n).*?(?=<!-- end of clock changes)", re.DOTALL)
 COMMANDS = re.findall(r"^\$ (mongojobs schedules next .*)$", TEXT, re.MULTILINE)
 WRITTEN = [
     one
-    for row in re.findall(r"^\| (`.*?) \|", TEXT.partition("## Zones")[0], re.MULTILINE)
+    for row in re.findall(r"^\| (`.*?) \|", TEXT.partition("## When")[2].partition("## Zones")[0], re.MULTILINE)
     for one in re.findall(r"`([^`]+)`", row)
     if "timedelta" not in one
 ]
@@ -33,6 +37,22 @@ CHANGES = {
     ("Africa/Cairo", "2027-04-30"): "0:00 → 1:00",
     ("Africa/Cairo", "2027-10-28"): "24:00 → 23:00",
 }
+
+
+FILE = re.compile(r"```python\n# (?P<name>\w+)\.py\n(?P<text>.*?)```", re.DOTALL)
+
+
+@pytest.fixture
+def page(connection, tmp_path, monkeypatch):
+    """The app of the page: its modules can be imported."""
+    for block in FILE.finditer(TEXT):
+        (tmp_path / f"{block['name']}.py").write_text(block["text"])
+    monkeypatch.syspath_prepend(tmp_path)
+    with code():
+        yield mongojobs.configure()
+    for block in FILE.finditer(TEXT):
+        sys.modules.pop(block["name"], None)
+    mongojobs.configure()
 
 
 def due_on(day, zone, expression):
@@ -72,3 +92,23 @@ def test_a_command_of_the_page_can_be_typed(command):
     done = CliRunner().invoke(command_line, shlex.split(command)[1:])
 
     assert (done.exit_code, done.exception) == (0, None)
+
+
+class TestTheExamples:
+    def test_of_code_are_stored_when_a_worker_starts(self, page):
+        importlib.import_module("reports")
+
+        ticks(page)
+
+        assert [schedule.name for schedule in page.schedules()] == [
+            "all prices",
+            "fresh prices",
+            "reports.morning_report",
+        ]
+
+    def test_of_an_app_do_what_they_say(self, page, capsys):
+        importlib.import_module("closing")
+
+        assert capsys.readouterr().out == "['close books']\n"
+        assert sorted(found["_id"].split(":")[1] for found in page.store.collection.find()) == ["close books"] * 3
+        assert page.schedules() == []

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from mongojobs.app.scheduling import SchedulesOfApp
 from mongojobs.app.why import Facts, Reason, reasons
 from mongojobs.core.actions import ACTIONS, CANCEL, DELETE, MOVE, RETRY, RUN_NOW, Verb, no_job
 from mongojobs.core.checks import plain_text
@@ -19,6 +20,7 @@ from mongojobs.core.clock import truncate
 from mongojobs.core.errors import OptionError
 from mongojobs.core.job import Job, JobId
 from mongojobs.core.job_filter import JobFilter, ShownState
+from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.limits import LONGEST_NAME, cut
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.payload.search import ArgumentSearch
@@ -66,7 +68,7 @@ def plain_errors() -> Iterator[None]:
         raise unavailable(error) from error
 
 
-class Operating:
+class Operating(SchedulesOfApp):
     """The part of an app that is for people; ``MongoJobs`` is the whole."""
 
     @property
@@ -348,9 +350,10 @@ class Operating:
 class Operator(Operating):
     """The same operations on a store that the caller has opened."""
 
-    def __init__(self, store: JobStore, payloads: Payloads) -> None:
+    def __init__(self, store: JobStore, payloads: Payloads, lifecycle: Lifecycle | None = None) -> None:
         self._store = store
         self._payloads = payloads
+        self.lifecycle = lifecycle or Lifecycle()
         store.queries.match_argument = ArgumentSearch(payloads)
 
     @property

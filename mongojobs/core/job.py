@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import decimal
+import re
 from collections.abc import Callable, Mapping
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 from mongojobs.core import checks
@@ -35,6 +36,18 @@ FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
 STATES: Final = (READY, RUNNING, COMPLETED, FAILED, CANCELLED)
 ENDED: Final = (COMPLETED, FAILED, CANCELLED)
+
+
+_TICK_ID: Final = re.compile(r"schedule:(.+):(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?)Z", re.DOTALL)
+
+
+def tick_of(job_id: object) -> datetime | None:
+    """Return the time of the tick whose job has this id, which is made of it; None for the id of any other job."""
+    found = _TICK_ID.fullmatch(job_id) if isinstance(job_id, str) else None
+    try:
+        return None if found is None else datetime.fromisoformat(found[2]).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 class Run(Protocol):
@@ -158,6 +171,8 @@ class Job:
     id_given: bool = field(default=False, metadata={"json": HIDDEN})
     """Whether the caller chose the id: then the document is kept for a while after success, so that repeating the
     enqueue changes nothing."""
+    kept_for: timedelta | None = field(default=None, metadata={"json": HIDDEN})
+    """How long it is kept after its end, if its id was given and that is not ``job_id_retention``."""
     run: Run | None = field(default=None, repr=False, compare=False, metadata={"json": HIDDEN})
     """The run that is going on, for the job that ``current_job`` and the hooks see; never stored."""
 
@@ -185,6 +200,17 @@ class Job:
     def lost(self) -> bool:
         """Whether the worker has lost this job's lock: another one may be running it, and no result will be written."""
         return self.run is not None and self.run.lost
+
+    @property
+    def scheduled_for(self) -> datetime | None:
+        """The nominal time of the tick that enqueued it, of whatever schedule; None for any other job."""
+        return tick_of(self.id)
+
+    @property
+    def schedule(self) -> str | None:
+        """The name of the schedule that enqueued it; None for any other job."""
+        found = _TICK_ID.fullmatch(self.id) if isinstance(self.id, str) else None
+        return None if found is None else found[1]
 
     @property
     def is_locked(self) -> bool:

@@ -253,6 +253,28 @@ class JobQuarantined:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleTicked:
+    """The job of the tick *at* of a *schedule* was enqueued, *late* seconds after it."""
+
+    worker: str
+    schedule: str
+    at: datetime
+    late: float
+
+
+@dataclass(frozen=True, slots=True)
+class TicksDropped:
+    """Of a *schedule*, *number* ticks from *at* on were ``skipped`` or ``missed``, as *result* says: *why*."""
+
+    worker: str
+    schedule: str
+    at: datetime
+    result: str
+    number: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallbackRaised:
     """A hook or a plugin raised where nothing depends on it; *what* names it."""
 
@@ -333,7 +355,10 @@ AboutWorker = (
 )
 """The notices about a worker's own process and its loop."""
 
+AboutSchedule = ScheduleTicked | TicksDropped
+"""The notices about a schedule."""
+
 AboutOthers = JobRescued | JobQuarantined | CallbackRaised | DatabaseAway | DatabaseBack | Warned | ActionTaken
 """The notices about what happened to the database and to jobs of other workers, and about what people did."""
 
-Notice = AboutJob | AboutWorker | AboutOthers
+Notice = AboutJob | AboutWorker | AboutSchedule | AboutOthers

@@ -57,10 +57,10 @@ class Succeeded:
     """The job's work is done: it is deleted, unless it should be kept for a while."""
 
     def change(self, job: Job, now: datetime, settings: Settings) -> Change:
-        """Keep what ``keep_completed`` says, and a while longer a job whose id the caller chose."""
+        """Keep what ``keep_completed`` says, and a while longer a job whose id was given."""
         retention = settings.keep_completed
         if job.id_given:
-            retention = max(settings.job_id_retention, retention or _NO_TIME)
+            retention = max(job.kept_for or settings.job_id_retention, retention or _NO_TIME)
         if retention is None:
             return DELETED
         sets = {"state": COMPLETED, "finished_at": now, "expire_at": now + retention, **_last_run(job)}
@@ -95,7 +95,7 @@ class GivenUp:
             return DELETED
         sets = {"attempts": job.attempts + 1, **_failed(now), **_last_run(job)}
         if self.destroy:
-            sets["expire_at"] = now + settings.job_id_retention
+            sets["expire_at"] = now + (job.kept_for or settings.job_id_retention)
         error = _recorded(job, self.error, now=now, attempt=_last_attempt(job) + 1)
         return Change(sets=sets | error, unsets=LOCK_AND_DEFERRAL)
 

@@ -93,7 +93,7 @@ def _trace(notice: n.Notice) -> str:
 
 def _level(notice: n.Notice) -> int:
     match notice:
-        case n.JobRescued(failed=False) | n.CallbackRaised(job=None):
+        case n.JobRescued(failed=False) | n.CallbackRaised(job=None) | n.TicksDropped(result="missed"):
             return logging.WARNING
         case _:
             return _LEVELS.get(type(notice), logging.INFO)
@@ -102,7 +102,20 @@ def _level(notice: n.Notice) -> int:
 def _text(notice: n.Notice) -> str:
     if isinstance(notice, n.AboutJob):
         return f"{notice.job} {_about_job(notice)}"
+    if isinstance(notice, n.AboutSchedule):
+        return f"Schedule {notice.schedule}: {_about_schedule(notice)}"
     return _about_worker(notice) if isinstance(notice, n.AboutWorker) else _about_others(notice)
+
+
+def _about_schedule(notice: n.AboutSchedule) -> str:
+    match notice:
+        case n.ScheduleTicked(at=at, late=late):
+            return f"enqueued the job of {iso(at)}, {in_seconds(late)} after it"
+        case n.TicksDropped(at=at, result=result, number=number, why=why):
+            ticks = f"the tick of {iso(at)}" if number == 1 else f"{counted(number, 'tick')} from {iso(at)} on"
+            return f"{result} {ticks}: {why}"
+        case _:
+            assert_never(notice)
 
 
 def _about_worker(notice: n.AboutWorker) -> str:  # noqa: C901 - a table, not a decision
@@ -203,7 +216,7 @@ def _about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not
 
 
 _LEVELS: dict[type, int] = {
-    **dict.fromkeys((n.JobEnqueued, n.JobSnoozed, n.JobsReserved, n.ReserveFailed), logging.DEBUG),
+    **dict.fromkeys((n.JobEnqueued, n.JobSnoozed, n.JobsReserved, n.ReserveFailed, n.ScheduleTicked), logging.DEBUG),
     **dict.fromkeys(
         (n.JobErrored, n.JobLost, n.JobTimedOut, n.JobBlocks, n.JobReleased, n.JobDiscarded, n.Warned), logging.WARNING
     ),
@@ -241,6 +254,8 @@ EVENTS: Final[dict[type, str]] = {
     n.JobStuck: "job.stuck",
     n.JobRescued: "job.rescued",
     n.JobQuarantined: "job.quarantined",
+    n.ScheduleTicked: "schedule.ticked",
+    n.TicksDropped: "schedule.dropped",
     n.CallbackRaised: "callback.raised",
     n.DatabaseAway: "database.away",
     n.DatabaseBack: "database.back",
@@ -258,8 +273,7 @@ def _last_word(trace: str) -> str:
 
 def _fields(notice: n.Notice) -> dict[str, Any]:
     fields: dict[str, Any] = {"event": EVENTS[type(notice)]}
-    if (worker := getattr(notice, "worker", None)) is not None:
-        fields["worker"] = worker
+    fields |= {name: value for name in ("worker", "schedule") if (value := getattr(notice, name, None)) is not None}
     if (dyno := os.environ.get("DYNO")) is not None:
         fields["dyno"] = dyno
     if isinstance(job := getattr(notice, "job", None), Job):

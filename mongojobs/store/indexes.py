@@ -30,6 +30,9 @@ ENDED: Final = "ended"
 EXPIRED: Final = "expired"
 ALIVE: Final = "alive"
 KEPT: Final = "kept"
+DUE: Final = "due"
+
+SCHEDULES_SUFFIX: Final = "_schedules"
 
 _SHARDED_LIMITS: Final = (
     "no index can keep a job_id unique over several shards; by {queue, _id} it is unique in its queue",
@@ -119,6 +122,12 @@ INDEXES: Final = (
         is_ttl=True,
         suffix=STATS_SUFFIX,
         serves="removing figures about runs that were kept long enough",
+    ),
+    Index(
+        name=DUE,
+        keys=("next_run_at",),
+        suffix=SCHEDULES_SUFFIX,
+        serves="finding the schedules that are due",
     ),
 )
 

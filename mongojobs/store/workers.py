@@ -31,6 +31,9 @@ MOST_RUNS_SHOWN: Final = 20
 WorkerOrder = Literal["quiet", "stop"]
 """What people may tell a worker: to reserve no more jobs, or to stop as on TERM."""
 
+Heard = WorkerOrder | Literal["look"]
+"""What a worker hears: an order, or that schedules have changed."""
+
 WorkerState = Literal["working", "quiet", "stopping"]
 _STATES: Final = get_args(WorkerState)
 
@@ -67,6 +70,8 @@ class WorkerStatus:
     state: WorkerState = "working"
     running: tuple[RunningJob, ...] = ()
     memory_bytes: int = 0
+    schedules: tuple[str, ...] = ()
+    """The names of the schedules that its code declares, which it keeps going."""
     heartbeat_at: datetime | None = None
     """When it last said so; set by the store."""
     told: WorkerOrder | None = None
@@ -100,23 +105,30 @@ class WorkerStore:
         self._clock = clock
         self._lease = settings.lease
 
-    def beat(self, status: WorkerStatus) -> WorkerOrder | None:
+    def beat(self, status: WorkerStatus) -> Heard | None:
         """Record that the worker is alive, and return what it has been told since. Raises DatabaseError.
 
         It counts as alive until its locks would run out too. What was told a namesake before it counts for nothing.
         """
         now = self._clock.now()
         document = asdict(status) | {"heartbeat_at": now, "expire_at": now + self._lease}
-        document |= {"queues": list(status.queues), "running": document["running"][:MOST_RUNS_SHOWN]}
+        document |= {"queues": list(status.queues), "schedules": list(status.schedules)}
+        document["running"] = document["running"][:MOST_RUNS_SHOWN]
         name, _ = document.pop("name"), document.pop("told")
         before = self.collection.find_one_and_update(
             {"_id": {"$eq": name}},
-            {"$set": document},
-            {"order": 1, "order_for": 1},
+            {"$set": document, "$unset": {"look": ""}},
+            {"order": 1, "order_for": 1, "look": 1},
             upsert=True,
             return_document=ReturnDocument.BEFORE,
         )
+        if before and before.get("look") is True:
+            return "look"
         return _order(before or {}, status.started_at)
+
+    def wake(self) -> None:
+        """Let living workers look at the schedules at their next heartbeat. Raises DatabaseError."""
+        self.collection.update_many({"expire_at": {"$gt": self._clock.now()}}, {"$set": {"look": True}})
 
     def tell(self, order: WorkerOrder, names: Iterable[str] | None = None) -> list[str]:
         """Tell living workers what to do, all or those called *names*; return the names of those told.
@@ -173,6 +185,7 @@ def _to_status(document: Document) -> WorkerStatus:
         state=state,
         running=_running(document.get("running")),
         memory_bytes=reading.count(document.get("memory_bytes")),
+        schedules=reading.texts(document.get("schedules")),
         heartbeat_at=reading.moment(document.get("heartbeat_at")),
         told=_told(document, state),
     )

@@ -31,6 +31,7 @@ from mongojobs.worker.threads.background import background_threads, join_all
 from mongojobs.worker.threads.event_loop import EventLoop, LoopWatch
 from mongojobs.worker.threads.heartbeat import Heartbeat
 from mongojobs.worker.threads.slots import Slots
+from mongojobs.worker.threads.ticker import Ticker
 from mongojobs.worker.threads.timekeeper import Timekeeper
 
 
@@ -82,6 +83,10 @@ class Parts:
         """Begin to run jobs and to write results."""
         self._start({"mongojobs-finisher": self.finisher.run})
         self.slots.grow(self.context.settings.threads, is_async=False)
+
+    def start_ticking(self, ticker: Ticker) -> None:
+        """Begin to enqueue the jobs of schedules."""
+        self._start({"mongojobs-schedules": ticker.run})
 
     def stop_minding(self) -> None:
         """Let the heartbeat, the timekeeper and the counting end."""

@@ -15,24 +15,32 @@ from mongojobs.store.workers import MOST_RUNS_SHOWN, RunningJob, WorkerOrder, Wo
 from mongojobs.version import __version__
 from mongojobs.worker.assembly import Parts
 from mongojobs.worker.run.inflight_job import InFlightJob
+from mongojobs.worker.threads.ticker import Ticker
 
 
 class Presence:
     """Shows what a worker does, and calls *obey* once for each order."""
 
-    def __init__(self, parts: Parts, obey: Callable[[WorkerOrder], object]) -> None:
+    def __init__(self, parts: Parts, obey: Callable[[WorkerOrder], object], ticker: Ticker | None = None) -> None:
         self.obeyed: set[WorkerOrder] = set()
         self._parts = parts
         self._context = parts.context
         self._obey = obey
+        self._ticker = ticker
 
     def beat(self) -> None:
         """Show that the worker is alive, and do what people have told it since. Raises DatabaseError."""
         order = self._parts.connections.workers.beat(self._status())
-        if order is not None and order not in self.obeyed:
+        if order == "look":
+            self._look()
+        elif order is not None and order not in self.obeyed:
             self.obeyed.add(order)
             self._context.reporter.tell(WorkerTold, order)
             self._obey(order)
+
+    def _look(self) -> None:
+        if self._ticker is not None:
+            self._ticker.wake()
 
     def leave(self) -> None:
         """Take the document away, and close the connections."""
@@ -65,7 +73,11 @@ class Presence:
             running=tuple(_shown(held, now) for held in running[:MOST_RUNS_SHOWN]),
             memory_bytes=peak_bytes(),
             version=__version__,
+            schedules=self._schedules(),
         )
+
+    def _schedules(self) -> tuple[str, ...]:
+        return () if self._ticker is None else tuple(self._ticker.ticks.declared)
 
     def _state(self) -> WorkerState:
         if self._context.stopping.is_set():

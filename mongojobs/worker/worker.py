@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from mongojobs.core.job import JobId
 from mongojobs.core.lifecycle import Lifecycle, Reporter
@@ -18,7 +18,9 @@ from mongojobs.payload.calls.handler import Payloads
 from mongojobs.process.green_threads import refuse_green_threads
 from mongojobs.process.memory import measured, recycle_reason
 from mongojobs.process.supervisor import ChildCommand
+from mongojobs.schedules.ticks import Ticks
 from mongojobs.store.faults import unavailable
+from mongojobs.store.jobs import JobStore
 from mongojobs.store.workers import WorkerOrder
 from mongojobs.worker.assembly import Parts, WorkerContext, assemble
 from mongojobs.worker.connecting import Connecting, Connections
@@ -30,15 +32,25 @@ from mongojobs.worker.presence import Presence
 from mongojobs.worker.shutdown import Shutdown
 from mongojobs.worker.stats_recorder import StatsRecorder
 from mongojobs.worker.threads.background import background_thread
+from mongojobs.worker.threads.ticker import Ticker
 
 STUCK_EXIT_STATUS: Final = 70
+
+
+class MakeTicks(Protocol):
+    """Makes what enqueues the jobs of schedules into a store."""
+
+    def __call__(self, store: JobStore, /, *, worker: str) -> Ticks:
+        """Return it, in the name of *worker*."""
+        ...
 
 
 class JobWorker:
     """Works off the jobs of one collection, in one process.
 
     ``start`` works until ``stop``; ``work_off`` runs what is due and returns. *connect* opens the connections and
-    raises StoreUnavailableError where that fails. With *child*, the command that starts one, jobs run in children.
+    raises StoreUnavailableError where that fails; *make_ticks* makes what enqueues the jobs of schedules. With *child*,
+    the command that starts one, jobs run in children.
     """
 
     def __init__(
@@ -49,15 +61,13 @@ class JobWorker:
         lifecycle: Lifecycle,
         settings: Settings,
         child: ChildCommand | None = None,
+        make_ticks: MakeTicks | None = None,
     ) -> None:
         self.settings = settings
         self.name = (settings.prefix + (settings.name or _unique_name()))[:LONGEST_NAME]
         self.liveness = Liveness()
         self.has_stuck_threads = False
-        """Whether code of jobs, or a call to a database that hangs, still goes on after ``start`` has returned.
-
-        Leave the process by ``os._exit`` then.
-        """
+        """Whether code of jobs, or a call to a database that hangs, outlives ``start``: leave by ``os._exit`` then."""
         self._reporter = reporter = Reporter(lifecycle, self)
         outage = Outage(reporter)
         self._context = WorkerContext(
@@ -71,16 +81,17 @@ class JobWorker:
         )
         self._stopping = self._context.stopping
         self._connect = connect
+        self._make_ticks = make_ticks
         self._patience = settings.enqueue_timeout if settings.exit_on_complete else None
         self._connecting: Connecting | None = None
         self._parts: Parts | None = None
         self._loop: ReserveLoop | None = None
         self._presence: Presence | None = None
+        self._ticker: Ticker | None = None
         self._only: JobId | None = None
         self._on_end = self._recycle_in_time if child is None and (settings.max_jobs or settings.max_memory) else None
         self._runs = itertools.count(1)
-        self._is_recycling = False
-        self._is_stuck = False
+        self._is_recycling = self._is_stuck = False
 
     def __str__(self) -> str:
         return self.name
@@ -124,6 +135,8 @@ class JobWorker:
             self._parts.in_flight.close()
         if self._loop is not None:
             self._loop.wakeup.wake()
+        if self._ticker is not None:
+            self._ticker.wake()
         if is_first:
             running = () if self._parts is None or now else self._parts.in_flight.running()
             seconds = self.settings.shutdown_timeout.total_seconds()
@@ -167,6 +180,7 @@ class JobWorker:
             return 0
         parts = self._parts = assemble(self._context, connections, on_end=self._on_end, on_stuck=self._on_stuck)
         loop = self._loop = self._make_loop(parts)
+        self._ticker = self._make_ticker(connections.store)
         released = self._work(parts, loop)
         self._reporter.tell(WorkerStopped, released)
         if loop.given_up_on is not None:
@@ -179,9 +193,15 @@ class JobWorker:
         self._reporter.tell(WorkerStarted, _worth_reading(self.settings))
         return ReserveLoop(parts, stop=self.stop, patience=self._patience)
 
+    def _make_ticker(self, store: JobStore) -> Ticker | None:
+        if self._make_ticks is None or self._only is not None:
+            return None
+        context, ticks = self._context, self._make_ticks(store, worker=self.name)
+        return Ticker(ticks, context.reporter, context.outage, stopping=context.stopping, quiet=context.quiet)
+
     def _work(self, parts: Parts, loop: ReserveLoop) -> int:
         """Work until told to stop; return how many started jobs were handed back."""
-        presence = self._presence = Presence(parts, self._obey)
+        presence = self._presence = Presence(parts, self._obey, self._ticker)
         parts.heartbeat.beat = presence.beat
         reserving = background_thread(loop.run, "mongojobs-worker")
         shutdown = Shutdown(parts, loop.wakeup)
@@ -190,6 +210,8 @@ class JobWorker:
             parts.start_minding()
             parts.start_working()
             loop.wakeup.start()
+            if self._ticker is not None:
+                parts.start_ticking(self._ticker)
             reserving.start()
             self._stopping.wait()
         finally:

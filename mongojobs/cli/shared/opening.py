@@ -101,7 +101,7 @@ def open_database(options: GlobalOptions, flags: Mapping[str, object] | None = N
     connections = opened.app.connect_worker(opened.settings, patience=SHORT_PATIENCE)
     connections.store.queries.on_warning = lambda message: say(printable(f"Warning: {message}"), err=True)
     try:
-        operator = Operator(connections.store, opened.app.payloads)
+        operator = Operator(connections.store, opened.app.payloads, opened.app.lifecycle)
         yield Database(connections.store, connections.workers, opened.app.link.database, opened.place, operator)
     finally:
         connections.close()

@@ -25,6 +25,7 @@ WORK_SETTINGS: Final = (
     "max_memory",
     "async_concurrency",
     "sleep_delay",
+    "schedules",
     "read_ahead",
     "max_attempts",
     "max_run_time",

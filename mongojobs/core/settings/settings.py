@@ -124,6 +124,7 @@ class Settings:
         "maximum number of jobs reserved at once; 0: strictly one at a time",
         "READ_AHEAD",
     )
+    schedules: bool = _setting(True, parsing.truth, "enqueue the jobs of schedules when they are due")
     exit_on_complete: bool = _setting(False, parsing.truth, "exit when nothing is due")
     lease: timedelta = _setting(timedelta(seconds=60), checks.time_limit, "how long a lock lasts without renewal")
     heartbeat: timedelta = _setting(timedelta(seconds=10), checks.time_limit, "how often locks are renewed")

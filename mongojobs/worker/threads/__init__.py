@@ -4,5 +4,6 @@
 - ``event_loop``: turns for ``async def`` jobs, and is watched
 - ``heartbeat``: keeps the locks
 - ``timekeeper``: keeps the time limits
+- ``ticker``: enqueues the jobs of schedules
 - ``background``: makes and joins threads
 """

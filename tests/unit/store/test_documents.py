@@ -38,6 +38,7 @@ FULL = a_job(
     tags=("a",),
     meta={"trace": "x"},
     id_given=True,
+    kept_for=timedelta(hours=1),
 )
 
 

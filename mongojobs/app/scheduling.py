@@ -1,0 +1,126 @@
+"""What an app does with schedules: it makes them, lists them and gives handles of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Unpack
+
+from mongojobs.core.errors import ScheduleError
+from mongojobs.core.job import Document
+from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.enqueuing.enqueuer import Enqueuer
+from mongojobs.payload.calls.handler import Payloads
+from mongojobs.schedules.declared import DeclaredSchedule, EveryOptions, call_of, schedules, split
+from mongojobs.schedules.declaring import changes, new
+from mongojobs.schedules.definition import one_expression, schedule_name
+from mongojobs.schedules.handle import ScheduleHandle, Scheduling
+from mongojobs.schedules.schedule import Schedule
+from mongojobs.schedules.store import ScheduleStore
+from mongojobs.schedules.ticks import TickEnqueuer, Ticks
+from mongojobs.store.jobs import JobStore
+from mongojobs.store.workers import WorkerStore
+
+
+class SchedulesOfApp:
+    """The part of an app that is about schedules."""
+
+    @property
+    def store(self) -> JobStore:
+        """The life of the jobs in their collection."""
+        raise NotImplementedError
+
+    @property
+    def payloads(self) -> Payloads:
+        """The way of values into payloads and back."""
+        raise NotImplementedError
+
+    @property
+    def worker_store(self) -> WorkerStore:
+        """The list of workers."""
+        raise NotImplementedError
+
+    lifecycle: Lifecycle
+
+    @property
+    def schedule_store(self) -> ScheduleStore:
+        """The schedules in their collection."""
+        return ScheduleStore(self.store.collection, self.store.clock)
+
+    def schedule(
+        self,
+        name: str,
+        job: object,
+        *,
+        cron: str | None = None,
+        every: object = None,
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+        by: str | None = None,
+        **said: Unpack[EveryOptions],
+    ) -> ScheduleHandle:
+        """Let *job* come back from now on; change the schedule of this *name* if there is one, and return its handle.
+
+        *job* is a job function, a method of a saved document or of a class, or a job object. Give *cron* or *every*,
+        and what ``@every`` takes. Raises ScheduleError, EnqueueError, StoreUnavailableError.
+        """
+        when = one_expression(cron, every)
+        definition, options = split(when, dict(said))
+        call = call_of(job, args, kwargs or {})
+        declared = DeclaredSchedule(name=schedule_name(name), definition=definition, call=lambda: call, options=options)
+        spec, now = declared.stored(self.payloads), self.store.clock.now()
+
+        def edit(found: Schedule | None) -> Document:
+            if found is None:
+                return new(name, spec, source="operator", now=now)
+            if found.source == "code":
+                raise ScheduleError(
+                    f"the schedule {name!r} is from code: change it with schedule_of({name!r}).edit(...)"
+                )
+            changed = {field: value for field, value in spec.items() if found.spec.get(field) != value}
+            return changes(found, changed, now=now) | ({"edited": {"all": {"at": now, "by": by or ""}}} if by else {})
+
+        self.schedule_store.edit(name, edit)
+        self.worker_store.wake()
+        return self.schedule_of(name)
+
+    def schedules(self) -> list[Schedule]:
+        """Return all schedules, by name. Raises StoreUnavailableError."""
+        return self.schedule_store.all()
+
+    def schedule_of(self, name: str) -> ScheduleHandle:
+        """Return the handle of the schedule called *name*, whether there is one or not."""
+        return ScheduleHandle(
+            schedule_name(name),
+            Scheduling(
+                store=self.schedule_store,
+                payloads=self.payloads,
+                enqueuer=tick_enqueuer(self.store, self.payloads, self.lifecycle),
+                wake=self.worker_store.wake,
+                declarers=self.declarers,
+            ),
+        )
+
+    def declarers(self, name: str) -> list[str]:
+        """Return the names of the living workers whose code declares the schedule called *name*."""
+        return [worker.name for worker in self.worker_store.alive() if name in worker.schedules]
+
+
+def tick_enqueuer(store: JobStore, payloads: Payloads, lifecycle: Lifecycle) -> TickEnqueuer:
+    """Return what enqueues the jobs of ticks into *store*, whatever ``delay_jobs`` says."""
+    settings = store.settings.changed(delay_jobs=True)
+    enqueuer = Enqueuer(store=lambda: store, payloads=payloads, settings=settings, lifecycle=lifecycle)
+    return TickEnqueuer(enqueuer, payloads)
+
+
+def ticks_of(app: SchedulesOfApp, store: JobStore, *, worker: str) -> Ticks:
+    """Return what a worker ticks the schedules of *app* with, in its own *store*.
+
+    Raises RegistrationError and EnqueueError for what code declares wrongly.
+    """
+    return Ticks(
+        ScheduleStore(store.collection, store.clock),
+        tick_enqueuer(store, app.payloads, app.lifecycle),
+        app.lifecycle,
+        declared={schedule.name: schedule.stored(app.payloads) for schedule in schedules.all()},
+        worker=worker,
+    )

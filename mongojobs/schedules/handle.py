@@ -1,0 +1,194 @@
+"""What people and their tools do with one schedule: pause and resume it, run it now, backfill, edit and remove it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final, Unpack
+
+from mongojobs.core.clock import truncate
+from mongojobs.core.errors import DeserializationError, OptionError, ScheduleError
+from mongojobs.core.job import Document, Job
+from mongojobs.core.limits import LONGEST_NAME, cut
+from mongojobs.payload.calls.handler import Payloads
+from mongojobs.schedules.declared import EveryOptions, checked_options
+from mongojobs.schedules.declaring import changes
+from mongojobs.schedules.definition import Said
+from mongojobs.schedules.schedule import Result, Schedule, Tick, tick_id
+from mongojobs.schedules.store import ScheduleStore
+from mongojobs.schedules.ticks import TickEnqueuer
+
+MOST_BACKFILLED: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduling:
+    """What the handles of schedules share: *wake* tells the workers, *declarers* which of them declare a schedule."""
+
+    store: ScheduleStore
+    payloads: Payloads
+    enqueuer: TickEnqueuer
+    wake: Callable[[], object]
+    declarers: Callable[[str], list[str]]
+
+
+class ScheduleHandle:
+    """One schedule of an app. All methods raise ScheduleError where there is none of this name."""
+
+    def __init__(self, name: str, scheduling: Scheduling) -> None:
+        self.name = name
+        self._shared = scheduling
+        self._store = scheduling.store
+
+    def __repr__(self) -> str:
+        return f"<schedule {self.name}>"
+
+    def get(self) -> Schedule:
+        """Return it as it is in the database."""
+        found = self._store.get(self.name)
+        if found is None:
+            raise self._none()
+        return found
+
+    def pause(self, why: str = "", until: datetime | None = None, *, by: str | None = None) -> Schedule:
+        """Let no tick be due until *until*, or until ``resume``; what falls due meanwhile is never caught up."""
+        now = self._store.clock.now()
+        end = None if until is None else _moment("until", until)
+        if end is not None and end <= now:
+            raise ScheduleError(f"until must be in the future, got {until}")
+        paused = {"at": now, "why": _text("why", why), "by": _person(by), "until": end}
+
+        def edit(found: Schedule) -> Document:
+            next_run_at = None if end is None else found.next_after(max(end, now))
+            return {"paused": {key: value for key, value in paused.items() if value}, "next_run_at": next_run_at}
+
+        return self._edit(edit)
+
+    def resume(self) -> Schedule:
+        """Let ticks be due again, from the next one on. Raises ScheduleError if it was not paused."""
+        now = self._store.clock.now()
+
+        def edit(found: Schedule) -> Document:
+            if not found.is_paused(now):
+                raise ScheduleError(f"the schedule {self.name!r} is not paused")
+            return {"paused": None, "next_run_at": found.next_after(now)}
+
+        return self._edit(edit)
+
+    def run_now(self, *, by: str | None = None) -> Job:
+        """Enqueue its job now, whatever else is waiting or running, and return it; its ticks stay as they are."""
+        found, now = self.get(), self._store.clock.now()
+        tick = self._enqueued(found, now, "by hand", by)
+        if tick.result == "missed":
+            raise ScheduleError(f"the schedule {self.name!r}: {tick.why}")
+        self._store.note(self.name, [tick], [tick_id(self.name, now)])
+        return self._store.jobs([tick_id(self.name, now)])[tick_id(self.name, now)]
+
+    def backfill_count(self, since: datetime, until: datetime) -> int:
+        """Return how many jobs ``backfill`` would enqueue."""
+        return len(self._between(self.get(), since, until))
+
+    def backfill(self, since: datetime, until: datetime, *, by: str | None = None) -> int:
+        """Enqueue the jobs of all ticks from *since* up to, and without, *until*, whatever else waits or runs.
+
+        Those that are there already stay as they are. Returns how many ticks there are.
+        """
+        found = self.get()
+        moments = self._between(found, since, until)
+        ticks = [self._enqueued(found, at, "backfilled", by) for at in moments]
+        refused = [tick for tick in ticks if tick.result == "missed"]
+        if moments:
+            self._store.note(self.name, [_of_many(ticks)], [tick_id(self.name, at) for at in moments])
+        if refused:
+            raise ScheduleError(f"{len(refused)} of {len(ticks)} were not enqueued; the first: {refused[0].why}")
+        return len(ticks)
+
+    def edit(self, when: object = None, *, by: str | None = None, **said: Unpack[EveryOptions]) -> Schedule:
+        """Change when it is due, and what else is *said*: as long as the code, if it is from there, says the same."""
+        about_ticks = {name: value for name, value in said.items() if name in Said.__annotations__}
+        options = checked_options({name: value for name, value in said.items() if name not in Said.__annotations__})
+        now = self._store.clock.now()
+        if when is None and not said:
+            raise OptionError("say what to change, such as when it is due, or tz=...")
+
+        def edit(found: Schedule) -> Document:
+            changed = _changed(found, found.said.changed(when, about_ticks).stored())
+            if options:
+                changed["options"] = {**found.options, **self._encoded(options)}
+            edited = {field: {"at": now, "by": _person(by)} for field in changed}
+            return changes(found, changed, now=now) | {"edited": {**found.edited, **edited}}
+
+        return self._edit(edit)
+
+    def remove(self) -> None:
+        """Forget it; its jobs stay. Raises ScheduleError for one that a living worker declares: it would come back."""
+        declarers = self._shared.declarers(self.name) if self.get().source == "code" else []
+        if declarers:
+            raise ScheduleError(
+                f"the schedule {self.name!r} is declared by the code of {declarers[0]}: pause it, or take it out there"
+            )
+        self._store.remove(self.name)
+
+    def _edit(self, edit: Callable[[Schedule], Document]) -> Schedule:
+        def checked(found: Schedule | None) -> Document:
+            if found is None:
+                raise self._none()
+            return edit(found)
+
+        changed = self._store.edit(self.name, checked)
+        self._shared.wake()
+        if changed is None:
+            raise self._none()
+        return changed
+
+    def _enqueued(self, found: Schedule, at: datetime, result: Result, by: str | None) -> Tick:
+        try:
+            return self._shared.enqueuer.enqueue(found, at, result, by=_person(by))
+        except DeserializationError as error:
+            raise ScheduleError(f"the schedule {self.name!r} cannot be run by this program: {error}") from error
+
+    def _between(self, found: Schedule, since: datetime, until: datetime) -> list[datetime]:
+        begin, end = _moment("since", since), _moment("until", until)
+        if begin >= end:
+            raise ScheduleError(f"since must be earlier than until, got {since} and {until}")
+        moments = list(islice(found.said.between(begin, end), MOST_BACKFILLED + 1))
+        if len(moments) > MOST_BACKFILLED:
+            raise ScheduleError(f"a backfill is of at most {MOST_BACKFILLED} ticks: give a shorter time")
+        return moments
+
+    def _encoded(self, options: Mapping[str, Any]) -> Document:
+        encoded: Document = self._shared.payloads.codec.encode(dict(options), "the options")
+        return encoded
+
+    def _none(self) -> ScheduleError:
+        return ScheduleError(f"no schedule is called {self.name!r}: `mongojobs schedules list` shows them")
+
+
+def _changed(found: Schedule, said: Document) -> Document:
+    return {field: value for field, value in said.items() if found.spec.get(field) != value}
+
+
+def _of_many(ticks: Sequence[Tick]) -> Tick:
+    first, last = ticks[0], ticks[-1]
+    return Tick(
+        at=first.at, until=last.at if last is not first else None, number=len(ticks), result="backfilled", by=first.by
+    )
+
+
+def _moment(name: str, value: object) -> datetime:
+    try:
+        return truncate(value)
+    except ValueError as error:
+        raise ScheduleError(f"{name}: {error}") from None
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ScheduleError(f"{name} must be a text, got {value!r:.100}")
+    return cut(value, 1000)
+
+
+def _person(by: object) -> str:
+    return "" if by is None else cut(_text("by", by), LONGEST_NAME)

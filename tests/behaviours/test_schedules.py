@@ -1,0 +1,777 @@
+"""Recurring jobs on a real server: each tick has its job, once, whatever happens to workers, clocks and deploys."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pymongo import MongoClient
+
+import mongojobs
+from mongojobs import (
+    NotAJobError,
+    OptionError,
+    QueueFullError,
+    RegistrationError,
+    ScheduleError,
+    current_job,
+    every,
+    job,
+)
+from mongojobs.core.lifecycle import Reporter
+from mongojobs.core.notices import ScheduleTicked, TicksDropped, Warned
+from mongojobs.schedules.ticks import SETTLED, STALE, TickEnqueuer
+from mongojobs.worker.outage import Outage
+from mongojobs.worker.threads.ticker import IDLE_SECONDS, Ticker
+from tests.support.clock import START, HeldClock
+from tests.support.documents import Group
+from tests.support.schedules import code, heard, ids, ledger, moments, tick, ticks
+from tests.support.spy import Spy
+from tests.support.waiting import eventually
+from tests.support.working import work_off, working
+
+told: list[object] = []
+
+
+@job
+def note(*words: str) -> None:
+    """Remember for which tick it ran."""
+    now = current_job()
+    told.append((*words, now.scheduled_for, now.schedule) if now else words)
+
+
+@job
+class Letter:
+    """A job object."""
+
+    def __init__(self, text: str = "hello") -> None:
+        self.text = text
+
+    def perform(self) -> None:
+        told.append(self.text)
+
+
+def undeclared() -> None:
+    """A function that is no job."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_told():
+    told.clear()
+
+
+@pytest.fixture
+def clock():
+    return HeldClock()
+
+
+@pytest.fixture
+def app(connection, clock):
+    app = mongojobs.configure(clock=clock)
+    app.create_indexes()
+    with code():
+        yield app
+    mongojobs.configure()
+
+
+def in_minutes(number):
+    return START + timedelta(minutes=number)
+
+
+class TestATick:
+    def test_becomes_a_job_under_an_id_of_name_and_time(self, app, clock):
+        app.schedule("report", note, every="15m")
+        clock.advance(minutes=15)
+
+        tick(app)
+
+        assert ids(app) == ["schedule:report:2030-01-01T12:15:00Z"]
+
+    def test_is_not_there_before_it_is_due(self, app, clock):
+        app.schedule("report", note, every="15m")
+        clock.advance(minutes=14, seconds=59)
+
+        next_at = tick(app)
+
+        assert (ids(app), next_at) == ([], in_minutes(15))
+
+    def test_is_seen_by_its_job(self, app, clock):
+        app.schedule("report", note, every="15m", args=("x",))
+        clock.advance(minutes=16)
+        tick(app)
+
+        work_off()
+
+        assert told == [("x", in_minutes(15), "report")]
+
+    def test_takes_the_options_of_the_schedule(self, app, clock):
+        app.schedule(
+            "report", note, every="15m", queue="slow", priority=7, tags=["x"], meta={"a": 1}, max_run_time="1m"
+        )
+        clock.advance(minutes=15)
+        tick(app)
+
+        [found] = app.find().jobs
+
+        assert (found.queue, found.priority, found.tags, found.meta) == ("slow", 7, ("x",), {"a": 1})
+        assert found.max_run_time == timedelta(minutes=1)
+
+    def test_of_a_cron_expression_is_due_in_its_zone(self, app, clock):
+        app.schedule("report", note, cron="0 16 * * *", tz="Europe/Athens")
+        clock.advance(hours=2)
+
+        tick(app)
+
+        assert moments(app) == ["14:00"]
+
+    def test_is_ticked_once_by_many_workers(self, app, clock):
+        app.schedule("report", note, every="15m")
+        workers = [ticks(app, worker=f"w{number}") for number in range(5)]
+        clock.advance(minutes=15)
+
+        for worker in workers:
+            worker.tick()
+
+        assert (len(ids(app)), ledger(app, "report")) == (1, [("01 12:15", "enqueued", 1)])
+
+    def test_is_noted_once_by_workers_that_have_read_it_at_the_same_moment(self, app, clock, monkeypatch):
+        app.schedule("report", note, every="15m")
+        workers = [ticks(app, worker=f"w{number}") for number in range(3)]
+        clock.advance(minutes=15)
+        seen = workers[0].store.due((), now=clock.now(), limit=1)
+
+        for worker in workers:
+            reads = iter([seen, []])
+            monkeypatch.setattr(worker.store, "due", lambda *_, reads=reads, **__: next(reads))
+            worker.tick()
+
+        assert (len(ids(app)), ledger(app, "report")) == (1, [("01 12:15", "enqueued", 1)])
+
+    def test_waits_up_to_the_jitter_the_same_on_each_worker(self, app, clock):
+        for name in ("a", "b", "c"):
+            app.schedule(name, note, every="15m", jitter="10m")
+        clock.advance(minutes=15)
+        tick(app)
+
+        waits = [found.run_at - in_minutes(15) for found in app.find().jobs]
+
+        assert len(set(waits)) == 3
+        assert all(timedelta(0) <= wait < timedelta(minutes=10) for wait in waits)
+
+    def test_is_told_to_plugins_with_its_lateness(self, app, clock):
+        app.schedule("report", note, every="15m")
+        notices = heard(app, ScheduleTicked)
+        clock.advance(minutes=15, seconds=3)
+
+        tick(app)
+
+        assert notices == [ScheduleTicked("ada", "report", in_minutes(15), 3.0)]
+
+    def test_fires_the_enqueue_event_as_any_enqueue(self, app, clock):
+        seen = []
+        app.lifecycle.before("enqueue", seen.append)
+        app.schedule("report", note, every="15m")
+        clock.advance(minutes=15)
+
+        tick(app)
+
+        assert [one.schedule for one in seen] == ["report"]
+
+
+class TestAJobThatComesBack:
+    def test_may_be_a_method_of_a_document(self, app, clock):
+        group = Group(name="sales").save()
+        app.schedule("rename", group.rename, every="15m", args=("support",))
+        clock.advance(minutes=15)
+        tick(app)
+
+        work_off()
+
+        assert Group.objects.get().name == "support"
+
+    def test_may_be_a_job_object(self, app, clock):
+        app.schedule("letter", Letter("good morning"), every="15m")
+        clock.advance(minutes=15)
+        tick(app)
+
+        work_off()
+
+        assert told == ["good morning"]
+
+    def test_may_be_a_class_with_every(self, app, clock):
+        with code((Letter, every("15m", name="letter", args=("from code",)))):
+            ticks(app)
+            clock.advance(minutes=15)
+            tick(app)
+
+        work_off()
+
+        assert told == ["from code"]
+
+    def test_that_is_none_is_refused(self, app):
+        with pytest.raises(NotAJobError):
+            app.schedule("report", undeclared, every="15m")
+
+    def test_with_options_of_its_own_is_refused(self, app):
+        with pytest.raises(OptionError, match="a schedule takes the options itself"):
+            app.schedule("report", note.options(queue="slow"), every="15m")
+
+    def test_gets_its_arguments_checked(self, app):
+        with pytest.raises(mongojobs.ArgumentsError):
+            app.schedule("letter", note, every="15m", kwargs={"unknown": 1})
+
+
+class TestWhatIsSaid:
+    @pytest.mark.parametrize(
+        ("said", "told"),
+        [
+            ({}, "give cron, such as .* or every"),
+            ({"cron": "* * * * *", "every": "1m"}, "one of them"),
+            (
+                {"every": "1m", "overlap": "cancel"},
+                "must be skip, allow or queue: a running job cannot be cancelled yet",
+            ),
+            ({"every": "1m", "overlap": "queue", "catch_up": "none"}, "leave one of them out"),
+            ({"every": "1m", "catch_up": "some"}, "catch_up must be one of latest, none, all, got 'some'"),
+            ({"every": "1m", "window": 0}, "window must be more than 0, got 0"),
+            ({"every": "1m", "times": 0}, "times must be a whole number of 1 or more"),
+            ({"every": "1m", "starts": START, "ends": START}, "ends must be later than starts"),
+            ({"every": "1m", "tz": "Mars"}, "tz must be the name of a zone"),
+        ],
+    )
+    def test_is_refused_with_the_value(self, app, said, told):
+        with pytest.raises(ScheduleError, match=told):
+            app.schedule("report", note, **said)
+
+    @pytest.mark.parametrize("option", [{"run_at": START}, {"run_in": 5}, {"job_id": "x"}])
+    def test_does_not_include_what_a_tick_decides(self, app, option):
+        with pytest.raises(OptionError, match="each of its ticks has its own"):
+            app.schedule("report", note, every="1m", **option)
+
+    @pytest.mark.parametrize("name", ["", " report", "a\nb", "x" * 201, 5])
+    def test_includes_a_name_that_can_be_one(self, app, name):
+        with pytest.raises(ScheduleError, match="the name of a schedule must be a printable text of 1 to 200"):
+            app.schedule(name, note, every="1m")
+
+    def test_ends_it_after_some_times(self, app, clock):
+        app.schedule("report", note, every="15m", times=2, overlap="allow")
+
+        for _ in range(4):
+            clock.advance(minutes=15)
+            tick(app)
+
+        assert moments(app) == ["12:15", "12:30"]
+        assert app.schedule_of("report").get().next_run_at is None
+
+    def test_bounds_when_it_is_due(self, app, clock):
+        app.schedule(
+            "report", note, every="15m", starts=in_minutes(30), ends=in_minutes(45), catch_up="all", overlap="allow"
+        )
+        clock.advance(hours=2)
+
+        tick(app)
+
+        assert moments(app) == ["12:30", "12:45"]
+
+
+class TestOverlap:
+    def test_skips_a_tick_while_the_job_of_an_earlier_one_waits(self, app, clock):
+        app.schedule("report", note, every="15m")
+        notices = heard(app, TicksDropped)
+
+        for _ in range(3):
+            clock.advance(minutes=15)
+            tick(app)
+
+        assert moments(app) == ["12:15"]
+        assert ledger(app, "report") == [
+            ("01 12:15", "enqueued", 1),
+            ("01 12:30", "skipped", 1),
+            ("01 12:45", "skipped", 1),
+        ]
+        assert notices[0].why == "the job schedule:report:2030-01-01T12:15:00Z is still ready"
+
+    def test_ticks_again_once_the_job_has_ended(self, app, clock):
+        app.schedule("report", note, every="15m")
+        for _ in range(2):
+            clock.advance(minutes=15)
+            tick(app)
+        work_off()
+        clock.advance(minutes=15)
+
+        tick(app)
+
+        assert moments(app) == ["12:15", "12:45"]
+
+    def test_allows_jobs_beside_each_other(self, app, clock):
+        app.schedule("report", note, every="15m", overlap="allow")
+
+        for _ in range(3):
+            clock.advance(minutes=15)
+            tick(app)
+
+        assert moments(app) == ["12:15", "12:30", "12:45"]
+
+    def test_queues_one_tick_that_waits_for_the_job_to_end(self, app, clock):
+        app.schedule("report", note, every="15m", overlap="queue")
+        for _ in range(4):
+            clock.advance(minutes=15)
+            tick(app)
+        waiting = moments(app)
+        work_off()
+
+        tick(app)
+
+        assert (waiting, moments(app)) == (["12:15"], ["12:15", "13:00"])
+
+    def test_counts_a_job_that_another_worker_may_still_enqueue(self, app, clock):
+        app.schedule("report", note, every="1s")
+        clock.advance(seconds=1)
+        tick(app)
+        work_off()
+        clock.advance(seconds=1)
+        tick(app)
+
+        unfinished = app.schedule_of("report").get().unfinished
+
+        assert unfinished == ("schedule:report:2030-01-01T12:00:01Z", "schedule:report:2030-01-01T12:00:02Z")
+
+    def test_forgets_jobs_that_have_ended_after_a_while(self, app, clock):
+        app.schedule("report", note, every="15m")
+        clock.advance(minutes=15)
+        tick(app)
+        work_off()
+        clock.advance(minutes=15)
+        assert timedelta(minutes=15) > SETTLED
+
+        tick(app)
+
+        assert app.schedule_of("report").get().unfinished == ("schedule:report:2030-01-01T12:30:00Z",)
+
+
+class TestCatchingUp:
+    """Workers were off for three days."""
+
+    def test_runs_the_latest_once(self, app, clock):
+        app.schedule("daily", note, cron="0 9 * * *")
+        clock.advance(days=3)
+
+        tick(app)
+
+        assert ids(app) == ["schedule:daily:2030-01-04T09:00:00Z"]
+        assert ledger(app, "daily") == [("02 09:00", "missed", 2), ("04 09:00", "enqueued", 1)]
+
+    def test_runs_none(self, app, clock):
+        app.schedule("daily", note, cron="0 9 * * *", catch_up="none")
+        clock.advance(days=3)
+
+        next_at = tick(app)
+
+        assert (ids(app), ledger(app, "daily")) == ([], [("02 09:00", "missed", 3)])
+        assert next_at == datetime(2030, 1, 5, 9, tzinfo=UTC)
+
+    def test_runs_none_only_when_it_is_late(self, app, clock):
+        app.schedule("daily", note, cron="0 13 * * *", catch_up="none")
+        clock.advance(hours=1, seconds=59)
+
+        tick(app)
+
+        assert moments(app) == ["13:00"]
+
+    def test_runs_all_up_to_a_hundred_and_says_how_many_were_dropped(self, app, clock):
+        app.schedule("minutely", note, every="1m", catch_up="all")
+        notices = heard(app, TicksDropped)
+        clock.advance(days=3)
+
+        tick(app)
+
+        assert len(ids(app)) == 100
+        assert [(notice.result, notice.number) for notice in notices] == [("missed", 3 * 24 * 60 - 100)]
+        assert app.schedule_of("minutely").get().totals == {"missed": 3 * 24 * 60 - 100, "enqueued": 100}
+
+    def test_runs_the_last_ones_the_oldest_first(self, app, clock):
+        app.schedule("hourly", note, every="1h", catch_up="all", window="3h")
+        clock.advance(days=1)
+
+        tick(app)
+
+        assert moments(app) == ["09:00", "10:00", "11:00", "12:00"]
+
+    def test_runs_none_from_before_the_window(self, app, clock):
+        app.schedule("daily", note, cron="0 9 * * *", window="2h")
+        clock.advance(days=1)
+
+        tick(app)
+
+        assert (ids(app), ledger(app, "daily")) == ([], [("02 09:00", "missed", 1)])
+
+
+class TestACrash:
+    """A worker died between the insert of a job and the advance of its schedule."""
+
+    @pytest.fixture
+    def crashed(self, app, clock):
+        app.schedule("report", note, every="15m")
+        clock.advance(minutes=15)
+        TickEnqueuer(app.enqueuer, app.payloads).enqueue(app.schedule_of("report").get(), in_minutes(15))
+        return app
+
+    def test_leaves_the_tick_to_the_next_worker(self, crashed):
+        tick(crashed)
+
+        assert (moments(crashed), ledger(crashed, "report")) == (["12:15"], [("01 12:15", "enqueued", 1)])
+
+    def test_makes_no_second_job_after_the_first_has_completed(self, crashed, clock):
+        work_off()
+
+        tick(crashed)
+
+        assert work_off() == (0, 0)
+        assert len(told) == 1
+
+    def test_before_the_insert_loses_no_tick(self, app, clock, monkeypatch):
+        app.schedule("report", note, every="15m")
+        clock.advance(minutes=15)
+        monkeypatch.setattr(TickEnqueuer, "enqueue", dies)
+        with pytest.raises(SystemExit):
+            tick(app)
+        monkeypatch.undo()
+
+        tick(app)
+
+        assert moments(app) == ["12:15"]
+
+    def test_of_days_keeps_the_job_as_long_as_the_tick_may_come_again(self, app, clock):
+        app.schedule("daily", note, cron="0 13 * * *")
+        app.schedule("quick", note, every="1s", times=1)
+        clock.advance(hours=1)
+        tick(app)
+        work_off()
+
+        kept = {found["_id"].split(":")[1]: found["expire_at"] - START for found in app.store.collection.find()}
+
+        assert kept == {"daily": timedelta(days=1, hours=1), "quick": timedelta(hours=1, minutes=10)}
+
+
+def dies(*_arguments, **_options):
+    raise SystemExit
+
+
+class TestAWorkerThatWasAsleep:
+    def test_reads_a_schedule_again_before_it_enqueues(self, app, clock, monkeypatch):
+        app.schedule("report", note, every="15m")
+        clock.advance(minutes=15)
+        slow = ticks(app, worker="slow")
+        read = slow.store.due(slow.declared, now=clock.now(), limit=1)
+        tick(app)
+        work_off()
+        app.store.collection.delete_many({})  # as the server does it, long after the end
+
+        def sleep(*_wanted, **_options):
+            clock.advance(seconds=STALE.total_seconds() + 1)
+            return [read.pop()] if read else []
+
+        monkeypatch.setattr(slow.store, "due", sleep)
+
+        slow.tick()
+
+        assert ids(app) == []
+
+
+class TestCode:
+    def test_declares_schedules_that_a_worker_stores(self, app):
+        with code((note, every("0 9 * * *", tz="Europe/Athens", name="morning"))):
+            ticks(app)
+
+        [found] = app.schedules()
+
+        assert (found.name, found.source, found.said.tz.key) == ("morning", "code", "Europe/Athens")
+
+    def test_names_a_schedule_after_its_job(self):
+        with code((note, every("1h"))) as declared:
+            assert [one.name for one in declared.all()] == [f"{__name__}.note"]
+
+    def test_may_put_every_above_or_below_job(self):
+        with code() as declared:
+
+            @every("1h", name="above")
+            @job(name="tests.above")
+            @every("2h", name="below")
+            def both() -> None: ...
+
+            assert [one.name for one in declared.all()] == ["above", "below"]
+            assert both.declaration.name == "tests.above"
+
+    def test_with_two_schedules_of_one_name_is_refused(self):
+        with code((note, every("1h"))), pytest.raises(RegistrationError, match="give each of them a name="):
+            every("2h")(note)
+
+    def test_without_job_is_refused_at_the_start(self, app):
+        with code((undeclared, every("1h"))), pytest.raises(RegistrationError, match="has @every but no @job"):
+            ticks(app)
+
+    def test_that_says_the_same_leaves_what_was_missed(self, app, clock):
+        with code((note, every("1h", name="hourly"))):
+            ticks(app)
+            clock.advance(hours=1, minutes=30)
+            tick(app)
+
+        assert moments(app) == ["13:00"]
+
+    def test_that_no_worker_runs_any_more_does_not_tick(self, app, clock):
+        with code((note, every("1h", name="hourly"))):
+            ticks(app)
+        clock.advance(hours=1)
+
+        tick(app)
+
+        assert ids(app) == []
+
+    def test_of_the_worker_started_last_wins_and_stays(self, app, clock):
+        with code((note, every("1h", name="hourly"))):
+            old = ticks(app, worker="old")
+        with code((note, every("30m", name="hourly"))):
+            new = ticks(app, worker="new")
+        clock.advance(minutes=30)
+
+        old.tick()
+        new.tick()
+
+        assert moments(app) == ["12:30"]
+        assert app.schedule_of("hourly").get().said.due.text == "30m"
+
+    def test_keeps_an_operators_edit_until_it_says_something_else_itself(self, app):
+        with code((note, every("1h", name="hourly", window="2h"))):
+            ticks(app)
+        app.schedule_of("hourly").edit("10m", by="olga")
+        with code((note, every("1h", name="hourly", window="3h"))):
+            ticks(app)
+        kept = app.schedule_of("hourly").get()
+        with code((note, every("2h", name="hourly", window="3h"))):
+            ticks(app)
+
+        assert (kept.said.due.text, kept.said.window, list(kept.edited)) == ("10m", timedelta(hours=3), ["due"])
+        assert (app.schedule_of("hourly").get().said.due.text, app.schedule_of("hourly").get().edited) == ("2h", {})
+
+    def test_keeps_an_operators_pause(self, app, clock):
+        with code((note, every("1h", name="hourly"))):
+            ticks(app)
+            app.schedule_of("hourly").pause("audit", by="olga")
+            clock.advance(hours=1)
+            tick(app)
+
+        assert (ids(app), app.schedule_of("hourly").get().pause.why) == ([], "audit")
+
+
+class TestAnOperator:
+    @pytest.fixture
+    def report(self, app):
+        return app.schedule("report", note, every="15m")
+
+    def test_pauses_until_it_is_resumed_and_nothing_is_caught_up(self, app, clock, report):
+        report.pause("audit", by="olga")
+        clock.advance(hours=1, minutes=1)
+        tick(app)
+        report.resume()
+        tick(app)
+        clock.advance(minutes=15)
+
+        tick(app)
+
+        assert moments(app) == ["13:15"]
+
+    def test_pauses_until_a_time(self, app, clock, report):
+        report.pause("audit", until=in_minutes(40))
+        clock.advance(minutes=35)
+        tick(app)
+        paused = ids(app)
+        clock.advance(minutes=10)
+
+        tick(app)
+
+        assert (paused, moments(app), report.get().pause) == ([], ["12:45"], None)
+
+    @pytest.mark.parametrize("until", [START, "tomorrow"])
+    def test_pauses_until_a_time_that_makes_sense(self, report, until):
+        with pytest.raises(ScheduleError, match="until"):
+            report.pause("audit", until=until)
+
+    def test_resumes_only_what_is_paused(self, report):
+        with pytest.raises(ScheduleError, match="is not paused"):
+            report.resume()
+
+    def test_runs_it_now_whatever_waits(self, app, clock, report):
+        clock.advance(minutes=15)
+        tick(app)
+        clock.advance(minutes=1)
+
+        found = report.run_now(by="olga")
+
+        assert (found.scheduled_for, found.run_at) == (in_minutes(16), in_minutes(16))
+        assert ledger(app, "report")[-1] == ("01 12:16", "by hand", 1)
+        assert report.get().ticks[-1].by == "olga"
+
+    def test_runs_it_now_so_that_no_tick_overlaps_it(self, app, clock, report):
+        report.run_now()
+        clock.advance(minutes=15)
+
+        tick(app)
+
+        assert ledger(app, "report") == [("01 12:00", "by hand", 1), ("01 12:15", "skipped", 1)]
+
+    def test_backfills_a_time_once(self, app, clock, report):
+        count = report.backfill_count(START - timedelta(hours=1), START)
+        enqueued = [report.backfill(START - timedelta(hours=1), START, by="olga") for _ in range(2)]
+
+        assert (count, enqueued, moments(app)) == (4, [4, 4], ["11:00", "11:15", "11:30", "11:45"])
+        assert ledger(app, "report")[0] == ("01 11:00", "backfilled", 4)
+
+    def test_backfills_no_endless_time(self, report):
+        with pytest.raises(ScheduleError, match="at most 10000 ticks"):
+            report.backfill(START - timedelta(days=366), START)
+
+    def test_backfills_forwards(self, report):
+        with pytest.raises(ScheduleError, match="since must be earlier than until"):
+            report.backfill(START, START)
+
+    def test_changes_when_it_is_due(self, app, clock, report):
+        report.edit("1h", queue="slow", tz="Europe/Athens", by="olga")
+        clock.advance(hours=1)
+        tick(app)
+
+        [found] = app.find().jobs
+
+        assert (found.scheduled_for, found.queue) == (in_minutes(60), "slow")
+        assert report.get().edited["due"]["by"] == "olga"
+
+    def test_changes_something_or_nothing(self, report):
+        with pytest.raises(OptionError, match="say what to change"):
+            report.edit()
+
+    def test_removes_it(self, app, report):
+        report.remove()
+
+        with pytest.raises(ScheduleError, match="no schedule is called 'report'"):
+            report.get()
+
+    def test_removes_none_that_a_living_worker_declares(self, connection):
+        app = mongojobs.configure()
+        with code((note, every("1h", name="hourly"))), working(name="ada"):
+            eventually(lambda: app.declarers("hourly") == ["ada"])
+            eventually(app.schedules)
+
+            with pytest.raises(ScheduleError, match="declared by the code of ada: pause it"):
+                app.schedule_of("hourly").remove()
+
+    def test_schedules_again_under_the_same_name_what_has_changed(self, app, clock, report):
+        app.schedule("report", note, every="15m", args=("new",))
+        clock.advance(minutes=15)
+        tick(app)
+
+        work_off()
+
+        assert told[0][0] == "new"
+
+    def test_changes_a_schedule_from_code_by_its_handle_only(self, app):
+        with code((note, every("1h", name="hourly"))):
+            ticks(app)
+
+        with pytest.raises(ScheduleError, match=r"from code: change it with schedule_of\('hourly'\)"):
+            app.schedule("hourly", note, every="1m")
+
+
+class TestWhatCannotBeEnqueued:
+    def test_as_the_queue_is_full_is_missed_and_told(self, connection, clock):
+        app = mongojobs.configure(clock=clock, queue_attributes={"small": {"max_size": 1}})
+        note.options(queue="small").delay()
+        app.schedule("report", note, every="15m", queue="small")
+        clock.advance(minutes=15)
+
+        tick(app)
+
+        [entry] = app.schedule_of("report").get().ticks
+        assert entry.result == "missed"
+        assert QueueFullError.__name__ in entry.why
+
+    def test_as_its_document_is_gone_is_missed_and_the_schedule_goes_on(self, app, clock):
+        group = Group(name="sales").save()
+        app.schedule("rename", group.rename, every="15m", args=("x",))
+        group.delete()
+        clock.advance(minutes=15)
+
+        next_at = tick(app)
+
+        assert (ledger(app, "rename"), next_at) == ([("01 12:15", "missed", 1)], in_minutes(30))
+
+    def test_by_code_that_does_not_know_it_is_left_to_others(self, app, clock):
+        app.schedule("report", note, every="15m")
+        app.schedule_store.collection.update_one({"_id": "report"}, {"$set": {"spec.handler.target": "gone.away"}})
+        warnings = heard(app, Warned)
+        worker = ticks(app)
+        clock.advance(minutes=15)
+
+        worker.tick()
+        worker.tick()
+
+        assert ledger(app, "report") == []
+        assert [warning.message.split(":")[0] for warning in warnings] == ["cannot tick the schedule report"]
+
+    @pytest.mark.parametrize("damage", [{"spec": 5}, {"spec.due": "soon"}, {"spec.window": "x"}, {"unfinished": [5]}])
+    def test_as_it_is_damaged_holds_up_no_other(self, app, clock, damage):
+        app.schedule("report", note, every="15m")
+        app.schedule("sound", note, every="15m")
+        app.schedule_store.collection.update_one({"_id": "report"}, {"$set": damage})
+        clock.advance(minutes=15)
+
+        tick(app)
+
+        assert "schedule:sound:2030-01-01T12:15:00Z" in ids(app)
+        assert len(app.schedules()) == 2
+
+
+class TestAWorker:
+    def test_ticks_while_it_works(self, connection):
+        app = mongojobs.configure()
+        app.schedule("often", note, every="1s")
+
+        with working():
+            eventually(lambda: len(told) >= 2)
+
+        assert {schedule for _, schedule in told} == {"often"}
+
+    def test_hears_of_the_first_schedule_at_its_next_heartbeat(self, connection):
+        app = mongojobs.configure(lease=2, heartbeat=0.5)
+
+        with working(name="ada"):
+            eventually(app.workers)
+            app.schedule("often", note, every="1s")
+            eventually(lambda: told)
+
+    def test_without_schedules_leaves_them_to_others(self, connection):
+        app = mongojobs.configure()
+        app.schedule("often", note, every="1s")
+
+        with working(schedules=False):
+            note.options(run_in=2).delay("done")
+            eventually(lambda: told)
+
+        assert told == [("done", None, None)]
+
+
+class TestAnAppWithoutSchedules:
+    def test_is_asked_for_them_when_a_worker_starts_and_not_again(self, connection, mongo_uri):
+        spy, stopping = Spy(), threading.Event()
+        with MongoClient(mongo_uri, event_listeners=[spy]) as client, code():
+            app = mongojobs.MongoJobs(client=client)
+            reporter = Reporter(app.lifecycle, "ada")
+            ticker = Ticker(ticks(app), reporter, Outage(reporter), stopping=stopping, quiet=threading.Event())
+
+            seconds = ticker.look()
+
+        assert (seconds, set(spy.names)) == (IDLE_SECONDS, {"find"})
+
+    def test_is_asked_for_none_by_an_enqueue(self, connection, mongo_uri):
+        spy = Spy()
+        with MongoClient(mongo_uri, event_listeners=[spy]) as client, mongojobs.MongoJobs(client=client).active():
+            note.delay()
+
+        assert [event.command.get("insert") for event in spy.sent] == ["delayed_jobs"]

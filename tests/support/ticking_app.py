@@ -1,0 +1,37 @@
+"""An app of many schedules, whose jobs note in the database for which tick they ran.
+
+With TICKING_CRASHES=0.02 its process dies so often between the insert of a job and the advance of its schedule.
+"""
+
+import os
+import random
+from typing import Any
+
+import mongoengine
+
+from mongojobs import current_job, default_app, job
+from mongojobs.schedules.store import ScheduleStore
+
+if "SAMPLE_URI" in os.environ:
+    mongoengine.connect(host=os.environ["SAMPLE_URI"], uuidRepresentation="standard")
+
+_CHANCE = float(os.environ.get("TICKING_CRASHES", "0"))
+_advance = ScheduleStore.advance
+
+
+def advance_or_die(*arguments: Any) -> bool:
+    if random.random() < _CHANCE:
+        os._exit(9)
+    return _advance(*arguments)
+
+
+setattr(ScheduleStore, "advance", advance_or_die)  # noqa: B010 - mypy forbids it otherwise
+
+
+@job
+def note() -> None:
+    """Note the tick, and when its job was enqueued: were it enqueued again, that would be another time."""
+    now = current_job()
+    assert now is not None
+    runs = default_app().store.collection.database["runs"]
+    runs.update_one({"_id": f"{now.id} {now.created_at}"}, {"$set": {"job": now.id}}, upsert=True)
