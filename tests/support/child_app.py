@@ -83,6 +83,11 @@ def is_judged(name: str) -> None:
 
 
 @job
+def does_nothing() -> None:
+    pass
+
+
+@job
 def snoozes() -> None:
     raise Snooze(timedelta(seconds=1.5))
 

@@ -168,7 +168,8 @@ class _Events(Lifecycle):
     def run(self, event: str, *arguments: object, body: Callable[[], T]) -> T:
         if event == "invoke_job":
             return self._lifecycle.run(event, *arguments, body=body)
-        self._seen.append(event)
+        if event in messages.REPEATED:
+            self._seen.append(event)
         return body()
 
     def notify(self, notice: Notice, *, is_foretold: bool = False) -> None:  # noqa: ARG002 - nothing is foretold here
@@ -176,7 +177,7 @@ class _Events(Lifecycle):
             self._report_exception(notice)
 
     def take(self) -> list[str]:
-        """Return which events have come up since the last call."""
+        """Return which events that are to be repeated in the worker have come up since the last call."""
         seen, self._seen = self._seen, []
         return seen
 

@@ -23,6 +23,9 @@ LOST: Final[Document] = {"kind": "lost"}
 
 INTERRUPTIONS: Final[dict[str, type[BaseException]]] = {one.__name__: one for one in (JobTimeout, Interrupted)}
 
+REPEATED: Final = frozenset({"error", "failure"})
+"""The events of a run that come up in the worker once they have in the child; all others are the worker's own."""
+
 _OUTCOMES: Final = {one.__name__: one for one in get_args(Outcome) if one is not Crashed}
 """How a run ends in a child, which cannot tell of its own crash."""
 

@@ -98,17 +98,23 @@ class Child:
         Raises TimeoutError now and then, and ConnectionResetError when it ended before it had read of the job. What it
         was told later may well be unread: it may have been busy with the job.
         """
-        has_ended = self._has_ended()
         try:
-            return self._channel.receive()
-        except TimeoutError:
-            if has_ended:  # and what its job has started keeps its end of the connection open
-                return None
-            raise
+            return self._next_message()
         except ConnectionResetError:
             if self._was_told or self.was_aborted:
                 return None
             raise
+
+    def _next_message(self) -> Document | None:
+        """Do as ``receive``; asks the system whether the process lives only once it has been silent for a while."""
+        try:
+            return self._channel.receive()
+        except TimeoutError:
+            if not self._has_ended():
+                raise
+        with suppress(TimeoutError):  # it may have spoken just before it ended
+            return self._channel.receive()
+        return None  # what its job has started keeps its end of the connection open
 
     def _has_ended(self) -> bool:
         """Whether it has, which is left to ``reap`` to note; false where that cannot be told, as on older macOS."""

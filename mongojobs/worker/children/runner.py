@@ -6,8 +6,7 @@ import asyncio
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -88,16 +87,15 @@ class ChildRunner(Runner):
         for child in children:
             self.reap(child, max(deadline - time.monotonic(), 0.0))
 
-    @contextmanager
-    def busy(self, child: Child, held: InFlightJob) -> Iterator[None]:
+    def note_busy(self, child: Child, held: InFlightJob) -> None:
         """Note that *child* runs *held*, so that it can be aborted."""
         with self._guard:
             self._running[held.key] = child
-        try:
-            yield
-        finally:
-            with self._guard:
-                del self._running[held.key]
+
+    def note_idle(self, held: InFlightJob) -> None:
+        """Note that *held* runs no more: its child is not to be aborted for it."""
+        with self._guard:
+            del self._running[held.key]
 
     def ready_child(self) -> Child | None:
         """Wait for the child of the calling thread, starting one if needed; None once this is closed."""
@@ -207,13 +205,14 @@ class ChildRun(Run):
         held = self.held
         held.started = monotonic_seconds()  # a child that was still to be started takes nothing from the job's time
         self.limit()
-        with self._children.busy(child, held):
-            try:
-                child.send(messages.run(held.job, self.context.clock.now(), held.interruption.raised))
-                held.interruption.relay_to(lambda exception: child.tell(messages.interrupt(exception)))
-                return self._listen(child)
-            finally:
-                held.interruption.close()
+        self._children.note_busy(child, held)
+        try:
+            child.send(messages.run(held.job, self.context.clock.now(), held.interruption.raised))
+            held.interruption.relay_to(lambda exception: child.tell(messages.interrupt(exception)))
+            return self._listen(child)
+        finally:
+            held.interruption.close()
+            self._children.note_idle(held)
 
     def _listen(self, child: Child) -> Document | None:
         """Wait for the end of the run, and tell the child meanwhile what its job may want to know."""

@@ -28,6 +28,7 @@ from mongojobs.worker.run.judgement import RunContext
 from tests.support import child_app, process_app
 from tests.support.child_app import LATER, Hooked
 from tests.support.nursery import Nursery, child_command
+from tests.support.profiled import own_calls
 from tests.support.waiting import eventually
 from tests.support.worker_parts import Told, a_held
 
@@ -132,6 +133,19 @@ class TestTheHooks:
         assert "failure 3" in notes.read_text()
         assert isinstance(outcome, GivenUp)
         assert (outcome.reason, outcome.destroy) == ("3 consecutive failures", True)
+
+
+class TestAJobThatDoesNothing:
+    def test_costs_the_worker_few_calls_and_no_question_to_the_system(self, runner, monkeypatch):
+        asked = []
+        monkeypatch.setattr(os, "waitid", lambda *about: asked.append(about), raising=False)
+        runner.run(held_call(child_app.does_nothing))
+        held = held_call(child_app.does_nothing)
+
+        calls = own_calls(lambda: runner.run(held))
+
+        assert calls.total() <= 70, calls
+        assert asked == []
 
 
 class TestTheEvents:
