@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from mongojobs.core.clock import monotonic_seconds
 from mongojobs.process.cpu_load import STRETCH_SECONDS, CpuLoad
-from mongojobs.worker.run.inflight_job import InFlightJob, Key
+from mongojobs.worker.run.inflight_job import InFlightJob
 
 LONG_RUN_SECONDS: Final = 0.5
 """When all slots have been busy for so long, what waits for them is released: others may have a free one."""
@@ -34,13 +34,14 @@ class InFlight:
         self._guard = threading.RLock()
         self._arrived = {False: threading.Condition(self._guard), True: threading.Condition(self._guard)}
         self._changed = threading.Condition(self._guard)
+        self._watchers = 0
         self._few = 0
         self._limits = {False: threads, True: async_concurrency}
         self._waiting: dict[bool, deque[InFlightJob]] = {False: deque(), True: deque()}
-        self._running: dict[Key, InFlightJob] = {}
-        self._unwritten: dict[Key, InFlightJob] = {}
-        self._interrupted: dict[Key, InFlightJob] = {}
-        self._returning: dict[Key, InFlightJob] = {}
+        self._running: dict[InFlightJob, None] = {}
+        self._unwritten: dict[InFlightJob, None] = {}
+        self._interrupted: dict[InFlightJob, None] = {}
+        self._returning: dict[InFlightJob, None] = {}
         self._busy = {False: 0, True: 0}
         self._idle = {False: 0, True: 0}
         self._has_standby = {False: False, True: False}
@@ -69,10 +70,12 @@ class InFlight:
 
         A job whose lock has run out meanwhile, as in a process that was paused, is dropped: another may have it.
         """
-        waiting = self._waiting[is_async]
+        waiting, busy = self._waiting[is_async], self._busy
         with self._guard:
             while True:
-                while not (self._closed or (waiting and self._is_another_of_use(is_async=is_async))):
+                while not (
+                    self._closed or (waiting and (not busy[is_async] or self._is_another_of_use(is_async=is_async)))
+                ):
                     self._wait_for_work(is_async=is_async)
                 if self._closed:
                     return None
@@ -93,21 +96,21 @@ class InFlight:
         A job that was lost meanwhile is held no more.
         """
         with self._guard:
-            del self._running[held.key]
+            del self._running[held]
             self._busy[held.is_async] -= 1
             self._ended_jobs += 1
             self._ended_seconds += monotonic_seconds() - (held.started or 0.0)
             if not held.is_given_up:
-                (self._interrupted if interrupted else self._unwritten)[held.key] = held
-            self._tell(held.is_async)
+                (self._interrupted if interrupted else self._unwritten)[held] = None
+            if self._watchers:
+                self._tell(held.is_async)
 
-    def written(self, held: Iterable[InFlightJob]) -> None:
+    def written(self, held: Collection[InFlightJob]) -> None:
         """Drop jobs whose result is written."""
         with self._guard:
             for one in held:
-                self._unwritten.pop(one.key, None)
-                self._part(one)
-            self._tell()
+                self._unwritten.pop(one, None)
+            self._part(held)
 
     def lose(self, held: InFlightJob) -> bool:
         """Give up a job, as its lock is no longer ours; code that is running continues.
@@ -115,9 +118,9 @@ class InFlight:
         False when there is nothing to give up: a result that is being written finds out for itself.
         """
         with self._guard:
-            self._returning.pop(held.key, None)
+            self._returning.pop(held, None)
             waits = held in self._waiting[held.is_async]
-            if held.is_given_up or not (waits or held.key in self._running):
+            if held.is_given_up or not (waits or held in self._running):
                 return False
             held.is_given_up = True
             if waits:
@@ -145,22 +148,21 @@ class InFlight:
         with self._guard:
             for _ in range(min(count, len(waiting))):
                 held = waiting.pop()
-                self._returning[held.key] = held
+                self._returning[held] = None
             self._tell(is_async)
 
     def returning(self) -> list[InFlightJob]:
         """Return the jobs that were not started and are to be released."""
         with self._guard:
-            return list(self._returning.values())
+            return list(self._returning)
 
-    def released(self, held: Iterable[InFlightJob]) -> None:
+    def released(self, held: Collection[InFlightJob]) -> None:
         """Drop jobs that are released."""
         with self._guard:
             for one in held:
-                self._returning.pop(one.key, None)
-                self._interrupted.pop(one.key, None)
-                self._part(one)
-            self._tell()
+                self._returning.pop(one, None)
+                self._interrupted.pop(one, None)
+            self._part(held)
 
     def wanted_threads(self, *, is_async: bool) -> int:
         """Return how many threads the jobs of the kind can use that run or wait now."""
@@ -177,24 +179,24 @@ class InFlight:
     def running(self) -> list[InFlightJob]:
         """Return the jobs whose code runs now."""
         with self._guard:
-            return list(self._running.values())
+            return list(self._running)
 
     def interrupted(self) -> list[InFlightJob]:
         """Return the jobs whose run was cut short, so that they are to be handed back."""
         with self._guard:
-            return list(self._interrupted.values())
+            return list(self._interrupted)
 
     def is_at_large(self, held: InFlightJob) -> bool:
         """Whether the job waits or runs here."""
         with self._guard:
-            return held.key in self._running or held in self._waiting[held.is_async]
+            return held in self._running or held in self._waiting[held.is_async]
 
     def all(self) -> list[InFlightJob]:
         """Return every job that is locked by this process."""
         with self._guard:
-            running = [one for one in self._running.values() if not one.is_given_up]
-            ended = [*self._unwritten.values(), *self._interrupted.values()]
-            return [*self._waiting[False], *self._waiting[True], *running, *ended, *self._returning.values()]
+            running = [one for one in self._running if not one.is_given_up]
+            ended = [*self._unwritten, *self._interrupted]
+            return [*self._waiting[False], *self._waiting[True], *running, *ended, *self._returning]
 
     def room(self, *, is_async: bool) -> int:
         """Return how many jobs of the kind could start at once, besides those that wait already."""
@@ -243,12 +245,15 @@ class InFlight:
         """
         with self._guard:
             self._few = few
-            return self._changed.wait_for(condition, timeout)
+            self._watchers += 1
+            try:
+                return self._changed.wait_for(condition, timeout)
+            finally:
+                self._watchers -= 1
 
     def _is_another_of_use(self, *, is_async: bool) -> bool:
         """Whether it helps to run one more job of the kind beside those that are running."""
-        busy = self._busy[is_async]
-        if not busy or self._load.has_use_for(busy + 1):
+        if self._load.has_use_for(self._busy[is_async] + 1):
             return True
         return monotonic_seconds() - self._last_start[is_async] >= STRETCH_SECONDS
 
@@ -264,29 +269,34 @@ class InFlight:
 
     def _call_one(self, *, is_async: bool) -> None:
         """Wake an idle slot for the jobs that wait, unless one has been called or stands by beside a busy one."""
-        is_watched = self._has_standby[is_async] and self._busy[is_async]
-        if self._waiting[is_async] and self._idle[is_async] and not is_watched:
+        is_guarded = self._has_standby[is_async] and self._busy[is_async]
+        if self._waiting[is_async] and self._idle[is_async] and not is_guarded:
             self._has_standby[is_async] = True
             self._arrived[is_async].notify()
 
     def _start(self, held: InFlightJob) -> InFlightJob:
-        self._last_start[held.is_async] = held.started = monotonic_seconds()
-        self._running[held.key] = held
-        self._busy[held.is_async] += 1
-        self._call_one(is_async=held.is_async)
-        self._tell(held.is_async)
+        is_async = held.is_async
+        self._last_start[is_async] = held.started = monotonic_seconds()
+        self._running[held] = None
+        self._busy[is_async] += 1
+        if self._idle[is_async]:
+            self._call_one(is_async=is_async)
+        if self._watchers:
+            self._tell(is_async)
         return held
 
-    def _part(self, held: InFlightJob) -> None:
-        """Let a job forget the run that knows it: two that know each other stay in memory until Python looks for such.
+    def _part(self, held: Iterable[InFlightJob]) -> None:
+        """Let jobs forget the runs that know them: two that know each other stay in memory until Python looks for such.
 
         Code that goes on, since the worker stops and cannot wait for it, may still ask whether its lock is lost.
         """
-        if held.key not in self._running:
-            held.job.end()
+        for one in held:
+            if one not in self._running:
+                one.job.end()
+        self._tell()
 
     def _tell(self, kind: bool | None = None) -> None:  # noqa: FBT001 - the same as a key of the tables above
         """Let whoever watches look again, unless so many jobs wait (of the *kind* that changed) that it need not."""
         waiting = self._waiting[False] if kind is None else self._waiting[kind]
-        if len(waiting) <= self._few:
+        if self._watchers and len(waiting) <= self._few:
             self._changed.notify_all()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from itertools import repeat
 from typing import Final
 
 from pymongo import UpdateOne
@@ -48,18 +49,23 @@ class Holding:
 
     def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
         """End the runs of *jobs*, which succeeded; return those that were no longer ours."""
-        return self.end_all([(job, _SUCCESS) for job in jobs], repeated=repeated)
+        return self.end_all(zip(jobs, repeat(_SUCCESS)), repeated=repeated)
 
     def end(self, job: Job, ending: transitions.Ending, *, repeated: bool = False) -> bool:
         """Write how the run of *job* ended; return False if it was no longer ours."""
         return self._end(job, ending.change(job, self.clock.now(), self.settings), repeated=repeated)
 
-    def end_all(self, endings: Sequence[tuple[Job, transitions.Ending]], *, repeated: bool = False) -> list[Job]:
+    def end_all(self, endings: Iterable[tuple[Job, transitions.Ending]], *, repeated: bool = False) -> list[Job]:
         """Write how the runs of many jobs ended, in one round trip, or two; return those that were not ours."""
         now, settings = self.clock.now(), self.settings
-        changes = [(job, ending.change(job, now, settings)) for job, ending in endings]
-        deleted = [job for job, change in changes if change.deletes]
-        changed = [(job, change) for job, change in changes if not change.deletes]
+        deleted: list[Job] = []
+        changed: list[tuple[Job, Change]] = []
+        for job, ending in endings:
+            change = ending.change(job, now, settings)
+            if change.deletes:
+                deleted.append(job)
+            else:
+                changed.append((job, change))
         return self._delete(deleted, repeated=repeated) + self._change_each(changed)
 
     def release(self, jobs: Sequence[Job], *, started: bool) -> list[Job]:

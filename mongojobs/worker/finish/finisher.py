@@ -47,7 +47,8 @@ class Finisher:
     def submit(self, result: Result) -> None:
         """Hand over a result; the writer thread takes it from here."""
         self._waiting.append(result)
-        self._arrived.set()
+        if not self._arrived.is_set():  # to set it again costs as much as all else here
+            self._arrived.set()
 
     def foretell(self, result: Result) -> None:
         """Tell those who listen in order how a run ended, unless all have been told: its thread begins the next one."""
@@ -113,8 +114,7 @@ class Finisher:
             raise group.refused.popitem()[1]
 
     def _note_settled(self, results: list[Result]) -> None:
-        for result in results:
-            self.batch.count(failed=result.has_failed)
+        self.batch.count(len(results), failures=sum([result.has_failed for result in results]))
         self._in_flight.written([result.held for result in results])
 
 
@@ -131,10 +131,10 @@ class Batch:
         if not self._jobs:
             self._since = time.monotonic()
 
-    def count(self, *, failed: bool) -> None:
-        """Count one more job."""
-        self._jobs += 1
-        self._failures += failed
+    def count(self, jobs: int, *, failures: int) -> None:
+        """Count so many more jobs, and the failures among them."""
+        self._jobs += jobs
+        self._failures += failures
 
     def end(self) -> tuple[int, int, float]:
         """Return the jobs, the failures among them and the seconds, and start over."""

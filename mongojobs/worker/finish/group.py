@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import groupby
 from typing import Final
 
 from mongojobs.core.job import Job
@@ -50,7 +49,7 @@ class Group:
     def _write_together(self, results: list[Result]) -> None:
         """Write *results*, which are alike, in one go; in halves where one may be at fault for an error."""
         try:
-            lost = {(job.id, job.lock_token) for job in self._store_all(results)}
+            not_ours = self._store_all(results)
         except Exception as error:
             for result in results:
                 result.is_doubtful = True
@@ -58,8 +57,9 @@ class Group:
                 raise
             self._find_fault(results, error)
             return
+        lost = {(job.id, job.lock_token) for job in not_ours}
         for result in results:
-            if result.held.key in lost:
+            if lost and result.held.key in lost:
                 result.settle_lost(self._reporter)
             else:
                 result.settle(self._reporter)
@@ -93,8 +93,7 @@ class Group:
 
 def _alike(results: Iterable[Result]) -> Iterable[list[Result]]:
     """Group what can be written in one go: successes, and all else; what may be written already apart from the new."""
-
-    def kind(result: Result) -> tuple[bool, bool]:
-        return not isinstance(result.outcome, Succeeded), result.is_doubtful
-
-    return [list(alike) for _, alike in groupby(sorted(results, key=kind), key=kind)]
+    groups: dict[tuple[bool, bool], list[Result]] = {}
+    for result in results:
+        groups.setdefault((not isinstance(result.outcome, Succeeded), result.is_doubtful), []).append(result)
+    return [groups[kind] for kind in sorted(groups)]

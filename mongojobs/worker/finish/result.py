@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import assert_never
+from typing import Final, assert_never
 
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import (
@@ -19,6 +19,8 @@ from mongojobs.core.notices import (
 )
 from mongojobs.core.transitions import Crashed, Deferred, Discarded, Ending, Errored, GivenUp, Snoozed, Succeeded
 from mongojobs.worker.run.inflight_job import InFlightJob
+
+_FAILURES: Final = (Errored, GivenUp, Crashed)
 
 
 class Result:
@@ -40,7 +42,7 @@ class Result:
         self.held = held
         self.outcome = outcome
         self.seconds = held.seconds = seconds
-        self.has_failed = isinstance(outcome, Errored | GivenUp | Crashed)
+        self.has_failed = isinstance(outcome, _FAILURES)
         """Whether the run counts as a failure."""
         self.is_doubtful = False
         """Whether an earlier write of it got no answer, so that it may be stored already."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Final
 
 from mongojobs.core.job import Job
@@ -18,6 +19,8 @@ HOLD_OFF_SECONDS: Final = 1.0
 """How long to look only for room for jobs of one kind after more of it came than there was room for."""
 
 NO_ROOM: Final = -(2**31)
+
+_is_async: Final = attrgetter("is_async")
 
 
 class Demand:
@@ -93,7 +96,7 @@ class Demand:
         held = self._held(*self._reserver.reserve(limit, beside=beside))
         if held:
             self._suspects.mind(held)
-            self._async_seen |= any(one.is_async for one in held)
+            self._async_seen |= True in map(_is_async, held)
         return held
 
     def _held(self, jobs: Iterable[Job], expires: float) -> list[InFlightJob]:

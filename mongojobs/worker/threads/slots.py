@@ -42,8 +42,7 @@ class Slots:
     def hand_over(self, held: list[InFlightJob]) -> None:
         """Queue jobs, and see that there are threads for the ``async def`` ones."""
         self._in_flight.add(held)
-        if any(one.is_async for one in held):
-            self.grow(self._in_flight.wanted_threads(is_async=True), is_async=True)
+        self.grow(self._in_flight.wanted_threads(is_async=True), is_async=True)
 
     def grow(self, count: int, *, is_async: bool) -> None:
         """See that there are at least *count* threads for jobs of the kind."""

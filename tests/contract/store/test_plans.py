@@ -276,6 +276,15 @@ def test_a_reserve_reads_a_key_for_each_job_and_for_each_priority_in_front(crowd
     assert search.keys <= batch + len(QUEUES) * (2 * len(FUTURE_PRIORITIES) + 2)
 
 
+def test_a_batch_from_its_reserve_to_its_end_reads_four_documents_and_seven_keys_a_job(crowd, administrator):
+    with crowd.watched(administrator):
+        crowd.store.finish(reserve(crowd.store, 100))
+
+    assert [next(iter(plan.command)) for plan in crowd.plans] == ["find", "update", "find", "delete"]
+    assert sum(plan.documents for plan in crowd.plans) <= 4 * 100
+    assert sum(plan.keys for plan in crowd.plans) <= 7 * 100 + 2 * len(FUTURE_PRIORITIES)
+
+
 def test_the_size_of_a_queue_is_counted_no_further_than_its_limit(crowd, administrator):
     _, call = CALLS["count_queued"]
     with crowd.watched(administrator):

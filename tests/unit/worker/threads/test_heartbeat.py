@@ -114,7 +114,7 @@ class TestTheHeartbeat:
     def test_believes_the_database_when_it_still_holds_an_expired_lock(self, store, told, beating):
         held = a_held(expires_in=-1)
         in_flight = in_flight_of()
-        in_flight._running[held.key] = held  # the process was paused in the middle of the run
+        in_flight._running[held] = None  # the process was paused in the middle of the run
 
         beating(in_flight)
 

@@ -1,0 +1,45 @@
+"""An app whose workers count the Python functions that their threads call, and write the number to CALLS_FILE."""
+
+import itertools
+import os
+import threading
+from pathlib import Path
+from types import FrameType
+
+import mongoengine
+
+import mongojobs
+from mongojobs import Lifecycle, Plugin, job
+
+CALLS_FILE = "CALLS_FILE"
+
+
+@job
+def nothing(number: int) -> None:
+    """Do nothing."""
+
+
+class CountsCalls(Plugin):
+    """Counts from the beginning of the worker's life to its end, in all threads that begin meanwhile."""
+
+    def __init__(self) -> None:
+        self._calls = itertools.count()
+
+    def register(self, lifecycle: Lifecycle) -> None:
+        lifecycle.before("execute", self._begin)
+        lifecycle.after("execute", self._end)
+
+    def _begin(self, _worker: object) -> None:
+        threading.setprofile(self._count)
+
+    def _count(self, _frame: FrameType, event: str, _argument: object) -> None:
+        if event == "call":
+            next(self._calls)
+
+    def _end(self, _worker: object) -> None:
+        Path(os.environ[CALLS_FILE]).write_text(str(next(self._calls)), encoding="utf-8")
+
+
+if CALLS_FILE in os.environ:
+    mongoengine.connect(host=os.environ["SAMPLE_URI"], uuidRepresentation="standard")
+    mongojobs.configure(plugins=[CountsCalls])
