@@ -7,6 +7,7 @@ The rooms, from the bottom up; each imports only from those above it in this lis
 
 - ``version``: its number
 - ``core``: what every other room uses: jobs, settings, errors, notices
+- ``unique``: which calls are the same job, and what becomes of them
 - ``process``: signals, children, memory: what belongs to the process
 - ``store``: every call to MongoDB
 - ``payload``: from a call in Python to a stored value, and back
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         DeserializationError,
         Discard,
         DocumentGoneError,
+        DuplicateJobError,
         EnqueueError,
         EnqueueRefusedError,
         EnqueueUnknownError,
@@ -124,6 +126,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "OptionError",
     "PartialEnqueueError",
     "PayloadTooLargeError",
+    "DuplicateJobError",
     "QueueFullError",
     "ReadOnlyError",
     "RegistrationError",

@@ -32,6 +32,7 @@ VALUES = {
     "tuple[str, ...]": "a list of texts",
     "Mapping[str, Any]": "a dict",
     "JobId": "a text, a whole number, or an `ObjectId`",
+    "Unique": "`True`, `False`, the name of an argument, a tuple of names, or a function of the arguments",
     "Session": "a `ClientSession`",
 }
 

@@ -166,9 +166,12 @@ class Operating(SchedulesOfApp):
         return self.actions.act(CANCEL, job_id)
 
     @plain_errors()
-    def retry(self, job_id: JobId, *, by: str | None = None) -> Job:
-        """Let a failed or cancelled job run again with all its attempts; record *by*, who asked. Raises StateError."""
-        return self.actions.act(RETRY, job_id, by=_person(by))
+    def retry(self, job_id: JobId, *, by: str | None = None, merge: bool = False) -> Job:
+        """Let a failed or cancelled job run again with all its attempts; record *by*, who asked. Raises StateError.
+
+        So too for a unique job whose key another one holds by now; with *merge* it is dropped, and that one returned.
+        """
+        return self.actions.act(RETRY, job_id, by=_person(by), merge=merge)
 
     @plain_errors()
     def delete(self, job_id: JobId) -> Job:
@@ -195,9 +198,19 @@ class Operating(SchedulesOfApp):
         return self.actions.act_on_all(CANCEL, job_filter, on_progress=on_progress)
 
     @plain_errors()
-    def retry_all(self, job_filter: JobFilter, *, by: str | None = None, on_progress: OnProgress | None = None) -> int:
-        """Let the failed and cancelled jobs that match run again; return how many. Raises FilterError."""
-        return self.actions.act_on_all(RETRY, job_filter, by=_person(by), on_progress=on_progress)
+    def retry_all(
+        self,
+        job_filter: JobFilter,
+        *,
+        by: str | None = None,
+        merge: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> int:
+        """Let the failed and cancelled jobs that match run again; return how many. Raises FilterError.
+
+        Unique jobs whose keys others hold by now are left as they are, and with *merge* dropped.
+        """
+        return self.actions.act_on_all(RETRY, job_filter, by=_person(by), merge=merge, on_progress=on_progress)
 
     @plain_errors()
     def delete_all(self, job_filter: JobFilter, *, on_progress: OnProgress | None = None) -> int:

@@ -59,7 +59,7 @@ class TimeType(click.ParamType):  # type: ignore[type-arg]  # older ones take no
         return parsed_time(value, lambda message: self.fail(message, param, ctx))
 
 
-FLAGS: Final = tuple(field for field in fields(Options) if field.name != "session")
+FLAGS: Final = tuple(field for field in fields(Options) if field.name not in ("session", "unique"))
 """The options of an enqueue that can be typed."""
 
 _TYPES_BY_KIND: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -117,10 +117,18 @@ def enqueue(
     ended = _wait(app, job, timeout) if wait else None
     if as_json:
         print_json(
-            {"id": job.id, "name": job.name, "queue": job.queue, "run_at": job.run_at, "state": ended or job.state}
+            {
+                "id": job.id,
+                "name": job.name,
+                "queue": job.queue,
+                "run_at": job.run_at,
+                "state": ended or job.state,
+                "duplicate": job.duplicate,
+            }
         )
     else:
-        say(f"Enqueued {job.id} {printable(job.name)} in the queue {printable(job.queue)}, due {iso(job.run_at)}")
+        what = f"Already {job.state}:" if job.duplicate else "Enqueued"
+        say(f"{what} {job.id} {printable(job.name)} in the queue {printable(job.queue)}, due {iso(job.run_at)}")
         if ended is not None:
             say(f"It has {_ENDED[ended]}.")
     if ended not in (None, "completed"):

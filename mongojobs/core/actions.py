@@ -24,7 +24,8 @@ class Action:
     """One verb: the app's method of this name does it with one job, the one named *for_many* with all that match.
 
     ``change(now, **arguments)`` returns what it does to a job. *asks_for* names the arguments that people must give, at
-    least one of them; one that is *signed* also takes ``by``, who wants it. *phrase* says it around the jobs: ``run {}
+    least one of them; one that is *signed* also takes ``by``, who wants it, and one that *takes_key*, the unique key of
+    the job, ``merge``: whether a job is dropped if another one has its key. *phrase* says it around the jobs: ``run {}
     now``. *done* goes before the jobs that it was done with, *outcome* after them. People are asked twice about what
     has a *warning*. *remedies* say what to do instead with a job in a state that it does not start from.
     """
@@ -36,6 +37,7 @@ class Action:
     change: Callable[..., Change]
     asks_for: tuple[str, ...] = ()
     signed: bool = False
+    takes_key: bool = False
     done: str
     outcome: str
     warning: str = ""
@@ -88,9 +90,16 @@ _COUNTERS: Final = ("attempts", "losses", "releases", "snoozes")
 _OF_THE_END: Final = ("failed_at", "finished_at", "expire_at", "ran_by", "took", "deferred_since", "deferred_reason")
 
 
-def _retried(now: datetime, *, by: str | None = None, after: timedelta = timedelta(0)) -> Change:
-    """Make a job that has ended ready, due *after* a while, with all its attempts; its errors and its fence stay."""
+def _retried(
+    now: datetime, *, by: str | None = None, after: timedelta = timedelta(0), key: str | None = None
+) -> Change:
+    """Make a job that has ended ready, due *after* a while, with all its attempts; its errors and its fence stay.
+
+    One that was unique takes its *key* again.
+    """
     fields: dict[str, Any] = {"state": READY, "run_at": now + after, **dict.fromkeys(_COUNTERS, 0)}
+    if key is not None:
+        fields["unique_key"] = key
     signed = {} if by is None else {"retries": {"at": now, "by": by}}
     return Change(sets=fields, unsets=_OF_THE_END, pushes=signed)
 
@@ -133,6 +142,7 @@ RETRY: Final = Action(
     starts_from=("failed", "cancelled"),
     change=_retried,
     signed=True,
+    takes_key=True,
     done="Ready again:",
     outcome="will run again",
     remedies={

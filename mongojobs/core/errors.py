@@ -17,6 +17,7 @@
     |   |-- UnstorableValueError      an argument cannot be stored
     |   |-- UnsavedDocumentError      a document that is not in the database yet, or no more
     |   |-- PayloadTooLargeError      the payload is over the limit
+    |   |-- DuplicateJobError         a job with this unique key is there, and the call wants to know
     |   |-- QueueFullError            the queue holds as many jobs as its max_size allows
     |   `-- EnqueueRefusedError       the database refused to store the job; a StoreUnavailableError too
     |-- EnqueueUnknownError           the job may have been stored, once
@@ -131,6 +132,14 @@ class PayloadTooLargeError(EnqueueError, ValueError):
         super().__init__(message)
         self.size = size
         self.limit = limit
+
+
+class DuplicateJobError(EnqueueError):
+    """The job ``job_id`` holds the unique key of this one, and the enqueue said ``on_duplicate="raise"``."""
+
+    def __init__(self, message: str, *, job_id: object) -> None:
+        super().__init__(message)
+        self.job_id = job_id
 
 
 class QueueFullError(EnqueueError):

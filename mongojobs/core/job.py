@@ -168,6 +168,22 @@ class Job:
         repr=False,
         metadata=option(checks.mapping, "data to keep with it", json=DETAILED),
     )
+    unique_key: str | None = None
+    """The digest of what may be enqueued once only, while the job holds it; see ``mongojobs.unique``."""
+    unique_digest: str | None = field(default=None, metadata={"json": HIDDEN})
+    """The same, also while it is not held: for a retry, which takes it again."""
+    unique_text: str | None = None
+    """What the key is made of, for people."""
+    unique_until: str | None = field(default=None, metadata={"json": DETAILED})
+    """``start`` for a key that is given up when the job starts, and not when it ends."""
+    key_until: datetime | None = field(default=None, metadata={"json": DETAILED})
+    """Until when the key is held though the job has completed."""
+    start_by: datetime | None = field(default=None, metadata={"json": DETAILED})
+    """The latest time to which further calls may put it off."""
+    merged: int | None = None
+    """How many further calls have come to this job instead of becoming one."""
+    again: Mapping[str, Any] | None = field(default=None, repr=False, metadata={"json": DETAILED})
+    """The last call that came while it ran, and is to run when it has ended."""
     id_given: bool = field(default=False, metadata={"json": HIDDEN})
     """Whether the caller chose the id: then the document is kept for a while after success, so that repeating the
     enqueue changes nothing."""
@@ -175,6 +191,8 @@ class Job:
     """How long it is kept after its end, if its id was given and that is not ``job_id_retention``."""
     run: Run | None = field(default=None, repr=False, compare=False, metadata={"json": HIDDEN})
     """The run that is going on, for the job that ``current_job`` and the hooks see; never stored."""
+    duplicate: bool = field(default=False, compare=False, metadata={"json": HIDDEN})
+    """Whether an enqueue returned it because it was there already; never stored."""
 
     def __str__(self) -> str:
         """Return how the job is shown to people: ``Job app.send (id=...) (queue=mail)``. Source: delayed_job."""
@@ -243,7 +261,7 @@ class Job:
 
 
 FIELDS: Final = tuple(one for one in fields(Job) if one.compare)
-"""The fields that are stored: all but the run."""
+"""The fields that are stored: all but the run and what is said of an enqueue."""
 
 JOB_OPTIONS: Final[Mapping[str, Option]] = {
     one.name: one.metadata["option"] for one in FIELDS if "option" in one.metadata

@@ -57,13 +57,15 @@ class Succeeded:
     """The job's work is done: it is deleted, unless it should be kept for a while."""
 
     def change(self, job: Job, now: datetime, settings: Settings) -> Change:
-        """Keep what ``keep_completed`` says, and a while longer a job whose id was given."""
-        retention = settings.keep_completed
+        """Keep what ``keep_completed`` says; longer a job whose id was given, or whose key is for a time."""
+        retention, key = settings.keep_completed, _kept_key(job, now)
         if job.id_given:
             retention = max(job.kept_for or settings.job_id_retention, retention or _NO_TIME)
+        if key and job.key_until:
+            retention = max(job.key_until - now, retention or _NO_TIME)
         if retention is None:
             return DELETED
-        sets = {"state": COMPLETED, "finished_at": now, "expire_at": now + retention, **_last_run(job)}
+        sets = {"state": COMPLETED, "finished_at": now, "expire_at": now + retention, **key, **_last_run(job)}
         return Change(sets=sets, unsets=LOCK_AND_DEFERRAL)
 
 
@@ -232,6 +234,12 @@ def _lost(job: Job, error: ErrorText, given_up: str, *, now: datetime, most: int
 
 def _failed(now: datetime) -> Document:
     return {"state": FAILED, "failed_at": now, "finished_at": now}
+
+
+def _kept_key(job: Job, now: datetime) -> Document:
+    """Return the unique key that *job* holds though it has completed: until the time is over that it is for."""
+    is_kept = job.unique_key is not None and job.key_until is not None and job.key_until > now
+    return {"unique_key": job.unique_key} if is_kept else {}
 
 
 def _last_run(job: Job) -> Document:

@@ -6,9 +6,11 @@
 - ``documents``: ``Delayable`` and ``DelayedJob``, MongoEngine's side
 - ``declarations``: what a declaration may say
 - ``options``: the options of an enqueue
+- ``uniqueness``: the terms on which a call is unique
 - ``current``: the app that enqueues
 - ``enqueuer``: stores the job, or runs it at once
 - ``ids``: the ids of jobs
 - ``enqueue_hook``: the ``enqueue`` hook of a job object
 - ``inline``: runs a job at once, in the caller
+- ``inline_unique``: which of those hold unique keys
 """

@@ -12,7 +12,7 @@ from mongojobs.core.errors import NotAJobError, OptionError, RegistrationError
 from mongojobs.core.job import Job
 from mongojobs.core.words.naming import public
 from mongojobs.enqueuing import current
-from mongojobs.enqueuing.declarations import Declared, declare
+from mongojobs.enqueuing.declarations import Declared, check_names, declare
 from mongojobs.enqueuing.options import EnqueueOptions, Options, unknown_option
 from mongojobs.payload.calls.handler import method_call
 from mongojobs.payload.calls.methods import handed_on_parameters
@@ -53,6 +53,7 @@ class AsynchronousMethod(Generic[R]):
         self._function = function
         self._options = {name: value for name, value in options.items() if name not in _ONLY_DECLARED}
         _check(self._options)
+        check_names("unique", function, Options.of({"unique": self._options.get("unique")}).unique)
         self.declaration: Declaration = declare(
             function, "method", {name: value for name, value in options.items() if name in _ONLY_DECLARED}
         )
@@ -156,9 +157,9 @@ def _check(options: dict[str, Any]) -> None:
     for name, value in options.items():
         if name not in EnqueueOptions.__annotations__:
             raise OptionError(unknown_option(name, _ONLY_DECLARED))
-        if callable(value):
+        if _is_evaluated(name, value):
             _check_function(name, value)
-    Options.of({name: None if callable(value) else value for name, value in options.items()})
+    Options.of({name: None if _is_evaluated(name, value) else value for name, value in options.items()})
 
 
 def _check_function(name: str, function: Callable[..., object]) -> None:
@@ -173,8 +174,13 @@ def _check_function(name: str, function: Callable[..., object]) -> None:
         )
 
 
+def _is_evaluated(name: str, value: object) -> bool:
+    """Whether the option is a function of the target; that of ``unique`` is one of the arguments, as everywhere."""
+    return callable(value) and name != "unique"
+
+
 def _evaluated(name: str, value: Any, target: object) -> Any:
-    if not callable(value):
+    if not _is_evaluated(name, value):
         return value
     return ran(f"the function of {name}", value(target) if handed_on_parameters(value) else value())
 

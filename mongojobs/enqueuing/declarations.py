@@ -12,18 +12,20 @@ from typing import Any, Final, Literal, TypedDict
 
 from mongojobs.core.calling import generator_kind, is_async
 from mongojobs.core.errors import NotAJobError, OptionError
-from mongojobs.core.job import JOB_OPTIONS
+from mongojobs.core.job import JobId
 from mongojobs.core.retry import Backoff
 from mongojobs.core.words.durations import parse_duration
 from mongojobs.enqueuing.options import OPTIONS, checked
 from mongojobs.payload.calls.methods import all_parameters, fits, refuse_generator
 from mongojobs.payload.registry import Declaration, Kind, full_name, job_name
+from mongojobs.unique.checks import Keep, OnDuplicate, Unique, Until
+from mongojobs.unique.terms import NAMES as UNIQUE_OPTIONS
 
 Errors = type[BaseException] | tuple[type[BaseException], ...] | list[type[BaseException]]
 Names = str | tuple[str, ...] | list[str]
 
 HOOKS: Final = ("enqueue", "before", "success", "error", "after", "failure")
-_OPTIONS: Final = {option.of_object: name for name, option in JOB_OPTIONS.items() if option.of_object}
+_OPTIONS: Final = {option.of_object: name for name, option in OPTIONS.items() if option.of_object}
 """The overrides that stand for an option of an enqueue."""
 
 OVERRIDES: Final = ("display_name", *_OPTIONS, "reschedule_at", "destroy_failed_jobs")
@@ -50,6 +52,16 @@ class Declared(TypedDict, total=False):
     backoff: Backoff
     destroy_failed_jobs: bool
     sensitive: Names
+    unique: Unique
+    unique_key: JobId
+    across: str
+    on_duplicate: OnDuplicate
+    keep: Keep
+    unique_until: Until
+    unique_for: timedelta | float | str
+    debounce: timedelta | float | str
+    max_wait: timedelta | float | str
+    throttle: str
 
 
 def declare(target: Any, kind: Kind, declared: dict[str, Any]) -> Declaration:
@@ -59,9 +71,11 @@ def declare(target: Any, kind: Kind, declared: dict[str, Any]) -> Declaration:
         _check_class(target)
     else:
         refuse_generator(target.__qualname__, target)
-    _check_sensitive(target, values.get("sensitive", ()))
+    check_names("sensitive", target, values.get("sensitive", ()))
+    uniqueness: dict[str, Any] = {one: values.pop(one) for one in UNIQUE_OPTIONS if one in values}
+    check_names("unique", target, uniqueness.get("unique"))
     name = full_name(target) if kind == "method" else job_name(target, values.pop("name", None))
-    return Declaration(target=target, kind=kind, name=name, **values)
+    return Declaration(target=target, kind=kind, name=name, uniqueness=uniqueness, **values)
 
 
 def _checked(declared: dict[str, Any]) -> dict[str, Any]:
@@ -182,9 +196,9 @@ def _backoff(name: str, given: Any) -> Any:
     )
 
 
-def _check_sensitive(target: Any, names: tuple[str, ...]) -> None:
-    """Refuse a name that no argument has: a slip of the pen would lay the secret open. Raises OptionError."""
-    if not names or (inspect.isclass(target) and not dataclasses.is_dataclass(target)):
+def check_names(what: str, target: Any, names: object) -> None:
+    """Refuse a name that no argument has: of a slip of the pen nobody else would know. Raises OptionError."""
+    if not isinstance(names, tuple) or not names or (inspect.isclass(target) and not dataclasses.is_dataclass(target)):
         return
     parameters = all_parameters(target)
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
@@ -192,13 +206,13 @@ def _check_sensitive(target: Any, names: tuple[str, ...]) -> None:
     known = [p.name for p in parameters]
     for name in names:
         if name not in known:
-            raise OptionError(f"sensitive names {name!r}, and the arguments of {target.__qualname__} are {known}")
+            raise OptionError(f"{what} names {name!r}, and the arguments of {target.__qualname__} are {known}")
 
 
 _CHECKS: dict[str, Callable[[str, Any], object]] = {
     "name": _as_given,
     "aliases": _names,
-    **{name: checked for name, option in JOB_OPTIONS.items() if option.is_declared},
+    **{name: checked for name, option in OPTIONS.items() if option.is_declared},
     "retry_on": _error_classes,
     "discard_on": _error_classes,
     "on_missing": _on_missing,

@@ -23,12 +23,14 @@ from mongojobs.enqueuing.enqueue_hook import hooked
 from mongojobs.enqueuing.ids import job_ids
 from mongojobs.enqueuing.inline import Inline, Remembered
 from mongojobs.enqueuing.options import Options, checked
+from mongojobs.enqueuing.uniqueness import all_terms_of, terms_of
 from mongojobs.payload.calls.handler import Call, FunctionCall, Payloads
 from mongojobs.payload.documents.locations import asking_within
 from mongojobs.payload.precedence import applying
 from mongojobs.payload.registry import Declaration
 from mongojobs.store.faults import DatabaseError, describe, not_stored
 from mongojobs.store.time_limits import Budget
+from mongojobs.unique.terms import Terms
 
 T = TypeVar("T")
 
@@ -54,6 +56,16 @@ class Store(Protocol):
 
     def insert_many(self, jobs: Sequence[Job], *, session: Any = None) -> None:
         """Store *jobs* in one go."""
+        ...
+
+    def insert_unique(self, job: Job, terms: Terms, *, session: Any = None) -> Job:
+        """Store *job*, or return the one that holds its unique key."""
+        ...
+
+    def insert_many_unique(
+        self, jobs: Sequence[Job], terms: Mapping[JobId, Terms], *, session: Any = None
+    ) -> dict[JobId, Job]:
+        """Store *jobs* in one go; return of each duplicate, by its id, which job it is of."""
         ...
 
     def get(self, job_id: JobId) -> Job | None:
@@ -101,14 +113,15 @@ class Enqueuer:
         budget = Budget(self._settings.enqueue_timeout)
         fields = self._shared_fields(call, options)
         fields["handler"] = self._dumped(lambda: self._payloads.dump(call), options, budget)
+        terms = terms_of(call, fields["handler"], options, self._payloads)
         now = self._now(budget)
         fields |= _dates(options, now)
         if options.job_id is None:
             fields["id"] = job_ids.take(1, now)[0]
         else:
             fields |= {"id": options.job_id, "id_given": True}
-        job = Job.of(fields)
-        return self._lifecycle.run("enqueue", job, body=lambda: self._enqueue(call, job, options, budget))
+        job = Job.of(fields) if terms is None else terms.applied_to(Job.of(fields), now)
+        return self._lifecycle.run("enqueue", job, body=lambda: self._enqueue(call, job, options, budget, terms))
 
     def enqueue_many(self, declaration: Declaration, calls: Sequence[Sequence[object]], options: Options) -> list[Job]:
         """Store calls of one declared function, which share the *options*, in one round trip, and return the jobs.
@@ -121,32 +134,48 @@ class Enqueuer:
         budget = Budget(self._settings.enqueue_timeout)
         shared = self._shared_fields(FunctionCall(declaration), options)
         handlers = self._dumped(lambda: self._payloads.dump_all(declaration, calls), options, budget)
+        each = all_terms_of(declaration, calls, handlers, options, self._payloads)
         now = self._now(budget)
         shared |= _dates(options, now)
         ids = job_ids.take(len(handlers), now)
         jobs = [
             Job.of({**shared, "id": job_id, "handler": handler}) for job_id, handler in zip(ids, handlers, strict=True)
         ]
-        return self._enqueue_many(self._let_in(jobs), options, budget)
+        terms = {job.id: of_call for job, of_call in zip(jobs, each, strict=False)}
+        jobs = [terms[job.id].applied_to(job, now) for job in jobs] if terms else jobs
+        return self._enqueue_many(self._let_in(jobs), options, budget, terms)
 
-    def _enqueue_many(self, jobs: list[Job], options: Options, budget: Budget) -> list[Job]:
+    def _enqueue_many(
+        self, jobs: list[Job], options: Options, budget: Budget, terms: Mapping[JobId, Terms]
+    ) -> list[Job]:
         decided = [self._is_delayed(job) for job in jobs]
         delayed = list(compress(jobs, decided))
         if delayed:
             self._check_room(delayed, budget)
-            with budget.lent():
-                self._store().insert_many(delayed, session=options.session)
+            if others := self._insert_many(delayed, options, budget, terms):
+                jobs = [others.get(job.id, job) for job in jobs]
+                delayed = [job for job in delayed if job.id not in others]
         for job in delayed:
             self._lifecycle.notify(JobEnqueued(job))
-        return jobs if all(decided) else self._run_all(zip(jobs, decided, strict=True), self._now(budget))
+        return jobs if all(decided) else self._run_all(zip(jobs, decided, strict=True), self._now(budget), terms)
 
-    def _run_all(self, decided: Iterable[tuple[Job, bool]], now: datetime) -> list[Job]:
+    def _insert_many(
+        self, jobs: Sequence[Job], options: Options, budget: Budget, terms: Mapping[JobId, Terms]
+    ) -> Mapping[JobId, Job]:
+        """Store *jobs*; return of each duplicate which job it is of."""
+        with budget.lent():
+            if terms:
+                return self._store().insert_many_unique(jobs, terms, session=options.session)
+            self._store().insert_many(jobs, session=options.session)
+        return {}
+
+    def _run_all(self, decided: Iterable[tuple[Job, bool]], now: datetime, terms: Mapping[JobId, Terms]) -> list[Job]:
         """Run the jobs that are not delayed, each whatever became of the others; raises the first one's error then."""
         jobs: list[Job] = []
         errors: list[Exception] = []
         for job, is_delayed in decided:
             try:
-                jobs.append(job if is_delayed else self._inline.run(job, now))
+                jobs.append(job if is_delayed else self._inline.run(job, now, terms.get(job.id)))
             except Exception as error:  # noqa: BLE001 - raised below, when the others have run as they would
                 errors.append(error)
         if not errors:
@@ -155,14 +184,14 @@ class Enqueuer:
             errors[0].add_note(f"another of these jobs raised {type(further).__name__}: {further!s:.200}")
         raise errors[0]
 
-    def _enqueue(self, call: Call, job: Job, options: Options, budget: Budget) -> Job:
+    def _enqueue(self, call: Call, job: Job, options: Options, budget: Budget, terms: Terms | None) -> Job:
         job = hooked(call.job_object, job, self._meta)
         is_delayed = self._is_delayed(job)
         there = self._there(job, budget, is_delayed=is_delayed) if job.id_given else None
         if there is not None:
             return there
         if not is_delayed:
-            return self._inline.run(job, self._now(budget))
+            return self._inline.run(job, self._now(budget), terms)
         try:
             self._check_room([job], budget)
         except QueueFullError:
@@ -170,12 +199,21 @@ class Enqueuer:
             if there is None:
                 raise
             return there
+        if terms is not None:
+            return self._insert_unique(job, terms, options, budget)
         with budget.lent():
             is_new = self._store().insert(job, session=options.session)
         if is_new:
             self._lifecycle.notify(JobEnqueued(job))
             return job
         return self._stored(job, budget) or job
+
+    def _insert_unique(self, job: Job, terms: Terms, options: Options, budget: Budget) -> Job:
+        with budget.lent():
+            stored = self._store().insert_unique(job, terms, session=options.session)
+        if not stored.duplicate:
+            self._lifecycle.notify(JobEnqueued(stored))
+        return stored
 
     def _stored(self, job: Job, budget: Budget) -> Job | None:
         """Return the job with the id of *job* that is stored already."""

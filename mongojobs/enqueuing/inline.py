@@ -18,9 +18,11 @@ from mongojobs.core.errors import Discard, DocumentGoneError, Snooze
 from mongojobs.core.job import CANCELLED, COMPLETED, Job, JobId, isolated
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.retry import LONGEST_DELAY
+from mongojobs.enqueuing.inline_unique import Holders
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.payload.calls.invoke import invoke, run_to_end
 from mongojobs.payload.registry import Declaration
+from mongojobs.unique.terms import Terms
 
 MOST_REMEMBERED: Final = 10_000
 _AS_STORED: Final[CodecOptions[dict[str, Any]]] = CodecOptions(tz_aware=True)
@@ -32,6 +34,7 @@ class Remembered:
     def __init__(self) -> None:
         self._changing = threading.Lock()
         self._jobs: OrderedDict[JobId, Job] = OrderedDict()
+        self.holders = Holders()
 
     def get(self, job_id: JobId, *, since: datetime) -> Job | None:
         """Return the job of that id if it runs, or ended after *since*."""
@@ -71,8 +74,16 @@ class Inline:
         self._lifecycle = lifecycle
         self.remembered = remembered
 
-    def run(self, job: Job, now: datetime) -> Job:
-        """Run *job* in a context of its own, and return it as it ended; raises what would have failed the attempt."""
+    def run(self, job: Job, now: datetime, terms: Terms | None = None) -> Job:
+        """Run *job* in a context of its own, and return it as it ended; raises what would have failed the attempt.
+
+        One that is unique on these *terms* does not run while another one has its key.
+        """
+        if terms is None:
+            return self._run_once(job, now)
+        return self.remembered.holders.run(job, terms, now, lambda one: self._run_once(one, now))
+
+    def _run_once(self, job: Job, now: datetime) -> Job:
         there = self.remembered.begin(job)
         if there is not None:
             return there

@@ -16,6 +16,9 @@ from mongojobs.core import checks
 from mongojobs.core.errors import OptionError
 from mongojobs.core.fields import Option, option
 from mongojobs.core.job import FIELDS, JOB_OPTIONS, JobId
+from mongojobs.unique import checks as unique_checks
+from mongojobs.unique.checks import Keep, OnDuplicate, Unique, Until
+from mongojobs.unique.terms import NAMES as UNIQUE_OPTIONS
 
 if TYPE_CHECKING:
     from mongojobs.store.clients import Session
@@ -34,6 +37,16 @@ class EnqueueOptions(TypedDict, total=False):
     meta: Mapping[str, Any]
     session: Session
     job_id: JobId
+    unique: Unique
+    unique_key: JobId
+    across: str
+    on_duplicate: OnDuplicate
+    keep: Keep
+    unique_until: Until
+    unique_for: timedelta | float | str
+    debounce: timedelta | float | str
+    max_wait: timedelta | float | str
+    throttle: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +75,60 @@ class Options:
         default=None,
         metadata=option(checks.job_id, "an id of your choice: a second enqueue with it changes nothing", metavar="ID"),
     )
+    unique: Unique | None = field(
+        default=None,
+        metadata=option(unique_checks.unique, "the arguments that make two calls the same", is_declared=True),
+    )
+    unique_key: JobId | None = field(
+        default=None,
+        metadata=option(
+            checks.job_id,
+            "a key that no other job of its name may hold meanwhile",
+            metavar="KEY",
+            of_object="unique_key",
+            is_declared=True,
+        ),
+    )
+    across: str | None = field(
+        default=None,
+        metadata=option(unique_checks.word, "a word: the key is one among all jobs that say it", is_declared=True),
+    )
+    on_duplicate: str | None = field(
+        default=None,
+        metadata=option(
+            unique_checks.on_duplicate,
+            "what to do when the key is held: return, raise, replace or rerun",
+            is_declared=True,
+        ),
+    )
+    keep: str | None = field(
+        default=None,
+        metadata=option(
+            unique_checks.keep, "which time a replaced call leaves: earlier, later or last", is_declared=True
+        ),
+    )
+    unique_until: str | None = field(
+        default=None,
+        metadata=option(unique_checks.until, "how long it holds its key: until its end or start", is_declared=True),
+    )
+    unique_for: timedelta | None = field(
+        default=None,
+        metadata=option(checks.time_limit, "how long it holds its key, even if it ends before", is_declared=True),
+    )
+    debounce: timedelta | None = field(
+        default=None,
+        metadata=option(checks.time_limit, "how long after the last call it is due", is_declared=True),
+    )
+    max_wait: timedelta | None = field(
+        default=None,
+        metadata=option(checks.time_limit, "how long after the first call at the latest", is_declared=True),
+    )
+    throttle: str | None = field(
+        default=None,
+        metadata=option(
+            unique_checks.throttle, "a rate such as 1/10m: further calls are dropped", metavar="RATE", is_declared=True
+        ),
+    )
 
     @property
     def kept(self) -> Mapping[str, Any]:
@@ -69,6 +136,13 @@ class Options:
         if self is NO_OPTIONS:
             return {}
         return {name: value for name in _KEPT if (value := getattr(self, name)) not in (None, ())}
+
+    @property
+    def uniqueness(self) -> Mapping[str, Any]:
+        """Those that were given of what makes a job unique."""
+        if self is NO_OPTIONS:
+            return {}
+        return {name: value for name in UNIQUE_OPTIONS if (value := getattr(self, name)) is not None}
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Options:

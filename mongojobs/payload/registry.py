@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, TypeGuard
@@ -34,7 +34,8 @@ class Declaration:
     """What was declared about a job; None leaves it to the settings.
 
     *retry_on*: only these errors are tried again. *discard_on*: these errors cancel the job. *on_missing*: what to do
-    when a document it refers to is gone. *sensitive*: arguments that are masked in errors.
+    when a document it refers to is gone. *sensitive*: arguments that are masked in errors. *uniqueness*: what is
+    said of its unique key, by the names of the options.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Declaration:
     backoff: Backoff | None = None
     destroy_failed_jobs: bool | None = None
     sensitive: tuple[str, ...] = ()
-
+    uniqueness: Mapping[str, Any] = field(default_factory=dict)
     is_async: bool = field(init=False)
     """Whether the job, or for a job class its ``perform``, is ``async def``."""
 

@@ -3,6 +3,7 @@
 - ``jobs``: the life of a job, for those who enqueue and for workers
 - ``lifecycle``: the transitions: insert, reserve, end, rescue
 - ``actions``: what people do with jobs
+- ``unique``: what unique jobs need besides
 - ``reader``: what people ask about jobs
 - ``queries``: asks the collection by the right index
 - ``filters``: query filters with a meaning

@@ -7,7 +7,7 @@ is not stored at all. Fields that this version does not know are ignored.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING
+from dataclasses import MISSING, fields
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -81,7 +81,8 @@ _COUNTERS: Final = tuple(field.name for field in FIELDS if field.type == "int" a
 _REQUIRED: Final = tuple(_NAMES[field.name] for field in FIELDS if field.default is MISSING or field.default)
 _NEVER_NULL: Final = {*_REQUIRED, *_COUNTERS}
 _LEFT_OUT_IF_EMPTY: Final = frozenset({*_LISTS, *_TRUTHS})
-_NOT_AS_THEY_ARE: Final = _LEFT_OUT_IF_EMPTY | {*_DURATIONS, "run"}
+_NEVER_STORED: Final = {field.name for field in fields(Job)} - {field.name for field in FIELDS}
+_NOT_AS_THEY_ARE: Final = _LEFT_OUT_IF_EMPTY | {*_DURATIONS} | _NEVER_STORED
 _BLANK: Final[Document] = {_NAMES[field.name]: field.default for field in FIELDS if _NAMES[field.name] in _NEVER_NULL}
 _SHOWN_INSTEAD: Final = {
     field.name: _SHOWN_BY_KIND[kind_of(field)] for field in FIELDS if field.name != "id" and field.name in _REQUIRED
@@ -94,11 +95,10 @@ def to_document(job: Job) -> Document:
     document["_id"] = document.pop("id")
     if _NOT_AS_THEY_ARE.isdisjoint(document) and None not in document.values():
         return document  # as that of most enqueues
-    document.pop("run", None)
     return {
         field: _stored(field, value)
         for field, value in document.items()
-        if value or (value is not None and field not in _LEFT_OUT_IF_EMPTY)
+        if field not in _NEVER_STORED and (value or (value is not None and field not in _LEFT_OUT_IF_EMPTY))
     }
 
 
@@ -113,7 +113,7 @@ def to_update(change: Change, *, is_real: bool = True) -> Update:
         return _stages(change, sets)
     update = {
         "$set": sets,
-        "$unset": dict.fromkeys(change.unsets, ""),
+        "$unset": dict.fromkeys(change.taken_away, ""),
         "$inc": dict(change.adds),
         "$min": dict(change.lowers),
         "$push": {field: {"$each": [entry], "$slice": -KEPT_ENTRIES} for field, entry in change.pushes.items()},
@@ -245,7 +245,7 @@ def _stages(change: Change, sets: Document) -> list[Document]:
     fields |= {field: {"$add": [f"${field}", number]} for field, number in change.adds.items()}
     fields |= {field: {"$min": [f"${field}", moment]} for field, moment in change.lowers.items()}
     fields |= {field: _pushed(field, entry) for field, entry in change.pushes.items()}
-    taken_away: list[Document] = [{"$unset": list(change.unsets)}] if change.unsets else []
+    taken_away: list[Document] = [{"$unset": list(change.taken_away)}] if change.taken_away else []
     return [{"$set": fields}, *taken_away]
 
 

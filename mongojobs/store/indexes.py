@@ -23,6 +23,7 @@ from mongojobs.store.stats import STATS_SUFFIX
 from mongojobs.store.workers import WORKERS_SUFFIX
 
 READY: Final = "ready"
+UNIQUE: Final = "unique"
 READY_BY_QUEUE: Final = "ready_by_queue"
 READY_BY_TIME: Final = "ready_by_time"
 RUNNING: Final = "running"
@@ -36,6 +37,7 @@ SCHEDULES_SUFFIX: Final = "_schedules"
 
 _SHARDED_LIMITS: Final = (
     "no index can keep a job_id unique over several shards; by {queue, _id} it is unique in its queue",
+    "no index can keep a unique_key unique over several shards: unique jobs are refused at enqueue",
     "a worker that does not work on exactly one queue asks every shard; by another key, each does",
 )
 """What a sharded collection cannot have. Source: unique indexes must begin with the shard key."""
@@ -52,6 +54,7 @@ class Index:
     serves: str
     only: Document | None = None
     is_ttl: bool = False
+    is_unique: bool = False
     suffix: str = ""
     """What follows the name of the jobs' collection in this collection's name."""
 
@@ -64,7 +67,8 @@ class Index:
     def options(self) -> dict[str, Any]:
         """What distinguishes the index from another on the same keys."""
         partial = {} if self.only is None else {"partialFilterExpression": self.only}
-        return partial | ({"expireAfterSeconds": 0} if self.is_ttl else {})
+        unique = {"unique": True} if self.is_unique else {}
+        return partial | unique | ({"expireAfterSeconds": 0} if self.is_ttl else {})
 
 
 _READY_ONLY: Final[Document] = {"state": READY_STATE}
@@ -108,6 +112,13 @@ INDEXES: Final = (
         only=_ENDED_ONLY,
         is_ttl=True,
         serves="removing ended jobs that were kept long enough",
+    ),
+    Index(
+        name=UNIQUE,
+        keys=("unique_key",),
+        only={"unique_key": {"$exists": True}},
+        is_unique=True,
+        serves="keeping unique jobs unique: without it they are refused",
     ),
     Index(
         name=ALIVE,
@@ -162,8 +173,10 @@ class IndexReport:
 def check_indexes(jobs: Jobs) -> IndexReport:
     """Compare the indexes of the collections with those required, and change nothing. Raises DatabaseError."""
     found = {suffix: _existing(_collection(jobs, suffix)) for suffix in {index.suffix for index in INDEXES}}
-    statuses = tuple(_status(jobs, index, found[index.suffix]) for index in _wanted(jobs))
-    return IndexReport(statuses, limits=_SHARDED_LIMITS if _is_sharded(jobs) else ())
+    is_sharded = _is_sharded(jobs)
+    wanted = [index for index in _wanted(jobs) if not (index.is_unique and is_sharded)]
+    statuses = tuple(_status(jobs, index, found[index.suffix]) for index in wanted)
+    return IndexReport(statuses, limits=_SHARDED_LIMITS if is_sharded else ())
 
 
 def create_indexes(jobs: Jobs) -> IndexReport:
@@ -176,6 +189,12 @@ def create_indexes(jobs: Jobs) -> IndexReport:
         missing = [one.index.model for one in report.with_status("missing") if one.index.suffix == suffix]
         _collection(jobs, suffix).create_indexes(missing)
     return replace(report, indexes=tuple(_created(one) for one in report.indexes))
+
+
+def has_unique_index(jobs: Jobs) -> bool:
+    """Whether the collection has the index that keeps unique jobs unique. Raises DatabaseError."""
+    with jobs.database.client.start_session() as apart:  # not the caller's, whose transaction it would end
+        return any(found["name"] == UNIQUE and found.get("unique") for found in jobs.list_indexes(session=apart))
 
 
 def _wanted(jobs: Jobs) -> Iterable[Index]:

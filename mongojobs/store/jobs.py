@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -19,6 +19,8 @@ from mongojobs.store.lifecycle.insert import Inserting
 from mongojobs.store.lifecycle.rescue import Rescued, Rescuing
 from mongojobs.store.lifecycle.reserve import WIDEST_SPREAD, Reserving, ready_queues
 from mongojobs.store.queries import Quarantined, Queries
+from mongojobs.store.unique.insert import UniqueInserting
+from mongojobs.unique.terms import Terms
 
 __all__ = ["EPOCH", "WIDEST_SPREAD", "JobStore", "Quarantined", "QueueSelector", "Rescued", "open_store"]
 
@@ -46,6 +48,10 @@ class JobStore:
     @cached_property
     def _inserting(self) -> Inserting:
         return Inserting(self.queries)
+
+    @cached_property
+    def _unique(self) -> UniqueInserting:
+        return UniqueInserting(self.queries, self._inserting)
 
     @cached_property
     def holding(self) -> Holding:
@@ -78,6 +84,22 @@ class JobStore:
         of those that may be stored, StoreUnavailableError when none is. In a transaction as ``insert``.
         """
         self._inserting.insert_many(jobs, session=session)
+
+    def insert_unique(self, job: Job, terms: Terms, *, session: Session | None = None) -> Job:
+        """Store *job*, which has a unique key, and return it; or return the job that holds the key, as *duplicate*.
+
+        Raises DuplicateJobError where the *terms* say so, and as ``insert``.
+        """
+        return self._unique.insert(job, terms, session=session)
+
+    def insert_many_unique(
+        self, jobs: Sequence[Job], terms: Mapping[JobId, Terms], *, session: Session | None = None
+    ) -> dict[JobId, Job]:
+        """Store *jobs*, of which those in *terms* are unique; return of each duplicate, by its id, the job it is of.
+
+        Raises PartialEnqueueError, also where one is refused as a duplicate, and as ``insert_many``.
+        """
+        return self._unique.insert_many(jobs, terms, session=session)
 
     def reserve(
         self,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from mongojobs.core.clock import truncate
 from mongojobs.core.errors import OptionError
-from mongojobs.core.job import Job
+from mongojobs.core.job import Job, JobId
 from mongojobs.testing.expectation import Expectation, Values, target_of
 from mongojobs.testing.modes import Mode, queue_in_force
 
@@ -28,13 +28,15 @@ def assert_enqueued(
     run_at: datetime | None = None,
     delta: timedelta = DELTA,
     times: int | None = None,
+    unique_key: JobId | None = None,
 ) -> Job:
     """Return the first ready job that is as expected; raise AssertionError, with the closest one, if there is none.
 
     *target* is a function or class declared with ``@job``, a job object (an equal one is looked for), a method
     (``group.update_users``: of that document; ``Group.update_users``: of any), or the name of a job. What is left out
     is not looked at; *args* and *kwargs* are compared as they were given at enqueue. *run_at* may be off by *delta*.
-    With *times* exactly so many jobs must be as wanted. Jobs scheduled for later count, too.
+    *unique_key* is the key as it was given, or as the job tells it, as ``unique_text`` or ``unique_key``. With *times*
+    exactly so many jobs must be as wanted. Jobs scheduled for later count, too.
 
     Raises NotAJobError for a *target* that is no job, OptionError for *times* below 1, ConfigurationError in inline
     mode.
@@ -43,7 +45,7 @@ def assert_enqueued(
         raise OptionError(f"times must be 1 or more, got {times}: use refute_enqueued() for none")
     mode = queue_in_force("assert_enqueued()")
     wanted = {"args": args, "kwargs": kwargs, "queue": queue, "priority": priority, "run_at": run_at, "delta": delta}
-    expectation = _expectation(mode, target, wanted)
+    expectation = _expectation(mode, target, wanted | {"unique_key": unique_key})
     jobs = mode.enqueued()
     found = [job for job in jobs if not expectation.differences(job)]
     if found and times in (None, len(found)):
@@ -60,11 +62,12 @@ def refute_enqueued(
     priority: int | None = None,
     run_at: datetime | None = None,
     delta: timedelta = DELTA,
+    unique_key: JobId | None = None,
 ) -> None:
     """Raise AssertionError if there is a ready job that ``assert_enqueued`` would return. Raises as that does."""
     mode = queue_in_force("refute_enqueued()")
     wanted = {"args": args, "kwargs": kwargs, "queue": queue, "priority": priority, "run_at": run_at, "delta": delta}
-    expectation = _expectation(mode, target, wanted)
+    expectation = _expectation(mode, target, wanted | {"unique_key": unique_key})
     found = [job for job in mode.enqueued() if not expectation.differences(job)]
     if found:
         raise AssertionError("\n".join([f"{_like_this(found)}: {expectation}", *_listed(found)]))

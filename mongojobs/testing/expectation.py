@@ -13,7 +13,7 @@ from types import MethodType
 from typing import Any, Final
 
 from mongojobs.core.errors import DeserializationError, EnqueueError, NotAJobError
-from mongojobs.core.job import Job
+from mongojobs.core.job import Job, JobId
 from mongojobs.enqueuing.functions import JobFunction
 from mongojobs.payload.calls.handler import Payloads, object_call
 from mongojobs.payload.calls.methods import method_of, original
@@ -51,6 +51,7 @@ class Expectation:
     priority: int | None = None
     run_at: datetime | None = None
     delta: timedelta = timedelta(0)
+    unique_key: JobId | None = None
 
     def __str__(self) -> str:
         wanted = [self.target.label]
@@ -61,7 +62,7 @@ class Expectation:
         ]
         wanted += [
             f"{name}={value!r}"
-            for name, value in (("queue", self.queue), ("priority", self.priority))
+            for name, value in (("queue", self.queue), ("priority", self.priority), ("unique_key", self.unique_key))
             if value is not None
         ]
         if self.run_at is not None:
@@ -77,6 +78,7 @@ class Expectation:
             *_of_option("queue", self.queue, job.queue),
             *_of_option("priority", self.priority, job.priority),
             *self._of_run_at(job.run_at),
+            *self._of_key(job),
         ]
 
     def _of_args(self, stored: Sequence[object]) -> Iterator[Difference]:
@@ -108,6 +110,10 @@ class Expectation:
     def _of_run_at(self, got: datetime) -> Iterator[Difference]:
         if self.run_at is not None and abs(got - self.run_at) > self.delta:
             yield Difference("run_at", self.run_at.isoformat(), got.isoformat())
+
+    def _of_key(self, job: Job) -> Iterator[Difference]:
+        if self.unique_key is not None and str(self.unique_key) not in (job.unique_text, job.unique_key):
+            yield Difference("unique_key", repr(self.unique_key), repr(job.unique_text))
 
 
 class Values:

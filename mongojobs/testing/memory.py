@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,11 @@ from mongojobs.core.transitions import Ending, Succeeded
 from mongojobs.store.documents import to_document, to_job
 from mongojobs.store.jobs import QueueSelector, Rescued
 from mongojobs.store.lifecycle.end import is_held, is_left_as
+from mongojobs.store.unique.again import ends_run, rerun
+from mongojobs.store.unique.answers import answer, is_over
+from mongojobs.store.unique.insert import insert_each
+from mongojobs.store.unique.retake import refused
+from mongojobs.unique.terms import Terms
 
 _AS_STORED: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 
@@ -79,6 +85,32 @@ class MemoryStore:
         for job in jobs:
             self.insert(job, session=session)
 
+    def insert_unique(self, job: Job, terms: Terms, *, session: Any = None) -> Job:
+        """Keep *job*, or bring its call to the one that holds its key. Raises DuplicateJobError."""
+        with self._changing:
+            holder = self._holder(job.unique_key)
+            if holder is not None and is_over(holder, self.clock.now()):
+                self._write(holder, Change(unsets=("unique_key",)))
+                holder = None
+            if holder is None:
+                there = None if self.insert(job, session=session) else self.get(job.id)
+                return job if there is None else dataclasses.replace(there, duplicate=True)
+            self._write(holder, answer(holder, job, terms))
+            return dataclasses.replace(self._jobs[holder.id], duplicate=True)
+
+    def insert_many_unique(
+        self, jobs: Sequence[Job], terms: Mapping[JobId, Terms], *, session: Any = None
+    ) -> dict[JobId, Job]:
+        """Keep *jobs*; return of each duplicate which job it is of. Raises PartialEnqueueError."""
+
+        def insert(job: Job, of_job: Terms | None) -> Job:
+            if of_job is not None:
+                return self.insert_unique(job, of_job, session=session)
+            self.insert(job, session=session)
+            return job
+
+        return insert_each(insert, jobs, terms)
+
     def get(self, job_id: JobId) -> Job | None:
         """Return the job with this id, or None, even if what is asked for cannot be an id."""
         with self._changing:
@@ -117,6 +149,8 @@ class MemoryStore:
                 return []
             job = min(due, key=_urgency)
             self._write(job, transitions.reserved(token=token, by=by, now=now, lease=lease))
+            if job.unique_until is not None:
+                self._write(self._jobs[job.id], Change(unsets=("unique_key",)))
             return [self._jobs[job.id]]
 
     def renew(self, jobs: Sequence[Job], *, lease: timedelta) -> list[Job]:
@@ -151,20 +185,33 @@ class MemoryStore:
 
     def act(self, action: Action, job_id: JobId, **given: Any) -> Job:
         """Do *action* with one job and return the job as changed, or as it was if it is gone. Raises StateError."""
-        change = action.change(self.clock.now(), **given)
         with self._changing:
             job = self.get(job_id)
             if job is None or job.state not in action.stored_states:
                 raise action.refusal(job_id, None if job is None else job.state)
-            self._write(job, change)
+            if action.takes_key:
+                given["key"] = self._free_key(job)
+            self._write(job, action.change(self.clock.now(), **given))
             return self._jobs.get(job_id, job)
+
+    def _free_key(self, job: Job) -> str | None:
+        """Return the key that *job* had. Raises StateError if another one holds it."""
+        holder = self._holder(job.unique_digest)
+        if holder is not None and not is_over(holder, self.clock.now()):
+            raise refused(job.id, holder)
+        if holder is not None:
+            self._write(holder, Change(unsets=("unique_key",)))
+        return job.unique_digest
+
+    def _holder(self, key: str | None) -> Job | None:
+        return next((job for job in self._jobs.values() if key is not None and job.unique_key == key), None)
 
     def _expired(self) -> list[Job]:
         now = self.clock.now()
         return [job for job in self._jobs.values() if job.locked_until is not None and job.locked_until <= now]
 
     def _take_back(self, job: Job, *, by: str) -> Rescued:
-        change = transitions.rescued(job, by=by, now=self.clock.now(), settings=self.settings)
+        change = self._or_again(job, transitions.rescued(job, by=by, now=self.clock.now(), settings=self.settings))
         self._write(job, change)
         return Rescued.of(job, change)
 
@@ -186,8 +233,12 @@ class MemoryStore:
             document = None if found is None else to_document(found)
             if not is_held(job, document):
                 return repeated and (found is None if change.deletes else is_left_as(job, change, document))
-            self._write(job, change)
+            self._write(job, self._or_again(self._jobs[job.id], change))
             return True
+
+    def _or_again(self, job: Job, change: Change) -> Change:
+        """Return *change*; where it ends the run of a *job* that was asked for again, what honours that."""
+        return rerun(job, self.clock.now()) if job.again is not None and ends_run(change) else change
 
     def _write(self, job: Job, change: Change) -> None:
         changed = change.applied_to(self._jobs[job.id])

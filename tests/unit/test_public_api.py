@@ -82,6 +82,7 @@ FACTS = {
     "SettingsError": {"setting": "uri"},
     "UnstorableValueError": {"where": "argument 'x'"},
     "PayloadTooLargeError": {"size": 2, "limit": 1},
+    "DuplicateJobError": {"job_id": 1},
     "QueueFullError": {"queue": "mail", "max_size": 1},
     "EnqueueUnknownError": {"job_id": 7},
     "PartialEnqueueError": {"stored": [1], "reasons": {2: "full"}},

@@ -53,10 +53,10 @@ def _command(*options: click.Option) -> Callable[[Callable[..., None]], click.Co
     return make
 
 
-@_command()
-def retry(options: GlobalOptions, /, **values: Any) -> None:
+@_command(own_option("--merge", text="drop a unique job whose key another one holds by now", is_flag=True))
+def retry(options: GlobalOptions, /, *, merge: bool, **values: Any) -> None:
     """Retry failed or cancelled jobs, with a fresh set of attempts."""
-    _act("retry", options, values)
+    _act("retry", options, values, merge=merge)
 
 
 @_command()
@@ -153,6 +153,7 @@ def _act_on_each(
             refused += 1
             say(printable(f"Error: {error}"), err=True)
         else:
-            say(printable(f"{action.done.rstrip(':')}: {job.id} {job.name}"))
+            dropped = f"Dropped {job_id}, as its key is held by" if job.duplicate else action.done.rstrip(":")
+            say(printable(f"{dropped}: {job.id} {job.name}"))
     if refused:
         raise click.exceptions.Exit(NO)

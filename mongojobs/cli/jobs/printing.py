@@ -12,7 +12,7 @@ import click
 from mongojobs.cli.shared.output import TableColumn, plain, print_table, say, shortened
 from mongojobs.core.fields import DETAILED, LISTED, kind_of
 from mongojobs.core.job import FIELDS
-from mongojobs.core.words.wording import NONE, ago, in_words, iso, printable, printable_lines, to_json
+from mongojobs.core.words.wording import NONE, ago, counted, in_words, iso, printable, printable_lines, to_json
 
 if TYPE_CHECKING:
     from mongojobs.core.job import Job
@@ -64,6 +64,9 @@ def print_job(job: Job, now: datetime) -> None:
         "ran by": job.ran_by,
         "took": None if job.took is None else in_words(job.took),
         "kept until": _moment(job.expire_at, now),
+        "unique": _unique(job),
+        "merged": None if not job.merged else counted(job.merged, "further call"),
+        "again": None if job.again is None else "it runs once more when it has ended, with the last call",
         "tags": ", ".join(job.tags),
     }
     for name, value in facts.items():
@@ -110,6 +113,14 @@ def _when(job: Job, now: datetime) -> str:
     """Return the time that matters most in the job's state."""
     moments = {"ready": job.run_at, "running": job.locked_at, "failed": job.failed_at or job.finished_at}
     return ago(moments.get(job.state, job.finished_at), now)
+
+
+def _unique(job: Job) -> str | None:
+    """Return what the key of *job* is made of, and whether it holds it."""
+    if job.unique_text is None:
+        return None
+    until = f" until {iso(job.key_until)}" if job.key_until is not None else ""
+    return f"{job.unique_text} ({f'holds its key{until}' if job.unique_key else 'no longer holds its key'})"
 
 
 def _moment(moment: datetime | None, now: datetime) -> str | None:

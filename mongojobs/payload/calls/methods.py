@@ -171,6 +171,27 @@ def collector(function: Callable[..., object] | None, kind: object, name: str = 
     return tuple(p.name for p in signature.parameters.values() if p.kind is kind)
 
 
+def bound_arguments(
+    function: Callable[..., object], args: Sequence[object], kwargs: Mapping[str, object]
+) -> tuple[dict[str, object], dict[str, object]]:
+    """Return *args* and *kwargs*, which fit *function*, by the names of its parameters, and the defaults of the others.
+
+    Those of a wrapper are the ones of what it wraps. What has no name has its place.
+    """
+    plain, leading = _unbound(function)
+    signature = _handed_on(plain)
+    try:
+        bound = signature.bind(*leading, *args, **kwargs) if signature else None
+    except TypeError:  # a wrapper that takes other arguments
+        bound = None
+    if signature is None or bound is None:
+        return {**{str(place): value for place, value in enumerate(args)}, **kwargs}, {}
+    given = {name: list(value) if isinstance(value, tuple) else value for name, value in bound.arguments.items()}
+    named = dict(list(given.items())[len(leading) :])
+    others = [p for p in signature.parameters.values() if p.name not in given and p.default is not p.empty]
+    return named, {p.name: p.default for p in others}
+
+
 def all_parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
     """Return the parameters of *function*, plus those of what it wraps if it passes on arguments it does not name."""
     own, inner = _parameters(_signature(function)), _parameters(_handed_on(function))

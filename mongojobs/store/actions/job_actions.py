@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from pymongo import ReturnDocument
 
 from mongojobs.core.actions import Action
+from mongojobs.core.change import Change
+from mongojobs.core.errors import StateError
 from mongojobs.core.job import RUNNING, Document, Job, JobId, State
 from mongojobs.core.job_filter import JobFilter
 from mongojobs.store.actions.sweep import OnProgress, Sweep, clearable
 from mongojobs.store.documents import to_shown_job, to_update
-from mongojobs.store.filters import one
+from mongojobs.store.filters import merged, one
 from mongojobs.store.queries import Queries
+from mongojobs.store.unique.retake import KEYED, Retaking
 
 
 class JobActions:
@@ -23,6 +29,7 @@ class JobActions:
         self._queries = queries
         self._collection = queries.collection
         self._clock = queries.clock
+        self._retaking = Retaking(queries)
 
     def act(self, action: Action, job_id: JobId, **given: Any) -> Job:
         """Do *action* with one job and return the job as changed, or as it was if it is gone.
@@ -30,14 +37,20 @@ class JobActions:
         Raises StateError if there is no such job, or it is in another state than the action starts from, OptionError
         for a bad value among what is *given*, and DatabaseError.
         """
-        change = action.change(self._clock.now(), **given)
+        key = self._retaking.key(job_id) if action.takes_key else None
+        fields = _without_merge(given) | ({} if key is None else {"key": key})
+        change = action.change(self._clock.now(), **fields)
         if change.deletes:
             found = self._delete(job_id)
+        elif key is None:
+            found = self._update(job_id, action, change)
         else:
-            found = self._update(job_id, action, to_update(change, is_real=self._queries.is_real))
+            found = self._retaking.retaken(
+                job_id, key, lambda: self._update(job_id, action, change), merge=given.get("merge", False)
+            )
         if found is None:
             raise action.refusal(job_id, self._state(job_id))
-        return to_shown_job(found)
+        return dataclasses.replace(to_shown_job(found), duplicate=found["_id"] != job_id)
 
     def act_on_all(
         self, action: Action, job_filter: JobFilter, *, on_progress: OnProgress | None = None, **given: Any
@@ -47,12 +60,23 @@ class JobActions:
         Raises FilterError where the filter asks for a state that the action does not start from, OptionError, and
         DatabaseError, with some of the jobs changed.
         """
-        change = action.change(self._clock.now(), **given)
+        change = action.change(self._clock.now(), **_without_merge(given))
         sweep = Sweep(self._queries, on_progress)
         selections = sweep.selections(action.among(job_filter))
         if change.deletes:
             return sweep.delete(selections)
-        return sweep.change(selections, to_update(change, is_real=self._queries.is_real))
+        update = to_update(change, is_real=self._queries.is_real)
+        if not action.takes_key:
+            return sweep.change(selections, update)
+        return sweep.change(selections, update, apart=lambda guard: self._retake_each(action, guard, given))
+
+    def _retake_each(self, action: Action, guard: Document, given: Mapping[str, Any]) -> int:
+        """Retry those that match and need their unique keys again, one by one; return how many had them free."""
+        number = 0
+        for found in self._queries.find(merged(guard, KEYED), {"_id": 1}, index="_id_"):
+            with suppress(StateError):
+                number += not self.act(action, found["_id"], **given).duplicate
+        return number
 
     def clear(
         self,
@@ -74,7 +98,8 @@ class JobActions:
         """Return how many jobs ``clear`` would delete. Raises DatabaseError."""
         return Sweep(self._queries).count(clearable(self._queries, queue, state, older_than))
 
-    def _update(self, job_id: JobId, action: Action, update: Document | list[Document]) -> Document | None:
+    def _update(self, job_id: JobId, action: Action, change: Change) -> Document | None:
+        update = to_update(change, is_real=self._queries.is_real)
         guard = one(job_id) | {"state": {"$in": sorted(action.stored_states)}}
         found: Document | None = self._collection.find_one_and_update(
             guard, update, return_document=ReturnDocument.AFTER, hint=self._queries.by_id
@@ -90,3 +115,8 @@ class JobActions:
     def _state(self, job_id: JobId) -> str | None:
         found = self._collection.find_one(one(job_id), {"state": 1})
         return None if found is None else str(found.get("state"))
+
+
+def _without_merge(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is *given* but for what is to happen if the key of a job is taken, which changes nothing in it."""
+    return {name: value for name, value in given.items() if name != "merge"}

@@ -18,6 +18,7 @@ from mongojobs.store.filters import merged
 from mongojobs.store.positions import Position, ranges
 from mongojobs.store.queries import Queries
 from mongojobs.store.selections import BY_END, BY_TIME, SWEEP_MILLISECONDS, Selection, by_state, not_after, stretches
+from mongojobs.store.unique.retake import PLAIN
 
 SWEPT_AT_ONCE: Final = 1000
 
@@ -39,18 +40,29 @@ class Sweep:
         for job_filter in job_filters:
             yield from by_state(queries, job_filter, now=now)
 
-    def change(self, selections: Iterable[Selection], update: Document | list[Document]) -> int:
-        """Apply *update* to all *selections*; return how many jobs it changed."""
+    def change(
+        self,
+        selections: Iterable[Selection],
+        update: Document | list[Document],
+        *,
+        apart: Callable[[Document], int] | None = None,
+    ) -> int:
+        """Apply *update* to all *selections*; return how many jobs it changed.
 
-        def act(guard: Document) -> int:
-            return self._collection.update_many(guard, update, hint=self._queries.by_id).modified_count
+        *apart* is called with the filter of each batch for the unique jobs in it, and they are left out of the update.
+        """
+
+        def act(guard: Document, size: int) -> int:
+            plain = guard if apart is None else merged(guard, PLAIN)
+            changed = self._collection.update_many(plain, update, hint=self._queries.by_id).modified_count
+            return changed if apart is None or changed == size else changed + apart(guard)
 
         return self._each_batch(selections, act)
 
     def delete(self, selections: Iterable[Selection]) -> int:
         """Delete all jobs in *selections*; return how many there were."""
 
-        def act(guard: Document) -> int:
+        def act(guard: Document, _size: int) -> int:
             return self._collection.delete_many(guard, hint=self._queries.by_id).deleted_count
 
         return self._each_batch(selections, act)
@@ -59,13 +71,13 @@ class Sweep:
         """Return how many jobs are in *selections*."""
         return sum(self._queries.count(one.query, index=one.index, maxTimeMS=SWEEP_MILLISECONDS) for one in selections)
 
-    def _each_batch(self, selections: Iterable[Selection], act: Callable[[Document], int]) -> int:
+    def _each_batch(self, selections: Iterable[Selection], act: Callable[[Document, int], int]) -> int:
         begun, changed, looked_at = self._queries.clock.now(), 0, 0
         parts = (part for one in selections for part in stretches(one, everything=self._queries.anything))
         for selection in parts:
             for ids in self._batches(selection):
                 guard = merged({"_id": {"$in": ids}}, selection.query, not_after(selection, begun))
-                changed += act(guard)
+                changed += act(guard, len(ids))
                 looked_at += len(ids)
                 if self._on_progress is not None:
                     self._on_progress(changed, looked_at)

@@ -9,7 +9,7 @@ would leave it counts as ours. Without it, "not as I left it" would be read as "
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import repeat
 from typing import Final
@@ -20,8 +20,9 @@ from mongojobs.core import transitions
 from mongojobs.core.change import Change
 from mongojobs.core.job import RUNNING, Document, Job, JobId
 from mongojobs.store.documents import to_update
-from mongojobs.store.filters import held, held_groups
+from mongojobs.store.filters import held_groups
 from mongojobs.store.queries import Queries
+from mongojobs.store.unique.again import all_held_to_end, ends_run, held_to_end, honour, is_honoured
 
 _SUCCESS = transitions.Succeeded()
 _COUNTERS: Final = ("attempts", "fence", "losses", "releases", "snoozes")
@@ -77,36 +78,67 @@ class Holding:
     def _delete(self, jobs: Sequence[Job], *, repeated: bool) -> list[Job]:
         if not jobs:
             return []
-        missing = len(jobs) - self.collection.delete_many(held_groups(jobs)).deleted_count
+        missing = len(jobs) - self.collection.delete_many(all_held_to_end(jobs)).deleted_count
         if missing == 0:
             return []
         found = self._look(jobs)
-        lost = [job for job in jobs if job.id in found]
+        again, others = self._wanted_again(jobs, found)
+        return honour(self._queries, again) + self._lost_of(others, found, missing - len(again), repeated=repeated)
+
+    def _lost_of(
+        self, jobs: Sequence[Job], found: Mapping[JobId, Document], missing: int, *, repeated: bool
+    ) -> list[Job]:
+        """Return which of *jobs* were not ours, when so many are *missing* among those deleted."""
+        lost = [job for job in jobs if job.id in found and not (repeated and is_honoured(job, found[job.id]))]
         if repeated or len(lost) >= missing:
             return lost
         gone = sorted((job for job in jobs if job.id not in found), key=_age_of_lock)
         return lost + gone[: missing - len(lost)]
 
+    def _wanted_again(self, jobs: Iterable[Job], found: Mapping[JobId, Document]) -> tuple[list[Job], list[Job]]:
+        """Return those of *jobs* that are held still, as they were asked for again meanwhile, and the others."""
+        parts: tuple[list[Job], list[Job]] = [], []
+        for job in jobs:
+            parts[job.unique_key is None or not is_held(job, found.get(job.id))].append(job)
+        return parts
+
     def _end(self, job: Job, change: Change, *, repeated: bool) -> bool:
         """Make one change of a job that is held; return whether it was ours."""
         if change.deletes:
             return not self._delete([job], repeated=repeated)
-        if self.collection.update_one(held(job), to_update(change), hint=self._queries.by_id).matched_count:
+        guard = held_to_end(job, change)
+        if self.collection.update_one(guard, to_update(change), hint=self._queries.by_id).matched_count:
             return True
-        return repeated and is_left_as(job, change, self._look([job]).get(job.id))
+        if job.unique_key is None and not repeated:
+            return False
+        return not self._not_ours([(job, change)], repeated=repeated)
+
+    def _not_ours(self, changes: Sequence[tuple[Job, Change]], *, repeated: bool = True) -> list[Job]:
+        """Return those that are not left as by our own changes, after giving those that are wanted again their run."""
+        found = self._look(job for job, _ in changes)
+        change_of = {job.id: change for job, change in changes}
+        again, others = self._wanted_again((job for job, _ in changes), found)
+
+        def is_ours(job: Job) -> bool:
+            left = found.get(job.id)
+            return repeated and (is_left_as(job, change_of[job.id], left) or is_honoured(job, left))
+
+        return honour(self._queries, again) + [job for job in others if not is_ours(job)]
 
     def _change_each(self, changes: Sequence[tuple[Job, Change]]) -> list[Job]:
         """Make a change of its own of each job; return those that were not ours."""
         if len(changes) <= 1 or not self._queries.is_real:
             return [job for job, change in changes if not self._end(job, change, repeated=True)]
-        writes = [UpdateOne(held(job), to_update(change), hint=self._queries.by_id) for job, change in changes]
+        by_id = self._queries.by_id
+        writes = [UpdateOne(held_to_end(job, change), to_update(change), hint=by_id) for job, change in changes]
         if self.collection.bulk_write(writes, ordered=False).matched_count == len(changes):
             return []
-        found = self._look(job for job, _ in changes)
-        return [job for job, change in changes if not is_left_as(job, change, found.get(job.id))]
+        return self._not_ours(changes)
 
     def _change_all(self, jobs: Sequence[Job], change: Change) -> list[Job]:
         """Make the same change of all *jobs*; return those that were not ours."""
+        if ends_run(change) and any(job.unique_key is not None for job in jobs):
+            return self._change_each([(job, change) for job in jobs])
         if len(jobs) == 1:
             return [] if self._end(jobs[0], change, repeated=True) else [*jobs]
         if self.collection.update_many(held_groups(jobs), to_update(change)).matched_count == len(jobs):

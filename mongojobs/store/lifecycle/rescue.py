@@ -13,6 +13,7 @@ from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.store import filters, indexes
 from mongojobs.store.documents import Update, damage, to_shown_job, to_update
 from mongojobs.store.queries import Quarantined, Queries
+from mongojobs.store.unique.again import rescue_again
 
 NO_DATE: Final = {"$not": {"$gte": datetime.min.replace(tzinfo=UTC)}}
 """Matches null, a missing field and every other type but dates; as two short ranges of an index, unlike ``$type``."""
@@ -47,7 +48,7 @@ class Rescuing:
     def rescue(self, *, by: str, limit: int = 50) -> list[Rescued]:
         """Take back up to *limit* jobs whose lease is over, each with one loss more."""
         now = self.clock.now()
-        fields = ("name", "lock_token", "locked_until", "locked_by", "losses", "attempts", "errors")
+        fields = ("name", "lock_token", "locked_until", "locked_by", "losses", "attempts", "errors", "unique_key")
         query = filters.expired(now)
         expired = self._queries.find(query, dict.fromkeys(fields, 1), index=indexes.RUNNING, limit=limit)
         return [rescued for document in expired if (rescued := self._take_back(document, by=by, now=now))]
@@ -69,6 +70,9 @@ class Rescuing:
         job = to_shown_job({"locked_by": "(unknown)"} | document)
         change = transitions.rescued(job, by=by, now=now, settings=self.settings)
         guard = filters.expired_as_seen(document, now=now)
+        if job.unique_key is not None and change.sets["state"] == FAILED:
+            done = rescue_again(self._queries, guard, change)
+            return None if done is None else Rescued.of(job, done)
         if not self.collection.update_one(guard, to_update(change), hint=self._queries.by_id).matched_count:
             return None
         return Rescued.of(job, change)

@@ -22,6 +22,7 @@ from mongojobs.store.filters import RESERVE_ORDER, QueueSelector
 from mongojobs.store.lifecycle.end import Holding
 from mongojobs.store.lifecycle.rescue import as_damaged
 from mongojobs.store.queries import Quarantined, Queries
+from mongojobs.store.unique.again import started
 
 WIDEST_SPREAD: Final = 8
 FIRST_DUE: Final = 100
@@ -147,7 +148,7 @@ class Reserving:
             except DamagedPayloadError as error:
                 locked = {"_id": {"$eq": document["_id"]}, "lock_token": document["lock_token"]}
                 self._set_aside(document, locked | {"state": RUNNING}, str(error))
-        return jobs
+        return started(self._queries, jobs)
 
     def _clear_the_way(self, query: Document, index: str, limit: int) -> int:
         """Set aside candidates whose ``fence`` is no number, on which the server refuses to lock; return how many.

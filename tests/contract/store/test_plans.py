@@ -15,7 +15,8 @@ from uuid import uuid4
 import pytest
 from pymongo import MongoClient
 
-from mongojobs.core.actions import DELETE
+from mongojobs.core.actions import DELETE, RETRY
+from mongojobs.core.errors import StateError
 from mongojobs.core.job import Job
 from mongojobs.core.job_filter import SHOWN_STATES, JobFilter
 from mongojobs.core.settings import Settings
@@ -25,6 +26,8 @@ from mongojobs.store.indexes import create_indexes
 from mongojobs.store.jobs import JobStore, QueueSelector, open_store
 from mongojobs.store.reader.job_reader import JobReader
 from mongojobs.store.workers import WorkerStatus, WorkerStore
+from mongojobs.unique.key import Key
+from mongojobs.unique.terms import Terms
 from tests.support.clock import START, HeldClock
 from tests.support.endings import ENDINGS, ERRORED
 from tests.support.jobs import a_job
@@ -134,6 +137,49 @@ def some_rare_for(action):
     return prepare
 
 
+def a_unique_job(**changes) -> Job:
+    return a_job(unique_key="k", unique_digest="k", unique_text="k", **changes)
+
+
+def terms(**changes) -> Terms:
+    return Terms(key=Key("k", "k"), **changes)
+
+
+def a_holder(store: JobStore, **changes) -> Job:
+    store.collection.delete_many({"unique_key": "k"})
+    return store.insert_unique(a_unique_job(**changes), terms())
+
+
+def wanted_again(store: JobStore) -> Job:
+    job = a_holder(store, queue="rare")
+    [held] = reserve(store, only=job.id)
+    store.insert_unique(a_unique_job(), terms(on_duplicate="rerun"))
+    return held
+
+
+def lost_too_often(store: JobStore) -> None:
+    held = wanted_again(store)
+    last = {"losses": store.settings.max_losses - 1, "locked_until": START - SECOND}
+    store.collection.update_one({"_id": held.id}, {"$set": last})
+
+
+def a_failed_twin(store: JobStore) -> Job:
+    a_holder(store)
+    failed = a_job(unique_digest="k", state="failed", finished_at=START)
+    store.insert(failed)
+    return failed
+
+
+def retry_in_vain(store: JobStore, job: Job) -> None:
+    with pytest.raises(StateError):
+        actions(store).act(RETRY, job.id)
+
+
+def insert_three(store: JobStore) -> None:
+    jobs = [a_unique_job(), a_unique_job(), a_job()]
+    store.insert_many_unique(jobs, {job.id: terms() for job in jobs[:2]})
+
+
 BY_QUEUE = QueueSelector(queues=("bulk", "mail"))
 
 
@@ -150,6 +196,19 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "insert": (nothing, lambda store, _: store.insert(a_job())),
     "insert given": (nothing, lambda store, _: [store.insert(a_job(id="given", id_given=True)) for _ in range(2)]),
     "insert_many": (nothing, lambda store, _: store.insert_many([a_job()])),
+    "insert_unique": (nothing, lambda store, _: a_holder(store)),
+    "insert_unique of a duplicate": (a_holder, lambda store, _: store.insert_unique(a_unique_job(), terms())),
+    "insert_unique to replace": (
+        a_holder,
+        lambda store, _: store.insert_unique(a_unique_job(), terms(on_duplicate="replace")),
+    ),
+    "insert_unique after a window": (
+        partial(a_holder, state="completed", finished_at=START, key_until=START),
+        lambda store, _: store.insert_unique(a_unique_job(), terms()),
+    ),
+    "insert_many_unique": (a_holder, lambda store, _: insert_three(store)),
+    "rescue one that is wanted again": (lost_too_often, lambda store, _: store.rescue(by="test")),
+    "act retry of a twin": (a_failed_twin, retry_in_vain),
     "reserve": (nothing, lambda store, _: reserve(store)),
     "reserve by queue": (nothing, lambda store, _: reserve(store, queues=BY_QUEUE.queues)),
     "reserve by priority": (nothing, lambda store, _: reserve(store, min_priority=4, max_priority=4)),

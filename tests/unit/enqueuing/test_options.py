@@ -52,6 +52,25 @@ BAD_VALUES = [
     ("job_id", "", "job_id must be an ObjectId"),
     ("job_id", True, "job_id must be an ObjectId"),
     ("job_id", 2**63, "job_id must be an ObjectId"),
+    ("unique", "", "unique must be True, False, the name of an argument, a tuple of names, or a function of them"),
+    ("unique", 1, "unique must be True, False,"),
+    ("unique", (), "unique must be True, False,"),
+    ("unique", ("a", 1), "unique must be True, False,"),
+    ("unique", dict, "unique must be True, False,"),
+    ("unique_key", 1.5, "unique_key must be an ObjectId, a 64-bit int or a printable text of 1 to 256 characters"),
+    ("across", "", "across must be a printable text of 1 to 256 characters, got ''"),
+    ("across", 5, "across must be a printable text"),
+    ("on_duplicate", "drop", "on_duplicate must be return, raise, replace or rerun, got 'drop'"),
+    ("keep", "first", "keep must be earlier, later or last, got 'first'"),
+    ("unique_until", "success", "unique_until must be end or start, got 'success'"),
+    ("unique_for", 0, "unique_for must be more than 0, got 0"),
+    ("debounce", -1, "debounce must be more than 0"),
+    ("max_wait", "soon", "max_wait must be a duration such as"),
+    ("throttle", "10m", "throttle must be a rate such as 1/10m, got '10m'"),
+    ("throttle", 600, "throttle must be a rate such as 1/10m"),
+    ("throttle", "5/10m", "throttle must be 1 in a period, such as 1/10m: more than one cannot be told apart by a key"),
+    ("throttle", "1/soon", "throttle must be a duration such as"),
+    ("throttle", "1/0", "throttle must be more than 0"),
 ]
 
 
@@ -60,7 +79,7 @@ class TestAnUnknownOption:
         with pytest.raises(OptionError, match=r"unknown option 'queu', did you mean queue\? The options are queue,"):
             Options.of({"queu": "mail"})
 
-    @pytest.mark.parametrize("name", ["attempts", "locked_by", "failed_at", "unique_key", "zzz", ""])
+    @pytest.mark.parametrize("name", ["attempts", "locked_by", "failed_at", "unique_digest", "zzz", ""])
     def test_is_every_other_field_of_a_job(self, name):
         with pytest.raises(OptionError, match=f"unknown option '{name}'"):
             Options.of({name: 1})
@@ -109,6 +128,15 @@ class TestAGoodValue:
             ("meta", {"a": 1}, {"a": 1}),
             ("job_id", "order-17", "order-17"),
             ("job_id", 0, 0),
+            ("unique", True, True),
+            ("unique", False, False),
+            ("unique", "a", ("a",)),
+            ("unique", ["a", "b"], ("a", "b")),
+            ("unique", len, len),
+            ("unique_key", 7, 7),
+            ("throttle", "1/10m", "1/10m"),
+            ("throttle", " 1 / 90", " 1 / 90"),
+            ("debounce", "5s", timedelta(seconds=5)),
             ("job_id", ObjectId("6b04226956421155392d5492"), ObjectId("6b04226956421155392d5492")),
         ],
     )

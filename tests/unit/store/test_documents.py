@@ -37,6 +37,14 @@ FULL = a_job(
     retries=({"at": START, "by": "olga"},),
     tags=("a",),
     meta={"trace": "x"},
+    unique_key="d",
+    unique_digest="d",
+    unique_text="order_id=7",
+    unique_until="start",
+    key_until=START,
+    start_by=START,
+    merged=7,
+    again={"run_at": START},
     id_given=True,
     kept_for=timedelta(hours=1),
 )
@@ -47,8 +55,8 @@ class TestRoundTrip:
     def test_gives_back_the_same_job(self, job):
         assert to_job(to_document(job)) == job
 
-    def test_keeps_every_field_but_the_run(self):
-        stored = to_document(FULL).keys() - {"_id"} | {"id", "run"}
+    def test_keeps_every_field_but_the_run_and_what_an_enqueue_says(self):
+        stored = to_document(FULL).keys() - {"_id"} | {"id", "run", "duplicate"}
 
         assert stored == {field.name for field in dataclasses.fields(FULL)}
 

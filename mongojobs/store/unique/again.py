@@ -1,0 +1,104 @@
+"""The end of a run that was asked for again meanwhile: the job is ready once more, with the last call, in one write.
+
+Two actors: a worker writes that its job succeeded; a call that comes at this moment finds it running, and leaves itself
+in ``again``. So each write that ends a run is guarded by the absence of ``again``, and ``again`` is only set while the
+job is running: one of the two finds out about the other. ``merged`` counts the calls, and tells which one was seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from mongojobs.core.change import Change
+from mongojobs.core.errors import DamagedPayloadError
+from mongojobs.core.job import ENDED, READY, Document, Job
+from mongojobs.core.transitions import LOCK_AND_DEFERRAL
+from mongojobs.store.documents import to_job, to_shown_job, to_update
+from mongojobs.store.filters import held, held_groups, merged
+from mongojobs.store.queries import Queries
+from mongojobs.store.unique.answers import replaced
+
+_COUNTERS: Final = ("attempts", "losses", "releases", "snoozes")
+_NOT_AGAIN: Final[Document] = {"again": {"$exists": False}}
+
+
+def held_to_end(job: Job, change: Change) -> Document:
+    """Match *job* while it is held; where *change* ends its run, and it may be asked for again, unless it was."""
+    return held(job) if job.unique_key is None or not ends_run(change) else held(job) | _NOT_AGAIN
+
+
+def all_held_to_end(jobs: Sequence[Job]) -> Document:
+    """Match those of *jobs*, whose runs are over, that are held, and were not asked for again."""
+    query = held_groups(jobs)
+    return query if all(job.unique_key is None for job in jobs) else merged(query, _NOT_AGAIN)
+
+
+def ends_run(change: Change) -> bool:
+    """Whether *change* ends a run with a result, and not by handing the job on."""
+    return change.deletes or change.sets.get("state") in ENDED or "attempts" in change.sets
+
+
+def rerun(job: Job, now: datetime) -> Change:
+    """Make *job* ready again for the call that it remembers, as new: with all its attempts."""
+    call = replaced(_remembered(job))
+    sets: dict[str, Any] = {**call.sets, "state": READY, **dict.fromkeys(_COUNTERS, 0)}
+    return Change(sets=sets | {"run_at": max(sets["run_at"], now)}, unsets=(*call.unsets, *LOCK_AND_DEFERRAL))
+
+
+def honour(queries: Queries, jobs: Iterable[Job]) -> list[Job]:
+    """Make *jobs*, which are held and were asked for again, ready for that; return those that were not ours."""
+    return [job for job in jobs if not _honour(queries, job)]
+
+
+def is_honoured(job: Job, found: Document | None) -> bool:
+    """Whether the document *found* is as ``honour``, of an earlier try, would leave *job*."""
+    if found is None or job.unique_key is None or found.get("state") != READY:
+        return False
+    return found.get("fence") == job.fence and not any(found.get(name) for name in _COUNTERS)
+
+
+def _honour(queries: Queries, job: Job) -> bool:
+    while True:
+        found = queries.collection.find_one(held(job))
+        if found is None:
+            return False
+        change = rerun(to_shown_job(found), queries.clock.now())
+        guard = held(job) | {"merged": found.get("merged")}
+        if queries.collection.update_one(guard, to_update(change), hint=queries.by_id).matched_count:
+            return True
+
+
+def rescue_again(queries: Queries, guard: Document, change: Change) -> Change | None:
+    """Write *change*, which gives a lost job up, or make it ready again where that was asked for; None: neither.
+
+    *guard* matches the job as long as nobody else has taken it back.
+    """
+    found = queries.collection.find_one(guard)
+    if found is None:
+        return None
+    if "again" in found:
+        change, guard = rerun(to_shown_job(found), queries.clock.now()), guard | {"merged": found.get("merged")}
+    else:
+        guard = guard | _NOT_AGAIN
+    done = queries.collection.update_one(guard, to_update(change), hint=queries.by_id)
+    return change if done.matched_count else None
+
+
+def started(queries: Queries, jobs: list[Job]) -> list[Job]:
+    """Return *jobs*, just locked, after taking away the keys of those that hold them until the start."""
+    starting = [job for job in jobs if job.unique_until is not None and job.unique_key is not None]
+    if not starting:
+        return jobs
+    queries.collection.update_many(held_groups(starting), {"$unset": {"unique_key": ""}}, hint=queries.by_id)
+    return [replace(job, unique_key=None) if job in starting else job for job in jobs]
+
+
+def _remembered(job: Job) -> Job:
+    """Return *job* with the call that it remembers; with its own, where that one is damaged."""
+    try:
+        return to_job({"_id": job.id, "state": READY, **(job.again or {})})
+    except DamagedPayloadError:
+        return job

@@ -1,0 +1,81 @@
+"""What becomes of a call whose key another job holds, as pure functions of the two jobs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, assert_never
+
+from mongojobs.core.change import Change
+from mongojobs.core.errors import DuplicateJobError
+from mongojobs.core.job import COMPLETED, ENDED, RUNNING, Document, Job
+from mongojobs.store.documents import to_document
+from mongojobs.unique.checks import Keep
+from mongojobs.unique.terms import Terms
+
+CALL: Final = ("name", "handler", "queue", "priority", "run_at", "max_attempts", "max_run_time", "tags", "meta")
+"""The fields of a job that a call makes, and a further one replaces."""
+
+_ONE_MORE: Final = {"merged": 1}
+MERGED: Final = Change(adds=_ONE_MORE)
+"""The further call is counted, and dropped."""
+
+
+def is_over(holder: Job, now: datetime) -> bool:
+    """Whether *holder* has no right to its key any more: whoever needs the key may take it away.
+
+    A job that gives up its key at the start does so in a write of its own, just after it was locked; and the time for
+    which a completed one holds it passes without a write.
+    """
+    if holder.state == RUNNING:
+        return holder.unique_until == "start"
+    is_kept = holder.state == COMPLETED and holder.key_until is not None and holder.key_until > now
+    return holder.state in ENDED and not is_kept
+
+
+def answer(holder: Job, job: Job, terms: Terms) -> Change:
+    """Return what the call of *job* changes in *holder*. Raises DuplicateJobError where the call wants to know."""
+    match terms.on_duplicate:
+        case "raise":
+            raise duplicate(holder, job)
+        case "return":
+            return MERGED
+        case "replace" | "rerun":
+            if holder.state in ENDED:
+                return MERGED
+            if holder.state == RUNNING:
+                return Change(sets={"again": _call_of(job)}, adds=_ONE_MORE)
+            return replaced(job, run_at=_run_at(holder, job, terms.keep))
+        case _:
+            assert_never(terms.on_duplicate)
+
+
+def replaced(job: Job, **more: Any) -> Change:
+    """Return the change that gives another job the call of *job*, and *more* of its own."""
+    call = {name: getattr(job, name) for name in CALL} | more
+    absent = tuple(name for name, value in call.items() if value in (None, ()))
+    sets = {name: value for name, value in call.items() if name not in absent}
+    return Change(sets=sets, unsets=(*absent, "again"), adds=_ONE_MORE)
+
+
+def duplicate(holder: Job, job: Job) -> DuplicateJobError:
+    """Return the error that *holder* has the key of *job*."""
+    return DuplicateJobError(
+        f"the job {holder.id}, which is {holder.state}, holds the key {holder.unique_text!r} of {job.name}: leave out"
+        ' on_duplicate="raise" to get that job, or wait until it ends',
+        job_id=holder.id,
+    )
+
+
+def _call_of(job: Job) -> Document:
+    document = to_document(job)
+    return {name: document[name] for name in CALL if name in document}
+
+
+def _run_at(holder: Job, job: Job, keep: Keep) -> datetime:
+    """Return when the replaced call is due; never later than the first call of all allowed."""
+    run_at = {
+        "earlier": min(holder.run_at, job.run_at),
+        "later": max(holder.run_at, job.run_at),
+        "last": job.run_at,
+    }[keep]
+    return run_at if holder.start_by is None else min(run_at, holder.start_by)

@@ -1,0 +1,258 @@
+"""Storing a job that is unique, or bringing its call to the job that holds its key.
+
+The unique index decides, not a look before the write: of many calls at once it stores one, and each of the others finds
+out who was first. What a call then changes in that job is guarded by all that it was worked out from; when that has
+changed meanwhile, or the job is gone, the call starts again with an insert.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+
+from mongojobs.core.errors import (
+    DuplicateJobError,
+    EnqueueRefusedError,
+    EnqueueUnknownError,
+    PartialEnqueueError,
+)
+from mongojobs.core.job import RUNNING, Document, Job, JobId
+from mongojobs.store import clients, faults, indexes
+from mongojobs.store.documents import to_document, to_shown_job, to_update
+from mongojobs.store.filters import one
+from mongojobs.store.queries import Queries
+from mongojobs.store.time_limits import time_left, time_limit
+from mongojobs.store.unique.answers import MERGED, answer
+from mongojobs.store.unique.retake import free
+from mongojobs.unique.terms import Terms
+
+
+class Inserting(Protocol):
+    """The part of the store that stores jobs."""
+
+    def insert(self, job: Job, *, session: clients.Session | None = None) -> bool:
+        """Store a new job; False if its id is there already."""
+        ...
+
+    def insert_many(self, jobs: Sequence[Job], *, session: clients.Session | None = None) -> None:
+        """Store new jobs in one round trip."""
+        ...
+
+
+class UniqueInserting:
+    """The part of the store that enqueueing uses for unique jobs."""
+
+    def __init__(self, queries: Queries, inserting: Inserting) -> None:
+        self._queries = queries
+        self._collection = queries.collection
+        self._transaction = clients.transaction_handle(queries.collection)
+        self._inserting = inserting
+        self._has_index = not queries.is_real
+
+    def insert(self, job: Job, terms: Terms, *, session: clients.Session | None = None) -> Job:
+        """Store *job* and return it, or the one that holds its key, as the call has changed it.
+
+        Raises DuplicateJobError where that is asked for, and as ``JobStore.insert``.
+        """
+        session = clients.session_in_force(self._queries.client, session)
+        self._require_index()
+        if session is not None and session.in_transaction:
+            return self._insert_in_transaction(job, terms, session)
+        while True:
+            stored = self._try(job, session)
+            if stored is None:
+                with self._limited():
+                    stored = self._meet(job, terms, session)
+            if stored is not None:
+                return stored
+
+    def insert_many(
+        self, jobs: Sequence[Job], terms: Mapping[JobId, Terms], *, session: clients.Session | None = None
+    ) -> dict[JobId, Job]:
+        """Store those of *jobs* whose keys are free, in one round trip; return of the others which job has it.
+
+        It looks first, since one duplicate makes the server repeat the whole insert, one by one. Raises
+        PartialEnqueueError, also for those that are refused as duplicates.
+        """
+        session = clients.session_in_force(self._queries.client, session)
+        self._require_index()
+        if session is not None and session.in_transaction:
+            return insert_each(lambda job, of_job: self._insert_one(job, of_job, session), jobs, terms)
+        first = {job.unique_key: job for job in reversed(jobs)}
+        with self._limited():
+            held = {holder.unique_key for holder in self._holders(list(first), session)}
+        fresh = [job for job in jobs if job.unique_key is None or self._is_free(job, first, held)]
+        collided = self._insert_fresh(fresh, session)
+        stored = {job.id for job in fresh} - collided
+        rest = [job for job in jobs if job.id not in stored]
+        return insert_each(lambda job, of_job: self._insert_one(job, of_job, session), rest, terms, stored=stored)
+
+    def _is_free(self, job: Job, first: Mapping[str | None, Job], held: Container[str | None]) -> bool:
+        return first[job.unique_key] is job and job.unique_key not in held
+
+    def _insert_fresh(self, jobs: Sequence[Job], session: clients.Session | None) -> set[JobId]:
+        """Store *jobs*; return the ids of those whose keys others took at the same moment."""
+        try:
+            self._inserting.insert_many(jobs, session=session)
+        except PartialEnqueueError as error:
+            collided = {jobs[place].id for place in _collisions(error.__cause__)}
+            if collided != set(error.not_stored):
+                raise
+            return collided
+        return set()
+
+    def _insert_one(self, job: Job, terms: Terms | None, session: clients.Session | None) -> Job:
+        if terms is not None:
+            return self.insert(job, terms, session=session)
+        self._inserting.insert(job, session=session)
+        return job
+
+    def _try(self, job: Job, session: clients.Session | None) -> Job | None:
+        """Store *job*; None if another one holds its key. One whose id is there already is that one."""
+        if not self._queries.is_real and self._holder(job, session) is not None:
+            return None  # mongomock has no index for this
+        try:
+            if self._inserting.insert(job, session=session):
+                return job
+        except DuplicateKeyError:
+            return None
+        there = self._collection.find_one(one(job.id), session=session)
+        return job if there is None else dataclasses.replace(to_shown_job(there), duplicate=True)
+
+    def _insert_in_transaction(self, job: Job, terms: Terms, session: clients.Session) -> Job:
+        """Store *job* by an upsert: a duplicate key would end the transaction, and this only finds it.
+
+        One that came after the transaction's snapshot is an error after which the driver starts it again.
+        """
+        document = to_document(job)
+        key = {"unique_key": {"$eq": document.pop("unique_key")}}
+        while True:
+            done = self._transaction.update_one(key, {"$setOnInsert": document}, upsert=True, session=session)
+            if done.upserted_id is not None:
+                return job
+            if (there := self._meet(job, terms, session)) is not None:
+                return there
+
+    def _meet(self, job: Job, terms: Terms, session: clients.Session | None) -> Job | None:
+        """Bring the call of *job* to the one that holds its key, and return that; None if it was gone by then."""
+        in_transaction = session is not None and session.in_transaction
+        try:
+            holder = self._holder(job, session)
+            if holder is None or holder.id == job.id:  # its own: the answer to the insert was lost
+                return holder and job
+            change = answer(holder, job, terms) if not self._free(holder, session) else None
+        except PyMongoError as error:
+            if in_transaction:
+                raise
+            raise faults.not_stored(error) from error
+        if change is None:
+            return None
+        if in_transaction and change is MERGED:  # only read, lest the worker waits for the transaction
+            return dataclasses.replace(holder, duplicate=True)
+        return self._merge(holder, change, session)
+
+    def _merge(self, holder: Job, change: Any, session: clients.Session | None) -> Job | None:
+        handle = self._transaction if session is not None and session.in_transaction else self._collection
+        guard = one(holder.id) | {"unique_key": {"$eq": holder.unique_key}}
+        if change is not MERGED:
+            guard |= _as_seen(holder)
+        try:
+            done = handle.update_one(guard, to_update(change), session=session)
+        except PyMongoError as error:
+            if session is not None and session.in_transaction:
+                raise
+            raise _unknown(holder, error) from error
+        merged = change.applied_to(holder)
+        return dataclasses.replace(merged, duplicate=True) if done.matched_count else None
+
+    def _free(self, holder: Job, session: clients.Session | None) -> bool:
+        """Take the key from *holder* if it has no right to it any more; return whether it had none."""
+        handle = self._transaction if session is not None and session.in_transaction else self._collection
+        return free(handle, holder, self._queries.clock.now(), session=session)
+
+    def _holder(self, job: Job, session: clients.Session | None) -> Job | None:
+        return next(iter(self._holders([job.unique_key], session)), None)
+
+    def _holders(self, keys: Sequence[str | None], session: clients.Session | None) -> list[Job]:
+        in_transaction = session is not None and session.in_transaction
+        handle = self._transaction if in_transaction else self._collection
+        wanted = [key for key in keys if key is not None]
+        query = {"unique_key": {"$eq": wanted[0]} if len(wanted) == 1 else {"$in": wanted}}
+        return [to_shown_job(found) for found in handle.find(query, session=session)]
+
+    def _limited(self) -> AbstractContextManager[None]:
+        """Limit what is asked inside to what is left of ``enqueue_timeout``."""
+        return time_limit(min(self._queries.settings.enqueue_timeout.total_seconds(), time_left()))
+
+    def _require_index(self) -> None:
+        """Raise EnqueueRefusedError without the index that keeps unique jobs unique; look for it until it is there."""
+        if not self._has_index:
+            try:
+                with self._limited():
+                    self._has_index = indexes.has_unique_index(self._collection)
+            except PyMongoError as error:
+                if not faults.is_refused(error):
+                    raise faults.not_stored(error) from error
+                self._has_index = True  # who may not look for it must trust that it is there
+        if not self._has_index:
+            raise EnqueueRefusedError(
+                f"a unique job needs the index {indexes.UNIQUE} of the collection {self._collection.name}, which is"
+                " missing: run `mongojobs create-indexes`, which also says where there can be none"
+            )
+
+
+def insert_each(
+    insert: Callable[[Job, Terms | None], Job],
+    jobs: Iterable[Job],
+    terms: Mapping[JobId, Terms],
+    *,
+    stored: Iterable[JobId] = (),
+) -> dict[JobId, Job]:
+    """Have each of *jobs* inserted; return of each duplicate which job it is of.
+
+    Raises PartialEnqueueError for those that are refused, which names these and those that are *stored* already.
+    """
+    done, others, refused = list(stored), dict[JobId, Job](), dict[JobId, str]()
+    for job in jobs:
+        try:
+            found = insert(job, terms.get(job.id))
+        except DuplicateJobError as error:
+            refused[job.id] = str(error)
+            continue
+        if found.duplicate:
+            others[job.id] = found
+        else:
+            done.append(job.id)
+    if refused:
+        raise PartialEnqueueError(
+            f"{len(refused)} jobs were refused, since others hold their keys: {next(iter(refused.values()))}",
+            stored=done,
+            reasons=refused,
+        )
+    return others
+
+
+def _as_seen(holder: Job) -> Document:
+    """Match *holder* as it was seen: in the same run, or due at the same time."""
+    if holder.state == RUNNING:
+        return {"state": RUNNING, "lock_token": holder.lock_token}
+    return {"state": holder.state, "run_at": holder.run_at}
+
+
+def _collisions(error: BaseException | None) -> list[int]:
+    """Return the places of the documents that were refused because of their keys."""
+    details = (error.details or {}).get("writeErrors", []) if isinstance(error, BulkWriteError) else []
+    return [detail["index"] for detail in details if detail.get("keyPattern") == {"unique_key": 1}]
+
+
+def _unknown(holder: Job, error: PyMongoError) -> Exception:
+    if not faults.is_ambiguous(error):
+        return faults.not_stored(error)
+    return EnqueueUnknownError(
+        f"the job {holder.id} may have taken over this call: {faults.describe(error)}; enqueue it again to be sure",
+        job_id=holder.id,
+    )

@@ -1,0 +1,37 @@
+"""The key of a unique job: a digest of what makes two calls the same, and a text of it for people.
+
+Equal values have equal keys, in whatever order the names of a mapping stand; 1, 1.0, True and "1" are not equal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import bson
+
+LONGEST_TEXT: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The *digest* that the index is on, and the *text* that people are shown."""
+
+    digest: str
+    text: str
+
+
+def key_of(scope: str, chosen: object, text: str) -> Key:
+    """Return the key of the *chosen* values, as they are stored, among the jobs of *scope*."""
+    content = bson.encode({"scope": scope, "chosen": _in_order(chosen)})
+    shown = "".join(sign if sign.isprintable() else "?" for sign in text)
+    cut = shown if len(shown) <= LONGEST_TEXT else f"{shown[: LONGEST_TEXT - 4]} ..."
+    return Key(hashlib.sha256(content).hexdigest()[:32], cut)
+
+
+def _in_order(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _in_order(value[name]) for name in sorted(value)}
+    return [_in_order(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,109 @@
+"""The terms of a unique job: what the enqueue says of it, laid over the declaration, as one value without a gap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from mongojobs.core.errors import OptionError
+from mongojobs.core.job import Job
+from mongojobs.unique.checks import Keep, OnDuplicate, period_of
+from mongojobs.unique.key import Key
+
+KEYS: Final = ("unique", "unique_key")
+"""The options that say what the key is made of; one of them there must be."""
+
+MANNERS: Final = (
+    "across",
+    "on_duplicate",
+    "keep",
+    "unique_until",
+    "unique_for",
+    "debounce",
+    "max_wait",
+    "throttle",
+)
+"""Those that say what the key does."""
+
+NAMES: Final = (*KEYS, *MANNERS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What becomes of a further call, and how long the key is held."""
+
+    key: Key
+    on_duplicate: OnDuplicate = "return"
+    keep: Keep = "last"
+    until_start: bool = False
+    lasts: timedelta | None = None
+    """How long the key is held from the first enqueue on, also by a job that has completed."""
+    debounce: timedelta | None = None
+    max_wait: timedelta | None = None
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any], key: Key) -> Terms:
+        """Return the terms that are *said*, each checked by itself already. Raises OptionError for a contradiction."""
+        _check(said)
+        debounce = said.get("debounce")
+        return cls(
+            key=key,
+            on_duplicate="replace" if debounce else said.get("on_duplicate", "return"),
+            keep=said.get("keep", "last"),
+            until_start=debounce is not None or said.get("unique_until") == "start",
+            lasts=period_of(said["throttle"]) if "throttle" in said else said.get("unique_for"),
+            debounce=debounce,
+            max_wait=said.get("max_wait"),
+        )
+
+    def applied_to(self, job: Job, now: datetime) -> Job:
+        """Return *job*, made *now*, with the key and what goes with it."""
+        digest = self.key.digest
+        fields = {**vars(job), "unique_key": digest, "unique_digest": digest, "unique_text": self.key.text}
+        if self.until_start:
+            fields["unique_until"] = "start"
+        if self.lasts is not None:
+            fields["key_until"] = now + self.lasts
+        if self.debounce is not None:
+            fields["run_at"] = now + min(self.debounce, self.max_wait or self.debounce)
+        if self.max_wait is not None:
+            fields["start_by"] = now + self.max_wait
+        return Job.of(fields)
+
+
+def without_key(said: Mapping[str, Any]) -> None:
+    """Refuse what is *said* of a key that there is not. Raises OptionError."""
+    for name in MANNERS:
+        if name in said:
+            raise OptionError(
+                f"{name}={said[name]!r:.100} needs a key: say which calls are the same with unique=True,"
+                ' unique="argument" or unique_key=...'
+            )
+
+
+_TOGETHER_NOT: Final = (
+    ("debounce", "throttle", "the one runs the last call, the other the first"),
+    ("debounce", "unique_for", "a debounced job gives up its key when it starts"),
+    ("debounce", "run_at", "debounce says when it is due"),
+    ("debounce", "run_in", "debounce says when it is due"),
+    ("throttle", "unique_for", "both say how long further calls are dropped"),
+)
+
+
+def _check(said: Mapping[str, Any]) -> None:
+    for one, other, why in _TOGETHER_NOT:
+        if one in said and other in said:
+            raise OptionError(f"give {one} or {other}, not both: {why}")
+    for name in ("unique_for", "throttle"):
+        if name in said and said.get("unique_until") == "start":
+            raise OptionError(f'{name} holds the key after the start of the job: leave out unique_until="start"')
+    if "debounce" in said and said.get("unique_until") == "end":
+        raise OptionError('a debounced job gives up its key when it starts: leave out unique_until="end"')
+    if "debounce" in said and said.get("on_duplicate", "replace") != "replace":
+        raise OptionError(f"debounce replaces the call before: leave out on_duplicate={said['on_duplicate']!r}")
+    if "max_wait" in said and "debounce" not in said:
+        raise OptionError(f"max_wait={said['max_wait']} bounds how long debounce puts a job off: give debounce, too")
+    if "keep" in said and "debounce" not in said and said.get("on_duplicate") not in ("replace", "rerun"):
+        raise OptionError(f'keep={said["keep"]!r} says which time a replaced call leaves: give on_duplicate="replace"')

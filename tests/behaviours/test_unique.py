@@ -1,0 +1,470 @@
+"""A unique job: while it holds its key, a further call is the same job, and not another one."""
+
+from datetime import timedelta
+
+import pytest
+
+import mongojobs
+from mongojobs import (
+    DuplicateJobError,
+    EnqueueRefusedError,
+    JobFilter,
+    OptionError,
+    PartialEnqueueError,
+    StateError,
+    enqueue,
+)
+from tests.support.sample_jobs import fails_once_and_for_all, gate, remember_one
+from tests.support.unique_jobs import (
+    Digest,
+    Report,
+    Shop,
+    count,
+    enqueues_itself,
+    fails_when_told,
+    index,
+    log_in,
+    sync,
+    sync_from_the_start,
+    use_token,
+)
+from tests.support.waiting import eventually
+from tests.support.working import work_off, working
+
+
+@pytest.fixture
+def app(configure):
+    app = configure()
+    app.create_indexes()
+    return app
+
+
+def all_jobs(app):
+    return app.reader.find(limit=0)
+
+
+class TestASecondCall:
+    def test_is_the_first_job(self, app):
+        first = sync.delay(7, "a")
+
+        second = sync.delay(7, "b")
+
+        assert (first.duplicate, second.duplicate) == (False, True)
+        assert second.id == first.id
+        assert [job.handler["args"] for job in all_jobs(app)] == [[7, "a"]]
+
+    def test_is_counted(self, app):
+        job = sync.delay(7)
+
+        sync.delay(7)
+
+        assert sync.delay(7).merged == app.get(job.id).merged == 2
+
+    def test_with_other_arguments_is_another_job(self, app):
+        assert not any(sync.delay(order_id).duplicate for order_id in (7, 8, "7", 7.0, True, None))
+
+    def test_is_the_job_that_runs(self, app, recorder):
+        with working():
+            first = enqueues_itself.delay(1)
+            eventually(lambda: app.get(first.id) is None)
+
+        assert recorder.facts("enqueued") == [True]
+
+    def test_is_another_job_when_the_first_has_ended(self, app, recorder):
+        sync.delay(7, "a")
+        work_off()
+
+        second = sync.delay(7, "b")
+
+        assert not second.duplicate
+        assert work_off() == (1, 0)
+        assert recorder.facts("synced") == [(7, "a"), (7, "b")]
+
+    def test_is_told_of_to_no_plugin(self, app, caplog):
+        sync.delay(7)
+        caplog.set_level("INFO")
+
+        sync.delay(7)
+
+        assert "enqueued" not in caplog.text
+
+
+class TestTheKey:
+    @pytest.mark.parametrize("call", [lambda: count.delay(1), lambda: count.delay(1, 1), lambda: count.delay(b=1, a=1)])
+    def test_is_the_same_however_the_arguments_are_given(self, app, call):
+        count.delay(1, b=1)
+
+        assert call().duplicate
+
+    def test_does_not_depend_on_the_order_in_a_mapping(self, app):
+        count.delay({"x": 1, "y": {"a": 1, "b": 2}})
+
+        assert count.delay({"y": {"b": 2, "a": 1}, "x": 1}).duplicate
+
+    def test_may_be_made_by_a_function_of_the_arguments(self, app):
+        index.delay("/home/", depth=1)
+
+        assert index.delay("/home", depth=2).duplicate
+        assert not index.delay("/").duplicate
+
+    def test_may_be_chosen_at_the_enqueue(self, app):
+        remember_one.options(unique_key="nightly").delay(1)
+
+        assert remember_one.options(unique_key="nightly").delay(2).duplicate
+        assert not remember_one.options(unique_key="daily").delay(2).duplicate
+        assert not remember_one.delay(3).duplicate
+
+    def test_is_of_its_job_alone(self, app):
+        count.options(unique_key="x").delay(1)
+
+        assert not sync.options(unique_key="x").delay(1).duplicate
+
+    def test_is_shared_across_jobs_that_say_the_same_word(self, app):
+        first = count.options(unique_key="x", across="orders").delay(1)
+
+        assert sync.options(unique_key="x", across="orders").delay(1).id == first.id
+
+    def test_can_be_left_out_at_an_enqueue(self, app):
+        sync.delay(7)
+
+        assert not sync.options(unique=False).delay(7).duplicate
+
+    def test_of_a_job_object_is_what_its_override_says(self, app):
+        enqueue(Report("monday"))
+
+        assert enqueue(Report("monday", pages=2)).duplicate
+        assert not enqueue(Report("tuesday")).duplicate
+
+    def test_of_a_job_object_may_be_made_of_its_fields(self, app):
+        enqueue(Digest("monday"))
+
+        assert enqueue(Digest("monday", pages=2)).duplicate
+        assert not enqueue(Digest("tuesday")).duplicate
+
+    def test_of_a_document_method_is_of_the_document_too(self, app):
+        one, other = Shop(name="one").save(), Shop(name="other").save()
+
+        one.delay(unique=True).restock()
+
+        assert one.delay(unique=True).restock("all").duplicate
+        assert not other.delay(unique=True).restock().duplicate
+
+    def test_can_be_declared_by_handle_asynchronously(self, app):
+        one, other = Shop(name="one").save(), Shop(name="other").save()
+
+        one.paint("door", "red")
+
+        assert one.paint("door", "blue").duplicate
+        assert not one.paint("wall", "red").duplicate
+        assert not other.paint("door", "red").duplicate
+
+    def test_tells_a_document_by_its_class_and_id(self, app):
+        shop = Shop(name="one").save()
+
+        count.delay(shop)
+
+        assert count.delay(Shop.objects.get(id=shop.id)).duplicate
+
+    def test_is_shown_as_a_text(self, app):
+        shop = Shop(name="one").save()
+
+        assert sync.delay(7, "a").unique_text == "order_id=7"
+        assert shop.delay(unique=True).restock().unique_text == f"Shop {shop.id}, thing=all"
+        assert remember_one.options(unique_key="nightly").delay(1).unique_text == "nightly"
+
+    def test_shows_no_secret(self, app):
+        texts = [
+            log_in.options(unique=True).delay("olga", "s3cret").unique_text,
+            use_token.delay("s3cret").unique_text,
+            log_in.options(unique=lambda user, token: token).delay("olga", "s3cret").unique_text,
+            sync.delay({"password": "s3cret"}).unique_text,
+        ]
+
+        assert texts == ["user=olga, token=...", "token=...", "...", "order_id=..."]
+
+
+class TestRaise:
+    def test_names_the_job_that_holds_the_key(self, app):
+        first = sync.delay(7)
+
+        with pytest.raises(
+            DuplicateJobError, match=f"the job {first.id}, which is ready, holds the key 'order_id=7'"
+        ) as caught:
+            sync.options(on_duplicate="raise").delay(7)
+
+        assert caught.value.job_id == first.id
+
+
+class TestMany:
+    def test_are_stored_or_are_duplicates_each(self, app):
+        there = sync.delay(1)
+
+        jobs = sync.delay_many([(1, "x"), (2, "a"), (2, "b"), (3, "a")])
+
+        assert [job.duplicate for job in jobs] == [True, False, True, False]
+        assert jobs[0].id == there.id
+        assert jobs[2].id == jobs[1].id
+        assert len(all_jobs(app)) == 3
+
+    def test_tell_which_are_refused(self, app):
+        there = sync.delay(1)
+
+        with pytest.raises(PartialEnqueueError, match=f"1 jobs were refused.*{there.id}") as caught:
+            sync.options(on_duplicate="raise").delay_many([(1,), (2,), (3,)])
+
+        assert len(caught.value.stored) == 2
+        assert len(caught.value.not_stored) == 1
+        assert len(all_jobs(app)) == 3
+
+    def test_are_looked_for_in_one_go(self, app, connection):
+        there = [sync.delay(number) for number in range(5)]
+
+        jobs = sync.delay_many([(number,) for number in range(10)])
+
+        assert [job.id for job in jobs[:5]] == [job.id for job in there]
+        assert [job.merged for job in jobs] == [1] * 5 + [None] * 5
+
+    def test_can_be_stored_in_a_transaction(self, app, connection):
+        sync.delay(1)
+
+        with connection.start_session() as session, session.start_transaction():
+            jobs = sync.options(session=session).delay_many([(1,), (2,), (2,)])
+
+        assert [job.duplicate for job in jobs] == [True, False, True]
+        assert len(all_jobs(app)) == 2
+
+
+class TestAFailedJob:
+    def test_holds_its_key_while_it_is_to_be_retried(self, app, clock):
+        first = fails_when_told.delay("x")
+        work_off()
+
+        assert fails_when_told.delay("x").id == first.id
+        assert fails_when_told.delay("x").attempts == 1
+
+    def test_frees_its_key(self, app, clock):
+        first = fails_when_told.options(max_attempts=1).delay("x")
+        work_off()
+
+        second = fails_when_told.delay("x")
+
+        assert not second.duplicate
+        assert app.get(first.id).unique_key is None
+
+    def test_takes_its_key_again_when_it_is_retried(self, app):
+        failed = fails_when_told.options(max_attempts=1).delay("x")
+        work_off()
+
+        app.retry(failed.id)
+
+        assert fails_when_told.delay("x").id == failed.id
+
+    def test_is_not_retried_while_another_holds_its_key(self, app):
+        failed = fails_when_told.options(max_attempts=1).delay("x")
+        work_off()
+        other = fails_when_told.delay("x")
+
+        with pytest.raises(StateError, match=f"the job {other.id}, which is ready, holds its unique key 'name=x'"):
+            app.retry(failed.id)
+
+        assert app.get(failed.id).state == "failed"
+
+    def test_can_be_dropped_then(self, app):
+        failed = fails_when_told.options(max_attempts=1).delay("x")
+        work_off()
+        other = fails_when_told.delay("x")
+
+        assert app.retry(failed.id, merge=True).id == other.id
+
+        assert app.get(failed.id) is None
+        assert app.get(other.id).merged == 1
+
+    def test_is_retried_with_all_others(self, app):
+        fails_when_told.options(max_attempts=1).delay_many([("x",), ("y",), ("z",)])
+        fails_once_and_for_all.delay()
+        work_off()
+        fails_when_told.delay("y")
+
+        assert app.retry_all(JobFilter(state="failed")) == 3
+
+        assert [job.unique_text for job in app.reader.find(state="failed")] == ["name=y"]
+
+    def test_can_be_dropped_with_all_others(self, app):
+        fails_when_told.options(max_attempts=1).delay_many([("x",), ("y",)])
+        work_off()
+        fails_when_told.delay("y")
+
+        assert app.retry_all(JobFilter(state="failed"), merge=True) == 1
+
+        assert app.reader.find(state="failed") == []
+        assert len(all_jobs(app)) == 2
+
+
+class TestUntilStart:
+    def test_a_call_during_the_run_is_another_job(self, app, recorder):
+        with working(threads=1):
+            sync_from_the_start.delay(1, "a")
+            eventually(lambda: recorder.deeds)
+
+            second = sync_from_the_start.delay(1, "b")
+
+            gate.set()
+            eventually(lambda: len(recorder.deeds) == 2)
+        assert not second.duplicate
+
+    def test_a_call_before_the_run_is_the_same(self, app):
+        sync_from_the_start.delay(1, "a")
+
+        assert sync_from_the_start.delay(1, "b").duplicate
+
+    @pytest.mark.parametrize("limit", [1, 5])
+    def test_the_reserve_takes_the_key_away(self, app, limit):
+        job = sync_from_the_start.delay(1)
+
+        held = app.store.reserve(
+            mongojobs.store.jobs.QueueSelector(), token="t", by="w", lease=timedelta(9), limit=limit
+        )
+
+        assert [one.unique_key for one in held] == [None]
+        assert app.get(job.id).unique_key is None
+
+    def test_a_call_between_lock_and_release_of_the_key_is_another_job(self, app):
+        job = sync_from_the_start.delay(1)
+        app.store.collection.update_one({"_id": job.id}, {"$set": {"state": "running", "lock_token": "t"}})
+
+        assert not sync_from_the_start.delay(1).duplicate
+        assert app.get(job.id).unique_key is None
+
+
+class TestATransaction:
+    def test_goes_on_when_a_twin_is_there(self, app, connection):
+        first = sync.delay(7, "a")
+
+        with connection.start_session() as session, session.start_transaction():
+            second = sync.options(session=session).delay(7, "b")
+            connection.get_default_database().orders.insert_one({"_id": 1}, session=session)
+
+        assert second.id == first.id
+        assert second.duplicate
+        assert connection.get_default_database().orders.count_documents({}) == 1
+
+    def test_stores_the_job_when_it_commits(self, app, connection):
+        with connection.start_session() as session, session.start_transaction():
+            first = sync.options(session=session).delay(7)
+
+        assert app.get(first.id).unique_key == first.unique_key
+        assert sync.delay(7).id == first.id
+
+    def test_frees_the_key_when_it_aborts(self, app, connection):
+        with connection.start_session() as session:
+            session.start_transaction()
+            sync.options(session=session).delay(7)
+            session.abort_transaction()
+
+        assert not sync.delay(7).duplicate
+
+    def test_starts_again_when_a_twin_comes_meanwhile(self, app, connection):
+        orders, tries = connection.get_default_database().orders, []
+
+        def order(session):
+            tries.append(1)
+            orders.insert_one({"_id": len(tries)}, session=session)
+            _twin = sync.delay(7, "twin") if len(tries) == 1 else None
+            return sync.options(session=session).delay(7, "mine")
+
+        with connection.start_session() as session:
+            job = session.with_transaction(order)
+
+        assert len(tries) == 2
+        assert job.duplicate
+        assert orders.count_documents({}) == 1
+
+    def test_does_not_make_a_worker_wait_for_a_twin(self, app, connection):
+        sync.delay(7, "a")
+
+        with connection.start_session() as session, session.start_transaction():
+            sync.options(session=session).delay(7, "b")
+
+            assert work_off() == (1, 0)
+
+
+class TestTheIndex:
+    def test_is_needed_by_unique_jobs(self, configure):
+        configure()
+
+        with pytest.raises(
+            EnqueueRefusedError,
+            match="needs the index unique of the collection delayed_jobs, which is missing: run `mongojobs",
+        ):
+            sync.delay(7)
+
+    def test_is_not_needed_by_others(self, configure, recorder):
+        configure()
+        remember_one.delay(1)
+
+        assert work_off() == (1, 0)
+
+    def test_is_looked_for_until_it_is_there(self, configure):
+        app = configure()
+        with pytest.raises(EnqueueRefusedError):
+            sync.delay(7)
+
+        app.create_indexes()
+
+        assert not sync.delay(7).duplicate
+
+
+class TestWhatIsRefused:
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (
+                {"on_duplicate": "raise"},
+                "on_duplicate='raise' needs a key: say which calls are the same with unique=True",
+            ),
+            ({"debounce": 5}, "debounce=datetime.timedelta\\(seconds=5\\) needs a key"),
+            ({"throttle": "1/10m"}, "throttle=.* needs a key"),
+            ({"unique": "colour"}, "unique names 'colour', and the arguments of .*remember_one are \\['value'\\]"),
+            ({"unique": True, "debounce": 5, "throttle": "1/5m"}, "give debounce or throttle, not both"),
+            ({"unique": True, "debounce": 5, "run_in": 5}, "give debounce or run_in, not both"),
+            ({"unique": True, "debounce": 5, "on_duplicate": "rerun"}, "leave out on_duplicate='rerun'"),
+            ({"unique": True, "debounce": 5, "unique_until": "end"}, 'leave out unique_until="end"'),
+            ({"unique": True, "unique_for": 5, "unique_until": "start"}, 'leave out unique_until="start"'),
+            ({"unique": True, "unique_for": 5, "throttle": "1/5m"}, "give throttle or unique_for, not both"),
+            ({"unique": True, "max_wait": 5}, "max_wait=.* give debounce, too"),
+            ({"unique": True, "keep": "later"}, 'give on_duplicate="replace"'),
+        ],
+    )
+    def test_is_told_at_the_enqueue(self, app, options, message):
+        with pytest.raises(OptionError, match=message):
+            remember_one.options(**options).delay(1)
+
+        assert all_jobs(app) == []
+
+    def test_is_a_declared_argument_that_there_is_not(self):
+        with pytest.raises(OptionError, match=r"unique names 'order', and the arguments of .* are \['order_id'\]"):
+
+            @mongojobs.job(unique="order")
+            def local(order_id):
+                pass
+
+    def test_is_a_key_that_an_object_gives(self, app):
+        class Odd(Report):
+            def unique_key(self):
+                return 1.5
+
+        mongojobs.job(name="odd report")(Odd)
+
+        with pytest.raises(OptionError, match="unique_key of Odd must be an ObjectId"):
+            enqueue(Odd("monday"))
+
+
+class TestAJobWithoutAKey:
+    def test_is_stored_without_a_word_of_keys(self, app):
+        job = remember_one.delay(1)
+
+        document = app.store.collection.find_one({"_id": job.id})
+
+        assert not {
+            name for name in document if "unique" in name or name in ("merged", "again", "key_until", "start_by")
+        }
