@@ -21,7 +21,7 @@ Verb = Literal["retry", "run_now", "move", "cancel", "delete"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """One verb: the app's method of this name does it with one job, the one named *for_many* with all that match.
+    """One verb: the app's method of this name applies it to one job, the one named *for_many* to all that match.
 
     ``change(now, **arguments)`` returns what it does to a job. *asks_for* names the arguments that people must give, at
     least one of them; one that is *signed* also takes ``by``, who wants it, and one that *takes_key*, the unique key of
@@ -55,16 +55,16 @@ class Action:
 
     @property
     def stored_states(self) -> frozenset[str]:
-        """The states it starts from as they are stored: scheduled jobs are ready ones that are due later."""
+        """The states it starts from, as stored: scheduled jobs are ready ones that are due later."""
         return frozenset(READY if state == "scheduled" else state for state in self.starts_from)
 
     def question(self, jobs: str) -> str:
-        """Return the beginning of the question whether to do it with *jobs*."""
+        """Return the beginning of the question that asks for confirmation."""
         phrase = self.phrase.format(jobs)
         return f"{phrase[0].upper()}{phrase[1:]}"
 
     def among(self, job_filter: JobFilter) -> list[JobFilter]:
-        """Return filters for the jobs that match and that it can be done with, one for each state.
+        """Return filters for the matching jobs that it applies to, one for each state.
 
         Raises FilterError where that is nothing.
         """
@@ -105,12 +105,12 @@ def _retried(
 
 
 def _due(now: datetime) -> Change:
-    """Let a job be due now, unless it is already."""
+    """Make a job due now, unless it already is."""
     return Change(lowers={"run_at": now})
 
 
 def _moved(_now: datetime, **given: object) -> Change:
-    """Give a job another ``queue`` or ``priority``. Raises OptionError for what can be neither."""
+    """Give a job another ``queue`` or ``priority``. Raises OptionError for an invalid one."""
     fields = {name: _checked(name, value) for name, value in given.items() if value is not None}
     if not fields:
         raise OptionError("name another queue or priority")
@@ -210,4 +210,4 @@ DELETE: Final = Action(
 )
 
 ACTIONS: Final[Mapping[Verb, Action]] = {one.verb: one for one in (RETRY, RUN_NOW, MOVE, CANCEL, DELETE)}
-"""All of them, in the order of the dashboard's buttons."""
+"""All verbs, in the order of the dashboard's buttons."""

@@ -17,25 +17,25 @@ _NOTHING: Final = object()
 
 
 def adopt(context: Context) -> None:
-    """Set here what was set in *context*, a copy of this one: for hooks that follow a coroutine of the same run."""
+    """Apply here what was set in *context*, a copy of this one: for hooks that follow a coroutine of the same run."""
     for variable, value in context.items():
         if variable.get(_NOTHING) is not value:
             variable.set(value)
 
 
 def is_async(function: object) -> bool:
-    """Return whether calling *function*, which may be a partial or an object, gives a coroutine."""
+    """Return whether calling *function*, which may be a partial or an object, returns a coroutine."""
     return _kind(function) == "async"
 
 
 def generator_kind(function: object) -> str | None:
-    """Return ``a generator`` or ``an async generator`` if calling *function* gives one, else None."""
+    """Return ``a generator`` or ``an async generator`` if calling *function* returns one, else None."""
     kind = _kind(function)
     return None if kind in ("plain", "async") else kind
 
 
 def ran(what: str, result: T) -> T:
-    """Return the *result* of calling *what*. Raises NotRunError for one that has still to be run: it is closed."""
+    """Return the *result* of calling *what*. Raises NotRunError, after closing it, if it has yet to be run."""
     if result is None:
         return result
     kind, remedy = _still_to_run(result)
@@ -47,7 +47,7 @@ def ran(what: str, result: T) -> T:
 
 
 def _still_to_run(result: object) -> tuple[str, str]:
-    """Return what *result* is called, and what to do instead; two empty texts for a plain value."""
+    """Return what *result* is called and what to do instead; two empty texts for a plain value."""
     if _is_generator(result) or (_is_context(result) and _is_generator(getattr(result, "gen", None))):
         return "a generator, which nothing consumes", "do the work in the call itself, and return no generator"
     if inspect.isawaitable(result):
@@ -61,7 +61,7 @@ def _is_generator(result: object) -> bool:
 
 
 def _is_context(result: object) -> bool:
-    """Whether *result* may be of ``contextlib.contextmanager``, which runs nothing before it is entered."""
+    """Whether *result* may come from ``contextlib.contextmanager``, which runs nothing before it is entered."""
     return isinstance(result, AbstractContextManager | AbstractAsyncContextManager)
 
 

@@ -1,4 +1,4 @@
-"""What a transition writes, as a value: the store sends it to MongoDB, and the memory of tests applies it to a job."""
+"""What a transition writes, as a value: the store sends it to MongoDB, the in-memory store applies it to a job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WITHOUT_VALUE: Final[dict[str, Any]] = {one.name: one.default for one in datacl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What becomes of a job: its fields, by their names in ``Job``, and what happens to each; or that it is deleted.
+    """What happens to a job: its fields, by their names in ``Job``, and the change to each; or its deletion.
 
     One that ends a job frees its unique key with the same write, unless it sets the key.
 
@@ -38,7 +38,7 @@ class Change:
         return (*self.unsets, "unique_key") if frees else self.unsets
 
     def applied_to(self, job: Job) -> Job | None:
-        """Return *job* as this change leaves it; None where it deletes it."""
+        """Return *job* after this change; None if the change deletes it."""
         if self.deletes:
             return None
         fields = {name: _WITHOUT_VALUE[name] for name in self.taken_away} | dict(self.sets)

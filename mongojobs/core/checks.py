@@ -1,4 +1,4 @@
-"""What a value that an app gives must be.
+"""What the values that an app passes must be.
 
 Each check returns the value in its own type. One that refuses it raises ValueError with the rest of a sentence that
 begins with the value's name: ``must be more than 0``.
@@ -20,7 +20,7 @@ MOST_TAGS: Final = 100
 
 
 def plain_text(value: str) -> str:
-    """Return *value* as a text and nothing else: bson has a subclass of it that is JavaScript to the server.
+    """Return *value* as plain text: bson has a subclass that is JavaScript to the server.
 
     Raises TypeError for what is no text.
     """
@@ -28,7 +28,7 @@ def plain_text(value: str) -> str:
 
 
 def queue_name(value: object) -> str:
-    """Return *value* if it can name a queue."""
+    """Return *value* if it is a valid queue name."""
     if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME or not value.isprintable():
         raise ValueError(f"must be a printable text of 1 to {LONGEST_NAME} characters")
     value = plain_text(value)
@@ -38,14 +38,14 @@ def queue_name(value: object) -> str:
 
 
 def priority(value: object) -> int:
-    """Return *value* if it can be the priority of a job."""
+    """Return *value* if it is a valid priority."""
     if not isinstance(value, int) or isinstance(value, bool) or not LOWEST_PRIORITY <= value <= HIGHEST_PRIORITY:
         raise ValueError(f"must be a whole number between {LOWEST_PRIORITY} and {HIGHEST_PRIORITY}")
     return int(value)
 
 
 def attempts(value: object) -> int:
-    """Return *value* if it can be a number of attempts."""
+    """Return *value* if it is a valid number of attempts."""
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= HIGHEST_PRIORITY:
         raise ValueError("must be a whole number of 1 or more")
     return int(value)
@@ -61,7 +61,7 @@ def moment(value: object) -> datetime:
 
 
 def delay(value: object) -> timedelta:
-    """Return *value* as a duration, which may be none."""
+    """Return *value* as a duration, which may be zero."""
     duration = parse_duration(value)
     if duration < timedelta(0):
         raise ValueError("must be 0 or more")
@@ -69,7 +69,7 @@ def delay(value: object) -> timedelta:
 
 
 def time_limit(value: object) -> timedelta:
-    """Return *value* as a duration that is longer than none."""
+    """Return *value* as a duration longer than zero."""
     duration = parse_duration(value)
     if duration <= timedelta(0):
         raise ValueError("must be more than 0")
@@ -77,7 +77,7 @@ def time_limit(value: object) -> timedelta:
 
 
 def tags(value: object) -> tuple[str, ...]:
-    """Return *value* if it is a list of texts that are not too long, nor too many."""
+    """Return *value* if it is a list of texts, neither too long nor too many."""
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise ValueError("must be a list of texts")
     if len(value) > MOST_TAGS:
@@ -88,21 +88,21 @@ def tags(value: object) -> tuple[str, ...]:
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """Return *value* if it is a dict or the like."""
+    """Return *value* if it is a mapping, such as a dict."""
     if not isinstance(value, Mapping):
         raise ValueError("must be a dict")
     return value
 
 
 def session(value: object) -> object:
-    """Return *value* if it looks like a session of PyMongo."""
+    """Return *value* if it looks like a PyMongo session."""
     if not hasattr(value, "in_transaction"):
         raise ValueError("must be a PyMongo ClientSession")
     return value
 
 
 def job_id(value: object) -> object:
-    """Return *value* if it can be the id of a job."""
+    """Return *value* if it is a valid job id."""
     from bson import ObjectId  # noqa: PLC0415 - not for those who only want to know which options there are
 
     if isinstance(value, ObjectId):

@@ -1,4 +1,4 @@
-"""The one clock: "now" is the time of the database server, whatever the clocks of the dynos say.
+"""The one clock: "now" is the database server's time, whatever the clocks of other machines say.
 
 Every worker compares leases that other workers wrote, so all stamps must come from one clock. It is the server's,
 read once with ``hello`` and carried on by a counter that neither stops in a suspend nor jumps when somebody sets the
@@ -37,11 +37,11 @@ class TimeSource(Protocol):
     """A server that can be asked for its time."""
 
     def server_time(self) -> datetime | None:
-        """Ask the server; None where it cannot tell."""
+        """Ask the server; None if it cannot tell."""
         ...
 
     def primary(self) -> object:
-        """Name the node that answers now; another value means another node, and so another clock."""
+        """Name the node that answers now; a different value means a different node, and so a different clock."""
         ...
 
     @property
@@ -72,14 +72,14 @@ def truncate(moment: object) -> datetime:
 _MONOTONIC = getattr(time, "CLOCK_UPTIME_RAW", time.CLOCK_MONOTONIC)  # macOS has the first
 
 monotonic_seconds: Callable[[], float] = partial(time.clock_gettime, _MONOTONIC)
-"""Returns what ``time.monotonic`` does, also where a library for tests holds that, and in some threads only."""
+"""Like ``time.monotonic``, even where a library for tests has frozen that, perhaps in some threads only."""
 
 elapsed_seconds: Callable[[], float] = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", _MONOTONIC))
 """Returns seconds since some fixed moment, counting suspended time where the system can."""
 
 
 class SystemClock:
-    """The wall clock of this machine, for where there is no server to ask."""
+    """The wall clock of this machine, if there is no server to ask."""
 
     def now(self) -> datetime:
         """Return the wall clock's time."""
@@ -110,7 +110,7 @@ class ServerClock:
         self._mark: _Mark | None = None
 
     def now(self) -> datetime:
-        """Return the server's time; never earlier than the last measured one."""
+        """Return the server's time, never earlier than the last one measured."""
         mark, elapsed = self._mark, self._elapsed()
         if mark is None or self._is_doubtful(mark, elapsed - mark.elapsed):
             mark, elapsed = self._measure(mark), self._elapsed()
@@ -161,7 +161,7 @@ class ServerClock:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What the server's time was when the elapsed time stood so, and how long the question took."""
+    """The server's time at a reading of the elapsed time, and how long the question took."""
 
     server_seconds: float
     elapsed: float
@@ -169,7 +169,7 @@ class _Reading:
 
 
 class _Mark:
-    """What the server's time was when the elapsed time and the wall clock stood so."""
+    """The server's time at a reading of the elapsed time and the wall clock."""
 
     __slots__ = ("elapsed", "primary", "server_seconds", "topology", "wall")
 

@@ -1,4 +1,4 @@
-"""Every error of the library, in one tree, and what job code raises or receives beside them.
+"""Every error of the library, in one tree, and the other exceptions that job code raises or receives.
 
 ::
 
@@ -56,12 +56,12 @@ class MongoJobsError(Exception):
     """The root of all errors of this library."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Let copies and other processes have the error with its facts, whatever its constructor demands."""
+        """Let copies and other processes get the error with its attributes, whatever its constructor requires."""
         return _made_again, (type(self), self.args, vars(self))
 
 
 class ConfigurationError(MongoJobsError):
-    """The program is set up wrongly."""
+    """The program is set up incorrectly."""
 
 
 class SettingsError(ConfigurationError, ValueError):
@@ -90,11 +90,11 @@ class ExtraMissingError(ConfigurationError, ImportError):
 
 
 class RegistrationError(ConfigurationError, ValueError):
-    """A job is declared in a way that no worker could find it."""
+    """A job is declared in a way in which no worker could find it."""
 
 
 class CallbackError(ConfigurationError, ValueError):
-    """A lifecycle callback is for an unknown event or of an unknown kind."""
+    """A lifecycle callback is for an unknown event, or is of an unsupported kind."""
 
 
 class EnqueueError(MongoJobsError):
@@ -106,7 +106,7 @@ class OptionError(EnqueueError, TypeError):
 
 
 class NotAJobError(EnqueueError, TypeError):
-    """The thing to enqueue is no registered function, no method that can be delayed and no job object."""
+    """What was passed is not a registered function, a method that can be delayed, or a job object."""
 
 
 class ArgumentsError(EnqueueError, TypeError):
@@ -188,7 +188,7 @@ class EnqueueRefusedError(EnqueueError, StoreUnavailableError):
 
 
 class StateError(MongoJobsError):
-    """The job's state forbids what was asked."""
+    """The job's state does not allow what was asked for."""
 
 
 class ScheduleError(MongoJobsError, ValueError):
@@ -196,11 +196,11 @@ class ScheduleError(MongoJobsError, ValueError):
 
 
 class FilterError(MongoJobsError, ValueError):
-    """A filter of jobs has a bad value, or a list is to go on after what is no place in it."""
+    """A filter of jobs has a bad value, or the position to continue a list from is invalid."""
 
 
 class NotRunError(MongoJobsError):
-    """Code of the app was called and did not run: it returned a coroutine or generator, or a plugin did not proceed."""
+    """Code of the app was called but did not run: it returned a coroutine or generator, or a plugin did not proceed."""
 
 
 class ReadOnlyError(MongoJobsError):
@@ -212,7 +212,7 @@ class DeserializationError(MongoJobsError):
 
 
 class UndeclaredError(DeserializationError):
-    """This process cannot load the payload here and now, as a connection that it names is not made; another one may."""
+    """This process cannot load the payload now, for lack of a connection that it names; another process may."""
 
 
 class UnknownJobError(UndeclaredError):
@@ -228,7 +228,7 @@ class DamagedPayloadError(DeserializationError):
 
 
 class NewerPayloadError(DamagedPayloadError):
-    """A newer mongojobs wrote the payload: the job is kept as failed, to be retried when the worker is newer, too."""
+    """A newer mongojobs wrote the payload: the job is kept as failed, to be retried once the worker is as new."""
 
 
 def _made_again(cls: type[MongoJobsError], args: tuple[object, ...], facts: dict[str, object]) -> MongoJobsError:
@@ -238,7 +238,7 @@ def _made_again(cls: type[MongoJobsError], args: tuple[object, ...], facts: dict
 
 
 class Snooze(Exception):  # noqa: N818 - a signal, not an error
-    """Raise it in a job to be run again in *delay*, without counting an attempt.
+    """Raise it in a job to run again after *delay*, without counting an attempt.
 
     That is a ``timedelta``, seconds, or a text such as ``5m``; less than a second is taken for one, so that no job is
     run over and over. Raises ValueError for what is no duration.
@@ -262,15 +262,15 @@ class Discard(Exception):  # noqa: N818 - a signal, not an error
 
 
 SIGNALS: Final = (Snooze, Discard)
-"""What job code raises to say how its run ends. They are no failures: no ``error`` hook hears of them."""
+"""What job code raises to say how its run ends. These are not failures: no ``error`` hook is called for them."""
 
 
 class JobTimeout(BaseException):
-    """Raised inside a job that outlives its ``max_run_time``."""
+    """Raised inside a job that exceeds its ``max_run_time``."""
 
 
 class Interrupted(BaseException):
-    """Raised inside a job that is handed back because its worker stops."""
+    """Raised inside a job that is handed back because its worker is stopping."""
 
 
 for _error in [*globals().values()]:

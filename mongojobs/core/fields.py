@@ -1,4 +1,4 @@
-"""How a field of a job is declared: its annotation says how it is stored, its metadata what an app may say of it."""
+"""How a job's field is declared: its annotation says how it is stored, its metadata what an app may set."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mongojobs.core.checks import Check
 LISTED: Final = "listed"
 DETAILED: Final = "detailed"
 HIDDEN: Final = "hidden"
-"""Where JSON tells a field: wherever it tells a job, only with all details of one, or nowhere."""
+"""Where JSON includes a field: always, only in a job's full details, or never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """What an app may say at an enqueue.
+    """What an app may set in an enqueue.
 
     *text* is the help of the flag of ``mongojobs enqueue``, *flags* its names unless there is one, that of the option.
     Where the enqueue does not say it, the first of these does: the attribute *of_object* of a job object, the
@@ -34,10 +34,10 @@ class Option:
 
 
 def option(check: Check, text: str, *, json: str = LISTED, **more: Any) -> dict[str, Any]:
-    """Return the metadata of a field that is an option of an enqueue; *more* is that of ``Option``."""
+    """Return the metadata of a field that is an option of an enqueue; *more* goes to ``Option``."""
     return {"json": json, "option": Option(check=check, text=text, **more)}
 
 
 def kind_of(field: dataclasses.Field[Any]) -> str:
-    """Return the annotation of *field* without its None, by which rooms look up how they store, read or show it."""
+    """Return the annotation of *field* without None: the key to how rooms store, read or show it."""
     return str(field.type).removesuffix(" | None")

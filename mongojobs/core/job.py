@@ -25,7 +25,7 @@ else:
 T = TypeVar("T")
 
 Document = dict[str, Any]
-"""A MongoDB document as PyMongo gives and takes it."""
+"""A MongoDB document as PyMongo returns and accepts it."""
 
 State = Literal["ready", "running", "completed", "failed", "cancelled"]
 
@@ -148,7 +148,7 @@ class Job:
     releases: int = 0
     snoozes: int = 0
     deferred_since: datetime | None = None
-    """Since when workers have come upon the job that could not load it, as none has that could; see ``Deferred``."""
+    """Since when workers have met the job and none could load it; see ``Deferred``."""
     deferred_reason: str | None = field(default=None, repr=False)
     created_at: datetime | None = None
     failed_at: datetime | None = None
@@ -157,11 +157,11 @@ class Job:
     last_error: str | None = field(default=None, repr=False)
     errors: tuple[Mapping[str, Any], ...] = field(default=(), repr=False, metadata={"json": DETAILED})
     ran_by: str | None = field(default=None, metadata={"json": HIDDEN})
-    """The worker that ran an ended job at last."""
+    """The worker that last ran an ended job."""
     took: timedelta | None = field(default=None, metadata={"json": HIDDEN})
-    """How long that run took."""
+    """How long that last run took."""
     retries: tuple[Mapping[str, Any], ...] = field(default=(), repr=False, metadata={"json": HIDDEN})
-    """When people let the job run again, and who: *at* and *by* of the last ones."""
+    """When people let the job run again, and who: *at* and *by* of the latest times."""
     tags: tuple[str, ...] = field(default=(), metadata=option(checks.tags, "tags to find it by", flags=("--tag",)))
     meta: Mapping[str, Any] | None = field(
         default=None,
@@ -190,17 +190,17 @@ class Job:
     kept_for: timedelta | None = field(default=None, metadata={"json": HIDDEN})
     """How long it is kept after its end, if its id was given and that is not ``job_id_retention``."""
     run: Run | None = field(default=None, repr=False, compare=False, metadata={"json": HIDDEN})
-    """The run that is going on, for the job that ``current_job`` and the hooks see; never stored."""
+    """The current run, in the job that ``current_job`` and the hooks see; never stored."""
     duplicate: bool = field(default=False, compare=False, metadata={"json": HIDDEN})
     """Whether an enqueue returned it because it was there already; never stored."""
 
     def __str__(self) -> str:
-        """Return how the job is shown to people: ``Job app.send (id=...) (queue=mail)``. Source: delayed_job."""
+        """Return the job as people see it: ``Job app.send (id=...) (queue=mail)``. Source: delayed_job."""
         return f"Job {self.name} (id={self.id}) (queue={self.queue})"
 
     @classmethod
     def of(cls, fields: dict[str, Any]) -> Job:
-        """Return the job with *fields*, which somebody has checked: in a tenth of the time that it takes otherwise.
+        """Return a job with *fields* that have been checked, in a tenth of the usual time.
 
         Python makes a frozen value field by field. For a job, of which there are many, that is most of the work; so it
         has no slots, and *fields* become its own, not to be changed by the caller any more.
@@ -211,7 +211,7 @@ class Job:
 
     @property
     def stopping(self) -> bool:
-        """Whether the worker that runs this job has been told to stop: a good moment to save progress and return."""
+        """Whether this job's worker has been told to stop: a good moment to save progress and return."""
         return self.run is not None and self.run.stopping
 
     @property
@@ -232,7 +232,7 @@ class Job:
 
     @property
     def is_locked(self) -> bool:
-        """Whether some worker holds the job."""
+        """Whether a worker holds the job."""
         return self.state == RUNNING
 
     @property
@@ -249,7 +249,7 @@ class Job:
         object.__setattr__(self, "run", run)
 
     def end(self) -> None:
-        """Forget the run, now that it is over and its result stored."""
+        """Forget the run, as it has ended and its result is stored."""
         object.__setattr__(self, "run", None)
 
     def carry(self, more: Mapping[str, Any]) -> None:
@@ -266,14 +266,14 @@ FIELDS: Final = tuple(one for one in fields(Job) if one.compare)
 JOB_OPTIONS: Final[Mapping[str, Option]] = {
     one.name: one.metadata["option"] for one in FIELDS if "option" in one.metadata
 }
-"""The fields that an enqueue may say."""
+"""The fields that an enqueue may set."""
 
 _current: ContextVar[Job | None] = ContextVar("mongojobs_current_job", default=None)
 
 
 @public
 def current_job() -> Job | None:
-    """Return the job that this code is running in, or None outside of a job."""
+    """Return the job that this code is running in, or None outside a job."""
     return _current.get()
 
 

@@ -1,4 +1,4 @@
-"""Which jobs people mean: by state, queue, name, priority, tag, worker, error, age and arguments."""
+"""The jobs that people mean: by state, queue, name, priority, tag, worker, error, age and arguments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mongojobs.core.limits import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORIT
 from mongojobs.core.searching.typed import Typed
 
 ShownState = Literal["ready", "scheduled", "running", "failed", "cancelled", "completed"]
-"""The states as people see them: of the jobs that are stored as ready, those due later are scheduled."""
+"""The states as people see them: a job stored as ready that is due later is scheduled."""
 
 SHOWN_STATES: Final[tuple[ShownState, ...]] = get_args(ShownState)
 
@@ -37,7 +37,7 @@ _PATH: Final = re.compile(r"\w[\w-]*(?:\.\w[\w-]*)*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """The jobs that have all of what is given; without anything, all jobs.
+    """The jobs that meet every given condition; without any, all jobs.
 
     *ready* jobs are due, *scheduled* ones are due later. *words* are texts that are all contained in the name, and
     *error* is one contained in the last error, whatever their case. *worker* is the name of the worker that runs the
@@ -78,7 +78,7 @@ class JobFilter:
 
     @property
     def states(self) -> tuple[ShownState, ...]:
-        """The states in which jobs can match: of those that have ended, or that are to run again, not all are."""
+        """The states in which jobs can match, fewer if they must have ended or be waiting for another attempt."""
         possible = [state for state in SHOWN_STATES if self.state in (None, state)]
         if self.retrying:
             possible = [state for state in possible if state in _WAITING]
@@ -88,7 +88,7 @@ class JobFilter:
 
     @property
     def pairs(self) -> tuple[tuple[str, Any], ...]:
-        """The arguments as pairs, whatever they were given as."""
+        """The arguments as pairs, in whatever form they were given."""
         return tuple(self.arguments.items() if isinstance(self.arguments, Mapping) else self.arguments)
 
 

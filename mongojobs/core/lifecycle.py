@@ -40,7 +40,7 @@ one batch; ``perform`` one reserved job up to the hand-over of its result; ``inv
 
 @public
 class Lifecycle:
-    """The callbacks of one app, in the order in which they were registered.
+    """The callbacks of one app, in the order they were registered.
 
     ``before`` and ``after`` callbacks get the event's arguments. ``after`` is skipped when the event's body raises.
     An ``around`` callback gets ``proceed`` first, and must call it and return its value; the one registered first is
@@ -57,11 +57,11 @@ class Lifecycle:
         self._further: list[tuple[str, tuple[Any, ...]]] = []
 
     def begin(self) -> None:
-        """Let what is registered from now on be what ``take_over`` takes: no plugins, but callbacks beside them."""
+        """Mark the point from which ``take_over`` takes registrations: callbacks beside the plugins."""
         self._further = []
 
     def take_over(self, former: Lifecycle) -> None:
-        """Register what was registered with *former* since it began."""
+        """Register what was registered with *former* since its ``begin``."""
         for how, arguments in former._further:
             getattr(self, how)(*arguments)
 
@@ -81,7 +81,7 @@ class Lifecycle:
         self._further.append(("around", (event, callback)))
 
     def on_notice(self, listener: Callable[[Notice], None]) -> None:
-        """Call *listener* with every notice. Raises CallbackError for one that would have to be awaited.
+        """Call *listener* with every notice. Raises CallbackError if it would have to be awaited.
 
         It hears of the end of a run once that is stored, which the next run does not wait for.
         """
@@ -90,13 +90,13 @@ class Lifecycle:
         self._further.append(("on_notice", (listener,)))
 
     def on_notice_in_order(self, listener: Callable[[Notice], None]) -> None:
-        """Do as ``on_notice``; but *listener* hears of the end of a run before its thread begins the next one."""
+        """Like ``on_notice``, but *listener* hears of the end of a run before its thread starts the next one."""
         _check("notices", listener)
         self._orderly = [*self._orderly, listener]
         self._further.append(("on_notice_in_order", (listener,)))
 
     def forget(self, listener: Callable[[Notice], None]) -> None:
-        """Call *listener* no more."""
+        """Stop calling *listener*."""
         self._listeners = [one for one in self._listeners if one != listener]
         self._further = [one for one in self._further if one != ("on_notice", (listener,))]
 
@@ -105,7 +105,7 @@ class Lifecycle:
         return event in self._watched
 
     def notify(self, notice: Notice, *, is_foretold: bool = False) -> None:
-        """Tell all listeners; those who listen in order not once more what *is_foretold* to them.
+        """Tell all listeners; those who listen in order skip what *is_foretold* to them.
 
         What one of them raises is told to the others, as whoever has news must go on.
         """
@@ -115,7 +115,7 @@ class Lifecycle:
             self._tell(listener, notice)
 
     def foretell(self, notice: Notice) -> None:
-        """Tell how a run ended to those who listen in order, before its result is stored."""
+        """Tell those who listen in order how a run ended, before its result is stored."""
         for listener in self._orderly:
             self._tell(listener, notice)
 
@@ -160,7 +160,7 @@ class Lifecycle:
         return result
 
     def run_surely(self, event: str, *arguments: object, body: Callable[[], T]) -> T:
-        """Do what ``run`` does, for a *body* that must not be left out. Raises NotRunError where a plugin does that.
+        """Like ``run``, for a *body* that must not be left out. Raises NotRunError if a plugin does that.
 
         What *body* returned is returned, though a callback around it forgets to.
         """
@@ -203,11 +203,11 @@ class Reporter:
         self._worker = worker
 
     def tell(self, kind: Callable[Concatenate[str, P], Notice], *facts: P.args, **more: P.kwargs) -> None:
-        """Tell all listeners a notice of that *kind*, whose first field is the worker's name."""
+        """Send all listeners a notice of that *kind*, whose first field is the worker's name."""
         self.lifecycle.notify(kind(self.name, *facts, **more))
 
     def report_exception(self, what: str, job: Job | None = None, *, clean: Callable[[str], str] = str) -> None:
-        """Do as ``Lifecycle.report_exception``."""
+        """Like ``Lifecycle.report_exception``."""
         self.lifecycle.report_exception(self.name, what, job, clean=clean)
 
     def run(self, event: str, *arguments: object, body: Callable[[], T]) -> T:
@@ -215,7 +215,7 @@ class Reporter:
         return self.lifecycle.run(event, self._worker, *arguments, body=body)
 
     def run_surely(self, event: str, *arguments: object, body: Callable[[], T]) -> T:
-        """Do as ``run``, for a *body* that must not be left out. Raises NotRunError where a plugin does that."""
+        """Like ``run``, for a *body* that must not be left out. Raises NotRunError if a plugin does that."""
         return self.lifecycle.run_surely(event, self._worker, *arguments, body=body)
 
 

@@ -1,4 +1,4 @@
-"""The limits of what is stored of a job, and how a text is cut to one."""
+"""The limits on what is stored of a job, and cutting a text to one."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ LONGEST_NAME: Final = 256
 """The longest name of a queue, job or worker, in characters."""
 
 KEPT_ENTRIES: Final = 10
-"""How many entries are kept of each history of a job, ``errors`` and ``retries``: it must not grow without end."""
+"""How many entries of ``errors`` and ``retries`` each job keeps, as it must not grow without bound."""
 
 LARGEST_COUNT: Final = 2**53
-"""A number beyond it was not counted; the server could not raise it much longer."""
+"""A number beyond this was never counted; the server could not increment it much longer."""
 
 LONGEST_ERROR: Final = 8 * 1024
 LONGEST_TRACE: Final = 32 * 1024
-"""Sizes of the texts kept with a job, in bytes: without limits a job could grow too large to finish."""
+"""The sizes of texts kept with a job, in bytes: without limits it could grow too large to finish."""
 
 _CUT: Final = "... (cut)"
 _CUT_FRONT: Final = "(cut) ... "
 
 
 def cut(text: str, size: int) -> str:
-    """Return *text*, cut to *size* bytes of UTF-8; what UTF-8 cannot write is replaced."""
+    """Return *text* cut to *size* bytes of UTF-8; what UTF-8 cannot encode is replaced."""
     if len(text) > size:
         text = text[:size] + _CUT
     written = text.encode("utf-8", "replace")
@@ -36,7 +36,7 @@ def cut(text: str, size: int) -> str:
 
 
 def cut_front(text: str, size: int) -> str:
-    """Return the last *size* bytes of *text*, with a mark if that is not all: a traceback's end tells most."""
+    """Return the last *size* bytes of *text*, with a mark if that is not all: a traceback's end says most."""
     written = text.encode("utf-8", "replace")
     if len(written) <= size:
         return written.decode()

@@ -1,4 +1,4 @@
-"""What enqueuers and workers tell their plugins: one small value for each thing that happens.
+"""What enqueuers and workers report to their plugins: one small value for each thing that happens.
 
 The wording of logs is made from these in ``plugins.log``; counters and traces can be made from them as well.
 Durations are in seconds.
@@ -15,7 +15,7 @@ from mongojobs.core.job import Job, JobId
 
 @dataclass(frozen=True, slots=True)
 class WorkerStarted:
-    """A worker begins; *settings* are the ones worth reading in a log."""
+    """A worker has started; *settings* are the ones worth reading in a log."""
 
     worker: str
     settings: str
@@ -23,7 +23,7 @@ class WorkerStarted:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStopping:
-    """A worker has been told to stop; it waits for the jobs in *running*, *seconds* at most."""
+    """A worker has been told to stop; it waits for the jobs in *running* for at most *seconds*."""
 
     worker: str
     running: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class WorkerStopping:
 
 @dataclass(frozen=True, slots=True)
 class WorkerTold:
-    """A worker was told, through its document, to be quiet or to stop, as *order* says."""
+    """A worker was told, through its document, to be quiet or to stop, according to *order*."""
 
     worker: str
     order: str
@@ -48,7 +48,7 @@ class WorkerStopped:
 
 @dataclass(frozen=True, slots=True)
 class WorkerRecycling:
-    """A worker begins nothing more, and exits once its jobs have ended, for a *reason* in its settings."""
+    """A worker starts no more jobs and exits once those running have ended, for a *reason* in its settings."""
 
     worker: str
     reason: str
@@ -56,7 +56,7 @@ class WorkerRecycling:
 
 @dataclass(frozen=True, slots=True)
 class ChildReplaced:
-    """The child process *pid* has ended or is to end for a *reason*, and another takes its place."""
+    """The child process *pid* has ended, or will, for a *reason*; another takes its place."""
 
     worker: str
     pid: int
@@ -65,7 +65,7 @@ class ChildReplaced:
 
 @dataclass(frozen=True, slots=True)
 class NoMoreJobs:
-    """A worker that exits on completion found nothing due."""
+    """A worker that exits on completion found no due job."""
 
     worker: str
 
@@ -82,7 +82,7 @@ class BatchDone:
 
 @dataclass(frozen=True, slots=True)
 class JobsReserved:
-    """A worker has looked for jobs, which took *seconds*, and has reserved *jobs* of them."""
+    """A worker looked for jobs, which took *seconds*, and reserved *jobs* of them."""
 
     worker: str
     jobs: int
@@ -91,7 +91,7 @@ class JobsReserved:
 
 @dataclass(frozen=True, slots=True)
 class ReserveFailed:
-    """A worker could not look for jobs; *reason* is one of a few words. Sent each time that it happens."""
+    """A worker could not look for jobs; *reason* is one of a few words. Sent every time it happens."""
 
     worker: str
     reason: str
@@ -106,7 +106,7 @@ class JobEnqueued:
 
 @dataclass(frozen=True, slots=True)
 class JobStarted:
-    """A run begins, *waited* seconds after the job was due."""
+    """A run has started, *waited* seconds after the job was due."""
 
     worker: str
     job: Job
@@ -140,7 +140,7 @@ class JobErrored:
 
 @dataclass(frozen=True, slots=True)
 class JobFailed:
-    """A job is given up on; *reason* says why."""
+    """A job was given up on; *reason* says why."""
 
     worker: str
     job: Job
@@ -161,7 +161,7 @@ class JobCrashed:
 
 @dataclass(frozen=True, slots=True)
 class JobSnoozed:
-    """A job asked to be run again *delay* seconds later."""
+    """A job asked to run again after *delay* seconds."""
 
     worker: str
     job: Job
@@ -171,7 +171,7 @@ class JobSnoozed:
 
 @dataclass(frozen=True, slots=True)
 class JobDeferred:
-    """A job that this worker cannot load, for the *reason* given, is to be tried again *delay* seconds later."""
+    """A job that this worker cannot load, for *reason*, will be tried again after *delay* seconds."""
 
     worker: str
     job: Job
@@ -191,7 +191,7 @@ class JobDiscarded:
 
 @dataclass(frozen=True, slots=True)
 class JobReleased:
-    """A started job was handed back because the worker stops."""
+    """A started job was handed back because the worker is stopping."""
 
     worker: str
     job: Job
@@ -199,7 +199,7 @@ class JobReleased:
 
 @dataclass(frozen=True, slots=True)
 class JobLost:
-    """The lock of a job is not ours any more, so *what* was dropped."""
+    """The lock of a job is no longer ours, so *what* was dropped."""
 
     worker: str
     job: Job
@@ -208,7 +208,7 @@ class JobLost:
 
 @dataclass(frozen=True, slots=True)
 class JobTimedOut:
-    """A job outlived its limit of *limit* seconds and was interrupted."""
+    """A job exceeded its limit of *limit* seconds and was interrupted."""
 
     worker: str
     job: Job
@@ -217,7 +217,7 @@ class JobTimedOut:
 
 @dataclass(frozen=True, slots=True)
 class JobBlocks:
-    """A job has not let the event loop turn for *seconds*, so that no other ``async def`` job makes progress."""
+    """A job has blocked the event loop for *seconds*, so that no other ``async def`` job makes progress."""
 
     worker: str
     job: Job
@@ -226,7 +226,7 @@ class JobBlocks:
 
 @dataclass(frozen=True, slots=True)
 class JobStuck:
-    """A job's code did not return after its time-out; the process ends because of it."""
+    """A job's code did not return after its timeout; the process ends because of it."""
 
     worker: str
     job: Job
@@ -234,7 +234,7 @@ class JobStuck:
 
 @dataclass(frozen=True, slots=True)
 class JobRescued:
-    """A job was taken back from *locked_by*, whose lease ran out; *failed* when that was one loss too many."""
+    """A job was taken back from *locked_by*, whose lease expired; *failed* if that was one loss too many."""
 
     worker: str
     job_id: JobId
@@ -276,7 +276,7 @@ class TicksDropped:
 
 @dataclass(frozen=True, slots=True)
 class CallbackRaised:
-    """A hook or a plugin raised where nothing depends on it; *what* names it."""
+    """A hook or plugin raised an exception that nothing depends on; *what* names it."""
 
     worker: str
     job: Job | None
@@ -286,7 +286,7 @@ class CallbackRaised:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAway:
-    """The database cannot be reached, or refuses, while *doing* something; told once for an outage."""
+    """The database cannot be reached, or refuses, while *doing* something; reported once per outage."""
 
     worker: str
     doing: str
@@ -296,7 +296,7 @@ class DatabaseAway:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseBack:
-    """The database answers again after *seconds*."""
+    """The database is answering again after *seconds*."""
 
     worker: str
     seconds: float
@@ -312,7 +312,7 @@ class Warned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionTaken:
-    """A *user* of the dashboard has changed something: *count* jobs, queues or workers, those that *target* tells."""
+    """A *user* of the dashboard changed something: *count* jobs, queues or workers, described by *target*."""
 
     user: str
     action: str
@@ -321,7 +321,7 @@ class ActionTaken:
 
 
 RunEnded = JobCompleted | JobErrored | JobCrashed | JobFailed | JobDiscarded | JobSnoozed | JobDeferred | JobReleased
-"""The notices that tell how a run ended. Of a job that is given up there are two: of its error, and of its failure."""
+"""The notices of how a run ended. A job that is given up on has two: for its error, and for its failure."""
 
 AboutJob = (
     JobEnqueued
@@ -339,7 +339,7 @@ AboutJob = (
     | JobBlocks
     | JobStuck
 )
-"""The notices about one job, which they carry as ``job``."""
+"""The notices about one job, which is their ``job``."""
 
 AboutWorker = (
     WorkerStarted
@@ -359,6 +359,6 @@ AboutSchedule = ScheduleTicked | TicksDropped
 """The notices about a schedule."""
 
 AboutOthers = JobRescued | JobQuarantined | CallbackRaised | DatabaseAway | DatabaseBack | Warned | ActionTaken
-"""The notices about what happened to the database and to jobs of other workers, and about what people did."""
+"""The notices about the database, jobs of other workers, and what people did."""
 
 Notice = AboutJob | AboutWorker | AboutSchedule | AboutOthers

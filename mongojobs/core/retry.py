@@ -13,7 +13,7 @@ from mongojobs.core.words.durations import parse_duration
 LONGEST_DELAY = timedelta(days=366)
 
 ALONE_FROM_LOSSES = 2
-"""From how many lost workers on a job begins only where nothing else runs, which would be lost with it."""
+"""A job that lost this many workers starts only when nothing else is running that would be lost with it."""
 
 SHORTEST_DEFERRAL = timedelta(seconds=5)
 LONGEST_DEFERRAL = timedelta(minutes=5)
@@ -31,7 +31,7 @@ def backoff(attempts: int) -> timedelta:
 
 
 def delay_after(attempts: int, declared: Backoff | None = None) -> timedelta:
-    """Return the delay after the *attempts*-th failure as *declared*, or the default one.
+    """Return the delay after the *attempts*-th failure as *declared*, or the default.
 
     Raises ValueError where a function that is declared gives no duration, and NotRunError for a coroutine.
     """
@@ -46,7 +46,7 @@ def delay_after(attempts: int, declared: Backoff | None = None) -> timedelta:
 
 
 def _capped(given: float | str) -> float | str:
-    """Return a number that no duration can have as the longest delay: ``2**failures`` grows beyond a century."""
+    """Return the longest delay in place of a number too large for any: ``2**failures`` exceeds a century."""
     is_number = isinstance(given, int | float) and not isinstance(given, bool) and abs(given) != math.inf
     return min(max(given, 0), LONGEST_DELAY.total_seconds()) if is_number else given
 
@@ -61,7 +61,7 @@ def with_jitter(delay: timedelta, *, share: float, chance: Callable[[], float] =
 
 
 def loss_backoff(losses: int) -> timedelta:
-    """Return how long a job waits after its *losses*-th lost worker: not at all at first, then as after a failure.
+    """Return how long a job waits after its *losses*-th lost worker: at first not at all, then as after a failure.
 
     A first loss is most likely the worker's fault (a restart, a dead machine), a second one perhaps the job's.
     """
@@ -69,7 +69,7 @@ def loss_backoff(losses: int) -> timedelta:
 
 
 def deferral(waited: timedelta) -> timedelta:
-    """Return how long a job is put off that no worker could load so far, while it has *waited*: as long again.
+    """Return how long to put off a job that no worker could load, after it has *waited*: as long again.
 
     Between 5 s and 5 min: soon enough for a worker that is about to come, and seldom enough to cost nothing.
     """

@@ -1,4 +1,4 @@
-"""Figures about runs: how many ended in which way, how long they took, how long their jobs had waited.
+"""Figures about runs: how many ended in which way, how long they took, and how long their jobs had waited.
 
 They can be added up, over processes, minutes, names and queues, and never take more room than ``MOST_PAIRS`` allows.
 """
@@ -34,18 +34,18 @@ SNOOZED: Final = "snoozed"
 DEFERRED: Final = "deferred"
 INTERRUPTED: Final = "interrupted"
 OUTCOMES: Final = (COMPLETED, FAILED, RETRIED, DISCARDED, SNOOZED, DEFERRED, INTERRUPTED)
-"""How runs end: ``failed`` is given up on, ``retried`` failed and is to run again, ``deferred`` could not be loaded,
+"""How runs end: ``failed`` is given up on, ``retried`` failed and will run again, ``deferred`` could not be loaded,
 ``interrupted`` was handed back."""
 
 MOST_PAIRS: Final = 200
-"""How many pairs of name and queue are told apart; names may be made by the app for each job."""
+"""How many pairs of name and queue are distinguished; an app may invent a name for each job."""
 OTHER: Final = "(other)"
-"""The name, and the queue, under which all further ones are counted."""
+"""The name and queue under which all further ones are counted."""
 ALL: Final = "(all)"
-"""The name, and the queue, of figures that are not told apart by them."""
+"""The name and queue of figures that do not distinguish them."""
 
 BUCKETS: Final = 120
-"""How many buckets a histogram has: what takes more than three weeks shares the last one."""
+"""How many buckets a histogram has: anything longer than three weeks shares the last one."""
 
 Step = Literal["minute", "hour", "day"]
 STEPS: Final[Mapping[Step, timedelta]] = {
@@ -60,7 +60,7 @@ _MOMENT: Final = timedelta(microseconds=1)
 
 
 class Durations:
-    """A histogram of durations, from whose buckets percentiles can be told within a tenth or so.
+    """A histogram of durations, whose buckets give percentiles to within about a tenth.
 
     Its buckets are as wide as a quarter of their power of two: 0, 1, ... 7, 8-9, 10-11, 12-13, 14-15, 16-19 ms.
     """
@@ -74,7 +74,7 @@ class Durations:
         self.longest = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count one more."""
+        """Add one duration."""
         milliseconds = int(seconds * 1000)
         shift = milliseconds.bit_length() - 3
         bucket = milliseconds if shift <= 0 else 4 * shift + (milliseconds >> shift)
@@ -83,11 +83,11 @@ class Durations:
         self.longest = max(self.longest, seconds)
 
     def include(self, others: Durations) -> None:
-        """Count all of *others* too."""
+        """Add all of *others*."""
         self.include_counts(others.counts, seconds=others.seconds, longest=others.longest)
 
     def include_counts(self, counts: Sequence[int], *, seconds: float, longest: float) -> None:
-        """Count durations of which this is known; where *counts* end, all further ones are 0."""
+        """Add durations given as *counts* per bucket, with zeros omitted at the end, and their sum and maximum."""
         self.counts[: len(counts)] = map(operator.add, self.counts, counts)
         self.seconds += seconds
         self.longest = max(self.longest, longest)
@@ -115,7 +115,7 @@ class Durations:
 
 
 class RunStats:
-    """What is known of some runs: their *outcomes*, how long each *run* took, and each *wait* since the job was due.
+    """Figures of some runs: their *outcomes*, how long each *run* took, and each *wait* since the job was due.
 
     A run that is interrupted or deferred has no duration.
     """
@@ -128,7 +128,7 @@ class RunStats:
         self.wait = Durations()
 
     def end(self, outcome: str | None, seconds: float | None) -> None:
-        """Count what is known of one run that has ended."""
+        """Count one run that has ended."""
         if outcome is not None:
             self.outcomes[outcome] += 1
         if seconds is not None:
@@ -145,7 +145,7 @@ class RunStats:
         return self.outcomes[FAILED] + self.outcomes[RETRIED]
 
     def include(self, others: RunStats) -> None:
-        """Count all of *others* too."""
+        """Add all of *others*."""
         for outcome, count in others.outcomes.items():
             self.outcomes[outcome] += count
         self.run.include(others.run)
@@ -153,7 +153,7 @@ class RunStats:
 
     @classmethod
     def sum(cls, some: Iterable[RunStats]) -> RunStats:
-        """Return *some* figures added up."""
+        """Return the sum of *some* figures."""
         total = cls()
         for figures in some:
             total.include(figures)
@@ -161,7 +161,7 @@ class RunStats:
 
 
 class StatsByJob:
-    """Figures for each pair of name and queue; for the first ``MOST_PAIRS`` of them, and all others together."""
+    """Figures for each pair of name and queue: the first ``MOST_PAIRS`` of them, then all others together."""
 
     __slots__ = ("pairs",)
 
@@ -169,7 +169,7 @@ class StatsByJob:
         self.pairs: dict[tuple[str, str], RunStats] = {}
 
     def of(self, name: str, queue: str) -> RunStats:
-        """Return the figures to count a job of this *name* in this *queue* in."""
+        """Return the figures in which to count a job of this *name* in this *queue*."""
         figures = self.pairs.get((name, queue))
         if figures is None:
             pair = (name, queue) if len(self.pairs) < MOST_PAIRS else (OTHER, OTHER)
@@ -177,14 +177,14 @@ class StatsByJob:
         return figures
 
     def include(self, others: StatsByJob) -> None:
-        """Count all of *others* too."""
+        """Add all of *others*."""
         for (name, queue), figures in others.pairs.items():
             self.of(name, queue).include(figures)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsRow:
-    """The *figures* of the jobs of one name in one queue, in what begins *at* this time: a minute, hour or day."""
+    """The *figures* of the jobs of one name in one queue, in the minute, hour or day that begins *at* this time."""
 
     at: datetime
     name: str
@@ -210,7 +210,7 @@ class Stats:
         return RunStats.sum(row.figures for row in self.rows)
 
     def by_time(self) -> dict[datetime, RunStats]:
-        """Return the statistics of each minute, hour or day, in order; those without runs too."""
+        """Return the statistics of each minute, hour or day, in order, including those without runs."""
         step, times, at = STEPS[self.by], [], self.since
         while at < self.until:
             times.append(at)
@@ -233,7 +233,7 @@ class Stats:
 
 
 def ending_of(notice: RunEnded) -> tuple[str | None, float | None]:
-    """Return the outcome that *notice* tells of, and the seconds that the run took, as far as it tells of them.
+    """Return the outcome that *notice* reports, and the seconds that the run took, as far as it says.
 
     So what is told of a job that is given up counts once: its error tells the seconds, its failure the outcome.
     """
@@ -257,17 +257,17 @@ def ending_of(notice: RunEnded) -> tuple[str | None, float | None]:
 
 
 def begin_of(step: Step, moment: datetime) -> datetime:
-    """Return the beginning of the minute, hour or day that *moment* is in."""
+    """Return the beginning of the minute, hour or day that contains *moment*."""
     return moment - (moment - _EPOCH) % STEPS[step]
 
 
 def begins_of(moment: datetime) -> dict[Step, datetime]:
-    """Return the beginnings of the minute, the hour and the day that *moment* is in."""
+    """Return the beginnings of the minute, hour and day that contain *moment*."""
     return {step: begin_of(step, moment) for step in STEPS}
 
 
 def coarsest(since: datetime, now: datetime, *, finest: Step) -> Iterator[tuple[Step, datetime, datetime]]:
-    """Yield the times that make up that from *since* until *now*, in steps as long as they can be.
+    """Yield the periods that make up the time from *since* until *now*, in the longest possible steps.
 
     From 22:58 on the day before these are two minutes, an hour, and what there is of today.
     """
@@ -285,5 +285,5 @@ def coarsest(since: datetime, now: datetime, *, finest: Step) -> Iterator[tuple[
 
 
 def _milliseconds(bucket: int) -> int:
-    """Return where a bucket begins."""
+    """Return the lower bound of a bucket."""
     return bucket if bucket < 8 else (bucket % 4 + 4) << (bucket // 4 - 1)

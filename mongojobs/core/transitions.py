@@ -1,4 +1,4 @@
-"""The life of a job: what each step of it writes, as pure functions of the job and the time.
+"""The life of a job: what each step writes, as pure functions of the job and the time.
 
 ===================  ===============================  ===================================  =================
 from                 event                            to                                   written by
@@ -47,14 +47,14 @@ LOCK: Final = ("locked_at", "locked_by", "locked_until", "lock_token")
 """The fields that a job has only while it is running."""
 
 LOCK_AND_DEFERRAL: Final = (*LOCK, "deferred_since", "deferred_reason")
-"""These, and what tells of workers that could not load the job: one has."""
+"""These, and the fields about workers that could not load the job, now that one has."""
 
 _NO_TIME: Final = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The job's work is done: it is deleted, unless it should be kept for a while."""
+    """The job is done: it is deleted, unless it should be kept for a while."""
 
     def change(self, job: Job, now: datetime, settings: Settings) -> Change:
         """Keep what ``keep_completed`` says; longer a job whose id was given, or whose key is for a time."""
@@ -71,7 +71,7 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Errored:
-    """The run failed, and the job is to run again at *run_at*."""
+    """The run failed, and the job will run again at *run_at*."""
 
     error: ErrorText
     run_at: datetime
@@ -92,7 +92,7 @@ class GivenUp:
     destroy: bool = False
 
     def change(self, job: Job, now: datetime, settings: Settings) -> Change:
-        """Keep a job whose id the caller chose even if it is to be deleted: the id must not become free."""
+        """Keep a job whose id the caller chose even if it should be deleted: the id must not become free."""
         if self.destroy and not job.id_given:
             return DELETED
         sets = {"attempts": job.attempts + 1, **_failed(now), **_last_run(job)}
@@ -104,7 +104,7 @@ class GivenUp:
 
 @dataclass(frozen=True, slots=True)
 class Crashed:
-    """The process that ran the job has died, but not the worker: a loss, not an attempt.
+    """The process that ran the job died, but not the worker: a loss, not an attempt.
 
     The *reason* is there if the job is given up on.
     """
@@ -113,7 +113,7 @@ class Crashed:
     reason: str | None = None
 
     def change(self, job: Job, now: datetime, settings: Settings) -> Change:
-        """Do as a rescue does."""
+        """Do what a rescue does."""
         losses, most = job.losses + 1, settings.max_losses
         given_up = f"lost {losses} times (max_losses is {most}); at last, {self.error.error}"
         return Change(sets=_lost(job, self.error, given_up, now=now, most=most), unsets=LOCK_AND_DEFERRAL)
@@ -121,7 +121,7 @@ class Crashed:
 
 @dataclass(frozen=True, slots=True)
 class Snoozed:
-    """The job asked to be run again after *delay*."""
+    """The job asked to run again after *delay*."""
 
     delay: timedelta
 
@@ -133,13 +133,13 @@ class Snoozed:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The job cannot be loaded here and now, for *reason*; after *delay* it may be, or another worker may know it."""
+    """The job cannot be loaded now, for *reason*; after *delay* it may be, or another worker may know it."""
 
     reason: str
     delay: timedelta
 
     def change(self, job: Job, now: datetime, _settings: Settings) -> Change:
-        """Keep the reason, and when it first was so, until a worker has run the job or a person retries it."""
+        """Keep the reason, and since when, until a worker has run the job or a person retries it."""
         sets = {
             "state": READY,
             "run_at": now + self.delay,
@@ -164,18 +164,18 @@ class Discarded:
 
 @dataclass(frozen=True, slots=True)
 class HandedBack:
-    """The run was interrupted because the worker stops; ``released`` is written when all have ended."""
+    """The run was interrupted because the worker is stopping; ``released`` is written once all runs have ended."""
 
 
 Ending = Succeeded | Errored | GivenUp | Crashed | Snoozed | Deferred | Discarded
-"""How a run came to an end of its own: it says what becomes of the job, which is held until that is written."""
+"""How a run ended by itself: it decides what happens to the job, which is held until that is written."""
 
 Outcome = Ending | HandedBack
 """How a run ended."""
 
 
 def reserved(*, token: str, by: str, now: datetime, lease: timedelta) -> Change:
-    """Lock a job; its fence is raised by the database, since the change may be that of many jobs."""
+    """Lock a job; the database increments its fence, as one change may apply to many jobs."""
     lock = {"locked_at": now, "locked_by": by, "locked_until": now + lease, "lock_token": token}
     return Change(sets={"state": RUNNING, **lock}, adds={"fence": 1})
 
@@ -186,7 +186,7 @@ def renewed(*, until: datetime) -> Change:
 
 
 def released(job: Job, *, started: bool, now: datetime, settings: Settings) -> Change:
-    """Hand back a job that was not ended; one that had *started* only so often."""
+    """Hand back a job that did not end; one that had *started*, only a limited number of times."""
     if not started:
         return Change(sets={"state": READY}, unsets=LOCK)
     releases, most = job.releases + 1, settings.max_releases
@@ -201,7 +201,7 @@ def released(job: Job, *, started: bool, now: datetime, settings: Settings) -> C
 
 
 def rescued(job: Job, *, by: str, now: datetime, settings: Settings) -> Change:
-    """Take a job back from its worker, which is gone; *by* is who found that."""
+    """Take a job back from its worker, which is gone; *by* is the worker that found out."""
     losses, most = job.losses + 1, settings.max_losses
     workers = "1 worker" if losses == 1 else f"{losses} workers"
     lost = (
@@ -215,13 +215,13 @@ def rescued(job: Job, *, by: str, now: datetime, settings: Settings) -> Change:
 
 
 def quarantined(job: Job, *, reason: str, now: datetime) -> Change:
-    """Set a job aside of which something cannot be read."""
+    """Set aside a job with a field that cannot be read."""
     error = _recorded(job, ErrorText(error=reason), now=now, attempt=_last_attempt(job))
     return Change(sets=_failed(now) | error, unsets=LOCK)
 
 
 def _lost(job: Job, error: ErrorText, given_up: str, *, now: datetime, most: int) -> Document:
-    """Return the fields of a job with one loss more: ready after the first, later with a delay, at last *given_up*."""
+    """Return the fields of a job with one more loss: ready after the first, later with a delay, finally *given_up*."""
     losses = job.losses + 1
     fields: Document = {"state": READY, "losses": losses}
     if losses >= most:
@@ -243,7 +243,7 @@ def _kept_key(job: Job, now: datetime) -> Document:
 
 
 def _last_run(job: Job) -> Document:
-    """Return what is kept of the run that was the last one of *job*: who ran it, and how long that took."""
+    """Return what is kept of *job*'s last run: who ran it, and how long it took."""
     fields: Document = {} if job.locked_by is None else {"ran_by": job.locked_by}
     if job.run is not None and job.run.seconds is not None:
         fields["took"] = timedelta(milliseconds=int(job.run.seconds * 1000))
@@ -251,7 +251,7 @@ def _last_run(job: Job) -> Document:
 
 
 def _last_attempt(job: Job) -> int:
-    """Return the number of the last attempt; it goes on after a retry, though the job has all attempts before it."""
+    """Return the number of the last attempt, which goes on counting after a retry that restores all attempts."""
     last = job.errors[-1] if job.errors else None
     number = last.get("attempt") if isinstance(last, Mapping) else None
     return max(job.attempts, number if isinstance(number, int) and number < LARGEST_COUNT else 0)

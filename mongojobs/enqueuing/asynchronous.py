@@ -1,4 +1,4 @@
-"""``handle_asynchronously``: a method that is stored whenever it is called."""
+"""``handle_asynchronously``: a method that is stored as a job whenever it is called."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class AsynchronousMethod(Generic[R]):
 
     @property
     def enqueue_options(self) -> Mapping[str, object]:
-        """The options of each enqueue; those that are functions are called at each."""
+        """The options of each enqueue; functions among them are called at each."""
         return self._options
 
     def __get__(self, instance: object | None, owner: type) -> BoundAsynchronousMethod[R]:
@@ -69,7 +69,7 @@ class AsynchronousMethod(Generic[R]):
         return BoundAsynchronousMethod(self, instance, owner)
 
     def __call__(self, /, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Refuse: what calls this instead of binding it is a class method or static method around it, or no class."""
+        """Refuse: it is called unbound only below a ``classmethod`` or ``staticmethod``, or outside a class."""
         if "." not in self._function.__qualname__:
             raise RegistrationError(f"{self.declaration.name} is a function, not a method: declare it with @job")
         raise self.wrong_order("classmethod or @staticmethod")
@@ -83,23 +83,23 @@ class AsynchronousMethod(Generic[R]):
         return not isinstance(self._method, classmethod | staticmethod)
 
     def wrong_order(self, wrapper: str) -> RegistrationError:
-        """Return what to raise where *wrapper* stands above this one: it shows neither options nor declaration."""
+        """Return the error for a *wrapper* placed above this one, which would hide its options and declaration."""
         return RegistrationError(
             f"@{wrapper} hides @handle_asynchronously of {self.declaration.name}: write @handle_asynchronously first,"
             f" above it"
         )
 
     def options_for(self, target: object) -> Options:
-        """Return the options of an enqueue on *target*, with those evaluated that are functions."""
+        """Return the options of an enqueue on *target*, with functions among them evaluated."""
         return Options.of({name: _evaluated(name, value, target) for name, value in self._options.items()})
 
     def original(self, instance: object | None, owner: type) -> Callable[..., R]:
-        """Return the method itself, bound as it would be without us."""
+        """Return the original method, bound as usual."""
         bound: Callable[..., R] = self._method.__get__(instance, owner)
         return bound
 
     def place_in(self, cls: type) -> tuple[str, str | None]:
-        """Return by which name *cls* has this method, and in which base if the name means another one in *cls* itself.
+        """Return the name under which *cls* has this method, and the base it is in if *cls* itself overrides the name.
 
         That is what ``super().method(...)`` calls: the job must run this body, and not start again with that of *cls*.
         Raises NotAJobError where *cls* does not have it.
@@ -132,7 +132,7 @@ class BoundAsynchronousMethod(Generic[R]):
         return f"<asynchronous {self._target!r}.{self.declaration.name.rpartition('.')[2]}>"
 
     def delay(self, /, *args: Any, **kwargs: Any) -> Job:
-        """Store the call and return the job, as calling the method does."""
+        """Store the call and return the job, just as calling the method does."""
         if self._target is self._owner and self._method.needs_instance and args and isinstance(args[0], self._owner):
             return self._method.__get__(args[0], type(args[0])).delay(*args[1:], **kwargs)  # Class.method(instance)
         name, owner = self._method.place_in(self._owner)

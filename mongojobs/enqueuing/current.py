@@ -1,4 +1,4 @@
-"""The slot of the app that enqueues: the default one, unless the code runs inside ``app.active()``."""
+"""The slot of the app that enqueues: the default one, unless code runs inside ``app.active()``."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _default: list[Provider] = []
 
 
 def enqueuer() -> Enqueuer:
-    """Return the enqueuer of the app that is active here, or of the default one; a test's wins over both."""
+    """Return the enqueuer of the app active here, or of the default one; a test's wins over both."""
     is_replaced = len(_default) > 1
     provider = None if is_replaced else _active.get()
     return (provider or _default[-1])()
 
 
 def provide(provider: Provider) -> None:
-    """Fill the slot: *provider* gives the default app's enqueuer, at first use."""
+    """Fill the slot: *provider* returns the default app's enqueuer at first use."""
     _default[:] = [provider]
 
 
 @contextmanager
 def active(provider: Provider) -> Iterator[None]:
-    """Let the code inside enqueue through *provider*; other threads and tasks are not concerned."""
+    """Enqueue through *provider* in the block; other threads and tasks are not affected."""
     token = _active.set(provider)
     try:
         yield
@@ -40,7 +40,7 @@ def active(provider: Provider) -> Iterator[None]:
 
 @contextmanager
 def replaced(provider: Provider) -> Iterator[None]:
-    """Let the whole process enqueue through *provider* meanwhile: for tests."""
+    """Make the whole process enqueue through *provider* in the block: for tests."""
     _default.append(provider)
     try:
         yield

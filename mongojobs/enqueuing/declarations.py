@@ -1,4 +1,4 @@
-"""What a declaration may say, and its checks: what is wrong with a job is told when the program is loaded."""
+"""What a declaration may say, and its checks: mistakes are reported when the program is loaded."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OVERRIDES: Final = ("display_name", *_OPTIONS, "reschedule_at", "destroy_failed_
 
 
 class Declared(TypedDict, total=False):
-    """What a declaration may say. The options of an enqueue win over it.
+    """What a declaration may say. Options of an enqueue win over it.
 
     *name* is stored in place of the dotted path, *aliases* are old names that are still understood. *retry_on*: only
     these errors are tried again, any other fails the job at once. *discard_on*: these errors cancel the job.
@@ -79,7 +79,7 @@ def declare(target: Any, kind: Kind, declared: dict[str, Any]) -> Declaration:
 
 
 def _checked(declared: dict[str, Any]) -> dict[str, Any]:
-    """Return what was *declared* in the types of ``Declaration``. Raises OptionError."""
+    """Return *declared* in the types of ``Declaration``. Raises OptionError."""
     for name in declared:
         if name not in _CHECKS:
             raise OptionError(_unknown(name))
@@ -96,7 +96,7 @@ def _unknown(name: str) -> str:
 
 
 def _check_class(cls: type) -> None:
-    """Refuse a class whose ``perform`` would run nothing, or whose hooks and overrides could not be asked."""
+    """Refuse a class whose ``perform`` would run nothing, or whose hooks and overrides could not be called."""
     if not callable(getattr(cls, "perform", None)):
         raise NotAJobError(f"{cls.__qualname__} cannot be a job: it has no perform() method")
     _check_method(cls, "perform", "a job", [()])
@@ -109,7 +109,7 @@ def _check_class(cls: type) -> None:
 
 
 def _check_method(cls: type, name: str, role: str, calls: list[tuple[str, ...]]) -> None:
-    """Refuse a method that runs nothing when it is called, or takes the arguments of none of the *calls*."""
+    """Refuse a method that runs nothing when called, or accepts none of the argument lists in *calls*."""
     label, method = f"{cls.__qualname__}.{name}", inspect.getattr_static(cls, name, None)
     refuse_generator(label, method, role=role)
     if not isinstance(method, FunctionType | classmethod | staticmethod):
@@ -132,7 +132,7 @@ def _check_override(label: str, name: str, value: object) -> None:
 
 
 def _check_value(label: str, name: str, value: object) -> None:
-    """Check an override that is a plain value, as the option or declaration which it stands for."""
+    """Check an override that is a plain value, like the option or declaration it stands for."""
     if value is None:
         return
     if name == "destroy_failed_jobs":
@@ -178,7 +178,7 @@ def _error_classes(name: str, given: Any) -> tuple[type[BaseException], ...]:
 
 
 def _backoff(name: str, given: Any) -> Any:
-    """Return *given* if it is a duration, or a function that may be one of the number of failures."""
+    """Return *given* if it is a duration, or a function of the number of failures."""
     if callable(given) and not isinstance(given, type):
         if is_async(given) or generator_kind(given):
             raise OptionError(f"{name} must be a plain function, since nothing awaits it, got {given!r:.200}")

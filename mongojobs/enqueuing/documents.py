@@ -62,7 +62,7 @@ _DELETE = "use mongojobs.default_app().delete(id), or run mongojobs clear"
 
 
 class DelayedJobs(QuerySet):
-    """A query over the jobs, which cannot write."""
+    """A query over the jobs that cannot write."""
 
     insert = create = _refuse("inserting", _ENQUEUE)
     update = update_one = upsert_one = modify = _refuse("updating", _CHANGE)
@@ -81,10 +81,10 @@ _FIELD_BY_KIND: Final[Mapping[str, Callable[..., BaseField]]] = {
     "tuple[str, ...]": functools.partial(ListField, StringField()),
     "tuple[Mapping[str, Any], ...]": functools.partial(ListField, DictField()),
 }
-"""The field of MongoEngine for one that is annotated like this in ``Job``."""
+"""The MongoEngine field for one annotated like this in ``Job``."""
 
 _NAMES: Final = {"meta": "meta_"}
-"""Of fields whose name means something else to MongoEngine."""
+"""The names of fields that would mean something else to MongoEngine."""
 
 _Fields: Any = type(
     "_Fields",

@@ -1,4 +1,4 @@
-"""The ``enqueue`` hook of a job object, which may return a changed job: by the rules of the options of an enqueue."""
+"""The ``enqueue`` hook of a job object, which may return a changed job, checked like the options of an enqueue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Meta = Mapping[str, Any] | None
 
 
 def hooked(target: object | None, job: Job, encode_meta: Callable[[Options], Meta]) -> Job:
-    """Fire the ``enqueue`` hook of *target*, a job object, and return the job as it wants it.
+    """Call the ``enqueue`` hook of *target*, a job object, and return the job it wants.
 
     Raises OptionError for a changed job that no enqueue would have made.
     """
@@ -35,7 +35,7 @@ def hooked(target: object | None, job: Job, encode_meta: Callable[[Options], Met
 
 
 def _changes(job: Job, changed: Job, encode_meta: Callable[[Options], Meta]) -> dict[str, Any]:
-    """Return what *changed* has otherwise than *job*, checked. Raises OptionError."""
+    """Return the fields in which *changed* differs from *job*, checked. Raises OptionError."""
     given = {
         field.name: getattr(changed, field.name)
         for field in FIELDS

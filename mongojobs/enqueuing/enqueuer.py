@@ -1,4 +1,4 @@
-"""Turning a call and its options into a stored job, or running it at once where ``delay_jobs`` says so."""
+"""Turning a call and its options into a stored job, or running it at once if ``delay_jobs`` says so."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LARGEST_META_BYTES = 16 * 1024
 
 
 class Store(Protocol):
-    """What an enqueuer needs of a store."""
+    """What an enqueuer needs from a store."""
 
     @property
     def clock(self) -> Clock:
@@ -51,11 +51,11 @@ class Store(Protocol):
         ...
 
     def insert(self, job: Job, *, session: Any = None) -> bool:
-        """Store *job*; False when its id was there already."""
+        """Store *job*; False if its id was there already."""
         ...
 
     def insert_many(self, jobs: Sequence[Job], *, session: Any = None) -> None:
-        """Store *jobs* in one go."""
+        """Store *jobs* in one round trip."""
         ...
 
     def insert_unique(self, job: Job, terms: Terms, *, session: Any = None) -> Job:
@@ -73,7 +73,7 @@ class Store(Protocol):
         ...
 
     def count_queued(self, queue: str, *, limit: int) -> int:
-        """Count the jobs of a queue that are still to run, up to *limit*."""
+        """Count the jobs of a queue that have yet to run, up to *limit*."""
         ...
 
 
@@ -170,7 +170,7 @@ class Enqueuer:
         return {}
 
     def _run_all(self, decided: Iterable[tuple[Job, bool]], now: datetime, terms: Mapping[JobId, Terms]) -> list[Job]:
-        """Run the jobs that are not delayed, each whatever became of the others; raises the first one's error then."""
+        """Run the jobs that are not delayed, each even if another fails; then raise the first error."""
         jobs: list[Job] = []
         errors: list[Exception] = []
         for job, is_delayed in decided:
@@ -216,7 +216,7 @@ class Enqueuer:
         return stored
 
     def _stored(self, job: Job, budget: Budget) -> Job | None:
-        """Return the job with the id of *job* that is stored already."""
+        """Return the job already stored under the id of *job*."""
         try:
             with budget.spent():
                 return self._store().get(job.id)
@@ -226,7 +226,7 @@ class Enqueuer:
             ) from error
 
     def _there(self, job: Job, budget: Budget, *, is_delayed: bool) -> Job | None:
-        """Return the job with the id of *job* that ran here already; before one runs here, also a stored one."""
+        """Return the job with the id of *job* that has already run here or, before running one here, is stored."""
         settings = self._settings
         retention = max(settings.job_id_retention, settings.keep_completed or timedelta(0))
         there = self._inline.remembered.get(job.id, since=self._now(budget) - retention)
@@ -235,7 +235,7 @@ class Enqueuer:
         return self._asked(lambda: self._store().get(job.id), budget)
 
     def _let_in(self, jobs: list[Job]) -> list[Job]:
-        """Return those of *jobs* that the plugins let be enqueued; a function has no hook of its own."""
+        """Return those of *jobs* that the plugins allow to be enqueued; a function has no hook of its own."""
         if not self._lifecycle.is_watched("enqueue"):
             return jobs
         let_in: list[Job] = []
@@ -269,7 +269,7 @@ class Enqueuer:
             raise not_stored(error) from error
 
     def _shared_fields(self, call: Call, options: Options) -> dict[str, Any]:
-        """Return those fields of a job that all jobs of the same call and *options* have, but for its dates."""
+        """Return the fields, except dates, shared by all jobs with the same call and *options*."""
         queue: str = self._decided("queue", call, options)
         fields = {
             **options.kept,
@@ -282,7 +282,7 @@ class Enqueuer:
         return fields
 
     def _dumped(self, dump: Callable[[], T], options: Options, budget: Budget) -> T:
-        """Return what *dump* returns; a document of which it is in doubt whether it is saved is asked for."""
+        """Return what *dump* returns; documents that may be unsaved are looked up."""
         try:
             with asking_within(options.session, budget.spent):
                 return dump()
@@ -290,7 +290,7 @@ class Enqueuer:
             raise not_stored(error) from error
 
     def _now(self, budget: Budget) -> datetime:
-        """Return the server's time, or this machine's where jobs are never stored and there may be no server."""
+        """Return the server's time, or this machine's if jobs are never stored, as there may be no server."""
         if self._settings.delay_jobs is False:
             return SystemClock().now()
         with budget.lent():
@@ -317,7 +317,7 @@ class Enqueuer:
         return meta
 
     def _is_delayed(self, job: Job) -> bool:
-        """Ask the setting ``delay_jobs``; a function that takes a parameter gets the job. Source: delayed_job."""
+        """Ask the setting ``delay_jobs``; a function with a parameter gets the job. Source: delayed_job."""
         delay_jobs = self._settings.delay_jobs
         if not callable(delay_jobs):
             return delay_jobs
@@ -325,7 +325,7 @@ class Enqueuer:
 
 
 def _dates(options: Options, now: datetime) -> dict[str, Any]:
-    """Return when a job is made that is made *now*, and when it is due."""
+    """Return the creation time of a job made *now*, and when it is due."""
     return {"run_at": options.run_at or now + (options.run_in or timedelta(0)), "created_at": now}
 
 
@@ -335,7 +335,7 @@ def _noted(job: Job, jobs: list[Job]) -> Job:
 
 
 def _of_object(call: Call, name: str, attribute: str) -> Any:
-    """Return what the job object says of the option *name*, None if nothing. Raises OptionError."""
+    """Return the job object's value for the option *name*, None if it has none. Raises OptionError."""
     value = getattr(call.job_object, attribute, None)
     value = ran(attribute, value()) if callable(value) else value
     return checked(name, value, label=f"{attribute} of {call.name}") if value not in (None, "") else None

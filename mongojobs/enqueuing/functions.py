@@ -1,4 +1,4 @@
-"""The decorator ``job``: a function or a class becomes something that can be enqueued."""
+"""The decorator ``job``: it turns a function or class into something that can be enqueued."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Delayer(Generic[P]):
-    """A job function together with options for its next enqueues."""
+    """A job function, with options for its next enqueues."""
 
     def __init__(self, declaration: Declaration, options: Options) -> None:
         self._declaration = declaration
@@ -41,11 +41,11 @@ class Delayer(Generic[P]):
         return current.enqueuer().enqueue_many(self._declaration, [_arguments(call) for call in calls], self._options)
 
     async def adelay(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
-        """Do what ``delay`` does, without holding up the event loop."""
+        """Do what ``delay`` does without blocking the event loop."""
         return await asyncio.to_thread(self.delay, *args, **kwargs)
 
     def options(self, **options: Unpack[EnqueueOptions]) -> Delayer[P]:
-        """Return the same with further options."""
+        """Return the same with more options."""
         return Delayer(self._declaration, self._options.with_changes(options))
 
     def __repr__(self) -> str:
@@ -70,7 +70,7 @@ class JobFunction(Delayer[P], Generic[P, R]):
         return self._function(*args, **kwargs)
 
     def __reduce__(self) -> str:
-        """Let ``pickle`` find it by its name, as it finds functions."""
+        """Let ``pickle`` find it by name, as it does functions."""
         return self._function.__qualname__
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -105,7 +105,7 @@ def enqueue(job_object: object, **options: Unpack[EnqueueOptions]) -> Job:
 
 @public
 def register(cls: type[T], /) -> type[T]:
-    """Let instances of *cls*, an enum, dataclass or plain class, be arguments of jobs; works as a decorator.
+    """Allow instances of *cls*, an enum, dataclass or plain class, as arguments of jobs; works as a decorator.
 
     Classes in the type hints of jobs need none of it. Raises RegistrationError.
     """
@@ -116,7 +116,7 @@ def register(cls: type[T], /) -> type[T]:
 
 
 class _Decorator:
-    """``job`` with its declarations, waiting for what it decorates."""
+    """``job`` with its declarations, waiting for what it will decorate."""
 
     def __init__(self, declared: dict[str, Any]) -> None:
         self._declared = declared

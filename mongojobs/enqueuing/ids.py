@@ -19,19 +19,19 @@ _COUNTED: Final = 256**_COUNTED_BYTES
 
 
 class JobIds:
-    """Makes ids that no other process makes, nor the driver in this one; *first* is where it begins to count."""
+    """Makes ids that no other process makes, nor the driver in this one; it counts from *first*."""
 
     def __init__(self, first: int | None = None) -> None:
         self.renew()
         self._next = secrets.randbelow(_COUNTED) if first is None else first
 
     def renew(self) -> None:
-        """Be another process, as a fork is: it has copied the number of its parent, and the lock as it stood."""
+        """Start over in a forked process, which has copied its parent's number, and the lock as it was."""
         self._changing = threading.Lock()
         self._process = secrets.token_bytes(5)
 
     def take(self, count: int, now: datetime) -> list[ObjectId]:
-        """Return so many new ids, made *now*."""
+        """Return this many new ids, made *now*."""
         with self._changing:
             first, self._next = self._next, (self._next + count) % _COUNTED
             start = (int(now.timestamp()) % 2**32).to_bytes(4, "big") + self._process

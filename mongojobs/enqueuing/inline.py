@@ -1,4 +1,4 @@
-"""Running a job at once, in the caller, where ``delay_jobs`` says so: it does what the stored job would have done.
+"""Running a job at once, in the caller, if ``delay_jobs`` says so: it does what the stored job would have done.
 
 The table of it is ``docs/inline.md``.
 """
@@ -29,7 +29,7 @@ _AS_STORED: Final[CodecOptions[dict[str, Any]]] = CodecOptions(tz_aware=True)
 
 
 class Remembered:
-    """The jobs whose id the caller chose that run in this process, or have run: the latest of them."""
+    """The latest jobs with an id chosen by the caller that are running or have run in this process."""
 
     def __init__(self) -> None:
         self._changing = threading.Lock()
@@ -37,12 +37,12 @@ class Remembered:
         self.holders = Holders()
 
     def get(self, job_id: JobId, *, since: datetime) -> Job | None:
-        """Return the job of that id if it runs, or ended after *since*."""
+        """Return the job with that id if it is running, or ended after *since*."""
         job = self._jobs.get(job_id)
         return job if job is not None and (job.finished_at is None or job.finished_at > since) else None
 
     def begin(self, job: Job) -> Job | None:
-        """Remember that *job* runs; if one of its id runs already, as in another thread, return that."""
+        """Remember that *job* is running; if one with its id already is, as in another thread, return that."""
         with self._changing:
             there = self._jobs.get(job.id)
             if there is not None and there.finished_at is None:
@@ -51,7 +51,7 @@ class Remembered:
         return None
 
     def end(self, job: Job) -> None:
-        """Remember *job* as it ended; one that has not is free to run again."""
+        """Remember *job* as it ended; if it has not, its id is free to run again."""
         with self._changing:
             if job.finished_at is None:
                 self._jobs.pop(job.id, None)
@@ -108,7 +108,7 @@ class Inline:
         return dataclasses.replace(job, state=COMPLETED, finished_at=now)
 
     def _perform(self, job: Job) -> None:
-        """Load and run *job* on the values a worker would get: those that come back from BSON."""
+        """Load and run *job* with the values a worker would get: those that come back from BSON."""
         handler = bson.decode(bson.encode(job.handler), _AS_STORED)
         invoke(self._payloads.load(handler), job, lifecycle=self._lifecycle, wait=run_to_end)
 

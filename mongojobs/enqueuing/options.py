@@ -132,7 +132,7 @@ class Options:
 
     @property
     def kept(self) -> Mapping[str, Any]:
-        """Those that are kept with the job as they were given."""
+        """The options stored with the job as given."""
         if self is NO_OPTIONS:
             return {}
         return {name: value for name in _KEPT if (value := getattr(self, name)) not in (None, ())}
@@ -163,13 +163,13 @@ class Options:
         return changed
 
     def shown(self) -> list[str]:
-        """Return those that were given, as they are written."""
+        """Return the options that were given, as they are written."""
         given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return [f"{name}={value!r}" for name, value in given.items() if value not in (None, ())]
 
 
 def unknown_option(name: str, more: Iterable[str] = ()) -> str:
-    """Return what to say of an option that is none of an enqueue and none of *more*."""
+    """Return the message for an option that is neither one of an enqueue nor one of *more*."""
     known = [*OPTIONS, *more]
     near = get_close_matches(name, known, n=1)
     hint = f", did you mean {near[0]}?" if near else ""
@@ -177,7 +177,7 @@ def unknown_option(name: str, more: Iterable[str] = ()) -> str:
 
 
 def checked(name: str, value: object, *, label: str = "") -> Any:
-    """Return *value* as the option *name* keeps it. Raises OptionError that calls it by its *label*."""
+    """Return *value* as the option *name* keeps it. Raises OptionError, which calls it by its *label*."""
     try:
         return OPTIONS[name].check(value)
     except ValueError as error:

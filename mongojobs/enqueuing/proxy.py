@@ -1,4 +1,4 @@
-"""``delay`` for methods: the next call on what it returns is stored instead of run."""
+"""``delay`` for methods: the next method called on its result is stored instead of run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mongojobs.payload.calls.methods import bound_method
 
 @public
 def delay(target: object, **options: Unpack[EnqueueOptions]) -> DelayProxy:
-    """Return a proxy of *target*, a saved document or a class: the method called on it is stored as a job.
+    """Return a proxy of *target*, a saved document or a class: a method called on it is stored as a job.
 
     For classes without ``Delayable`` and for those with a field called ``delay``. Raises OptionError, and NotAJobError
     for a function.
@@ -45,7 +45,7 @@ class DelayProxy:
         self._options = options
 
     def __call__(self, **options: Unpack[EnqueueOptions]) -> DelayProxy:
-        """Return the same proxy with further options."""
+        """Return the same proxy with more options."""
         return DelayProxy(self._target, self._options.with_changes(options))
 
     def __getattr__(self, name: str) -> Any:
@@ -80,7 +80,7 @@ class DelayedMethod:
 
 
 class DelayAttribute:
-    """The attribute ``delay`` of a class and of its instances."""
+    """The attribute ``delay`` of a class and its instances."""
 
     def __get__(self, instance: object | None, owner: type) -> Any:
         return DelayProxy(owner if instance is None else instance)

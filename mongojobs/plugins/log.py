@@ -1,4 +1,4 @@
-"""What the log says: all wording of the library's log lines, in delayed_job's words where it has them.
+"""What the log says: all wording of the library's log lines, in delayed_job's words where it has any.
 
 Each line is one event, with its facts as fields of the log record for machines: ``event``, ``job_id``, ``job``,
 ``queue``, ``attempts``, ``worker`` ... The arguments of jobs are never logged.
@@ -22,11 +22,11 @@ logger = logging.getLogger("mongojobs")
 _MESSAGE_BYTES = 8000
 _NAMED_JOBS = 3
 _MOST_DEFERRED_NAMES = 1000
-"""Whoever can plant jobs can name them as they like."""
+"""Anyone who can plant jobs can name them at will."""
 
 
 class LogPlugin(Plugin):
-    """Writes each notice to the logger ``mongojobs``; that a job cannot be loaded as a warning once a name.
+    """Writes each notice to the logger ``mongojobs``, the warning that a job cannot be loaded only once per name.
 
     Tracebacks are written as long as *has_traces* says so.
     """
@@ -36,7 +36,7 @@ class LogPlugin(Plugin):
         self._deferred: set[str] = set()
 
     def register(self, lifecycle: Lifecycle) -> None:
-        """Listen to all notices, so that of each thread the lines stand in the order of its deeds."""
+        """Listen to all notices, so that each thread's lines are in the order of its actions."""
         lifecycle.on_notice_in_order(self._hear)
 
     def _hear(self, notice: n.Notice) -> None:
@@ -225,7 +225,7 @@ _LEVELS: dict[type, int] = {
     ),
     n.DatabaseAway: logging.ERROR,
 }
-"""The levels that are not INFO."""
+"""The levels other than INFO."""
 
 EVENTS: Final[dict[type, str]] = {
     n.WorkerStarted: "worker.started",
@@ -266,7 +266,7 @@ EVENTS: Final[dict[type, str]] = {
 
 
 def _last_word(trace: str) -> str:
-    """Return the exception that a traceback ends with."""
+    """Return the exception at the end of a traceback."""
     ends = [line for line in trace.split("\n") if line and not line.startswith((" ", "+"))]
     return ends[-1] if ends else trace
 

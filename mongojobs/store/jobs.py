@@ -1,4 +1,4 @@
-"""The store of jobs: every transition of a job's life is one method, one guarded write, atomic for each document."""
+"""The store of jobs: every transition in a job's life is one method, one guarded write, atomic for each document."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["EPOCH", "WIDEST_SPREAD", "JobStore", "Quarantined", "QueueSelector",
 
 
 class JobStore:
-    """The life of the jobs in their collection, for those who enqueue and for workers; threads may share it.
+    """The life of the jobs in their collection, for enqueuers and workers; threads may share it.
 
     The filter of each write names the state that the job leaves and, when that is ``running``, the lock token;
     ``rescue`` alone names an expired ``locked_until`` instead. What does not match is not ours any more: the methods
@@ -67,7 +67,7 @@ class JobStore:
         return Rescuing(self.queries)
 
     def insert(self, job: Job, *, session: Session | None = None) -> bool:
-        """Store a new job; return False, and change nothing, if its id is there already in whatever state.
+        """Store a new job; return False, and change nothing, if its id already exists in any state.
 
         Tries for up to ``enqueue_timeout``. In a transaction, of the *session* given or bound, everything is left to
         the transaction: errors of the driver pass through, since their labels tell it whether to start again.
@@ -78,7 +78,7 @@ class JobStore:
         return self._inserting.insert(job, session=session)
 
     def insert_many(self, jobs: Sequence[Job], *, session: Session | None = None) -> None:
-        """Store new jobs in one round trip and in no order; given ids that are there already count as stored.
+        """Store new jobs in one round trip and in no order; chosen ids that already exist count as stored.
 
         Raises PartialEnqueueError with the ids stored and not stored, EnqueueUnknownError whose ``job_id`` is the list
         of those that may be stored, StoreUnavailableError when none is. In a transaction as ``insert``.
@@ -112,7 +112,7 @@ class JobStore:
         beside: bool = False,
         spread: int = 1,
     ) -> list[Job]:
-        """Lock up to *limit* due jobs under *token*, the most urgent first, and return them; none if none is due.
+        """Lock up to *limit* due jobs under *token*, most urgent first, and return them; none if none is due.
 
         *token* must be fresh and random, *by* is a label. The lease is counted from before the write. A job that lost
         a worker before comes alone; with *beside*, the process holds other jobs, and one that lost two is left out.
@@ -127,7 +127,7 @@ class JobStore:
         )
 
     def adopt(self, token: str, *, lease: timedelta) -> list[Job]:
-        """Return the jobs that a ``reserve`` without an answer locked under *token*, after renewing their locks.
+        """Return the jobs locked under *token* by a ``reserve`` whose answer was lost, after renewing their locks.
 
         They are read from the primary and renewed with a confirmed write; what that does not match is left out, since
         a reserve that no majority has seen may be taken back by a failover. Raises DatabaseError.
@@ -139,7 +139,7 @@ class JobStore:
         return self._reserving.is_suspect_next(wanted)
 
     def has_due(self, wanted: QueueSelector) -> bool:
-        """Return whether a wanted job is due, as cheaply as can be asked: it reads one key. Raises DatabaseError."""
+        """Return whether a wanted job is due, as cheaply as possible: it reads one key. Raises DatabaseError."""
         return self._reserving.has_due(wanted)
 
     def earliest_run_at(
@@ -158,7 +158,7 @@ class JobStore:
         return self.holding.renew(jobs, lease=lease)
 
     def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
-        """End the runs of *jobs*, which succeeded; return those that were not ours any more.
+        """End the runs of *jobs*, which succeeded; return those that were no longer ours.
 
         When a job that is gone was deleted by us or by another owner cannot be told apart within one call, those with
         the oldest locks are named.
@@ -170,7 +170,7 @@ class JobStore:
         return self.holding.end(job, ending, repeated=repeated)
 
     def end_all(self, endings: Sequence[tuple[Job, Ending]], *, repeated: bool = False) -> list[Job]:
-        """Write how the runs of many jobs ended, in one round trip; return the jobs that were not ours any more.
+        """Write how the runs of many jobs ended, in one round trip; return the jobs that were no longer ours.
 
         Those that are deleted take another one. Raises DatabaseError; then some may be written, and all are to be
         written again as *repeated*.
@@ -178,14 +178,14 @@ class JobStore:
         return self.holding.end_all(endings, repeated=repeated)
 
     def release(self, jobs: Sequence[Job], *, started: bool) -> list[Job]:
-        """Hand back *jobs* that were not ended, to be run at once; return those that were not ours any more.
+        """Hand back *jobs* that did not end, to be run at once; return those that were no longer ours.
 
         For *started* ones it is counted, and a job is given up on the ``max_releases``-th time. May be repeated.
         """
         return self.holding.release(jobs, started=started)
 
     def rescue(self, *, by: str, limit: int = 50) -> list[Rescued]:
-        """Take back up to *limit* jobs whose lease is over, each with one loss more.
+        """Take back up to *limit* jobs whose lease has expired, each with one more loss.
 
         They are ready at once after a first loss, later with a delay, and failed on the ``max_losses``-th. *by* is
         named in the error that is kept with the job. Raises DatabaseError.
@@ -193,25 +193,25 @@ class JobStore:
         return self._rescuing.rescue(by=by, limit=limit)
 
     def quarantine(self, *, limit: int = 50) -> list[Quarantined]:
-        """Set aside up to *limit* damaged ready or running jobs, so that no query finds them. Raises DatabaseError."""
+        """Set aside up to *limit* damaged ready or running jobs that no query finds. Raises DatabaseError."""
         return self._rescuing.quarantine(limit=limit)
 
     def get(self, job_id: JobId) -> Job | None:
-        """Return the job with this id, or None; damaged fields are shown as far as possible. Raises DatabaseError."""
+        """Return the job with this id, or None; damaged fields are shown as well as possible. Raises DatabaseError."""
         found = self.collection.find_one(one(job_id))
         return None if found is None else to_shown_job(found)
 
     def ready_queues(self) -> list[str]:
-        """Return the names of the queues that have ready jobs, due or not, from a key a queue. Raises DatabaseError."""
+        """Return the names of the queues with ready jobs, due or not, by one key per queue. Raises DatabaseError."""
         return ready_queues(self.queries)
 
     def count_queued(self, queue: str, *, limit: int) -> int:
-        """Return how many jobs of *queue* are ready, those of the future too; at most *limit*. Raises DatabaseError."""
+        """Return how many jobs of *queue* are ready, including future ones; at most *limit*. Raises DatabaseError."""
         query = {"state": READY, "queue": {"$eq": queue}}
         return self.queries.count(query, index=indexes.READY_BY_QUEUE, limit=limit)
 
 
 def open_store(client: Client, database: str, settings: Settings, clock: Clock | None = None) -> JobStore:
-    """Return the store of the jobs in *database*, by the server's own clock unless another is given."""
+    """Return the store of the jobs in *database*, on the server's own clock unless another is given."""
     jobs = jobs_collection(client, settings, database)
     return JobStore(Queries(jobs, clock or ServerClock(ClientTime(client)), settings))

@@ -1,4 +1,4 @@
-"""Running the jobs. The story in order: a worker starts, reserves, runs, finishes, and stops.
+"""Running the jobs. In order: a worker starts, reserves, runs, finishes, and stops.
 
 - ``worker``: start, stop and quiet
 - ``connecting``: connects to a database that may be away

@@ -1,4 +1,4 @@
-"""What works for one worker, made and joined."""
+"""The parts of one worker, made and connected."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class WorkerContext:
     stats: StatsRecorder
     stopping: threading.Event = field(default_factory=threading.Event)
     hurry: threading.Event = field(default_factory=threading.Event)
-    """Whether the stop is not to wait for the jobs that run."""
+    """Whether to stop without waiting for the running jobs."""
     quiet: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What works for a worker from its start to its stop."""
+    """The parts of a worker from its start to its stop."""
 
     context: WorkerContext
     connections: Connections
@@ -72,7 +72,7 @@ class Parts:
     """Those that mind the jobs and write results, once they are started."""
 
     def start_minding(self) -> None:
-        """Begin to keep locks alive, and time limits, and to count."""
+        """Start renewing locks, enforcing time limits, and counting."""
         targets = {"mongojobs-heartbeat": self.heartbeat.run, "mongojobs-timekeeper": self.timekeeper.run}
         if self.connections.stats is not None:
             self.context.stats.begin(self.connections.stats)
@@ -96,7 +96,7 @@ class Parts:
         self.loop_watch.stop()
 
     def join(self, timeout: float) -> bool:
-        """Wait for all threads that were told to end; false if some have not by then."""
+        """Wait for all threads that were told to end; False if some have not ended in time."""
         slots = chain.from_iterable(self.slots.threads.values())
         return join_all([*self.threads, *self.loop_watch.threads, *slots], timeout)
 

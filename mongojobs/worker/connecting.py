@@ -25,11 +25,11 @@ T = TypeVar("T")
 
 CONNECTING: Final = "connecting"
 LEAVE_SECONDS: Final = 0.5
-"""How long the thread may take to end after a stop; one that a database holds up ends with the process."""
+"""How long the thread may take to end after a stop; if the database blocks it, it ends with the process."""
 
 
 class Connections:
-    """A worker's ways to the database.
+    """A worker's connections to the database.
 
     What the heartbeat uses goes through *beat*, a client of its own, so that nothing else can hold it up. *close* lets
     go of both.
@@ -40,9 +40,9 @@ class Connections:
         self.pauses = PauseStore(store.collection, store.clock)
         stats = StatsStore(store.collection, store.clock, store.settings) if store.settings.stats_retention else None
         self.stats = stats
-        """Where figures about runs go; None where none are wanted."""
+        """Where statistics go; None if none are wanted."""
         self.open_stream = partial(JobStream, store.collection) if has_streams else None
-        """Opens a change stream; None where the server has none."""
+        """Opens a change stream; None if the server has none."""
         self.close = close
         self.opened_at = store.clock.now()  # asks the server, for the last time before somebody waits for the worker
         self._beat = beat
@@ -63,7 +63,7 @@ class Connections:
 
 
 class Connecting:
-    """A worker's way to its connections.
+    """How a worker gets its connections.
 
     *connect* opens them, and raises StoreUnavailableError where that fails; then it is tried again, as long as there is
     *patience*. It may take as long as the database does, so its answer and the stop race each other, and the first one
@@ -86,7 +86,7 @@ class Connecting:
         self._thread = threading.Thread(target=self._run, name="mongojobs-connecting", daemon=True)
 
     def run(self) -> Connections | None:
-        """Connect, and wait for a database that is away; None when given up meanwhile.
+        """Connect, waiting for a database that is away; None if given up meanwhile.
 
         Raises StoreUnavailableError when the database refuses, or is away for longer than there is patience, and
         whatever else *connect* does.
@@ -99,12 +99,12 @@ class Connecting:
             self._thread.join(LEAVE_SECONDS)
 
     def give_up(self) -> None:
-        """End the wait, if there is still one; to be called once the worker is told to stop."""
+        """End the wait if there still is one; to be called once the worker has been told to stop."""
         self._is_first(self._answer.set_result, None)
 
     @property
     def hangs(self) -> bool:
-        """Whether the database still holds up the thread."""
+        """Whether the database is still blocking the thread."""
         return self._thread.is_alive()
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""What a worker does while no job is due for it: it waits for one, and rescues those of others meanwhile."""
+"""What a worker does while it has no due job: it waits for one, and meanwhile rescues jobs of others."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mongojobs.worker.liveness import LONGEST_STILLNESS_SECONDS
 from mongojobs.worker.reserving.wakeup import Wakeup
 
 LISTENING_FACTOR: Final = 6
-"""How many times ``sleep_delay`` may pass between two looks while a change stream tells of new jobs."""
+"""How many times ``sleep_delay`` may pass between two looks while a change stream announces new jobs."""
 LOOK_AGAIN: Final = timedelta(seconds=0.5)
-"""How soon to look again for a job that may only begin once nothing else runs here."""
+"""How soon to look again for a job that may start only when nothing else is running here."""
 
 
 def wait_for_jobs(parts: Parts, wakeup: Wakeup, *, was_empty: bool) -> None:
-    """Wait for the next job that comes or falls due; *was_empty* says that nothing ran at the last look.
+    """Wait for the next job to arrive or fall due; *was_empty* says that nothing was running at the last look.
 
     Raises DatabaseError.
     """

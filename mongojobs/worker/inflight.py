@@ -1,4 +1,4 @@
-"""What a worker process holds: jobs that wait for a slot, run, are to be written, or are on their way back.
+"""What a worker process holds: jobs waiting for a slot, running, to be written, or on their way back.
 
 All of them are locked by us, so all of them are renewed by the heartbeat. The slots take their jobs from here.
 """
@@ -15,11 +15,11 @@ from mongojobs.process.cpu_load import STRETCH_SECONDS, CpuLoad
 from mongojobs.worker.run.inflight_job import InFlightJob
 
 LONG_RUN_SECONDS: Final = 0.5
-"""When all slots have been busy for so long, what waits for them is released: others may have a free one."""
+"""Once all slots have been busy this long, the jobs waiting for them are released: others may have a free one."""
 
 
 class InFlight:
-    """The jobs that this process holds, for all of its threads.
+    """The jobs that this process holds, for all its threads.
 
     *threads* and *async_concurrency* say how many jobs of each kind (``is_async``) may run at once.
 
@@ -66,7 +66,7 @@ class InFlight:
                 self._call_one(is_async=is_async)
 
     def take(self, *, is_async: bool) -> InFlightJob | None:
-        """Wait for a job, mark it as running and return it; None when there will be no more.
+        """Wait for a job, mark it as running and return it; None if there will be no more.
 
         A job whose lock has run out meanwhile, as in a process that was paused, is dropped: another may have it.
         """
@@ -85,13 +85,13 @@ class InFlight:
                 held.is_given_up = True
 
     def take_now(self) -> InFlightJob | None:
-        """Mark a waiting job as running and return it; None when none waits."""
+        """Mark a waiting job as running and return it; None if none is waiting."""
         with self._guard:
             is_async = not self._waiting[False]
             return self._start(self._waiting[is_async].popleft()) if self._waiting[is_async] else None
 
     def ended(self, held: InFlightJob, *, interrupted: bool = False) -> None:
-        """Note that the run is over; its result is to be written, or the job handed back if it was *interrupted*.
+        """Note that the run is over; its result must be written, or the job handed back if it was *interrupted*.
 
         A job that was lost meanwhile is held no more.
         """
@@ -106,14 +106,14 @@ class InFlight:
                 self._tell(held.is_async)
 
     def written(self, held: Collection[InFlightJob]) -> None:
-        """Drop jobs whose result is written."""
+        """Drop jobs whose results are written."""
         with self._guard:
             for one in held:
                 self._unwritten.pop(one, None)
             self._part(held)
 
     def lose(self, held: InFlightJob) -> bool:
-        """Give up a job, as its lock is no longer ours; code that is running continues.
+        """Give up a job whose lock is no longer ours; code that is running continues.
 
         False when there is nothing to give up: a result that is being written finds out for itself.
         """
@@ -135,7 +135,7 @@ class InFlight:
                 self.return_some(len(waiting), is_async=is_async)
 
     def return_stalled(self, seconds: float) -> None:
-        """Put the jobs on their way back that wait for slots which have been busy for so long."""
+        """Put jobs on their way back if the slots they wait for have been busy for this long."""
         with self._guard:
             for is_async, waiting in self._waiting.items():
                 since = max(self._last_start[is_async], self._waiting_since[is_async])
@@ -152,12 +152,12 @@ class InFlight:
             self._tell(is_async)
 
     def returning(self) -> list[InFlightJob]:
-        """Return the jobs that were not started and are to be released."""
+        """Return the jobs that were not started and must be released."""
         with self._guard:
             return list(self._returning)
 
     def released(self, held: Collection[InFlightJob]) -> None:
-        """Drop jobs that are released."""
+        """Drop jobs that have been released."""
         with self._guard:
             for one in held:
                 self._returning.pop(one, None)
@@ -165,41 +165,41 @@ class InFlight:
             self._part(held)
 
     def wanted_threads(self, *, is_async: bool) -> int:
-        """Return how many threads the jobs of the kind can use that run or wait now."""
+        """Return how many threads the running and waiting jobs of the kind can use."""
         with self._guard:
             return min(self._busy[is_async] + len(self._waiting[is_async]), self._limits[is_async])
 
     def close(self) -> None:
-        """Keep further jobs from beginning, and end the slots."""
+        """Let no more jobs start, and end the slots."""
         with self._guard:
             self._closed = True
             for condition in (*self._arrived.values(), self._changed):
                 condition.notify_all()
 
     def running(self) -> list[InFlightJob]:
-        """Return the jobs whose code runs now."""
+        """Return the jobs whose code is running now."""
         with self._guard:
             return list(self._running)
 
     def interrupted(self) -> list[InFlightJob]:
-        """Return the jobs whose run was cut short, so that they are to be handed back."""
+        """Return the jobs whose runs were cut short and that must be handed back."""
         with self._guard:
             return list(self._interrupted)
 
     def is_at_large(self, held: InFlightJob) -> bool:
-        """Whether the job waits or runs here."""
+        """Whether the job is waiting or running here."""
         with self._guard:
             return held in self._running or held in self._waiting[held.is_async]
 
     def all(self) -> list[InFlightJob]:
-        """Return every job that is locked by this process."""
+        """Return every job that this process has locked."""
         with self._guard:
             running = [one for one in self._running if not one.is_given_up]
             ended = [*self._unwritten, *self._interrupted]
             return [*self._waiting[False], *self._waiting[True], *running, *ended, *self._returning]
 
     def room(self, *, is_async: bool) -> int:
-        """Return how many jobs of the kind could start at once, besides those that wait already."""
+        """Return how many jobs of the kind could start at once, besides those already waiting."""
         with self._guard:
             return self._limits[is_async] - self._busy[is_async] - len(self._waiting[is_async])
 
@@ -214,7 +214,7 @@ class InFlight:
             return len(self._unwritten)
 
     def take_measure(self) -> tuple[int, float]:
-        """Return how many runs have ended since the last call, and the seconds that they took one slot."""
+        """Return how many runs have ended since the last call, and the seconds they took of one slot."""
         with self._guard:
             measure = self._ended_jobs, self._ended_seconds
             self._ended_jobs, self._ended_seconds = 0, 0.0
@@ -233,12 +233,12 @@ class InFlight:
             )
 
     def is_long_busy(self, *, is_async: bool) -> bool:
-        """Whether all slots of the kind are busy, and so for long that reading ahead is of no use."""
+        """Whether all slots of the kind are busy, and have been for so long that reading ahead is pointless."""
         since_start = monotonic_seconds() - self._last_start[is_async]
         return since_start >= LONG_RUN_SECONDS and self.room(is_async=is_async) <= 0
 
     def wait_until(self, condition: Callable[[], bool], timeout: float, *, few: int = 0) -> bool:
-        """Wait until *condition* holds; false on time-out.
+        """Wait until *condition* holds; return False on timeout.
 
         It is looked at whenever something changes here while no more than *few* jobs wait for a slot: for use by
         one thread.
@@ -258,7 +258,7 @@ class InFlight:
         return monotonic_seconds() - self._last_start[is_async] >= STRETCH_SECONDS
 
     def _wait_for_work(self, *, is_async: bool) -> None:
-        """Wait to be called, or stand by for a moment where jobs wait and nobody else does."""
+        """Wait to be called, or stand by for a moment if jobs are waiting and nobody else does."""
         stands_by = bool(self._waiting[is_async]) and not self._has_standby[is_async]
         if stands_by:
             self._has_standby[is_async] = True
@@ -268,7 +268,7 @@ class InFlight:
         self._has_standby[is_async] = False
 
     def _call_one(self, *, is_async: bool) -> None:
-        """Wake an idle slot for the jobs that wait, unless one has been called or stands by beside a busy one."""
+        """Wake an idle slot for the waiting jobs, unless one has been called or stands by beside a busy one."""
         is_guarded = self._has_standby[is_async] and self._busy[is_async]
         if self._waiting[is_async] and self._idle[is_async] and not is_guarded:
             self._has_standby[is_async] = True
@@ -296,7 +296,7 @@ class InFlight:
         self._tell()
 
     def _tell(self, kind: bool | None = None) -> None:  # noqa: FBT001 - the same as a key of the tables above
-        """Let whoever watches look again, unless so many jobs wait (of the *kind* that changed) that it need not."""
+        """Let waiting threads look again, unless so many jobs (of the *kind* that changed) wait that they need not."""
         waiting = self._waiting[False] if kind is None else self._waiting[kind]
         if self._watchers and len(waiting) <= self._few:
             self._changed.notify_all()

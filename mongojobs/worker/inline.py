@@ -1,4 +1,4 @@
-"""Running jobs without the loop: those that are due one after the other, or a single one."""
+"""Running jobs without the loop: the due ones one after another, or a single one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ JOIN_SECONDS: Final = 5.0
 
 
 def work_off(parts: Parts, limit: int) -> tuple[int, int]:
-    """Run up to *limit* jobs that are due in this thread, and close the connections; return successes and failures.
+    """Run up to *limit* due jobs in this thread, and close the connections; return successes and failures.
 
     An unreachable database ends it with what was done so far.
     """
@@ -75,7 +75,7 @@ class OneJobLoop(ReserveLoop):
 
 @contextmanager
 def ends_of_runs(reporter: Reporter) -> Iterator[list[RunEnded]]:
-    """Give a list of how runs of the worker end inside the block."""
+    """Yield a list to which each run of the worker that ends in the block is added."""
     ends: list[RunEnded] = []
 
     def hear(notice: Notice) -> None:

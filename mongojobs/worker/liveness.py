@@ -1,4 +1,4 @@
-"""Whether a worker is alive and can work: noted by its loop, and asked by probes from their own threads."""
+"""Whether a worker is alive and can work: recorded by its loop, and read by probes from their own threads."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from mongojobs.store.time_limits import time_limit
 from mongojobs.worker.connecting import Connections
 
 LONGEST_STILLNESS_SECONDS: Final = 15.0
-"""How long an idle worker's loop waits at most before it turns once more."""
+"""How long an idle worker's loop waits at most before it turns again."""
 
 ANSWER_SECONDS: Final = 2.0
 """How long the database may take to answer a probe."""
 
 
 class Liveness:
-    """When the loop last turned: one thread beats, and any may ask.
+    """When the loop last turned: one thread beats, and any thread may ask.
 
     It says that the worker lives, and nothing of the database: while that is away the loop turns too, and tries again.
     """
@@ -29,11 +29,11 @@ class Liveness:
         self._listeners: list[Callable[[], None]] = []
 
     def on_beat(self, listener: Callable[[], None]) -> None:
-        """Call *listener* at each beat, in the loop's own thread: it must be quick, and not raise."""
+        """Call *listener* at each beat, in the loop's own thread: it must be quick and must not raise."""
         self._listeners.append(listener)
 
     def beat(self) -> None:
-        """Note that the loop has turned."""
+        """Record that the loop has turned."""
         self._last = self._monotonic()
         for listener in self._listeners:
             listener()
@@ -44,7 +44,7 @@ class Liveness:
 
 
 class Probed(Protocol):
-    """What probes ask a worker."""
+    """What probes ask of a worker."""
 
     liveness: Liveness
 
@@ -55,7 +55,7 @@ class Probed(Protocol):
 
     @property
     def connections(self) -> Connections | None:
-        """Its ways to the database, once that has answered."""
+        """Its connections, once the database has answered."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The thread that reserves: it looks for jobs, and waits where there is no slot for them or none is due."""
+"""The thread that reserves: it looks for jobs, and waits if there is no free slot or none is due."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mongojobs.worker.run.inflight_job import InFlightJob
 
 CALLBACK_PAUSE_SECONDS: Final = 1.0
 LOOK_AGAIN_SECONDS: Final = 0.5
-"""How long to wait for a slot before looking again: what forbids a reserve may pass without a word."""
+"""How long to wait for a slot before looking again: what forbids a reserve may pass without notice."""
 
 FIRST_RUN_SECONDS: Final = 0.002
 """How long a job that came to an idle worker may run before it looks for more: Python runs one thread at a time."""
@@ -26,7 +26,7 @@ RESERVING: Final = "reserving"
 
 
 class ReserveLoop:
-    """Reserves jobs and hands them to the slots until the worker stops.
+    """Reserves jobs and passes them to the slots until the worker stops.
 
     With *patience* it gives up on a database that is away for so long.
     """
@@ -98,7 +98,7 @@ class ReserveLoop:
         return held
 
     def _begin(self, held: list[InFlightJob]) -> None:
-        """Hand jobs to the slots, and those back that would wait for long."""
+        """Pass jobs to the slots, and hand back those that would wait too long."""
         self._parts.slots.hand_over(held)
         self._parts.demand.return_overflow()
         self._parts.heartbeat.look()
@@ -127,7 +127,7 @@ class ReserveLoop:
         )
 
     def _note_failure(self, error: DatabaseError) -> float:
-        """Return how long to wait before the next look; stop where patience has come to its end."""
+        """Return how long to wait before the next look; stop once patience has run out."""
         outage = self._context.outage
         pause = outage.note_failure(RESERVING, error)
         if self._patience is not None and outage.seconds(RESERVING) >= self._patience.total_seconds():

@@ -1,4 +1,4 @@
-"""Surviving outages of the database: wait longer after each failure, and report each outage once."""
+"""Surviving database outages: wait longer after each failure, and report each outage once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST_DELAY_SECONDS = 10.0
 
 
 class Outage:
-    """The outages as one worker process sees them.
+    """The outages as seen by one worker process.
 
     All of its threads share it. The first one that fails tells, and what the others fail at until all have gone on is
     the same outage. What will not pass by itself, such as a missing permission, is told for each thing that fails.
@@ -33,7 +33,7 @@ class Outage:
         """
 
     def note_failure(self, doing: str, error: Exception) -> float:
-        """Note a failure while *doing* something and return how many seconds to wait before the next try."""
+        """Note a failure while *doing* something, and return how many seconds to wait before the next try."""
         now = time.monotonic()
         if not _is_refusal(error):
             self.last_seen = now
@@ -48,7 +48,7 @@ class Outage:
         return seconds_to_next_try(failures)
 
     def seconds(self, doing: str) -> float:
-        """Return for how long *doing* it has failed; 0 when it did not fail the last time."""
+        """Return for how long *doing* it has failed; 0 if it succeeded the last time."""
         _, since = self._failures.get(doing, (0, time.monotonic()))
         return time.monotonic() - since
 
@@ -74,5 +74,5 @@ def _is_refusal(error: Exception) -> bool:
 
 
 def seconds_to_next_try(failures: int) -> float:
-    """Return how many seconds to wait after so many *failures* before: 0.1 s doubling to 10 s, with jitter."""
+    """Return how many seconds to wait after this many *failures*: 0.1 s doubling to 10 s, with jitter."""
     return min(FIRST_DELAY_SECONDS * 2.0 ** min(failures, 30), LONGEST_DELAY_SECONDS) * random.uniform(0.5, 1.0)

@@ -1,4 +1,4 @@
-"""A worker's document in the database: it shows that the worker lives, and brings what people tell it."""
+"""A worker's document in the database: it shows that the worker is alive, and brings orders from people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mongojobs.worker.threads.ticker import Ticker
 
 
 class Presence:
-    """Shows what a worker does, and calls *obey* once for each order."""
+    """Shows what a worker is doing, and calls *obey* once for each order."""
 
     def __init__(self, parts: Parts, obey: Callable[[WorkerOrder], object], ticker: Ticker | None = None) -> None:
         self.obeyed: set[WorkerOrder] = set()
@@ -43,7 +43,7 @@ class Presence:
             self._ticker.wake()
 
     def leave(self) -> None:
-        """Take the document away, and close the connections."""
+        """Remove the document, and close the connections."""
         try:
             self._parts.connections.workers.remove(self._context.reporter.name)
         except DatabaseError:
@@ -86,6 +86,6 @@ class Presence:
 
 
 def _shown(held: InFlightJob, now: datetime) -> RunningJob:
-    """Return what the list of workers shows of a job that runs *now*."""
+    """Return the entry in the list of workers for a job running *now*."""
     job, elapsed = held.job, monotonic_seconds() - (held.started or monotonic_seconds())
     return RunningJob(id=job.id, name=job.name, queue=job.queue, since=truncate(now - timedelta(seconds=elapsed)))

@@ -37,7 +37,7 @@ class Rescuer:
         return max(self._next_rescue - elapsed_seconds(), 0.0)
 
     def run_if_due(self) -> bool:
-        """Rescue and quarantine where it is time; return whether the database was asked. Raises DatabaseError."""
+        """Rescue and quarantine if it is time; return whether the database was asked. Raises DatabaseError."""
         now = elapsed_seconds()
         if now < self._next_rescue:
             return False
@@ -53,7 +53,7 @@ class Rescuer:
         return True
 
     def rescue(self) -> int:
-        """Take back every job whose lock has expired; return how many. Raises DatabaseError."""
+        """Take back every job whose lease has expired; return how many. Raises DatabaseError."""
         total = 0
         while rescued := self._store.rescue(by=self._reporter.name, limit=BATCH):
             total += len(rescued)
@@ -62,7 +62,7 @@ class Rescuer:
         return total
 
     def quarantine(self) -> int:
-        """Set aside every job that its damage hides from the workers; return how many. Raises DatabaseError."""
+        """Set aside every job that is hidden from workers by its damage; return how many. Raises DatabaseError."""
         total = 0
         while damaged := self._store.quarantine(limit=BATCH):
             total += len(damaged)

@@ -1,4 +1,4 @@
-"""Stopping a worker so that no job is lost and none waits for a lease to run out."""
+"""Stopping a worker so that no job is lost and none waits for a lease to expire."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from mongojobs.worker.reserving.wakeup import Wakeup
 from mongojobs.worker.threads.background import join_all
 
 HAND_BACK_SECONDS: Final = 1.0
-"""How long a reserve that is on its way may take before the stop goes on without it, if nothing else holds it up."""
+"""How long a reserve in progress may take before the stop goes on without it, if nothing else delays the stop."""
 UNWIND_SECONDS: Final = 1.0
-"""How long interrupted code may take to clean up behind itself."""
+"""How long interrupted code may take to clean up after itself."""
 ABORT_SECONDS: Final = 0.3
-"""How long it may take to note the end of processes that were killed."""
+"""How long it may take to note the end of killed processes."""
 WRITE_SECONDS: Final = 0.8
-"""How long the last writes are tried at least; what they miss is rescued when its lease runs out."""
+"""How long, at least, the last writes are tried; what they miss is rescued when its lease expires."""
 LAST_WRITES_SECONDS: Final = 1.9
 """How long after the ``shutdown_timeout`` they are tried if nothing had to be interrupted."""
 AGAIN_SECONDS: Final = 0.1
 LEAVE_SECONDS: Final = 0.5
-"""How long connections, threads and the event loop may each take to end; what has not then ends with the process."""
+"""How long connections, threads and the event loop may each take to end; any still there end with the process."""
 AFTER_SECONDS: Final = 2.6
-"""How long after the ``shutdown_timeout`` the leaving is hurried."""
+"""How long after the ``shutdown_timeout`` the exit is hurried."""
 
 
 class _Helper(threading.Thread):
-    """Does *actions*, each until the database takes it: a thread that can be left behind."""
+    """Does *actions*, each until the database accepts it: a thread that can be left behind."""
 
     def __init__(self, actions: tuple[Callable[[], object], ...], report_exception: Callable[[], object]) -> None:
         super().__init__(name="mongojobs-shutdown", daemon=True)
@@ -51,7 +51,7 @@ class _Helper(threading.Thread):
             self._do(action)
 
     def leave_at(self, moment: float) -> None:
-        """Wait for it until then, in ``time.monotonic`` seconds, and let it try nothing again after that."""
+        """Wait for it until then, in ``time.monotonic`` seconds; after that let it try nothing again."""
         self.join(max(moment - time.monotonic(), 0.0))
         self._is_over.set()
 
@@ -70,7 +70,7 @@ class _Helper(threading.Thread):
 
 
 class Shutdown:
-    """The order of leaving: hand back what waits, let runs end, interrupt them, write results, hand back the rest.
+    """The order of a stop: hand back what waits, let runs end, interrupt them, write results, hand back the rest.
 
     The ``shutdown_timeout`` is for the runs and for the writing of results alike. The process has 3 s beyond it for all
     the rest, so each step has a bound. A database that hangs holds up whoever asks it, so all that asks it is done by
@@ -116,14 +116,14 @@ class Shutdown:
         return self._released
 
     def _waiting_steps(self, reserving: threading.Thread) -> Iterable[Callable[[], object]]:
-        """Yield what hands back the jobs that wait, once *reserving* brings no more of them."""
+        """Yield what hands back the waiting jobs, once *reserving* brings no more of them."""
         if reserving.ident is not None:
             yield reserving.join
         yield lambda: self._in_flight.add(self._parts.demand.adopt())
         yield self._releaser.release_waiting
 
     def _write_last(self, seconds: float) -> None:
-        """Write what is known of all jobs that are in flight still."""
+        """Write what is known of all jobs still in flight."""
         finisher, releaser = self._parts.finisher, self._releaser
         finisher.close()
         steps = (self._release_started, self._judge_overdue, finisher.flush)
@@ -131,11 +131,11 @@ class Shutdown:
         self._tell_unwritten(finisher.give_up())
 
     def _rest(self) -> float:
-        """Return how long a step of leaving may take."""
+        """Return how long a step of the exit may take."""
         return min(max(self._end - time.monotonic(), 0.1), LEAVE_SECONDS)
 
     def _wait_for_runs_and_results(self, deadline: float) -> None:
-        """Wait until only code is left that does not return after its time-out, or the stop has become urgent."""
+        """Wait until the only code left has not returned after its timeout, or the stop has become urgent."""
         in_flight, hurry = self._in_flight, self._parts.context.hurry
 
         def is_over() -> bool:
@@ -158,7 +158,7 @@ class Shutdown:
             self._in_flight.wait_until(lambda: not self._in_flight.running(), ABORT_SECONDS)
 
     def _release_started(self) -> None:
-        """Hand back what was interrupted, and what still runs, in one write."""
+        """Hand back what was interrupted, and what is still running, in one write."""
         for held in self._releaser.release_started():
             self._released += 1
             releases = held.job.releases + 1
@@ -168,7 +168,7 @@ class Shutdown:
                 self._reporter.tell(JobFailed, held.job, f"{releases} interrupted runs")
 
     def _judge_overdue(self) -> None:
-        """Turn the jobs whose code has not returned after their time-out into failures."""
+        """Turn the jobs whose code has not returned after their timeout into failures."""
         for held in self._in_flight.running():
             if held.is_timed_out and not held.lost:
                 outcome = self._parts.runner.overdue(held)
@@ -182,7 +182,7 @@ class Shutdown:
             self._reporter.tell(Warned, message)
 
     def _begin(self, what: str, *actions: Callable[[], object]) -> _Helper:
-        """Let a helper do *actions*."""
+        """Start a helper that does *actions*."""
         helper = _Helper(actions, lambda: self._reporter.report_exception(what))
         self._helpers.append(helper)
         return helper
@@ -192,5 +192,5 @@ class Shutdown:
         self._begin(what, *actions).leave_at(time.monotonic() + seconds)
 
     def _join_helpers(self, timeout: float) -> None:
-        """Wait for what was not waited for until now, such as the end of the listening."""
+        """Wait for what has not been waited for yet, such as the end of the listening."""
         join_all(self._helpers, timeout)

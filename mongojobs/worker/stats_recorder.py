@@ -1,4 +1,4 @@
-"""Counting how the jobs of one worker end, and storing that once a minute."""
+"""Counting how one worker's jobs end, and storing that once a minute."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from mongojobs.worker.outage import Outage
 
 STORING: Final = "storing statistics"
 MOST_UNSENT: Final = 30
-"""How many past totals are kept while the database does not take them; then the oldest go, those of minutes first."""
+"""How many past totals are kept while the database does not accept them; the oldest are dropped, minutes first."""
 AGAIN_SECONDS: Final = 60.0
 
 Period = tuple[Step, datetime, str]
 
 
 class StatsRecorder:
-    """Counts the jobs of one worker by its notices, from ``begin`` to ``end``.
+    """Counts one worker's jobs by its notices, from ``begin`` to ``end``.
 
     What has come since the last look is counted apart, and then added to the minute, the hour and the day that it
     belongs to. Their totals are written until the database has taken them.
@@ -44,14 +44,14 @@ class StatsRecorder:
         """The minute, the hour and the day to which what is fresh belongs."""
 
     def begin(self, stats: StatsStore) -> None:
-        """Count from now on, to be stored in *stats*."""
+        """Start counting, to be stored in *stats*."""
         self._stats = stats
         self._turn_to(stats.clock.now())
         self._stopped.clear()
         self._reporter.lifecycle.on_notice(self.hear)
 
     def end(self) -> None:
-        """Count no more, and let ``run`` end; what is not stored yet waits for ``store``."""
+        """Stop counting, and let ``run`` end; what is not stored yet waits for ``store``."""
         self._reporter.lifecycle.forget(self.hear)
         self._stopped.set()
 
@@ -73,7 +73,7 @@ class StatsRecorder:
             seconds = self.try_to_store()
 
     def store(self) -> None:
-        """Store all that the database has not taken yet. Raises DatabaseError."""
+        """Store everything that the database has not accepted yet. Raises DatabaseError."""
         if self._stats is None:
             return
         with self._storing:
@@ -84,7 +84,7 @@ class StatsRecorder:
                 self._unsent.remove(period)
 
     def try_to_store(self) -> float:
-        """Store all that the database takes, and return how many seconds to wait until the next time."""
+        """Store what the database accepts, and return how many seconds to wait until the next time."""
         try:
             self.store()
             self._outage.note_recovered(STORING)
@@ -97,7 +97,7 @@ class StatsRecorder:
             return AGAIN_SECONDS
 
     def _gather(self, now: datetime) -> None:
-        """Add what is fresh to the totals of its time, and forget past ones that are stored or too many."""
+        """Add new figures to the totals of their period, and drop past totals that are stored or too many."""
         with self._counting:
             fresh, self._fresh = self._fresh, StatsByJob()
         if fresh.pairs:
@@ -112,11 +112,11 @@ class StatsRecorder:
         self._totals = {period: tally for period, tally in self._totals.items() if period in kept}
 
     def _periods(self) -> set[Period]:
-        """Return those to which what is fresh belongs."""
+        """Return the periods to which the new figures belong."""
         return {(step, at, self._process) for step, at in self._begins.items()}
 
     def _turn_to(self, now: datetime) -> None:
-        """Count from *now* on; under another name where the clock has gone back, as that of another primary may.
+        """Count from *now* on; under another name if the clock has gone back, as another primary's may.
 
         So totals that are forgotten are not written again with less.
         """

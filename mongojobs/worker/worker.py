@@ -1,4 +1,4 @@
-"""A worker: it starts, is told to be quiet or to stop, and exits so that nothing is lost."""
+"""A worker: it starts, is told to be quiet or to stop, and exits without losing anything."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class JobWorker:
 
     @property
     def is_dismissed(self) -> bool:
-        """Whether this very worker was told to stop, through its document: it must not be started again."""
+        """Whether this very worker was told to stop, through its document, and must not be restarted."""
         return self._presence is not None and "stop" in self._presence.obeyed
 
     @property
@@ -108,11 +108,11 @@ class JobWorker:
 
     @property
     def connections(self) -> Connections | None:
-        """Its ways to the database, once that has answered."""
+        """Its connections, once the database has answered."""
         return None if self._parts is None else self._parts.connections
 
     def start(self) -> int:
-        """Work until told to stop, and return the exit status of the process: 0, or 70 when a job would not return.
+        """Work until told to stop, and return the exit status of the process: 0, or 70 if a job would not return.
 
         Waits for a database that is away; with ``exit_on_complete`` no longer than an enqueue would. Raises
         StoreUnavailableError after that, and when the database refuses at the start, ServerTooOldError, and NotRunError
@@ -121,7 +121,7 @@ class JobWorker:
         return self._reporter.run_surely("execute", body=self._execute)
 
     def stop(self, *, now: bool = False) -> None:
-        """Reserve nothing more, let the running jobs end in time, and let ``start`` return; from any thread.
+        """Reserve no more jobs, let the running ones end in time, and let ``start`` return; from any thread.
 
         With *now* the running jobs are interrupted and handed back at once.
         """
@@ -143,11 +143,11 @@ class JobWorker:
             self._reporter.tell(WorkerStopping, tuple(str(held.job) for held in running), seconds)
 
     def quiet(self) -> None:
-        """Reserve nothing more, but stay and end what runs."""
+        """Reserve no more jobs, but stay and finish those that are running."""
         self._context.quiet.set()
 
     def work_off(self, limit: int = 100) -> tuple[int, int]:
-        """Run up to *limit* jobs that are due, one after the other, here; return successes and failures.
+        """Run up to *limit* due jobs here, one after another; return successes and failures.
 
         An unreachable database ends it with what was done so far. Source: delayed_job.
         """
@@ -155,7 +155,7 @@ class JobWorker:
         return work_off(assemble(self._context, self._connect(), on_end=self._on_end), limit)
 
     def run_one(self, job_id: JobId) -> RunEnded | None:
-        """Run this job here once, due or not, even if its queue is paused; return how that ended.
+        """Run this job here once, due or not, even if its queue is paused; return how it ended.
 
         None if another worker has it. A stop goes as that of ``start``, and so do the errors.
         """
@@ -230,7 +230,7 @@ class JobWorker:
         self.stop()
 
     def _recycle_in_time(self) -> None:
-        """Exit once this process has run or uses as much as it may, after its running jobs have ended."""
+        """Exit once this process has run or used as much as it may, after its running jobs have ended."""
         runs, memory = next(self._runs), measured(self.settings)
         reason = recycle_reason(self.settings, runs=runs, memory=memory)
         if reason and not self._is_recycling and not self._stopping.is_set():
@@ -242,7 +242,7 @@ class JobWorker:
             self.stop()
 
     def _drain(self) -> None:
-        """Begin nothing more, and hand back what waits."""
+        """Start nothing more, and hand back what is waiting."""
         if self._parts is not None:
             self._parts.in_flight.close()
             self._parts.in_flight.return_waiting()

@@ -1,4 +1,4 @@
-"""The values of settings as people write them, in Python, in a file, in the environment or as a flag.
+"""The values of settings as people write them: in Python, in a file, in the environment or as a flag.
 
 Each parser returns the value in its own type, or raises ValueError as ``core.checks`` do.
 """
@@ -33,7 +33,7 @@ _LEVELS_BY_OTHER_NAMES: Final = {
 _SIZE: Final = re.compile(r"(?P<number>\d+(?:\.\d+)?) ?(?P<unit>[kmgt]?)(?:i?b)?", re.IGNORECASE)
 _UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 LARGEST_QUEUE: Final = 10_000_000
-"""The largest ``max_size`` of a queue; so many jobs are counted at each enqueue when it is nearly full."""
+"""The largest ``max_size`` of a queue, all of which is counted at each enqueue once it is nearly full."""
 
 
 def number(least: int, most: int | None = None) -> Check:
@@ -69,7 +69,7 @@ def size(value: object) -> int:
 
 
 def share(value: object) -> float:
-    """Return a share, a number between 0 and 1."""
+    """Return a share: a number between 0 and 1."""
     try:
         share = float(value)  # type: ignore[arg-type]  # refused just below
     except (TypeError, ValueError):
@@ -80,7 +80,7 @@ def share(value: object) -> float:
 
 
 def truth(value: object) -> bool:
-    """Return a truth, which a file or an environment writes as ``true``, ``1``, ``yes``, ``on`` and the like."""
+    """Return a boolean, which a file or the environment writes as ``true``, ``1``, ``yes``, ``on`` and the like."""
     if isinstance(value, bool):
         return value
     text = str(value).strip().lower()
@@ -92,7 +92,7 @@ def truth(value: object) -> bool:
 
 
 def function(value: object) -> object:
-    """Return *value* if it is a function that can be called where nothing awaits."""
+    """Return *value* if it is a function that can be called without being awaited."""
     if not callable(value):
         raise ValueError("must be a function")
     if is_async(value) or generator_kind(value):
@@ -101,19 +101,19 @@ def function(value: object) -> object:
 
 
 def truth_or_callable(value: object) -> object:
-    """Return a truth, or a function that decides."""
+    """Return a boolean, or a function that decides."""
     return function(value) if callable(value) else truth(value)
 
 
 def text(value: object) -> str:
-    """Return a text that says something."""
+    """Return a text that is not empty."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError("must be a non-empty text")
     return plain_text(value).strip()  # what a file or a shell leaves around it is never meant
 
 
 def queue_names(value: object) -> tuple[str, ...]:
-    """Return the names of queues in *value*, a list or a text with commas.
+    """Return the queue names in *value*, a list or comma-separated text.
 
     Only an empty text or list names none: what is left of a template must not mean all queues.
     """
@@ -124,7 +124,7 @@ def queue_names(value: object) -> tuple[str, ...]:
 
 
 def module_names(value: object) -> tuple[str, ...]:
-    """Return the names of modules in *value*, a list or a text with commas; none of an empty text."""
+    """Return the module names in *value*, a list or comma-separated text; none for an empty text."""
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise ValueError("must be a list of module names")
@@ -137,7 +137,7 @@ def module_names(value: object) -> tuple[str, ...]:
 
 
 def names_or_callable(value: object) -> object:
-    """Return names, given as a list or a text with commas, or a function that says whether a name is one of them."""
+    """Return names, given as a list or comma-separated text, or a function that says whether a name is one of them."""
     if callable(value):
         return function(value)
     names = [part.strip() for part in value.split(",") if value] if isinstance(value, str) else value
@@ -177,7 +177,7 @@ def choice(*allowed: str) -> Check:
 
 
 def log_level(value: object) -> str:
-    """Return the name of a level that is given by name or by number: Python's, or the severity of delayed_job."""
+    """Return the name of a level given by name or by number: Python's, or delayed_job's severity."""
     text = "" if isinstance(value, bool) else str(value).strip().lower()
     level = _LEVELS_BY_OTHER_NAMES.get(text, text)
     if level not in LOG_LEVELS:
@@ -188,7 +188,7 @@ def log_level(value: object) -> str:
 
 
 def write_concern(value: object) -> str | int:
-    """Return how many nodes are to acknowledge a write: a number, or ``majority``."""
+    """Return how many nodes must acknowledge a write: a number, or ``majority``."""
     if value == "majority":
         return "majority"
     try:

@@ -1,4 +1,4 @@
-"""The settings: one place where each has its name, default, parser and explanation."""
+"""The settings: the one place where each has its name, default, parser and explanation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mongojobs.core.words.durations import format_duration
 
 
 def _setting(default: Any, parse: checks.Check, explanation: str, *also: str, secret: bool = False) -> Any:
-    """Declare a setting; *also* names environment variables of delayed_job that are honoured after our own."""
+    """Declare a setting; *also* names delayed_job's environment variables, which are honoured after our own."""
     metadata = {"default": default, "parse": parse, "explanation": explanation, "also": also}
     return dataclasses.field(default_factory=lambda: default, metadata=metadata, repr=not secret)
 
@@ -170,7 +170,7 @@ class Settings:
             )
 
     def changed(self, **values: object) -> Settings:
-        """Return the same settings but for *values*. Raises SettingsError."""
+        """Return these settings with *values* changed. Raises SettingsError."""
         refuse_unknown(values)
         return dataclasses.replace(self, **values)  # type: ignore[arg-type]  # parsed in __post_init__
 
@@ -181,7 +181,7 @@ def explanation(name: str) -> str:
 
 
 def refuse_unknown(values: Mapping[str, object]) -> None:
-    """Raise SettingsError for the first name that is no setting."""
+    """Raise SettingsError for the first name that is not a setting."""
     for name in values:
         if name not in Settings.__dataclass_fields__:
             known = ", ".join(Settings.__dataclass_fields__)
@@ -191,7 +191,7 @@ def refuse_unknown(values: Mapping[str, object]) -> None:
 
 
 def nearest(name: str, known: Iterable[str], *, prefix: str = "") -> str:
-    """Return the words that ask for the one of *known* that may have been meant; none if nothing is near."""
+    """Return a question for the one of *known* that may have been meant; nothing if none is close."""
     near = get_close_matches(name, known, n=1)
     return f": did you mean {prefix}{near[0]}?" if near else ""
 

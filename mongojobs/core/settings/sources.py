@@ -1,4 +1,4 @@
-"""Where settings come from; the first of these that names one wins.
+"""Where settings come from: the first source in this order that names one wins.
 
 Command-line flags, environment variables (``MONGOJOBS_`` and the name in capitals), ``[tool.mongojobs]`` in
 ``pyproject.toml``, and the app's own ``mongojobs.configure(...)``.
@@ -24,13 +24,13 @@ _FURTHER_VARIABLES: Final = frozenset(
         *("WEB_HOST", "WEB_PORT", "WEB_USER", "WEB_PASSWORD", "WEB_READ_ONLY", "WEB_HIDE_ARGUMENTS"),
     }
 )
-"""What else stands behind the prefix: variables of commands, and of ours among each other."""
+"""Other names with our prefix: variables of commands, and those that our processes pass to each other."""
 _OF_DEVELOPERS: Final = ("TEST_", "BENCH_")
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Settings together with where each comes from."""
+    """Settings, and where each comes from."""
 
     settings: Settings
     origins: Mapping[str, str]
@@ -73,7 +73,7 @@ def environment_names(name: str) -> tuple[str, ...]:
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """Return sentences about the variables that look like ours, and say nothing to anybody."""
+    """Return sentences about variables that look like ours but mean nothing to us."""
     known = {name.upper() for name in Settings.__dataclass_fields__} | set(_FURTHER_VARIABLES)
     looking = {name.removeprefix(ENVIRONMENT_PREFIX) for name in environ if name.startswith(ENVIRONMENT_PREFIX)}
     return [

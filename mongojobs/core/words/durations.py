@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 LONGEST_DURATION: Final = timedelta(days=366 * 100)
-"""A longer one leads out of the calendar, now or with the next sum."""
+"""A longer one would leave the calendar, now or when added to a date."""
 
 _TEXT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h|d)?")
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -1,4 +1,4 @@
-"""The names by which people know what is public: those under which it is imported, and not where it is defined."""
+"""The names by which people know public things: where they are imported from, not where they are defined."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PACKAGE: Final = "mongojobs"
 
 
 def public(thing: T) -> T:
-    """Let tracebacks, ``repr`` and ``help`` call *thing*, a function or class, by its public name: a decorator.
+    """Make tracebacks, ``repr`` and ``help`` call *thing*, a function or class, by its public name: a decorator.
 
     Not for classes with annotated fields: whoever resolves those looks for their names in the module.
     """
@@ -19,7 +19,7 @@ def public(thing: T) -> T:
 
 
 def shown_name(cls: type) -> str:
-    """Return how messages call *cls*: by module and name, one of ours by its public name."""
+    """Return what messages call *cls*: module and name, or its public name if it is one of ours."""
     if cls.__module__ == "builtins":
         return cls.__qualname__
     module = PACKAGE if cls.__module__.startswith(f"{PACKAGE}.") else cls.__module__

@@ -12,7 +12,7 @@ _UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def iso(moment: datetime) -> str:
-    """Return *moment* as ``2026-11-23T10:00:00.000Z``; a naive one is in UTC, as everything in the database."""
+    """Return *moment* as ``2026-11-23T10:00:00.000Z``; a naive one is in UTC, like everything in the database."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return aware.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -33,7 +33,7 @@ def in_words(duration: timedelta) -> str:
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
-    """Return how long ago *moment* was, or in how long it will be."""
+    """Return how long ago *moment* was, or how far off it is."""
     if moment is None:
         return NONE
     return f"{in_words(now - moment)} ago" if moment <= now else f"in {in_words(moment - now)}"
@@ -45,7 +45,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def in_seconds(seconds: float) -> str:
-    """Return how long something took, for a sentence: ``12 ms``, ``5.9 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    """Return a duration for a sentence: ``12 ms``, ``5.9 s``, ``3 min 20 s``, ``2 h 5 min``."""
     if seconds < 0.9995:
         return f"{seconds * 1000:.{0 if seconds >= 0.01 else 1}f} ms"
     if seconds < 59.95:
@@ -58,7 +58,7 @@ def in_seconds(seconds: float) -> str:
 
 
 def printable(text: str) -> str:
-    """Return *text* without line ends and what would command a terminal: jobs may carry texts of strangers.
+    """Return *text* without line breaks and terminal control characters: jobs may carry strangers' texts.
 
     So would marks that turn the direction of reading.
     """
@@ -68,12 +68,12 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> list[str]:
-    """Return the lines of *text*, each of them printable."""
+    """Return the lines of *text*, each made printable."""
     return [printable(line.expandtabs(4)) for line in text.split("\n")]
 
 
 def to_json(value: object, *, indent: int | None = None, ensure_ascii: bool = False) -> str:
-    """Return *value* as JSON in which only line ends of the *indent* command a terminal.
+    """Return *value* as JSON whose only control characters are the line breaks of *indent*.
 
     Raises TypeError and ValueError for what is no JSON.
     """

@@ -1,4 +1,4 @@
-"""How large a stored call is: what is surely small is not measured, and what is too large says which part of it is."""
+"""How large a stored call is: small ones are not measured, and the error for a large one names its largest part."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mongojobs.payload.calls.kinds import Call, ObjectCall
 from mongojobs.payload.calls.methods import argument_labels
 
 SMALL_BYTES: Final = 8 * 1024
-"""What ``is_surely_small`` lets pass takes less, with all names about it."""
+"""Whatever ``is_surely_small`` accepts takes less, including all names around it."""
 _FEW_VALUES: Final = 50
 _FEW_CHARACTERS: Final = SMALL_BYTES // 8
 _SHORT: Final = frozenset({bool, int, float, type(None), ObjectId, datetime})
@@ -22,7 +22,7 @@ _SHORT_OR_TEXT: Final = _SHORT | {str}
 
 
 def is_surely_small(handler: Document) -> bool:
-    """Whether a function gets but a few numbers, ids and short texts, as most jobs do: to look takes no time."""
+    """Whether a function takes only a few numbers, ids and short texts, as most jobs do; checking takes no time."""
     if handler["kind"] != "function" or len(handler["args"]) + len(handler["kwargs"]) > _FEW_VALUES:
         return False
     values, texts = handler["args"], [handler["target"]]

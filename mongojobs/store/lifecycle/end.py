@@ -57,7 +57,7 @@ class Holding:
         return self._end(job, ending.change(job, self.clock.now(), self.settings), repeated=repeated)
 
     def end_all(self, endings: Iterable[tuple[Job, transitions.Ending]], *, repeated: bool = False) -> list[Job]:
-        """Write how the runs of many jobs ended, in one round trip, or two; return those that were not ours."""
+        """Write how the runs of many jobs ended, in one round trip or two; return those that were no longer ours."""
         now, settings = self.clock.now(), self.settings
         deleted: list[Job] = []
         changed: list[tuple[Job, Change]] = []
@@ -103,7 +103,7 @@ class Holding:
         return parts
 
     def _end(self, job: Job, change: Change, *, repeated: bool) -> bool:
-        """Make one change of a job that is held; return whether it was ours."""
+        """Make one change to a job that is held; return whether it was ours."""
         if change.deletes:
             return not self._delete([job], repeated=repeated)
         guard = held_to_end(job, change)
@@ -126,7 +126,7 @@ class Holding:
         return honour(self._queries, again) + [job for job in others if not is_ours(job)]
 
     def _change_each(self, changes: Sequence[tuple[Job, Change]]) -> list[Job]:
-        """Make a change of its own of each job; return those that were not ours."""
+        """Make each job's own change; return those that were not ours."""
         if len(changes) <= 1 or not self._queries.is_real:
             return [job for job, change in changes if not self._end(job, change, repeated=True)]
         by_id = self._queries.by_id
@@ -136,7 +136,7 @@ class Holding:
         return self._not_ours(changes)
 
     def _change_all(self, jobs: Sequence[Job], change: Change) -> list[Job]:
-        """Make the same change of all *jobs*; return those that were not ours."""
+        """Make the same change to all *jobs*; return those that were not ours."""
         if ends_run(change) and any(job.unique_key is not None for job in jobs):
             return self._change_each([(job, change) for job in jobs])
         if len(jobs) == 1:
@@ -147,7 +147,7 @@ class Holding:
         return [job for job in jobs if not is_left_as(job, change, found.get(job.id))]
 
     def _look(self, jobs: Iterable[Job]) -> dict[JobId, Document]:
-        """Read who holds *jobs* now; absent ones are absent."""
+        """Read who holds *jobs* now; missing jobs are left out."""
         ids = [job.id for job in jobs]
         fields = dict.fromkeys(("state", "lock_token", *_COUNTERS), 1)
         return {found["_id"]: found for found in self._queries.find({"_id": {"$in": ids}}, fields)}
@@ -172,7 +172,7 @@ def is_left_as(job: Job, change: Change, found: Document | None) -> bool:
 
 
 def _alike(changes: Iterable[tuple[Job, Change]]) -> list[tuple[Change, list[Job]]]:
-    """Return each different change with the jobs that it is made of."""
+    """Return each distinct change with the jobs to which it applies."""
     groups: list[tuple[Change, list[Job]]] = []
     for job, change in changes:
         alike = next((jobs for known, jobs in groups if known == change), None)

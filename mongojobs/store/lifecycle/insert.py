@@ -42,7 +42,7 @@ class Inserting:
         self._confirmed = clients.confirmed_handle(queries.collection)
 
     def insert(self, job: Job, *, session: clients.Session | None = None) -> bool:
-        """Store a new job, trying for up to ``enqueue_timeout``; return False if its id is there already."""
+        """Store a new job, trying for up to ``enqueue_timeout``; return False if its id already exists."""
         session = clients.session_in_force(self._client, session)
         deadline = _Deadline(self._settings)
         if session is not None and session.in_transaction:
@@ -91,7 +91,7 @@ class Inserting:
                     raise faults.not_stored(error) from error
 
     def _insert_in_transaction(self, jobs: Sequence[Job], session: clients.Session, deadline: _Deadline) -> int:
-        """Store those of *jobs* that are not there, and return how many; a duplicate key would end the transaction."""
+        """Store those of *jobs* that do not exist; return how many. A duplicate key would abort the transaction."""
         given = [job.id for job in jobs if job.id_given]
         there: set[JobId] = set()
         with deadline.limit():
@@ -106,7 +106,7 @@ class Inserting:
     def _sort_out(
         self, jobs: Sequence[Job], error: BulkWriteError, deadline: _Deadline, session: clients.Session | None
     ) -> None:
-        """Tell which of *jobs* are stored after a write that failed in parts."""
+        """Work out which of *jobs* are stored after a write that partly failed."""
         refused = {
             detail["index"]: faults.in_one_line(str(detail.get("errmsg", "")))
             for detail in error.details.get("writeErrors", [])
@@ -156,7 +156,7 @@ class Inserting:
 
 
 class _Deadline:
-    """The time that an enqueue has for its insert: what is left of ``enqueue_timeout``.
+    """The time that an enqueue has for its insert: the rest of ``enqueue_timeout``.
 
     Raises StoreUnavailableError when none is.
     """
@@ -169,7 +169,7 @@ class _Deadline:
         self._delay = _FIRST_DELAY_SECONDS
 
     def limit(self) -> AbstractContextManager[None]:
-        """Make the driver give up waiting, in the block, when the time is over; it repeats writes up to then."""
+        """Make the driver give up, inside the block, once the time is over; until then it retries writes."""
         return time_limit(self._ends - time.monotonic())
 
     def allows_another_try(self) -> bool:

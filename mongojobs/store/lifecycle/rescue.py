@@ -16,13 +16,13 @@ from mongojobs.store.queries import Quarantined, Queries
 from mongojobs.store.unique.again import rescue_again
 
 NO_DATE: Final = {"$not": {"$gte": datetime.min.replace(tzinfo=UTC)}}
-"""Matches null, a missing field and every other type but dates; as two short ranges of an index, unlike ``$type``."""
+"""Matches null, a missing field and every type but dates; as two short ranges of an index, unlike ``$type``."""
 NO_TEXT: Final = {"$not": {"$gte": ""}}
 
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
-    """A job that was taken back from a worker whose lease ran out; *failed* when that was one loss too many."""
+    """A job taken back from a worker whose lease expired; *failed* if that was one loss too many."""
 
     job_id: JobId
     name: str
@@ -32,12 +32,12 @@ class Rescued:
 
     @classmethod
     def of(cls, job: Job, change: Change) -> Rescued:
-        """Return what the *change* that rescued *job* made of it."""
+        """Return what the rescuing *change* made of *job*."""
         return cls(job.id, job.name, str(job.locked_by), change.sets["losses"], change.sets["state"] == FAILED)
 
 
 class Rescuing:
-    """The part of the store that any worker uses for jobs that nobody looks after any more."""
+    """The part of the store with which any worker takes care of jobs that nobody looks after."""
 
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
@@ -46,7 +46,7 @@ class Rescuing:
         self.settings = queries.settings
 
     def rescue(self, *, by: str, limit: int = 50) -> list[Rescued]:
-        """Take back up to *limit* jobs whose lease is over, each with one loss more."""
+        """Take back up to *limit* jobs whose lease has expired, each with one more loss."""
         now = self.clock.now()
         fields = ("name", "lock_token", "locked_until", "locked_by", "losses", "attempts", "errors", "unique_key")
         query = filters.expired(now)
@@ -54,7 +54,7 @@ class Rescuing:
         return [rescued for document in expired if (rescued := self._take_back(document, by=by, now=now))]
 
     def quarantine(self, *, limit: int = 50) -> list[Quarantined]:
-        """Set aside up to *limit* jobs that are ready or running and damaged so that no other query finds them."""
+        """Set aside up to *limit* ready or running jobs whose damage keeps any other query from finding them."""
         query = {"$or": _hidden(self.clock.now())}
         aside: list[Quarantined] = []
         for document in self.collection.find(query, {"handler": 0}, limit=limit):
@@ -66,7 +66,7 @@ class Rescuing:
         return aside
 
     def _take_back(self, document: Document, *, by: str, now: datetime) -> Rescued | None:
-        """Take back one job, unless its worker has renewed or ended it since, or another one has taken it back."""
+        """Take back one job, unless it has been renewed, ended or taken back by another worker since."""
         job = to_shown_job({"locked_by": "(unknown)"} | document)
         change = transitions.rescued(job, by=by, now=now, settings=self.settings)
         guard = filters.expired_as_seen(document, now=now)
@@ -84,7 +84,7 @@ def as_damaged(document: Document, reason: str, *, now: datetime) -> Update:
 
 
 def _hidden(now: datetime) -> list[Document]:
-    """Return queries for all damage that hides a job; of each the server reads a few keys of another index.
+    """Return queries for all damage that hides a job; for each, the server reads a few keys of another index.
 
     ``reserve`` sees only dates, numbers within 32 bits and, for workers with a list of queues, texts; ``rescue`` only
     dates and tokens.

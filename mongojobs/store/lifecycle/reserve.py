@@ -26,7 +26,7 @@ from mongojobs.store.unique.again import started
 
 WIDEST_SPREAD: Final = 8
 FIRST_DUE: Final = 100
-"""How many of the first due jobs are looked at for one that is to run alone; those before it have their turn first."""
+"""How many of the first due jobs are searched for one that must run alone; the jobs before it go first."""
 
 
 class Reserving:
@@ -49,7 +49,7 @@ class Reserving:
         beside: bool,
         spread: int,
     ) -> list[Job]:
-        """Lock up to *limit* due jobs, once more with others where all that was found could not be had."""
+        """Lock up to *limit* due jobs; if others took all that was found, try once more with others."""
         index = _index_for(wanted)
         while True:
             now = self.clock.now()
@@ -103,7 +103,7 @@ class Reserving:
         return moment if isinstance(moment, datetime) else None
 
     def _take_one(self, query: Document, lock: Change, index: str) -> list[Document]:
-        """Find and lock in one step."""
+        """Find and lock a job in one step."""
         update = to_update(lock)
 
         def take(hint: str | None) -> Document | None:
@@ -130,7 +130,7 @@ class Reserving:
         return [{**document, **lock.sets} for document in map(found.get, ids) if document is not None]
 
     def _candidates(self, query: Document, index: str, *, limit: int, spread: int) -> list[JobId]:
-        """Return the ids of the first due jobs; up to the first that lost a worker before, which must run alone.
+        """Return the ids of the first due jobs, up to the first that lost a worker before and so must run alone.
 
         If it killed that worker, the others of its batch would die with it, and after five deaths be given up too.
         """
@@ -140,7 +140,7 @@ class Reserving:
         return [found["_id"] for found in (chosen[: max(suspects[0], 1)] if suspects else chosen)]
 
     def _readable(self, found: Sequence[Document]) -> list[Job]:
-        """Turn documents that we have locked into jobs, and set aside those that cannot be."""
+        """Turn the documents that we have locked into jobs, setting aside the unreadable ones."""
         jobs = []
         for document in found:
             try:
@@ -151,7 +151,7 @@ class Reserving:
         return started(self._queries, jobs)
 
     def _clear_the_way(self, query: Document, index: str, limit: int) -> int:
-        """Set aside candidates whose ``fence`` is no number, on which the server refuses to lock; return how many.
+        """Set aside candidates whose ``fence`` is not a number, which the server refuses to lock; return how many.
 
         Without this, one such document at the head of the queue would stop everybody.
         """
@@ -172,7 +172,7 @@ class Reserving:
 
 
 def ready_queues(queries: Queries) -> list[str]:
-    """Return the names of the queues that have ready jobs, due or not, from a key a queue. Raises DatabaseError."""
+    """Return the names of the queues with ready jobs, due or not, by one key per queue. Raises DatabaseError."""
     pipeline: list[Document] = [
         {"$match": {"state": READY, "queue": {"$gte": ""}}},
         {"$sort": {"queue": 1}},
@@ -188,7 +188,7 @@ def _index_for(wanted: QueueSelector) -> str:
 
 
 def _some(found: list[Document], count: int) -> list[Document]:
-    """Return so many of *found*, picked at random, in their order."""
+    """Return *count* of *found*, picked at random but in their order."""
     if len(found) <= count:
         return found
     return [found[place] for place in sorted(random.sample(range(len(found)), count))]

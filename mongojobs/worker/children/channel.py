@@ -1,4 +1,4 @@
-"""Messages between a worker and its children: BSON documents over a socket, each of which tells its own length.
+"""Messages between a worker and its children: BSON documents over a socket, each of which begins with its length.
 
 Nothing is pickled, so whatever a job does to its process, no more than values come back from it.
 """
@@ -22,7 +22,7 @@ _CHUNK_BYTES: Final = 1 << 16
 
 
 class Channel:
-    """One end of the connection; any thread may send, and one receives.
+    """One end of the connection; any thread may send, but only one receives.
 
     With *patience* (seconds), ``receive`` gives up after so long without a message.
     """
@@ -43,7 +43,7 @@ class Channel:
             self._socket.sendall(data)
 
     def receive(self) -> Document | None:
-        """Return the next message; None when the other end has closed, or sends what makes no sense.
+        """Return the next message; None if the other end has closed, or sends something that makes no sense.
 
         Raises TimeoutError when none has come in time, and ConnectionResetError when the other end was closed while
         something that we had sent was unread there, where the system tells.
@@ -64,14 +64,14 @@ class Channel:
             return None
 
     def shut(self) -> None:
-        """Let both ends find the connection closed, also where one is waiting for a message."""
+        """Close the connection for both ends, even while one is waiting for a message."""
         with suppress(OSError):  # it is closed
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Give up this end."""
+        """Release this end."""
         self._socket.close()
 
     def _size(self) -> int | None:
-        """Return the size of the message that has begun to come in, once that is known."""
+        """Return the size of the incoming message, once it is known."""
         return int.from_bytes(self._received[:4], "little") if len(self._received) >= 4 else None

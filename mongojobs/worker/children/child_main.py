@@ -1,4 +1,4 @@
-"""The inside of a child process: it runs the jobs that its worker sends, one after the other, in its main thread."""
+"""The inside of a child process: it runs the jobs that its worker sends, one after another, in its main thread."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CUT_OFF_STATUS: Final = 74
 
 
 def end_with_the_worker(life: int) -> None:
-    """Let the kernel end this process when the far end of the pipe *life* closes, whatever code runs here then.
+    """Make the kernel end this process when the far end of the pipe *life* closes, whatever code is running then.
 
     And with it all of its group: what its jobs have started. Nobody else is in that group.
     """
@@ -58,7 +58,7 @@ def _has_own_group() -> bool:
 
 
 def leave_signals_to_the_worker() -> None:
-    """Do nothing at the signals that stop a worker, which platforms send to all processes.
+    """Ignore the signals that stop a worker, which platforms send to all processes.
 
     By a handler, since what is ignored would be ignored in the processes that jobs start too.
     """
@@ -112,7 +112,7 @@ class ChildMain:
         self._jobs.put(None)
 
     def _leave(self) -> NoReturn:
-        """End at once; with all that jobs have started where the worker is not there to do that."""
+        """End at once, together with everything that jobs have started if the worker is not there to do that."""
         if os.getppid() != self._worker and _has_own_group():
             os.killpg(os.getpgrp(), signal.SIGKILL)
         os._exit(CUT_OFF_STATUS)
@@ -145,7 +145,7 @@ class ChildMain:
                 pass  # an interruption of a run that has ended
 
     def _tell_limit(self, held: InFlightJob) -> None:
-        """Tell what the job object says of itself, as nobody can ask it once it is deaf; all else the worker knows."""
+        """Report the job object's own limits, as nobody can ask once the job is stuck; the worker knows all others."""
         if held.call is not None:
             self._channel.send(messages.limit(held.limit, self._max_attempts(held.job, held.call)))
 
@@ -157,7 +157,7 @@ class ChildMain:
 
 
 class _Events(Lifecycle):
-    """The lifecycle of the child: ``invoke_job`` happens here, all else in the worker, which is told of it."""
+    """The lifecycle in the child: ``invoke_job`` happens here; the worker is told about everything else."""
 
     def __init__(self, lifecycle: Lifecycle, report_exception: Callable[[CallbackRaised], None]) -> None:
         super().__init__()
@@ -183,13 +183,13 @@ class _Events(Lifecycle):
 
 
 class _WorkersClock:
-    """The server's time as the worker last told it, carried on."""
+    """The server's time as last reported by the worker, carried on."""
 
     def __init__(self) -> None:
         self.set(datetime.fromtimestamp(0, UTC))
 
     def set(self, now: datetime) -> None:
-        """It is *now* now."""
+        """Set the time to *now*."""
         self._told = now, time.monotonic()
 
     def now(self) -> datetime:

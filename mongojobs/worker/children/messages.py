@@ -27,29 +27,29 @@ REPEATED: Final = frozenset({"error", "failure"})
 """The events of a run that come up in the worker once they have in the child; all others are the worker's own."""
 
 _OUTCOMES: Final = {one.__name__: one for one in get_args(Outcome) if one is not Crashed}
-"""How a run ends in a child, which cannot tell of its own crash."""
+"""How a run can end in a child, which cannot report its own crash."""
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def run(job: Job, now: datetime, interrupted: type[BaseException] | None) -> Document:
-    """Let the child run *job*, or judge it where it was *interrupted* already; it is *now* by the server's clock."""
+    """Tell the child to run *job*, or judge it if it was *interrupted* already; *now* is the server's time."""
     exception = interrupted and interrupted.__name__
     return {"kind": "run", "job": to_document(job), "now": now, "exception": exception}
 
 
 def interrupt(exception: type[BaseException]) -> Document:
-    """Let the child raise *exception* in the code that it runs."""
+    """Tell the child to raise *exception* in the code that it is running."""
     return {"kind": "interrupt", "exception": exception.__name__}
 
 
 def limit(run_time: timedelta, max_attempts: int | None) -> Document:
-    """Tell what the job object says of itself, which only the child has loaded."""
+    """Report the limits that the job object sets, which only the child has loaded."""
     return {"kind": "limit", "run_time": run_time // _MICROSECOND, "max_attempts": max_attempts}
 
 
 def limit_of(message: Document) -> tuple[timedelta, int | None]:
-    """Return what ``limit`` says."""
+    """Return the contents of a ``limit``."""
     return message["run_time"] * _MICROSECOND, message["max_attempts"]
 
 
@@ -59,18 +59,18 @@ def complaint(notice: CallbackRaised) -> Document:
 
 
 def complaint_of(message: Document) -> tuple[str, str]:
-    """Return what ``complaint`` says."""
+    """Return the contents of a ``complaint``."""
     return message["what"], message["trace"]
 
 
 def outcome(ended: Outcome, events: Sequence[str]) -> Document:
-    """Tell how the run ended, and which lifecycle *events* came up at that."""
+    """Report how the run ended, and which lifecycle *events* came up with that."""
     facts = {fact.name: _told(getattr(ended, fact.name)) for fact in fields(ended)}
     return {"kind": "outcome", "name": type(ended).__name__, "facts": facts, "events": list(events)}
 
 
 def outcome_of(message: Document) -> Outcome:
-    """Return what ``outcome`` says. Raises ValueError if it is none."""
+    """Return the contents of an ``outcome``. Raises ValueError if it is not one."""
     name = message["name"]
     if name not in _OUTCOMES:
         raise ValueError(f"a child ends no run as {name!r}")
@@ -99,5 +99,5 @@ def _understood(fact: Any) -> Any:
 
 
 def _plain(text: str) -> str:
-    """Return *text* without what UTF-8 cannot write."""
+    """Return *text* without what UTF-8 cannot encode."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""A child process that runs jobs for one slot, as its worker sees it."""
+"""A child process that runs jobs for one slot, from its worker's point of view."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from mongojobs.process.supervisor import STACKS_SECONDS, ChildCommand
 from mongojobs.worker.children.channel import Channel
 
 PATIENCE_SECONDS: Final = 0.25
-"""How often whoever waits for a child looks whether something has changed meanwhile."""
+"""How often a thread waiting for a child checks whether something else has changed."""
 DEATH_SECONDS: Final = 1.0
-"""How long a process may take to end after its connection has."""
+"""How long a process may take to end after its connection has closed."""
 _LOOK_SECONDS: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
 class ExitReport:
-    """How a process ended, in words that follow "the process"."""
+    """How a process ended, in words to follow "the process"."""
 
     how: str
     peak: str
 
 
 class Child:
-    """A process of its own group, so that Ctrl-C does not reach its jobs, and all that a job started ends with it.
+    """A process in its own group, so that Ctrl-C does not reach its jobs, and everything a job starts ends with it.
 
     Signals are held back while it starts, until it has its handlers. The far end of the pipe *life* is never written
     to; that it closes, as when the worker dies, ends the child by a signal, even one in C code that holds Python's
@@ -82,18 +82,18 @@ class Child:
         return self._process.pid
 
     def send(self, message: Document) -> None:
-        """Send it a job. Raises OSError when it has ended."""
+        """Send it a job. Raises OSError if it has ended."""
         self._was_told = False
         self._channel.send(message)
 
     def tell(self, message: Document) -> None:
-        """Send it a message about the job, which does not matter once it has ended."""
+        """Send it a message about its job; ignored if it has ended."""
         self._was_told = True
         with suppress(OSError):
             self._channel.send(message)
 
     def receive(self) -> Document | None:
-        """Return its next message, or None when there will be none.
+        """Return its next message, or None if there will be none.
 
         Raises TimeoutError now and then, and ConnectionResetError when it ended before it had read of the job. What it
         was told later may well be unread: it may have been busy with the job.
@@ -117,7 +117,7 @@ class Child:
         return None  # what its job has started keeps its end of the connection open
 
     def _has_ended(self) -> bool:
-        """Whether it has, which is left to ``reap`` to note; false where that cannot be told, as on older macOS."""
+        """Whether it has ended, leaving it to ``reap``; False if that cannot be known, as on older macOS."""
         if not hasattr(os, "waitid"):
             return False
         try:
@@ -126,12 +126,12 @@ class Child:
             return True
 
     def abort(self) -> None:
-        """Kill it, without a fault to report."""
+        """Kill it, with no fault to report."""
         self.was_aborted = True
         self._kill()
 
     def end_boot(self, how: str) -> None:
-        """Kill it because of its start, after it has written where it hangs; *how* describes its death."""
+        """Kill it for not starting, after it has written where it hangs; *how* describes its death."""
         with self._ending:
             if self._death is None:
                 self._killed = how
@@ -145,7 +145,7 @@ class Child:
         self._channel.shut()
 
     def reap(self, patience: float = DEATH_SECONDS) -> ExitReport:
-        """Wait until it has ended, kill it if it does not, and return how it ended. May be repeated."""
+        """Wait until it has ended, killing it if it does not, and return how it ended. May be repeated."""
         deadline = time.monotonic() + patience
         waiting = threading.Event()
         while (death := self._look()) is None:
@@ -169,7 +169,7 @@ class Child:
                 _kill_group(self.pid)
 
     def _reap(self) -> ExitReport | None:
-        """Take note of its end, if it has ended; and end what its job has started, unless it ended in peace."""
+        """Note its end if it has ended, and end everything its job has started unless it exited normally."""
         try:
             pid, status, usage = os.wait4(self.pid, os.WNOHANG)
         except ChildProcessError:
@@ -191,7 +191,7 @@ class Child:
         return f"was killed by signal {-status} ({_name(-status)}{hint})"
 
     def _peak(self, usage: resource.struct_rusage) -> str:
-        """Tell its peak memory. A process inherits that of the one that started it, so that a lower one is unknown."""
+        """Describe its peak memory. A process inherits its parent's peak, so a lower one of its own is unknown."""
         peak = peak_bytes(usage)
         if peak > self._least_peak:
             return f"its peak memory was {in_mib(peak)}"

@@ -26,11 +26,11 @@ from mongojobs.worker.run.runner import Run, Runner
 
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 10.0
-"""How long to wait before another child is started when the one before has not even begun."""
+"""How long to wait before starting another child if the last one never became ready."""
 
 
 class ChildRunner(Runner):
-    """Runs jobs in children that *command* starts: each thread that calls has one of its own.
+    """Runs jobs in children started by *command*: each calling thread has its own.
 
     Here are the ``perform``, ``error`` and ``failure`` events, the notices, and the judgement of what has died; in the
     child the job with its hooks and overrides.
@@ -52,15 +52,15 @@ class ChildRunner(Runner):
         self._closing = threading.Event()
 
     def hold(self, job: Job, *, expires: float, stopping: threading.Event) -> InFlightJob:
-        """Return a reserved *job*: of whatever kind, a child runs one at a time."""
+        """Return a reserved *job* ready to run here; a child runs one at a time, whatever its kind."""
         return InFlightJob(job, expires=expires, stopping=stopping)
 
     def run(self, held: InFlightJob) -> Outcome:
-        """Run the job in the child of this thread, and return how that ended; never raises."""
+        """Run the job in this thread's child, and return how it ended; never raises."""
         return isolated(held.job, ChildRun(held, self).perform)
 
     def make_ready(self) -> bool:
-        """Wait until the child of the calling thread is ready; false once this is closed."""
+        """Wait until the calling thread's child is ready; False once this is closed."""
         return self.ready_child() is not None
 
     def can_run(self) -> bool:
@@ -69,7 +69,7 @@ class ChildRunner(Runner):
             return any(child.is_ready for child in self._children)
 
     def abort(self, held: InFlightJob) -> bool:
-        """Kill the child that runs *held*; false where none does."""
+        """Kill the child that is running *held*; False if there is none."""
         with self._guard:
             child = self._running.get(held.key)
             if child is not None:
@@ -77,7 +77,7 @@ class ChildRunner(Runner):
         return child is not None
 
     def close(self, timeout: float) -> None:
-        """Let the children end, and kill those that have not in time."""
+        """Let the children end, and kill those that do not end in time."""
         deadline = time.monotonic() + timeout
         with self._guard:
             self._closing.set()
@@ -88,7 +88,7 @@ class ChildRunner(Runner):
             self.reap(child, max(deadline - time.monotonic(), 0.0))
 
     def note_busy(self, child: Child, held: InFlightJob) -> None:
-        """Note that *child* runs *held*, so that it can be aborted."""
+        """Record that *child* is running *held*, so that it can be aborted."""
         with self._guard:
             self._running[held.key] = child
 
@@ -98,7 +98,7 @@ class ChildRunner(Runner):
             del self._running[held.key]
 
     def ready_child(self) -> Child | None:
-        """Wait for the child of the calling thread, starting one if needed; None once this is closed."""
+        """Wait for the calling thread's child, starting one if needed; None once this is closed."""
         pause, boot_limit = 0.0, self.context.settings.boot_timeout
         while not self._closing.is_set():
             self._recycle()
@@ -112,7 +112,7 @@ class ChildRunner(Runner):
         return None
 
     def _start(self) -> Child | None:
-        """Start a child; None if that is not possible now, or no longer."""
+        """Start a child; None if that is not possible now, or not any more."""
         try:
             with self._guard:
                 if self._closing.is_set():
@@ -125,7 +125,7 @@ class ChildRunner(Runner):
         return child
 
     def _becomes_ready(self, child: Child, limit: timedelta) -> bool:
-        """Wait until *child* says that it is ready; false when it ends instead, or hangs, or this is closed."""
+        """Wait until *child* reports that it is ready; False if it ends instead, or hangs, or this is closed."""
         deadline = time.monotonic() + limit.total_seconds()
         while not (child.is_ready or self._closing.is_set()):
             try:
@@ -142,7 +142,7 @@ class ChildRunner(Runner):
         return child.is_ready
 
     def _recycle(self) -> None:
-        """Start another child while the one to be replaced exits."""
+        """Start another child while the one it replaces is exiting."""
         child = self._own.child
         reason = child and recycle_reason(self.context.settings, runs=child.runs, memory=child.memory)
         if child is not None and reason:
@@ -152,7 +152,7 @@ class ChildRunner(Runner):
             self._forget(child)
 
     def tell_death(self, child: Child, when: str) -> None:
-        """Take note of a child that ended while it ran nothing, which is no job's fault."""
+        """Report a child that ended while it was running nothing, which is no job's fault."""
         death = self.reap(child)
         if not self._closing.is_set():
             self.context.reporter.tell(ChildReplaced, child.pid, f"it {death.how} {when}")
@@ -181,7 +181,7 @@ class ChildRun(Run):
         self._children = runner
 
     def execute(self) -> Outcome:
-        """Let the child of this thread run the job, and return how that ended."""
+        """Run the job in this thread's child, and return how it ended."""
         while (child := self._children.ready_child()) is not None:
             try:
                 message = self._run_in(child)
@@ -198,7 +198,7 @@ class ChildRun(Run):
         return HandedBack()
 
     def _run_in(self, child: Child) -> Document | None:
-        """Let *child* run the job, and return how it says that went; None when it ended meanwhile.
+        """Run the job in *child*, and return the message that says how it ended; None if the child ended first.
 
         Raises OSError when it had ended before.
         """
@@ -215,7 +215,7 @@ class ChildRun(Run):
             self._children.note_idle(held)
 
     def _listen(self, child: Child) -> Document | None:
-        """Wait for the end of the run, and tell the child meanwhile what its job may want to know."""
+        """Wait for the end of the run, and meanwhile tell the child what its job may want to know."""
         untold = {"stopping": messages.STOPPING, "lost": messages.LOST}
         while True:
             try:
@@ -229,7 +229,7 @@ class ChildRun(Run):
             self._note(message)
 
     def _note(self, message: Document) -> None:
-        """Process what a child reports during a run."""
+        """Process a child's report during a run."""
         held = self.held
         if message["kind"] == "limit":
             limit, max_attempts = messages.limit_of(message)
@@ -241,7 +241,7 @@ class ChildRun(Run):
             self.context.reporter.tell(CallbackRaised, held.job, what, trace)
 
     def _repeat_events(self, events: list[str], outcome: Outcome) -> None:
-        """Let the events come up here that came up in the child."""
+        """Repeat here the events that came up in the child."""
         if not isinstance(outcome, Errored | GivenUp):
             return
         job = self.held.job
@@ -252,7 +252,7 @@ class ChildRun(Run):
             self.judgement.tell_failure(failed)
 
     def _after_death(self, child: Child) -> Outcome:
-        """Return what becomes of a job whose child has ended: what we have killed it for, or a crash."""
+        """Return the outcome of a job whose child has ended: the reason we killed it, or a crash."""
         held, death = self.held, self._children.reap(child)
         if child.was_aborted:
             more = f": its process was killed; {death.peak}"
@@ -263,7 +263,7 @@ class ChildRun(Run):
 
 
 class _Own(threading.local):
-    """The child of the thread that asks."""
+    """The child of the current thread."""
 
     child: Child | None = None
 

@@ -24,7 +24,7 @@ from mongojobs.worker.outage import Outage
 
 LARGEST_GROUP: Final = 1000
 GATHER_SECONDS: Final = 0.02
-"""How long results gather while more jobs wait for a slot: a writer that keeps pace would write each by itself."""
+"""How long results are gathered while more jobs wait for a slot; a fast writer would write each by itself."""
 PAUSE_SECONDS: Final = 1.0
 WRITING: Final = "writing results"
 
@@ -51,7 +51,7 @@ class Finisher:
             self._arrived.set()
 
     def foretell(self, result: Result) -> None:
-        """Tell those who listen in order how a run ended, unless all have been told: its thread begins the next one."""
+        """Tell those who listen in order how a run ended, unless all have been told: its thread starts the next one."""
         result.foretell(self._reporter)
 
     def run(self) -> None:
@@ -71,23 +71,23 @@ class Finisher:
                 self._arrived.set()
 
     def flush(self) -> None:
-        """Write what waits now, unless all is over. Raises DatabaseError, then the rest still waits."""
+        """Write what is waiting now, unless all is over. Raises DatabaseError; the rest is still waiting then."""
         with self._writing:
             while self._waiting and not self._is_over:
                 self._write([self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_GROUP))])
 
     def close(self) -> None:
-        """Let the writer thread end after what it is writing."""
+        """Let the writer thread end after its current write."""
         self._closing.set()
         self._arrived.set()
 
     def give_up(self) -> int:
-        """Write nothing more, since the connections end; return how many results are left unwritten."""
+        """Write nothing more, as the connections are closing; return how many results remain unwritten."""
         self._is_over = True
         return self._in_flight.unwritten()
 
     def write_patiently(self) -> None:
-        """Write what waits, through outages of the database, until it is stored, or no longer ours, or ``close``."""
+        """Write what is waiting, through outages of the database, until it is stored, no longer ours, or ``close``."""
         while self._waiting and not self._is_over:
             try:
                 self.flush()
@@ -102,7 +102,7 @@ class Finisher:
             self._reporter.tell(BatchDone, jobs, failures, seconds)
 
     def _write(self, results: list[Result]) -> None:
-        """Write *results*. Raises DatabaseError; what is unwritten waits again, the refused ones behind the rest."""
+        """Write *results*. Raises DatabaseError; what is unwritten waits again, refused ones behind the rest."""
         group = Group(results, self._store, self._reporter)
         try:
             group.write()
@@ -127,7 +127,7 @@ class Batch:
         self._since = time.monotonic()
 
     def begin(self) -> None:
-        """Count the time from now, unless a batch is under way."""
+        """Start timing, unless a batch is under way."""
         if not self._jobs:
             self._since = time.monotonic()
 

@@ -13,11 +13,11 @@ from mongojobs.store.jobs import JobStore
 from mongojobs.worker.finish.result import Result
 
 MOST_REFUSALS: Final = 10
-"""After so many in a row the writer pauses: then it is hardly the results that are at fault."""
+"""After this many in a row the writer pauses: by then the results are hardly to blame."""
 
 
 class Group:
-    """Writes *results* with as few calls as it takes, and settles those that are stored or dropped."""
+    """Writes *results* in as few calls as possible, and settles those that are stored or dropped."""
 
     def __init__(self, results: list[Result], store: JobStore, reporter: Reporter) -> None:
         self._results = results
@@ -27,7 +27,7 @@ class Group:
         """Those that the database does not take, each with its error."""
 
     def write(self) -> None:
-        """Write all. Raises DatabaseError for what will pass, or when too many are refused."""
+        """Write all. Raises DatabaseError for a passing error, or if too many are refused."""
         self._drop_lost()
         for alike in _alike(self.unsettled()):
             self._write_together(alike)
@@ -37,17 +37,17 @@ class Group:
         return [result for result in self._results if result.is_settled]
 
     def unsettled(self) -> list[Result]:
-        """Return those that are still to be written, but for the refused ones."""
+        """Return those that have yet to be written, except the refused ones."""
         return [result for result in self._results if not (result.is_settled or result in self.refused)]
 
     def _drop_lost(self) -> None:
-        """Drop results of jobs whose locks were not renewed for a whole lease: others may run them now."""
+        """Drop results of jobs whose locks were not renewed for a whole lease: others may be running them now."""
         for result in self._results:
             if result.held.lost:
                 result.settle_lost(self._reporter)
 
     def _write_together(self, results: list[Result]) -> None:
-        """Write *results*, which are alike, in one go; in halves where one may be at fault for an error."""
+        """Write *results*, which are alike, in one call; in halves if one of them may have caused an error."""
         try:
             not_ours = self._store_all(results)
         except Exception as error:
@@ -92,7 +92,7 @@ class Group:
 
 
 def _alike(results: Iterable[Result]) -> Iterable[list[Result]]:
-    """Group what can be written in one go: successes, and all else; what may be written already apart from the new."""
+    """Group what can be written in one call: successes, all else, and apart from these what may be written already."""
     groups: dict[tuple[bool, bool], list[Result]] = {}
     for result in results:
         groups.setdefault((not isinstance(result.outcome, Succeeded), result.is_doubtful), []).append(result)

@@ -24,7 +24,7 @@ _FAILURES: Final = (Errored, GivenUp, Crashed)
 
 
 class Result:
-    """How the run of a held job ended, after how many *seconds*, and what has become of writing that."""
+    """How the run of a held job ended, after how many *seconds*, and the state of writing that."""
 
     __slots__ = (
         "_foretold",
@@ -64,7 +64,7 @@ class Result:
                     reporter.lifecycle.foretell(notice)
 
     def settle(self, reporter: Reporter) -> None:
-        """Tell all that it is stored."""
+        """Tell everyone that it is stored."""
         self.is_settled = True
         with self._telling:
             for notice in self._foretold or _notices(reporter.name, self):
@@ -72,7 +72,7 @@ class Result:
             self._is_told = True
 
     def settle_lost(self, reporter: Reporter, why: str = "") -> None:
-        """Tell all that it is dropped."""
+        """Tell everyone that it was dropped."""
         self.is_settled = self.held.is_given_up = True
         what = f"its result ({type(self.outcome).__name__.lower()}{why})"
         with self._telling:

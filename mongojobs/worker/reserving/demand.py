@@ -1,4 +1,4 @@
-"""How many jobs a worker wants now, beside which others, and what it hands back that it cannot begin soon."""
+"""How many jobs a worker wants now, beside which others, and what it hands back because it cannot start it soon."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.runner import Runner
 
 HOLD_OFF_SECONDS: Final = 1.0
-"""How long to look only for room for jobs of one kind after more of it came than there was room for."""
+"""How long to reserve only for free slots of one kind after too many jobs of that kind came."""
 
 NO_ROOM: Final = -(2**31)
 
@@ -30,7 +30,7 @@ class Demand:
     """
 
     is_alone = False
-    """Whether nothing was to be begun beside a suspect, or to let one in, when it was last looked."""
+    """Whether, at the last look, nothing could start beside a suspect, or to let one in."""
 
     def __init__(
         self,
@@ -72,11 +72,11 @@ class Demand:
         return self._reserve(limit, beside=not was_empty)
 
     def adopt(self) -> list[InFlightJob]:
-        """Take up what a reserve without an answer has locked. Raises DatabaseError."""
+        """Adopt the jobs locked by a reserve whose answer was lost. Raises DatabaseError."""
         return self._held(*self._reserver.adopt())
 
     def look_for_suspects(self) -> None:
-        """Find out, now and then, whether the next job is one that must begin where nothing else is running.
+        """Check, now and then, whether the next job is one that must start when nothing else is running.
 
         Raises DatabaseError.
         """
@@ -84,7 +84,7 @@ class Demand:
             self._suspects.note_next(is_suspect=self._reserver.scope.is_suspect_next())
 
     def return_overflow(self) -> None:
-        """Put jobs that were reserved last, of a kind whose slots are busy, on their way back."""
+        """Put the jobs reserved last, of a kind whose slots are busy, on their way back."""
         for is_async in (False, True):
             ahead = 0 if self._in_flight.is_long_busy(is_async=is_async) else self._ahead
             surplus = -self._in_flight.room(is_async=is_async) - ahead
@@ -103,7 +103,7 @@ class Demand:
         return [self._runner.hold(job, expires=expires, stopping=self._stopping) for job in jobs]
 
     def _must_be_alone(self) -> bool:
-        """Whether nothing may begin now beside a suspect, or to let one in; people see when that changes."""
+        """Whether nothing may start now beside a suspect, or to let one in; people see when that changes."""
         is_alone = self._suspects.is_alone()
         if is_alone != self.is_alone:
             self.is_alone = is_alone
@@ -111,7 +111,7 @@ class Demand:
         return is_alone
 
     def _room(self) -> int:
-        """Return for how many jobs there is a slot; negative where jobs wait for one already.
+        """Return how many jobs there are free slots for; negative if jobs are already waiting for one.
 
         Whether the next jobs are of the one kind or the other only a reserve can tell, so room for either counts. But
         when jobs of one kind have just been given back for want of room, more of them are to be expected.

@@ -1,4 +1,4 @@
-"""Reserving jobs: which ones, how many at once, and what to do when the answer is lost."""
+"""Reserving jobs: which ones, how many at once, and what to do if the answer is lost."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from mongojobs.store.jobs import EPOCH, WIDEST_SPREAD, JobStore, QueueSelector
 from mongojobs.store.pauses import PauseStore
 
 READ_AHEAD_SECONDS = 0.25
-"""No more is reserved than runs in about this time, so that a lost worker or a long job holds up little."""
+"""No more is reserved than runs in about this time, so that a lost worker or a long job delays little."""
 
 LONGEST_LOOK = 1000
-"""From how many of the first jobs a batch is picked at most: to look at more costs all workers more than it helps."""
+"""The most first jobs from which a batch is picked: looking at more costs all workers more than it helps."""
 
 PAUSES_SECONDS: Final = 2.0
-"""How long a worker goes by what it knows of pauses; they are to be honoured within five seconds."""
+"""How long a worker relies on what it knows of pauses; they must be honoured within five seconds."""
 QUEUES_SECONDS: Final = 0.25
-"""How long it goes by the names of queues, while one is paused; a new queue waits no longer than that."""
+"""How long it relies on the names of queues while one is paused; a new queue waits no longer than that."""
 
 _SECONDS_AT_FIRST = 0.5
 _WEIGHT = 0.2
@@ -47,7 +47,7 @@ class ReserveScope:
         self._others: tuple[str, ...] = ()
 
     def now(self) -> QueueSelector | None:
-        """Return what to ask for now; None when all of it is paused. Raises DatabaseError.
+        """Return what to ask for now; None if all of it is paused. Raises DatabaseError.
 
         A single job that somebody has asked for is asked for whether its queue is paused or not.
         """
@@ -63,7 +63,7 @@ class ReserveScope:
         return dataclasses.replace(self.wanted, queues=queues) if queues else None
 
     def is_suspect_next(self) -> bool:
-        """Whether the next job is one that must begin where nothing else is running. Raises DatabaseError."""
+        """Whether the next job is one that must start when nothing else is running. Raises DatabaseError."""
         wanted = self.now()
         return wanted is not None and self._store.is_suspect_next(wanted)
 
@@ -77,7 +77,7 @@ class ReserveScope:
 
 
 class Reserver:
-    """Reserves for one process, one batch after the other; used by one thread only.
+    """Reserves for one process, one batch after another; used by one thread only.
 
     The size of a batch is worked out: it doubles after each full batch, up to what runs in a quarter of a second and
     to ``read_ahead``, and falls back to one when the queue was empty. While other workers are quicker with some of a
@@ -99,12 +99,12 @@ class Reserver:
         """When the last reserve was about to begin: it found all that was due then."""
 
     def observe(self, jobs: int, seconds: float) -> None:
-        """Note that *jobs* took the process *seconds*: the measure of how far to read ahead."""
+        """Note that *jobs* took the process *seconds*: this decides how far to read ahead."""
         if jobs:
             self._seconds_a_job += (seconds / jobs - self._seconds_a_job) * (1 - (1 - _WEIGHT) ** jobs)
 
     def ahead(self) -> int:
-        """Return how many jobs may wait for a slot: two batches, one at hand while the next is on its way."""
+        """Return how many jobs may wait for a slot: two batches, one ready while the next is on its way."""
         batches = 2 * min(self._size, self._read_ahead)
         return int(min(batches, READ_AHEAD_SECONDS / max(self._seconds_a_job, 1e-6)))
 
@@ -160,7 +160,7 @@ class Reserver:
         return jobs, sent + self._lease.total_seconds()
 
     def _adapt(self, wanted: int, got: int) -> None:
-        """Learn from a batch: it may have been full, or small since few were due or others were quicker, or empty."""
+        """Learn from a batch: full; or small, because few jobs were due or others were quicker; or empty."""
         if got >= wanted:
             self._size = min(max(self._size, wanted) * 2, max(self._read_ahead, 1))
             self._spread = max(self._spread // 2, 1)
@@ -170,7 +170,7 @@ class Reserver:
             self._size = self._spread = 1
 
     def adopt(self) -> tuple[list[Job], float]:
-        """Take up what a call without an answer has locked, and return it as ``reserve`` does. Raises DatabaseError."""
+        """Adopt the jobs locked by a call whose answer was lost; return as ``reserve`` does. Raises DatabaseError."""
         expires = elapsed_seconds() + self._lease.total_seconds()
         if self._unanswered is None:
             return [], expires

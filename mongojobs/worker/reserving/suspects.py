@@ -1,4 +1,4 @@
-"""Jobs that may have killed their workers: they begin where no other job would die with them, and each gets its turn.
+"""Jobs that may have killed their workers: they start where no other job would die with them, and each gets its turn.
 
 A job that lost two workers is reserved only while its process holds nothing, and nothing is begun beside it at first:
 what kills its process mostly does so at once. So that neither side starves the other, a process gives to all other jobs
@@ -15,7 +15,7 @@ from mongojobs.worker.run.inflight_job import InFlightJob
 
 ALONE_LEASES = 1 / 12
 LEAST_ALONE_SECONDS = 1.0
-"""For how long nothing is begun beside such a job, in leases, and at least: 5 s by default."""
+"""How long nothing is started beside such a job: a share of the lease, but at least this, and 5 s by default."""
 LEAST_PATIENCE_SECONDS = 0.5
 """What was read ahead takes a quarter of a second."""
 LONGEST_PATIENCE_LEASES = 1
@@ -23,7 +23,7 @@ LONGEST_INTERVAL_LEASES = 60
 
 
 class SuspectIsolation:
-    """Says when a process must begin nothing beside what it holds, and when a suspect must wait for the others.
+    """Says when a process must start nothing beside what it holds, and when a suspect must wait for the others.
 
     Each lease a busy process looks whether a suspect is the next of its jobs (``is_to_look``, ``note_next``). If so, it
     waits for up to a sixtieth of a lease (but half a second) until it is empty. Where that is in vain, as its jobs are
@@ -49,7 +49,7 @@ class SuspectIsolation:
         self._forget_tries(monotonic_seconds())
 
     def is_to_look(self) -> bool:
-        """Whether it is time to find out whether a suspect is the next job."""
+        """Whether it is time to check whether a suspect is the next job."""
         return self._room_until is None and monotonic_seconds() >= self._next and not self._in_flight.is_empty()
 
     def note_next(self, *, is_suspect: bool) -> None:
@@ -72,14 +72,14 @@ class SuspectIsolation:
         return monotonic_seconds() < self._others_until
 
     def is_alone(self) -> bool:
-        """Whether nothing may begin now: beside a running suspect, or to let one in."""
+        """Whether nothing may start now: beside a running suspect, or to let one in."""
         suspect = self._current()
         if suspect is not None and suspect.job.losses >= ALONE_FROM_LOSSES:
             return True
         return self._is_running_empty()
 
     def forbids_reading_ahead(self) -> bool:
-        """Whether only what can begin at once may be reserved, as a job that lost a worker is running."""
+        """Whether only what can start at once may be reserved, as a job that lost a worker is running."""
         return self._current() is not None
 
     def _current(self) -> InFlightJob | None:

@@ -1,4 +1,4 @@
-"""Waking an idle worker when a job comes: by a change stream where there is one, and by the passing of time.
+"""Waking an idle worker when a job comes: by a change stream if there is one, and after some time.
 
 The stream only shortens the wait. What makes sure that each job is found is the poll that follows every wait.
 """
@@ -25,9 +25,9 @@ SHORTEST_POLL_SECONDS = 0.08
 LONGEST_DEFERENCE_SECONDS = 0.01
 LONGEST_REST_SECONDS = 0.05
 LIFE_SECONDS = 1.0
-"""A stream that lived so long has worked: the next one is opened soon, however often that has failed before."""
+"""A stream that lived this long has worked: the next one is opened soon, however often that failed before."""
 BUSY_TURNS = 3
-"""After so many batches without a wait between them a worker counts as busy."""
+"""After this many batches without a wait between them a worker counts as busy."""
 
 
 class Wakeup:
@@ -68,12 +68,12 @@ class Wakeup:
         self._thread = background_thread(self._listen, "mongojobs-wakeup")
 
     def start(self) -> None:
-        """Begin to listen, where there is a stream to listen to."""
+        """Start listening, if there is a stream to listen to."""
         if self._open_stream is not None:
             self._thread.start()
 
     def close(self) -> None:
-        """Wake whoever waits and end the listening; waits for the server where one listens."""
+        """Wake any waiting thread and end the listening; waits for the server if that is being listened to."""
         self._closed.set()
         self._awake.set()
         self._hush()
@@ -87,7 +87,7 @@ class Wakeup:
         self._awake.set()
 
     def busy(self) -> None:
-        """Note that there was work; after some of it on end listen no more, as a busy worker looks by itself."""
+        """Note that there was work; after enough of it stop listening, as a busy worker looks by itself."""
         self._idle_since = time.monotonic()
         self._defers = self._was_woken = False
         self._busy_turns += 1
@@ -95,7 +95,7 @@ class Wakeup:
             self._hush()
 
     def note_empty(self) -> None:
-        """Note that there was nothing to be had.
+        """Note that there was no job to reserve.
 
         Where many workers idle, one job wakes them all. Whoever came too late the last time lets others go first for a
         few milliseconds, so that one gets the job without being jostled.
@@ -135,7 +135,7 @@ class Wakeup:
             stream.close()
 
     def _seconds_to_poll(self) -> float:
-        """Return how long to go without a look: a hundredth of the time that nothing has come for."""
+        """Return how long to wait before looking again: a hundredth of the time since the last job."""
         if self.is_listening:
             return float("inf")
         idle_seconds = time.monotonic() - self._idle_since
@@ -161,7 +161,7 @@ class Wakeup:
                 self._failures += 1
 
     def _tell_once(self, error: Exception) -> None:
-        """Report what will not pass by itself; an outage is reported by those whose work it stops."""
+        """Report an error that will not pass by itself; an outage is reported by those whose work it stops."""
         if not is_passing(error) and describe(error) != self._told:
             self._told = describe(error)
             message = f"cannot listen for new jobs, and polls for them instead: {describe(error)}"

@@ -1,4 +1,4 @@
-"""An exception as text: what people read, and where it happened; whatever the exception is made of."""
+"""An exception as text: what people read, and where it happened; whatever the exception is."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def error_text(error: BaseException, clean: Callable[[str], str] = str) -> Error
 
 
 def summary(error: BaseException) -> str:
-    """Return ``Type: message``, also for an exception that cannot say what it is."""
+    """Return ``Type: message``, even for an exception that cannot say what it is."""
     name = type(error).__name__
     try:
         message = str(error)
@@ -33,12 +33,12 @@ def summary(error: BaseException) -> str:
 
 
 def writable(text: str) -> str:
-    """Return *text* with what UTF-8 cannot write, half a pair of surrogates, as its escape."""
+    """Return *text* with what UTF-8 cannot encode, half a surrogate pair, escaped."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _trace(error: BaseException) -> str:
-    """Return the traceback; of an error of ours that no code of the job is in, its last line, which says it all."""
+    """Return the traceback; for an error of ours outside any code of the job, only its last line, which says it all."""
     frames = _below_us(error.__traceback__)
     try:
         if frames is None and isinstance(error, MongoJobsError):
@@ -51,7 +51,7 @@ def _trace(error: BaseException) -> str:
 
 
 def _below_us(frames: TracebackType | None) -> TracebackType | None:
-    """Return *frames* without those at the top that are this library's own: the job's code, if any, begins below."""
+    """Return *frames* without the leading ones of this library: the job's code, if any, comes after them."""
     rest = frames
     while rest is not None and rest.tb_frame.f_globals.get("__name__", "").startswith("mongojobs."):
         rest = rest.tb_next

@@ -1,4 +1,4 @@
-"""One job that this process holds, and what its run has to do with the event loop."""
+"""One job that this process holds, and how its run uses the event loop."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mongojobs.worker.run.interruption import Interruption
 Key = tuple[JobId, str | None]
 
 LONG_BLOCK_SECONDS: Final = 1.0
-"""From when on it is told that a job does not let the event loop turn."""
+"""How long a job may keep the event loop from turning before that is reported."""
 
 
 class LoopTime:
-    """What a run has to do with the event loop: what it waited for it, and what it made others wait, in seconds."""
+    """How a run uses the event loop: how long it waited for it and how long it made others wait, in seconds."""
 
     __slots__ = ("blocked", "excused", "is_there", "waits_since")
 
@@ -95,7 +95,7 @@ class InFlightJob:
 
     @property
     def deadline(self) -> float | None:
-        """When the run is too long, in ``monotonic_seconds``; None while that is unknown.
+        """When the run exceeds its limit, in ``monotonic_seconds``; None while that is unknown.
 
         It counts the run's own time: not that in which it waits for the event loop, which others hold up.
         """
@@ -105,21 +105,21 @@ class InFlightJob:
 
     @property
     def is_on_loop(self) -> bool:
-        """Whether a coroutine of the run is on the event loop, or is to begin there."""
+        """Whether a coroutine of the run is on the event loop, or will start there."""
         return self.loop_time is not None and self.loop_time.is_there
 
     def limit_to(self, limit: timedelta) -> None:
-        """Let the run last for *limit* from its start."""
+        """Limit the run to *limit* from its start."""
         self.limit = limit
         self.ends = (self.started or monotonic_seconds()) + limit.total_seconds()
 
     def enter_loop(self) -> None:
-        """Note that a coroutine is handed to the event loop."""
+        """Note that a coroutine has been passed to the event loop."""
         self.loop_time = self.loop_time or LoopTime()
         self.loop_time.is_there, self.loop_time.waits_since = True, monotonic_seconds()
 
     def begin_on_loop(self) -> None:
-        """Note that the coroutine begins."""
+        """Note that the coroutine has started."""
         if self.loop_time is not None and self.loop_time.waits_since is not None:
             self.loop_time.excused += monotonic_seconds() - self.loop_time.waits_since
             self.loop_time.waits_since = None
@@ -130,7 +130,7 @@ class InFlightJob:
             self.loop_time.is_there, self.loop_time.waits_since = False, None
 
     def note_block(self, seconds: float, *, is_own: bool) -> None:
-        """Note that the event loop did not turn for so long, because of this run or of another one."""
+        """Note that the event loop did not turn for this long, because of this run or of another one."""
         if self.loop_time is None:
             return
         if is_own:

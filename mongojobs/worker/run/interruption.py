@@ -1,4 +1,4 @@
-"""Raising an exception inside the code of a job, from another thread, and in no other code.
+"""Raising an exception inside a job's code, from another thread, and in no other code.
 
 A thread takes such an exception between two of its own steps, so code that waits inside a C function (a ``sleep``, a
 socket, a long computation in C) takes it when that function returns, not before. An ``async def`` job is cancelled.
@@ -71,7 +71,7 @@ class Interruption:
         *,
         begins: Callable[[], object] = lambda: None,
     ) -> object:
-        """Run *coroutine* on *loop*, which another thread turns, and wait here until it has really ended.
+        """Run *coroutine* on *loop*, which another thread runs, and wait here until it has really ended.
 
         It has a copy of this context, and what it sets there is set here afterwards. *begins* is called there before.
         """
@@ -104,7 +104,7 @@ class Interruption:
         return _given(tasks[0].result())
 
     def interrupt(self, exception: type[BaseException]) -> bool:
-        """Raise *exception* in the code that runs, or as soon as it begins; false when it has ended."""
+        """Raise *exception* in the running code, or as soon as it starts; False if it has ended."""
         with self._lock:
             if self.is_over:
                 return False
@@ -119,14 +119,14 @@ class Interruption:
             return True
 
     def relay_to(self, relay: Callable[[type[BaseException]], object]) -> None:
-        """Hand exceptions to *relay*, for code that runs elsewhere; now, if one has come already."""
+        """Pass exceptions to *relay*, for code that runs elsewhere; at once, if one has come already."""
         with self._lock:
             self._relay = relay
             if self.raised is not None:
                 relay(self.raised)
 
     def close(self) -> None:
-        """End the reach of ``interrupt``; an exception may hit even here, then the second try is left in peace."""
+        """Put an end to ``interrupt``; an exception may strike even here, but then the second try goes undisturbed."""
         while not self.is_over:
             try:
                 with self._lock:
@@ -138,7 +138,7 @@ class Interruption:
 
 
 def run_to_end_on(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, object]) -> object:
-    """Run *coroutine* on *loop*, which another thread turns, beyond the reach of any interruption."""
+    """Run *coroutine* on *loop*, which another thread runs, beyond the reach of any interruption."""
     return _given(asyncio.run_coroutine_threadsafe(_to_its_end(coroutine), loop).result())
 
 
@@ -172,11 +172,11 @@ def _raise_in(thread: int, exception: type[BaseException]) -> None:
 
 
 class _NothingError(BaseException):
-    """Raised in a thread by itself, in place of an exception that it is not to take any more."""
+    """Raised in a thread by itself, to replace an exception that it must no longer receive."""
 
 
 def _withdraw() -> None:
-    """Take back what was raised in the calling thread and not taken yet.
+    """Take back an exception raised in the calling thread but not received yet.
 
     By another exception that is taken here. To set none at all would leave the interpreter's flag up, and CPython 3.11
     then looks for an exception for ever where a trace function is set, as under ``coverage`` or a debugger.

@@ -1,4 +1,4 @@
-"""What happens to a job whose run fails: another attempt, later, or none, by what applies to this one job."""
+"""What happens to a job whose run fails: another attempt, later, or none, by the values that apply to this job."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class RunContext:
 
 
 class Judgement:
-    """Turns the errors of one run into outcomes, with the events and hooks that belong to them.
+    """Turns the errors of one run into outcomes, with their events and hooks.
 
     It goes by what the job says itself, then its job object, its declaration, and the settings.
     """
@@ -61,7 +61,7 @@ class Judgement:
         return Overrides(held.job, held.call, self._declaration(), settings, lambda name, _error: self.report(name))
 
     def of(self, error: BaseException) -> Outcome:
-        """Return what happens to the job that raised *error*, whatever the app's code does that is asked about it."""
+        """Return what happens to the job that raised *error*, whatever the app's own code does when asked."""
         try:
             return self._outcome_of(error)
         except BaseException:  # noqa: BLE001 - without an outcome the job would be held for ever
@@ -70,12 +70,12 @@ class Judgement:
             return Errored(text, truncate(self._context.clock.now() + delay_after(self._held.job.attempts + 1)))
 
     def of_time_out(self, error: JobTimeout) -> Outcome:
-        """Return what becomes of the job whose time-out ended its code with *error*."""
+        """Return the outcome of a job whose code was ended by its timeout with *error*."""
         error.args = (f"{_too_long(self._held)}{_blocking(self._held)}",)
         return self.of(error)
 
     def of_deafness(self, more: str = "") -> Outcome:
-        """Return what becomes of the job whose code does not return after its time-out; there may be *more* to tell."""
+        """Return the outcome of a job whose code does not return after its timeout; *more* may add to the reason."""
         held = self._held
         return self.of(JobTimeout(f"{_too_long(held)}, and the code did not return{_blocking(held)}{more}"))
 
@@ -84,12 +84,12 @@ class Judgement:
         self._context.reporter.report_exception(what, self._held.job, clean=self._clean)
 
     def tell_error(self, job: Job, *, for_good: bool) -> None:
-        """Run the ``error`` event, and the ``failure`` event inside it when the job is given up on."""
+        """Run the ``error`` event, and the ``failure`` event inside it if the job is given up on."""
         inner = (lambda: self.tell_failure(job)) if for_good else _nothing
         self._guarded("error", lambda: self._context.reporter.run("error", job, body=inner))
 
     def tell_failure(self, job: Job) -> None:
-        """Run the ``failure`` event with the job object's hook; what they raise changes nothing."""
+        """Run the ``failure`` event with the job object's hook; nothing they raise changes the outcome."""
 
         def hook() -> None:
             target = self._held.call and self._held.call.job_object
@@ -116,7 +116,7 @@ class Judgement:
                 return self._failed(error)
 
     def _failed(self, error: BaseException) -> Outcome:
-        """Decide between another try and giving up, and run the callbacks of that."""
+        """Decide between another try and giving up, and run the callbacks for it."""
         job, overrides = self._held.job, self.overrides()
         text = error_text(error, self._clean)
         reason = self._reason_to_give_up(error, overrides.max_attempts())
@@ -143,7 +143,7 @@ class Judgement:
         return counted(failures, "consecutive failure") if failures >= max_attempts else None
 
     def _deferred_for(self) -> timedelta:
-        """Return for how long workers have come upon the job that could not load it."""
+        """Return for how long workers have met the job and could not load it."""
         now = self._context.clock.now()
         return now - (self._held.job.deferred_since or now)
 
@@ -163,7 +163,7 @@ class Judgement:
         return cut(writable(self._clean(summary(error))), LONGEST_ERROR)
 
     def _clean(self, text: str) -> str:
-        """Return *text* without the secrets of the job, whatever is wrong with its payload."""
+        """Return *text* without the job's secrets, whatever is wrong with its payload."""
         return self._cleaner()(text)
 
     def _cleaner(self) -> Clean:
@@ -182,7 +182,7 @@ def _too_long(held: InFlightJob) -> str:
 
 
 def _blocking(held: InFlightJob) -> str:
-    """Return what to say about a job that did not let the event loop turn, so that no time-out could reach it."""
+    """Return what to say about a job that kept the event loop from turning, so that no timeout could reach it."""
     if held.loop_time is None or held.loop_time.blocked < LONG_BLOCK_SECONDS:
         return ""
     seconds = f"{held.loop_time.blocked:.1f} s"

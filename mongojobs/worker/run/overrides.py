@@ -1,4 +1,4 @@
-"""What applies to one run of a job, in the order of ``payload.precedence``.
+"""The values that apply to one run of a job, in the order of ``payload.precedence``.
 
 A job object may have ``max_attempts``, ``max_run_time``, ``destroy_failed_jobs`` and ``reschedule_at``, as methods or
 as attributes. Source: delayed_job. One that raises or gives nonsense is told and passed over, so that no job is lost.
@@ -21,7 +21,7 @@ from mongojobs.payload.registry import Declaration
 
 T = TypeVar("T")
 Tell = Callable[[str, Exception], None]
-"""Called with the name of an override that failed, and how."""
+"""Called with the name of an override that failed, and its error."""
 
 
 class Overrides:
@@ -37,7 +37,7 @@ class Overrides:
         self._tell = tell
 
     def max_attempts(self) -> int:
-        """Return after how many failures the job is given up on."""
+        """Return the number of failures after which the job is given up on."""
         return self._applying("max_attempts", self._job.max_attempts or None)
 
     def max_run_time(self) -> timedelta:

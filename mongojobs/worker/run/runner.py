@@ -21,7 +21,7 @@ from mongojobs.worker.run.judgement import Judgement, RunContext
 
 
 class Runner:
-    """Runs jobs in the thread that calls it; several threads may share one.
+    """Runs jobs in the calling thread; several threads may share one.
 
     *watch* is told of each deadline that begins, *loop* gives the event loop on which ``async def`` jobs run.
     """
@@ -52,23 +52,23 @@ class Runner:
         return isolated(held.job, Run(held, self).perform)
 
     def overdue(self, held: InFlightJob, more: str = "") -> Outcome:
-        """Return what becomes of a job whose code does not return after its time-out; there may be *more* to tell."""
+        """Return the outcome of a job whose code does not return after its timeout; *more* may add to the reason."""
         return isolated(held.job, lambda: Judgement(held, self.context).of_deafness(more))
 
     def make_ready(self) -> bool:
-        """Wait until the calling thread can run a job; false if it no longer will."""
+        """Wait until the calling thread can run a job; False if it no longer will."""
         return True
 
     def can_run(self) -> bool:
-        """Whether it is of use to reserve jobs."""
+        """Whether there is any point in reserving jobs."""
         return True
 
     def abort(self, held: InFlightJob) -> bool:  # noqa: ARG002 - only a process can be ended from outside
-        """End the run of *held* against the will of its code; false where that cannot be done."""
+        """End the run of *held* against its code's will; False if that is impossible."""
         return False
 
     def close(self, timeout: float) -> None:
-        """Let go of what is needed to run jobs."""
+        """Release what is needed to run jobs."""
 
 
 class Run:
@@ -86,7 +86,7 @@ class Run:
         return Judgement(self.held, self.context)
 
     def perform(self) -> Outcome:
-        """Let the job run, as the event ``perform``, and return how that ended; never raises."""
+        """Run the job as the event ``perform``, and return how it ended; never raises."""
         with CopiesEndHere():
             try:
                 self.context.reporter.run("perform", self.held.job, body=self._perform)
@@ -100,7 +100,7 @@ class Run:
             return self._outcome or self.judgement.of(MongoJobsError("a plugin around perform did not let the job run"))
 
     def execute(self) -> Outcome:
-        """Run the code of the job here, and return how that ended."""
+        """Run the job's code here, and return how it ended."""
         held = self.held
         try:
             self.limit()
@@ -130,7 +130,7 @@ class Run:
         return outcome
 
     def _invoke(self) -> None:
-        """Load the payload and run it: all of the job that may be interrupted."""
+        """Load the payload and run it: the part of the run that may be interrupted."""
         held, job = self.held, self.held.job
         call = held.call = self.context.payloads.load(job.handler)
         if call.job_object is not None:
@@ -151,6 +151,6 @@ class Run:
         self._runner.watch(self.held)
 
     def _wait_for_hook(self, coroutine: Coroutine[Any, Any, object]) -> object:
-        """Wait as for the job; where that was interrupted, to the end, since its last hooks are to run all the same."""
+        """Wait as for the job; if that was interrupted, to the end, since its last hooks must run all the same."""
         is_over = self.held.interruption.raised is not None
         return run_to_end_on(self._runner.loop(), coroutine) if is_over else self._wait(coroutine)

@@ -14,7 +14,7 @@ def background_threads(targets: Mapping[str, Callable[[], object]]) -> tuple[thr
 
 
 def background_thread(target: Callable[[], object], name: str) -> threading.Thread:
-    """Return a thread that runs *target* in the context of whoever makes it.
+    """Return a thread that runs *target* in the context of its creator.
 
     So what a plugin sets around the worker's whole life, as by ``around("execute", ...)``, holds in all of its threads
     but those that run jobs.
@@ -24,7 +24,7 @@ def background_thread(target: Callable[[], object], name: str) -> threading.Thre
 
 
 def join_all(threads: Iterable[threading.Thread], timeout: float) -> bool:
-    """Wait up to *timeout* seconds for all of *threads* that were started; false when some have not ended by then."""
+    """Wait up to *timeout* seconds for those of *threads* that were started; False if some have not ended by then."""
     deadline = time.monotonic() + timeout
     started = [thread for thread in threads if thread.is_alive()]
     for thread in started:

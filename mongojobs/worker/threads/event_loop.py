@@ -1,4 +1,4 @@
-"""The event loop for ``async def`` jobs, and who blocks it for the other jobs on it."""
+"""The event loop for ``async def`` jobs, and which of them blocks it for the others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOOK_SECONDS: Final = 0.1
 
 
 class EventLoop:
-    """One asyncio loop for a process, turned by a thread of its own from its first use on."""
+    """One asyncio loop per process, run by its own thread from first use."""
 
     def __init__(self) -> None:
         self._starting = threading.Lock()
@@ -39,7 +39,7 @@ class EventLoop:
             return self._loop
 
     def runs(self) -> Job | None:
-        """Return the job whose code runs on the loop at this moment, or to which what runs there goes back."""
+        """Return the job whose code is running on the loop now, or that started what is running there."""
         thread = self._thread
         frame = sys._current_frames().get(thread.ident or 0) if thread is not None else None
         while frame is not None:
@@ -49,7 +49,7 @@ class EventLoop:
         return None
 
     def close(self, timeout: float) -> bool:
-        """End the loop, what jobs have left behind on it, and its thread; false when that has not ended by then."""
+        """End the loop, what jobs have left behind on it, and its thread; False if that has not ended in time."""
         if self._loop is None or self._thread is None:
             return True
         self._closing = True
@@ -93,13 +93,13 @@ class LoopWatch:
         self._is_told = False
 
     def loop(self) -> asyncio.AbstractEventLoop:
-        """Return the loop, for a job, and watch it."""
+        """Return the loop for a job, and watch it."""
         if not self._wanted.is_set():
             self._want()
         return self.event_loop.get()
 
     def excuses(self, held: InFlightJob) -> bool:
-        """Whether *held* is not to be taken for too long now: the loop has not turned since, and it is not to blame."""
+        """Whether *held* must not be judged too long yet: the loop has not turned since, and it is not to blame."""
         if not held.is_on_loop or held.deadline is None or self._turned_at >= held.deadline:
             return False
         return self._blocker is not held.job
@@ -111,7 +111,7 @@ class LoopWatch:
             self._wanted.set()
 
     def _want(self) -> None:
-        """Begin to watch: from now on, however late the thread comes to it."""
+        """Start watching from now on, however late the thread gets to it."""
         with self._changing:
             self._looked_at = self._turned_at = monotonic_seconds()
             self._wanted.set()
@@ -137,7 +137,7 @@ class LoopWatch:
         return [held.job for held in self._in_flight.running() if held.is_on_loop]
 
     def _look(self, loop: asyncio.AbstractEventLoop, jobs: list[Job]) -> None:
-        """Have the loop turn once, and blame whoever of *jobs* does not let it."""
+        """Make the loop turn once, and blame the one of *jobs* that does not let it."""
         turned = threading.Event()
         loop.call_soon_threadsafe(turned.set)
         while not turned.wait(LOOK_SECONDS) and not self._stopped.is_set():
@@ -147,7 +147,7 @@ class LoopWatch:
         self._looked_at = self._turned_at = monotonic_seconds()
 
     def _mind_standstill(self, jobs: list[Job]) -> None:
-        """Count a time in which this thread itself stood still, as while code in C holds the interpreter.
+        """Count a time in which this thread itself stood still, as while C code holds the interpreter.
 
         By now the loop may have gone on to code of another job, and a wrong guess would cost that one its time limit:
         so a job is blamed only if it runs now, and was and is alone on the loop.
@@ -157,7 +157,7 @@ class LoopWatch:
             self._blame(job if jobs == self._jobs() == [job] else None)
 
     def _blame(self, job: Job | None) -> None:
-        """Count the time since the last look against *job*, and against nobody else on the loop."""
+        """Count the time since the last look against *job*, and no other on the loop."""
         now = monotonic_seconds()
         seconds, self._looked_at = now - self._looked_at, now
         if self._blocker is not job:

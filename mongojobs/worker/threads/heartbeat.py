@@ -1,4 +1,4 @@
-"""Keeping the locks alive, from a thread and a client of its own, so that nothing else can hold it up."""
+"""Keeping the locks alive, with its own thread and client, so that nothing else can delay it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAUSE_SECONDS: Final = 1.0
 
 
 class Heartbeat:
-    """Renews the locks of everything that the process holds, and shows that the process is alive.
+    """Renews the locks of everything the process holds, and shows that the process is alive.
 
     What cannot be renewed for a whole lease is given up: another worker may have it by then. *connect* gives the store
     of those who hold jobs, and is called once there are some.
@@ -62,11 +62,11 @@ class Heartbeat:
             self._wake.clear()
 
     def look(self) -> None:
-        """Look again how long to wait: jobs have begun to wait for a slot."""
+        """Check again how long to wait: jobs have begun to wait for a slot."""
         self._wake.set()
 
     def beat_soon(self) -> None:
-        """Beat now, as there is something to tell."""
+        """Beat now, as there is something to report."""
         self._is_news = True
         self._wake.set()
 

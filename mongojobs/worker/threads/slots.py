@@ -16,7 +16,7 @@ from mongojobs.worker.run.runner import Runner
 
 
 class Slots:
-    """Threads that take jobs from those in flight, run them, and hand the results to the finisher.
+    """Threads that take jobs in flight, run them, and pass the results to the finisher.
 
     There is one thread a slot. Those for ``async def`` jobs wait for the event loop most of the time, and are started
     as such jobs come.
@@ -40,12 +40,12 @@ class Slots:
         """Those that run jobs of each kind; they end once what is in flight is closed."""
 
     def hand_over(self, held: list[InFlightJob]) -> None:
-        """Queue jobs, and see that there are threads for the ``async def`` ones."""
+        """Queue jobs, and make sure that there are threads for the ``async def`` ones."""
         self._in_flight.add(held)
         self.grow(self._in_flight.wanted_threads(is_async=True), is_async=True)
 
     def grow(self, count: int, *, is_async: bool) -> None:
-        """See that there are at least *count* threads for jobs of the kind."""
+        """Make sure that there are at least *count* threads for jobs of the kind."""
         threads = self.threads[is_async]
         while len(threads) < count:
             name = f"mongojobs-{'async-' if is_async else ''}slot-{len(threads) + 1}"
@@ -54,7 +54,7 @@ class Slots:
             threads.append(thread)
 
     def perform(self, held: InFlightJob) -> Result | None:
-        """Run one job and hand over its result; None when it was interrupted, and so has none."""
+        """Run one job and pass on its result; None if it was interrupted and so has none."""
         started = monotonic_seconds()
         outcome = self._runner.run(held)
         self._in_flight.ended(held, interrupted=isinstance(outcome, HandedBack))

@@ -1,4 +1,4 @@
-"""Keeping the time limits: a job that outlives its ``max_run_time`` is told so, and its process ends if it is deaf."""
+"""Enforcing time limits: a job that exceeds its ``max_run_time`` is interrupted; if that fails, its process ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mongojobs.worker.run.inflight_job import InFlightJob
 
 PAUSE_SECONDS = 1.0
 ENDING_SECONDS = 0.05
-"""How soon to look again at a run that is just beginning or ending."""
+"""How soon to look again at a run that is just starting or ending."""
 
 
 class Timekeeper:
@@ -65,7 +65,7 @@ class Timekeeper:
         return min((self._check(held) for held in self._in_flight.running()), default=float("inf"))
 
     def _wait(self) -> bool:
-        """Wait for the next deadline, or for the first one; return whether it is over."""
+        """Wait for the next deadline, or for the first one to be set; return whether it is over."""
         self._wake.wait(min(max(self._next - monotonic_seconds(), 0.0), threading.TIMEOUT_MAX))
         self._wake.clear()
         return self._stopped
@@ -96,7 +96,7 @@ class Timekeeper:
         return held.overdue_since + self._grace if held.is_timed_out else now + ENDING_SECONDS
 
     def _declare_stuck(self, held: InFlightJob) -> None:
-        """End the process for a run that does not end, in the job's code or in what the app does about its failure."""
+        """End the process over a run that does not end, in the job's code or in the app's reaction to its failure."""
         held.is_timed_out = held.is_stuck = True
         self._reporter.tell(JobStuck, held.job)
         self._on_stuck(held)
