@@ -165,11 +165,14 @@ class Payloads:
             handlers.append(handler)
         return handlers
 
-    def load(self, handler: object) -> Call:
-        """Return the stored call. Raises DeserializationError; errors of the database pass through."""
+    def load(self, handler: object, outline: Outline | None = None) -> Call:
+        """Return the stored call. Raises DeserializationError; errors of the database pass through.
+
+        *outline* is what ``peek`` said of it, if it was asked: then the declaration is not looked for again.
+        """
         parts = _parts(handler)
         try:
-            return self._load(parts, {})
+            return self._load(parts, outline.declaration if outline else None, {})
         except (NotAJobError, ArgumentsError) as error:
             raise DeserializationError(f"the job no longer fits the code: {error}") from error
 
@@ -197,11 +200,11 @@ class Payloads:
             return str(error)
         return None
 
-    def _load(self, parts: Mapping[str, Any], loaded: Loaded) -> Call:
+    def _load(self, parts: Mapping[str, Any], declaration: Declaration | None, loaded: Loaded) -> Call:
         call: MethodCall | ClassMethodCall
         match parts["kind"]:
             case "function":
-                declaration = self._declaration(parts, "function")
+                declaration = declaration or self._declaration(parts, "function")
                 args, kwargs = self._values(parts, declaration.target, loaded)
                 check_arguments(declaration.name, declaration.target, args, kwargs)
                 return FunctionCall(declaration, args, kwargs)
@@ -215,15 +218,14 @@ class Payloads:
                 refuse_instance_method(target, parts["method"], parts.get("owner"))
                 call = ClassMethodCall(target, parts["method"], owner=parts.get("owner"))
             case _:
-                return self._load_object(parts, loaded)
+                return self._load_object(parts, declaration or self._declaration(parts, "object"), loaded)
         function = call.function
         self._learn(function)
         args, kwargs = self._values(parts, function, loaded)
         check_arguments(call.name, function, args, kwargs)
         return dataclasses.replace(call, args=args, kwargs=kwargs)
 
-    def _load_object(self, parts: Mapping[str, Any], loaded: Loaded) -> ObjectCall:
-        declaration = self._declaration(parts, "object")
+    def _load_object(self, parts: Mapping[str, Any], declaration: Declaration, loaded: Loaded) -> ObjectCall:
         cls: Any = declaration.target
         if not callable(getattr(cls, "perform", None)):
             raise NotAJobError(f"{cls.__qualname__} no longer has perform()")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from mongojobs.core.errors import DamagedPayloadError, DeserializationError
+from mongojobs.core.errors import DamagedPayloadError
 from mongojobs.payload.registry import Registry
 from mongojobs.payload.values.decode import DAMAGE, Decoder, Loaded, ReferenceDecoder
 from mongojobs.payload.values.encode import Encoder, ReferenceEncoder
@@ -24,6 +24,8 @@ class Codec:
         self._references = references
         self._encoder = Encoder(registry, references)
         self._decoder = Decoder(registry, references)
+        self.decode_all = self._decoder.load_all
+        """Does what ``decode`` does for many values."""
 
     def encode(self, value: object, where: str) -> Any:
         """Return *value* in a form that BSON can hold; *where* names it in errors, such as ``argument 'users'``.
@@ -54,25 +56,7 @@ class Codec:
 
         Raises DeserializationError and nothing else, but for errors of the database while it loads a document.
         """
-        try:
-            return self._decoder.decode(stored, 1, {} if loaded is None else loaded)
-        except DeserializationError as error:
-            if not where:
-                raise
-            raise _at(where, error) from error
-
-    def decode_all(
-        self, stored: Iterable[object], loaded: Loaded, names: Callable[[int], Sequence[str]]
-    ) -> tuple[object, ...]:
-        """Return the values that were stored; *names* is asked as by ``encode_all``. Raises as ``decode`` does."""
-        decode = self._decoder.decode
-        values: list[object] = []
-        try:
-            for one in stored:
-                values.append(decode(one, 1, loaded))  # noqa: PERF401 - its length tells which one is damaged
-        except DeserializationError as error:
-            raise _at(names(len(values) + 1)[-1], error) from error
-        return tuple(values)
+        return self._decoder.load(stored, {} if loaded is None else loaded, where)
 
     def encode_fields(self, instance: object, where: str) -> Any:
         """Return the state of *instance*, of a registered class, as a sub-document. Raises as ``encode`` does."""
@@ -106,8 +90,3 @@ class Codec:
     def target_classes(self) -> Iterable[tuple[str, type]]:
         """Return the classes whose methods can be jobs, with their stored names."""
         return {**self.registry.classes(), **self._references.classes()}.items()
-
-
-def _at(where: str, error: DeserializationError) -> DeserializationError:
-    """Return *error* with the place of the value that could not be loaded."""
-    return type(error)(f"{where}: {error}")

@@ -11,7 +11,7 @@ import enum
 import functools
 import inspect
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
@@ -20,7 +20,7 @@ from uuid import UUID
 import bson
 from bson import DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 
-from mongojobs.core.errors import DamagedPayloadError
+from mongojobs.core.errors import DamagedPayloadError, DeserializationError
 from mongojobs.payload.registry import Registry
 from mongojobs.payload.values import times
 from mongojobs.payload.values.encode import DEEPEST, TAG, written_integer
@@ -86,6 +86,28 @@ class Decoder:
             "object": self._object,
             **{tag: functools.partial(self._reference, tag) for tag in ("document", "embedded", "lazyref")},
         }
+
+    def load(self, stored: object, loaded: Loaded, where: str) -> object:
+        """Return the value that was stored, which *where* names in errors, if anything. Raises DeserializationError."""
+        try:
+            return self.decode(stored, 1, loaded)
+        except DeserializationError as error:
+            if not where:
+                raise
+            raise _at(where, error) from error
+
+    def load_all(
+        self, stored: Iterable[object], loaded: Loaded, names: Callable[[int], Sequence[str]]
+    ) -> tuple[object, ...]:
+        """Return the values that were stored; *names* is asked for those of the first so many when one is damaged."""
+        decode = self.decode
+        values: list[object] = []
+        try:
+            for one in stored:
+                values.append(decode(one, 1, loaded))  # noqa: PERF401 - its length tells which one is damaged
+        except DeserializationError as error:
+            raise _at(names(len(values) + 1)[-1], error) from error
+        return tuple(values)
 
     def decode(self, stored: object, depth: int, loaded: Loaded) -> object:
         """Return the stored value. Raises DeserializationError."""
@@ -200,6 +222,11 @@ class Decoder:
             return self.decode(value, depth + 1, loaded)
 
         return self._references.decode(tag, stored, inner, loaded)
+
+
+def _at(where: str, error: DeserializationError) -> DeserializationError:
+    """Return *error* with the place of the value that could not be loaded."""
+    return type(error)(f"{where}: {error}")
 
 
 def _completed(cls: Any, stored: Mapping[str, object]) -> dict[str, object]:

@@ -132,7 +132,7 @@ class Run:
     def _invoke(self) -> None:
         """Load the payload and run it: the part of the run that may be interrupted."""
         held, job = self.held, self.held.job
-        call = held.call = self.context.payloads.load(job.handler)
+        call = held.call = self.context.payloads.load(job.handler, held.outline)
         if call.job_object is not None:
             held.limit_to(self.judgement.overrides().max_run_time())
             self._runner.watch(held)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from mongojobs.core.clock import SystemClock
+from mongojobs.core.clock import SystemClock, elapsed_seconds
 from mongojobs.core.errors import SHORTEST_SNOOZE, Interrupted, JobTimeout
 from mongojobs.core.job import current_job
 from mongojobs.core.lifecycle import Reporter
@@ -23,6 +23,7 @@ from mongojobs.worker.run.runner import Runner
 from mongojobs.worker.threads.event_loop import EventLoop
 from tests.support import hostile_jobs
 from tests.support.nursery import Nursery
+from tests.support.profiled import own_calls
 from tests.support.worker_parts import Told, a_held
 
 PAYLOADS = Payloads(Codec(registry, DocumentReferences()))
@@ -305,3 +306,18 @@ class TestTheCurrentJob:
 
 def _raise(worker, job):
     raise ValueError("a bad plugin")
+
+
+class TestTheCost:
+    def test_of_a_job_that_does_nothing_is_forty_eight_calls_at_most(self, told, event_loop):
+        runner = Runner(context_of(told), watch=lambda _held: None, loop=event_loop.get)
+        job = held_call(hostile_jobs.does_nothing).job
+        run(runner, job)
+
+        calls = own_calls(lambda: run(runner, job))
+
+        assert calls.total() <= 48, calls
+
+
+def run(runner, job):
+    runner.run(runner.hold(job, expires=elapsed_seconds() + 60, stopping=threading.Event()))
