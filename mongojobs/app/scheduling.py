@@ -14,7 +14,8 @@ from mongojobs.schedules.declared import DeclaredSchedule, EveryOptions, call_of
 from mongojobs.schedules.declaring import changes, new
 from mongojobs.schedules.definition import one_expression, schedule_name
 from mongojobs.schedules.handle import ScheduleHandle, Scheduling
-from mongojobs.schedules.schedule import Schedule
+from mongojobs.schedules.report import ScheduleReport
+from mongojobs.schedules.schedule import MOST_TICKS, Schedule, tick_id
 from mongojobs.schedules.store import ScheduleStore
 from mongojobs.schedules.ticks import TickEnqueuer, Ticks
 from mongojobs.store.jobs import JobStore
@@ -87,6 +88,26 @@ class SchedulesOfApp:
         """Return all schedules, by name. Raises StoreUnavailableError."""
         return self.schedule_store.all()
 
+    def schedule_reports(self, name: str | None = None) -> list[ScheduleReport]:
+        """Return what people are shown of the schedules, or of the one called *name*, each with its last job.
+
+        Of one, with all jobs of its ledger. Raises ScheduleError where there is none of this *name*.
+        """
+        found = self.schedules() if name is None else [self.schedule_of(name).get()]
+        latest = MOST_TICKS if name is not None else 1
+        ids = {schedule.name: _job_ids(schedule, latest) for schedule in found}
+        jobs = self.schedule_store.jobs({job_id for some in ids.values() for job_id in some})
+        workers, now = self.worker_store.alive(), self.store.clock.now()
+        return [
+            ScheduleReport(
+                schedule=schedule,
+                at=now,
+                declarers=tuple(worker.name for worker in workers if schedule.name in worker.schedules),
+                jobs={job_id: jobs[job_id] for job_id in ids[schedule.name] if job_id in jobs},
+            )
+            for schedule in found
+        ]
+
     def schedule_of(self, name: str) -> ScheduleHandle:
         """Return the handle of the schedule called *name*, whether there is one or not."""
         return ScheduleHandle(
@@ -103,6 +124,12 @@ class SchedulesOfApp:
     def declarers(self, name: str) -> list[str]:
         """Return the names of the living workers whose code declares the schedule called *name*."""
         return [worker.name for worker in self.worker_store.alive() if name in worker.schedules]
+
+
+def _job_ids(schedule: Schedule, latest: int) -> list[str]:
+    """Return the ids of the *latest* jobs of *schedule*, and of those that may not have ended."""
+    ticks = [tick for tick in schedule.ticks if tick.result in ("enqueued", "by hand")]
+    return [*schedule.unfinished, *(tick_id(schedule.name, tick.at) for tick in ticks[-latest:])]
 
 
 def tick_enqueuer(store: JobStore, payloads: Payloads, lifecycle: Lifecycle) -> TickEnqueuer:

@@ -74,7 +74,8 @@ _TYPES_BY_KIND: Final[Mapping[str, Mapping[str, Any]]] = {
 """The flag type for an option, by its annotation."""
 
 
-def _flag(field: Field[Any]) -> click.Option:
+def flag_of(field: Field[Any]) -> click.Option:
+    """Return the flag of an option of an enqueue."""
     option, kind = OPTIONS[field.name], dict(_TYPES_BY_KIND[kind_of(field)])
     if option.metavar:
         kind["metavar"] = option.metavar
@@ -83,10 +84,17 @@ def _flag(field: Field[Any]) -> click.Option:
     return own_option(*spellings, field.name, text=text, **kind)
 
 
+def argument_flags() -> list[click.Option]:
+    """Return the flags of the arguments of a job."""
+    return [
+        own_option("--args", text="positional arguments", type=JsonType(list, "list"), default="[]", metavar="JSON"),
+        own_option("--kwargs", text="keyword arguments", type=JsonType(dict, "object"), default="{}", metavar="JSON"),
+    ]
+
+
 @with_options(
-    own_option("--args", text="positional arguments", type=JsonType(list, "list"), default="[]", metavar="JSON"),
-    own_option("--kwargs", text="keyword arguments", type=JsonType(dict, "object"), default="{}", metavar="JSON"),
-    *map(_flag, FLAGS),
+    *argument_flags(),
+    *map(flag_of, FLAGS),
     own_option("--wait", text="wait until it has ended; exit status 1 if it failed", is_flag=True),
     own_option("--timeout", text="longest time to wait", type=DurationType()),
     json_option(),
@@ -113,7 +121,7 @@ def enqueue(
     """
     refuse_without_app(options)
     app = open_app(options).app
-    job = app.enqueuer.enqueue(_call(name, args, kwargs), Options.of(values))
+    job = app.enqueuer.enqueue(call_named(name, args, kwargs), Options.of(values))
     ended = _wait(app, job, timeout) if wait else None
     if as_json:
         print_json(
@@ -138,7 +146,7 @@ def enqueue(
 _ENDED: Final = {"completed": "completed", "failed": "failed", "cancelled": "been cancelled"}
 
 
-def _call(name: str, args: list[Any], kwargs: dict[str, Any]) -> Call:
+def call_named(name: str, args: list[Any], kwargs: dict[str, Any]) -> Call:
     """Return the call of the job declared as *name*. Raises UnknownJobError, EnqueueError, Failure."""
     from mongojobs.payload.calls.handler import function_call, object_call
     from mongojobs.payload.registry import registry

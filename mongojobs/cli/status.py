@@ -15,7 +15,7 @@ from mongojobs.cli.shared.opening import Database, open_database
 from mongojobs.cli.shared.options import Command, DurationType, own_option, with_options
 from mongojobs.cli.shared.output import TableColumn, json_option, print_json, print_table, say
 from mongojobs.cli.workers import said_by
-from mongojobs.core.words.wording import NONE, ago, in_words
+from mongojobs.core.words.wording import NONE, ago, in_words, printable
 
 if TYPE_CHECKING:
     from mongojobs.app.operations import Report
@@ -66,11 +66,22 @@ def status(options: GlobalOptions, /, *, as_json: bool) -> None:
         multiple=True,
         metavar="A,B",
     ),
+    own_option(
+        "--schedules", "with_schedules", text="also if a schedule is overdue by more than its window", is_flag=True
+    ),
     json_option(),
 )
 @click.command(cls=Command)
 @click.pass_context
-def check(context: click.Context, /, *, max_age: timedelta, queues: tuple[str, ...], as_json: bool) -> None:
+def check(
+    context: click.Context,
+    /,
+    *,
+    max_age: timedelta,
+    queues: tuple[str, ...],
+    with_schedules: bool,
+    as_json: bool,
+) -> None:
     """Exit with status 1 if jobs have been waiting for too long.
 
     A job starts waiting when it is due, so scheduled jobs are never late; failed and running ones are not counted.
@@ -78,13 +89,23 @@ def check(context: click.Context, /, *, max_age: timedelta, queues: tuple[str, .
     names = _names(queues)
     with open_database(context.obj) as database:
         late: Count = database.operator.reader.count_late(max_age, queues=names)
+        reports = database.operator.schedule_reports() if with_schedules else []
+    overdue = [report.schedule.name for report in reports if report.is_overdue]
     if as_json:
-        print_json({"late": late.number, "max_age_seconds": max_age, "queues": names or None})
-    elif late.number:
+        shown = overdue if with_schedules else None
+        print_json({"late": late.number, "max_age_seconds": max_age, "queues": names or None, "overdue": shown})
+    else:
+        _print_late(late, max_age)
+        for name in overdue:
+            say(f"The schedule {printable(name)} is overdue by more than its window")
+    context.exit(NO if late.number or overdue else 0)
+
+
+def _print_late(late: Count, max_age: timedelta) -> None:
+    if late.number:
         say(f"{late} job{'s' if late.number > 1 else ''} waiting for more than {in_words(max_age)}")
     else:
         say(f"No job has been waiting for more than {in_words(max_age)}")
-    context.exit(NO if late.number else 0)
 
 
 def _names(listed: Iterable[str]) -> list[str]:

@@ -8,5 +8,6 @@
 - ``store``: the collection of schedules
 - ``declaring``: stores what code declares
 - ``ticks``: enqueues the ticks that are due
+- ``report``: what people are shown of a schedule
 - ``handle``: what people do with a schedule
 """

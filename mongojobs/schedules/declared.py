@@ -126,6 +126,8 @@ def call_of(job: object, args: Sequence[object], kwargs: Mapping[str, object]) -
 
     Raises NotAJobError, ArgumentsError.
     """
+    if isinstance(job, Call):
+        return job
     if isinstance(job, JobFunction):
         return function_call(job.declaration, args, kwargs)
     if isinstance(job, Delayer):

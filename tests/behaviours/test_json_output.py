@@ -22,6 +22,8 @@ SAMPLES = [
     ("jobs", "why", "ID"),
     ("jobs", "declared"),
     ("queues", "list"),
+    ("schedules", "list"),
+    ("schedules", "show", "reports"),
     ("schedules", "next", "*/30 3 * * *", "--tz", "Europe/Athens"),
     ("latency",),
     ("latency", "mail"),
@@ -32,6 +34,7 @@ SAMPLES = [
     ("top", "--once"),
     ("status",),
     ("check",),
+    ("check", "--schedules"),
     ("config",),
     ("version",),
     ("create-indexes",),
@@ -58,6 +61,10 @@ def filled(app, tmp_path):
     append.options(queue="asleep", max_run_time=60).delay("x", "y")
     append.options(queue="mail", run_in=3600, max_attempts=3).delay("x", "y")
     app.pause("asleep", reason="why not")
+    app.schedule("reports", append, every="1h", args=("x", "y"), queue="asleep", max_run_time=60)
+    app.schedule_of("reports").run_now(by="olga")
+    app.schedule_of("reports").edit("2h", by="olga")
+    app.schedule_of("reports").pause("audit")
     with working(name="ada", queues=["mail"], max_priority=4):
         eventually(app.workers)
         yield str(failed.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from mongojobs.cli.schedules import changing, listing
 from mongojobs.cli.schedules.next import next_times
 from mongojobs.cli.shared.options import Group
 
@@ -13,5 +14,5 @@ def schedules() -> None:
     """Look at recurring jobs and change them."""
 
 
-for command in (next_times,):
+for command in (*listing.COMMANDS, *changing.COMMANDS, next_times):
     schedules.add_command(command)

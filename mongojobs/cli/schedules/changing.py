@@ -1,0 +1,180 @@
+"""``mongojobs schedules add``, ``edit``, ``pause``, ``resume``, ``run``, ``backfill`` and ``remove``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from mongojobs.cli.enqueue import FLAGS, TimeType, argument_flags, call_named, flag_of
+from mongojobs.cli.shared.choosing import current_user
+from mongojobs.cli.shared.global_options import GlobalOptions
+from mongojobs.cli.shared.opening import open_database
+from mongojobs.cli.shared.options import Command, DurationType, own_option, with_options
+from mongojobs.cli.shared.output import confirm, say
+from mongojobs.core.words.wording import counted, iso, printable
+
+if TYPE_CHECKING:
+    from mongojobs.app.operations import Operator
+    from mongojobs.schedules.schedule import Schedule
+
+_OF_TICKS: Final = ("run_at", "run_in", "job_id")
+
+
+def _said_flags() -> list[click.Option]:
+    """Return the flags of what may be said of a schedule, and of the enqueues of its jobs."""
+    return [
+        own_option("--tz", text="zone of a cron expression, such as Europe/Athens; default: UTC", metavar="ZONE"),
+        own_option(
+            "--overlap",
+            text="what becomes of a tick while an earlier job waits or runs; default: skip",
+            type=click.Choice(["skip", "allow", "queue"]),
+        ),
+        own_option(
+            "--catch-up",
+            text="which ticks are enqueued that fell due while no worker was there; default: latest",
+            type=click.Choice(["latest", "none", "all"]),
+        ),
+        own_option("--window", text="how late a tick may be caught up; default: 1d", type=DurationType()),
+        own_option("--jitter", text="up to how long a job waits beyond its tick", type=DurationType()),
+        own_option("--starts", text="the first moment at which it may be due", type=TimeType(), metavar="ISO"),
+        own_option("--ends", text="the last moment at which it may be due", type=TimeType(), metavar="ISO"),
+        own_option("--times", text="after how many jobs it is over", type=int, metavar="N"),
+        own_option("--description", text="what it is for", metavar="TEXT"),
+        *(flag_of(field) for field in FLAGS if field.name not in _OF_TICKS),
+    ]
+
+
+@with_options(*argument_flags(), *_said_flags())
+@click.command(cls=Command)
+@click.argument("name")
+@click.argument("job")
+@click.argument("expression")
+@click.pass_obj
+def add(
+    options: GlobalOptions,
+    /,
+    *,
+    name: str,
+    job: str,
+    expression: str,
+    args: list[Any],
+    kwargs: dict[str, Any],
+    **values: Any,
+) -> None:
+    """Let JOB come back under the schedule NAME whenever EXPRESSION says.
+
+    JOB is the name that a job is declared under, EXPRESSION a cron expression, a duration such as 15m, or words such as
+    "weekday at 9:00". A schedule that was added before is changed.
+    """
+    with _operating(options) as operator:
+        call = call_named(job, args, kwargs)
+        handle = operator.schedule(name, call, every=expression, by=current_user(), **_given(values))
+        [report] = operator.schedule_reports(handle.name)
+    say(f"Added {printable(name)}: {report.words}, in {report.tz}{_due(report.schedule)}.")
+    for note in report.notes:
+        say(f"Note: {note}", err=True)
+
+
+@with_options(own_option("--when", text="a cron expression, a duration or words", metavar="EXPRESSION"), *_said_flags())
+@click.command(cls=Command)
+@click.argument("name")
+@click.pass_obj
+def edit(options: GlobalOptions, /, *, name: str, when: str | None, **values: Any) -> None:
+    """Change what is said of the schedule NAME.
+
+    For one from code this holds until the code itself says something else.
+    """
+    with _operating(options) as operator:
+        changed = operator.schedule_of(name).edit(when, by=current_user(), **_given(values))
+    say(f"Changed {printable(name)}{_due(changed)}.")
+
+
+@with_options(
+    own_option("--for", "duration", text="how long; default: until it is resumed", type=DurationType()),
+    own_option("--why", text="why, for anyone who wonders", default="", metavar="TEXT"),
+)
+@click.command(cls=Command)
+@click.argument("name")
+@click.pass_obj
+def pause(options: GlobalOptions, /, *, name: str, duration: timedelta | None, why: str) -> None:
+    """Let the schedule NAME not be due for a while; what falls due meanwhile is never caught up."""
+    with open_database(options) as database:
+        until = None if duration is None else database.store.clock.now() + duration
+        database.operator.schedule_of(name).pause(why, until, by=current_user())
+    say(f"Paused {printable(name)} {'until it is resumed' if until is None else f'until {iso(until)}'}.")
+
+
+@click.command(cls=Command)
+@click.argument("name")
+@click.pass_obj
+def resume(options: GlobalOptions, /, *, name: str) -> None:
+    """Let the schedule NAME be due again, from its next tick on."""
+    with open_database(options) as database:
+        resumed = database.operator.schedule_of(name).resume()
+    say(f"Resumed {printable(name)}{_due(resumed)}.")
+
+
+@click.command(cls=Command)
+@click.argument("name")
+@click.pass_obj
+def run(options: GlobalOptions, /, *, name: str) -> None:
+    """Enqueue the job of the schedule NAME now, beside its ticks."""
+    with _operating(options) as operator:
+        job = operator.schedule_of(name).run_now(by=current_user())
+    say(f"Enqueued {printable(str(job.id))}.")
+
+
+@with_options(
+    own_option("--since", text="the first moment", type=TimeType(), metavar="ISO", required=True),
+    own_option("--until", text="the moment before which it ends", type=TimeType(), metavar="ISO", required=True),
+    own_option("--yes", text="do not ask", is_flag=True),
+)
+@click.command(cls=Command)
+@click.argument("name")
+@click.pass_obj
+def backfill(options: GlobalOptions, /, *, name: str, since: datetime, until: datetime, yes: bool) -> None:
+    """Enqueue the jobs of all ticks of the schedule NAME in a time, after showing how many they are."""
+    with _operating(options) as operator:
+        handle = operator.schedule_of(name)
+        number = handle.backfill_count(since, until)
+        if number == 0:
+            say("There are no such ticks.")
+            return
+        confirm(f"Enqueue {counted(number, 'job')} of {name}?", yes=yes, declined="nothing was enqueued")
+        handle.backfill(since, until, by=current_user())
+    say(f"Enqueued {counted(number, 'job')}, but for those that were there.")
+
+
+@with_options(own_option("--yes", text="do not ask", is_flag=True))
+@click.command(cls=Command)
+@click.argument("name")
+@click.pass_obj
+def remove(options: GlobalOptions, /, *, name: str, yes: bool) -> None:
+    """Forget the schedule NAME; its jobs stay."""
+    with open_database(options) as database:
+        handle = database.operator.schedule_of(name)
+        handle.get()
+        confirm(f"Remove the schedule {name}?", yes=yes)
+        handle.remove()
+    say(f"Removed {printable(name)}.")
+
+
+COMMANDS: Final = (add, edit, pause, resume, run, backfill, remove)
+
+
+@contextmanager
+def _operating(options: GlobalOptions) -> Iterator[Operator]:
+    with open_database(options) as database:
+        yield database.operator
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in (None, ())}
+
+
+def _due(schedule: Schedule) -> str:
+    return "" if schedule.next_run_at is None else f", due at {iso(schedule.next_run_at)}"
