@@ -93,7 +93,7 @@ _OF_THE_END: Final = ("failed_at", "finished_at", "expire_at", "ran_by", "took",
 def _retried(
     now: datetime, *, by: str | None = None, after: timedelta = timedelta(0), key: str | None = None
 ) -> Change:
-    """Make a job that has ended ready, due *after* a while, with all its attempts; its errors and its fence stay.
+    """Make an ended job ready, due *after* a delay, with all its attempts; its errors and its fence stay.
 
     One that was unique takes its *key* again.
     """

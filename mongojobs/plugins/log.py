@@ -210,7 +210,7 @@ def _about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not
         case n.JobBlocks(seconds=seconds):
             return f"has BLOCKED the event loop for {seconds:.1f} s: no other async job makes progress. Make it await"
         case n.JobStuck():
-            return "did not return after its time-out: its process ends because of it"
+            return "did not return after its timeout: its process ends because of it"
         case _:
             assert_never(notice)
 

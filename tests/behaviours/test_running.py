@@ -1,4 +1,4 @@
-"""What becomes of a job: success, another try, giving up, time-out, and the locks meanwhile."""
+"""What becomes of a job: success, another try, giving up, timeout, and the locks meanwhile."""
 
 import math
 from datetime import timedelta

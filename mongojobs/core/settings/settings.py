@@ -137,7 +137,7 @@ class Settings:
         "how long a process may take to import the app before it is replaced; doubled each time",
     )
     timeout_grace: timedelta = _setting(
-        timedelta(seconds=60), checks.time_limit, "how long a job's code may keep running after its time-out"
+        timedelta(seconds=60), checks.time_limit, "how long a job's code may keep running after its timeout"
     )
     name: str | None = _setting(None, parsing.text, "label of the worker; default: host, process id and a random part")
     prefix: str = _setting("", str, "text put before the worker's label")

@@ -24,7 +24,7 @@ T = TypeVar("T")
 class Interruption:
     """One run that may be interrupted.
 
-    The story that the lock prevents: the job returns; the timekeeper, which looked just before, raises its time-out;
+    The story that the lock prevents: the job returns; the timekeeper, which looked just before, raises its timeout;
     the thread is hit in the next job. So the run is closed under the same lock under which exceptions are raised, and
     one that was raised but not yet taken is withdrawn.
     """

@@ -186,7 +186,7 @@ def _blocking(held: InFlightJob) -> str:
     if held.loop_time is None or held.loop_time.blocked < LONG_BLOCK_SECONDS:
         return ""
     seconds = f"{held.loop_time.blocked:.1f} s"
-    return f"; it blocked the event loop for {seconds}, where no time-out reaches it: make it await, or a plain def"
+    return f"; it blocked the event loop for {seconds}, where no timeout reaches it: make it await, or a plain def"
 
 
 def _hide(_text: str) -> str:
