@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
+from types import UnionType
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from mongojobs.core.calling import generator_kind, is_async, ran
@@ -20,6 +22,7 @@ from mongojobs.core.words.naming import public
 P = ParamSpec("P")
 T = TypeVar("T")
 Callback = Callable[..., Any]
+NoticeKind = Callable[..., Notice]
 
 EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "enqueue": ("job",),
@@ -51,10 +54,10 @@ class Lifecycle:
         self._before: dict[str, list[Callback]] = {event: [] for event in EVENTS}
         self._after: dict[str, list[Callback]] = {event: [] for event in EVENTS}
         self._around: dict[str, list[Callback]] = {event: [] for event in EVENTS}
-        self._listeners: list[Callable[[Notice], None]] = []
-        self._orderly: list[Callable[[Notice], None]] = []
+        self._listeners = _Audience()
+        self._orderly = _Audience()
         self._watched: set[str] = set()
-        self._further: list[tuple[str, tuple[Any, ...]]] = []
+        self._further: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 
     def begin(self) -> None:
         """Mark the point from which ``take_over`` takes registrations: callbacks beside the plugins."""
@@ -62,47 +65,67 @@ class Lifecycle:
 
     def take_over(self, former: Lifecycle) -> None:
         """Register what was registered with *former* since its ``begin``."""
-        for how, arguments in former._further:
-            getattr(self, how)(*arguments)
+        for how, arguments, options in former._further:
+            getattr(self, how)(*arguments, **options)
 
     def before(self, event: str, callback: Callback) -> None:
         """Call *callback* before each *event*. Raises CallbackError for an unknown event."""
         self._register(self._before, event, callback)
-        self._further.append(("before", (event, callback)))
+        self._further.append(("before", (event, callback), {}))
 
     def after(self, event: str, callback: Callback) -> None:
         """Call *callback* after each *event* whose body did not raise. Raises CallbackError for an unknown event."""
         self._register(self._after, event, callback)
-        self._further.append(("after", (event, callback)))
+        self._further.append(("after", (event, callback), {}))
 
     def around(self, event: str, callback: Callback) -> None:
         """Call *callback(proceed, ...)* in place of each *event*. Raises CallbackError for an unknown event."""
         self._register(self._around, event, callback)
-        self._further.append(("around", (event, callback)))
+        self._further.append(("around", (event, callback), {}))
 
-    def on_notice(self, listener: Callable[[Notice], None]) -> None:
-        """Call *listener* with every notice. Raises CallbackError if it would have to be awaited.
+    def on_notice(self, listener: Callable[[Notice], None], *kinds: type[Notice] | UnionType) -> None:
+        """Call *listener* with every notice, or with those of some *kinds*. Raises CallbackError if it must be awaited.
 
         It hears of the end of a run once that is stored, which the next run does not wait for.
         """
-        _check("notices", listener)
-        self._listeners = [*self._listeners, listener]
-        self._further.append(("on_notice", (listener,)))
+        self._listen(_Listener(listener, kinds))
 
-    def on_notice_in_order(self, listener: Callable[[Notice], None]) -> None:
-        """Like ``on_notice``, but *listener* hears of the end of a run before its thread starts the next one."""
-        _check("notices", listener)
-        self._orderly = [*self._orderly, listener]
-        self._further.append(("on_notice_in_order", (listener,)))
+    def on_notice_in_order(
+        self,
+        listener: Callable[[Notice], None],
+        *kinds: type[Notice] | UnionType,
+        wants: Callable[[NoticeKind], bool] | None = None,
+    ) -> None:
+        """Like ``on_notice``, but *listener* hears of the end of a run before its thread starts the next one.
+
+        Notices of a kind for which *wants* returns false are not made just for this listener.
+        """
+        self._listen(_Listener(listener, kinds, wants), in_order=True)
+
+    def _listen(self, listener: _Listener, *, in_order: bool = False) -> None:
+        _check("notices", listener.call)
+        if in_order:
+            self._orderly = _Audience(*self._orderly.listeners, listener)
+        else:
+            self._listeners = _Audience(*self._listeners.listeners, listener)
+        self._further.append(("_listen", (listener,), {"in_order": in_order}))
 
     def forget(self, listener: Callable[[Notice], None]) -> None:
         """Stop calling *listener*."""
-        self._listeners = [one for one in self._listeners if one != listener]
-        self._further = [one for one in self._further if one != ("on_notice", (listener,))]
+        forgotten = [one for one in self._listeners.listeners if one.call == listener]
+        self._listeners = _Audience(*(one for one in self._listeners.listeners if one not in forgotten))
+        self._further = [one for one in self._further if one[1][0] not in forgotten or one[2]["in_order"]]
 
     def is_watched(self, event: str) -> bool:
         """Whether any callback takes part in *event*."""
         return event in self._watched
+
+    def hears(self, kind: NoticeKind) -> bool:
+        """Whether anybody wants notices of a *kind*: else none need be made."""
+        for listener in self._orderly[kind]:
+            if listener.wants is None or listener.wants(kind):
+                return True
+        return bool(self._listeners[kind])
 
     def notify(self, notice: Notice, *, is_foretold: bool = False) -> None:
         """Tell all listeners; those who listen in order skip what *is_foretold* to them.
@@ -111,13 +134,13 @@ class Lifecycle:
         """
         if not is_foretold:
             self.foretell(notice)
-        for listener in self._listeners:
-            self._tell(listener, notice)
+        if listeners := self._listeners[type(notice)]:
+            self._tell(listeners, notice)
 
     def foretell(self, notice: Notice) -> None:
-        """Tell those who listen in order how a run ended, before its result is stored."""
-        for listener in self._orderly:
-            self._tell(listener, notice)
+        """Tell how a run ended to those who listen in order, before its result is stored."""
+        if listeners := self._orderly[type(notice)]:
+            self._tell(listeners, notice)
 
     def report_exception(
         self, worker: str, what: str, job: Job | None = None, *, clean: Callable[[str], str] = str
@@ -128,19 +151,20 @@ class Lifecycle:
         """
         self.notify(CallbackRaised(worker, job, what, clean(_current_trace())))
 
-    def _tell(self, listener: Callback, notice: Notice) -> None:
-        try:
-            if (result := listener(notice)) is not None:
-                ran("a listener to notices", result)
-        except Exception:  # noqa: BLE001 - a listener of the app's may raise anything
-            self._tell_others(listener, notice)
+    def _tell(self, listeners: tuple[_Listener, ...], notice: Notice) -> None:
+        for listener in listeners:
+            try:
+                if (result := listener.call(notice)) is not None:
+                    ran("a listener to notices", result)
+            except Exception:  # noqa: BLE001 - a listener of the app's may raise anything
+                self._tell_others(listener, notice)
 
-    def _tell_others(self, deaf: Callable[[Notice], None], notice: Notice) -> None:
+    def _tell_others(self, deaf: _Listener, notice: Notice) -> None:
         complaint = CallbackRaised(getattr(notice, "worker", ""), None, "a listener to notices", _current_trace())
-        for listener in (*self._orderly, *self._listeners):
-            if listener is not deaf:
+        for listener in (*self._orderly[CallbackRaised], *self._listeners[CallbackRaised]):
+            if listener.call is not deaf.call:
                 with contextlib.suppress(Exception):  # it has been told of its own fault already, or will be
-                    listener(complaint)
+                    listener.call(complaint)
 
     def run(self, event: str, *arguments: object, body: Callable[[], T]) -> T:
         """Run *body* as the given *event* and return its value.
@@ -194,6 +218,27 @@ class Lifecycle:
         self._watched.add(event)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Listener:
+    """What is called with notices: those of some *kinds*, or all, and which of them it *wants* as things stand."""
+
+    call: Callable[[Notice], object]
+    kinds: tuple[type[Notice] | UnionType, ...] = ()
+    wants: Callable[[NoticeKind], bool] | None = None
+
+
+class _Audience(dict[NoticeKind, tuple[_Listener, ...]]):
+    """Those of some *listeners* who hear notices of a kind, worked out when the first one comes."""
+
+    def __init__(self, *listeners: _Listener) -> None:
+        super().__init__()
+        self.listeners = listeners
+
+    def __missing__(self, kind: type[Notice]) -> tuple[_Listener, ...]:
+        self[kind] = heard = tuple(one for one in self.listeners if not one.kinds or issubclass(kind, one.kinds))
+        return heard
+
+
 class Reporter:
     """The lifecycle as one worker uses it: its notices carry the worker's name, its events the worker."""
 
@@ -203,8 +248,9 @@ class Reporter:
         self._worker = worker
 
     def tell(self, kind: Callable[Concatenate[str, P], Notice], *facts: P.args, **more: P.kwargs) -> None:
-        """Send all listeners a notice of that *kind*, whose first field is the worker's name."""
-        self.lifecycle.notify(kind(self.name, *facts, **more))
+        """Send all listeners, if there are any, a notice of that *kind*, whose first field is the worker's name."""
+        if self.lifecycle.hears(kind):
+            self.lifecycle.notify(kind(self.name, *facts, **more))
 
     def report_exception(self, what: str, job: Job | None = None, *, clean: Callable[[str], str] = str) -> None:
         """Like ``Lifecycle.report_exception``."""

@@ -59,7 +59,7 @@ class OpenTelemetryPlugin(Plugin):
         lifecycle.around("execute", self._quietly)
         lifecycle.before("error", self._note_error)
         lifecycle.before("failure", self._note_error)
-        lifecycle.on_notice(self._hear)
+        lifecycle.on_notice(self._hear, n.JobEnqueued, n.JobStarted, n.RunEnded)
 
     def _send(self, proceed: Callable[[], T], job: Job) -> T:
         attributes = _about(job, names.SEND, names.ENQUEUE)

@@ -61,8 +61,8 @@ class PrometheusPlugin(Plugin):
         self._adding = threading.Lock()
 
     def register(self, lifecycle: Lifecycle) -> None:
-        """Listen to all notices."""
-        lifecycle.on_notice(self.hear)
+        """Listen to what it counts."""
+        lifecycle.on_notice(self.hear, n.JobEnqueued, n.JobStarted, n.RunEnded, n.JobsReserved, n.ReserveFailed)
 
     def hear(self, notice: n.Notice) -> None:
         """Count what *notice* reports."""

@@ -130,7 +130,7 @@ def assemble(
         runner = Runner(runs, watch=timekeeper.watch, loop=loop_watch.loop)
     else:
         runner = ChildRunner(runs, watch=timekeeper.watch, command=context.child)
-    finisher = Finisher(store, in_flight, reporter, outage)
+    finisher = Finisher(store, in_flight, reporter, outage, on_written=context.stats.count)
     reserver = Reserver(store, connections.pauses, settings, by=reporter.name)
     suspects = SuspectIsolation(in_flight, settings.lease.total_seconds())
     return Parts(

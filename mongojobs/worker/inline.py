@@ -82,7 +82,7 @@ def ends_of_runs(reporter: Reporter) -> Iterator[list[RunEnded]]:
         if isinstance(notice, RunEnded) and notice.worker == reporter.name:
             ends.append(notice)
 
-    reporter.lifecycle.on_notice(hear)
+    reporter.lifecycle.on_notice(hear, RunEnded)
     try:
         yield ends
     finally:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections import deque
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from mongojobs.core.lifecycle import Reporter
-from mongojobs.core.notices import JobStarted, Notice, RunEnded
+from mongojobs.core.notices import JobStarted, RunEnded
 from mongojobs.core.stats import STEPS, StatsByJob, Step, begins_of, ending_of
 from mongojobs.store.faults import DatabaseError, is_passing
 from mongojobs.store.stats import StatsStore
@@ -33,11 +35,13 @@ class StatsRecorder:
         self._reporter = reporter
         self._outage = outage
         self._process = secrets.token_hex(6)
+        self._heard: deque[JobStarted | RunEnded] = deque()
         self._counting = threading.Lock()
         self._storing = threading.Lock()
         self._fresh = StatsByJob()
         self._totals: dict[Period, StatsByJob] = {}
         self._unsent: set[Period] = set()
+        self._hear: Callable[[Any], None] = self._heard.append
         self._stopped = threading.Event()
         self._stats: StatsStore | None = None
         self._begins: dict[Step, datetime] = {}
@@ -48,23 +52,26 @@ class StatsRecorder:
         self._stats = stats
         self._turn_to(stats.clock.now())
         self._stopped.clear()
-        self._reporter.lifecycle.on_notice(self.hear)
+        self._reporter.lifecycle.on_notice(self._hear, JobStarted, RunEnded)
 
     def end(self) -> None:
         """Stop counting, and let ``run`` end; what is not stored yet waits for ``store``."""
-        self._reporter.lifecycle.forget(self.hear)
+        self._reporter.lifecycle.forget(self._hear)
         self._stopped.set()
 
-    def hear(self, notice: Notice) -> None:
-        """Count what *notice* says about a job."""
-        if isinstance(notice, JobStarted):
-            if notice.worker == self._reporter.name:
-                with self._counting:
-                    self._fresh.of(notice.job.name, notice.job.queue).wait.add(notice.waited)
-        elif isinstance(notice, RunEnded) and notice.worker == self._reporter.name:
-            outcome, seconds = ending_of(notice)
-            with self._counting:
-                self._fresh.of(notice.job.name, notice.job.queue).end(outcome, seconds)
+    def count(self) -> None:
+        """Count what has been heard since the last time, many notices at once."""
+        heard, worker = self._heard, self._reporter.name
+        with self._counting:
+            for _ in range(len(heard)):
+                notice = heard.popleft()
+                if notice.worker != worker:
+                    continue
+                figures = self._fresh.of(notice.job.name, notice.job.queue)
+                if isinstance(notice, JobStarted):
+                    figures.wait.add(notice.waited)
+                else:
+                    figures.end(*ending_of(notice))
 
     def run(self) -> None:
         """Store what was counted at the end of each minute, until ``end``: the body of a thread."""
@@ -98,6 +105,7 @@ class StatsRecorder:
 
     def _gather(self, now: datetime) -> None:
         """Add new figures to the totals of their period, and drop past totals that are stored or too many."""
+        self.count()
         with self._counting:
             fresh, self._fresh = self._fresh, StatsByJob()
         if fresh.pairs:

@@ -52,6 +52,7 @@ def work_here(options: GlobalOptions, work: WorkOptions) -> ExitResult:
 def _work(options: GlobalOptions, work: WorkOptions, signals: WorkerSignals, *, is_supervised: bool) -> ExitResult:
     from mongojobs.app import Worker
     from mongojobs.cli.work.readiness import Boot, ReadinessNotifier
+    from mongojobs.core.notices import AboutOthers, AboutWorker
     from mongojobs.process.supervisor import DISMISSED_STATUS
 
     boot = Boot.taken_from(os.environ)
@@ -67,7 +68,7 @@ def _work(options: GlobalOptions, work: WorkOptions, signals: WorkerSignals, *, 
         os.environ
     )  # before the command of the children is made, who are not to tell
     worker = Worker(app=opened.app, child=child_command(options, work), **_labelled(opened.settings, work))
-    opened.app.lifecycle.on_notice(notifier.hear)
+    opened.app.lifecycle.on_notice(notifier.hear, AboutWorker, AboutOthers)
     worker.liveness.on_beat(notifier.beat)
     with probes_of(worker, opened, work.probes, number=work.number), _heartbeat_of(worker, work):
         try:
@@ -98,13 +99,13 @@ class _FailedRuns:
     """Counts failed runs."""
 
     def __init__(self, lifecycle: Lifecycle) -> None:
-        self.count = 0
-        lifecycle.on_notice(self._hear)
-
-    def _hear(self, notice: Notice) -> None:
         from mongojobs.core.notices import JobCrashed, JobErrored, JobFailed
 
-        self.count += isinstance(notice, JobErrored | JobCrashed | JobFailed)
+        self.count = 0
+        lifecycle.on_notice(self._hear, JobErrored, JobCrashed, JobFailed)
+
+    def _hear(self, _notice: Notice) -> None:
+        self.count += 1
 
 
 def _log_origins(opened: Opened, *, is_supervised: bool) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from mongojobs.core.lifecycle import Reporter
@@ -30,13 +31,22 @@ WRITING: Final = "writing results"
 
 
 class Finisher:
-    """The results of one process on their way to the store."""
+    """The results of one process on their way to the store; after each write *on_written* is called."""
 
-    def __init__(self, store: JobStore, in_flight: InFlight, reporter: Reporter, outage: Outage) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        in_flight: InFlight,
+        reporter: Reporter,
+        outage: Outage,
+        *,
+        on_written: Callable[[], object] = lambda: None,
+    ) -> None:
         self._store = store
         self._in_flight = in_flight
         self._reporter = reporter
         self._outage = outage
+        self._on_written = on_written
         self._waiting: deque[Result] = deque()
         self._arrived = threading.Event()
         self._closing = threading.Event()
@@ -116,6 +126,7 @@ class Finisher:
     def _note_settled(self, results: list[Result]) -> None:
         self.batch.count(len(results), failures=sum([result.has_failed for result in results]))
         self._in_flight.written([result.held for result in results])
+        self._on_written()
 
 
 class Batch:

@@ -1,8 +1,11 @@
 import pytest
 
 from mongojobs.core.errors import CallbackError, NotRunError
-from mongojobs.core.lifecycle import EVENTS, Lifecycle
-from mongojobs.core.notices import Warned
+from mongojobs.core.lifecycle import EVENTS, Lifecycle, Reporter
+from mongojobs.core.notices import CallbackRaised, JobReleased, RunEnded, Warned, WorkerStopped
+from tests.support.jobs import a_job
+
+JOB = a_job()
 
 
 @pytest.fixture
@@ -23,6 +26,17 @@ def around(log, name):
         return result
 
     return callback
+
+
+class Unwanted(WorkerStopped):
+    is_made = False
+
+    def __init__(self, _worker):
+        type(self).is_made = True
+
+
+def _raise(_notice):
+    raise ValueError("deaf")
 
 
 async def async_callback(*_arguments):
@@ -51,6 +65,56 @@ class TestListeners:
         lifecycle.notify(Warned("w", "careful"))
 
         assert "a listener to notices returned a coroutine" in log[0].trace
+
+    def test_of_some_kinds_are_told_of_no_others(self, lifecycle, log):
+        lifecycle.on_notice(log.append, Warned, RunEnded)
+
+        lifecycle.notify(WorkerStopped("w", 0))
+        lifecycle.notify(Warned("w", "careful"))
+        lifecycle.notify(JobReleased("w", JOB))
+
+        assert log == [Warned("w", "careful"), JobReleased("w", JOB)]
+
+    def test_that_come_later_are_told_of_kinds_that_were_told_before(self, lifecycle, log):
+        lifecycle.notify(Warned("w", "first"))
+        lifecycle.on_notice(log.append, Warned)
+        lifecycle.notify(Warned("w", "second"))
+
+        assert log == [Warned("w", "second")]
+
+    def test_of_other_kinds_need_not_be_told_that_one_of_them_raises(self, lifecycle, log):
+        lifecycle.on_notice(_raise)
+        lifecycle.on_notice(log.append, WorkerStopped)
+        lifecycle.on_notice(log.append, CallbackRaised)
+
+        lifecycle.notify(Warned("w", "careful"))
+
+        assert [type(notice) for notice in log] == [CallbackRaised]
+
+    def test_of_an_app_that_is_configured_anew_keep_their_kinds(self, lifecycle, log):
+        lifecycle.on_notice(log.append, Warned)
+        other = Lifecycle()
+
+        other.take_over(lifecycle)
+        other.notify(WorkerStopped("w", 0))
+        other.notify(Warned("w", "careful"))
+
+        assert log == [Warned("w", "careful")]
+
+    def test_have_no_notice_made_that_none_of_them_hears(self, lifecycle):
+        lifecycle.on_notice(print, RunEnded)
+
+        Reporter(lifecycle, "w").tell(Unwanted)
+
+        assert not Unwanted.is_made
+
+    def test_may_say_what_they_do_not_want_as_things_stand(self, lifecycle, log):
+        lifecycle.on_notice_in_order(log.append, wants=lambda kind: kind is not Warned)
+
+        Reporter(lifecycle, "w").tell(Warned, "careful")
+        Reporter(lifecycle, "w").tell(WorkerStopped, 0)
+
+        assert log == [WorkerStopped("w", 0)]
 
     def test_are_told_until_they_are_forgotten(self, lifecycle, log):
         lifecycle.on_notice(log.append)
