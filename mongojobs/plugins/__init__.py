@@ -2,6 +2,7 @@
 
 - ``log``: all wording of the log
 - ``formats``: log lines as text, logfmt or JSON
+- ``job_lines``: the two lines of each job, without a log record
 - ``output``: where log lines go
 - ``prometheus``: metrics of a process
 - ``prometheus_queues``: metrics of queues and workers

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from mongojobs.core.words.wording import printable, printable_lines, to_json
 from mongojobs.plugins.log import JobContext
@@ -24,10 +24,13 @@ LONGEST_LINE: Final = 8000
 DEEPEST: Final = 20
 """How deeply values may be nested; they might contain themselves."""
 
+_TO_QUOTE: Final = frozenset(' "=\\')
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _CUT: Final = "..."
 _LONGEST_ESCAPE: Final = 12
 """In bytes, for one character in JSON."""
+SURELY_SHORT: Final = LONGEST_LINE // _LONGEST_ESCAPE
+"""In characters: nothing of a line that is shorter is ever cut."""
 
 
 def set_up_logging(handler: logging.Handler, *, level: str, form: str, environ: Mapping[str, str]) -> None:
@@ -54,12 +57,32 @@ def formatter(form: str, environ: Mapping[str, str]) -> logging.Formatter:
     return LogfmtFormatter(stamped="DYNO" not in environ) if form == "logfmt" else TextFormatter("DYNO" not in environ)
 
 
-class TextFormatter(logging.Formatter):
+class Form(logging.Formatter):
+    """A formatter whose lines can also be made of parts, where they are surely short and there is no record."""
+
+    has_facts: ClassVar[bool] = True
+
+    def pair(self, key: str, value: str | int) -> str:
+        """Return a fact as it stands behind others."""
+        raise NotImplementedError
+
+    def line(self, time: str, level: str, message: str, facts: str) -> str:
+        """Return the line of a *message* that is printable, and of *facts* that are pairs."""
+        raise NotImplementedError
+
+
+class TextFormatter(Form):
     """``2026-11-23T10:00:00.000Z: text``, or only the text; lines from a job's code begin with its ``job_id``."""
+
+    has_facts = False
 
     def __init__(self, stamped: bool) -> None:  # noqa: FBT001 - the only argument
         super().__init__()
         self._stamped = stamped
+
+    def line(self, time: str, level: str, message: str, facts: str) -> str:  # noqa: ARG002 - those that people need
+        """Return the line."""
+        return f"{time}: {message}" if self._stamped else message
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, followed by any tracebacks on indented lines."""
@@ -71,12 +94,21 @@ class TextFormatter(logging.Formatter):
         return "\n".join([line, *(f"  {more}" for more in further)])
 
 
-class LogfmtFormatter(logging.Formatter):
+class LogfmtFormatter(Form):
     """``key=value`` pairs on one line."""
 
     def __init__(self, *, stamped: bool) -> None:
         super().__init__()
         self._stamped = stamped
+
+    def pair(self, key: str, value: str | int) -> str:
+        """Return a fact as it stands behind others."""
+        return f" {_key(key)}={_quoted(value)}"
+
+    def line(self, time: str, level: str, message: str, facts: str) -> str:
+        """Return the line."""
+        head = f"time={time} " if self._stamped else ""
+        return f"{head}level={_quoted(level)} message={_quoted(message)}{facts}"
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -90,12 +122,23 @@ class LogfmtFormatter(logging.Formatter):
         return _fitting(line)
 
 
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(Form):
     """One JSON object on one line."""
+
+    def pair(self, key: str, value: str | int) -> str:
+        """Return a fact as it stands behind others."""
+        return f", {_json(key)}: {_json(value)}"
+
+    def line(self, time: str, level: str, message: str, facts: str) -> str:
+        """Return the line."""
+        return f'{{"time": "{time}", "level": {_json(level)}, "message": {_json(message)}{facts}}}'
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         return _fitting(lambda longest: to_json(_facts(self, record, longest)))
+
+
+FORMS: Final = (TextFormatter, LogfmtFormatter, JsonFormatter)
 
 
 def _fitting(line: Callable[[int], str]) -> str:
@@ -134,7 +177,7 @@ def _is_short(facts: Mapping[str, Any]) -> bool:
         elif type(value) is not int or abs(value) >= 2**63:
             return False
         length += len(key) + 6
-    return length * _LONGEST_ESCAPE < LONGEST_LINE
+    return length < SURELY_SHORT
 
 
 def _traces(formatter: logging.Formatter, record: logging.LogRecord) -> dict[str, str]:
@@ -261,10 +304,19 @@ def _key(key: str) -> str:
 
 
 def _quoted(value: Any) -> str:
-    text = value if isinstance(value, str) else to_json(value)
-    if text and text.isprintable() and not any(character in text for character in ' "=\\'):
+    text = value if isinstance(value, str) else _json(value)
+    if text and text.isprintable() and _TO_QUOTE.isdisjoint(text):
         return text
-    return to_json(text)
+    return _json(text)
+
+
+def _json(value: Any) -> str:
+    """Return what ``to_json`` does; of numbers and printable texts, of which most is, in a tenth of the time."""
+    if type(value) is int:
+        return str(value)
+    if type(value) is str and value.isprintable():
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return to_json(value)
 
 
 def _time(record: logging.LogRecord) -> str:

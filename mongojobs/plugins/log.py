@@ -19,6 +19,9 @@ from mongojobs.core.words.wording import counted, in_seconds, iso, printable, pr
 
 logger = logging.getLogger("mongojobs")
 
+_BRIEF = (n.JobStarted, n.JobCompleted)
+"""Of these there are too many for a record each; the logger of a worker may have a ``shortcut`` for them."""
+_SOMETIMES_WARNINGS = (n.JobDeferred, n.TicksDropped)
 _MESSAGE_BYTES = 8000
 _NAMED_JOBS = 3
 _MOST_DEFERRED_NAMES = 1000
@@ -37,9 +40,11 @@ class LogPlugin(Plugin):
 
     def register(self, lifecycle: Lifecycle) -> None:
         """Listen to all notices, so that each thread's lines are in the order of its actions."""
-        lifecycle.on_notice_in_order(self._hear)
+        lifecycle.on_notice_in_order(self._hear, wants=_may_be_logged)
 
     def _hear(self, notice: n.Notice) -> None:
+        if isinstance(notice, _BRIEF) and (shortcut := getattr(logger, "shortcut", None)) and shortcut(notice):
+            return
         is_news = isinstance(notice, n.JobDeferred) and self._is_news(notice)
         has_trace = bool(getattr(notice, "trace", "")) and self._has_traces()
         log(notice, logging.WARNING if is_news else None, has_trace=has_trace)
@@ -91,6 +96,11 @@ def _trace(notice: n.Notice) -> str:
     return "\n".join(printable_lines(trace)) if trace else ""
 
 
+def _may_be_logged(kind: Callable[..., n.Notice]) -> bool:
+    """Whether a notice of that *kind* may be written now."""
+    return logger.isEnabledFor(logging.WARNING if kind in _SOMETIMES_WARNINGS else _LEVELS.get(kind, logging.INFO))
+
+
 def _level(notice: n.Notice) -> int:
     match notice:
         case n.JobRescued(failed=False) | n.CallbackRaised(job=None) | n.TicksDropped(result="missed"):
@@ -101,7 +111,7 @@ def _level(notice: n.Notice) -> int:
 
 def _text(notice: n.Notice) -> str:
     if isinstance(notice, n.AboutJob):
-        return f"{notice.job} {_about_job(notice)}"
+        return f"{notice.job} {about_job(notice)}"
     if isinstance(notice, n.AboutSchedule):
         return f"Schedule {notice.schedule}: {_about_schedule(notice)}"
     return _about_worker(notice) if isinstance(notice, n.AboutWorker) else _about_others(notice)
@@ -179,7 +189,8 @@ def _waiting_for(running: tuple[str, ...], seconds: float) -> str:
     return f" Waiting at most {seconds:g} s for {count}: {', '.join(running[:_NAMED_JOBS])}{more}"
 
 
-def _about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not a decision
+def about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not a decision
+    """Return what has become of the job, in words that follow its name."""
     match notice:
         case n.JobEnqueued():
             return "ENQUEUED"
@@ -215,7 +226,7 @@ def _about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not
             assert_never(notice)
 
 
-_LEVELS: dict[type, int] = {
+_LEVELS: dict[Callable[..., n.Notice], int] = {
     **dict.fromkeys((n.JobEnqueued, n.JobSnoozed, n.JobsReserved, n.ReserveFailed, n.ScheduleTicked), logging.DEBUG),
     **dict.fromkeys(
         (n.JobErrored, n.JobLost, n.JobTimedOut, n.JobBlocks, n.JobReleased, n.JobDiscarded, n.Warned), logging.WARNING
@@ -274,10 +285,9 @@ def _last_word(trace: str) -> str:
 def _fields(notice: n.Notice) -> dict[str, Any]:
     fields: dict[str, Any] = {"event": EVENTS[type(notice)]}
     fields |= {name: value for name in ("worker", "schedule") if (value := getattr(notice, name, None)) is not None}
-    if (dyno := os.environ.get("DYNO")) is not None:
-        fields["dyno"] = dyno
+    fields |= platform_fields()
     if isinstance(job := getattr(notice, "job", None), Job):
-        fields |= _job_fields(job)
+        fields |= job_fields(job)
     if isinstance(notice, n.JobStarted):
         fields["wait_ms"] = round(notice.waited * 1000)
     if isinstance(notice, n.JobCompleted | n.JobErrored):
@@ -293,7 +303,14 @@ def _fields(notice: n.Notice) -> dict[str, Any]:
     return fields
 
 
-def _job_fields(job: Job) -> dict[str, Any]:
+def platform_fields() -> dict[str, str]:
+    """Return the facts of each line about where it comes from."""
+    dyno = os.environ.get("DYNO")
+    return {} if dyno is None else {"dyno": dyno}
+
+
+def job_fields(job: Job) -> dict[str, str | int]:
+    """Return the facts of each line about *job*."""
     return {
         "job_id": str(job.id),
         "job": job.name,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 MOMENT_SECONDS: Final = 0.02
+_MOMENT_BYTES: Final = 65_536
 _PATIENCE_SECONDS: Final = 1.0
 
 
@@ -59,6 +60,11 @@ class Output(io.FileIO):
         return size
 
 
+def buffered(output: io.RawIOBase) -> io.BufferedWriter:
+    """Return *output* with a buffer that holds the lines of a moment of a busy worker."""
+    return io.BufferedWriter(output, _MOMENT_BYTES)
+
+
 class LogHandler(logging.Handler):
     """Writes records to *output*; if that fails they are lost, and the jobs go on.
 
@@ -71,6 +77,7 @@ class LogHandler(logging.Handler):
         self._descriptor = _descriptor_of(output)
         self._at_once = at_once
         self._written = threading.Event()
+        self._has_more = False
         self._writing = threading.RLock()
         os.register_at_fork(before=self._settle, after_in_parent=self._go_on, after_in_child=self._go_on_alone)
         threading.Thread(target=self._flush_in_time, name="mongojobs-log", daemon=True).start()
@@ -78,14 +85,19 @@ class LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record soon."""
         try:
-            line = (self.format(record) + "\n").encode("utf-8", "backslashreplace")
+            line = self.format(record)
         except Exception:  # noqa: BLE001 - as in the standard library: a log that fails stops nobody
             self.handleError(record)
             return
-        self._alone(lambda: self._write(line))
-        if self._at_once or record.levelno >= logging.WARNING:
+        self.write(line, at_once=record.levelno >= logging.WARNING)
+
+    def write(self, line: str, *, at_once: bool = False) -> None:
+        """Write a *line* that may have any characters: at once, or soon."""
+        self._alone(self._write, f"{line}\n".encode("utf-8", "backslashreplace"))
+        if at_once or self._at_once:
             self.flush()
-        elif not self._written.is_set():
+        elif not self._has_more:
+            self._has_more = True
             self._written.set()
 
     def flush(self) -> None:
@@ -93,7 +105,7 @@ class LogHandler(logging.Handler):
         with contextlib.suppress(OSError, ValueError):
             self._alone(self._output.flush)
 
-    def _alone(self, act: Callable[[], object]) -> None:
+    def _alone(self, act: Callable[..., object], *arguments: object) -> None:
         """Do *act* while nobody can fork.
 
         The patience is for this story: one thread has begun to fork, and waits for the lock of the logging module;
@@ -101,7 +113,7 @@ class LogHandler(logging.Handler):
         """
         is_ours = self._writing.acquire(timeout=_PATIENCE_SECONDS)
         try:
-            act()
+            act(*arguments)
         finally:
             if is_ours:
                 self._writing.release()
@@ -111,7 +123,7 @@ class LogHandler(logging.Handler):
             self._output.write(line)
         except ValueError:  # a job has closed it
             if self._descriptor is not None:
-                self._output = io.BufferedWriter(Output(self._descriptor))
+                self._output = buffered(Output(self._descriptor))
                 self._output.write(line)
         except OSError:
             pass  # the next lines may do better
@@ -122,6 +134,7 @@ class LogHandler(logging.Handler):
             self._written.wait()
             moment.wait(MOMENT_SECONDS)
             self._written.clear()
+            self._has_more = False
             self.flush()
 
     def _settle(self) -> None:
@@ -146,6 +159,8 @@ class Heard(logging.Logger):
 
     handler: logging.Handler
     least: int
+    shortcut: Callable[[Any], bool] | None = None
+    """What writes lines of which there are many, where it can; it says whether it could."""
 
     @property
     def disabled(self) -> bool:
@@ -175,15 +190,16 @@ class Heard(logging.Logger):
         return False
 
 
-def be_heard(handler: logging.Handler) -> None:
+def be_heard(handler: logging.Handler, shortcut: Callable[[Any], bool] | None = None) -> None:
     """Make the worker's warnings reach *handler*, whatever the app has done or will do to logging.
 
-    Unless even that is below the level that is logged now.
+    Unless even that is below the level that is logged now. What there are many of may take the *shortcut*.
     """
     logger: Any = logging.getLogger("mongojobs")
     vars(logger).pop("disabled", None)
     logger.__class__ = Heard
-    logger.handler, logger.least = handler, max(logging.WARNING, logging.getLogger().level)
+    logger.handler, logger.shortcut = handler, shortcut
+    logger.least = max(logging.WARNING, logging.getLogger().level)
 
 
 def _descriptor_of(output: BinaryIO) -> int | None:

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Final, TextIO
 
-from mongojobs.plugins.output import Output
+from mongojobs.plugins.output import Output, buffered
 
 ESCAPED: Final = "mongojobs.escaped"
 """How characters are written that the encoding of an output does not have: as JSON does, so that JSON stays JSON."""
@@ -41,9 +41,9 @@ def never_fail() -> None:
 def _opened(descriptor: int, before: TextIO | None, *, is_strict: bool) -> io.TextIOWrapper:
     raw = Output(descriptor, is_strict=is_strict)
     if not isinstance(before, io.TextIOWrapper):
-        return io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors=ESCAPED)
+        return io.TextIOWrapper(buffered(raw), encoding="utf-8", errors=ESCAPED)
     return io.TextIOWrapper(
-        raw if before.write_through else io.BufferedWriter(raw),
+        raw if before.write_through else buffered(raw),
         encoding=before.encoding,
         errors=ESCAPED if before.errors in ("strict", "backslashreplace") else before.errors,
         line_buffering=before.line_buffering,

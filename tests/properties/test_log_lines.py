@@ -1,0 +1,64 @@
+"""The lines of jobs are the same, byte for byte, whether a log record is made for them or not."""
+
+import logging
+import os
+import time
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from mongojobs.core.notices import JobCompleted, JobStarted
+from tests.support.jobs import a_job
+from tests.support.worker_log import records_made, worker_log
+
+TEXTS = st.text(max_size=40) | st.text('ab "\\=\n\r\t\x1b\u2028\u202eé€😀\ud800', max_size=40)
+SECONDS = st.floats(0, 10**7) | st.sampled_from([0.0, 0.0004, 0.0099999, 0.9995, 59.95, 3600.0])
+NUMBERS = st.tuples(st.integers(LOWEST_PRIORITY, HIGHEST_PRIORITY), st.integers(0, 10**6))
+MOMENTS = st.integers(0, 4 * 10**12)
+
+
+@contextmanager
+def heard_elsewhere():
+    """Have one more handler, so that records are made."""
+    root, handler = logging.getLogger(), logging.NullHandler()
+    root.addHandler(handler)
+    yield
+    root.removeHandler(handler)
+
+
+@contextmanager
+def held_at(milliseconds):
+    """Let it be one time all the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", lambda: milliseconds / 1000)
+        patch.setattr(time, "time_ns", lambda: milliseconds * 1_000_000)
+        yield
+
+
+def written(log, notices):
+    """Return the lines about *notices*, and how many records they took."""
+    records = records_made(lambda: [log.lifecycle.notify(notice) for notice in notices])
+    return log.lines(), records
+
+
+@pytest.mark.parametrize("environ", [{}, {"DYNO": "worker.1"}])
+@pytest.mark.parametrize("form", ["text", "logfmt", "json"])
+def test_lines_are_the_same_with_and_without_a_record(form, environ, tmp_path, monkeypatch):
+    @settings(max_examples=50, deadline=None)
+    @given(worker=TEXTS.filter(bool), texts=st.tuples(TEXTS, TEXTS), numbers=NUMBERS, seconds=SECONDS, at=MOMENTS)
+    def holds(worker, texts, numbers, seconds, at):
+        job = a_job(name=texts[0], queue=texts[1], priority=numbers[0], attempts=numbers[1])
+        notices = [JobStarted(worker, job, seconds), JobCompleted(worker, job, seconds)]
+        with held_at(at):
+            brief, no_records = written(log, notices)
+            with heard_elsewhere():
+                full, records = written(log, notices)
+
+        assert (no_records, records, brief) == (0, 2, full)
+
+    monkeypatch.setattr(os, "environ", os.environ | environ)
+    with worker_log(tmp_path, form) as log:
+        holds()
