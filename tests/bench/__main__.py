@@ -150,8 +150,9 @@ def _measured(ground: Ground, names: Sequence[str], runs: int, file: Path | None
         click.echo(f"== run {run}: {name}", err=True)
         try:
             found = (WORKLOADS | {"peers": measure_peers})[name](ground)
-        except Exception:  # noqa: BLE001 - the others take long enough to be worth having
-            click.echo(traceback.format_exc(), err=True)
+        except Exception as error:  # noqa: BLE001 - the others take long enough to be worth having
+            is_told = isinstance(error, click.ClickException)
+            click.echo(f"   {error}" if is_told else traceback.format_exc(), err=True)
             continue
         click.echo(f"   {time.monotonic() - begun:.0f} s", err=True)
         if file is not None:

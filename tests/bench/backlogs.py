@@ -9,8 +9,8 @@ from tests.bench.app import nothing
 from tests.bench.drains import JOBS
 from tests.bench.ground import Ground
 
-_BYTES_A_JOB = 2000
-_SECONDS_A_MILLION = 60
+_BYTES_A_JOB = 500
+_SECONDS_A_MILLION = 40
 
 
 def backlogs(ground: Ground) -> dict[str, float]:
@@ -40,23 +40,23 @@ def backlogs(ground: Ground) -> dict[str, float]:
 
 def largest(ground: Ground) -> dict[str, float]:
     """The same drain with as many jobs as `--backlog` says ready, and completed."""
-    _tell_needs(ground.backlog)
-    limit, small = ground.size(JOBS), ground.size(1000)
+    backlog, limit, small = ground.size(ground.backlog), ground.size(JOBS), ground.size(1000)
+    _tell_needs(backlog)
     rates = {}
     ground.clear()
     ground.fill(nothing, small)
     rates["alone"] = ground.drain(limit=small)
     ground.clear()
-    ground.fill(nothing, ground.size(ground.backlog))
+    ground.fill(nothing, backlog)
     rates["ready"] = ground.drain(limit=limit)
     ground.clear()
-    ground.surround_by_completed(nothing, ground.size(ground.backlog))
+    ground.surround_by_completed(nothing, backlog)
     ground.fill(nothing, limit)
     rates["completed"] = ground.drain(limit=limit)
     return {
         "drain at the largest backlog / at 1k": rates["ready"] / rates["alone"],
         "drain with as many completed about / at 1k": rates["completed"] / rates["alone"],
-        "M jobs, the largest backlog": ground.size(ground.backlog) / 1e6,
+        "M jobs, the largest backlog": backlog / 1e6,
     }
 
 
@@ -66,7 +66,7 @@ def _tell_needs(backlog: int) -> None:
     needed, free = backlog * _BYTES_A_JOB / 1e9, shutil.disk_usage(folder).free / 1e9
     minutes = 2 * backlog / 1e6 * _SECONDS_A_MILLION / 60
     click.echo(
-        f"   {backlog:,} jobs need some {needed:.0f} GB of {folder}, where {free:.0f} GB are free, and {minutes:.0f} "
+        f"   {backlog:,} jobs need some {needed:.1f} GB of {folder}, where {free:.1f} GB are free, and {minutes:.0f} "
         "minutes; --backlog says how many there are to be",
         err=True,
     )

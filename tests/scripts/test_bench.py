@@ -42,6 +42,13 @@ class TestTheBench:
         } <= measured.keys()
         assert min(value for name, value in measured.items() if "more" not in name) > 0
 
+    def test_begins_no_backlog_that_the_disk_cannot_hold(self, mongo_uri):
+        ended = _bench("--only", "largest", "--backlog", str(10**12), environ={"MONGODB_URI": mongo_uri})
+
+        assert ended.returncode == 1
+        assert "has too little room: give a smaller --backlog" in ended.stderr
+        assert "Traceback" not in ended.stderr
+
 
 class TestTheLogOfAWorker:
     def test_tells_how_fast_jobs_were_drained(self):
