@@ -114,8 +114,8 @@ class Payloads:
     def __init__(self, codec: Codec, max_bytes: int = 2**20) -> None:
         self.codec = codec
         self._max_bytes = max_bytes
-        self._outlines: dict[str, Outline] = {}
-        """Those of declared jobs, by their names: most jobs are of a few kinds."""
+        self._outlines: dict[tuple[str, str], Outline] = {}
+        """Those of declared jobs, by kind and name, once they are checked: most jobs are of a few."""
 
     def dump(self, call: Call) -> Document:
         """Return *call* as a document.
@@ -237,29 +237,24 @@ class Payloads:
 
     def _declaration(self, parts: Mapping[str, Any], kind: str) -> Declaration:
         declaration = self.codec.registry.find(parts["target"])
-        refuse_main(declaration.name)
-        if declaration.kind != kind:
-            raise DamagedPayloadError(f"{declaration.name} is stored as {kind}, but declared as {declaration.kind}")
+        _check_kind(declaration, kind)
         return declaration
 
     def _outline(self, parts: Mapping[str, Any]) -> Outline:
         target = parts["target"]
         match parts["kind"]:
             case "function" | "object" as kind:
-                return self._outline_of_declared(self._declaration(parts, kind))
+                declaration = self.codec.registry.find(target)
+                outline = self._outlines.get((kind, declaration.name))
+                if outline is None or outline.declaration is not declaration:
+                    self._outlines[kind, declaration.name] = outline = _outline_of(declaration, kind)
+                return outline
             case "method":
                 content = target.get("v") if isinstance(target, dict) else None
                 cls = content.get("class") if isinstance(content, dict) else None
                 return self._outline_of_method(cls, "#", parts)
             case _:
                 return self._outline_of_method(target, ".", parts)
-
-    def _outline_of_declared(self, declaration: Declaration) -> Outline:
-        outline = self._outlines.get(declaration.name)
-        if outline is None or outline.declaration is not declaration:
-            name = declaration.name if declaration.kind == "function" else declaration.target.__name__
-            self._outlines[declaration.name] = outline = Outline(name, declaration, declaration.is_async)
-        return outline
 
     def _outline_of_method(self, class_name: object, sign: str, parts: Mapping[str, Any]) -> Outline:
         if type(class_name) is not str:
@@ -324,6 +319,18 @@ class Payloads:
 
     def _is_surely_small(self, handler: Document) -> bool:
         return self._max_bytes >= SMALL_BYTES and is_surely_small(handler)
+
+
+def _check_kind(declaration: Declaration, kind: str) -> None:
+    refuse_main(declaration.name)
+    if declaration.kind != kind:
+        raise DamagedPayloadError(f"{declaration.name} is stored as {kind}, but declared as {declaration.kind}")
+
+
+def _outline_of(declaration: Declaration, kind: str) -> Outline:
+    _check_kind(declaration, kind)
+    name = declaration.name if kind == "function" else declaration.target.__name__
+    return Outline(name, declaration, declaration.is_async)
 
 
 def _is_plain_name(name: str) -> bool:

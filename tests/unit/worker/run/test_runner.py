@@ -309,14 +309,14 @@ def _raise(worker, job):
 
 
 class TestTheCost:
-    def test_of_a_job_that_does_nothing_is_forty_eight_calls_at_most(self, told, event_loop):
+    def test_of_a_job_that_does_nothing_is_forty_five_calls_at_most(self, told, event_loop):
         runner = Runner(context_of(told), watch=lambda _held: None, loop=event_loop.get)
         job = held_call(hostile_jobs.does_nothing).job
         run(runner, job)
 
         calls = own_calls(lambda: run(runner, job))
 
-        assert calls.total() <= 48, calls
+        assert calls.total() <= 45, calls
 
 
 def run(runner, job):
