@@ -35,7 +35,7 @@ def test_the_page_shows_what_init_prints(tmp_path, monkeypatch):
     assert f"$ mongojobs --app shop init procfile --threads 4\n{answer.output}```" in TEXT
 
 
-def test_the_page_tells_of_each_platform():
+def test_the_page_describes_each_platform():
     from mongojobs.cli.init import PLATFORMS
 
     assert [platform for platform in PLATFORMS if f"init {platform}" not in TEXT] == []

@@ -1,4 +1,4 @@
-"""What docs/ gives to Prometheus and Grafana fits the metrics that are really exported, and the page tells of each."""
+"""What docs/ gives to Prometheus and Grafana fits the metrics that are really exported, and the page describes each."""
 
 import json
 import re
@@ -96,7 +96,7 @@ class TestTheAlerts:
 
 
 class TestThePage:
-    def test_tells_of_every_metric_and_of_no_other(self, exported):
+    def test_describes_every_metric_and_no_other(self, exported):
         told = set(re.findall(r"`(mongojobs_\w+)`", PAGE))
         bare = {re.sub(r"_(bucket|sum|count)$", "", name) for name in exported}
 

@@ -102,7 +102,7 @@ class TestWork:
     @pytest.mark.parametrize(
         "shown", ["text: [job_id={id}] {said}", "logfmt: {said} job_id={id} ", 'json: "job_id": "{id}"']
     )
-    def test_tells_of_what_jobs_log_in_which_job_that_was(self, app, environ, executor, shown):
+    def test_says_which_job_logged_a_line(self, app, environ, executor, shown):
         form, shown = shown.split(": ", maxsplit=1)
         one, other = sample_app.log_a_line.delay("one"), sample_app.log_a_line_async.delay("other")
 
@@ -542,7 +542,7 @@ class TestProcesses:
 
 
 class TestCreateIndexes:
-    def test_creates_them_and_tells_what_each_is_for(self, here, client):
+    def test_creates_them_and_says_what_each_is_for(self, here, client):
         ended = here("create-indexes")
 
         assert ended.exit_code == 0
@@ -576,7 +576,7 @@ class TestCreateIndexes:
         assert "8 indexes missing" in ended.stdout
         assert client.get_default_database().list_collection_names() == []
 
-    def test_tells_what_to_do_about_an_index_of_that_name_that_is_another(self, here, client):
+    def test_says_what_to_do_about_a_different_index_of_that_name(self, here, client):
         client.get_default_database()["delayed_jobs"].create_index("queue", name="ready")
 
         ended = here("create-indexes")
@@ -658,7 +658,7 @@ class TestCheck:
 
 
 class TestClear:
-    def test_refuses_without_a_terminal_and_tells_how_many(self, app, here, ledger):
+    def test_refuses_without_a_terminal_and_says_how_many(self, app, here, ledger):
         sample_app.append.delay(str(ledger), "done")
 
         ended = here("clear")
@@ -804,7 +804,7 @@ class TestConfig:
         assert printed["max_losses"] == {"value": 1, "from": "configure()"}
         assert printed["sleep_delay"] == {"value": 5.0, "from": "default"}
 
-    def test_takes_the_app_from_the_file_it_is_told(self, environ, tmp_path):
+    def test_takes_the_app_from_the_file_given(self, environ, tmp_path):
         (tmp_path / "jobs.toml").write_text(f'[tool.mongojobs]\napp = "{SAMPLE_APP}"\n')
         del environ["MONGOJOBS_APP"]
 

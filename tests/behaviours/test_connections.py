@@ -95,7 +95,7 @@ class TestALink:
 
         assert app.link.client is second
 
-    def test_follows_mongoengine_when_that_connects_anew(self, app, connection, mongo_uri):
+    def test_follows_mongoengine_when_that_reconnects(self, app, connection, mongo_uri):
         before = remember_one.delay("before")
         mongoengine.disconnect_all()
         anew = mongoengine.connect(host=mongo_uri, uuidRepresentation="standard")
@@ -117,7 +117,7 @@ class TestALink:
 
         assert app.store.collection.database.name == "mongojobs_test_elsewhere"
 
-    def test_that_leads_nowhere_is_told(self, nowhere):
+    def test_that_leads_nowhere_is_reported(self, nowhere):
         with pytest.raises(ConnectionMissingError):
             MongoJobs(Settings(db_alias="no such alias")).link  # noqa: B018 - looks for it
 

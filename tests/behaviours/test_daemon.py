@@ -194,7 +194,7 @@ class TestSeveral:
         assert len(children(pid)) == 3
         assert set(re.findall(r"Worker\((mongojobs\.\d)", log.read_text())) == {f"mongojobs.{at}" for at in range(3)}
 
-    def test_processes_are_stopped_by_whoever_does_not_know_how_many_they_are(self, app, daemon, tmp_path):
+    def test_processes_are_stopped_without_knowing_how_many_there_are(self, app, daemon, tmp_path):
         daemon("start", "--number-of-workers=2")
         [pid] = pids(tmp_path)
         workers = children(pid)

@@ -1,4 +1,4 @@
-"""Jobs that this worker cannot load here and now: they wait for one that can, are no failures, and say why."""
+"""Jobs that this worker cannot load now: they wait for one that can, are not failures, and say why."""
 
 import logging
 
@@ -59,7 +59,7 @@ def elsewhere(mongo_uri, administrator):
 
 @pytest.fixture
 def deferred(app):
-    """Tells what the store knows of a job that was put off: its state, its attempts, and the first line of why."""
+    """Says what the store knows of a job that was put off: its state, its attempts, and the first line of why."""
 
     def deferred(job):
         found = app.get(job.id)
@@ -150,7 +150,7 @@ class TestAJob:
 
         assert app.get(job.id).has_failed
 
-    def test_is_put_off_for_five_seconds_at_first_and_for_ever_longer_up_to_five_minutes(self, app, clock):
+    def test_is_put_off_for_five_seconds_at_first_then_longer_up_to_five_minutes(self, app, clock):
         job = remember_one.delay(1)
 
         def delay_of_a_try():
@@ -188,7 +188,7 @@ class TestAJob:
         found = app.get(job.id)
         assert (found.state, found.attempts, found.deferred_since) == ("failed", 1, None)
 
-    def test_is_in_the_way_of_no_other(self, app, recorder):
+    def test_does_not_hold_up_the_others(self, app, recorder):
         strangers = remember_one.options(priority=-1).delay_many([(number,) for number in range(50)])
         app.store.collection.update_many({}, {"$set": {"handler.target": "app.unknown"}})
         remember_one.delay("known")
@@ -247,7 +247,7 @@ class TestAJobThatNoWorkerKnowsForTooLong:
         assert found.last_error.startswith("UnknownJobError: no job is registered under the name")
         assert found.deferred_since is None
 
-    def test_is_told_of_with_the_setting(self, configure, clock, caplog):
+    def test_is_reported_with_the_setting(self, configure, clock, caplog):
         configure(undeclared_for="1h")
         remember_one.delay(1)
 
@@ -258,7 +258,7 @@ class TestAJobThatNoWorkerKnowsForTooLong:
 
         assert "FAILED permanently: no worker could load it for 1h (undeclared_for)" in caplog.text
 
-    def test_is_put_off_anew_after_a_retry_by_a_person(self, app, clock):
+    def test_is_put_off_again_after_a_retry_by_a_person(self, app, clock):
         job = remember_one.delay(1)
         with undeclared(NAME):
             work_off()
@@ -365,13 +365,13 @@ class TestPeople:
         assert "  because      UnknownJobError: no job is registered" in run_here("jobs", "show", str(job.id)).output
         assert "UnknownJobError: no job is" in run_here("jobs", "list", COLUMNS="250").output
 
-    def test_are_told_by_the_doctor(self, app, job):
+    def test_are_reported_by_the_doctor(self, app, job):
         [finding] = [one for one in examine(app, {}).findings if one.kind == "deferred_jobs"]
 
         assert finding.severity == "fault"
         assert f"1 job of {NAME} could not be loaded by any worker that has found them since 2030-01-01" in finding.text
 
-    def test_are_told_by_the_dashboard(self, app, job):
+    def test_are_reported_by_the_dashboard(self, app, job):
         page = Visitor(app).text("/")
 
         assert f"1 job of {NAME}" in page

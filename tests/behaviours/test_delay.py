@@ -157,7 +157,7 @@ class TestARefusal:
 
         assert app.reader.find() == []
 
-    def test_of_an_attribute_that_is_no_method(self, app):
+    def test_of_an_attribute_that_is_not_a_method(self, app):
         with pytest.raises(NotAJobError, match=r"Coincidence\.max_attempts is no method, but int"):
             Coincidence(name="X").save().delay.max_attempts()
 
@@ -387,7 +387,7 @@ class TestHandleAsynchronously:
             "(**names: Any) -> None",
         ]
 
-    def test_is_told_by_its_name(self):
+    def test_is_named_by_its_name(self):
         assert repr(Band.tour) == f"<asynchronous {Band!r}.tour>"
         assert repr(vars(Band)["tour"]) == "<asynchronous tests.support.sample_documents.Band.tour>"
 

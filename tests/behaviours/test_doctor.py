@@ -26,7 +26,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 @pytest.fixture
 def configure(connection):
-    """Sets up the default app anew, on the server's own clock and with its indexes."""
+    """Sets up the default app again, on the server's own clock and with its indexes."""
 
     def configure(**values):
         app = mongojobs.configure(**values)
@@ -419,7 +419,7 @@ class TestWorkers:
 
 
 class TestWhatCannotBeLookedAt:
-    def test_is_told_and_hides_nothing_else(self, app, monkeypatch):
+    def test_is_reported_and_hides_nothing_else(self, app, monkeypatch):
         from mongojobs.store.reader.job_reader import JobReader
         from tests.support.worker_parts import REFUSED
 

@@ -129,7 +129,7 @@ class TestAChangedDocument:
         assert recorder.facts("played") == [("Abba reunited", ("SOS",), False)]
 
     @pytest.mark.behaviour("S3", "S170")
-    def test_is_loaded_anew_at_each_run(self, band, clock, recorder):
+    def test_is_loaded_again_at_each_run(self, band, clock, recorder):
         remember_and_fail.delay(band)
 
         work_off()
@@ -329,7 +329,7 @@ class TestADocumentWhoseFlagsAreWrong:
             with pytest.raises(UnsavedDocumentError):
                 band.delay.play()
 
-    def test_is_told_as_unavailable_where_the_database_is_away(self, app, connection):
+    def test_is_reported_as_unavailable_where_the_database_is_away(self, app, connection):
         Band._get_collection()
         band = Band(id=ObjectId(), name="Abba")
         with failing(connection, "find", errorCode=13), pytest.raises(StoreUnavailableError):

@@ -20,7 +20,7 @@ def sent(configure, mongo_uri):
 
 
 def calls_for(count):
-    """Return how many of our functions it takes to enqueue so many jobs at once."""
+    """Return how many of our functions it takes to enqueue this many jobs at once."""
     return own_calls(lambda: remember_one.delay_many([(number,) for number in range(count)]))
 
 

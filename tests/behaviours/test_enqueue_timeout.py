@@ -1,4 +1,4 @@
-"""How long an enqueue takes while the database is away or silent: ``enqueue_timeout``, whatever it asks on its way."""
+"""How long an enqueue takes while the database is away or silent: ``enqueue_timeout``, whatever it has to ask."""
 
 import asyncio
 import time

@@ -140,7 +140,7 @@ class TestPriority:
         assert app.get(job.id).priority == -10
 
     @pytest.mark.behaviour("S47")
-    def test_is_the_given_one_also_where_the_queue_has_one(self, configure):
+    def test_is_the_given_one_even_where_the_queue_has_one(self, configure):
         app = configure(queue_attributes={"mail": {"priority": -10}})
 
         job = enqueue(Newsletter(), queue="mail", priority=4)
@@ -164,7 +164,7 @@ class TestPriority:
 
 class TestQueue:
     @pytest.mark.behaviour("S8")
-    def test_is_the_given_one_also_where_the_payload_names_one(self, app):
+    def test_is_the_given_one_even_where_the_payload_names_one(self, app):
         job = enqueue(NewsletterOfQueue(), queue="given")
 
         assert app.get(job.id).queue == "given"

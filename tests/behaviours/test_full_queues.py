@@ -43,7 +43,7 @@ class TestAFullQueue:
 
         assert jobs_in(app, "mail") == MAX_SIZE
 
-    def test_is_told_with_its_size_and_what_to_do(self, app):
+    def test_is_reported_with_its_size_and_what_to_do(self, app):
         fill(app)
 
         with pytest.raises(QueueFullError, match=r"'mail' has no room for 1 more, its max_size is 20: start") as full:
@@ -72,7 +72,7 @@ class TestAFullQueue:
 
         assert mailed.delay(1)
 
-    def test_is_in_the_way_of_no_other(self, app):
+    def test_does_not_hold_up_the_others(self, app):
         fill(app)
 
         assert remember_one.options(queue="bulk").delay_many([(number,) for number in range(MAX_SIZE + 1)])

@@ -91,7 +91,7 @@ FATES = {
 
 class TestTheListOfFailedJobs:
     @pytest.mark.parametrize("fate", FATES)
-    def test_tells_why_a_job_was_given_up(self, app, shown, fate):
+    def test_says_why_a_job_was_given_up(self, app, shown, fate):
         befall, reason = FATES[fate]
         job = remember_one.delay(1)
 
@@ -102,7 +102,7 @@ class TestTheListOfFailedJobs:
         assert reason in text
         assert document["last_error"].startswith(reason)
 
-    def test_tells_of_an_error_by_its_message(self, app, shown):
+    def test_reports_an_error_by_its_message(self, app, shown):
         fails_once_and_for_all.delay("the printer is on fire")
 
         work_off()

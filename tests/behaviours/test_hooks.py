@@ -365,6 +365,6 @@ class TestADocument:
 
         assert recorder.deeds == ["after"]
 
-    def test_of_another_kind_is_no_job_object(self, app):
+    def test_of_another_kind_is_not_a_job_object(self, app):
         with pytest.raises(TypeError, match="not a job object"):
             enqueue(Band(name="X").save())

@@ -176,7 +176,7 @@ class TestTheModulesToImport:
         ("command", "named"),
         [*(("work", named) for named in REASONS), *((command, "broken") for command in COMMANDS)],
     )
-    def test_that_cannot_be_imported_are_told_with_the_reason(self, project, environ, command, named):
+    def test_that_cannot_be_imported_are_reported_with_the_reason(self, project, environ, command, named):
         status, said = REASONS[named]
         (project / "broken.py").write_text("1 / 0\n")
         write_settings(project, f'imports = ["{named}"]')
@@ -269,7 +269,7 @@ class TestDeclaredJobs:
             "options": {"priority": 3, "max_run_time_seconds": 90.0, "retry_on": ["OSError"]},
         }
 
-    def test_that_are_none_are_told_with_what_to_do(self, project, environ):
+    def test_that_are_missing_are_reported_with_a_remedy(self, project, environ):
         ended = run("jobs", "declared", "-A", "site_wsgi", environ=environ, cwd=project)
 
         assert ended.returncode == 0

@@ -131,7 +131,7 @@ class TestEachFile:
 
 
 class TestProcfile:
-    def test_is_that_of_the_example_but_for_the_app(self, printed):
+    def test_is_that_of_the_example_except_for_the_app(self, printed):
         example = (Path(__file__).parents[2] / "Procfile.example").read_text()
 
         assert printed("procfile").replace(" --app=shop.jobs:app", "") == example

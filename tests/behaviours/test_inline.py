@@ -346,7 +346,7 @@ class TestInlineValues:
         assert keywords == {"when": START}
 
     @pytest.mark.behaviour("X26")
-    def test_of_documents_are_loaded_anew(self, inline, recorder):
+    def test_of_documents_are_loaded_again(self, inline, recorder):
         band = Band(name="stored").save()
         Band.objects(id=band.id).update(name="changed meanwhile")
 

@@ -40,7 +40,7 @@ class TestContextOfARun:
         assert seen == [UNTOUCHED] * 3
 
     @pytest.mark.parametrize("leaves", LEAVERS)
-    def test_is_not_that_of_whoever_works_off(self, app, leaves):
+    def test_is_not_that_of_the_caller_of_work_off(self, app, leaves):
         leaves.delay_many([(), ()])
         decimal.getcontext().prec = 7
 

@@ -1,4 +1,4 @@
-"""A field of a job is declared once, in ``Job``; whatever place does not follow is told here by its name."""
+"""A field of a job is declared once, in ``Job``; whatever place does not follow is named here."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""What `--json` prints, held to the schemas that programs may rely on: no key more, none less."""
+"""What `--json` prints, held to the schemas that programs may rely on: no more and no fewer keys."""
 
 import json
 

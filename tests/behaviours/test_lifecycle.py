@@ -192,7 +192,7 @@ class TestAPlugin:
         assert app.get(job.id).last_error.startswith("NotRunError: a plugin around invoke_job did not let it happen")
         assert recorder.deeds == []
 
-    def test_that_does_not_let_a_job_run_is_told_inline_and_in_tests(self, configure):
+    def test_that_does_not_let_a_job_run_is_reported_inline_and_in_tests(self, configure):
         configure(plugins=[Forgetful], delay_jobs=False)
 
         with pytest.raises(NotRunError, match=r"it must call proceed\(\) and return its value"):
@@ -200,7 +200,7 @@ class TestAPlugin:
         with jobs.mode("fake"), pytest.raises(NotRunError, match="did not let it happen"):
             jobs.perform(remember_one.delay(1))
 
-    def test_that_does_not_let_a_worker_work_is_told(self, configure):
+    def test_that_does_not_let_a_worker_work_is_reported(self, configure):
         configure(plugins=[Absent(proceeds=False)])
 
         with pytest.raises(NotRunError, match="a plugin around execute did not let it happen"):
@@ -211,7 +211,7 @@ class TestAPlugin:
 
         assert Worker(exit_on_complete=True).start() == 0
 
-    def test_that_does_not_let_a_worker_look_for_jobs_is_told_at_each_turn(self, configure, caplog):
+    def test_that_does_not_let_a_worker_look_for_jobs_is_reported_at_each_turn(self, configure, caplog):
         configure(plugins=[Blind])
         worker = Worker(exit_on_complete=True)
         shift = Shift(worker)

@@ -11,7 +11,7 @@ from tests.support.working import work_off
 
 @pytest.fixture
 def fate(app):
-    """Tells what has become of a job."""
+    """Says what became of a job."""
 
     def fate(job):
         stored = app.get(job.id)
@@ -46,7 +46,7 @@ class TestAPayload:
         assert fate(job)[2].startswith("DamagedPayloadError: ")
 
     @pytest.mark.parametrize("method", ["delete", "drop_collection", "__init__", "_get_collection"])
-    def test_that_calls_what_is_no_job_fails(self, app, spoil, fate, method):
+    def test_that_calls_what_is_not_a_job_fails(self, app, spoil, fate, method):
         job = Band(name="X").save().delay.play()
         spoil(job, method=method)
 
@@ -111,7 +111,7 @@ class TestAPayloadOfANewerVersion:
         assert work_off() == (1, 0)
         assert recorder.facts("remembered") == ["from the new web process"]
 
-    def test_is_in_the_way_of_no_other(self, app, spoil, recorder):
+    def test_does_not_hold_up_the_others(self, app, spoil, recorder):
         jobs = remember_one.delay_many([(1,), (2,), (3,)])
         spoil(jobs[0], **self.NEWER)
 

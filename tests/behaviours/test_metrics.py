@@ -53,7 +53,7 @@ def value(text, name, **labels):
 
 
 class TestAWorker:
-    def test_tells_what_it_has_done(self, app, start, tmp_path):
+    def test_says_what_it_has_done(self, app, start, tmp_path):
         url = url_of(start("work", "--probe-port=0"))
         sample_app.append.options(queue="mail").delay(str(tmp_path / "ledger"), "done")
 
@@ -83,7 +83,7 @@ class TestAWorker:
 
 
 class TestMetrics:
-    def test_tell_of_queues_and_workers(self, app, start, tmp_path):
+    def test_report_queues_and_workers(self, app, start, tmp_path):
         sample_app.append.options(queue="mail", run_in=3600).delay("x", "y")
         for queue in ("held", "late"):
             sample_app.append.options(queue=queue).delay("x", "y")

@@ -93,7 +93,7 @@ class TestWhy:
 
         assert kinds(app, made.id) == ["quiet_workers"]
 
-    def test_tells_when_it_is_due_and_after_what_failure(self, app):
+    def test_says_when_it_is_due_and_after_what_failure(self, app):
         a_worker(app)
         made = greets.options(run_in=60).delay("Ada")
         app.store.collection.update_one({"_id": made.id}, {"$set": {"attempts": 2, "last_error": "KeyError: 1\ntrace"}})
@@ -160,7 +160,7 @@ class TestWhy:
 
         assert (reason.kind, reason.remedy) == ("next", "start more workers")
 
-    def test_tells_who_runs_it_since_when_and_until_when(self, app, clock):
+    def test_says_who_runs_it_since_when_and_until_when(self, app, clock):
         made = greets.delay("Ada")
         lock = {
             "state": "running",
@@ -180,7 +180,7 @@ class TestWhy:
         )
         assert (lost.kind, "ran out 2m ago" in lost.text) == ("worker_lost", True)
 
-    def test_tells_why_it_was_given_up_cancelled_or_is_done(self, app):
+    def test_says_why_it_was_given_up_cancelled_or_is_done(self, app):
         failed, cancelled = breaks.delay("one"), greets.delay("Ada")
         app.cancel(cancelled.id)
         done = greets.options(job_id="done").delay("Ada")
@@ -243,7 +243,7 @@ class TestWorkers:
             assert shift.is_alive()
 
     @pytest.mark.parametrize("names", [[None], [""], ["ada", 0]])
-    def test_are_told_nothing_by_what_is_no_name(self, app, names):
+    def test_are_told_nothing_by_what_is_not_a_name(self, app, names):
         with pytest.raises(OptionError, match="names must be a list of worker names"):
             app.stop_workers(names)
 
@@ -321,7 +321,7 @@ class TestManyJobs:
         assert app.delete_all(JobFilter(state="cancelled")) == 2
 
     @pytest.mark.parametrize("to", [{"queue": "a,b"}, {"priority": "1"}, {}])
-    def test_are_moved_nowhere_that_is_no_place(self, app, to):
+    def test_are_not_moved_to_an_invalid_place(self, app, to):
         with pytest.raises(OptionError, match=r"must|another queue"):
             app.move_all(JobFilter(), **to)
 

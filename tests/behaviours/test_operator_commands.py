@@ -102,7 +102,7 @@ class TestQueues:
         assert (resumed.output, app.pauses.all()) == ("Resumed mail.\n", [])
 
     @pytest.mark.parametrize("duration", ["999999999999d", "inf", "nan", "1e20"])
-    def test_are_not_paused_for_what_is_no_duration(self, app, here, duration):
+    def test_are_not_paused_for_what_is_not_a_duration(self, app, here, duration):
         ended = here("queues", "pause", "mail", "--for", duration)
 
         assert (ended.exit_code, app.pauses.all()) == (2, [])
@@ -128,7 +128,7 @@ class TestQueues:
 
             assert here("queues", "pause", "mail").stderr == ""
 
-    def test_are_not_paused_by_what_is_no_name(self, here):
+    def test_are_not_paused_by_what_is_not_a_name(self, here):
         assert "cannot pause 'a,b'" in here("queues", "pause", "a,b").stderr
 
     def test_have_a_latency_for_people_and_one_for_scripts(self, app, here):
@@ -253,7 +253,7 @@ class TestManyJobs:
 
         assert [job.id for job in app.reader.find(state="cancelled")] == [wanted.id]
 
-    def test_are_listed_by_the_worker_that_ran_them_in_vain(self, app, here):
+    def test_are_listed_by_the_worker_that_failed_to_run_them(self, app, here):
         failed_jobs(1)
         [failed] = app.reader.find(state="failed")
         worker = failed.errors[0]["worker"]
@@ -289,7 +289,7 @@ class TestManyJobs:
             (("clear", "--queue", "default"), "1 matching job is running, and was left alone."),
         ],
     )
-    def test_that_run_are_left_alone_and_told_of(self, app, here, command, said):
+    def test_that_run_are_left_alone_and_reported(self, app, here, command, said):
         running = append.delay("x", "y")
         app.store.reserve(QueueSelector(), token="t", by="w", lease=timedelta(minutes=1))
 
@@ -298,7 +298,7 @@ class TestManyJobs:
         assert said in ended.stderr
         assert app.get(running.id).state == "running"
 
-    def test_that_run_are_not_told_of_where_others_are_meant(self, app, here):
+    def test_that_run_are_not_reported_where_others_are_meant(self, app, here):
         append.delay("x", "y")
         app.store.reserve(QueueSelector(), token="t", by="w", lease=timedelta(minutes=1))
 
@@ -483,7 +483,7 @@ class TestEnqueue:
         assert (failed.exit_code, failed.stderr) == (1, "ValueError: this job always fails\n")
         assert ledger.read_text() == "done\n"
 
-    def test_waits_no_longer_than_it_is_told_to(self, here):
+    def test_waits_no_longer_than_asked(self, here):
         ended = here("enqueue", f"{SAMPLE_APP}.always_fails", "--wait", "--timeout", "0.1")
 
         assert ended.exit_code == 1
@@ -525,7 +525,7 @@ class TestExplain:
         assert re.search(r"It reads \d keys? and 1 document, in \d+ ms, to find a job\.", shown)
         assert "ready_by_queue" in here("explain", "--queues", "mail").output
 
-    def test_tells_which_index_is_missing(self, app, here):
+    def test_says_which_index_is_missing(self, app, here):
         app.store.collection.drop_index("ready")
         append.delay("x", "y")
 
@@ -579,7 +579,7 @@ class TestRun:
         assert ledger.read_text() == "done\n"
         assert app.get(others.id).state == "ready"
 
-    def test_tells_how_it_failed(self, app, environ):
+    def test_says_how_it_failed(self, app, environ):
         [made] = failed_jobs(1)
 
         ended = run("jobs", "run", str(made.id), environ=environ)
@@ -611,7 +611,7 @@ class TestRun:
         assert not [notice for notice in notices if isinstance(notice, JobStarted)]
 
     @pytest.mark.parametrize("state", ["failed", "cancelled"])
-    def test_retries_what_has_ended_in_vain_though_a_worker_waits_for_jobs(self, app, environ, ledger, state):
+    def test_retries_what_has_failed_though_a_worker_waits_for_jobs(self, app, environ, ledger, state):
         made = append.delay(str(ledger), "done")
         app.store.collection.update_one({"_id": made.id}, {"$set": {"state": state, "finished_at": made.created_at}})
 

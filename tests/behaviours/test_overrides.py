@@ -202,7 +202,7 @@ class TestTheNextRun:
 
 
 class TestABadOverride:
-    def test_is_told_with_its_value(self, app, caplog):
+    def test_is_reported_with_its_value(self, app, caplog):
         enqueue(Unhurried(seconds=0, max_run_time="soon"))
 
         assert work_off() == (1, 0)

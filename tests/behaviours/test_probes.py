@@ -40,7 +40,7 @@ def url_of(process):
 
 
 def free_ports(count):
-    """Return the first of so many ports in a row that nobody listens on."""
+    """Return the first of this many ports in a row that nobody listens on."""
     for first in range(21000, 31000, count):
         try:
             for port in range(first, first + count):
@@ -58,7 +58,7 @@ class TestAHealthyWorker:
         eventually(lambda: status(f"{url}/readyz") == 200)
         assert status(f"{url}/livez") == 200
 
-    def test_tells_what_status_prints(self, app, start):
+    def test_says_what_status_prints(self, app, start):
         url = url_of(start("work", "--probe-port=0", "--name=ada"))
         eventually(lambda: status(f"{url}/readyz") == 200)
         eventually(lambda: "ada" in get(f"{url}/stats.json").text)

@@ -1,4 +1,4 @@
-"""What a further call of a unique job may do: replace the first, run after it, put it off, be dropped for a time."""
+"""What another call of a unique job may do: replace the first, run after it, put it off, be dropped for a time."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -57,7 +57,7 @@ class TestReplace:
         )
 
     @pytest.mark.parametrize(("keep", "hours"), [("last", 2), ("earlier", 2), ("later", 5), (None, 2)])
-    def test_leaves_the_time_that_is_to_be_kept(self, app, keep, hours):
+    def test_leaves_the_time_that_should_be_kept(self, app, keep, hours):
         job = sync.options(run_in=5 * HOUR).delay(7)
 
         self.replacing.options(run_in=2 * HOUR, keep=keep).delay(7)
@@ -323,7 +323,7 @@ class TestDebounce:
     def test_is_never_due_after_the_bound(self, app):
         assert sync.options(debounce="1h", max_wait="1m").delay(7).run_at == START + timedelta(minutes=1)
 
-    def test_starts_anew_when_the_job_has_started(self, app, clock, recorder):
+    def test_starts_over_when_the_job_has_started(self, app, clock, recorder):
         debounced = sync_from_the_start.options(debounce="5s")
         job = debounced.delay(7, "a")
         clock.advance(seconds=5)

@@ -83,7 +83,7 @@ class TestAWorker:
 
     @pytest.mark.behaviour("S37")
     @pytest.mark.parametrize("holder", ["another", "twin"])
-    def test_takes_a_job_whose_lock_has_run_out_whoever_held_it(self, app, clock, recorder, holder):
+    def test_takes_a_job_whose_lock_has_expired_whoever_held_it(self, app, clock, recorder, holder):
         remember_one.delay("lost")
         reserve(app.store, by=holder)
         clock.advance(minutes=1, seconds=1)

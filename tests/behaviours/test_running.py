@@ -1,4 +1,4 @@
-"""What becomes of a job: success, another try, giving up, timeout, and the locks meanwhile."""
+"""What becomes of a job: success, another attempt, giving up, timeout, and the locks meanwhile."""
 
 import math
 from datetime import timedelta
@@ -165,7 +165,7 @@ class TestAJobThatFails:
         stored = app.get(job.id)
         assert (stored.state, stored.attempts) == ("failed", 1)
 
-    def test_is_tried_again_for_an_error_that_is_to_be_retried(self, app):
+    def test_is_tried_again_for_an_error_that_should_be_retried(self, app):
         job = retries_only_on_lost_connections.delay("lost")
 
         work_off()
@@ -278,7 +278,7 @@ class TestAJobThatEndsOtherwise:
         assert app.get(job.id).run_at == START + timedelta(seconds=seconds)
 
     @pytest.mark.parametrize("delay", [math.inf, math.nan, 1e20, "999999999999d", "soon", None])
-    def test_fails_if_it_snoozes_for_what_is_no_duration(self, app, delay):
+    def test_fails_if_it_snoozes_for_what_is_not_a_duration(self, app, delay):
         job = snoozes.delay(delay)
 
         work_off()
@@ -336,7 +336,7 @@ class TestAJobThatTakesTooLong:
         assert "4h" not in app.get(job.id).last_error
 
     @pytest.mark.behaviour("X23")
-    def test_cannot_turn_its_time_out_into_a_success(self, configure, recorder):
+    def test_cannot_turn_its_timeout_into_a_success(self, configure, recorder):
         app = configure(max_run_time=0.1)
         job = swallows_everything.delay()
 
@@ -384,7 +384,7 @@ class TestAJobThatWasTakenOver:
         document = stored_document(app, job)
         assert (document["state"], document["lock_token"]) == ("running", "another")
 
-    def test_is_told_of_in_the_log(self, app, caplog):
+    def test_is_reported_in_the_log(self, app, caplog):
         loses_its_lock.delay()
 
         work_off()

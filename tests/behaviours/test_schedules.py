@@ -51,7 +51,7 @@ class Letter:
 
 
 def undeclared() -> None:
-    """A function that is no job."""
+    """A function that is not a job."""
 
 
 @pytest.fixture(autouse=True)
@@ -157,7 +157,7 @@ class TestATick:
         assert len(set(waits)) == 3
         assert all(timedelta(0) <= wait < timedelta(minutes=10) for wait in waits)
 
-    def test_is_told_to_plugins_with_its_lateness(self, app, clock):
+    def test_is_reported_to_plugins_with_its_lateness(self, app, clock):
         app.schedule("report", note, every="15m")
         notices = heard(app, ScheduleTicked)
         clock.advance(minutes=15, seconds=3)

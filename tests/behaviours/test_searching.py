@@ -207,7 +207,7 @@ class TestAPlace:
         assert found(**{"0": 1}) == found(**{"2": 3}) == {job.id}
         assert found(**{"2": 2}) == found(**{"9" * 20: 3}) == set()
 
-    def test_is_no_key_of_a_dict_among_the_arguments(self, found):
+    def test_is_not_a_key_of_a_dict_among_the_arguments(self, found):
         job = pack.delay(7, {"0": 7})
         pack.delay("z", {"0": 7})
         pack.delay({"0": 7})

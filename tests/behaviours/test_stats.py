@@ -1,4 +1,4 @@
-"""What workers did, as the app tells it."""
+"""What workers did, as the app reports it."""
 
 from datetime import UTC, datetime, timedelta
 from signal import Signals

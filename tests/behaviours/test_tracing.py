@@ -185,7 +185,7 @@ class TestARun:
 
         assert seen[0].span_id == spans(exporter)["process"].get_span_context().span_id
 
-    def test_that_fails_tells_of_the_error_without_its_secrets(self, app, exporter):
+    def test_that_fails_reports_the_error_without_its_secrets(self, app, exporter):
         tells_a_secret.delay("c4n4ry")
         work_off()
 
@@ -276,7 +276,7 @@ class TestMetrics:
 
 
 class TestWithoutTheExtra:
-    def test_the_command_that_installs_it_is_told(self):
+    def test_the_error_names_the_command_that_installs_it(self):
         code = (
             "import sys; sys.modules['opentelemetry'] = None\n"
             "import mongojobs\n"

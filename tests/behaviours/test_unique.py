@@ -1,4 +1,4 @@
-"""A unique job: while it holds its key, a further call is the same job, and not another one."""
+"""A unique job: while it holds its key, another call gives the same job."""
 
 from datetime import timedelta
 

@@ -144,7 +144,7 @@ def _tables(results: list[Result]) -> str:
 
 
 def _measured(ground: Ground, names: Sequence[str], runs: int, file: Path | None) -> Iterator[dict[str, float]]:
-    """Measure and save one workload after the other; one that fails is told, and left out."""
+    """Measure and save one workload after the other; one that fails is reported and left out."""
     for run, name in itertools.product(range(1, runs + 1), names):
         begun = time.monotonic()
         click.echo(f"== run {run}: {name}", err=True)

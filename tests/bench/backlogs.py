@@ -61,7 +61,7 @@ def largest(ground: Ground) -> dict[str, float]:
 
 
 def _tell_needs(backlog: int) -> None:
-    """Say what so many jobs need. Raises ClickException where the disk is too small."""
+    """Say what this many jobs need. Raises ClickException where the disk is too small."""
     folder = tempfile.gettempdir()
     needed, free = backlog * _BYTES_A_JOB / 1e9, shutil.disk_usage(folder).free / 1e9
     minutes = 2 * backlog / 1e6 * _SECONDS_A_MILLION / 60

@@ -30,7 +30,7 @@ def job_cost(ground: Ground) -> dict[str, float]:
 
 
 def _cpu_of_drain(ground: Ground, count: int, through: Sequence[str]) -> tuple[float, float]:
-    """Return the processor seconds that a worker and the server use for so many jobs."""
+    """Return the processor seconds that a worker and the server use for this many jobs."""
     ground.clear()
     ground.fill(nothing, count)
     before = ground.server_cpu_seconds()

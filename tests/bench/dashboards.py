@@ -29,7 +29,7 @@ _STATES = {
     "running": 1_000,
 }
 _PERIODS: dict[Step, int] = {"minute": 6 * 60 + 1, "hour": 7 * 24 + 1, "day": 8}
-"""As many as the longest range of the dashboard with this step has."""
+"""As many as the dashboard's longest range with this step has."""
 _TRACE = "\n".join(
     f'  File "/app/shop/part{n}.py", line {n}, in step\n    call(order, user, amount)' for n in range(20)
 )

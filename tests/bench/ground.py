@@ -46,12 +46,12 @@ class Ground:
         return range(count if self._scale == 1 else 1)
 
     def clear(self) -> None:
-        """Begin anew: no job, all indexes."""
+        """Start over: no job, all indexes."""
         self.database.client.drop_database(self.database.name)
         mongojobs.default_app().create_indexes()
 
     def fill(self, function: JobFunction[[int], Any], count: int, **changes: Any) -> None:
-        """Store so many due calls of *function*, numbered from 0, with *changes* of their fields."""
+        """Store this many due calls of *function*, numbered from 0, with *changes* of their fields."""
         for chunk in _chunks(_documents(function, count, changes)):
             self.jobs.insert_many(chunk, ordered=False)
 
@@ -79,7 +79,7 @@ class Ground:
         mongojobs.default_app().pause(queue)
 
     def drain(self, *arguments: str, limit: int = 0) -> float:
-        """Let a worker drain all jobs, or so many, and return the jobs a second."""
+        """Let a worker drain all jobs, or this many, and return the jobs a second."""
         return rate([self.drained(*arguments, limit=limit)])
 
     def drained(self, *arguments: str, limit: int = 0, through: Sequence[str] = ()) -> Record:
@@ -96,7 +96,7 @@ class Ground:
         return [worker.stop() for worker in workers]
 
     def loop(self, way: str, limit: int) -> float:
-        """Let a loop without a library drain up to so many jobs, and return the jobs a second."""
+        """Let a loop without a library drain up to this many jobs, and return the jobs a second."""
         return loop_rate(way, self.uri, limit)
 
 

@@ -109,7 +109,7 @@ def working(
 
 
 def loop_rate(way: str, uri: str, limit: int) -> float:
-    """Drain so many jobs by a loop without a library, in a process of its own, and return the jobs a second."""
+    """Drain this many jobs by a loop without a library, in a process of its own, and return the jobs a second."""
     ended = subprocess.run(
         _loop(way, uri, limit), cwd=ROOT, env=clean_environ({}), capture_output=True, text=True, check=True
     )
@@ -118,7 +118,7 @@ def loop_rate(way: str, uri: str, limit: int) -> float:
 
 
 class Listener:
-    """A loop without a library that waits for so many jobs, each of which a change stream tells it of."""
+    """A loop without a library that waits for this many jobs, each of which a change stream announces."""
 
     def __init__(self, uri: str, limit: int) -> None:
         command = _loop("listening", uri, limit)

@@ -83,7 +83,7 @@ def rig(rig_on, mongo_uri):
 
 @pytest.fixture(scope="package")
 def trio():
-    """A replica set of three nodes that tests harm; whoever harms it leaves all three running."""
+    """A replica set of three nodes that tests harm; whoever harms it must leave all three running."""
     with Server(replica_set=3, own=True, quick=True) as server:
         yield server
 

@@ -60,7 +60,7 @@ class TestFinishByIdAlone:
 
 
 def finish_beside_another(rig, gates, administrator, fault):
-    """Let a stale run end in one write with a job of the token under which the same process runs the job anew.
+    """Let a stale run end in one write with a job of the token under which the same process runs the job again.
 
     Both are due at the same moment, behind one more: of jobs that come after a rest the first is reserved by itself.
     """

@@ -142,7 +142,7 @@ class TestAnImportThatHangs:
         ("arguments", "hangs_in"),
         [(("--processes", "2"), "work"), (("--monitor",), "work"), (("--executor", "process"), "child")],
     )
-    def test_is_told_with_where_it_hangs_and_its_process_is_replaced(self, app, ledger, start, arguments, hangs_in):
+    def test_is_reported_with_where_it_hangs_and_its_process_is_replaced(self, app, ledger, start, arguments, hangs_in):
         worker = start(
             "work",
             *arguments,

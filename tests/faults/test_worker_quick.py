@@ -82,7 +82,7 @@ class TestADatabaseThatGoesAway:
 
         assert crowd.ended == 200
 
-    def test_is_told_of_once_and_of_its_return_once(self, app, node, shaky):
+    def test_is_reported_once_and_so_is_its_end(self, app, node, shaky):
         worker_jobs.stays.delay_many([(str(number), 0.01) for number in range(200)])
 
         with working(app=app, threads=2):

@@ -51,7 +51,7 @@ class TestTheBench:
 
 
 class TestTheLogOfAWorker:
-    def test_tells_how_fast_jobs_were_drained(self):
+    def test_says_how_fast_jobs_were_drained(self):
         first = record(LOG)
         second = record(LOG.replace("T10:00:", "T10:01:"))
 
@@ -73,7 +73,7 @@ class TestWhatIsSaved:
 
 
 class TestTheTable:
-    def test_tells_what_is_missed_and_what_is_reached(self):
+    def test_says_what_is_missed_and_what_is_reached(self):
         ratio, late = Figure("ratio", ">=", 0.4, 0.75), Figure("late", "<=", 30, 10)
 
         results = gathered([{"late": 31, "ratio": 0.8}, {"late": 35, "ratio": 0.7}], {"ratio": ratio, "late": late})

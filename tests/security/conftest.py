@@ -17,7 +17,7 @@ Start = Callable[..., Process]
 
 @pytest.fixture
 def configure(connection: MongoClient) -> Iterator[Configure]:
-    """Sets up the default app anew, without jitter."""
+    """Sets up the default app again, without jitter."""
 
     def configure(**values: object) -> MongoJobs:
         app = mongojobs.configure(**{"retry_jitter": 0} | values)

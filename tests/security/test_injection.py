@@ -173,7 +173,7 @@ class TestAText:
         assert app.actions.clear(queue=name) == 1
 
     @pytest.mark.parametrize("text", ["$secret", "$$ROOT"])
-    def test_that_is_no_name_of_a_queue_says_so(self, app, text):
+    def test_that_is_not_a_queue_name_says_so(self, app, text):
         with pytest.raises(OptionError, match=r"^queue must not begin with \$"):
             remember_one.options(queue=text)
 

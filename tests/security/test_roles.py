@@ -149,7 +149,7 @@ class TestTheWebProcess:
 
         assert refused.value.refused
 
-    def test_cannot_be_a_worker_and_is_told(self, work, a_job, app):
+    def test_cannot_be_a_worker_and_is_told_so(self, work, a_job, app):
         worker = work("jobsWeb")
 
         worker.says("Refused by the database while reserving: not authorized on shop_jobs to execute the command")
@@ -350,7 +350,7 @@ class TestTheReader:
         assert refused.status_code == 503
         assert "the database refused the operation" in refused.text
 
-    def test_is_told_by_the_doctor_what_he_may_not_look_at(self, run, a_job):
+    def test_hears_from_the_doctor_what_it_may_not_look_at(self, run, a_job):
         found = json.loads(run("jobsReader", "doctor", "--json").stdout)["findings"]
 
         not_seen = [finding["text"].partition(" could")[0] for finding in found if finding["kind"] == "not_seen"]

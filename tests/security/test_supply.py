@@ -82,7 +82,7 @@ class TestTheWheel:
         shipped = {name for name in wheel.namelist() if name.startswith("mongojobs/")}
         assert shipped == modules | {str(path.relative_to(ROOT)) for path in templates} | {"mongojobs/py.typed"}
 
-    def test_tells_where_the_project_lives(self, wheel):
+    def test_says_where_the_project_lives(self, wheel):
         described = metadata_of(wheel)
 
         labels = {url.partition(",")[0] for url in described.get_all("Project-URL")}

@@ -50,7 +50,7 @@ class Process:
         return self._errors.read_text(encoding="utf-8")
 
     def says(self, text: str, times: int = 1) -> None:
-        """Return once *text* stands in the output so many *times*; fail at once when the process ends without."""
+        """Return once *text* stands in the output this many *times*; fail at once when the process ends without."""
 
         def is_said() -> bool:
             has_ended = self.process.poll() is not None

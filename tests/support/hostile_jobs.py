@@ -239,7 +239,7 @@ class HasLateHooks:
 @job
 @dataclass
 class RunsTooLong:
-    """Waits for ever, and raises in its hook ``after``, which is a coroutine."""
+    """Waits forever, and raises in its hook ``after``, which is a coroutine."""
 
     async def perform(self) -> None:
         begun.set()

@@ -80,7 +80,7 @@ def takes(ledger: str, name: str, seconds: float) -> None:
 
 @job
 def leaks(ledger: str, number: int, mib: int) -> None:
-    """Keep so much memory for ever."""
+    """Keep so much memory forever."""
     hoard.append(bytearray(b"x") * (mib * 2**20))
     peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     note(ledger, f"leaked in {os.getpid()}: {int(peak.split()[1]) // 1024} MiB")

@@ -62,7 +62,7 @@ async def log_a_line_async(text: str) -> None:
 
 @job
 def silence_others_and_log(text: str) -> None:
-    """Set logging up anew, as an app does that knows of no other loggers, and log something."""
+    """Set logging up again, as an app does that knows of no other loggers, and log something."""
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": True, "incremental": False})
     raise ValueError(text)
 
@@ -87,7 +87,7 @@ instance = MongoJobs(Settings(collection="jobs_of_instance"))
 
 
 def factory() -> MongoJobs:
-    """Make the app anew."""
+    """Make the app again."""
     return MongoJobs(Settings(collection="jobs_of_factory"))
 
 

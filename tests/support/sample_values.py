@@ -13,7 +13,7 @@ T = TypeVar("T")
 @register
 @dataclass
 class Order:
-    """Sets an attribute that is no field."""
+    """Sets an attribute that is not a field."""
 
     lines: list[int]
 
@@ -63,7 +63,7 @@ class Simple:
 
 
 class Slotted:
-    """A base with a slot that is no field."""
+    """A base with a slot that is not a field."""
 
     __slots__ = ("note",)
     note: str

@@ -1,6 +1,6 @@
 """Waiting for what another process or thread will do.
 
-Its limits are no figures: they only end a test that would go on for ever, on the busiest machine too.
+Its limits are no figures: they only end a test that would go on forever, on the busiest machine too.
 """
 
 import time

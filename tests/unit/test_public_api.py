@@ -20,7 +20,7 @@ SOURCE = Path(mongojobs.__file__)
 
 
 def typed_imports():
-    """Return the names that type checkers are told of."""
+    """Return the names that type checkers see."""
     tree = ast.parse(SOURCE.read_text())
     [block] = [node for node in tree.body if isinstance(node, ast.If)]
     return [alias.name for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names]

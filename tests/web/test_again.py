@@ -38,7 +38,7 @@ def failed(app):
 
 @pytest.fixture
 def told(app):
-    """What was told of changes."""
+    """The changes that were reported."""
     told = []
     app.lifecycle.on_notice(told.append)
     return told
@@ -86,7 +86,7 @@ class TestAJobThatHasEnded:
         new = the_new_one(app, job)
         assert new.handler == {**job.handler, "kwargs": {"level": 8}}
 
-    def test_is_told_to_the_log_without_the_values(self, app, operator, failed, told):
+    def test_is_reported_to_the_log_without_the_values(self, app, operator, failed, told):
         run_again(operator, failed, **{"argument-0": "4711"})
 
         [action] = [notice for notice in told if hasattr(notice, "action")]
@@ -117,7 +117,7 @@ class TestWhatIsMasked:
         assert "hunter22" not in response.text
         assert app.count().number == 1
 
-    def test_can_be_given_anew(self, app, operator, secret):
+    def test_can_be_replaced(self, app, operator, secret):
         run_again(operator, secret, **{"argument-0": "8", "argument-1": '"other"'})
 
         new = the_new_one(app, secret)
@@ -177,12 +177,12 @@ class TestWhatCannotBe:
         assert "argument-0" not in page
         assert the_new_one(app, failed).handler["args"] == [7]
 
-    def test_found_is_told(self, operator):
+    def test_found_is_shown(self, operator):
         assert operator.get("/job/again?id=67442d0f5f627c1f6c1f4a01").status_code == 404
 
 
 class TestThePageOfAJob:
-    def test_tells_of_a_completed_one_how_long_it_waited_and_ran_and_where(self, app, operator):
+    def test_says_how_long_a_completed_one_waited_and_ran_and_where(self, app, operator):
         now = app.store.clock.now()
         job = a_job(
             state="completed",
@@ -199,7 +199,7 @@ class TestThePageOfAJob:
         assert "Ran for1m 15s" in page.replace("\n", "").replace("  ", "")
         assert "Last run began by web.1" in page
 
-    def test_tells_who_let_it_run_again(self, app, operator):
+    def test_says_who_let_it_run_again(self, app, operator):
         job = ended(app, refuses.delay(1))
         operator.post("/job/change", {"id": str(job.id), "action": "retry"})
 

@@ -22,7 +22,7 @@ def failed(app, monkeypatch):
 
 @pytest.fixture
 def told(app):
-    """What was told of changes."""
+    """The changes that were reported."""
     told = []
     app.lifecycle.on_notice(told.append)
     return told
@@ -52,7 +52,7 @@ class TestAChangeThatTakesLong:
     def test_has_more_time_in_each_round(self, page):
         assert dict(HIDDEN.findall(page.text))["rounds"] == "1"
 
-    def test_is_told_round_by_round(self, app, operator, failed, told, monkeypatch):
+    def test_is_reported_round_by_round(self, app, operator, failed, told, monkeypatch):
         monkeypatch.setattr(changes, "_PATIENCE", timedelta(0))
 
         for _ in range(2):
@@ -62,7 +62,7 @@ class TestAChangeThatTakesLong:
 
 
 class TestAChangeThatFails:
-    def test_is_told_as_far_as_it_came(self, app, operator, failed, told, monkeypatch):
+    def test_is_reported_as_far_as_it_came(self, app, operator, failed, told, monkeypatch):
         def retry_some(chosen, *, by, on_progress):
             on_progress(7, 9)
             raise StoreUnavailableError("the database is not available: gone")

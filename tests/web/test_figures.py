@@ -1,4 +1,4 @@
-"""What the dashboard tells of a time: in its charts, and for each name of jobs."""
+"""What the dashboard shows of a time span: in its charts, and for each name of jobs."""
 
 import re
 from collections import defaultdict
@@ -62,7 +62,7 @@ def test_one_name_has_a_chart_of_its_own(operator, now, completed, span):
     assert charted(page) == completed_in(span, now, HOURS_AGO[1::3])
 
 
-def test_each_name_keeps_a_chart_of_its_own_beside_that_of_all(operator, completed):
+def test_each_name_keeps_its_own_chart_beside_that_of_all(operator, completed):
     found = [charted(operator.text(f"/performance?range=7d{name}")) for name in ("", "&name=job0", "&name=job1", "")]
 
     assert found == [16, 6, 5, 16]
@@ -96,7 +96,7 @@ def test_long_times_are_read_by_days_and_the_chart_of_all_together(app, complete
     assert [apart for by, apart in asked if by == "hour"].count(False) == 1
 
 
-def test_names_of_which_there_are_too_many_to_read_are_told_as_the_chart_is(app, now, completed, monkeypatch):
+def test_names_too_many_to_read_are_reported_like_the_chart(app, now, completed, monkeypatch):
     tally = StatsByJob()
     tally.of("job0", "mail").outcomes["completed"] = 1
     for process in range(11):
@@ -147,7 +147,7 @@ def named(page):
 
 
 def charted(page):
-    """Return how many completed jobs the chart of runs tells of."""
+    """Return how many completed jobs the chart of runs shows."""
     runs = page.partition("Runs by time")[2].partition("</table>")[0]
     columns = re.findall(r'</td><td class="number" data-value="(\d+)">', runs)
     return sum(map(int, columns[::4]))

@@ -35,10 +35,10 @@ class TestHowManyMatch:
         app.store.insert_many([a_failed_job(name="shop.report") for _ in range(2)])
         app.store.insert_many([a_job(name="shop.send", queue="mail", run_at=now), a_job(run_at=now)])
 
-    def test_is_told_of_a_state(self, operator):
+    def test_is_shown_for_a_state(self, operator):
         assert "5 failed jobs, the newest first" in shown(operator.text("/jobs?state=failed"))
 
-    def test_is_told_of_all_states_together(self, operator):
+    def test_is_shown_for_all_states_together(self, operator):
         assert "7 jobs, the newest first" in shown(operator.text("/jobs"))
 
     @pytest.mark.parametrize(
@@ -51,12 +51,12 @@ class TestHowManyMatch:
             ("error:mailbox", {"Ready": "0", "Failed": "5"}),
         ],
     )
-    def test_is_told_by_every_tab_as_the_search_has_it(self, operator, search, counts):
+    def test_is_shown_in_every_tab_for_the_search(self, operator, search, counts):
         found = tabs(operator.text(f"/jobs?q={search}"))
 
         assert {state: found[state] for state in counts} == counts
 
-    def test_is_told_of_a_search(self, operator):
+    def test_is_shown_for_a_search(self, operator):
         assert "3 failed jobs match, the newest first" in shown(operator.text("/jobs?state=failed&q=send"))
 
     def test_stops_where_nobody_needs_to_know_better(self, app, operator, monkeypatch):
@@ -67,14 +67,14 @@ class TestHowManyMatch:
         assert "2+ failed jobs" in shown(page)
         assert "All 2+ that match" in shown(page)
 
-    def test_is_counted_anew_for_a_page_and_not_for_each_look_for_news(self, app, operator):
+    def test_is_counted_again_for_a_page_and_not_for_each_look_for_news(self, app, operator):
         operator.text("/jobs?q=name:shop.send")
         app.store.insert(a_failed_job(name="shop.send"))
 
         assert tabs(operator.get("/jobs?q=name:shop.send", HX_Request="true").text)["Failed"] == "3"
         assert tabs(operator.text("/jobs?q=name:shop.send"))["Failed"] == "4"
 
-    def test_is_not_told_of_a_search_that_is_none(self, operator):
+    def test_is_not_shown_for_an_invalid_search(self, operator):
         page = operator.get("/jobs?q=colour:red")
 
         assert (page.status_code, tabs(page.text)) == (400, {})
@@ -120,12 +120,12 @@ class TestARow:
         assert "3 of 4" in page
         assert "5 of 25" in page
 
-    def test_tells_how_long_an_ended_job_took(self, app, operator):
+    def test_says_how_long_an_ended_job_took(self, app, operator):
         app.store.insert(a_failed_job(took=timedelta(seconds=75)))
 
         assert "took 1m 15s" in shown(operator.text("/jobs"))
 
-    def test_tells_for_how_long_a_job_runs_and_may_run(self, app, operator):
+    def test_says_how_long_a_job_has_run_and_may_run(self, app, operator):
         since = app.store.clock.now() - timedelta(minutes=2)
         app.store.insert(a_running_job(locked_at=since, max_run_time=timedelta(minutes=5)))
 

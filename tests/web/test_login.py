@@ -78,6 +78,6 @@ def test_names_and_passwords_are_asked_for_by_the_browser(app):
 
 
 @pytest.mark.parametrize("url", ["", "login", "javascript:alert(1)", "/login\n", 7])
-def test_a_login_that_is_no_address_is_refused(url):
+def test_a_login_that_is_not_an_address_is_refused(url):
     with pytest.raises(ConfigurationError, match="login_url must be a path"):
         wsgi_app(auth=lambda _request: None, login_url=url)

@@ -178,7 +178,7 @@ class TestWithoutCredentials:
         assert Visitor(UNREACHABLE, None).open(path, method=method).status_code == 403
 
     @pytest.mark.parametrize("answer", [True, "olga", 1, object()])
-    def test_what_is_no_user_is_nobody(self, answer):
+    def test_what_is_not_a_user_is_nobody(self, answer):
         client = Client(wsgi_app(app=UNREACHABLE, auth=lambda _request: answer))
 
         assert client.get("/").status_code == 403
@@ -396,7 +396,7 @@ class TestAHostileText:
         assert [name for name, attributes in tags if name == "script" and "src" not in attributes] == []
         assert [name for name, attributes in tags if attributes.get("href", "").strip().startswith("javascript")] == []
 
-    def test_is_no_template(self, pages):
+    def test_is_never_a_template(self, pages):
         assert "1337" not in "\n".join(pages)
 
     def test_turns_no_reading_direction_and_commands_no_terminal(self, pages):
@@ -663,7 +663,7 @@ class TestAnAction:
         assert (record.user, record.action, record.count) == ("olga", "retry", 1)
         assert "queue:mail" in record.getMessage()
 
-    def test_is_told_to_the_app(self, app):
+    def test_is_reported_to_the_app(self, app):
         told = []
         operator = Visitor(app, on_action=told.append)
 

@@ -20,7 +20,7 @@ def job(app, state):
 
 @pytest.fixture
 def told(app):
-    """What was told of changes."""
+    """The changes that were reported."""
     told = []
     app.lifecycle.on_notice(told.append)
     return told

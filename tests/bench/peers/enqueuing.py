@@ -1,4 +1,4 @@
-"""Enqueues by one library: run in a process of its own, with that library at hand.
+"""Enqueues by one library: run in its own process, with that library installed.
 
 `python -m tests.bench.peers.enqueuing APP prepare|one|many|spread COUNT` prints how many seconds that took.
 """

@@ -83,7 +83,7 @@ def _postgresql_binary(name: str) -> Path:
 
 
 def _user() -> int | None:
-    """Return whom to be instead of root; None for whoever is not."""
+    """Return the user to become instead of root; None if not root."""
     return pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
 
 

@@ -306,7 +306,7 @@ class TestOnePayload:
         assert job.target.text == group
         assert job.target.text is job.target.to[0]
 
-    def test_loads_anew_for_the_next_payload(self, group):
+    def test_loads_again_for_the_next_payload(self, group):
         payloads = Payloads(a_codec())
         stored = payloads.dump(method_call(group, "greet", (group,)))
 
@@ -338,7 +338,7 @@ class TestOnePayload:
 
         assert payloads.peek(stored) == Outline("Group#update_users")
 
-    def test_tells_which_argument_is_gone(self, group):
+    def test_says_which_argument_is_gone(self, group):
         payloads = Payloads(a_codec())
         other = Group(name="other").save()
         stored = payloads.dump(method_call(group, "greet", (1, other)))

@@ -30,7 +30,7 @@ LOCK = {"locked_at", "locked_by", "locked_until", "lock_token"}
 
 
 def taken_over(store, clock):
-    """Return a job as its former owner sees it, after its lease ran out and another worker reserved it."""
+    """Return a job as its former owner sees it, after its lease expired and another worker reserved it."""
     former = reserved(store, a_job(), by="former")
     clock.advance(minutes=2)
     store.rescue(by="rescuer")
@@ -182,7 +182,7 @@ class TestFinish:
         assert kept.expire_at == START + store.settings.job_id_retention
         assert kept.lock_token is None
 
-    def test_tells_which_jobs_are_gone_when_the_answer_was_lost_and_when_not(self, server_store):
+    def test_says_which_jobs_are_gone_when_the_answer_was_lost_and_when_not(self, server_store):
         server_store.insert_many([a_job() for _ in range(3)])
         held = reserve(server_store, 3)
         server_store.collection.delete_one({"_id": held[1].id})
@@ -199,7 +199,7 @@ class TestFinish:
 
 
 class ARun:
-    """A run that has ended after so many seconds."""
+    """A run that has ended after this many seconds."""
 
     stopping = lost = False
 
@@ -286,7 +286,7 @@ class TestTheNumberOfAnAttempt:
         assert [error["attempt"] for error in store.get(job.id).errors] == [1, 1]
 
     @pytest.mark.parametrize("number", [None, "x", -1, 2.5, 2**60])
-    def test_begins_anew_where_nobody_can_tell(self, store, number):
+    def test_starts_over_where_nobody_can_tell(self, store, number):
         job = reserved(store, a_job(errors=({"attempt": number},)))
 
         store.end(job, GIVEN_UP)
@@ -579,7 +579,7 @@ class TestEndAll:
         ]
         assert not any(LOCK & document.keys() for document in now)
 
-    def test_tells_which_were_not_ours_and_changes_nothing_of_them(self, server_store):
+    def test_says_which_were_not_ours_and_changes_nothing_of_them(self, server_store):
         server_store.insert_many([a_job() for _ in range(5)])
         jobs = reserve(server_store, 5)
         taken = {"lock_token": "another", "fence": 2}
@@ -617,7 +617,7 @@ class TestRelease:
 
         assert len(reserve(server_store, 4)) == 4
 
-    def test_for_the_last_time_gives_up_with_a_text_that_tells_of_stops(self, store):
+    def test_for_the_last_time_gives_up_with_a_text_about_stops(self, store):
         held = reserved(store, a_job(releases=2))
 
         assert store.release([held], started=True) == []

@@ -48,7 +48,7 @@ class TestCreateIndexes:
         assert "has the keys {'priority': 1, 'run_at': 1} and should have" in different.remedy
         assert 'db.delayed_jobs.dropIndex("ready")' in different.remedy
 
-    def test_tells_of_a_missing_partial_filter(self, server_store):
+    def test_reports_a_missing_partial_filter(self, server_store):
         jobs = server_store.collection
         jobs.drop_index("ended")
         jobs.create_index([("state", 1), ("finished_at", 1), ("_id", 1), ("queue", 1), ("name", 1)], name="ended")
@@ -57,7 +57,7 @@ class TestCreateIndexes:
 
         assert "has partialFilterExpression None and should have" in different.remedy
 
-    def test_tells_of_a_ttl_that_became_hidden(self, server_store):
+    def test_reports_a_ttl_that_became_hidden(self, server_store):
         jobs = server_store.collection
         jobs.database.command("collMod", jobs.name, index={"name": "expired", "hidden": True})
 
@@ -65,7 +65,7 @@ class TestCreateIndexes:
 
         assert "has hidden True" in different.remedy
 
-    def test_tells_of_the_same_index_under_another_name(self, server_store):
+    def test_reports_the_same_index_under_another_name(self, server_store):
         jobs = server_store.collection
         jobs.drop_index("ready")
         jobs.create_index(

@@ -112,14 +112,14 @@ class TestARefusal:
 
     @pytest.mark.parametrize("insert", [insert_one, insert_with_an_id, insert_some])
     @pytest.mark.parametrize("code", [13, 20, 115, 166, 323, 8000, 13297, 14031, 51091])
-    def test_is_told_as_one(self, server_store, administrator, insert, code):
+    def test_is_reported_as_one(self, server_store, administrator, insert, code):
         with failing(administrator, "insert", errorCode=code), pytest.raises(EnqueueRefusedError) as raised:
             insert(server_store)
 
         assert "the database refused to store the job: " in str(raised.value)
         assert server_store.collection.count_documents({}) == 0
 
-    def test_by_a_rule_of_the_collection_is_told_as_one(self, server_store):
+    def test_by_a_rule_of_the_collection_is_reported_as_one(self, server_store):
         server_store.collection.database.command(
             "collMod", server_store.collection.name, validator={"name": {"$ne": "refused"}}
         )
@@ -129,7 +129,7 @@ class TestARefusal:
 
         assert not raised.value.refused
 
-    def test_by_a_view_is_told_as_one(self, server_store):
+    def test_by_a_view_is_reported_as_one(self, server_store):
         database, name = server_store.collection.database, server_store.collection.name
         server_store.collection.drop()
         database.create_collection("others")
@@ -297,7 +297,7 @@ class TestLostAnswer:
         with failing(administrator, "insert", writeConcernError=WRITE_CONCERN_ERROR):
             assert server_store.insert(a_job(id="order-1", id_given=True))
 
-    def test_that_tells_of_a_write_not_confirmed_is_unknown(self, server_store, administrator):
+    def test_about_a_write_not_confirmed_is_unknown(self, server_store, administrator):
         job = a_job()
         with (
             failing(administrator, "insert", writeConcernError=WRITE_CONCERN_ERROR),

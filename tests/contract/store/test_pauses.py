@@ -48,7 +48,7 @@ class TestAPause:
         assert not pauses.resume("mail")
 
     @pytest.mark.parametrize("name", ["", "a,b", "$where", "x" * 257, {"$ne": None}, 7])
-    def test_of_what_is_no_name_is_refused(self, pauses, name):
+    def test_of_what_is_not_a_name_is_refused(self, pauses, name):
         with pytest.raises(ValueError, match="must"):
             pauses.pause(name)
 

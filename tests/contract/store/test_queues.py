@@ -40,7 +40,7 @@ class TestReport:
         assert (default.queue, numbers_of(default)) == ("default", [1, 1, 1, 0])
         assert (mail.queue, numbers_of(mail)) == ("mail", [0, 0, 0, 1])
 
-    def test_counts_no_more_of_each_than_it_is_told(self, store):
+    def test_counts_no_more_of_each_than_asked(self, store):
         store.insert_many([a_job(), a_job(), a_job(), a_job(queue="mail")])
 
         report = report_of(store, limit=2)
@@ -109,7 +109,7 @@ class TestCountLate:
 
         assert reader(store).count_late(MINUTE) == Count(0)
 
-    def test_counts_no_more_than_it_is_told(self, store, clock):
+    def test_counts_no_more_than_asked(self, store, clock):
         store.insert_many([a_job() for _ in range(5)])
         clock.advance(minutes=5)
 

@@ -67,7 +67,7 @@ class TestRescue:
         assert first == START
         assert store.get(job.id).run_at == clock.now() + loss_backoff(2)
 
-    def test_gives_up_on_the_last_loss_with_a_text_that_tells_of_lost_workers(self, store, clock):
+    def test_gives_up_on_the_last_loss_with_a_text_about_lost_workers(self, store, clock):
         held = reserved(store, a_job(losses=2, attempts=1), by="dead")
         clock.advance(minutes=2)
 
@@ -104,7 +104,7 @@ class TestRescue:
         assert database_store.rescue(by="late") == []
         assert database_store.get(held.id).losses == 1
 
-    def test_leaves_a_job_that_was_reserved_anew_since_it_was_seen(self, database_store, clock, monkeypatch):
+    def test_leaves_a_job_that_was_reserved_again_since_it_was_seen(self, database_store, clock, monkeypatch):
         held = reserved(database_store, a_job())
         clock.advance(minutes=2)
         take_back = database_store._rescuing._take_back

@@ -34,7 +34,7 @@ def listen(server_store, monkeypatch):
 
 
 class TestNext:
-    def test_tells_when_a_new_job_is_due(self, server_store, listen):
+    def test_says_when_a_new_job_is_due(self, server_store, listen):
         stream = listen()
         server_store.insert(a_job(run_at=LATER))
 
@@ -43,20 +43,20 @@ class TestNext:
     def test_tells_nothing_when_nothing_comes(self, listen):
         assert listen().next() is None
 
-    def test_tells_of_each_of_many_jobs(self, server_store, listen):
+    def test_reports_each_of_many_jobs(self, server_store, listen):
         stream = listen()
         server_store.insert_many([a_job(), a_job(run_at=LATER)])
 
         assert [stream.next(), stream.next(), stream.next()] == [START, LATER, None]
 
-    def test_tells_when_a_failed_run_is_due_again(self, server_store, listen):
+    def test_says_when_a_failed_run_is_due_again(self, server_store, listen):
         held = reserved(server_store, a_job())
         stream = listen()
         server_store.end(held, Errored(ErrorText(error="e"), LATER))
 
         assert stream.next() == LATER
 
-    def test_tells_of_a_job_that_was_handed_back_as_one_that_is_due(self, server_store, listen):
+    def test_reports_a_job_that_was_handed_back_as_due(self, server_store, listen):
         held = reserved(server_store, a_job())
         stream = listen()
         server_store.release([held], started=False)
@@ -80,7 +80,7 @@ class TestNext:
 
         assert [stream.next(), stream.next()] == [LATER, None]
 
-    def test_tells_of_a_damaged_job_as_one_that_is_due(self, server_store, listen):
+    def test_reports_a_damaged_job_as_due(self, server_store, listen):
         stream = listen()
         server_store.collection.insert_one({"state": "ready", "priority": 0, "run_at": "soon"})
 

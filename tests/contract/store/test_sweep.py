@@ -144,7 +144,7 @@ class TestASweep:
         with pytest.raises(FilterError, match=f"but not {state} ones"):
             actions(store).act_on_all(action, JobFilter(state=state), **given(action))
 
-    def test_tells_how_far_it_is(self, store):
+    def test_says_how_far_it_is(self, store):
         store.insert_many([a_failed_job(queue=("a", "b")[n % 2], finished_at=START - n * SECOND) for n in range(8)])
         told = []
 

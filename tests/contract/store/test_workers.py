@@ -48,7 +48,7 @@ class TestAlive:
         assert workers.alive() == []
 
     @pytest.mark.parametrize(("order", "done"), [("quiet", "quiet"), ("stop", "stopping")])
-    def test_tells_what_a_worker_was_told_until_it_does_it(self, workers, order, done):
+    def test_says_what_a_worker_was_told_until_it_does_it(self, workers, order, done):
         workers.beat(STATUS)
         workers.tell(order)
         told = workers.alive()

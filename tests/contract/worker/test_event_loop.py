@@ -51,7 +51,7 @@ class TestAJobThatBlocksTheLoop:
 
         assert app.told.of(JobTimedOut) == []
 
-    def test_is_told_once(self, app):
+    def test_is_reported_once(self, app):
         job = worker_jobs.blocks_the_loop.delay(2.5)
 
         with working():
@@ -59,7 +59,7 @@ class TestAJobThatBlocksTheLoop:
 
         assert [(notice.job.id, notice.worker != "") for notice in app.told.of(JobBlocks)] == [(job.id, True)]
 
-    def test_is_named_also_where_code_that_it_left_behind_blocks(self, app):
+    def test_is_named_even_where_code_that_it_left_behind_blocks(self, app):
         job = worker_jobs.leaves_a_task_that_blocks.delay(1.5)
 
         with working():

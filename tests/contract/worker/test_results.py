@@ -48,7 +48,7 @@ def enqueue(count, how, **options):
 
 
 def enqueue_all(count):
-    """Enqueue so many jobs of each kind of end."""
+    """Enqueue this many jobs of each kind of end."""
     for how, options in ENDINGS:
         enqueue(count, how, **options)
 
@@ -67,7 +67,7 @@ class TestManyResults:
         assert states(app) == {}
         assert sent.names.count("delete") <= MANY / 3  # on a slow machine few jobs end in the time of a write
 
-    def test_of_all_kinds_are_few_writes_also_when_it_is_not_known_whether_they_are_written(
+    def test_of_all_kinds_are_few_writes_even_when_it_is_not_known_whether_they_are_written(
         self, app, sent, administrator
     ):
         enqueue_all(100)
@@ -80,7 +80,7 @@ class TestManyResults:
         assert states(app) == {"ready": 200, "cancelled": 100}
         assert sent.names.count("delete") + sent.names.count("update") <= 200, Counter(sent.names)
 
-    def test_are_few_writes_also_where_one_of_them_is_refused(self, app, sent, administrator):
+    def test_are_few_writes_even_where_one_of_them_is_refused(self, app, sent, administrator):
         enqueue_all(100)
         sent.sent.clear()
 
@@ -144,7 +144,7 @@ class TestAStop:
         assert status == 0
         assert states(app) == {"ready": 400 - len(runs)}
 
-    def test_without_a_grace_tells_of_results_that_the_database_did_not_take(self, app, administrator, caplog):
+    def test_without_a_grace_reports_results_that_the_database_did_not_take(self, app, administrator, caplog):
         worker_jobs.counts.delay(1)
 
         slow = {"times": 10_000, "appname": "mongojobs", "blockConnection": True, "blockTimeMS": 5000}
@@ -171,7 +171,7 @@ class TestTheLog:
         assert [job_id for _, job_id in ends] == [job_id for _, job_id in begins]
         assert len(begins) == 300
 
-    def test_tells_after_that_of_a_result_that_came_too_late(self, app, sent, caplog):
+    def test_then_reports_a_result_that_came_too_late(self, app, sent, caplog):
         caplog.set_level("INFO", logger="mongojobs")
         worker_jobs.counts.delay_many([(1,), (2,)])
         both_have_run = threading.Event()

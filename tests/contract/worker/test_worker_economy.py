@@ -199,6 +199,6 @@ class TestAPausedQueue:
         assert mongojobs.Worker(exit_on_complete=True).start() == 0
         assert runs == []
 
-    def test_cannot_be_named_by_what_is_no_name(self, app):
+    def test_cannot_be_named_by_what_is_not_a_name(self, app):
         with pytest.raises(mongojobs.OptionError, match="cannot pause 'a,b'"):
             app.pause("a,b")

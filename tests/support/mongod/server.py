@@ -24,7 +24,7 @@ SET_NAME = "mongojobs"
 
 
 class Server(Deployment):
-    """A replica set of so many nodes; with 0, a standalone server."""
+    """A replica set of this many nodes; with 0, a standalone server."""
 
     def __init__(self, replica_set: int = 1, *, own: bool = False, detached: bool = False, quick: bool = False) -> None:
         super().__init__(own=own, detached=detached, quick=quick)

@@ -21,7 +21,7 @@ End = Literal["ended", "failed", "interrupted", "died"]
 
 @dataclass(slots=True)
 class Run:
-    """One run of a job, as the job itself told of it; times are of ``time.monotonic``, one for the whole machine."""
+    """One run of a job, as the job itself reported it; times are of ``time.monotonic``, one for the whole machine."""
 
     job_id: str
     fence: int
@@ -30,7 +30,7 @@ class Run:
     number: int
     started: float
     outcome: End | None = None
-    """None: it never told of an end."""
+    """None: no end was reported."""
     ended: float | None = None
 
 

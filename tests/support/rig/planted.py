@@ -17,7 +17,7 @@ def plant(fault: str) -> None:
 
 
 def _finish_by_id_alone() -> None:
-    """Let the lock token mean nothing, and a worker believe in its locks for ever: each alone would be noticed."""
+    """Let the lock token mean nothing, and a worker believe in its locks forever: each alone would be noticed."""
 
     def finish(self: JobStore, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
         self.collection.delete_many({"_id": {"$in": [job.id for job in jobs]}})

@@ -134,11 +134,11 @@ class Rig:
             self._note("outage", None, begun)
 
     def wait_for_runs(self, number: int, times: int = 1, seconds: float = 20) -> None:
-        """Wait until the job of this *number* has started so many *times*."""
+        """Wait until the job of this *number* has started this many *times*."""
         eventually(lambda: self.ledger.starts(number) >= times, seconds=seconds)
 
     def wait_for_ends(self, more: int, seconds: float = 30) -> None:
-        """Wait until so many *more* runs have ended well than by now."""
+        """Wait until this many *more* runs have ended well than so far."""
         wanted = self.ledger.ends() + more
         eventually(lambda: self.ledger.ends() >= wanted, seconds=seconds)
 
@@ -174,7 +174,7 @@ class Rig:
                 time.sleep(0.05)
 
     def judge(self) -> Verdict:
-        """Return what is wrong by now."""
+        """Return what is wrong so far."""
         self.verdict = judge(self._evidence())
         return self.verdict
 

@@ -37,7 +37,7 @@ def test_a_verb_is_a_command_with_its_help(action, jobs):
     assert jobs[action.command].get_short_help_str()
 
 
-def test_a_verb_is_told_of_where_operators_read(action):
+def test_a_verb_is_described_where_operators_read(action):
     [choosing] = re.findall(r"^`jobs list`,.* choose by the same flags", PAGE, re.MULTILINE)
     [commands] = re.findall(r"^\| `mongojobs jobs retry`.*", README, re.MULTILINE)
 

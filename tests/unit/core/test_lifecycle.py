@@ -58,7 +58,7 @@ class TestListeners:
         with pytest.raises(CallbackError, match="a callback for notices must be"):
             lifecycle.on_notice(listener)
 
-    def test_that_return_a_coroutine_are_told_of(self, lifecycle, log):
+    def test_that_return_a_coroutine_are_reported(self, lifecycle, log):
         lifecycle.on_notice(lambda _notice: async_callback())
         lifecycle.on_notice(log.append)
 
@@ -172,7 +172,7 @@ class TestLifecycle:
         assert log == []
 
     @pytest.mark.behaviour("S112")
-    def test_a_wrong_number_of_arguments_is_told_with_the_right_one(self, lifecycle):
+    def test_a_wrong_number_of_arguments_is_reported_with_the_right_one(self, lifecycle):
         with pytest.raises(CallbackError, match=r"perform takes the arguments \(worker, job\), got 1"):
             lifecycle.run("perform", "worker", body=lambda: None)
 
@@ -194,7 +194,7 @@ class TestLifecycle:
             register(lifecycle, "perform", callback)
 
     @pytest.mark.parametrize("register", [Lifecycle.before, Lifecycle.after, Lifecycle.around])
-    def test_a_callback_that_returns_a_coroutine_is_told(self, lifecycle, register):
+    def test_a_callback_that_returns_a_coroutine_is_reported(self, lifecycle, register):
         register(lifecycle, "loop", lambda *_arguments: async_callback())
 
         with pytest.raises(

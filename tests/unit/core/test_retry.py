@@ -44,7 +44,7 @@ def test_a_function_may_give_any_duration(given):
 
 
 @pytest.mark.parametrize("given", [None, [60], "soon", float("nan"), float("inf"), True])
-def test_a_function_that_gives_no_duration_is_told(given):
+def test_a_function_that_returns_no_duration_is_reported(given):
     with pytest.raises(ValueError, match=r"^backoff must be a duration .*, got "):
         delay_after(1, lambda _failures: given)
 

@@ -306,7 +306,7 @@ class TestHandleAsynchronously:
         with pytest.raises(RegistrationError, match="handle_asynchronously is for methods, got"):
             handle_asynchronously(thing)
 
-    def test_tells_a_function_that_it_is_no_method(self):
+    def test_tells_a_function_that_it_is_not_a_method(self):
         with pytest.raises(
             RegistrationError, match=r"test_declarations\.no_method is a function, .*: declare it with @job"
         ):

@@ -58,7 +58,7 @@ class TestASecretText:
         assert shown.startswith(f"ValueError: {expected}\n")
 
     @pytest.mark.parametrize("form", ["a+%22b%22+'&!", "a%20%22b%22%20'%26!", "a &#34;b&#34; &#39;&amp;!"])
-    def test_of_few_letters_is_masked_whoever_escaped_it(self, masked, form):
+    def test_of_few_letters_is_masked_however_it_was_escaped(self, masked, form):
         assert masked('a "b" \'&!', ValueError(f"<{form}>")).startswith("ValueError: <[masked]>\n")
 
     def test_is_masked_where_it_was_cut(self, masked):

@@ -146,5 +146,5 @@ class TestDeclaration:
     @pytest.mark.parametrize(
         ("target", "expected"), [(send_receipt, False), (fetch, True), (Newsletter, False), (AsyncJob, True)]
     )
-    def test_tells_whether_the_job_is_async(self, target, expected):
+    def test_says_whether_the_job_is_async(self, target, expected):
         assert declared(target).is_async is expected

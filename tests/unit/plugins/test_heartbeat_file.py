@@ -16,7 +16,7 @@ def path(tmp_path):
 
 
 class TestHeartbeatFile:
-    def test_tells_how_long_ago_the_loop_turned(self, path):
+    def test_says_how_long_ago_the_loop_turned(self, path):
         HeartbeatFile(path).beat()
 
         [age] = ages_in(path)
@@ -52,7 +52,7 @@ class TestHeartbeatFile:
         assert precious.read_text() == "precious"
         assert not path.is_symlink()
 
-    def test_that_cannot_be_written_is_told_once_and_stops_nobody(self, tmp_path, caplog, monkeypatch):
+    def test_that_cannot_be_written_is_reported_once_and_stops_nobody(self, tmp_path, caplog, monkeypatch):
         monkeypatch.setattr("mongojobs.plugins.heartbeat_file.SHORTEST_SECONDS", 0)
         file = HeartbeatFile(tmp_path / "no folder" / "alive")
 
@@ -78,7 +78,7 @@ class TestHeartbeatFile:
 
 class TestAges:
     @pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"turned_at_monotonic_seconds": "now"}', "\0"])
-    def test_of_what_is_no_heartbeat_are_unknown(self, path, text):
+    def test_of_what_is_not_a_heartbeat_are_unknown(self, path, text):
         path.write_text(text)
 
         assert ages_in(path) == [None]

@@ -57,13 +57,13 @@ class TestAPage:
     def test_that_says_no_has_the_status_503(self, server):
         assert get(f"{server.url}/bad").status == 503
 
-    def test_that_is_not_there_is_told_with_those_that_are(self, server):
+    def test_that_is_not_there_is_reported_with_those_that_are(self, server):
         answer = get(f"{server.url}/other")
 
         assert answer.status == 404
         assert "/good" in answer.text
 
-    def test_that_cannot_be_made_tells_nothing_of_why(self, server):
+    def test_that_cannot_be_made_does_not_say_why(self, server):
         answer = get(f"{server.url}/broken")
 
         assert answer.status == 500

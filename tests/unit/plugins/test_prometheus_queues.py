@@ -87,7 +87,7 @@ class TestTheDatabase:
 
         eventually(lambda: metrics.collect() and len(looks) == 2)
 
-    def test_that_does_not_answer_is_told_to_the_scraper(self):
+    def test_that_does_not_answer_is_reported_to_the_scraper(self):
         def away():
             raise StoreUnavailableError("the database does not answer")
 

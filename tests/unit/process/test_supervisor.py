@@ -47,7 +47,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def after(notes: Path) -> Iterator[Callable[[int, Callable[[list[int]], None]], None]]:
-    """Acts once so many children have noted their start, beside the supervisor, which needs this thread."""
+    """Acts once this many children have noted their start, beside the supervisor, which needs this thread."""
     threads: list[threading.Thread] = []
 
     def started() -> list[int]:

@@ -281,19 +281,19 @@ class TestAFailure:
 
 @pytest.mark.usefixtures("fake")
 class TestASignal:
-    def test_to_snooze_is_no_failure(self, fake):
+    def test_to_snooze_is_not_a_failure(self, fake):
         job = snoozes.delay(60)
 
         assert drain() == (0, 0)
         assert (fake.get(job.id).state, fake.get(job.id).snoozes) == ("ready", 1)
 
-    def test_to_discard_is_no_failure(self, fake):
+    def test_to_discard_is_not_a_failure(self, fake):
         job = discards.delay("of no use")
 
         assert drain() == (0, 0)
         assert (fake.get(job.id).state, fake.get(job.id).last_error) == ("cancelled", "of no use")
 
-    def test_by_an_error_to_discard_on_is_no_failure(self, fake):
+    def test_by_an_error_to_discard_on_is_not_a_failure(self, fake):
         job = fails_and_is_discarded.delay()
 
         assert drain() == (0, 0)
@@ -357,7 +357,7 @@ class TestAnEndlessJob:
         with pytest.raises(AssertionError, match=r"drain\(\) has run 30 jobs, and .*enqueues_itself is still due"):
             drain(limit=30)
 
-    def test_is_an_error_also_when_it_snoozes(self):
+    def test_is_an_error_even_when_it_snoozes(self):
         job = snoozes_for_no_time.delay()
 
         with pytest.raises(AssertionError, match="does a job enqueue itself endlessly"):

@@ -52,7 +52,7 @@ def test_it(mongojobs_fake):
         result.assert_outcomes(passed=1)
         assert recorder.deeds == []
 
-    def test_fake_begins_anew_for_each_test(self, suite):
+    def test_fake_starts_over_for_each_test(self, suite):
         result = suite("""
 @pytest.mark.parametrize("number", [1, 2])
 def test_it(mongojobs_fake, number):

@@ -19,6 +19,6 @@ def test_an_id_comes_back_as_it_was(job_id):
 @pytest.mark.parametrize(
     "key", ["7", "order-7", "number-", "number-x", "number-٣", "$ne", "x" * 24, "text-", "text-" + "x" * 400]
 )
-def test_what_is_no_key_is_refused(key):
+def test_what_is_not_a_key_is_refused(key):
     with pytest.raises(BadRequest):
         read_key(key)

@@ -26,5 +26,5 @@ class TestPages:
         assert {path.stem for path in Path(pages.__path__[0]).glob("[!_]*.py")} == modules_with_views()
 
     @pytest.mark.parametrize("label", MENU)
-    def test_of_the_menu_are_told_of_in_the_docs(self, label):
+    def test_of_the_menu_are_in_the_docs(self, label):
         assert f"\n| {label} |" in DOCS

@@ -84,7 +84,7 @@ class TestConnecting:
         assert not connecting.hangs
         assert not connections.closed.is_set()
 
-    def test_waits_for_a_database_that_is_away_and_tells_of_it(self, connecting_to, told):
+    def test_waits_for_a_database_that_is_away_and_reports_it(self, connecting_to, told):
         connections = OpenedConnections()
 
         connecting = connecting_to(Database(StoreUnavailableError("away"), connections))

@@ -46,7 +46,7 @@ class TestTakingAJob:
         assert in_flight.running() == [held]
         assert held.started is not None
 
-    def test_passes_over_one_whose_lock_ran_out_while_it_waited(self):
+    def test_passes_over_one_whose_lock_expired_while_it_waited(self):
         late, good = a_held(expires_in=-1), a_held()
         in_flight = in_flight_of(late, good)
 
@@ -223,7 +223,7 @@ class TestALostJob:
 
         assert in_flight.is_empty()
 
-    def test_is_told_once(self):
+    def test_is_reported_once(self):
         held = a_held()
         in_flight = in_flight_of(held)
 

@@ -23,7 +23,7 @@ def outage(told):
 
 class TestAnOutage:
     @pytest.mark.behaviour("X18")
-    def test_is_told_once_however_often_and_by_whom_it_is_met(self, outage, told):
+    def test_is_reported_once_however_often_and_by_whom_it_is_met(self, outage, told):
         for doing in ("reserving", "renewing", "reserving", "writing", "reserving"):
             outage.note_failure(doing, AWAY)
 
@@ -39,7 +39,7 @@ class TestAnOutage:
 
         assert (before, len(told.of(DatabaseBack))) == (0, 1)
 
-    def test_is_told_again_when_it_comes_again(self, outage, told):
+    def test_is_reported_again_when_it_comes_again(self, outage, told):
         outage.note_failure("reserving", AWAY)
         outage.note_recovered("reserving")
         outage.note_failure("reserving", AWAY)
@@ -68,7 +68,7 @@ class TestAnOutage:
 
 
 class TestAMissingRight:
-    def test_is_told_once_and_is_no_outage_that_would_hold_up_a_rescue(self, outage, told):
+    def test_is_reported_once_and_is_no_outage_that_would_hold_up_a_rescue(self, outage, told):
         outage.note_failure("showing", OperationFailure("not authorized", 13))
         outage.note_failure("showing", OperationFailure("not authorized", 13))
 
@@ -82,7 +82,7 @@ class TestTheWaits:
 
         assert all(0.5 * limit <= wait <= limit for wait, limit in zip(waits, _LIMITS, strict=True))
 
-    def test_begin_anew_after_the_outage(self, outage):
+    def test_start_over_after_the_outage(self, outage):
         for _ in range(10):
             outage.note_failure("reserving", AWAY)
         outage.note_recovered("reserving")
@@ -107,7 +107,7 @@ class TestTheWaits:
 
 
 def back_after(seconds):
-    """Return when a worker tries for the first time after an outage of so many *seconds*, which began at 0."""
+    """Return when a worker tries for the first time after an outage of this many *seconds*, which began at 0."""
     moment, failures = 0.0, 0
     while moment < seconds:
         moment += seconds_to_next_try(failures)

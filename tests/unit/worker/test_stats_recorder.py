@@ -65,7 +65,7 @@ def statistics(told, stats):
 
 @pytest.fixture
 def completes(told):
-    """Tells that so many jobs are completed."""
+    """Reports that this many jobs are completed."""
 
     def completes(count=1):
         for _ in range(count):
@@ -192,7 +192,7 @@ class TestStoring:
 
 
 class TestAnOutage:
-    def test_is_told_once_and_tried_again_soon(self, statistics, stats, completes, told):
+    def test_is_reported_once_and_tried_again_soon(self, statistics, stats, completes, told):
         completes()
         stats.error = AWAY
 
@@ -204,7 +204,7 @@ class TestAnOutage:
         assert [one.doing for one in told.of(DatabaseAway)] == ["storing statistics"]
         assert len(told.of(DatabaseBack)) == 1
 
-    def test_of_a_missing_right_is_told_once_and_tried_again_a_minute_later(self, statistics, stats, completes, told):
+    def test_of_a_missing_right_is_reported_once_and_repeated_a_minute_later(self, statistics, stats, completes, told):
         completes()
         stats.error = REFUSED
 
@@ -213,7 +213,7 @@ class TestAnOutage:
         assert waits == [60, 60, 60]
         assert len(told.of(DatabaseAway)) == 1
 
-    def test_of_another_kind_is_told_and_does_not_end_the_thread(self, statistics, stats, completes, told):
+    def test_of_another_kind_is_reported_and_does_not_end_the_thread(self, statistics, stats, completes, told):
         completes()
         stats.error = RuntimeError("odd")
 

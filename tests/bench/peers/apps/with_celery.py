@@ -26,6 +26,6 @@ def enqueue(sent: float) -> None:
 
 
 def enqueue_many(count: int) -> None:
-    """Enqueue so many, one by one: Celery has no other way."""
+    """Enqueue this many, one by one: Celery has no other way."""
     for _ in range(count):
         body.delay(0.0)

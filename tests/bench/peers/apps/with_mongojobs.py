@@ -29,5 +29,5 @@ def enqueue(sent: float) -> None:
 
 
 def enqueue_many(count: int) -> None:
-    """Enqueue so many at once."""
+    """Enqueue this many at once."""
     body.delay_many([(0.0,)] * count)

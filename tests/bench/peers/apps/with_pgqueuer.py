@@ -36,7 +36,7 @@ def enqueue(sent: float) -> None:
 
 
 def enqueue_many(count: int) -> None:
-    """Enqueue so many at once."""
+    """Enqueue this many at once."""
     _loop.run_until_complete(_connected().enqueue(["body"] * count, [b"0"] * count, [0] * count))
 
 

@@ -32,6 +32,6 @@ def enqueue(sent: float) -> None:
 
 
 def enqueue_many(count: int) -> None:
-    """Enqueue so many at once."""
+    """Enqueue this many at once."""
     app.open()
     body.batch_defer(*[{"sent": 0.0}] * count)

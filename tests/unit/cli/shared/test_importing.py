@@ -94,7 +94,7 @@ def test_other_ways_to_fail_are_said_plainly(write, text, message, capsys):
         ("__main__", "jobs cannot be in __main__"),
     ],
 )
-def test_misspellings_are_told(write, spec, message):
+def test_misspellings_are_reported(write, spec, message):
     write("shop", "def needy(x): pass")
 
     refused = refusal(spec)
@@ -103,7 +103,7 @@ def test_misspellings_are_told(write, spec, message):
     assert message in refused.message
 
 
-def test_what_is_no_name_is_bad_usage(write):
+def test_what_is_not_a_name_is_bad_usage(write):
     with pytest.raises(click.UsageError, match="takes MODULE or MODULE:ATTR"):
         import_app("sh op")
 

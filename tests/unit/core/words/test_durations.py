@@ -15,7 +15,7 @@ def test_durations_are_read_as_people_write_them(text, seconds):
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-3", "1y", "1h30m", None, True, []])
-def test_what_is_no_duration_is_refused(text):
+def test_what_is_not_a_duration_is_refused(text):
     with pytest.raises(ValueError, match="must be a duration such as"):
         parse_duration(text)
 

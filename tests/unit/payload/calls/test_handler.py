@@ -185,7 +185,7 @@ class TestFunctionCall:
         assert worker.load(stored).perform() is OnlyHinted.YES
 
     @pytest.mark.behaviour("S3")
-    def test_is_loaded_anew_each_time(self, registry, payloads):
+    def test_is_loaded_again_each_time(self, registry, payloads):
         stored = payloads.dump(function_call(registry.of(send_receipt), ([1],)))
 
         first, second = payloads.load(stored), payloads.load(stored)
@@ -222,7 +222,7 @@ class TestMethodCall:
         with pytest.raises(NotAJobError, match="Group has no method 'update_user': did you mean 'update_users'"):
             method_call(Group(), "update_user")
 
-    def test_is_not_told_of_methods_that_cannot_be_jobs(self):
+    def test_does_not_hear_of_methods_that_cannot_be_jobs(self):
         with pytest.raises(NotAJobError, match=r"Group has no method .drop_colection.$"):
             method_call(Group(), "drop_colection")
 
@@ -247,7 +247,7 @@ class TestMethodCall:
             method_call(target, method)
 
     @pytest.mark.parametrize("attribute", ["name", "id", "DoesNotExist"])
-    def test_refuses_what_is_no_method(self, attribute):
+    def test_refuses_what_is_not_a_method(self, attribute):
         with pytest.raises(NotAJobError):
             method_call(Group(), attribute)
 
@@ -352,7 +352,7 @@ class TestObjectCall:
         assert object_call(job, registry=registry).name == name
 
     @pytest.mark.parametrize("name", [5, "", "a\nb", None])
-    def test_with_a_display_name_that_is_no_text_is_refused(self, registry, name):
+    def test_with_a_display_name_that_is_not_text_is_refused(self, registry, name):
         call = object_call(NamedByAttribute("a", display_name=name), registry=registry)
 
         with pytest.raises(NotAJobError, match="display_name of NamedByAttribute"):
@@ -519,23 +519,23 @@ class TestLoad:
 
 
 class TestPeek:
-    def test_tells_of_a_function(self, registry, payloads):
+    def test_describes_a_function(self, registry, payloads):
         stored = payloads.dump(function_call(registry.of(fetch), ("there",)))
 
         assert payloads.peek(stored) == Outline(f"{HERE}.fetch", registry.of(fetch), is_async=True)
 
-    def test_tells_of_a_job_object(self, registry, payloads):
+    def test_describes_a_job_object(self, registry, payloads):
         stored = payloads.dump(object_call(Newsletter("a"), registry=registry))
 
         assert payloads.peek(stored) == Outline("Newsletter", registry.of(Newsletter))
 
-    def test_tells_of_a_method_what_was_declared(self, registry, payloads):
+    def test_says_what_was_declared_for_a_method(self, registry, payloads):
         registry.add_class(Reindexed)
         stored = payloads.dump(method_call(Reindexed(), "reindex", (1,)))
 
         assert payloads.peek(stored).declaration.queue == "slow"
 
-    def test_tells_of_a_class_method(self, payloads):
+    def test_describes_a_class_method(self, payloads):
         stored = payloads.dump(method_call(Group, "rebuild"))
 
         assert payloads.peek(stored) == Outline("Group.rebuild")

@@ -473,7 +473,7 @@ DAMAGED = [
 class TestDamage:
     @pytest.mark.behaviour("S29", "S30")
     @pytest.mark.parametrize("planted", DAMAGED, ids=lambda value: f"{value!r:.60}")
-    def test_is_told_as_such(self, codec, planted):
+    def test_is_reported_as_such(self, codec, planted):
         with pytest.raises(DamagedPayloadError):
             codec.decode(planted)
 

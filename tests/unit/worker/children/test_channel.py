@@ -94,7 +94,7 @@ class TestTheEnd:
 
         assert [end.receive() for end in ends] == [None, None]
 
-    def test_before_a_message_was_read_is_told(self, ends):
+    def test_before_a_message_was_read_is_reported(self, ends):
         ends[0].send({"unread": 1})
         ends[1].close()
 

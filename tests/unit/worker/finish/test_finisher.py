@@ -138,7 +138,7 @@ class TestAGroup:
         assert in_flight.is_empty()
 
     @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS.keys())
-    def test_is_told_of_however_the_run_ended(self, finisher, in_flight, told, ending):
+    def test_is_reported_however_the_run_ended(self, finisher, in_flight, told, ending):
         [result] = submit(finisher, in_flight, ending)
 
         finisher.flush()
@@ -168,7 +168,7 @@ class TestAGroup:
 
 
 class TestACrash:
-    def test_is_told_with_what_became_of_the_process(self, finisher, in_flight, told):
+    def test_is_reported_with_what_became_of_the_process(self, finisher, in_flight, told):
         [crash] = submit(finisher, in_flight, CRASHED)
 
         finisher.flush()
@@ -178,7 +178,7 @@ class TestACrash:
         ]
         assert told.of(JobFailed) == []
 
-    def test_too_many_is_told_as_the_end_of_the_job(self, finisher, in_flight, told):
+    def test_too_many_is_reported_as_the_end_of_the_job(self, finisher, in_flight, told):
         submit(finisher, in_flight, Crashed(ErrorText(error="killed"), "5 lost processes"))
 
         finisher.flush()
@@ -242,7 +242,7 @@ class TestAnOutage:
         assert store.called("end_all")[1:] == [jobs_of(second), jobs_of(first)]
         assert store.options("end_all")[1:] == [{"repeated": False}, {"repeated": True}]
 
-    def test_is_told_once_and_lived_through(self, finisher, in_flight, store, told, writer):
+    def test_is_reported_once_and_lived_through(self, finisher, in_flight, store, told, writer):
         store.on("finish", *[AWAY] * 20)
 
         submit(finisher, in_flight, Succeeded())
@@ -288,7 +288,7 @@ class TestResultsThatAreGivenUp:
 
 
 class TestALostJob:
-    def test_is_told_and_its_result_dropped(self, finisher, in_flight, store, told):
+    def test_is_reported_and_its_result_dropped(self, finisher, in_flight, store, told):
         lost, kept = submit(finisher, in_flight, Succeeded(), Succeeded())
         store.on("finish", [lost.held.job])
 

@@ -30,7 +30,7 @@ def quick(reserver):
 
 
 def reserve_full(reserver, store, times):
-    """Reserve so many batches, each as large as is wanted and full; return their sizes."""
+    """Reserve this many batches, each as large as is wanted and full; return their sizes."""
     sizes = []
     for _ in range(times):
         sizes.append(reserver.wants(1))
@@ -72,13 +72,13 @@ class TestTheSizeOfABatch:
         assert reserver.wants(1) == 1
         assert reserver.wants(0) == 0
 
-    def test_is_one_when_nothing_is_to_be_read_ahead(self, store):
+    def test_is_one_when_nothing_may_be_read_ahead(self, store):
         reserver = quick(reserver_of(store, read_ahead=0))
         reserve_full(reserver, store, 8)
 
         assert [reserver.wants(room) for room in (-1, 0, 1, 8)] == [0, 0, 1, 1]
 
-    def test_is_full_again_when_only_one_batch_is_at_hand(self, store):
+    def test_is_full_again_when_only_one_batch_is_ready(self, store):
         reserver = quick(reserver_of(store, read_ahead=100))
         reserve_full(reserver, store, 8)
 

@@ -55,7 +55,7 @@ class TestASuspect:
         assert not suspects.is_alone()
         assert suspects.forbids_reading_ahead()
 
-    def test_is_no_job_without_losses(self, suspects, in_flight):
+    def test_is_never_a_job_without_losses(self, suspects, in_flight):
         reserved(suspects, in_flight)
 
         assert not suspects.is_alone()

@@ -98,14 +98,14 @@ def listening(wakeup, streams):
 
 
 def break_each(streams, error, *, times):
-    """Let the stream break so many times, each as soon as it is open."""
+    """Let the stream break this many times, each as soon as it is open."""
     for number in range(times):
         eventually(lambda number=number: len(streams) > number)
         streams[number].events.put(error)
 
 
 class TestABrokenStream:
-    def test_wakes_whoever_waits_for_it(self, wakeup, streams):
+    def test_wakes_every_waiting_thread(self, wakeup, streams):
         stream = listening(wakeup, streams)
         wakeup._failures = 50
         waiting = Waiting(wakeup)
@@ -133,7 +133,7 @@ class TestABrokenStream:
 
         eventually(lambda: waits == [0, 1, 2])
 
-    def test_is_told_of_once_while_it_breaks_again_and_again(self, wakeup, streams, told, monkeypatch):
+    def test_is_reported_once_while_it_breaks_again_and_again(self, wakeup, streams, told, monkeypatch):
         monkeypatch.setattr("mongojobs.worker.reserving.wakeup.LIFE_SECONDS", 0)
         monkeypatch.setattr("mongojobs.worker.reserving.wakeup.seconds_to_next_try", lambda _: 0)
 
@@ -151,7 +151,7 @@ class TestAWait:
     def test_ends_at_once_for_a_job_that_is_due_already(self, polling):
         assert to_wait(polling, due=START - timedelta(seconds=1)) == 0
 
-    def test_lasts_no_longer_than_is_said(self, polling):
+    def test_lasts_no_longer_than_asked(self, polling):
         assert to_wait(polling, most=0.01) == 0.01
 
     @pytest.mark.behaviour("X15")
@@ -190,7 +190,7 @@ class TestAWait:
         assert not over
         assert polling.wait(due=None, most=LONG)
 
-    def test_lets_others_go_first_after_one_that_was_in_vain(self, wakeup, streams, monkeypatch):
+    def test_lets_others_go_first_after_a_look_that_found_nothing(self, wakeup, streams, monkeypatch):
         deferences = []
         monkeypatch.setattr(random, "uniform", lambda _least, most: deferences.append(most) or 0)
         listening(wakeup, streams)
@@ -300,7 +300,7 @@ class TestListening:
         eventually(lambda: len(streams) == 2)
         assert told.notices == []
 
-    def test_tells_of_an_error_that_lasts(self, wakeup, streams, told):
+    def test_reports_an_error_that_lasts(self, wakeup, streams, told):
         stream = listening(wakeup, streams)
 
         stream.events.put(REFUSED)

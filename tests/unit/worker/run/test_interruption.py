@@ -61,7 +61,7 @@ def quick_switches():
 class TestARelay:
     """For code that runs elsewhere."""
 
-    def test_gets_what_is_to_be_raised(self):
+    def test_gets_what_should_be_raised(self):
         interruption, relayed = Interruption(), []
         interruption.relay_to(relayed.append)
 
@@ -362,7 +362,7 @@ class TestTheEventLoop:
         assert event_loop.close(5)
         assert ended == [True]
 
-    def test_does_not_wait_for_ever_for_one_that_blocks(self):
+    def test_does_not_wait_forever_for_one_that_blocks(self):
         event_loop, go_on = EventLoop(), threading.Event()
         event_loop.get().call_soon_threadsafe(go_on.wait, 10)
 

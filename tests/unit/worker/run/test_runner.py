@@ -93,7 +93,7 @@ class TestAnOutcome:
         assert name in outcome.error.error
 
     @pytest.mark.parametrize("name", hostile_jobs.RAISED)
-    def test_is_no_failure_when_the_job_raises_a_signal(self, runner, name):
+    def test_is_not_a_failure_when_the_job_raises_a_signal(self, runner, name):
         outcome = runner.run(held_object(hostile_jobs.RaisesASignal(name)))
 
         assert not isinstance(outcome, Errored | GivenUp)

@@ -7,7 +7,7 @@ from mongojobs.worker.threads.background import background_thread
 mark = ContextVar("mark", default="nothing")
 
 
-def test_a_thread_runs_in_the_context_of_whoever_makes_it():
+def test_a_thread_runs_in_the_context_of_its_maker():
     seen = []
     token = mark.set("worker")
     threads = [background_thread(lambda: seen.append(mark.get()), f"test-{number}") for number in range(2)]

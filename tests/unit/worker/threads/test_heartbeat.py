@@ -73,7 +73,7 @@ class TestTheHeartbeat:
 
         assert store.calls == []
 
-    def test_gives_up_what_is_not_ours_any_more(self, store, told, beating):
+    def test_gives_up_what_is_no_longer_ours(self, store, told, beating):
         held = a_held()
         in_flight = in_flight_of(held)
         in_flight.take(is_async=False)

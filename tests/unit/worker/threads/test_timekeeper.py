@@ -106,7 +106,7 @@ class TestATimeLimit:
         assert following - time.now < 1
         assert told.notices == []
 
-    def test_ends_the_process_also_when_callbacks_after_the_run_do_not_return(self, told, stuck, time):
+    def test_ends_the_process_even_when_callbacks_after_the_run_do_not_return(self, told, stuck, time):
         in_flight = in_flight_of(a_held())
         held = running(in_flight, 10, time)
         held.interruption.close()
