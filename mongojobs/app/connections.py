@@ -62,7 +62,7 @@ class Link:
     @property
     def is_current(self) -> bool:
         """Whether the client is still the one of its alias; cheap, as each enqueue asks."""
-        # Tests and forked servers disconnect MongoEngine, which closes the client, and connect anew.
+        # Tests and forked servers disconnect MongoEngine, which closes the client, and reconnect.
         return self.alias is None or _opened().get(self.alias) is self.client
 
 

@@ -82,7 +82,7 @@ def top(options: GlobalOptions, /, *, interval: timedelta, once: bool, as_json: 
 
 
 def look(operator: Operator) -> View:
-    """Ask for everything once; each of the questions is bounded."""
+    """Ask for everything once, each query with a limit."""
     return View(report=operator.report(), workers=operator.workers(), failures=operator.failures(latest=500))
 
 
@@ -133,7 +133,7 @@ def _document(view: View) -> dict[str, Any]:
 
 
 def screen_lines(view: View, place: str, *, width: int, height: int) -> list[str]:
-    """Return what fits on the screen, but for its last two lines, which are for keys and questions."""
+    """Return what fits on the screen above its last two lines, which are for keys and questions."""
     report = view.report
     counts = "  ".join(f"{state} {count}" for state, count in report.counts.items())
     lines = [f"{iso(report.at)}  {place}", f"{counts}  latency {in_words(report.latency)}", ""]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     JobId = ObjectId | str | int
     """What identifies a job: an ObjectId made here, or whatever the caller gave as ``job_id``."""
 else:
-    JobId = object  # the command line tells of jobs before it loads the driver
+    JobId = object  # the command line handles jobs before it loads the driver
 
 T = TypeVar("T")
 
@@ -169,21 +169,21 @@ class Job:
         metadata=option(checks.mapping, "data to keep with it", json=DETAILED),
     )
     unique_key: str | None = None
-    """The digest of what may be enqueued once only, while the job holds it; see ``mongojobs.unique``."""
+    """The digest of the unique key, while the job holds it; see ``mongojobs.unique``."""
     unique_digest: str | None = field(default=None, metadata={"json": HIDDEN})
-    """The same, also while it is not held: for a retry, which takes it again."""
+    """The same, even while it is not held: for a retry, which takes it again."""
     unique_text: str | None = None
     """What the key is made of, for people."""
     unique_until: str | None = field(default=None, metadata={"json": DETAILED})
-    """``start`` for a key that is given up when the job starts, and not when it ends."""
+    """``start`` for a key that is released when the job starts, not when it ends."""
     key_until: datetime | None = field(default=None, metadata={"json": DETAILED})
-    """Until when the key is held though the job has completed."""
+    """Until when the key is held after the job has completed."""
     start_by: datetime | None = field(default=None, metadata={"json": DETAILED})
-    """The latest time to which further calls may put it off."""
+    """The latest time to which later calls may put it off."""
     merged: int | None = None
-    """How many further calls have come to this job instead of becoming one."""
+    """How many later calls were merged into this job instead of becoming one."""
     again: Mapping[str, Any] | None = field(default=None, repr=False, metadata={"json": DETAILED})
-    """The last call that came while it ran, and is to run when it has ended."""
+    """The last call that came while it ran, to be run once it has ended."""
     id_given: bool = field(default=False, metadata={"json": HIDDEN})
     """Whether the caller chose the id: then the document is kept for a while after success, so that repeating the
     enqueue changes nothing."""

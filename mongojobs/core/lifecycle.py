@@ -163,7 +163,7 @@ class Lifecycle:
         complaint = CallbackRaised(getattr(notice, "worker", ""), None, "a listener to notices", _current_trace())
         for listener in (*self._orderly[CallbackRaised], *self._listeners[CallbackRaised]):
             if listener.call is not deaf.call:
-                with contextlib.suppress(Exception):  # it has been told of its own fault already, or will be
+                with contextlib.suppress(Exception):  # its own fault has been reported already, or will be
                     listener.call(complaint)
 
     def run(self, event: str, *arguments: object, body: Callable[[], T]) -> T:

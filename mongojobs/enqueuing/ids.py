@@ -1,4 +1,4 @@
-"""The ids of jobs, made by the block: one after the other, so that jobs of one process keep their order.
+"""The ids of jobs, made in blocks: consecutive, so that jobs of one process keep their order.
 
 Like those of the driver, each is made of a moment, a number of the process and a counter; but the driver looks at the
 clock for each, which takes four times as long.

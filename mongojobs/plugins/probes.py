@@ -123,7 +123,7 @@ class ProbeServer:
         except (OSError, EOFError, asyncio.LimitOverrunError):
             pass  # the client has gone away, is too slow, or sends too much
         except asyncio.CancelledError:
-            pass  # the server ends; Python 3.11 would tell of each client with a traceback
+            pass  # the server ends; Python 3.11 would print a traceback for each client
         finally:
             writer.transport.abort()
 

@@ -86,7 +86,7 @@ class MemoryStore:
             self.insert(job, session=session)
 
     def insert_unique(self, job: Job, terms: Terms, *, session: Any = None) -> Job:
-        """Keep *job*, or bring its call to the one that holds its key. Raises DuplicateJobError."""
+        """Keep *job*, or merge its call into the one that holds its key. Raises DuplicateJobError."""
         with self._changing:
             holder = self._holder(job.unique_key)
             if holder is not None and is_over(holder, self.clock.now()):
@@ -101,7 +101,7 @@ class MemoryStore:
     def insert_many_unique(
         self, jobs: Sequence[Job], terms: Mapping[JobId, Terms], *, session: Any = None
     ) -> dict[JobId, Job]:
-        """Keep *jobs*; return of each duplicate which job it is of. Raises PartialEnqueueError."""
+        """Keep *jobs*; return for each duplicate the job that it duplicates. Raises PartialEnqueueError."""
 
         def insert(job: Job, of_job: Terms | None) -> Job:
             if of_job is not None:
@@ -195,7 +195,7 @@ class MemoryStore:
             return self._jobs.get(job_id, job)
 
     def _free_key(self, job: Job) -> str | None:
-        """Return the key that *job* had. Raises StateError if another one holds it."""
+        """Return the key that *job* had. Raises StateError if another job holds it."""
         holder = self._holder(job.unique_digest)
         if holder is not None and not is_over(holder, self.clock.now()):
             raise refused(job.id, holder)
@@ -237,7 +237,7 @@ class MemoryStore:
             return True
 
     def _or_again(self, job: Job, change: Change) -> Change:
-        """Return *change*; where it ends the run of a *job* that was asked for again, what honours that."""
+        """Return *change*, or the rerun if it ends the run of a *job* that was called again."""
         return rerun(job, self.clock.now()) if job.again is not None and ends_run(change) else change
 
     def _write(self, job: Job, change: Change) -> None:

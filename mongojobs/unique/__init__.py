@@ -1,4 +1,4 @@
-"""Unique jobs: what makes two calls the same, and what a further call asks for; no I/O.
+"""Unique jobs: what makes two calls the same, and what another call asks for; no I/O.
 
 A job that is unique holds a key, from its enqueue until it ends or starts. The unique index on ``unique_key`` lets no
 second job hold it; what then becomes of a further call, ``store.unique`` does.

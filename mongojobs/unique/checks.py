@@ -1,4 +1,4 @@
-"""What an app may say of unique jobs; by the rules of ``core.checks``."""
+"""What an app may say about unique jobs; follows the rules of ``core.checks``."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ keep: Final = _one_of(Keep)
 
 
 def throttle(value: object) -> str:
-    """Return *value* if it says once in how long, as ``1/10m`` does."""
+    """Return *value* if it is a rate of one per period, such as ``1/10m``."""
     found = _RATE.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("must be a rate such as 1/10m")
@@ -63,5 +63,5 @@ def throttle(value: object) -> str:
 
 
 def period_of(rate: str) -> timedelta:
-    """Return in how long a checked *rate* allows one."""
+    """Return the period of a checked *rate*."""
     return time_limit(rate.partition("/")[2])

@@ -1,4 +1,4 @@
-"""The key of a unique job: a digest of what makes two calls the same, and a text of it for people.
+"""The key of a unique job: a digest of what makes two calls the same, and a text for people.
 
 Equal values have equal keys, in whatever order the names of a mapping stand; 1, 1.0, True and "1" are not equal.
 """
@@ -17,7 +17,7 @@ LONGEST_TEXT: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The *digest* that the index is on, and the *text* that people are shown."""
+    """The *digest* that is indexed, and the *text* that people see."""
 
     digest: str
     text: str

@@ -13,7 +13,7 @@ from mongojobs.unique.checks import Keep, OnDuplicate, period_of
 from mongojobs.unique.key import Key
 
 KEYS: Final = ("unique", "unique_key")
-"""The options that say what the key is made of; one of them there must be."""
+"""The options that say what the key is made of; one of them is required."""
 
 MANNERS: Final = (
     "across",
@@ -32,20 +32,20 @@ NAMES: Final = (*KEYS, *MANNERS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What becomes of a further call, and how long the key is held."""
+    """What happens to another call, and how long the key is held."""
 
     key: Key
     on_duplicate: OnDuplicate = "return"
     keep: Keep = "last"
     until_start: bool = False
     lasts: timedelta | None = None
-    """How long the key is held from the first enqueue on, also by a job that has completed."""
+    """How long the key is held from the first enqueue on, even by a job that has completed."""
     debounce: timedelta | None = None
     max_wait: timedelta | None = None
 
     @classmethod
     def of(cls, said: Mapping[str, Any], key: Key) -> Terms:
-        """Return the terms that are *said*, each checked by itself already. Raises OptionError for a contradiction."""
+        """Return the terms in *said*, already checked one by one. Raises OptionError if they contradict each other."""
         _check(said)
         debounce = said.get("debounce")
         return cls(
@@ -74,7 +74,7 @@ class Terms:
 
 
 def without_key(said: Mapping[str, Any]) -> None:
-    """Refuse what is *said* of a key that there is not. Raises OptionError."""
+    """Refuse options about a key if there is none. Raises OptionError."""
     for name in MANNERS:
         if name in said:
             raise OptionError(

@@ -38,7 +38,7 @@ def wait_for_jobs(parts: Parts, wakeup: Wakeup, *, was_empty: bool) -> None:
 
 
 def _longest_wait(parts: Parts, wanted: QueueSelector | None, *, was_empty: bool, rarely: bool) -> timedelta:
-    """Return how long to go without a look: *rarely* where a stream tells of new jobs.
+    """Return how long to wait before looking again: longer (*rarely*) if a stream announces new jobs.
 
     But a pause that ends makes no job ready, so that no stream tells of it. A job that only
     an empty process may take is no longer waited for than until this one is.

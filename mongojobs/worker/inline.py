@@ -50,7 +50,7 @@ def work_off(parts: Parts, limit: int) -> tuple[int, int]:
 
 
 def _take_one(parts: Parts) -> InFlightJob | None:
-    """Reserve one job and mark it as running here, where none is held any more. Raises DatabaseError."""
+    """Reserve one job and mark it as running here, if no other is still held. Raises DatabaseError."""
     parts.in_flight.add(parts.demand.reserve(1, was_empty=True))
     return parts.in_flight.take_now()
 

@@ -15,7 +15,7 @@ ESCAPED: Final = "mongojobs.escaped"
 
 
 def open_standard_files() -> None:
-    """Open those of the descriptors 0 to 2 that whoever started this has closed, on nothing; and let none fail oddly.
+    """Open those of the descriptors 0 to 2 that our parent has closed, on nothing, and let none fail oddly.
 
     What is opened next, such as a connection to the database, would else be taken for one of them, and be written to.
     """
@@ -32,7 +32,7 @@ def open_standard_files() -> None:
 
 
 def never_fail() -> None:
-    """Let writes to standard output go nowhere, from now on, where they would fail: for a process that runs jobs."""
+    """From now on discard writes to standard output that would fail: for a process that runs jobs."""
     raw = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
     if isinstance(raw, Output):
         raw.is_strict = False

@@ -1,4 +1,4 @@
-"""Matching a value where it stands in a document: of its own type, and not inside of an array by chance.
+"""Matching a value at its place in a document: with its own type, and never by chance inside an array.
 
 The server alone takes 1 for 1.0, and an array for any value that is in it.
 """

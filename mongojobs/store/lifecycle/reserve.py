@@ -115,7 +115,7 @@ class Reserving:
         return [] if found is None else [found]
 
     def _take_all(self, ids: Sequence[JobId], query: Document, lock: Change) -> list[Document]:
-        """Lock those of the candidates that still are, and read what was locked, but for what the lock has written.
+        """Lock the candidates that are still due, and read what was locked, except what the lock has written.
 
         The lock's filter is the whole filter of the candidates, not only their ids: between the two steps another
         worker may have run and rescheduled one, which is ready again, but due in an hour.

@@ -1,4 +1,4 @@
-"""The end of a run that was asked for again meanwhile: the job is ready once more, with the last call, in one write.
+"""The end of a run whose job was called again meanwhile: the job is made ready again, with the last call, in one write.
 
 Two actors: a worker writes that its job succeeded; a call that comes at this moment finds it running, and leaves itself
 in ``again``. So each write that ends a run is guarded by the absence of ``again``, and ``again`` is only set while the
@@ -26,35 +26,35 @@ _NOT_AGAIN: Final[Document] = {"again": {"$exists": False}}
 
 
 def held_to_end(job: Job, change: Change) -> Document:
-    """Match *job* while it is held; where *change* ends its run, and it may be asked for again, unless it was."""
+    """Match *job* while it is held; if *change* ends its run, only if it was not called again meanwhile."""
     return held(job) if job.unique_key is None or not ends_run(change) else held(job) | _NOT_AGAIN
 
 
 def all_held_to_end(jobs: Sequence[Job]) -> Document:
-    """Match those of *jobs*, whose runs are over, that are held, and were not asked for again."""
+    """Match those of *jobs*, whose runs have ended, that are still held and were not called again."""
     query = held_groups(jobs)
     return query if all(job.unique_key is None for job in jobs) else merged(query, _NOT_AGAIN)
 
 
 def ends_run(change: Change) -> bool:
-    """Whether *change* ends a run with a result, and not by handing the job on."""
+    """Whether *change* ends a run with a result, rather than handing the job back."""
     return change.deletes or change.sets.get("state") in ENDED or "attempts" in change.sets
 
 
 def rerun(job: Job, now: datetime) -> Change:
-    """Make *job* ready again for the call that it remembers, as new: with all its attempts."""
+    """Make *job* ready again for the call it remembers, like a new job: with all its attempts."""
     call = replaced(_remembered(job))
     sets: dict[str, Any] = {**call.sets, "state": READY, **dict.fromkeys(_COUNTERS, 0)}
     return Change(sets=sets | {"run_at": max(sets["run_at"], now)}, unsets=(*call.unsets, *LOCK_AND_DEFERRAL))
 
 
 def honour(queries: Queries, jobs: Iterable[Job]) -> list[Job]:
-    """Make *jobs*, which are held and were asked for again, ready for that; return those that were not ours."""
+    """Make held *jobs* that were called again ready for that call; return those that were not ours."""
     return [job for job in jobs if not _honour(queries, job)]
 
 
 def is_honoured(job: Job, found: Document | None) -> bool:
-    """Whether the document *found* is as ``honour``, of an earlier try, would leave *job*."""
+    """Whether the document *found* is as ``honour`` would have left *job* on an earlier try."""
     if found is None or job.unique_key is None or found.get("state") != READY:
         return False
     return found.get("fence") == job.fence and not any(found.get(name) for name in _COUNTERS)
@@ -72,7 +72,7 @@ def _honour(queries: Queries, job: Job) -> bool:
 
 
 def rescue_again(queries: Queries, guard: Document, change: Change) -> Change | None:
-    """Write *change*, which gives a lost job up, or make it ready again where that was asked for; None: neither.
+    """Write *change*, which gives up on a lost job, or make the job ready if it was called again; None: neither.
 
     *guard* matches the job as long as nobody else has taken it back.
     """
@@ -88,7 +88,7 @@ def rescue_again(queries: Queries, guard: Document, change: Change) -> Change | 
 
 
 def started(queries: Queries, jobs: list[Job]) -> list[Job]:
-    """Return *jobs*, just locked, after taking away the keys of those that hold them until the start."""
+    """Return *jobs*, just locked, after releasing the keys of those that hold them until the start."""
     starting = [job for job in jobs if job.unique_until is not None and job.unique_key is not None]
     if not starting:
         return jobs
@@ -97,7 +97,7 @@ def started(queries: Queries, jobs: list[Job]) -> list[Job]:
 
 
 def _remembered(job: Job) -> Job:
-    """Return *job* with the call that it remembers; with its own, where that one is damaged."""
+    """Return *job* with the call that it remembers, or its own if that one is damaged."""
     try:
         return to_job({"_id": job.id, "state": READY, **(job.again or {})})
     except DamagedPayloadError:

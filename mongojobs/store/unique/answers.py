@@ -1,4 +1,4 @@
-"""What becomes of a call whose key another job holds, as pure functions of the two jobs."""
+"""What happens to a call whose key another job holds, as pure functions of the two jobs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from mongojobs.unique.checks import Keep
 from mongojobs.unique.terms import Terms
 
 CALL: Final = ("name", "handler", "queue", "priority", "run_at", "max_attempts", "max_run_time", "tags", "meta")
-"""The fields of a job that a call makes, and a further one replaces."""
+"""The fields of a job that a call sets, and a later one replaces."""
 
 _ONE_MORE: Final = {"merged": 1}
 MERGED: Final = Change(adds=_ONE_MORE)
-"""The further call is counted, and dropped."""
+"""The later call is counted and dropped."""
 
 
 def is_over(holder: Job, now: datetime) -> bool:
-    """Whether *holder* has no right to its key any more: whoever needs the key may take it away.
+    """Whether *holder* no longer has a right to its key: a job that needs the key may take it.
 
     A job that gives up its key at the start does so in a write of its own, just after it was locked; and the time for
     which a completed one holds it passes without a write.
@@ -33,7 +33,7 @@ def is_over(holder: Job, now: datetime) -> bool:
 
 
 def answer(holder: Job, job: Job, terms: Terms) -> Change:
-    """Return what the call of *job* changes in *holder*. Raises DuplicateJobError where the call wants to know."""
+    """Return what the call of *job* changes in *holder*. Raises DuplicateJobError if the call asked for that."""
     match terms.on_duplicate:
         case "raise":
             raise duplicate(holder, job)
@@ -50,7 +50,7 @@ def answer(holder: Job, job: Job, terms: Terms) -> Change:
 
 
 def replaced(job: Job, **more: Any) -> Change:
-    """Return the change that gives another job the call of *job*, and *more* of its own."""
+    """Return the change that gives another job the call of *job*, plus *more* fields."""
     call = {name: getattr(job, name) for name in CALL} | more
     absent = tuple(name for name, value in call.items() if value in (None, ()))
     sets = {name: value for name, value in call.items() if name not in absent}
@@ -58,7 +58,7 @@ def replaced(job: Job, **more: Any) -> Change:
 
 
 def duplicate(holder: Job, job: Job) -> DuplicateJobError:
-    """Return the error that *holder* has the key of *job*."""
+    """Return the error that *holder* holds the key of *job*."""
     return DuplicateJobError(
         f"the job {holder.id}, which is {holder.state}, holds the key {holder.unique_text!r} of {job.name}: leave out"
         ' on_duplicate="raise" to get that job, or wait until it ends',

@@ -1,4 +1,4 @@
-"""Storing a job that is unique, or bringing its call to the job that holds its key.
+"""Storing a unique job, or merging its call into the job that holds its key.
 
 The unique index decides, not a look before the write: of many calls at once it stores one, and each of the others finds
 out who was first. What a call then changes in that job is guarded by all that it was worked out from; when that has
@@ -73,7 +73,7 @@ class UniqueInserting:
     def insert_many(
         self, jobs: Sequence[Job], terms: Mapping[JobId, Terms], *, session: clients.Session | None = None
     ) -> dict[JobId, Job]:
-        """Store those of *jobs* whose keys are free, in one round trip; return of the others which job has it.
+        """Store those of *jobs* whose keys are free, in one round trip; return for the others which job holds the key.
 
         It looks first, since one duplicate makes the server repeat the whole insert, one by one. Raises
         PartialEnqueueError, also for those that are refused as duplicates.
@@ -112,7 +112,7 @@ class UniqueInserting:
         return job
 
     def _try(self, job: Job, session: clients.Session | None) -> Job | None:
-        """Store *job*; None if another one holds its key. One whose id is there already is that one."""
+        """Store *job*; None if another job holds its key. If its id already exists, return that job."""
         if not self._queries.is_real and self._holder(job, session) is not None:
             return None  # mongomock has no index for this
         try:
@@ -124,7 +124,7 @@ class UniqueInserting:
         return job if there is None else dataclasses.replace(to_shown_job(there), duplicate=True)
 
     def _insert_in_transaction(self, job: Job, terms: Terms, session: clients.Session) -> Job:
-        """Store *job* by an upsert: a duplicate key would end the transaction, and this only finds it.
+        """Store *job* by an upsert: a duplicate key would abort the transaction, and this only finds it.
 
         One that came after the transaction's snapshot is an error after which the driver starts it again.
         """
@@ -138,7 +138,7 @@ class UniqueInserting:
                 return there
 
     def _meet(self, job: Job, terms: Terms, session: clients.Session | None) -> Job | None:
-        """Bring the call of *job* to the one that holds its key, and return that; None if it was gone by then."""
+        """Merge the call of *job* into the one that holds its key, and return that; None if it is already gone."""
         in_transaction = session is not None and session.in_transaction
         try:
             holder = self._holder(job, session)
@@ -151,7 +151,7 @@ class UniqueInserting:
             raise faults.not_stored(error) from error
         if change is None:
             return None
-        if in_transaction and change is MERGED:  # only read, lest the worker waits for the transaction
+        if in_transaction and change is MERGED:  # only read, so that the worker does not wait for the transaction
             return dataclasses.replace(holder, duplicate=True)
         return self._merge(holder, change, session)
 
@@ -170,7 +170,7 @@ class UniqueInserting:
         return dataclasses.replace(merged, duplicate=True) if done.matched_count else None
 
     def _free(self, holder: Job, session: clients.Session | None) -> bool:
-        """Take the key from *holder* if it has no right to it any more; return whether it had none."""
+        """Take the key from *holder* if it no longer has a right to it; return whether it did not."""
         handle = self._transaction if session is not None and session.in_transaction else self._collection
         return free(handle, holder, self._queries.clock.now(), session=session)
 
@@ -185,7 +185,7 @@ class UniqueInserting:
         return [to_shown_job(found) for found in handle.find(query, session=session)]
 
     def _limited(self) -> AbstractContextManager[None]:
-        """Limit what is asked inside to what is left of ``enqueue_timeout``."""
+        """Limit the requests in the block to what is left of ``enqueue_timeout``."""
         return time_limit(min(self._queries.settings.enqueue_timeout.total_seconds(), time_left()))
 
     def _require_index(self) -> None:
@@ -212,7 +212,7 @@ def insert_each(
     *,
     stored: Iterable[JobId] = (),
 ) -> dict[JobId, Job]:
-    """Have each of *jobs* inserted; return of each duplicate which job it is of.
+    """Insert each of *jobs*; return for each duplicate the job that it duplicates.
 
     Raises PartialEnqueueError for those that are refused, which names these and those that are *stored* already.
     """
@@ -244,7 +244,7 @@ def _as_seen(holder: Job) -> Document:
 
 
 def _collisions(error: BaseException | None) -> list[int]:
-    """Return the places of the documents that were refused because of their keys."""
+    """Return the positions of the documents that were refused because of their keys."""
     details = (error.details or {}).get("writeErrors", []) if isinstance(error, BulkWriteError) else []
     return [detail["index"] for detail in details if detail.get("keyPattern") == {"unique_key": 1}]
 

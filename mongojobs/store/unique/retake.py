@@ -42,7 +42,7 @@ class Retaking:
         return key if isinstance(key, str) else None
 
     def retaken(self, job_id: JobId, key: str, write: Callable[[], T | None], *, merge: bool) -> T | Document | None:
-        """Return what *write* does, which gives the job its *key* again; with *merge*, else the job that holds it.
+        """Return the result of *write*, which gives the job its *key* again; with *merge*, else the job that holds it.
 
         Raises StateError where another job does.
         """
@@ -71,7 +71,7 @@ class Retaking:
 
 
 def free(jobs: Jobs, holder: Job, now: datetime, *, session: Session | None = None) -> bool:
-    """Take the key from *holder* if it has no right to it any more; return whether it had none."""
+    """Take the key from *holder* if it no longer has a right to it; return whether it did not."""
     if not is_over(holder, now):
         return False
     guard = one(holder.id) | {"unique_key": {"$eq": holder.unique_key}, "state": holder.state}
@@ -80,7 +80,7 @@ def free(jobs: Jobs, holder: Job, now: datetime, *, session: Session | None = No
 
 
 def refused(job_id: JobId, holder: Job) -> StateError:
-    """Return the error that a job cannot be retried, since *holder* has its key."""
+    """Return the error that a job cannot be retried because *holder* holds its key."""
     return StateError(
         f"cannot retry the job {job_id}: the job {holder.id}, which is {holder.state}, holds its unique key"
         f" {holder.unique_text!r}; wait until it ends, or drop this one with `mongojobs jobs retry --merge {job_id}`"

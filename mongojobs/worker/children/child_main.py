@@ -177,7 +177,7 @@ class _Events(Lifecycle):
             self._report_exception(notice)
 
     def take(self) -> list[str]:
-        """Return which events that are to be repeated in the worker have come up since the last call."""
+        """Return the events since the last call that must be repeated in the worker."""
         seen, self._seen = self._seen, []
         return seen
 

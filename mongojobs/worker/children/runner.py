@@ -93,7 +93,7 @@ class ChildRunner(Runner):
             self._running[held.key] = child
 
     def note_idle(self, held: InFlightJob) -> None:
-        """Note that *held* runs no more: its child is not to be aborted for it."""
+        """Note that *held* has ended: its child must not be aborted for it."""
         with self._guard:
             del self._running[held.key]
 

@@ -143,7 +143,7 @@ class Batch:
             self._since = time.monotonic()
 
     def count(self, jobs: int, *, failures: int) -> None:
-        """Count so many more jobs, and the failures among them."""
+        """Count more jobs, and the failures among them."""
         self._jobs += jobs
         self._failures += failures
 

@@ -153,7 +153,7 @@ class Wakeup:
                 self._listen_while_idle()
                 self._failures, self._told = 0, ""
             except Exception as error:  # noqa: BLE001 - without this thread the worker would only poll
-                self._awake.set()  # whoever relies on the stream waits far too long without it
+                self._awake.set()  # who relies on the stream would wait far too long without it
                 self._tell_once(error)
                 if time.monotonic() - began >= LIFE_SECONDS:
                     self._failures = 0
