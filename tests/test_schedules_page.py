@@ -95,6 +95,9 @@ def test_a_command_of_the_page_can_be_typed(command):
 
 
 class TestTheExamples:
+    def test_of_a_users_test_passes(self, page, capsys):
+        importlib.import_module("test_reports").test_the_report_comes_each_weekday(capsys)
+
     def test_of_code_are_stored_when_a_worker_starts(self, page):
         importlib.import_module("reports")
 

@@ -148,6 +148,11 @@ def ticks_of(app: SchedulesOfApp, store: JobStore, *, worker: str) -> Ticks:
         ScheduleStore(store.collection, store.clock),
         tick_enqueuer(store, app.payloads, app.lifecycle),
         app.lifecycle,
-        declared={schedule.name: schedule.stored(app.payloads) for schedule in schedules.all()},
+        declared=declared_specs(app.payloads),
         worker=worker,
     )
+
+
+def declared_specs(payloads: Payloads) -> dict[str, Document]:
+    """Return what the code of this process says of schedules, by name, as it is stored; raises as ``ticks_of`` does."""
+    return {schedule.name: schedule.stored(payloads) for schedule in schedules.all()}

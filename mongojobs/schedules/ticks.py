@@ -64,11 +64,13 @@ class TickEnqueuer:
         try:
             call = self._payloads.load(schedule.handler)
             wait = delay(schedule, at) if result == "enqueued" else timedelta(0)
-            self._enqueuer.enqueue(call, self._options(schedule, at, run_at=at + wait))
+            job = self._enqueuer.enqueue(call, self._options(schedule, at, run_at=at + wait))
         except (UndeclaredError, StoreUnavailableError, EnqueueUnknownError, DatabaseError):
             raise
         except Exception as error:  # noqa: BLE001 - the app's code may raise anything, and the next tick is to come
             return Tick(at=at, result="missed", why=f"not enqueued: {type(error).__name__}: {error}", by=by)
+        if job.id != tick_id(schedule.name, at):
+            return Tick(at=at, result="skipped", why=f"its unique key is held by the job {job.id}", by=by)
         return Tick(at=at, result=result, by=by)
 
     def _options(self, schedule: Schedule, at: datetime, *, run_at: datetime) -> TickOptions:

@@ -15,6 +15,7 @@ The names are loaded at first use, so that pytest may load the plugin in every r
 - ``assertions``: what is enqueued
 - ``expectation``: what a test expects, and how a job differs
 - ``draining``: runs the jobs
+- ``ticking``: lets schedules tick
 - ``modes``: where jobs go meanwhile
 - ``memory``: the queue of ``fake`` mode
 - ``plugin``: fixtures and a marker for pytest
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mongojobs.testing.assertions import assert_enqueued, refute_enqueued
     from mongojobs.testing.draining import drain, perform
-    from mongojobs.testing.modes import Mode, enqueued_jobs, mode, travel
+    from mongojobs.testing.modes import Mode, enqueued_jobs, mode, tick, travel
 
 __all__ = [  # noqa: RUF022 - grouped by what they are for
     # Where jobs go
@@ -41,13 +42,14 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     # Run
     "drain",
     "perform",
+    "tick",
     "travel",
 ]
 
 _HOMES = {
     "mongojobs.testing.assertions": ("assert_enqueued", "refute_enqueued"),
     "mongojobs.testing.draining": ("drain", "perform"),
-    "mongojobs.testing.modes": ("Mode", "enqueued_jobs", "mode", "travel"),
+    "mongojobs.testing.modes": ("Mode", "enqueued_jobs", "mode", "tick", "travel"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, ParamSpec, TypeVar, get_args
 
 from mongojobs.app import MongoJobs, default_app
 from mongojobs.core.actions import DELETE
-from mongojobs.core.clock import SystemClock
+from mongojobs.core.clock import SystemClock, truncate
 from mongojobs.core.errors import ConfigurationError
 from mongojobs.core.job import READY, Job, JobId
 from mongojobs.core.settings import Settings
@@ -25,6 +25,7 @@ from mongojobs.store.jobs import JobStore
 from mongojobs.store.queries import Queries
 from mongojobs.store.reader.job_reader import JobReader
 from mongojobs.testing.memory import MemoryStore, MovableClock
+from mongojobs.testing.ticking import Ticking
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,6 +49,7 @@ class Mode:
         self.clock = MovableClock(SystemClock if name == "fake" else lambda: self.app.store.clock)
         self._app = app
         self._remembered = Remembered()
+        self._ticking = Ticking(self)
         self._memory = MemoryStore(self.clock, lambda: self.app.settings)
 
     @property
@@ -86,6 +88,15 @@ class Mode:
         now = self.clock.now()
         jobs = [job for job in reversed(self._reader.find(state=READY, limit=0)) if queue in (None, job.queue)]
         return sorted(jobs, key=lambda job: _turn(job, now))
+
+    def tick(self, until: datetime | None = None) -> int:
+        """Enqueue the jobs of all schedules that are due, as a worker does; return how many ticks that were.
+
+        Schedules begin when the mode does. With *until* the jobs' time moves on to then, as by ``travel``, and each
+        tick is enqueued when it is due. In fake mode they are those that code declares with ``@every``; in real mode
+        also those in the database.
+        """
+        return self._ticking.tick(until and truncate(until))
 
     def delete(self, job_id: JobId) -> Job:
         """Delete a job that is not running, and return it."""
@@ -194,6 +205,11 @@ def travel(duration: timedelta | float | str) -> datetime:
     except ValueError as error:
         raise ConfigurationError(f"travel() {error}, got {duration!r:.100}") from None
     return mode.clock.now()
+
+
+def tick(until: datetime | None = None) -> int:
+    """Do as ``Mode.tick``, in the mode that is in force. Raises ConfigurationError in inline mode."""
+    return queue_in_force("tick()").tick(until)
 
 
 def enqueued_jobs(queue: str | None = None) -> list[Job]:

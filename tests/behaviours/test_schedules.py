@@ -680,6 +680,16 @@ class TestAnOperator:
 
 
 class TestWhatCannotBeEnqueued:
+    def test_as_its_unique_key_is_held_is_skipped_and_says_by_which_job(self, app, clock):
+        held = note.options(unique_key="one").delay()
+        app.schedule("report", note, every="15m", unique_key="one")
+        clock.advance(minutes=15)
+
+        tick(app)
+
+        [entry] = app.schedule_of("report").get().ticks
+        assert (entry.result, entry.why) == ("skipped", f"its unique key is held by the job {held.id}")
+
     def test_as_the_queue_is_full_is_missed_and_told(self, connection, clock):
         app = mongojobs.configure(clock=clock, queue_attributes={"small": {"max_size": 1}})
         note.options(queue="small").delay()
