@@ -17,12 +17,12 @@ from mongojobs.store.filters import EPOCH, QueueSelector, one
 from mongojobs.store.lifecycle.end import Holding
 from mongojobs.store.lifecycle.insert import Inserting
 from mongojobs.store.lifecycle.rescue import Rescued, Rescuing
-from mongojobs.store.lifecycle.reserve import WIDEST_SPREAD, Reserving, ready_queues
+from mongojobs.store.lifecycle.reserve import Reserving, Spread, ready_queues
 from mongojobs.store.queries import Quarantined, Queries
 from mongojobs.store.unique.insert import UniqueInserting
 from mongojobs.unique.terms import Terms
 
-__all__ = ["EPOCH", "WIDEST_SPREAD", "JobStore", "Quarantined", "QueueSelector", "Rescued", "open_store"]
+__all__ = ["EPOCH", "JobStore", "Quarantined", "QueueSelector", "Rescued", "Spread", "open_store"]
 
 
 class JobStore:
@@ -110,20 +110,20 @@ class JobStore:
         lease: timedelta,
         limit: int = 1,
         beside: bool = False,
-        spread: int = 1,
+        spread: Spread | None = None,
     ) -> list[Job]:
         """Lock up to *limit* due jobs under *token*, most urgent first, and return them; none if none is due.
 
         *token* must be fresh and random, *by* is a label. The lease is counted from before the write. A job that lost
         a worker before comes alone; with *beside*, the process holds other jobs, and one that lost two is left out.
-        With *spread*, the jobs are picked at random among the first so many times *limit*: workers that keep out of
-        each other's way get more done. It is also tried, and doubled, when others were quicker with all of the first.
+        With *spread*, which learns from it, workers that reserve at the same time keep out of each other's way. When
+        others were quicker with all that was found, others are looked for.
         Jobs that cannot be read are set aside as failed and told to ``queries.on_damaged``, and others are looked for.
 
         Raises DatabaseError; then some jobs may be locked all the same, and ``adopt`` finds them.
         """
         return self._reserving.reserve(
-            wanted, token=token, by=by, lease=lease, limit=limit, beside=beside, spread=spread
+            wanted, token=token, by=by, lease=lease, limit=limit, beside=beside, spread=spread or Spread()
         )
 
     def adopt(self, token: str, *, lease: timedelta) -> list[Job]:

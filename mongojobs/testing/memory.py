@@ -23,7 +23,7 @@ from mongojobs.core.retry import ALONE_FROM_LOSSES
 from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import Ending, Succeeded
 from mongojobs.store.documents import to_document, to_job
-from mongojobs.store.jobs import QueueSelector, Rescued
+from mongojobs.store.jobs import QueueSelector, Rescued, Spread
 from mongojobs.store.lifecycle.end import is_held, is_left_as
 from mongojobs.store.unique.again import ends_run, rerun
 from mongojobs.store.unique.answers import answer, is_over
@@ -136,7 +136,7 @@ class MemoryStore:
         lease: timedelta,
         limit: int = 1,  # noqa: ARG002 - one is at most any number of them
         beside: bool = False,
-        spread: int = 1,  # noqa: ARG002 - nobody else is in the way
+        spread: Spread | None = None,  # noqa: ARG002 - nobody else is in the way
     ) -> list[Job]:
         """Return the most urgent due job in a list, locked under *token*; an empty list if none is due.
 

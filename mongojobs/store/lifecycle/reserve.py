@@ -29,6 +29,25 @@ FIRST_DUE: Final = 100
 """How many of the first due jobs are searched for one that must run alone; the jobs before it go first."""
 
 
+class Spread:
+    """How one worker keeps out of the way of others that reserve at the same time; for use by one thread.
+
+    Of so many batches at the head of the queue it takes any one: of twice as many after others were quicker with some
+    of a batch, of half as many after none was. What is passed over the server only counts in its index.
+    """
+
+    def __init__(self) -> None:
+        self.batches = 1
+
+    def passed_over(self, limit: int) -> int:
+        """Return how many jobs to leave to others, where up to *limit* are wanted."""
+        return random.randrange(self.batches) * limit
+
+    def learn(self, *, tried: int, got: int) -> None:
+        """Note that the locks of so many jobs were *tried*, and how many of these the worker *got*."""
+        self.batches = min(self.batches * 2, WIDEST_SPREAD) if got < tried else max(self.batches // 2, 1)
+
+
 class Reserving:
     """The part of the store that finds the next jobs and locks them."""
 
@@ -47,7 +66,7 @@ class Reserving:
         lease: timedelta,
         limit: int,
         beside: bool,
-        spread: int,
+        spread: Spread,
     ) -> list[Job]:
         """Lock up to *limit* due jobs; if others took all that was found, try once more with others."""
         index = _index_for(wanted)
@@ -59,8 +78,9 @@ class Reserving:
                 if limit == 1:
                     ids, found = None, self._take_one(query, lock, index)
                 else:
-                    ids = self._candidates(query, index, limit=limit, spread=spread)
+                    ids = self._candidates(query, index, limit=limit, passed_over=spread.passed_over(limit))
                     found = self._take_all(ids, query, lock)
+                    spread.learn(tried=len(ids), got=len(found))
             except OperationFailure as error:
                 if not faults.is_wrong_type(error) or not self._clear_the_way(query, index, limit):
                     raise
@@ -70,7 +90,6 @@ class Reserving:
             jobs = self._readable(found)
             if jobs or not (found or ids):
                 return jobs
-            spread = min(spread * 2, WIDEST_SPREAD)
 
     def adopt(self, token: str, *, lease: timedelta) -> list[Job]:
         """Return the jobs locked under *token*, after renewing their locks."""
@@ -129,15 +148,18 @@ class Reserving:
         found = {document["_id"]: document for document in self._queries.find(locked, dict.fromkeys(lock.sets, 0))}
         return [{**document, **lock.sets} for document in map(found.get, ids) if document is not None]
 
-    def _candidates(self, query: Document, index: str, *, limit: int, spread: int) -> list[JobId]:
+    def _candidates(self, query: Document, index: str, *, limit: int, passed_over: int) -> list[JobId]:
         """Return the ids of the first due jobs, up to the first that lost a worker before and so must run alone.
 
         If it killed that worker, the others of its batch would die with it, and after five deaths be given up too.
+        Where too few are left behind those that are *passed_over*, it takes the first.
         """
-        first = self._queries.find(query, {"losses": 1}, index=index, sort=RESERVE_ORDER, limit=limit * spread)
-        chosen = _some(first, limit)
-        suspects = [place for place, found in enumerate(chosen) if found.get("losses")]
-        return [found["_id"] for found in (chosen[: max(suspects[0], 1)] if suspects else chosen)]
+        options: Document = {"index": index, "sort": RESERVE_ORDER, "limit": limit}
+        first = self._queries.find(query, {"losses": 1}, skip=passed_over, **options)
+        if passed_over and len(first) < limit:
+            first = self._queries.find(query, {"losses": 1}, **options)
+        suspects = [place for place, found in enumerate(first) if found.get("losses")]
+        return [found["_id"] for found in (first[: max(suspects[0], 1)] if suspects else first)]
 
     def _readable(self, found: Sequence[Document]) -> list[Job]:
         """Turn the documents that we have locked into jobs, setting aside the unreadable ones."""
@@ -185,13 +207,6 @@ def _index_for(wanted: QueueSelector) -> str:
     if wanted.only is not None:
         return "_id_"
     return indexes.READY_BY_QUEUE if wanted.queues else indexes.READY
-
-
-def _some(found: list[Document], count: int) -> list[Document]:
-    """Return *count* of *found*, picked at random but in their order."""
-    if len(found) <= count:
-        return found
-    return [found[place] for place in sorted(random.sample(range(len(found)), count))]
 
 
 def _losses_of(document: Document) -> int:

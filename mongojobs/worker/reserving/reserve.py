@@ -11,14 +11,11 @@ from mongojobs.core.clock import elapsed_seconds
 from mongojobs.core.job import Job
 from mongojobs.core.settings import Settings
 from mongojobs.store.faults import DatabaseError
-from mongojobs.store.jobs import EPOCH, WIDEST_SPREAD, JobStore, QueueSelector
+from mongojobs.store.jobs import EPOCH, JobStore, QueueSelector, Spread
 from mongojobs.store.pauses import PauseStore
 
 READ_AHEAD_SECONDS = 0.25
 """No more is reserved than runs in about this time, so that a lost worker or a long job delays little."""
-
-LONGEST_LOOK = 1000
-"""The most first jobs from which a batch is picked: looking at more costs all workers more than it helps."""
 
 PAUSES_SECONDS: Final = 2.0
 """How long a worker relies on what it knows of pauses; they must be honoured within five seconds."""
@@ -92,7 +89,7 @@ class Reserver:
         self._read_ahead = settings.read_ahead
         self._most_held = max(settings.read_ahead * 5 // 2, settings.threads * 4)
         self._size = 1
-        self._spread = 1
+        self._spread = Spread()
         self._seconds_a_job = _SECONDS_AT_FIRST
         self._unanswered: str | None = None
         self.looked_at = EPOCH
@@ -140,8 +137,6 @@ class Reserver:
         wanted = self.scope.now()
         if wanted is None:
             return [], 0.0
-        if self._spread > 1:
-            limit = min(limit, LONGEST_LOOK // self._spread)
         sent = elapsed_seconds()
         token = self._unanswered = secrets.token_hex(12)
         jobs = self._store.reserve(
@@ -163,11 +158,8 @@ class Reserver:
         """Learn from a batch: full; or small, because few jobs were due or others were quicker; or empty."""
         if got >= wanted:
             self._size = min(max(self._size, wanted) * 2, max(self._read_ahead, 1))
-            self._spread = max(self._spread // 2, 1)
-        elif got:
-            self._spread = min(self._spread * 2, WIDEST_SPREAD)
-        else:
-            self._size = self._spread = 1
+        elif not got:
+            self._size = 1
 
     def adopt(self) -> tuple[list[Job], float]:
         """Adopt the jobs locked by a call whose answer was lost; return as ``reserve`` does. Raises DatabaseError."""

@@ -23,7 +23,7 @@ from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import Ending
 from mongojobs.store.actions.job_actions import JobActions
 from mongojobs.store.indexes import create_indexes
-from mongojobs.store.jobs import JobStore, QueueSelector, open_store
+from mongojobs.store.jobs import JobStore, QueueSelector, Spread, open_store
 from mongojobs.store.reader.job_reader import JobReader
 from mongojobs.store.workers import WorkerStatus, WorkerStore
 from mongojobs.unique.key import Key
@@ -102,6 +102,13 @@ def one_held(store: JobStore) -> Job:
 
 def one_ready(store: JobStore) -> Job:
     return reader(store).find(state="ready", limit=1)[0]
+
+
+def reserve_apart(store: JobStore) -> None:
+    """Reserve as a worker does that has met others."""
+    spread = Spread()
+    spread.batches = 8
+    store.reserve(QueueSelector(), token=uuid4().hex, by="w", lease=MINUTE, limit=100, spread=spread)
 
 
 def nothing(store: JobStore) -> None:
@@ -214,6 +221,7 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "reserve by priority": (nothing, lambda store, _: reserve(store, min_priority=4, max_priority=4)),
     "reserve beside": (nothing, lambda store, _: reserve(store, beside=True)),
     "reserve many": (nothing, lambda store, _: reserve(store, 100)),
+    "reserve many apart": (nothing, lambda store, _: reserve_apart(store)),
     "reserve many by queue": (nothing, lambda store, _: reserve(store, 100, queues=BY_QUEUE.queues)),
     "reserve many beside": (nothing, lambda store, _: reserve(store, 100, beside=True)),
     "adopt": (one_held, lambda store, job: store.adopt(job.lock_token, lease=MINUTE)),

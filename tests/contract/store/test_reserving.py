@@ -4,12 +4,13 @@ import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from bson.datetime_ms import DatetimeMS
 
 from mongojobs.core.settings import Settings
-from mongojobs.store.jobs import JobStore, QueueSelector, open_store
+from mongojobs.store.jobs import JobStore, QueueSelector, Spread, open_store
 from tests.support.clock import START, HeldClock
 from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, reserve, reserved, stored
@@ -269,6 +270,66 @@ class TestReserveOfSeveral:
         monkeypatch.setattr(server_store._reserving, "_candidates", overtaken)
 
         assert reserve(server_store, 10) == []
+
+
+class TestWorkersThatMeet:
+    @pytest.fixture
+    def spread(self, monkeypatch):
+        """One of a worker that leaves as many batches to the others as it may."""
+        monkeypatch.setattr(random, "randrange", lambda batches: batches - 1)
+        return Spread()
+
+    def reserve(self, store, limit, spread):
+        taken = store.reserve(QueueSelector(), token=uuid4().hex, by="worker", lease=MINUTE, limit=limit, spread=spread)
+        return [job.id for job in taken]
+
+    @pytest.fixture
+    def overtaken(self, server_store, monkeypatch):
+        """The store, where another worker is quicker with the first job of each batch."""
+        candidates = server_store._reserving._candidates
+
+        def then_another(*arguments, **options):
+            ids = candidates(*arguments, **options)
+            server_store.collection.update_many({"_id": {"$in": ids[:1]}}, {"$set": {"state": "running"}})
+            return ids
+
+        monkeypatch.setattr(server_store._reserving, "_candidates", then_another)
+        return server_store
+
+    def test_take_batches_further_and_further_apart_the_more_often_others_are_quicker(self, overtaken, spread):
+        overtaken.insert_many([a_job() for _ in range(200)])
+
+        seen = [(spread.batches, len(self.reserve(overtaken, 10, spread))) for _ in range(5)]
+
+        assert seen == [(1, 9), (2, 9), (4, 9), (8, 9), (8, 9)]
+
+    def test_leave_whole_batches_to_each_other(self, server_store, spread):
+        jobs = [a_job(priority=number) for number in range(12)]
+        server_store.insert_many(jobs)
+        spread.batches = 4
+
+        assert self.reserve(server_store, 3, spread) == [job.id for job in jobs[9:]]
+
+    def test_come_nearer_again_after_batches_that_nobody_else_touched(self, server_store, spread):
+        server_store.insert_many([a_job() for _ in range(100)])
+        spread.batches = 4
+        for _ in range(2):
+            self.reserve(server_store, 3, spread)
+
+        assert spread.batches == 1
+
+    def test_take_the_first_jobs_where_too_few_are_left_behind_them(self, server_store, spread):
+        jobs = [a_job(priority=number) for number in range(5)]
+        server_store.insert_many(jobs)
+        spread.batches = 2
+
+        assert self.reserve(server_store, 3, spread) == [job.id for job in jobs[:3]]
+
+    def test_do_not_keep_apart_because_few_jobs_are_due(self, server_store, spread):
+        server_store.insert(a_job())
+
+        assert len(self.reserve(server_store, 10, spread)) == 1
+        assert spread.batches == 1
 
 
 class TestReserveUnderThreads:

@@ -102,31 +102,22 @@ class TestTheSizeOfABatch:
 
 
 class TestWorkersThatMeet:
-    def test_pick_from_more_jobs_the_more_often_others_are_quicker_and_from_a_thousand_at_most(self, store):
-        reserver = reserver_of(store, read_ahead=1000)
-        for _ in range(5):
-            store.on("reserve", [a_job()])  # of as many as 500, others were quicker with all but one
-            reserver.reserve(500, beside=False)
+    def test_learn_from_each_batch_how_to_keep_apart(self, store):
+        reserver = reserver_of(store)
+        for _ in range(2):
+            reserver.reserve(10, beside=False)
 
-        asked = [(options["limit"], options["spread"]) for options in store.options("reserve")]
+        first, second = [options["spread"] for options in store.options("reserve")]
 
-        assert asked == [(500, 1), (500, 2), (250, 4), (125, 8), (125, 8)]
+        assert first is second
 
-    def test_alone_takes_as_many_as_it_wants(self, store):
+    def test_do_so_in_batches_as_large_as_they_want(self, store):
         reserver = reserver_of(store, read_ahead=5000)
         store.on("reserve", [a_job()])
+        for _ in range(2):
+            reserver.reserve(5000, beside=False)
 
-        reserver.reserve(5000, beside=False)
-
-        assert [options["limit"] for options in store.options("reserve")] == [5000]
-
-    def test_pick_from_fewer_again_after_a_full_batch(self, store):
-        reserver = reserver_of(store, read_ahead=1000)
-        store.on("reserve", [a_job()], [a_job(), a_job()], [])
-        for limit in (10, 2, 10):
-            reserver.reserve(limit, beside=False)
-
-        assert [options["spread"] for options in store.options("reserve")] == [1, 2, 1]
+        assert [options["limit"] for options in store.options("reserve")] == [5000, 5000]
 
 
 class TestALostAnswer:
