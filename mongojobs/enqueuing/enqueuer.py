@@ -22,7 +22,7 @@ from mongojobs.core.settings import Settings
 from mongojobs.enqueuing.enqueue_hook import hooked
 from mongojobs.enqueuing.ids import job_ids
 from mongojobs.enqueuing.inline import Inline, Remembered
-from mongojobs.enqueuing.options import Options, checked
+from mongojobs.enqueuing.options import NO_OPTIONS, Options, checked
 from mongojobs.enqueuing.uniqueness import all_terms_of, terms_of
 from mongojobs.payload.calls.handler import Call, FunctionCall, Payloads
 from mongojobs.payload.documents.locations import asking_within
@@ -98,6 +98,8 @@ class Enqueuer:
         self._settings = settings
         self._lifecycle = lifecycle
         self._inline = Inline(payloads, lifecycle, remembered or Remembered())
+        self._of_functions: dict[str, tuple[Declaration, dict[str, Any]]] = {}
+        """What all jobs of a function share that are enqueued without options."""
 
     @property
     def collection(self) -> Any:
@@ -112,7 +114,7 @@ class Enqueuer:
         """
         budget = Budget(self._settings.enqueue_timeout)
         fields = self._shared_fields(call, options)
-        fields["handler"] = self._dumped(lambda: self._payloads.dump(call), options, budget)
+        fields["handler"] = self._dumped(partial(self._payloads.dump, call), options, budget)
         terms = terms_of(call, fields["handler"], options, self._payloads)
         now = self._now(budget)
         fields |= _dates(options, now)
@@ -133,7 +135,7 @@ class Enqueuer:
             raise OptionError(f"job_id identifies one job, but delay_many stores several, got {options.job_id!r}")
         budget = Budget(self._settings.enqueue_timeout)
         shared = self._shared_fields(FunctionCall(declaration), options)
-        handlers = self._dumped(lambda: self._payloads.dump_all(declaration, calls), options, budget)
+        handlers = self._dumped(partial(self._payloads.dump_all, declaration, calls), options, budget)
         each = all_terms_of(declaration, calls, handlers, options, self._payloads)
         now = self._now(budget)
         shared |= _dates(options, now)
@@ -163,7 +165,7 @@ class Enqueuer:
         self, jobs: Sequence[Job], options: Options, budget: Budget, terms: Mapping[JobId, Terms]
     ) -> Mapping[JobId, Job]:
         """Store *jobs*; return of each duplicate which job it is of."""
-        with budget.lent():
+        with budget:
             if terms:
                 return self._store().insert_many_unique(jobs, terms, session=options.session)
             self._store().insert_many(jobs, session=options.session)
@@ -185,7 +187,8 @@ class Enqueuer:
         raise errors[0]
 
     def _enqueue(self, call: Call, job: Job, options: Options, budget: Budget, terms: Terms | None) -> Job:
-        job = hooked(call.job_object, job, self._meta)
+        if call.job_object is not None:
+            job = hooked(call.job_object, job, self._meta)
         is_delayed = self._is_delayed(job)
         there = self._there(job, budget, is_delayed=is_delayed) if job.id_given else None
         if there is not None:
@@ -201,7 +204,7 @@ class Enqueuer:
             return there
         if terms is not None:
             return self._insert_unique(job, terms, options, budget)
-        with budget.lent():
+        with budget:
             is_new = self._store().insert(job, session=options.session)
         if is_new:
             self._lifecycle.notify(JobEnqueued(job))
@@ -209,7 +212,7 @@ class Enqueuer:
         return self._stored(job, budget) or job
 
     def _insert_unique(self, job: Job, terms: Terms, options: Options, budget: Budget) -> Job:
-        with budget.lent():
+        with budget:
             stored = self._store().insert_unique(job, terms, session=options.session)
         if not stored.duplicate:
             self._lifecycle.notify(JobEnqueued(stored))
@@ -270,6 +273,15 @@ class Enqueuer:
 
     def _shared_fields(self, call: Call, options: Options) -> dict[str, Any]:
         """Return the fields, except dates, shared by all jobs with the same call and *options*."""
+        if options is not NO_OPTIONS or not isinstance(call, FunctionCall):
+            return self._decided_fields(call, options)
+        declaration, fields = self._of_functions.get(call.declaration.name, (None, {}))
+        if declaration is not call.declaration:
+            fields = self._decided_fields(call, options)
+            self._of_functions[call.declaration.name] = call.declaration, fields
+        return fields.copy()
+
+    def _decided_fields(self, call: Call, options: Options) -> dict[str, Any]:
         queue: str = self._decided("queue", call, options)
         fields = {
             **options.kept,
@@ -293,7 +305,7 @@ class Enqueuer:
         """Return the server's time, or this machine's if jobs are never stored, as there may be no server."""
         if self._settings.delay_jobs is False:
             return SystemClock().now()
-        with budget.lent():
+        with budget:
             return self._store().clock.now()
 
     def _decided(self, name: str, call: Call, options: Options, *, queue: str = "") -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import Final
@@ -45,51 +46,27 @@ def time_left() -> float:
 
 
 class Budget:
-    """The time that a call may spend on the database; its own work in between is not counted."""
+    """The time that a call may spend on the database; what it does between its questions costs nothing.
 
-    __slots__ = ("seconds",)
+    ``with budget:`` is for what limits its questions by itself, to the ``time_left``; ``with budget.spent():`` limits
+    them, which costs more.
+    """
+
+    __slots__ = ("_began", "_seconds", "_token")
 
     def __init__(self, whole: timedelta) -> None:
-        self.seconds = whole.total_seconds()
-
-    def spent(self) -> AbstractContextManager[None]:
-        """Limit the requests in the block to what is left, and subtract the time they took."""
-        return _Spent(self)
-
-    def lent(self) -> AbstractContextManager[None]:
-        """Do as ``spent`` for what limits its questions by itself to the ``time_left``: that costs far less."""
-        return _Lent(self)
-
-
-class _Lent:
-    """The time inside of ``Budget.lent``."""
-
-    __slots__ = ("_began", "_budget", "_token")
-
-    def __init__(self, budget: Budget) -> None:
-        self._budget = budget
+        self._seconds = whole.total_seconds()
 
     def __enter__(self) -> None:
         self._began = time.monotonic()
-        self._token = _ends.set(min(self._began + self._budget.seconds, _ends.get()))
+        self._token = _ends.set(min(self._began + self._seconds, _ends.get()))
 
     def __exit__(self, *_raised: object) -> None:
         _ends.reset(self._token)
-        self._budget.seconds = max(self._budget.seconds - (time.monotonic() - self._began), 0.0)
+        self._seconds = max(self._seconds - (time.monotonic() - self._began), 0.0)
 
-
-class _Spent(_Lent):
-    """The time inside of ``Budget.spent``."""
-
-    __slots__ = ("_limit",)
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        self._limit = time_limit(self._budget.seconds)
-        self._limit.__enter__()
-
-    def __exit__(self, *_raised: object) -> None:
-        try:
-            self._limit.__exit__(None, None, None)
-        finally:
-            super().__exit__(None, None, None)
+    @contextmanager
+    def spent(self) -> Iterator[None]:
+        """Limit the questions inside to what is left, and take what they took."""
+        with self, time_limit(self._seconds):
+            yield

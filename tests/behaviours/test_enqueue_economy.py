@@ -25,10 +25,10 @@ def calls_for(count):
 
 
 class TestDelayMany:
-    def test_calls_sixteen_functions_a_job_at_most(self, sent):
+    def test_calls_fifteen_functions_a_job_at_most(self, sent):
         few, many = calls_for(10), calls_for(110)
 
-        assert (many.total() - few.total()) / 100 <= 16, many - few
+        assert (many.total() - few.total()) / 100 <= 15, many - few
 
     def test_sends_one_command(self, sent):
         remember_one.delay_many([(number,) for number in range(1000)])
@@ -37,6 +37,11 @@ class TestDelayMany:
 
 
 class TestDelay:
+    def test_calls_seventy_functions_at_most(self, sent):
+        calls = own_calls(lambda: remember_one.delay(1))
+
+        assert calls.total() <= 70, calls
+
     def test_sends_one_command(self, sent):
         remember_one.delay(1)
 

@@ -57,7 +57,7 @@ def function_call(
     """Return the call of a declared function, checked against its signature. Raises ArgumentsError, NotAJobError."""
     call = FunctionCall(declaration, tuple(args), dict(kwargs or {}))
     refuse_main(declaration.name)
-    check_arguments(call.name, call.function, call.args, call.kwargs)
+    check_arguments(declaration.name, declaration.target, call.args, call.kwargs)
     return call
 
 
@@ -125,17 +125,18 @@ class Payloads:
         handler: Document
         match call:
             case FunctionCall():
-                handler = {"v": 1, "kind": "function", "target": call.name, **self._arguments(call)}
+                handler = {"v": 1, "kind": "function", "target": call.declaration.name}
+                handler |= self._arguments(call.declaration.target, call)
             case MethodCall():
                 self._check_target(type(call.target))
                 target = self.codec.encode(call.target, "the target")
                 handler = {**_versioned("method", call.owner), "target": target, "method": call.method}
-                handler |= self._arguments(call)
+                handler |= self._arguments(call.function, call)
             case ClassMethodCall():
                 self._check_target(call.target)
                 target = self.codec.class_name(call.target, "the target")
                 handler = {**_versioned("class_method", call.owner), "target": target, "method": call.method}
-                handler |= self._arguments(call)
+                handler |= self._arguments(call.function, call)
             case ObjectCall():
                 fields = self.codec.encode_fields(call.target, type(call.target).__name__)
                 handler = {"v": 1, "kind": "object", "target": call.declaration.name}
@@ -267,8 +268,9 @@ class Payloads:
             return Outline(name)
         return Outline(name, declaration_of(found), is_async_method(found))
 
-    def _arguments(self, call: FunctionCall | MethodCall | ClassMethodCall) -> Document:
-        function = call.function
+    def _arguments(
+        self, function: Callable[..., object], call: FunctionCall | MethodCall | ClassMethodCall
+    ) -> Document:
         self._learn(function)
         encode = self.codec.encode
         args = self.codec.encode_all(call.args, partial(argument_labels, function))
