@@ -157,8 +157,7 @@ class Enqueuer:
             if others := self._insert_many(delayed, options, budget, terms):
                 jobs = [others.get(job.id, job) for job in jobs]
                 delayed = [job for job in delayed if job.id not in others]
-        for job in delayed:
-            self._lifecycle.notify(JobEnqueued(job))
+        self._tell(delayed)
         return jobs if all(decided) else self._run_all(zip(jobs, decided, strict=True), self._now(budget), terms)
 
     def _insert_many(
@@ -207,7 +206,7 @@ class Enqueuer:
         with budget:
             is_new = self._store().insert(job, session=options.session)
         if is_new:
-            self._lifecycle.notify(JobEnqueued(job))
+            self._tell([job])
             return job
         return self._stored(job, budget) or job
 
@@ -215,8 +214,13 @@ class Enqueuer:
         with budget:
             stored = self._store().insert_unique(job, terms, session=options.session)
         if not stored.duplicate:
-            self._lifecycle.notify(JobEnqueued(stored))
+            self._tell([stored])
         return stored
+
+    def _tell(self, enqueued: Iterable[Job]) -> None:
+        if self._lifecycle.hears(JobEnqueued):
+            for job in enqueued:
+                self._lifecycle.notify(JobEnqueued(job))
 
     def _stored(self, job: Job, budget: Budget) -> Job | None:
         """Return the job already stored under the id of *job*."""

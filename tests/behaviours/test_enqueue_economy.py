@@ -25,10 +25,10 @@ def calls_for(count):
 
 
 class TestDelayMany:
-    def test_calls_fifteen_functions_a_job_at_most(self, sent):
+    def test_calls_nine_functions_a_job_at_most(self, sent):
         few, many = calls_for(10), calls_for(110)
 
-        assert (many.total() - few.total()) / 100 <= 15, many - few
+        assert (many.total() - few.total()) / 100 <= 9, many - few
 
     def test_sends_one_command(self, sent):
         remember_one.delay_many([(number,) for number in range(1000)])
