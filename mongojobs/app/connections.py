@@ -102,9 +102,9 @@ def open_connections(
         main, beat = _clients(link, patience, opened)
         try:
             clients.find_server(main, patience)
+            topology = clients.check_server(main)
             store = open_store(main, link.database, settings, clock)
             with time_limit(clients.PATIENCE.total_seconds()):
-                topology = clients.check_server(main)
                 store.queries.check_access()
         except faults.DatabaseError as error:
             raise faults.unavailable(error) from error

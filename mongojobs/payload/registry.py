@@ -85,6 +85,13 @@ def refuse_main(name: str) -> None:
         )
 
 
+def check_kind(declaration: Declaration, kind: str) -> None:
+    """Raise DamagedPayloadError if a call of that *kind* is not what was declared; NotAJobError as ``refuse_main``."""
+    refuse_main(declaration.name)
+    if declaration.kind != kind:
+        raise DamagedPayloadError(f"{declaration.name} is stored as {kind}, but declared as {declaration.kind}")
+
+
 def full_name(target: Any) -> str:
     """Return ``module.qualname``."""
     return f"{target.__module__}.{target.__qualname__}"

@@ -15,7 +15,6 @@ from mongojobs.store.faults import DatabaseError
 from mongojobs.store.jobs import QueueSelector
 from mongojobs.worker.assembly import Parts
 from mongojobs.worker.loop import LOOK_AGAIN_SECONDS, ReserveLoop
-from mongojobs.worker.run.inflight_job import InFlightJob
 
 JOIN_SECONDS: Final = 5.0
 
@@ -30,7 +29,10 @@ def work_off(parts: Parts, limit: int) -> tuple[int, int]:
         parts.start_minding()
         parts.rescuer.rescue()
         for _ in range(limit):
-            if parts.context.stopping.is_set() or (held := _take_one(parts)) is None:
+            if parts.context.stopping.is_set():
+                break
+            parts.in_flight.add(parts.demand.reserve(1, was_empty=True))  # it holds none that has not ended
+            if (held := parts.in_flight.take_now()) is None:
                 break
             result = parts.slots.perform(held)
             parts.finisher.write_patiently()
@@ -47,12 +49,6 @@ def work_off(parts: Parts, limit: int) -> tuple[int, int]:
         parts.loop_watch.event_loop.close(JOIN_SECONDS)
         parts.connections.close()
     return successes, failures
-
-
-def _take_one(parts: Parts) -> InFlightJob | None:
-    """Reserve one job and mark it as running here, if no other is still held. Raises DatabaseError."""
-    parts.in_flight.add(parts.demand.reserve(1, was_empty=True))
-    return parts.in_flight.take_now()
 
 
 class OneJobLoop(ReserveLoop):

@@ -32,7 +32,7 @@ from mongojobs.payload.calls.methods import (
     refuse_instance_method,
 )
 from mongojobs.payload.calls.sizes import SMALL_BYTES, check_size, is_surely_small
-from mongojobs.payload.registry import Declaration, Registry, refuse_main, registry
+from mongojobs.payload.registry import Declaration, Registry, check_kind, refuse_main, registry
 from mongojobs.payload.values.codec import Codec
 from mongojobs.payload.values.decode import Loaded
 from mongojobs.payload.values.encode import TAG
@@ -238,7 +238,7 @@ class Payloads:
 
     def _declaration(self, parts: Mapping[str, Any], kind: str) -> Declaration:
         declaration = self.codec.registry.find(parts["target"])
-        _check_kind(declaration, kind)
+        check_kind(declaration, kind)
         return declaration
 
     def _outline(self, parts: Mapping[str, Any]) -> Outline:
@@ -248,7 +248,10 @@ class Payloads:
                 declaration = self.codec.registry.find(target)
                 outline = self._outlines.get((kind, declaration.name))
                 if outline is None or outline.declaration is not declaration:
-                    self._outlines[kind, declaration.name] = outline = _outline_of(declaration, kind)
+                    check_kind(declaration, kind)
+                    name = declaration.name if kind == "function" else declaration.target.__name__
+                    outline = Outline(name, declaration, declaration.is_async)
+                    self._outlines[kind, declaration.name] = outline
                 return outline
             case "method":
                 content = target.get("v") if isinstance(target, dict) else None
@@ -321,18 +324,6 @@ class Payloads:
 
     def _is_surely_small(self, handler: Document) -> bool:
         return self._max_bytes >= SMALL_BYTES and is_surely_small(handler)
-
-
-def _check_kind(declaration: Declaration, kind: str) -> None:
-    refuse_main(declaration.name)
-    if declaration.kind != kind:
-        raise DamagedPayloadError(f"{declaration.name} is stored as {kind}, but declared as {declaration.kind}")
-
-
-def _outline_of(declaration: Declaration, kind: str) -> Outline:
-    _check_kind(declaration, kind)
-    name = declaration.name if kind == "function" else declaration.target.__name__
-    return Outline(name, declaration, declaration.is_async)
 
 
 def _is_plain_name(name: str) -> bool:
