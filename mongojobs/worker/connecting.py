@@ -36,15 +36,15 @@ class Connections:
     """
 
     def __init__(self, store: JobStore, beat: Client, *, has_streams: bool, close: Callable[[], None]) -> None:
+        jobs, clock, settings = store.collection, store.clock, store.settings
         self.store = store
-        self.pauses = PauseStore(store.collection, store.clock)
-        stats = StatsStore(store.collection, store.clock, store.settings) if store.settings.stats_retention else None
-        self.stats = stats
+        self.pauses = PauseStore(jobs, clock)
+        self.stats = StatsStore(jobs, clock, settings) if settings.stats_retention else None
         """Where statistics go; None if none are wanted."""
-        self.open_stream = partial(JobStream, store.collection) if has_streams else None
+        self.open_stream = partial(JobStream, jobs) if has_streams else None
         """Opens a change stream; None if the server has none."""
         self.close = close
-        self.opened_at = store.clock.now()  # asks the server, for the last time before somebody waits for the worker
+        self.opened_at = clock.now()  # asks the server, for the last time before somebody waits for the worker
         self._beat = beat
 
     @cached_property

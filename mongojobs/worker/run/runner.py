@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from functools import cached_property
 from typing import Any
 
 from mongojobs.core.errors import SIGNALS, Interrupted, JobTimeout, MongoJobsError
@@ -80,7 +79,7 @@ class Run:
         self._runner = runner
         self._outcome: Outcome | None = None
 
-    @cached_property
+    @property
     def judgement(self) -> Judgement:
         """What decides on an error of the job; most have none."""
         return Judgement(self.held, self.context)
