@@ -351,9 +351,10 @@ class Operating(SchedulesOfApp):
         return itertools.chain.from_iterable(worker.queues for worker in self.worker_store.alive())
 
     def _missing_indexes(self) -> list[str]:
-        """Return the names of missing indexes; none if the user may not list them."""
+        """Return the names of missing indexes that jobs are found by; none if the user may not list them."""
         try:
-            return [one.index.name for one in check_indexes(self.store.collection).with_status("missing", "different")]
+            wrong = check_indexes(self.store.collection).with_status("missing", "different")
+            return [one.index.name for one in wrong if not one.index.is_unique]
         except DatabaseError as error:
             if not is_refused(error):
                 raise

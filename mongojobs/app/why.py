@@ -118,6 +118,8 @@ def _not_due(job: Job, facts: Facts) -> Iterator[Reason]:
         text = f"it is not due until {_moment(job.run_at)}"
         if job.attempts:
             text += f", as it has failed {_times(job.attempts)}: {first_line(job.last_error)}"
+        elif job.start_by is not None:
+            text += f", and further calls put it off until {_moment(job.start_by)} at the latest"
         yield Reason(kind="not_due", text=text, remedy=f"to run it now: mongojobs jobs run-now {job.id}")
 
 
@@ -188,6 +190,8 @@ def _running(job: Job, facts: Facts) -> Reason:
         return Reason(kind="worker_lost", text=text, remedy=remedy)
     until = "" if job.locked_until is None else f", whose lock lasts until {_moment(job.locked_until)} unless renewed"
     text = f"it is being run{_since(job.locked_at)} by {by}{until}"
+    if job.again is not None:
+        text += "; it was enqueued again meanwhile, and runs once more when it has ended"
     return Reason(kind="running", text=text, remedy="wait until it ends")
 
 

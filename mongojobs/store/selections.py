@@ -163,6 +163,7 @@ def _of_documents(queries: Queries, job_filter: JobFilter) -> Document:
         {} if job_filter.worker is None else {"$or": [_eq(field, job_filter.worker) for field in _WORKERS]},
         {"attempts": {"$gt": 0}} if job_filter.retrying else {},
         error,
+        {} if job_filter.key is None else {"$or": [_eq(field, job_filter.key) for field in _KEYS]},
         {"$and": arguments} if arguments else {},
     )
 
@@ -175,6 +176,10 @@ def _ended_between(job_filter: JobFilter) -> Document:
 
 _WORKERS: Final = ("locked_by", "errors.worker", "ran_by")
 """Where a job records who is running it, and who ran it."""
+
+
+_KEYS: Final = ("unique_text", "unique_digest")
+"""By what people know a unique key."""
 
 
 def _of_name(job_filter: JobFilter) -> Document:

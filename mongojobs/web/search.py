@@ -20,11 +20,11 @@ _TERM: Final = re.compile(
     r'(?:(?P<key>[A-Za-z_][\w.-]*):)?(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s"]+))(?=\s|$)|(?P<wrong>\S+)'
 )
 _ARGUMENT: Final = "arg."
-_TEXTS: Final = ("queue", "name", "tag", "worker", "error")
+_TEXTS: Final = ("queue", "name", "tag", "worker", "error", "key")
 _MOMENTS: Final = ("since", "until", "ended-since", "ended-until")
 _HELP: Final = (
-    "use a part of a name, or queue:, name:, tag:, priority:, worker:, error:, arg.NAME:, since:, until:, ended-since:,"
-    " ended-until: or is:retrying,"
+    "use a part of a name, or queue:, name:, tag:, priority:, worker:, error:, key:, arg.NAME:, since:, until:,"
+    " ended-since:, ended-until: or is:retrying,"
     ' and quotes around spaces, as in error:"timed out"'
 )
 
@@ -105,7 +105,7 @@ def _filter(
             fields[field] = _READ[key](value, now)
         else:
             raise FilterError(f"{key!r:.50} cannot be searched for: {_HELP}")
-    if arguments and not has_arguments:
+    if (arguments or "key" in fields) and not has_arguments:
         raise FilterError("arguments are not shown here, and cannot be searched for")
     return JobFilter(state=state, words=words, arguments=tuple(arguments), as_shown=True, **fields)
 

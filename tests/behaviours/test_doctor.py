@@ -195,6 +195,11 @@ class TestTheServer:
         assert "missing: running;" in finding.text
         assert finding.remedy == "run: mongojobs create-indexes"
 
+    def test_without_the_index_of_unique_jobs(self, app):
+        app.store.collection.drop_index("unique")
+
+        assert found(app, "indexes").text == "indexes are missing: unique; unique jobs are refused without them"
+
     def test_with_another_index_of_that_name(self, app):
         app.store.collection.drop_index("ready")
         app.store.collection.create_index([("priority", 1)], name="ready")

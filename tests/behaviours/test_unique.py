@@ -1,5 +1,6 @@
 """A unique job: while it holds its key, another call gives the same job."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,10 @@ from mongojobs import (
     StateError,
     enqueue,
 )
+from mongojobs.store.filters import QueueSelector
+from tests.support.command_here import run_here
+from tests.support.command_line import SAMPLE_APP
+from tests.support.dashboard import Visitor
 from tests.support.sample_jobs import fails_once_and_for_all, gate, remember_one
 from tests.support.unique_jobs import (
     Digest,
@@ -321,9 +326,7 @@ class TestUntilStart:
     def test_the_reserve_takes_the_key_away(self, app, limit):
         job = sync_from_the_start.delay(1)
 
-        held = app.store.reserve(
-            mongojobs.store.jobs.QueueSelector(), token="t", by="w", lease=timedelta(9), limit=limit
-        )
+        held = app.store.reserve(QueueSelector(), token="t", by="w", lease=timedelta(9), limit=limit)
 
         assert [one.unique_key for one in held] == [None]
         assert app.get(job.id).unique_key is None
@@ -412,6 +415,81 @@ class TestTheIndex:
         app.create_indexes()
 
         assert not sync.delay(7).duplicate
+
+
+class TestPeople:
+    def test_see_the_key_and_the_merged_calls_of_a_job(self, app):
+        job = [sync.delay(7), sync.delay(7), sync.delay(7)][0]
+
+        told = run_here("jobs", "show", str(job.id), MONGOJOBS_APP=SAMPLE_APP).output
+
+        assert "unique       order_id=7 (holds its key)" in told
+        assert "merged       2 further calls" in told
+
+    def test_find_a_job_by_its_key(self, app):
+        job = [sync.delay(8), sync.delay(7)][1]
+
+        told = run_here("jobs", "list", "--key", "order_id=7", "--json", MONGOJOBS_APP=SAMPLE_APP).output
+
+        assert [one["id"] for one in json.loads(told)["jobs"]] == [str(job.id)]
+
+    def test_give_a_key_where_they_type(self, app):
+        words = ("enqueue", f"{SAMPLE_APP}.append", "--args", '["x", "y"]', "--unique-key", "nightly")
+        first = run_here(*words, "--json", MONGOJOBS_APP=SAMPLE_APP).output
+
+        again = run_here(*words, "--json", MONGOJOBS_APP=SAMPLE_APP).output
+        told = run_here(*words, MONGOJOBS_APP=SAMPLE_APP).output
+
+        assert [json.loads(one)["duplicate"] for one in (first, again)] == [False, True]
+        assert json.loads(again)["id"] == json.loads(first)["id"]
+        assert "Already ready:" in told
+
+    def test_are_told_of_the_twin_when_they_retry_and_can_drop_the_job(self, app):
+        failed = fails_when_told.options(max_attempts=1).delay("x")
+        work_off()
+        other = fails_when_told.delay("x")
+
+        refused = run_here("jobs", "retry", str(failed.id), MONGOJOBS_APP=SAMPLE_APP)
+        merged = run_here("jobs", "retry", "--merge", str(failed.id), MONGOJOBS_APP=SAMPLE_APP)
+
+        assert f"the job {other.id}, which is ready, holds its unique key" in refused.output
+        assert refused.exit_code == 1
+        assert f"Dropped {failed.id}, as its key is held by: {other.id}" in merged.output
+
+    def test_see_it_on_the_dashboard(self, app):
+        job = [sync.delay(7), sync.delay(7), sync.delay(8)][0]
+        visitor = Visitor(app)
+
+        found, page = visitor.text("/jobs?q=key:order_id%3D7"), visitor.text(f"/job?id={job.id}")
+
+        assert "unique: <bdi>order_id=7</bdi>" in found
+        assert "merged 1 call<" in found
+        assert "order_id=8" not in found
+        assert "holds its key" in page
+        assert "1 further call<" in page
+
+    def test_see_no_key_where_arguments_are_not_shown(self, app):
+        job = sync.delay(7)
+        visitor = Visitor(app, show_arguments=False)
+
+        assert "order_id=7" not in visitor.text("/jobs") + visitor.text(f"/job?id={job.id}")
+        assert "cannot be searched for" in visitor.get("/jobs?q=key:order_id%3D7").text
+
+    def test_are_told_why_a_debounced_job_waits(self, app):
+        job = sync.options(debounce="5s", max_wait="1m").delay(7)
+
+        [reason] = [reason for reason in app.why(job.id) if reason.kind == "not_due"]
+
+        assert "further calls put it off until 2030-01-01 12:01:00 UTC at the latest" in reason.text
+
+    def test_are_told_that_a_running_job_is_wanted_again(self, app):
+        job = sync.delay(7)
+        app.store.reserve(QueueSelector(), token="t", by="w", lease=timedelta(9))
+        sync.options(on_duplicate="rerun").delay(7)
+
+        [reason] = app.why(job.id)
+
+        assert "it was enqueued again meanwhile, and runs once more when it has ended" in reason.text
 
 
 class TestWhatIsRefused:

@@ -126,6 +126,8 @@ class TestCreateIndexes:
 
         assert told.returncode == 0
         assert "Sharded: no index can keep a job_id unique over several shards" in told.stderr
+        assert "Sharded: no index can keep a unique_key unique over several shards" in told.stderr
+        assert "unique:" not in told.stdout
         assert "Sharded: a worker that does not work on exactly one queue asks every shard" in told.stderr
 
     @pytest.mark.parametrize("layout", ["unsharded"], indirect=True)

@@ -88,9 +88,10 @@ def of_indexes(patient: DoctorContext) -> Iterator[Finding]:
     missing = report.with_status("missing")
     if missing:
         names = ", ".join(one.index.name for one in missing)
-        yield fault(
-            "indexes", f"indexes are missing: {names}; everything is slow without them", "run: mongojobs create-indexes"
-        )
+        harm = ["everything is slow"] if any(not one.index.is_unique for one in missing) else []
+        harm += ["unique jobs are refused"] if any(one.index.is_unique for one in missing) else []
+        text = f"indexes are missing: {names}; {' and '.join(harm)} without them"
+        yield fault("indexes", text, "run: mongojobs create-indexes")
     for different in report.with_status("different"):
         yield fault("indexes", f"the index {different.index.name} is not the one needed", different.remedy)
     for limit in report.limits:

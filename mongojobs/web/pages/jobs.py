@@ -27,12 +27,13 @@ STATES: Final[tuple[str, ...]] = ("", "ready", "scheduled", "running", "failed",
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job in a list: its address, its first arguments and last error without secrets, and its limits."""
+    """A job in a list: its address, its first arguments, unique key and last error without secrets, and its limits."""
 
     job: Job
     key: str
     state: str
     arguments: str
+    unique: str
     error: str
     most_attempts: int
     longest: timedelta
@@ -84,6 +85,7 @@ def row_of(job: Job, visit: RequestContext) -> JobRow:
         key=key_of(job.id),
         state=shown_state(job, visit),
         arguments=show_briefly(job.handler, payloads) if visit.show_arguments else "",
+        unique=(job.unique_text or "") if visit.show_arguments else "",
         error=error,
         most_attempts=most_attempts,
         longest=longest,

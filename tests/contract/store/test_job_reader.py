@@ -184,9 +184,19 @@ class TestAFilter:
 
         assert {job.id for job in found(store, worker="web.1")} == {running.id, ran.id, done.id}
 
+    @pytest.mark.parametrize("state", [None, "ready", "failed"])
+    @pytest.mark.parametrize("key", ["order_id=7", "d7"])
+    def test_finds_jobs_by_their_unique_key_held_or_not(self, store, state, key):
+        shared = {"state": state or "failed", "finished_at": START, "unique_text": "order_id=7"}
+        wanted = a_job(**shared, unique_digest="d7")
+        store.insert_many([wanted, a_job(**shared | {"unique_text": "order_id=77"}, unique_digest="d77"), a_job()])
+
+        assert found(store, state=state, key=key) == (wanted,)
+
     @pytest.mark.parametrize(
         "chosen",
         [
+            {"key": ""},
             {"priority": "5"},
             {"priority": True},
             {"priority": 2**31},
