@@ -1,8 +1,11 @@
 """What an enqueue costs, counted in calls of our functions and in commands, and not in seconds."""
 
 import pytest
+from bson import ObjectId
 from pymongo import MongoClient
 
+from mongojobs.payload.calls import sizes
+from tests.support.clock import START
 from tests.support.profiled import own_calls
 from tests.support.sample_jobs import remember_one
 from tests.support.spy import Spy
@@ -29,6 +32,13 @@ class TestDelayMany:
         few, many = calls_for(10), calls_for(110)
 
         assert (many.total() - few.total()) / 100 <= 9, many - few
+
+    def test_measures_no_payload_that_is_surely_small(self, sent, monkeypatch):
+        monkeypatch.setattr(sizes, "bson", None)
+
+        stored = remember_one.delay_many([(value,) for value in (1, 0.5, None, ObjectId(), START, "a text")])
+
+        assert len(stored) == 6
 
     def test_sends_one_command(self, sent):
         remember_one.delay_many([(number,) for number in range(1000)])

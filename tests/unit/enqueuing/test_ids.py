@@ -17,7 +17,7 @@ from mongojobs.enqueuing.ids import job_ids
 
 job_ids.take(1, datetime.now(UTC))
 child = os.fork()
-print(job_ids.take(1, datetime.now(UTC))[0].binary[4:9].hex(), flush=True)
+os.write(1, job_ids.take(1, datetime.now(UTC))[0].binary[4:9].hex().encode() + b"\\n")
 if child:
     os.waitpid(child, 0)
 """
