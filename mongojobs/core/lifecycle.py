@@ -132,8 +132,8 @@ class Lifecycle:
 
         What one of them raises is told to the others, as whoever has news must go on.
         """
-        if not is_foretold:
-            self.foretell(notice)
+        if not is_foretold and (orderly := self._orderly[type(notice)]):
+            self._tell(orderly, notice)
         if listeners := self._listeners[type(notice)]:
             self._tell(listeners, notice)
 
