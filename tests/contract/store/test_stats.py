@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import bson
 import pytest
 
 from mongojobs.core.settings import Settings
@@ -160,6 +161,42 @@ class TestReading:
 
         assert len(rows) == MOST_PAIRS + 1
         assert [row.figures.runs for row in rows if row.name == OTHER] == [MOST_PAIRS]
+
+    def test_adds_lists_that_former_versions_wrote_to_what_this_one_writes(self, stats):
+        write(stats, START, a_tally(seconds=(0.001, 0.003)), process="p1")
+        write(stats, START, a_tally(seconds=(0.001,)), process="p2")
+        stats.collection.update_one({"_id": {"$regex": "p2$"}}, {"$set": {"jobs.0.run.counts": [0, 5, 0, 0, 2]}})
+
+        [row] = read(stats).rows
+
+        assert row.figures.run.counts[:6] == [0, 6, 0, 1, 2, 0]
+
+    @pytest.mark.parametrize("count", [1, 255, 256, 70_000, 2**31])
+    def test_gives_counts_of_any_size(self, stats, count):
+        tally = a_tally(seconds=(0.001, 0.002))
+        tally.of("send", "mail").run.counts[1] = count
+        write(stats, START, tally, process="p1")
+        write(stats, START, tally, process="p2")
+
+        assert read(stats).total().run.counts[:4] == [0, 2 * count, 2, 0]
+
+    @pytest.mark.parametrize(
+        "odd", [b"", b"\x00", b"\x02\x01", b"\x02\x01\x01\x01", b"\xff" * 256, b"\x01" * 9, [2**60]]
+    )
+    def test_passes_over_histograms_that_are_none(self, stats, odd):
+        write(stats, START, process="p1")
+        write(stats, START, process="p2")
+        stats.collection.update_one({"_id": {"$regex": "p2$"}}, {"$set": {"jobs.0.run.counts": odd}})
+
+        assert read(stats).total().run.count == 1
+
+    def test_of_two_hundred_names_is_a_small_document(self, stats):
+        tally = StatsByJob()
+        for number in range(MOST_PAIRS):
+            tally.include(a_tally(f"shop.jobs.number_{number}", seconds=[n / 25 for n in range(50)]))
+        write(stats, START, tally)
+
+        assert len(bson.encode(stats.collection.find_one())) < 60_000
 
     def test_reads_what_another_version_wrote(self, stats):
         write(stats, START)
