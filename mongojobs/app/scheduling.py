@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Unpack
 
 from mongojobs.core.errors import ScheduleError
 from mongojobs.core.job import Document
 from mongojobs.core.lifecycle import Lifecycle
+from mongojobs.core.settings import Settings
 from mongojobs.enqueuing.enqueuer import Enqueuer
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.schedules.declared import DeclaredSchedule, EveryOptions, call_of, schedules, split
@@ -20,6 +22,7 @@ from mongojobs.schedules.store import ScheduleStore
 from mongojobs.schedules.ticks import TickEnqueuer, Ticks
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.workers import WorkerStore
+from mongojobs.worker.worker import MakeTicks
 
 
 class SchedulesOfApp:
@@ -137,6 +140,11 @@ def tick_enqueuer(store: JobStore, payloads: Payloads, lifecycle: Lifecycle) -> 
     settings = store.settings.changed(delay_jobs=True)
     enqueuer = Enqueuer(store=lambda: store, payloads=payloads, settings=settings, lifecycle=lifecycle)
     return TickEnqueuer(enqueuer, payloads)
+
+
+def making_ticks(app: SchedulesOfApp, settings: Settings) -> MakeTicks | None:
+    """Return what makes the ticks of a worker; None for one that leaves schedules to others, as one that soon exits."""
+    return partial(ticks_of, app) if settings.schedules and not settings.exit_on_complete else None
 
 
 def ticks_of(app: SchedulesOfApp, store: JobStore, *, worker: str) -> Ticks:

@@ -87,7 +87,16 @@ def no_job(job_id: JobId) -> StateError:
 
 
 _COUNTERS: Final = ("attempts", "losses", "releases", "snoozes")
-_OF_THE_END: Final = ("failed_at", "finished_at", "expire_at", "ran_by", "took", "deferred_since", "deferred_reason")
+_OF_THE_END: Final = (
+    "failed_at",
+    "finished_at",
+    "expire_at",
+    "ran_by",
+    "took",
+    "deferred_since",
+    "deferred_reason",
+    "expires_at",
+)
 
 
 def _retried(

@@ -139,6 +139,9 @@ class Job:
             setting="max_run_time",
         ),
     )
+    expires_at: datetime | None = field(
+        default=None, metadata=option(checks.moment, "when it is cancelled unless it has begun", metavar="ISO")
+    )
     locked_at: datetime | None = None
     locked_by: str | None = None
     locked_until: datetime | None = None
@@ -229,6 +232,12 @@ class Job:
         """The name of the schedule that enqueued it; None for any other job."""
         found = _TICK_ID.fullmatch(self.id) if isinstance(self.id, str) else None
         return None if found is None else found[1]
+
+    def is_expired(self, now: datetime) -> bool:
+        """Whether it should have begun by *now*, and has not: one that has begun once does not expire."""
+        if self.expires_at is None or self.expires_at > now:
+            return False
+        return not (self.attempts or self.losses or self.releases or self.snoozes)
 
     @property
     def is_locked(self) -> bool:

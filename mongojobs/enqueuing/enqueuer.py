@@ -341,8 +341,17 @@ class Enqueuer:
 
 
 def _dates(options: Options, now: datetime) -> dict[str, Any]:
-    """Return the creation time of a job made *now*, and when it is due."""
-    return {"run_at": options.run_at or now + (options.run_in or timedelta(0)), "created_at": now}
+    """Return the creation time of a job made *now*, when it is due, and when it expires if it ever does."""
+    run_at = options.run_at or now + (options.run_in or timedelta(0))
+    if options.expires_at is None and options.expires_in is None:
+        return {"run_at": run_at, "created_at": now}
+    expires_at = options.expires_at or now + (options.expires_in or timedelta(0))
+    if expires_at <= run_at:
+        raise OptionError(
+            f"the job would expire at {expires_at}, before it is due at {run_at}: let it expire later, or be due"
+            " earlier"
+        )
+    return {"run_at": run_at, "created_at": now, "expires_at": expires_at}
 
 
 def _noted(job: Job, jobs: list[Job]) -> Job:

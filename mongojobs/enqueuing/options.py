@@ -33,6 +33,8 @@ class EnqueueOptions(TypedDict, total=False):
     run_in: timedelta | float | str
     max_attempts: int
     max_run_time: timedelta | float | str
+    expires_at: datetime
+    expires_in: timedelta | float | str
     tags: Sequence[str]
     meta: Mapping[str, Any]
     session: Session
@@ -53,7 +55,8 @@ class EnqueueOptions(TypedDict, total=False):
 class Options:
     """How, when and where a job should run; None leaves it to the declaration, the payload and the settings.
 
-    *run_at* must be aware; *run_in* and *max_run_time* are durations: ``timedelta``, seconds, or a text such as ``5m``.
+    *run_at* and *expires_at* must be aware; *run_in*, *expires_in* and *max_run_time* are durations: ``timedelta``,
+    seconds, or a text such as ``5m``.
     *job_id* chosen by the caller makes the enqueue repeatable. *session* takes part in the caller's transaction. Raises
     OptionError.
     """
@@ -66,6 +69,13 @@ class Options:
     )
     max_attempts: int | None = None
     max_run_time: timedelta | None = None
+    expires_at: datetime | None = None
+    expires_in: timedelta | None = field(
+        default=None,
+        metadata=option(
+            checks.time_limit, "how long until it is cancelled unless it has begun", flags=("--expires-in",)
+        ),
+    )
     tags: tuple[str, ...] = ()
     meta: Mapping[str, Any] | None = None
     session: Session | None = field(
@@ -160,6 +170,8 @@ class Options:
         changed = dataclasses.replace(self, **values)
         if changed.run_at is not None and changed.run_in is not None:
             raise OptionError("give run_at or run_in, not both")
+        if changed.expires_at is not None and changed.expires_in is not None:
+            raise OptionError("give expires_at or expires_in, not both")
         return changed
 
     def shown(self) -> list[str]:

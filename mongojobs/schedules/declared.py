@@ -19,7 +19,7 @@ from mongojobs.schedules.definition import Definition, Said, schedule_name
 
 T = TypeVar("T")
 
-_NOT_OF_TICKS: Final = ("run_at", "run_in", "session", "job_id")
+_NOT_OF_TICKS: Final = ("run_at", "run_in", "expires_at", "session", "job_id")
 """The options of an enqueue that a tick decides."""
 
 

@@ -41,6 +41,7 @@ class Said(TypedDict, total=False):
     starts: datetime
     ends: datetime
     times: int
+    expires: Literal["interval"]
     description: str
 
 
@@ -57,6 +58,7 @@ class Definition:
     starts: datetime | None = None
     ends: datetime | None = None
     times: int | None = None
+    expires: str | None = None
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -158,6 +160,12 @@ def _one_of(allowed: tuple[str, ...], value: object) -> str:
     return value
 
 
+def _expires(value: object) -> str:
+    if value != "interval":
+        raise ValueError('must be "interval"; for a duration, give expires_in')
+    return "interval"
+
+
 def _description(value: object) -> str:
     if not isinstance(value, str) or len(value) > LONGEST_TEXT:
         raise ValueError(f"must be a text of at most {LONGEST_TEXT} characters")
@@ -181,5 +189,6 @@ _CHECKS: Final[Mapping[str, checks.Check]] = {
     "starts": checks.moment,
     "ends": checks.moment,
     "times": checks.attempts,
+    "expires": _expires,
     "description": _description,
 }

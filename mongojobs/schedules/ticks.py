@@ -64,7 +64,10 @@ class TickEnqueuer:
         try:
             call = self._payloads.load(schedule.handler)
             wait = delay(schedule, at) if result == "enqueued" else timedelta(0)
-            job = self._enqueuer.enqueue(call, self._options(schedule, at, run_at=at + wait))
+            options = self._options(schedule, at, run_at=at + wait)
+            if schedule.said.expires and result == "enqueued":
+                options = dataclasses.replace(options, expires_at=schedule.said.after(at), expires_in=None)
+            job = self._enqueuer.enqueue(call, options)
         except (UndeclaredError, StoreUnavailableError, EnqueueUnknownError, DatabaseError):
             raise
         except Exception as error:  # noqa: BLE001 - the app's code may raise anything, and the next tick is to come

@@ -24,6 +24,7 @@ SAMPLES = {
     "run_at": ("2031-02-03T04:05Z", datetime(2031, 2, 3, 4, 5, tzinfo=UTC), "2031-02-03"),
     "max_attempts": ("1234567", 1234567, "1234567"),
     "max_run_time": ("90m", timedelta(minutes=90), "1h 30m"),
+    "expires_at": ("2033-04-05T06:07Z", datetime(2033, 4, 5, 6, 7, tzinfo=UTC), "2033-04-05"),
     "tags": ("urgent", ("urgent",), "urgent"),
     "meta": ('{"trace": "x1"}', {"trace": "x1"}, "x1"),
 }

@@ -57,6 +57,7 @@ def print_job(job: Job, now: datetime) -> None:
         "time limit": None if job.max_run_time is None else in_words(job.max_run_time),
         "created": _moment(job.created_at, now),
         "due": _moment(job.run_at, now),
+        "expires": _moment(job.expires_at, now),
         "locked": _moment(job.locked_at, now),
         "locked by": job.locked_by,
         "locked until": _moment(job.locked_until, now),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mongojobs.app.operations import Operator
     from mongojobs.schedules.schedule import Schedule
 
-_OF_TICKS: Final = ("run_at", "run_in", "job_id")
+_OF_TICKS: Final = ("run_at", "run_in", "expires_at", "job_id")
 
 
 def _said_flags() -> list[click.Option]:
@@ -43,6 +43,9 @@ def _said_flags() -> list[click.Option]:
         own_option("--starts", text="the first moment at which it may be due", type=TimeType(), metavar="ISO"),
         own_option("--ends", text="the last moment at which it may be due", type=TimeType(), metavar="ISO"),
         own_option("--times", text="after how many jobs it is over", type=int, metavar="N"),
+        own_option(
+            "--expires", text="let a job expire that has not begun by the next tick", type=click.Choice(["interval"])
+        ),
         own_option("--description", text="what it is for", metavar="TEXT"),
         *(flag_of(field) for field in FLAGS if field.name not in _OF_TICKS),
     ]

@@ -102,6 +102,7 @@ def shown_document(report: ScheduleReport) -> dict[str, object]:
         "starts": None if said is None else said.starts,
         "ends": None if said is None else said.ends,
         "times": None if said is None else said.times,
+        "expires": None if said is None else said.expires,
         "description": "" if said is None else said.description,
         "options": dict(schedule.options),
         "declared_by": list(report.declarers),
@@ -166,6 +167,7 @@ def _print_schedule(report: ScheduleReport) -> None:
             "jitter": in_words(said.jitter) if said.jitter else "",
             "starts": said.starts and iso(said.starts),
             "ends": said.ends and iso(said.ends),
+            "expires": "unless it has begun by the next tick" if said.expires else "",
             "times": said.times and f"{schedule.enqueued} of {said.times}",
         }
     if schedule.pause is not None:

@@ -7,12 +7,23 @@ from typing import Any, Final, assert_never
 
 from mongojobs.core.change import Change
 from mongojobs.core.errors import DuplicateJobError
-from mongojobs.core.job import COMPLETED, ENDED, RUNNING, Document, Job
+from mongojobs.core.job import COMPLETED, ENDED, READY, RUNNING, Document, Job
 from mongojobs.store.documents import to_document
 from mongojobs.unique.checks import Keep
 from mongojobs.unique.terms import Terms
 
-CALL: Final = ("name", "handler", "queue", "priority", "run_at", "max_attempts", "max_run_time", "tags", "meta")
+CALL: Final = (
+    "name",
+    "handler",
+    "queue",
+    "priority",
+    "run_at",
+    "max_attempts",
+    "max_run_time",
+    "expires_at",
+    "tags",
+    "meta",
+)
 """The fields of a job that a call sets, and a later one replaces."""
 
 _ONE_MORE: Final = {"merged": 1}
@@ -24,8 +35,10 @@ def is_over(holder: Job, now: datetime) -> bool:
     """Whether *holder* no longer has a right to its key: a job that needs the key may take it.
 
     A job that gives up its key at the start does so in a write of its own, just after it was locked; and the time for
-    which a completed one holds it passes without a write.
+    which a completed one holds it passes without a write, as does that by which a job had to begin.
     """
+    if holder.state == READY:
+        return holder.is_expired(now)
     if holder.state == RUNNING:
         return holder.unique_until == "start"
     is_kept = holder.state == COMPLETED and holder.key_until is not None and holder.key_until > now

@@ -75,6 +75,8 @@ def free(jobs: Jobs, holder: Job, now: datetime, *, session: Session | None = No
     if not is_over(holder, now):
         return False
     guard = one(holder.id) | {"unique_key": {"$eq": holder.unique_key}, "state": holder.state}
+    if holder.expires_at is not None:
+        guard["expires_at"] = holder.expires_at
     jobs.update_one(guard, {"$unset": {"unique_key": ""}}, session=session)
     return True
 

@@ -109,6 +109,8 @@ def _moments(job: Job, visit: RequestContext) -> Iterator[Moment]:
     if job.state == "ready":
         is_due = job.run_at <= visit.now
         yield Moment("ready" if is_due else "scheduled", job.run_at, "Due" if is_due else "Will be due")
+    if job.expires_at is not None:
+        yield Moment("", job.expires_at, "Expires, unless it has begun")
     if job.locked_at is not None:
         yield Moment("running", job.locked_at, "Running", job.locked_by or "")
     if job.locked_until is not None:

@@ -10,7 +10,8 @@ from typing import Any
 from mongojobs.core.errors import SIGNALS, Interrupted, JobTimeout, MongoJobsError
 from mongojobs.core.job import Job, isolated
 from mongojobs.core.notices import JobStarted
-from mongojobs.core.transitions import HandedBack, Outcome, Succeeded
+from mongojobs.core.transitions import Discarded, HandedBack, Outcome, Succeeded
+from mongojobs.core.words.wording import iso
 from mongojobs.payload.calls.invoke import invoke
 from mongojobs.payload.precedence import applying
 from mongojobs.process.copies import CopiesEndHere
@@ -45,6 +46,13 @@ class Runner:
         except Exception:  # noqa: BLE001, S110 - one odd job must not leave all of its batch locked; its run will tell
             pass
         return held
+
+    def run_in_time(self, held: InFlightJob) -> Outcome:
+        """Do as ``run`` with a job that may expire: one that has is not begun."""
+        if held.job.expires_at is not None and held.job.is_expired(self.context.clock.now()):
+            held.interruption.close()
+            return Discarded(f"expired: it had not begun by {iso(held.job.expires_at)}")
+        return self.run(held)
 
     def run(self, held: InFlightJob) -> Outcome:
         """Run the job in a context of its own, and return how that ended, beyond interruption; never raises."""

@@ -56,7 +56,7 @@ class Slots:
     def perform(self, held: InFlightJob) -> Result | None:
         """Run one job and pass on its result; None if it was interrupted and so has none."""
         started = monotonic_seconds()
-        outcome = self._runner.run(held)
+        outcome = self._runner.run(held) if held.job.expires_at is None else self._runner.run_in_time(held)
         self._in_flight.ended(held, interrupted=isinstance(outcome, HandedBack))
         if isinstance(outcome, HandedBack):
             return None

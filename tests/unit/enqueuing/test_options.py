@@ -10,6 +10,8 @@ from mongojobs.enqueuing.options import NO_OPTIONS, OPTIONS, EnqueueOptions, Opt
 MOMENT = datetime(2030, 1, 1, tzinfo=UTC)
 YEARS = 366 * 86400
 BAD_VALUES = [
+    ("expires_at", "tomorrow", "expires_at must be a datetime with a time zone, got 'tomorrow'"),
+    ("expires_in", 0, "expires_in must be more than 0, got 0"),
     ("queue", "", "queue must be a printable text of 1 to 256 characters, got ''"),
     ("queue", 5, "queue must be a printable text of 1 to 256 characters, got 5"),
     ("queue", "a\nb", "queue must be a printable text"),
@@ -96,6 +98,10 @@ class TestABadValue:
             Options.of({"queue": "x" * 100_000})
 
         assert len(str(caught.value)) < 400
+
+    def test_is_two_times_of_expiry_for_one_job(self):
+        with pytest.raises(OptionError, match="give expires_at or expires_in, not both"):
+            Options.of({"expires_at": datetime(2030, 1, 1, tzinfo=UTC), "expires_in": 5})
 
     def test_is_two_times_for_one_job(self):
         with pytest.raises(OptionError, match="give run_at or run_in, not both"):

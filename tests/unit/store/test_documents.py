@@ -30,6 +30,7 @@ FULL = a_job(
     failed_at=START,
     finished_at=START,
     expire_at=START,
+    expires_at=START,
     last_error="e",
     errors=({"at": START, "attempt": 1, "error": "e", "trace": "", "worker": "w"},),
     ran_by="w",
