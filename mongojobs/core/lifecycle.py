@@ -122,10 +122,9 @@ class Lifecycle:
 
     def hears(self, kind: NoticeKind) -> bool:
         """Whether anybody wants notices of a *kind*: else none need be made."""
-        for listener in self._orderly[kind]:
-            if listener.wants is None or listener.wants(kind):
-                return True
-        return bool(self._listeners[kind])
+        if self._listeners[kind]:
+            return True
+        return any(listener.wants is None or listener.wants(kind) for listener in self._orderly[kind])
 
     def notify(self, notice: Notice, *, is_foretold: bool = False) -> None:
         """Tell all listeners; those who listen in order skip what *is_foretold* to them.

@@ -49,7 +49,7 @@ class JobLines:
             self._known = seen, writing
         if writing is None or not notice.worker:
             return False
-        if not log.logger.isEnabledFor(_LEVEL):
+        if not _Logger.isEnabledFor(log.logger, _LEVEL):  # what ``Heard`` adds to it is about warnings
             return True
         line = writing.line(notice)
         if len(line) >= SURELY_SHORT:

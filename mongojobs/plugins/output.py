@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import operator
 import os
 import select
 import threading
@@ -162,14 +163,8 @@ class Heard(logging.Logger):
     shortcut: Callable[[Any], bool] | None = None
     """What writes lines of which there are many, where it can; it says whether it could."""
 
-    @property
-    def disabled(self) -> bool:
-        """Whether it is silent, which it never is."""
-        return False
-
-    @disabled.setter
-    def disabled(self, _value: bool) -> None:
-        pass
+    disabled = property(operator.not_, lambda _logger, _value: None)
+    """Whether it is silent: never, as is found without a call of Python's each time."""
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name in the standard library
         """Whether records of *level* go anywhere."""
