@@ -20,7 +20,7 @@ LOOK_AGAIN_SECONDS: Final = 0.5
 """How long to wait for a slot before looking again: what forbids a reserve may pass without notice."""
 
 FIRST_RUN_SECONDS: Final = 0.002
-"""How long a job that came to an idle worker may run before it looks for more: Python runs one thread at a time."""
+"""How long a job that came to an idle worker may run before others are looked for: Python runs one thread at a time."""
 
 RESERVING: Final = "reserving"
 

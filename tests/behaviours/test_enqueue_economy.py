@@ -47,10 +47,10 @@ class TestDelayMany:
 
 
 class TestDelay:
-    def test_calls_seventy_functions_at_most(self, sent):
+    def test_calls_sixty_six_functions_at_most(self, sent):
         calls = own_calls(lambda: remember_one.delay(1))
 
-        assert calls.total() <= 70, calls
+        assert calls.total() <= 66, calls
 
     def test_sends_one_command(self, sent):
         remember_one.delay(1)
