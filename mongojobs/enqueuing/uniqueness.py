@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from mongojobs.core.calling import ran
@@ -20,7 +22,42 @@ _HIDDEN: Final = "..."
 
 
 def terms_of(call: Call, handler: Mapping[str, Any], options: Options, payloads: Payloads) -> Terms | None:
-    """Return the terms on which *call*, stored as *handler*, is unique; None for one that is not. Raises OptionError.
+    """Return the terms on which *call*, stored as *handler*, is unique; None if it is not. Raises OptionError."""
+    rules = _rules(call, options)
+    return None if rules is None else Terms.of(rules.said, rules.key(call, handler, payloads))
+
+
+def all_terms_of(
+    declaration: Declaration,
+    calls: Sequence[Sequence[object]],
+    handlers: Iterable[Mapping[str, Any]],
+    options: Options,
+    payloads: Payloads,
+) -> list[Terms]:
+    """Return the terms of each of *calls* of one declared function; nothing if they are not unique."""
+    rules = _rules(FunctionCall(declaration), options)
+    if rules is None or not calls:
+        return []
+    made = (FunctionCall(declaration, tuple(call)) for call in calls)
+    keys = [rules.key(call, handler, payloads) for call, handler in zip(made, handlers, strict=True)]
+    shared = Terms.of(rules.said, keys[0])
+    return [dataclasses.replace(shared, key=key) for key in keys]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What is *said* of uniqueness, and where it is said what the key is made of."""
+
+    said: Mapping[str, Any]
+    source: Mapping[str, Any]
+
+    def key(self, call: Call, handler: Mapping[str, Any], payloads: Payloads) -> Key:
+        """Return the key of *call*, stored as *handler*."""
+        return _Choice(call, handler, payloads, self.said.get("across")).key(self.source)
+
+
+def _rules(call: Call, options: Options) -> _Rules | None:
+    """Return by which rules *call* is unique; None if it is not. Raises OptionError.
 
     Of what makes the key, the enqueue wins over the job object, and that over the declaration.
     """
@@ -34,24 +71,8 @@ def terms_of(call: Call, handler: Mapping[str, Any], options: Options, payloads:
     if source.get("unique_key") is None and not source.get("unique"):
         without_key(given if source else {**declared, **given})
         return None
-    said = {**declared, **given}
-    said |= {name: moment for name in ("run_at", "run_in") if (moment := getattr(options, name)) is not None}
-    return Terms.of(said, _Choice(call, handler, payloads, said.get("across")).key(source))
-
-
-def all_terms_of(
-    declaration: Declaration,
-    calls: Sequence[Sequence[object]],
-    handlers: Iterable[Mapping[str, Any]],
-    options: Options,
-    payloads: Payloads,
-) -> list[Terms]:
-    """Return the terms of each of *calls* of one declared function; nothing if they are not unique."""
-    if not declaration.uniqueness and not options.uniqueness:
-        return []
-    made = (FunctionCall(declaration, tuple(call)) for call in calls)
-    each = (terms_of(call, handler, options, payloads) for call, handler in zip(made, handlers, strict=True))
-    return [terms for terms in each if terms is not None]
+    times = {name: moment for name in ("run_at", "run_in") if (moment := getattr(options, name)) is not None}
+    return _Rules({**declared, **given, **times}, source)
 
 
 def _asked(call: Call, override: Any) -> object:
@@ -95,20 +116,24 @@ class _Choice:
 
     def _arguments(self, names: Any) -> dict[str, object]:
         """Return the arguments called *names*, or all of them, as they are stored. Raises OptionError for another."""
-        known = self._known()
-        wanted = known if names is True else names
+        known, defaults = self._known()
+        wanted = [*known, *defaults] if names is True else names
         for name in wanted:
-            if name not in known:
-                raise OptionError(f"unique names {name!r}, and the arguments of {self._call.name} are {list(known)}")
-        return {name: known[name] for name in wanted}
+            if name not in known and name not in defaults:
+                arguments = [*known, *defaults]
+                raise OptionError(f"unique names {name!r}, and the arguments of {self._call.name} are {arguments}")
+        return {
+            name: known[name] if name in known else self._codec.encode(defaults[name], f"argument {name!r}")
+            for name in wanted
+        }
 
-    def _known(self) -> dict[str, object]:
+    def _known(self) -> tuple[Mapping[str, object], Mapping[str, object]]:
+        """Return the stored arguments by their names, and the defaults of the others."""
         kwargs = self._handler["kwargs"]
         if isinstance(self._call, ObjectCall):
-            return dict(kwargs)
+            return kwargs, {}
         kwargs = {"(keywords)": kwargs} if TAG in kwargs else kwargs
-        stored, defaults = bound_arguments(self._call.function, self._handler["args"], kwargs)
-        return stored | {name: self._codec.encode(value, f"argument {name!r}") for name, value in defaults.items()}
+        return bound_arguments(self._call.function, self._handler["args"], kwargs)
 
     def _returned_by(self, function: Any) -> object:
         if isinstance(self._call, ObjectCall):
@@ -117,7 +142,7 @@ class _Choice:
 
     def _is_open(self) -> bool:
         """Whether no argument is secret, so that what is made of them may be shown."""
-        return not any(hides(self._call.declaration, (name,)) for name in self._known())
+        return not any(hides(self._call.declaration, (name,)) for names in self._known() for name in names)
 
     def _shown(self, name: str, value: object) -> str:
         return _HIDDEN if hides(self._call.declaration, (name,)) else _shown(value)

@@ -8,7 +8,7 @@ from signal import Signals
 import pytest
 
 import mongojobs
-from mongojobs import MongoJobs, Settings, StoreUnavailableError
+from mongojobs import EnqueueRefusedError, MongoJobs, Settings, StoreUnavailableError
 from tests.support.command_here import run_here
 from tests.support.command_line import ROOT
 from tests.support.dashboard import PAGES, Visitor
@@ -112,6 +112,22 @@ def test_the_page_has_the_four_roles():
 
 
 class TestTheWebProcess:
+    def test_enqueues_unique_jobs_and_is_told_of_duplicates_which_it_may_not_count(self, app):
+        with app("jobsWeb").active():
+            first = append.options(unique=True).delay("x", "y")
+            second = append.options(unique=True).delay("x", "y")
+            among_many = append.options(unique=True).delay_many([("x", "y"), ("x", "z")])
+
+        assert (second.id, second.duplicate, second.merged) == (first.id, True, None)
+        assert [job.duplicate for job in among_many] == [True, False]
+
+    def test_must_have_a_further_right_to_replace_a_call(self, app):
+        with app("jobsWeb").active():
+            append.options(unique=True).delay("x", "y")
+
+            with pytest.raises(EnqueueRefusedError, match="not authorized"):
+                append.options(unique=True, on_duplicate="replace").delay("x", "y")
+
     def test_enqueues_one_and_many_and_repeats_itself(self, app):
         with app("jobsWeb").active():
             append.delay("x", "y")

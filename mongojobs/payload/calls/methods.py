@@ -179,17 +179,37 @@ def bound_arguments(
     Those of a wrapper are the ones of what it wraps. What has no name has its place.
     """
     plain, leading = _unbound(function)
-    signature = _handed_on(plain)
+    if (named := _by_name(plain)) is not None:
+        names, defaults = named
+        given = {**dict(zip(names[len(leading) :], args, strict=False)), **kwargs}
+        return given, {name: value for name, value in defaults.items() if name not in given}
+    return _bound(plain, [*leading, *args], kwargs, leading=len(leading))
+
+
+def _bound(
+    function: Callable[..., object], args: Sequence[object], kwargs: Mapping[str, object], *, leading: int
+) -> tuple[dict[str, object], dict[str, object]]:
+    """Do what ``bound_arguments`` does for any function, wrappers included."""
+    signature = _handed_on(function)
     try:
-        bound = signature.bind(*leading, *args, **kwargs) if signature else None
+        bound = signature.bind(*args, **kwargs) if signature else None
     except TypeError:  # a wrapper that takes other arguments
         bound = None
     if signature is None or bound is None:
-        return {**{str(place): value for place, value in enumerate(args)}, **kwargs}, {}
+        return {**{str(place): value for place, value in enumerate(args[leading:])}, **kwargs}, {}
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in bound.arguments.items()}
-    named = dict(list(given.items())[len(leading) :])
     others = [p for p in signature.parameters.values() if p.name not in given and p.default is not p.empty]
-    return named, {p.name: p.default for p in others}
+    return dict(list(given.items())[leading:]), {p.name: p.default for p in others}
+
+
+@functools.lru_cache(maxsize=4096)
+def _by_name(function: Callable[..., object]) -> tuple[Sequence[str], Mapping[str, object]] | None:
+    """Return the names of the parameters, and their defaults; None if one has none, or it wraps another function."""
+    parameters = _parameters(_signature(function))
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    if hasattr(function, "__wrapped__") or not parameters or any(p.kind not in named for p in parameters):
+        return None
+    return [p.name for p in parameters], {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
 def all_parameters(function: Callable[..., object]) -> list[inspect.Parameter]:

@@ -165,6 +165,8 @@ class UniqueInserting:
         except PyMongoError as error:
             if session is not None and session.in_transaction:
                 raise
+            if change is MERGED and faults.is_refused(error):  # who may not count may be told all the same
+                return dataclasses.replace(holder, duplicate=True)
             raise _unknown(holder, error) from error
         merged = change.applied_to(holder)
         return dataclasses.replace(merged, duplicate=True) if done.matched_count else None
