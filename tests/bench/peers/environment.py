@@ -52,8 +52,7 @@ class Installed:
             found: list[list[moments.Moment]] = []
             try:
                 yield found
-                for worker in workers:
-                    worker.wait(_PATIENCE_SECONDS)
+                self._wait(workers)
                 found += [_moments(file) for file in files]
                 if not any(found):
                     raise MissingError(f"{self.peer.name} ran nothing: {_end_of(files[0].with_suffix('.log'))}")
@@ -65,6 +64,14 @@ class Installed:
     def settle(self) -> None:
         """Wait until a worker that was started waits for jobs."""
         time.sleep(_SETTLED_SECONDS)
+
+    def _wait(self, workers: Sequence["subprocess.Popen[bytes]"]) -> None:
+        """Wait until all *workers* have ended by themselves. Raises MissingError."""
+        try:
+            for worker in workers:
+                worker.wait(_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise MissingError(f"{self.peer.name} is not done after {_PATIENCE_SECONDS} s") from None
 
     def _start(self, file: Path) -> "subprocess.Popen[bytes]":
         """Start a worker as users do, its log to a file."""
