@@ -235,7 +235,7 @@ class InFlight:
     def is_long_busy(self, *, is_async: bool) -> bool:
         """Whether all slots of the kind are busy, and have been for so long that reading ahead is pointless."""
         since_start = monotonic_seconds() - self._last_start[is_async]
-        return since_start >= LONG_RUN_SECONDS and self.room(is_async=is_async) <= 0
+        return since_start >= LONG_RUN_SECONDS and self._busy[is_async] >= self._limits[is_async]
 
     def wait_until(self, condition: Callable[[], bool], timeout: float, *, few: int = 0) -> bool:
         """Wait until *condition* holds; return False on timeout.

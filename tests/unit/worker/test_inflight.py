@@ -317,3 +317,20 @@ class TestStalledJobs:
         in_flight.return_stalled(0.5)
 
         assert in_flight.returning() == [stalled]
+
+
+class TestSlotsThatAreBusyForLong:
+    def test_are_those_whose_jobs_have_run_for_half_a_second(self):
+        in_flight = in_flight_of(*some_held(5))
+        taken(in_flight)
+        in_flight._last_start[False] -= inflight_module.LONG_RUN_SECONDS
+
+        assert in_flight.is_long_busy(is_async=False)
+
+    def test_are_none_that_have_only_just_been_brought_jobs_after_a_while_without(self):
+        in_flight = InFlight(threads=1, async_concurrency=1)
+        in_flight._last_start[False] -= inflight_module.LONG_RUN_SECONDS
+
+        in_flight.add(some_held(5))
+
+        assert not in_flight.is_long_busy(is_async=False)
