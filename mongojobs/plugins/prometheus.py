@@ -57,12 +57,14 @@ class PrometheusPlugin(Plugin):
         )
         build = Gauge("mongojobs_build_info", "The version of mongojobs.", ("version",), registry=registry)
         build.labels(__version__).set(1)
+        self._schedules = _Schedules(registry)
         self._series: dict[tuple[str, str], _Series] = {}
         self._adding = threading.Lock()
 
     def register(self, lifecycle: Lifecycle) -> None:
         """Listen to what it counts."""
-        lifecycle.on_notice(self.hear, n.JobEnqueued, n.JobStarted, n.RunEnded, n.JobsReserved, n.ReserveFailed)
+        heard = (n.JobEnqueued, n.JobStarted, n.RunEnded, n.JobsReserved, n.ReserveFailed, n.AboutSchedule)
+        lifecycle.on_notice(self.hear, *heard)
 
     def hear(self, notice: n.Notice) -> None:
         """Count what *notice* reports."""
@@ -75,6 +77,8 @@ class PrometheusPlugin(Plugin):
                 self._reserve.observe(notice.seconds)
             case n.ReserveFailed():
                 self._reserve_errors.labels(notice.reason).inc()
+            case n.ScheduleTicked() | n.TicksDropped():
+                self._schedules.hear(notice)
             case _ if isinstance(notice, n.RunEnded):
                 self._of(notice.job).end(*ending_of(notice))
             case _:
@@ -94,6 +98,31 @@ class PrometheusPlugin(Plugin):
 def without_creation_times() -> None:
     """Keep the client library from exporting creation times; only for a process that is ours."""
     prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # has no types
+
+
+class _Schedules:
+    """What becomes of the ticks of schedules, by the names of the first ones."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._names: set[str] = set()
+        self._late = Histogram(
+            *("mongojobs_schedule_lateness_seconds", "How long after its tick a job was enqueued.", ("schedule",)),
+            buckets=WAIT_BUCKETS,
+            registry=registry,
+        )
+        self._dropped = Counter(
+            *("mongojobs_schedule_ticks_dropped_total", "Ticks without a job.", ("schedule", "result")),
+            registry=registry,
+        )
+
+    def hear(self, notice: n.AboutSchedule) -> None:
+        if len(self._names) < MOST_PAIRS:
+            self._names.add(notice.schedule)
+        name = notice.schedule if notice.schedule in self._names else OTHER
+        if isinstance(notice, n.ScheduleTicked):
+            self._late.labels(name).observe(notice.late)
+        else:
+            self._dropped.labels(name, notice.result).inc(notice.number)
 
 
 class _Series:

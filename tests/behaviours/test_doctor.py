@@ -8,7 +8,7 @@ import pytest
 from pymongo import MongoClient
 
 import mongojobs
-from mongojobs import MongoJobs, Settings
+from mongojobs import MongoJobs, Settings, every, job
 from mongojobs.app.doctor import local_checks
 from mongojobs.app.doctor.examine import examine
 from mongojobs.store.workers import WorkerStatus, WorkerStore
@@ -18,9 +18,17 @@ from tests.support.clock import HeldClock
 from tests.support.command_here import run_here
 from tests.support.jobs import a_job
 from tests.support.mongod import Server, with_database
+from tests.support.schedules import code, ticks
 from tests.support.spy import Spy
 
 HOUR = timedelta(hours=1)
+
+
+@job(name="tests.doctor.plain_job")
+def plain_job() -> None:
+    """Do nothing."""
+
+
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
@@ -511,3 +519,23 @@ class TestTheCommand:
 
 def a_function(name):
     return {"v": 1, "kind": "function", "target": name, "args": [], "kwargs": {}}
+
+
+class TestSchedules:
+    def test_that_no_living_worker_declares_are_named(self, app):
+        with code((plain_job, every("1h", name="hourly"))):
+            ticks(app)
+
+        assert "the code of no living worker declares it" in found(app, "orphaned_schedule").text
+
+    def test_that_are_overdue_are_named(self, app):
+        app.schedule("hourly", plain_job, every="1h")
+        app.schedule_store.collection.update_one({}, {"$set": {"next_run_at": NOW - 50 * HOUR}})
+
+        assert "the schedule 'hourly' was due 2d 2h ago" in found(app, "overdue_schedule").text
+
+    def test_that_are_damaged_are_named(self, app):
+        app.schedule("hourly", plain_job, every="1h")
+        app.schedule_store.collection.update_one({}, {"$set": {"spec.due": "soon"}})
+
+        assert "cannot be read: 'soon' is no schedule" in found(app, "damaged_schedule").text

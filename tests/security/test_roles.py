@@ -264,7 +264,7 @@ class TestTheOperator:
         created = run("jobsOperator", "create-indexes")
         checked = run("jobsOperator", "create-indexes", "--check")
 
-        assert "Created 8 indexes" in created.output
+        assert "Created 10 indexes" in created.output
         assert checked.exit_code == 0
 
     def test_retries_cancels_deletes_and_clears(self, run, a_job):

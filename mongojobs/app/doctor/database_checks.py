@@ -16,8 +16,10 @@ from mongojobs.app.why import first_line
 from mongojobs.core.clock import Clock
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.core.words.durations import format_duration
-from mongojobs.core.words.wording import counted
+from mongojobs.core.words.wording import ago, counted
 from mongojobs.payload.calls.handler import Payloads
+from mongojobs.schedules.report import ScheduleReport
+from mongojobs.schedules.store import ScheduleStore
 from mongojobs.store.clients import Client, topology
 from mongojobs.store.indexes import check_indexes
 from mongojobs.store.jobs import JobStore, QueueSelector
@@ -234,6 +236,33 @@ def of_pauses(patient: DoctorContext) -> Iterator[Finding]:
             )
 
 
+def of_schedules(patient: DoctorContext) -> Iterator[Finding]:
+    """Look for schedules that are not due any more though they should be."""
+    alive, now = patient.workers.alive(), patient.store.clock.now()
+    for schedule in ScheduleStore(patient.store.collection, patient.store.clock).all():
+        declarers = tuple(worker.name for worker in alive if schedule.name in worker.schedules)
+        report = ScheduleReport(schedule=schedule, at=now, declarers=declarers, jobs={})
+        name = shlex.quote(schedule.name)
+        if report.state == "damaged":
+            yield fault(
+                "damaged_schedule",
+                f"the schedule {schedule.name!r} cannot be read: {schedule.problem}",
+                f"remove it and make it again: mongojobs schedules remove {name}",
+            )
+        elif report.state == "orphaned":
+            yield advice(
+                "orphaned_schedule",
+                f"the schedule {schedule.name!r} is not due any more: the code of no living worker declares it",
+                f"start a worker with its code, or remove it: mongojobs schedules remove {name}",
+            )
+        elif report.is_overdue:
+            yield fault(
+                "overdue_schedule",
+                f"the schedule {schedule.name!r} was due {ago(schedule.next_run_at, now)}, and nobody enqueued its job",
+                "start a worker without --no-schedules that knows its job, and look at its warnings",
+            )
+
+
 def of_workers(patient: DoctorContext) -> Iterator[Finding]:
     """Check that the workers run this version."""
     others = sorted({worker.version for worker in patient.workers.alive()} - {__version__})
@@ -258,6 +287,7 @@ CHECKS: Final[tuple[Callable[[DoctorContext], Iterable[Finding]], ...]] = (
     of_abandoned_jobs,
     of_waiting_queues,
     of_pauses,
+    of_schedules,
     of_workers,
 )
 

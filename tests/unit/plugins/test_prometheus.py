@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from mongojobs.core import notices as n
-from mongojobs.core.stats import MOST_PAIRS
+from mongojobs.core.stats import MOST_PAIRS, OTHER
 from mongojobs.plugins.prometheus import PrometheusPlugin
 from mongojobs.version import __version__
 from tests.support.jobs import a_job
@@ -18,6 +18,8 @@ EVERY = [
     n.JobCompleted("w", JOB, 0.7),
     n.JobsReserved("w", 3, 0.01),
     n.ReserveFailed("w", "unreachable"),
+    n.ScheduleTicked("w", "daily", JOB.run_at, 0.3),
+    n.TicksDropped("w", "daily", JOB.run_at, "missed", 3, "late"),
 ]
 
 
@@ -49,6 +51,8 @@ class TestTheNames:
             "mongojobs_job_wait_seconds",
             "mongojobs_reserve_seconds",
             "mongojobs_reserve_errors",
+            "mongojobs_schedule_lateness_seconds",
+            "mongojobs_schedule_ticks_dropped",
             "mongojobs_build_info",
         }
 
@@ -114,3 +118,18 @@ class TestLabels:
         ]
         assert len(counts) == MOST_PAIRS + 1
         assert sum(sample.value for sample in counts) == 1000
+
+
+class TestSchedules:
+    def test_count_lateness_and_dropped_ticks_by_name(self, registry, told):
+        tell(told, *EVERY)
+
+        assert registry.get_sample_value("mongojobs_schedule_lateness_seconds_sum", {"schedule": "daily"}) == 0.3
+        labels = {"schedule": "daily", "result": "missed"}
+        assert registry.get_sample_value("mongojobs_schedule_ticks_dropped_total", labels) == 3
+
+    def test_have_no_more_names_than_there_may_be(self, registry, told):
+        tell(told, *(n.ScheduleTicked("w", f"s{number}", JOB.run_at, 0.3) for number in range(MOST_PAIRS + 5)))
+
+        name = "mongojobs_schedule_lateness_seconds_count"
+        assert registry.get_sample_value(name, {"schedule": OTHER}) == 5
