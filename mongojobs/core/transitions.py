@@ -24,6 +24,9 @@ ready                run now                          ready, due now            
 ready                move                             ready, other queue or priority       ``core.actions``
 failed, cancelled    retry                            ready, all counters 0                ``core.actions``
 any but running      delete                           gone                                 ``core.actions``
+running              an end, after it was enqueued    ready, the last call, counters 0     ``store.unique``
+                     again (``on_duplicate``)
+ready                a further call replaces it       ready, with that call                ``store.unique``
 ===================  ===============================  ===================================  =================
 
 Counters are written as values, not as increments, since nobody else may change them while the job is held: so a write

@@ -305,6 +305,24 @@ class TestAFailedJob:
         assert len(all_jobs(app)) == 2
 
 
+class TestAJobThatEndsWithoutARun:
+    def test_holds_no_key_when_it_has_expired(self, app, clock):
+        first = sync.options(expires_in="1m").delay(7)
+        clock.advance(minutes=2)
+        work_off()
+
+        assert app.get(first.id).state == "cancelled"
+        assert not sync.delay(7).duplicate
+
+    def test_holds_no_key_when_it_was_cancelled_deleted_or_cleared(self, app):
+        jobs = sync.delay_many([(1,), (2,), (3,)])
+        app.cancel(jobs[0].id)
+        app.delete(jobs[1].id)
+        app.actions.clear(state="ready")
+
+        assert not any(job.duplicate for job in sync.delay_many([(1,), (2,), (3,)]))
+
+
 class TestUntilStart:
     def test_a_call_during_the_run_is_another_job(self, app, recorder):
         with working(threads=1):
