@@ -40,7 +40,8 @@ class TestTheBench:
             "jobs that wait 1 ms, 16 threads / ideal",
             "ms from enqueue to body, p95 / bare loop",
         } <= measured.keys()
-        assert min(value for name, value in measured.items() if "more" not in name) > 0
+        # The difference of two things so small may be anything.
+        assert min(value for name, value in measured.items() if "more" not in name and "CPU" not in name) > 0
 
     def test_begins_no_backlog_that_the_disk_cannot_hold(self, mongo_uri):
         ended = _bench("--only", "largest", "--backlog", str(10**12), environ={"MONGODB_URI": mongo_uri})
