@@ -6,7 +6,6 @@ Equal values have equal keys, in whatever order the names of a mapping stand; 1,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,12 +25,12 @@ class Key:
 def key_of(scope: str, chosen: object, text: str) -> Key:
     """Return the key of the *chosen* values, as they are stored, among the jobs of *scope*."""
     content = bson.encode({"scope": scope, "chosen": _in_order(chosen)})
-    shown = "".join(sign if sign.isprintable() else "?" for sign in text)
+    shown = text if text.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in text)
     cut = shown if len(shown) <= LONGEST_TEXT else f"{shown[: LONGEST_TEXT - 4]} ..."
     return Key(hashlib.sha256(content).hexdigest()[:32], cut)
 
 
 def _in_order(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {name: _in_order(value[name]) for name in sorted(value)}
     return [_in_order(item) for item in value] if isinstance(value, list) else value
