@@ -98,10 +98,15 @@ class TestTheWheel:
     def test_holds_no_tests(self, wheel):
         assert [name for name in wheel.namelist() if "test_" in name or name.startswith("tests/")] == []
 
-    def test_needs_three_packages(self):
+    def test_needs_four_packages(self):
         needed = [name for name in requires("mongojobs") if "extra ==" not in name]
 
-        assert sorted(re.match(r"[\w-]+", name)[0] for name in needed) == ["click", "mongoengine", "pymongo"]
+        assert sorted(re.match(r"[\w-]+", name)[0] for name in needed) == [
+            "click",
+            "cronsim",
+            "mongoengine",
+            "pymongo",
+        ]
 
 
 @job
