@@ -1,4 +1,4 @@
-"""What every test may ask for: a real server, a database of its own, MongoEngine connected to it."""
+"""What every test may ask for: a real server, its own database, MongoEngine connected to it."""
 
 import os
 import random
@@ -46,7 +46,7 @@ def pytest_runtestloop() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return how many processes run tests beside each other: more than cores, as tests wait a lot.
+    """Return how many processes run tests in parallel: more than there are cores, as tests wait a lot.
 
     Each takes a GB with its server. One that was given is for one process, since tests let servers fail.
     """

@@ -22,7 +22,7 @@ CITED = re.compile(r"\b[IR]\d+\b")
 
 
 def paths_in(page: Path) -> set[str]:
-    """Return the files and folders of the package that *page* names; NAME stands for one that is to be made."""
+    """Return the files and folders of the package that *page* names; NAME stands for a new one."""
     return {path for path in A_PATH.findall(page.read_text(encoding="utf-8")) if "NAME" not in path}
 
 

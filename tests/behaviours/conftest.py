@@ -47,7 +47,7 @@ def environ(mongo_uri: str) -> Environ:
 
 @pytest.fixture
 def start(environ: Environ, tmp_path: Path) -> Iterator[Start]:
-    """Starts commands that run beside the test, and ends them with it."""
+    """Starts commands that run alongside the test, and ends them with it."""
     started: list[Process] = []
 
     def start(*arguments: str, cwd: Path = ROOT, **more: str) -> Process:

@@ -1,4 +1,4 @@
-"""The default app, and further ones with a collection of their own."""
+"""The default app, and others with their own collections."""
 
 import asyncio
 import threading
@@ -31,7 +31,7 @@ def _nothing_heard():
 
 @pytest.fixture
 def other(app, connection, mongo_uri, clock):
-    """Another app, with a collection of its own in the same database."""
+    """Another app, with its own collection in the same database."""
     other = MongoJobs(Settings(uri=mongo_uri, collection="other_jobs"), clock=clock)
     yield other
     other.close()

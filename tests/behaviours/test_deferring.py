@@ -29,7 +29,7 @@ NAME = "tests.support.sample_jobs.remember_one"
 
 
 class Faraway(Delayable, Document):
-    """Lives behind a connection of its own."""
+    """Lives behind its own connection."""
 
     meta = {"db_alias": "elsewhere"}
 

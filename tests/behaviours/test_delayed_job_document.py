@@ -14,7 +14,7 @@ ENQUEUE = r"enqueue with function\.delay\(\.\.\.\) or document\.delay\.method\(\
 
 @pytest.fixture
 def stored(app):
-    """A job as a document, and another one beside it."""
+    """A job as a document, and a second one next to it."""
     remember_one.delay("beside")
     job = remember_one.options(queue="mail", priority=3, tags=["a"]).delay("stored")
     return DelayedJob.objects.get(id=job.id)

@@ -1,4 +1,4 @@
-"""How long an enqueue takes while the database is away or silent: ``enqueue_timeout``, whatever it has to ask."""
+"""How long an enqueue takes while the database is down or silent: ``enqueue_timeout``, whatever it has to ask."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ LIMITED = {"limited": {"max_size": 10}}
 
 @pytest.fixture(params=["nobody", "silent"])
 def away(request: pytest.FixtureRequest) -> str:
-    """The URI of a database that is away: nobody is there, or somebody who says nothing."""
+    """The URI of a database that is down: nothing listens there, or something that never answers."""
     silent_server: str = request.getfixturevalue("silent_server")
     return {"nobody": NOBODY, "silent": silent_server}[request.param]
 

@@ -55,7 +55,7 @@ def stop(app):
 
 
 def damage(app):
-    """Let somebody edit the job by hand."""
+    """Edit the job as somebody would by hand."""
     app.store.collection.update_many({}, {"$set": {"run_at": None}})
     app.store.quarantine()
 

@@ -1,4 +1,4 @@
-"""How a worker comes to know the jobs: the app, the modules that are imported beside it, and what is said of none."""
+"""How a worker learns of the jobs: the app, the modules imported with it, and what it says when there are none."""
 
 import json
 import sys

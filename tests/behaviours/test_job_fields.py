@@ -1,4 +1,4 @@
-"""A field of a job is declared once, in ``Job``; whatever place does not follow is named here."""
+"""A field of a job is declared once, in ``Job``; any place that does not follow is named here."""
 
 import dataclasses
 import json

@@ -39,7 +39,7 @@ class Suppressing(Plugin):
 
 
 class Forgetful(Plugin):
-    """Does not let jobs run, and says so to nobody."""
+    """Does not let jobs run, and tells nobody."""
 
     def register(self, lifecycle: Lifecycle) -> None:
         lifecycle.around("invoke_job", lambda _proceed, _job: None)

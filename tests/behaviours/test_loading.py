@@ -1,4 +1,4 @@
-"""Payloads that can never be loaded: the job fails for good, says why, and is in nobody's way."""
+"""Payloads that can never be loaded: the job fails for good, says why, and blocks no other."""
 
 from decimal import Decimal
 

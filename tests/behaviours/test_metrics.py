@@ -1,4 +1,4 @@
-"""Prometheus metrics of workers, and of queues by a process of their own."""
+"""Prometheus metrics of workers, and of queues from a separate process."""
 
 import re
 from signal import Signals

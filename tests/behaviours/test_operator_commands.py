@@ -696,7 +696,7 @@ class TestRun:
 
 
 class Terminal:
-    """A command on a terminal of its own, which shows what it writes, on standard error at least."""
+    """A command on its own terminal, which shows what it writes, at least to standard error."""
 
     def __init__(self, *arguments, environ, keyboard=False, code=None):
         ours, theirs = pty.openpty()

@@ -40,7 +40,7 @@ def url_of(process):
 
 
 def free_ports(count):
-    """Return the first of this many ports in a row that nobody listens on."""
+    """Return the first of this many consecutive free ports."""
     for first in range(21000, 31000, count):
         try:
             for port in range(first, first + count):
@@ -108,7 +108,7 @@ class TestAHangingLoop:
 class TestAnOutage:
     @pytest.fixture
     def server(self):
-        """A server of its own, to be taken away."""
+        """A separate server, for the test to take down."""
         with Server(replica_set=1, own=True, quick=True) as server:
             yield server
 

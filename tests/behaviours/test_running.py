@@ -1,4 +1,4 @@
-"""What becomes of a job: success, another attempt, giving up, timeout, and the locks meanwhile."""
+"""What becomes of a job: success, another attempt, giving up, timeout, and its locks in the meantime."""
 
 import math
 from datetime import timedelta

@@ -50,7 +50,7 @@ class Proxy:
 
 
 class Keeper(Delayable, Document):
-    """Has a method whose argument has another place than elsewhere, and an attribute of which nothing can be asked."""
+    """Has a method whose argument is in a different place than elsewhere, and an attribute that cannot be queried."""
 
     site = Proxy()
     name = StringField()

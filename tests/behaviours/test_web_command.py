@@ -1,4 +1,4 @@
-"""``mongojobs web`` as a process of its own."""
+"""``mongojobs web`` as a separate process."""
 
 import re
 from base64 import b64encode

@@ -18,7 +18,7 @@ from tests.support.mongod import Server, with_database
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium; each test opens a tab of its own, with nothing stored.
+    """Chromium; each test opens its own tab, with nothing stored.
 
     Not for the whole session: while it runs there is an event loop in this thread, and so other tests cannot have one.
     """
@@ -59,7 +59,7 @@ def address(app: MongoJobs) -> Iterator[str]:
 
 @pytest.fixture
 def operator(browser: Browser, address: str) -> Iterator[Tab]:
-    """A tab of somebody who may change something."""
+    """A tab of a visitor who may make changes."""
     with tab(browser, address) as opened:
         yield opened
 

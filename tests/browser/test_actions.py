@@ -14,7 +14,7 @@ from tests.support.waiting import eventually
 
 @pytest.fixture
 def worker(mongo_uri, tmp_path):
-    """A real worker, in a process of its own."""
+    """A real worker, in a separate process."""
     process = Process(
         *("-A", "tests.support.dashboard_jobs", "work", "--heartbeat", "0.5", "--lease", "4"),
         folder=tmp_path,
@@ -26,7 +26,7 @@ def worker(mongo_uri, tmp_path):
 
 @pytest.fixture(params=["operator", "without_scripts"])
 def visitor(request):
-    """Somebody with JavaScript, and somebody without."""
+    """A visitor with JavaScript, and one without."""
     return request.getfixturevalue(request.param)
 
 

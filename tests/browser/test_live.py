@@ -1,4 +1,4 @@
-"""Pages keep themselves up to date: quietly, one request at a time, and not while nobody looks or somebody works."""
+"""Pages refresh themselves: quietly, one request at a time, and not while nobody is looking or somebody is at work."""
 
 import threading
 
@@ -13,7 +13,7 @@ from tests.support.waiting import eventually
 
 
 class Slow:
-    """A dashboard that takes its time for news, and notes how many wait for them at once."""
+    """A dashboard that is slow with updates, and notes how many wait for them at once."""
 
     def __init__(self, application):
         self._application = application

@@ -124,7 +124,7 @@ def environ():
 
 @pytest.fixture(params=SITES)
 def site(request, app, mongo_uri, tmp_path, environ):
-    """The address of a site in a process of its own, with the dashboard below /jobs."""
+    """The address of a site in a separate process, with the dashboard under /jobs."""
     for block in FILE.finditer((ROOT / "docs/dashboard.md").read_text()):
         (tmp_path / block["name"]).write_text(block["text"])
     for name, text in {

@@ -26,7 +26,7 @@ def clock() -> HeldClock:
 
 @pytest.fixture
 def settings() -> Settings:
-    """The settings of the store; a class of tests overrides them with a fixture of its own."""
+    """The settings of the store; a class of tests overrides them with its own fixture."""
     return Settings(enqueue_timeout=1, max_losses=3, max_releases=3)
 
 
@@ -50,7 +50,7 @@ def client(mongo_uri: str, spy: Spy) -> Iterator[MongoClient]:
 
 @pytest.fixture
 def spy_on() -> Callable[..., AbstractContextManager[tuple[MongoClient, Spy]]]:
-    """Open a client with options of its own, and a spy on it."""
+    """Open a client with its own options, and a spy on it."""
 
     @contextmanager
     def open_client(uri: str, **options: Any) -> Iterator[tuple[MongoClient, Spy]]:
@@ -90,7 +90,7 @@ def store(request: pytest.FixtureRequest) -> JobStore | MemoryStore:
 
 @pytest.fixture
 def transaction(client: MongoClient) -> Iterator[object]:
-    """A session with a transaction that goes on; aborted unless the test commits it."""
+    """A session with an open transaction; aborted unless the test commits it."""
     with client.start_session() as session:
         session.start_transaction()
         yield session

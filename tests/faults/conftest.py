@@ -29,7 +29,7 @@ def app(connection):
 
 @pytest.fixture
 def worker_environ():
-    """The settings of workers that are processes; a module of tests overrides them with a fixture of its own."""
+    """The settings of workers that are processes; a test module overrides them with its own fixture."""
     return {"MONGOJOBS_LEASE": "3", "MONGOJOBS_HEARTBEAT": "0.5"}
 
 
@@ -83,7 +83,7 @@ def rig(rig_on, mongo_uri):
 
 @pytest.fixture(scope="package")
 def trio():
-    """A replica set of three nodes that tests harm; whoever harms it must leave all three running."""
+    """A replica set of three nodes for tests to harm; each test must leave all three running."""
     with Server(replica_set=3, own=True, quick=True) as server:
         yield server
 

@@ -36,7 +36,7 @@ raise SystemExit(os.waitstatus_to_exitcode(os.wait()[1]))
 
 @pytest.fixture
 def fork(mongo_uri):
-    """Runs a web process that forks this many children, beside this many threads that enqueue."""
+    """Runs a web process that forks this many children while this many threads enqueue."""
 
     def fork(children, threads):
         return subprocess.run(

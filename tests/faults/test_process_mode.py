@@ -1,4 +1,4 @@
-"""Jobs in child processes: whatever a job does to its process, it does to no other job."""
+"""Jobs in child processes: what a job does to its process harms no other job."""
 
 import os
 import time

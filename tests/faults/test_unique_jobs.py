@@ -1,4 +1,4 @@
-"""Unique jobs where many call at once, where workers are killed, and whatever happens."""
+"""Unique jobs when many call at once, when workers are killed, and when anything else happens."""
 
 from pathlib import Path
 

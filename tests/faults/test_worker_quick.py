@@ -218,7 +218,7 @@ def near(connection):
 
 
 class Neighbourhood:
-    """Puts fifty harmless jobs beside a killer each time it has killed, and lets it run again at once."""
+    """Adds fifty harmless jobs each time a killer job has killed, and lets it run again at once."""
 
     def __init__(self, app, ledger, killer):
         self._app = app

@@ -17,7 +17,7 @@ ADDRESS = re.compile(r"Dashboard: (http://127\.0\.0\.1:\d+/)")
 
 @pytest.fixture
 def demo(mongo_uri):
-    """The demo with the dashboard at its end, in a group of processes of its own."""
+    """The demo with the dashboard at its end, in its own process group."""
     process = subprocess.Popen(
         [sys.executable, ROOT / "docs/examples/groups/demo.py", "--web"],
         env=clean_environ({"MONGODB_URI": mongo_uri}) | {"PYTHONPATH": str(ROOT)},

@@ -1,4 +1,4 @@
-"""An app on a real server, and `mongojobs` as a process beside it."""
+"""An app on a real server, and `mongojobs` as a separate process."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,7 +43,7 @@ def recorder() -> sample_jobs.Recorder:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts commands that run beside the test, and ends them with it."""
+    """Starts commands that run alongside the test, and ends them with it."""
     started: list[Process] = []
 
     def start(*arguments: str, **environ: str) -> Process:

@@ -1,4 +1,4 @@
-"""What the app says of TLS holds for the worker's own connections (S20)."""
+"""The app's TLS options hold for the worker's own connections (S20)."""
 
 import ssl
 
@@ -35,7 +35,7 @@ def authority(tmp_path):
 
 @pytest.fixture
 def opened(monkeypatch):
-    """The clients that a worker opens, though nobody answers them."""
+    """The clients that a worker opens, although nothing answers them."""
     kept, open_client = [], clients.open_client
 
     def keep(*arguments, **options):
@@ -66,7 +66,7 @@ def of_mongoengine_by_arguments(authority):
 
 
 def tls_of(client):
-    """Return what a client was told of TLS."""
+    """Return the TLS options that a client was given."""
     return {name.lower(): value for name, value in client.options._options.items() if name.lower().startswith("tls")}
 
 

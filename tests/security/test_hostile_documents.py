@@ -1,4 +1,4 @@
-"""Whoever can write to the jobs collection gets nothing run but declared jobs (S1, S2, S3).
+"""Anyone who can write to the jobs collection can get only declared jobs run (S1, S2, S3).
 
 A worker is audited while it works off hundreds of planted documents.
 """
@@ -127,7 +127,7 @@ class TestAPlantedValue:
 
 
 class TestAPlantedField:
-    """Fields beside the handler: names and labels are shown, and never acted upon."""
+    """Fields other than the handler: names and labels are shown, and never acted upon."""
 
     @pytest.mark.parametrize("work", [work_in_threads], indirect=True, ids=["threads"])
     @pytest.mark.parametrize(

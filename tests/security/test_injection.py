@@ -39,7 +39,7 @@ def discards(reason: str) -> None:
 
 @pytest.fixture
 def one(app):
-    """A failed job, which nobody must reach by a value that is not its own."""
+    """A failed job, which no value other than its own may match."""
     made = always_fails.options(max_attempts=1).delay()
     work_off()
     return app.get(made.id)

@@ -128,7 +128,7 @@ class TestALimit:
 
 
 class TestARefusal:
-    """It comes before the network: here at an address where nobody answers."""
+    """It comes before the network: here the address is one where nothing answers."""
 
     REFUSED = {
         "too large": lambda: remember_one.delay("x" * 2**20),

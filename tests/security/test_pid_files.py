@@ -1,4 +1,4 @@
-"""S15 and S16: a pid file leads nobody to harm another file, and nobody to stop another process."""
+"""S15 and S16: a pid file cannot be used to harm another file or to stop another process."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""Whoever can write to the collections blinds nobody: what is damaged is shown so, and all the rest is shown too."""
+"""Anyone who can write to the collections blinds nobody: damage is shown as damage, and all the rest is shown too."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -63,7 +63,7 @@ def app(connection: MongoClient) -> Iterator[MongoJobs]:
 
 @pytest.fixture
 def beside(app):
-    """The collections beside that of the jobs, by what is in them."""
+    """The collections other than that of the jobs, by what is in them."""
     jobs = app.store.collection
     return {kind: jobs.database[f"{jobs.name}_{kind}"] for kind in ("workers", "queues", "stats")}
 

@@ -26,7 +26,7 @@ SLIPS = {
 
 @pytest.fixture
 def seen(app, caplog):
-    """Returns all that others see: the log from DEBUG on, and the document of the job but for its payload."""
+    """Returns all that others see: the log from DEBUG up, and the job's document without its payload."""
 
     def seen():
         documents = app.store.collection.find({}, {"handler": 0})

@@ -1,4 +1,4 @@
-"""No text of a stranger commands the terminal of whoever looks at jobs, or forges a line there (S13)."""
+"""No text from a stranger controls the terminal of a person who looks at jobs, or forges a line there (S13)."""
 
 from datetime import UTC, datetime
 

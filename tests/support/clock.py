@@ -21,7 +21,7 @@ class HeldClock:
 
 
 class HeldSeconds:
-    """In place of ``monotonic_seconds``: the same number until somebody sets another."""
+    """Replaces ``monotonic_seconds``: the same number until another is set."""
 
     def __init__(self) -> None:
         self.now = 1000.0

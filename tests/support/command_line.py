@@ -1,4 +1,4 @@
-"""`mongojobs` as a process of its own, in a process group of its own, as a shell starts it."""
+"""`mongojobs` as a separate process, in its own process group, as a shell starts it."""
 
 import inspect
 import os
@@ -86,7 +86,7 @@ class Process:
         return [int(pid) for pid, group, state in found if int(group) == self.pid and not state.startswith("Z")]
 
     def descendants(self) -> list[int]:
-        """Return the ids of the living processes that it has started, and that those have, whatever their groups."""
+        """Return the ids of its living descendants, whatever their process groups."""
         listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True)
         found = [line.split() for line in listed.stdout.splitlines()]
         parents = {int(pid): int(parent) for pid, parent, state in found if not state.startswith("Z")}
@@ -123,7 +123,7 @@ def runner() -> CliRunner:
 
 
 def run_without_reader(*arguments: str, environ: Mapping[str, str]) -> str:
-    """Run a command whose standard output nobody reads any more, and return its standard error."""
+    """Run a command whose standard output is no longer read, and return its standard error."""
     reading, writing = os.pipe()
     os.close(reading)
     ended = subprocess.run(

@@ -20,7 +20,7 @@ def nothing(number: int) -> None:
 
 
 class CountsCalls(Plugin):
-    """Counts from the beginning of the worker's life to its end, in all threads that begin meanwhile."""
+    """Counts from the start of the worker to its end, in all threads started in between."""
 
     def __init__(self) -> None:
         self._calls = itertools.count()

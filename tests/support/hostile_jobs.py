@@ -111,7 +111,7 @@ def discards_for_a_reason_that_is_no_text() -> None:
 @job
 @dataclass
 class RaisesASignal:
-    """Fails only if somebody takes the signal *name* for an error."""
+    """Fails only if the signal *name* is mistaken for an error."""
 
     name: str
 

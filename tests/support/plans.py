@@ -35,7 +35,7 @@ class Plan:
 
     @property
     def is_served(self) -> bool:
-        """Whether indexes do all the work: no document is read in vain, and nothing is sorted."""
+        """Whether indexes do all the work: no document is read for nothing, and nothing is sorted."""
         return "COLLSCAN" not in self.stages and not self.is_sorted and self.documents <= self.touched
 
     @property

@@ -1,4 +1,4 @@
-"""Documents as somebody plants them who may write to the collections: each field, one by one, holds something odd."""
+"""Documents as planted by somebody who may write to the collections: each field in turn holds something odd."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress

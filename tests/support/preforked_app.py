@@ -41,7 +41,7 @@ def fork(number: int) -> int:
 
 
 def main(children: int, threads: int) -> int:
-    """Return how many children did not end well."""
+    """Return how many children ended with an error."""
     mongoengine.connect(host=os.environ["SAMPLE_URI"], uuidRepresentation="standard")
     enqueue_some("parent before")
     over = threading.Event()

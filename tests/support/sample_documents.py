@@ -159,7 +159,7 @@ class Coincidence(Delayable, Document):
 
 
 class City(Document):
-    """Has a key of its own, and a time that the database keeps less exactly."""
+    """Has its own key, and a time that the database stores less exactly."""
 
     code = StringField(primary_key=True)
     name = StringField()
@@ -169,7 +169,7 @@ class City(Document):
 
 
 class Roadie(Document):
-    """Refers to a band, and has no ``delay`` of its own."""
+    """Refers to a band, and does not have its own ``delay``."""
 
     name = StringField()
     band = ReferenceField(Band)

@@ -134,7 +134,7 @@ def goes_on_for(seconds: float) -> None:
 
 @job
 def swallows_everything() -> None:
-    """Never ends by itself, and takes each exception for an error of its own."""
+    """Never ends by itself, and mistakes each exception for its own error."""
     never = threading.Event()
     try:
         while True:
@@ -250,7 +250,7 @@ class NewsletterOfName(Newsletter):
 @job
 @dataclass
 class Unhurried:
-    """Takes its time, and has a limit of its own."""
+    """Takes its time, and has its own limit."""
 
     seconds: float = 0.3
     max_run_time: timedelta | float | None = None

@@ -77,7 +77,7 @@ class WithSlots(Slotted):
 
 @register
 class Undecorated(Simple):
-    """A subclass of a dataclass that is none itself, though Python takes it for one."""
+    """A subclass of a dataclass that is not one itself, though Python treats it as one."""
 
     def __init__(self, n: int, extra: int) -> None:
         super().__init__(n)

@@ -1,4 +1,4 @@
-"""What libraries for tests do that hold the time: they put classes of their own in the place of Python's."""
+"""What test libraries that freeze time do: they replace Python's classes with their own."""
 
 import datetime as dt
 import sys

@@ -5,5 +5,5 @@ from mongojobs import job
 
 @job
 def attack() -> None:
-    """Be run by nobody."""
+    """Never run."""
     raise AssertionError("a document had this module imported")

@@ -1,4 +1,4 @@
-"""Many who do things with unique jobs, at once or at random, and what must hold whatever they did."""
+"""Many users of unique jobs, at once or at random, and what must hold whatever they did."""
 
 import random
 import threading
@@ -32,7 +32,7 @@ _OPTIONS: tuple[dict[str, Any], ...] = (
 
 
 def at_once(threads: int, do: Callable[[int], object]) -> list[object]:
-    """Call *do* in so many threads, which begin together, with their numbers; return what it returned."""
+    """Call *do* with its number in each of this many threads, which start together; return what it returned."""
     barrier = threading.Barrier(threads)
 
     def begin(number: int) -> object:
@@ -44,7 +44,7 @@ def at_once(threads: int, do: Callable[[int], object]) -> list[object]:
 
 
 def enqueue_often(times: int, keys: int) -> Callable[[int], object]:
-    """Return what enqueues so many calls over so many keys, and returns how many of them were new."""
+    """Return a function that enqueues this many calls over this many keys, and returns how many were new."""
     return lambda seed: sum(
         not sync.delay(random.Random(seed * times + n).randrange(keys)).duplicate for n in range(times)
     )
@@ -63,7 +63,7 @@ def call_until(call: Callable[[], Job], happened: Callable[[], object]) -> list[
 
 
 def call_all_the_time(app: MongoJobs, job: Any, *, every: float, calls: int) -> list[tuple[float, bool]]:
-    """Call *job* every so many seconds by the app's clock, and run it when it is due.
+    """Call *job* every few seconds by the app's clock, and run it when it is due.
 
     Return of each run how many seconds after its first call it was, and whether it had the newest call.
     """
@@ -81,7 +81,7 @@ def call_all_the_time(app: MongoJobs, job: Any, *, every: float, calls: int) -> 
 
 
 class Chance:
-    """Does with unique jobs whatever can be done with them, by the numbers of a *seed*."""
+    """Does everything that can be done with unique jobs, in an order drawn from a *seed*."""
 
     def __init__(self, app: MongoJobs, clock: HeldClock, seed: int) -> None:
         self._app, self._clock, self._random = app, clock, random.Random(seed)
@@ -101,7 +101,7 @@ class Chance:
             self._random.choice(self._deeds)()
 
     def end_all(self) -> None:
-        """Let all leases and windows be over, and whatever is left be cancelled."""
+        """Let all leases and windows end, and cancel whatever is left."""
         self._clock.advance(days=2)
         self._app.rescue_all()
         self._app.cancel_all(JobFilter())

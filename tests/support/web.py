@@ -23,7 +23,7 @@ def get(url: str, *, method: str = "GET") -> Response:
 
 
 def status(url: str) -> int | None:
-    """Return the status, or None where nobody answers."""
+    """Return the status, or None if nothing answers."""
     try:
         return get(url).status
     except OSError:

@@ -1,4 +1,4 @@
-"""Jobs that show how a worker runs them: how many at once, in which threads, beside which others."""
+"""Jobs that show how a worker runs them: how many at once, in which threads, alongside which others."""
 
 import asyncio
 import itertools

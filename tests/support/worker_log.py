@@ -55,7 +55,7 @@ def worker_log(folder: Path, form: str = "text") -> Iterator[WorkerLog]:
 
 
 def records_made(act: Callable[[], object]) -> int:
-    """Return how many log records are made meanwhile in this thread."""
+    """Return how many log records are made in this thread during the block."""
     return calls_made(act, lambda code: code is _RECORD_IS_MADE)
 
 

@@ -39,7 +39,7 @@ class Told(Lifecycle):
 
 
 def a_held(*, expires_in: float = 60, is_async: bool = False, **changes: Any) -> InFlightJob:
-    """Return a job as a worker holds it, under a token of its own."""
+    """Return a job as a worker holds it, under its own token."""
     job = a_job(**{"lock_token": uuid4().hex, "state": "running", "fence": 1} | changes)
     return InFlightJob(job, expires=elapsed_seconds() + expires_in, is_async=is_async, stopping=threading.Event())
 

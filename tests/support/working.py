@@ -1,4 +1,4 @@
-"""Workers of tests: `work_off` runs what is due, `working` works beside the test."""
+"""Workers for tests: `work_off` runs what is due, `working` works alongside the test."""
 
 import threading
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ def work_off(limit: int = 100, *, app: MongoJobs | None = None, **settings: Any)
 
 
 class Shift(threading.Thread):
-    """A worker at work in a thread of its own."""
+    """A worker at work in its own thread."""
 
     def __init__(self, worker: Worker) -> None:
         super().__init__(name=f"test-{worker.name}")
@@ -37,7 +37,7 @@ class Shift(threading.Thread):
 
 @contextmanager
 def working(*, app: MongoJobs | None = None, **settings: Any) -> Iterator[Shift]:
-    """Let a worker work beside the code inside, and stop it at the end."""
+    """Let a worker run during the block, and stop it at the end."""
     shift = Shift(Worker(app=app, **settings))
     shift.start()
     try:

@@ -1,4 +1,4 @@
-"""A dashboard over an app of its own on a real server."""
+"""A dashboard over its own app on a real server."""
 
 from collections.abc import Iterator
 

@@ -19,7 +19,7 @@ def shown(page):
 
 
 def tabs(page):
-    """The numbers beside the states."""
+    """The numbers next to the states."""
     return dict(re.findall(r"</span>(\w+) <span class=\"count\">([^<]+)<", page))
 
 

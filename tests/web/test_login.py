@@ -1,4 +1,4 @@
-"""Visitors whom nobody knows are led to the site's login, and back."""
+"""Unknown visitors are sent to the site's login, and back."""
 
 from urllib.parse import parse_qs, urlsplit
 

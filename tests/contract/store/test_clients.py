@@ -49,13 +49,13 @@ HASTY = {
 
 
 def in_the_uri(uri):
-    """Return what an app says that has such options in its URI."""
+    """Return what an app reports when its URI has such options."""
     options = "&".join(f"{name}={str(value).lower()}" for name, value in HASTY.items())
     return f"{uri}{'&' if '?' in uri else '?'}{options}", {}
 
 
 def beside_the_uri(uri):
-    """Return what an app says that passes such options to ``connect``, in whatever case."""
+    """Return what an app reports when it passes such options to ``connect``, in any letter case."""
     spelled = {name.lower(): value for name, value in HASTY.items() if name != "readPreferenceTags"}
     return uri, spelled | {"event_listeners": [], "server_selector": lambda servers: [], "tz_aware": True}
 
@@ -249,5 +249,5 @@ class TestCheckServer:
 
 
 def server_that_answers(**hello):
-    """Return a client whose server says so of itself."""
+    """Return a client whose server describes itself so."""
     return SimpleNamespace(admin=SimpleNamespace(command=lambda _name: hello))

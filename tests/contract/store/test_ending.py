@@ -39,7 +39,7 @@ def taken_over(store, clock):
 
 
 class TestFormerOwner:
-    """Guarantee I3: what somebody does who no longer holds the lock changes nothing."""
+    """Guarantee I3: nothing that a former holder of the lock does changes the job."""
 
     @pytest.mark.behaviour("X5", "S48", "S49")
     @pytest.mark.parametrize("repeated", [False, True])

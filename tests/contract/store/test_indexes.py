@@ -1,4 +1,4 @@
-"""Creating the indexes, and telling which are missing or different."""
+"""Creating the indexes, and reporting which are missing or different."""
 
 from mongojobs.store.indexes import INDEXES, check_indexes, create_indexes
 from mongojobs.store.jobs import open_store

@@ -108,7 +108,7 @@ def insert_some(store):
 
 
 class TestARefusal:
-    """What the database refuses it has not stored: nobody need wonder whether it has."""
+    """What the database refuses is not stored: nobody needs to wonder whether it was."""
 
     @pytest.mark.parametrize("insert", [insert_one, insert_with_an_id, insert_some])
     @pytest.mark.parametrize("code", [13, 20, 115, 166, 323, 8000, 13297, 14031, 51091])

@@ -1,4 +1,4 @@
-"""Jobs that nobody looks after any more: of lost workers, and damaged beyond the reach of queries."""
+"""Jobs that nobody looks after any more: those of lost workers, and those too damaged for queries to match."""
 
 from datetime import timedelta
 

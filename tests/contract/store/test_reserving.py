@@ -275,7 +275,7 @@ class TestReserveOfSeveral:
 class TestWorkersThatMeet:
     @pytest.fixture
     def spread(self, monkeypatch):
-        """One of a worker that leaves as many batches to the others as it may."""
+        """The reserve of a worker that leaves as many batches to the others as it may."""
         monkeypatch.setattr(random, "randrange", lambda batches: batches - 1)
         return Spread()
 

@@ -44,7 +44,7 @@ PATHS = [
 
 @dataclass
 class Watched:
-    """A visitor to a dashboard over many jobs, and what was asked of the server for him."""
+    """A visitor to a dashboard over many jobs, and what it asked the server for."""
 
     app: MongoJobs
     visitor: Visitor

@@ -1,4 +1,4 @@
-"""Answers that get lost between reserve and finish: what was written all the same is found again."""
+"""Answers lost between reserve and finish: what was written nevertheless is found again."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -29,7 +29,7 @@ CLOSE_ON_FIND = {
 
 @pytest.fixture
 def plain_store(server_store: JobStore, mongo_uri: str, clock: HeldClock) -> Iterator[JobStore]:
-    """The same store through a client whose driver tries nothing again."""
+    """The same store through a client whose driver retries nothing."""
     with MongoClient(mongo_uri, retryWrites=False) as client:
         yield open_store(client, client.get_default_database().name, Settings(), clock)
 

@@ -1,4 +1,4 @@
-"""What the worker promises on a real server: when it starts jobs, how many at once, and beside which others."""
+"""What the worker promises on a real server: when it starts jobs, how many at once, and alongside which others."""
 
 import threading
 import time
@@ -273,7 +273,7 @@ class TestASuspect:
 
     @pytest.fixture
     def always_alone(self, monkeypatch):
-        """Nothing is begun beside a suspect for as long as it runs, however slow the machine is."""
+        """Nothing starts alongside a suspect while it runs, however slow the machine is."""
         monkeypatch.setattr(suspects, "LEAST_ALONE_SECONDS", LONG)
 
     def test_has_nothing_begun_beside_it_from_the_second_loss_on(self, app, always_alone):
@@ -370,7 +370,7 @@ class TestASuspect:
 
 
 class TestLostAnswers:
-    """An answer that does not come says nothing of what was done."""
+    """An answer that never comes says nothing about what was done."""
 
     @pytest.mark.parametrize("how", [{"closeConnection": True}, {"writeConcernError": WRITE_CONCERN_ERROR}])
     @pytest.mark.parametrize("command", ["findAndModify", "update", "delete", "find"])

@@ -52,7 +52,7 @@ def is_empty(app):
 
 
 def held_objects():
-    """Return those that are in memory, which what other tests have left behind may be among."""
+    """Return those that are in memory, possibly with some that other tests left behind."""
     return [one for one in gc.get_objects() if type(one) is InFlightJob]
 
 

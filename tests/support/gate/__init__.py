@@ -1,4 +1,4 @@
-"""A folder for the path of processes whose start is to be held up; for the names of the files see `sitecustomize`."""
+"""A folder for the path of processes to hold up at their start; `sitecustomize` names the files."""
 
 from pathlib import Path
 

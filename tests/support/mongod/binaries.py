@@ -140,7 +140,7 @@ def _pip_download(downloads: Path) -> Path:
 
 
 def _run(client: str, command: Sequence[str]) -> None:
-    """Run a package client; what it has to say is told only if it fails."""
+    """Run a package client; its output is shown only if it fails."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return

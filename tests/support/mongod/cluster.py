@@ -22,7 +22,7 @@ class ShardedCluster(Deployment):
         return router
 
     def spread(self, database: str, collection: str, *queues: str) -> None:
-        """Shard *collection* by queue, and put each of the two *queues* on a shard of its own."""
+        """Shard *collection* by queue, and put each of the two *queues* on its own shard."""
         namespace = f"{database}.{collection}"
         with self.router.client() as client:
             jobs = client[database][collection]

@@ -108,7 +108,7 @@ def _memory() -> Path | None:
 
 
 def start_all(nodes: Sequence[Node]) -> None:
-    """Start *nodes* beside each other, and wait until all answer."""
+    """Start *nodes* in parallel, and wait until all answer."""
     for node in nodes:
         node.start()
     for node in nodes:

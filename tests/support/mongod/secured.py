@@ -27,7 +27,7 @@ _ELECTION_SECONDS = 60
 
 
 class Secured:
-    """A server that asks everybody who they are; its roles and users are made by the `administrator`."""
+    """A server with authentication on; the `administrator` makes its roles and users."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -53,7 +53,7 @@ class Secured:
 
 @contextmanager
 def secured_server() -> Iterator[Secured]:
-    """Start the server, and let nothing be left of it."""
+    """Start the server, and leave nothing of it behind."""
     folder = Path(tempfile.mkdtemp(prefix="mongojobs-mongod-"))
     launcher, sweeper = MortalLauncher(), Sweeper(folder)
     options = ["--bind_ip", "127.0.0.1", "--nounixsocket", "--quiet", "--replSet", SET_NAME]

@@ -21,7 +21,7 @@ _CHECKOUT = Path(__file__).parents[3]
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that was started earlier and goes on by itself."""
+    """A server that was started earlier and is still running."""
 
     uri: str
     folder: str

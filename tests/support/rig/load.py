@@ -1,4 +1,4 @@
-"""Enqueuers that go on beside a test, and keep which jobs were acknowledged."""
+"""Enqueuers that run alongside a test, and record which jobs were acknowledged."""
 
 import itertools
 import threading
@@ -13,7 +13,7 @@ Enqueue = Callable[[int], Job]
 
 
 class Register:
-    """What became of each enqueue; each job gets a number of its own, which is its argument."""
+    """What became of each enqueue; each job gets a unique number, which is its argument."""
 
     def __init__(self, app: MongoJobs) -> None:
         self._app = app

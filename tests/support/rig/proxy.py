@@ -50,7 +50,7 @@ class Proxy:
         self._delay_seconds = seconds
 
     def black_hole(self) -> None:
-        """Pass nothing on and close nothing, as when a cable is pulled; what is sent meanwhile arrives after `heal`."""
+        """Pass nothing on and close nothing, as with a pulled cable; what is sent until then arrives after `heal`."""
         self._open.clear()
 
     def cut(self) -> None:

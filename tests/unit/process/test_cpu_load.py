@@ -24,7 +24,7 @@ def process():
 
 
 def threads_of_use(process, running):
-    """Ask as the slots do: is one more of use beside *running* ones? Return how many are."""
+    """Ask as the slots do whether one more is of use when *running* are; return how many are."""
     process.load.has_use_for(running + 1)
     return max(count for count in range(1, 100) if process.load.has_use_for(count))
 

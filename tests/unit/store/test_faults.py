@@ -81,7 +81,7 @@ class TestIsRefused:
 
 
 class TestANameThatCannotBeResolved:
-    """The driver tells it as an error of configuration, whatever the name service said."""
+    """The driver reports it as a configuration error, whatever the name service said."""
 
     @pytest.mark.parametrize("cause", [NXDOMAIN(), NoNameservers(), LifetimeTimeout(timeout=1, errors=[])])
     def test_may_be_resolved_later(self, cause):

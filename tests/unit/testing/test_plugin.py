@@ -31,7 +31,7 @@ def mongojobs_app(connection):
 
 @pytest.fixture
 def suite(pytester):
-    """Runs tests in a pytest of their own, and returns the result."""
+    """Runs tests in a separate pytest, and returns the result."""
 
     def run(tests, conftest=""):
         pytester.makeconftest(conftest)
@@ -217,7 +217,7 @@ def test_it():
 
 @pytest.fixture
 def production():
-    """The default app, in a database without a sign of tests; nobody listens there."""
+    """The default app, in a database whose name does not suggest tests; nothing listens there."""
     app = mongojobs.configure(uri="mongodb://127.0.0.1:1/shop?serverSelectionTimeoutMS=10")
     yield app
     app.close()

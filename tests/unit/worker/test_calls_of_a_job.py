@@ -1,4 +1,4 @@
-"""What a job that does nothing costs beside its run: calls of Python functions that log it, tell of it and count it."""
+"""What an empty job costs besides its run: calls of Python functions that log it, send its notices and count it."""
 
 from types import SimpleNamespace
 

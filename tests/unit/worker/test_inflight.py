@@ -91,7 +91,7 @@ class TestTakingAJob:
 
 
 class TestASlotBesideAnother:
-    """With two jobs that wait, of which one slot has begun the first."""
+    """With two waiting jobs, the first of which one slot has begun."""
 
     @pytest.fixture
     def beside(self, monkeypatch):

@@ -1,4 +1,4 @@
-"""Telling whoever started a worker that it works."""
+"""Telling the process that started a worker that it is up."""
 
 import os
 import socket
@@ -13,7 +13,7 @@ from mongojobs.process.supervisor import ChildCommand
 
 @pytest.fixture
 def pipe():
-    """The ends of a pipe at which somebody waits; whoever announces closes the one to write to."""
+    """The ends of a pipe at which somebody waits; the announcer closes the writing end."""
     reading, writing = os.pipe()
     yield reading, writing
     os.close(reading)

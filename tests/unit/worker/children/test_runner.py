@@ -92,7 +92,7 @@ def words(path):
 
 
 class InAThread(threading.Thread):
-    """Runs a job beside the test."""
+    """Runs a job alongside the test."""
 
     def __init__(self, runner, held):
         super().__init__()

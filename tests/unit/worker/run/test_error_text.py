@@ -1,4 +1,4 @@
-"""Exceptions as text, whatever they are made of."""
+"""Exceptions as text, whatever they contain."""
 
 import pytest
 

@@ -26,7 +26,7 @@ def runs_until_interrupted(begun):
 
 
 class InAThread:
-    """Runs *body* as an interruptible run in a thread of its own, and keeps how that ended."""
+    """Runs *body* as an interruptible run in its own thread, and keeps how it ended."""
 
     def __init__(self, interruption, body):
         self.raised = self.returned = None

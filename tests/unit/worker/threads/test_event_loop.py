@@ -1,4 +1,4 @@
-"""Watching the event loop: whatever comes onto it is watched."""
+"""Watching the event loop: everything that comes onto it is watched."""
 
 import pytest
 
