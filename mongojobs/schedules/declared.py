@@ -24,7 +24,7 @@ _NOT_OF_TICKS: Final = ("run_at", "run_in", "expires_at", "session", "job_id")
 
 
 class EveryOptions(Said, EnqueueOptions, total=False):
-    """What may be said of a schedule: of its ticks, and of the enqueue of each."""
+    """The options of a schedule: those of its ticks, and those of each tick's enqueue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ def every(
     kwargs: Mapping[str, object] | None = None,
     **said: Unpack[EveryOptions],
 ) -> Callable[[T], T]:
-    """Let a job come back: ``@every("0 9 * * mon-fri", tz="Europe/Athens")``, beside ``@job``.
+    """Make a job recur: ``@every("0 9 * * mon-fri", tz="Europe/Athens")``, next to ``@job``.
 
     *when* is cron, a duration such as ``15m``, or words such as ``weekday at 9:00``. Workers enqueue it with *args* and
     *kwargs*, of a class an instance made of them. Several may be stacked, each with a *name*. Takes what ``Said`` lists
@@ -144,7 +144,7 @@ def call_of(job: object, args: Sequence[object], kwargs: Mapping[str, object]) -
 
 
 def _call_of(target: Any, args: Sequence[object], kwargs: Mapping[str, object]) -> Call:
-    """Return the call of what stood below ``@every``: by now it should be declared. Raises RegistrationError."""
+    """Return the call of what is below ``@every``, which must be a declared job. Raises RegistrationError."""
     declaration = registry.of(target)
     if declaration is None:
         raise RegistrationError(f"{target.__qualname__} has @every but no @job: put @job above it")

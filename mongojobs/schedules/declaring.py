@@ -41,7 +41,7 @@ def declare(store: ScheduleStore, name: str, spec: Document) -> None:
 
 
 def new(name: str, spec: Document, *, source: str, now: datetime) -> Document:
-    """Return the document of a new schedule, but for its name."""
+    """Return the document of a new schedule, without its name."""
     schedule = to_schedule({"_id": name, "spec": spec})
     return {"source": source, "spec": spec, "created_at": now, "next_run_at": schedule.next_after(now)}
 

@@ -1,4 +1,4 @@
-"""What is said of a schedule, in code or by an operator: checked when it is said, and as it is stored."""
+"""The options of a schedule, given in code or by an operator: checked when given, and in their stored form."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 class Said(TypedDict, total=False):
-    """What may be said of a schedule, beside the options of the enqueue.
+    """The options of a schedule, other than those of the enqueue.
 
     *tz* is the zone of a cron expression. *overlap*: what becomes of a tick while the job of an earlier one waits or
     runs. *catch_up*: which of the ticks are enqueued that fell due within *window* while no worker was there. *jitter*:
@@ -111,7 +111,7 @@ class Definition:
 
 
 def read_definition(stored: Mapping[str, Any]) -> Definition:
-    """Return what was stored. Raises ScheduleError for what nobody can have said."""
+    """Return what was stored. Raises ScheduleError for values that cannot have been given."""
     durations = {name: _stored_duration(name, stored.get(name)) for name in ("window", "jitter")}
     said = {name: stored.get(name) for name in Said.__annotations__} | durations
     return Definition.of(stored.get("due"), said)

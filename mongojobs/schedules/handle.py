@@ -53,7 +53,7 @@ class ScheduleHandle:
         return found
 
     def pause(self, why: str = "", until: datetime | None = None, *, by: str | None = None) -> Schedule:
-        """Let no tick be due until *until*, or until ``resume``; what falls due meanwhile is never caught up."""
+        """Pause its ticks until *until*, or until ``resume``; what falls due meanwhile is never caught up."""
         now = self._store.clock.now()
         end = None if until is None else _moment("until", until)
         if end is not None and end <= now:
@@ -67,7 +67,7 @@ class ScheduleHandle:
         return self._edit(edit)
 
     def resume(self) -> Schedule:
-        """Let ticks be due again, from the next one on. Raises ScheduleError if it was not paused."""
+        """Resume its ticks, from the next one on. Raises ScheduleError if it was not paused."""
         now = self._store.clock.now()
 
         def edit(found: Schedule) -> Document:

@@ -1,4 +1,4 @@
-"""What becomes of the ticks that are due: worked out from a schedule, the time and its jobs, without a database."""
+"""What becomes of due ticks: computed from a schedule, the time and its jobs, without a database."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class ScheduleReport:
 
     @property
     def notes(self) -> list[str]:
-        """What about its times may surprise, and what is wrong with it."""
+        """Warnings: surprises in its times, and what is wrong with it."""
         said = self.schedule.definition
         if said is None:
             return [self.schedule.problem]

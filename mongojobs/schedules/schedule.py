@@ -117,13 +117,13 @@ class Schedule:
 
 
 def tick_id(name: str, at: datetime) -> str:
-    """Return the id of the job of a tick: whoever enqueues it, it is the same, so that there is one."""
+    """Return the id of a tick's job: the same whichever worker enqueues it, so that there is only one."""
     shown = iso(at)
     return f"schedule:{name}:{shown.replace('.000Z', 'Z')}"
 
 
 def to_schedule(document: Document) -> Schedule:
-    """Return the schedule that *document* holds; anybody may have written it."""
+    """Return the schedule that *document* holds, which anyone may have written."""
     definition, problem = _definition(document.get("spec"))
     return Schedule(
         name=reading.text(document.get("_id")),

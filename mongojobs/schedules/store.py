@@ -31,7 +31,7 @@ Edit = Callable[[Schedule | None], Document | None]
 
 
 class ScheduleStore:
-    """The schedules beside *jobs*, on the same client. All methods raise DatabaseError."""
+    """The schedules of *jobs*, on the same client. All methods raise DatabaseError."""
 
     def __init__(self, jobs: Jobs, clock: Clock) -> None:
         self.collection: Jobs = beside(jobs, SCHEDULES_SUFFIX)
@@ -131,7 +131,7 @@ class ScheduleStore:
 
 
 def _tickable(declared: Collection[str]) -> Document:
-    """Match the schedules that a process may tick which declares these: of others, none of code."""
+    """Match the schedules that a process declaring these may tick: no others that come from code."""
     return {"$or": [{"source": "operator"}, {"_id": {"$in": sorted(declared)}}]}
 
 

@@ -1,4 +1,4 @@
-"""Every so often: counted from the epoch, so that all workers agree and nothing drifts."""
+"""Intervals: counted from the epoch, so that all workers agree and nothing drifts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What about an expression may surprise, with dates: days that it leaves out though one would not think so."""
+"""Surprises in an expression, with dates: days that it unexpectedly leaves out."""
 
 from __future__ import annotations
 

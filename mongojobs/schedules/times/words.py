@@ -1,4 +1,4 @@
-"""The words in which people may say when: a small closed grammar, each sentence of it one cron expression or interval.
+"""Times in words: a small closed grammar, each sentence of which is one cron expression or interval.
 
 ::
 

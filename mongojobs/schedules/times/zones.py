@@ -39,14 +39,14 @@ def instant(wall: datetime, zone: ZoneInfo) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class ClockChange:
-    """A day on which the clocks of a zone are set, forward or back."""
+    """A day on which the clocks of a zone change, forward or back."""
 
     day: date
     forward: bool
 
 
 def clock_changes(zone: ZoneInfo, *, since: datetime, days: int) -> Iterator[ClockChange]:
-    """Yield the days on which the clocks of *zone* are set, from *since* on."""
+    """Yield the days on which the clocks of *zone* change, from *since* on."""
     first = since.astimezone(zone).date()
     for day in (first + number * _DAY for number in range(days)):
         before, after = (datetime.combine(one, time(), zone).utcoffset() for one in (day, day + _DAY))
