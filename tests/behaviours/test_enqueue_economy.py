@@ -4,8 +4,10 @@ import pytest
 from bson import ObjectId
 from pymongo import MongoClient
 
+from mongojobs import delay
 from mongojobs.payload.calls import sizes
 from tests.support.clock import START
+from tests.support.documents import Group
 from tests.support.profiled import own_calls
 from tests.support.sample_jobs import remember_one
 from tests.support.spy import Spy
@@ -56,3 +58,12 @@ class TestDelay:
         remember_one.delay(1)
 
         assert sent.names == ["insert"]
+
+
+class TestDelayOfAMethod:
+    def test_looks_the_method_up_three_times_at_most(self, sent, connection):
+        group = Group(name="sales").save()
+
+        calls = own_calls(lambda: delay(group).update_users())
+
+        assert calls["method_of"] <= 3, calls

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 from mongojobs.core.calling import ran
@@ -41,7 +42,7 @@ class FunctionCall:
         return self.declaration.target(*self.args, **self.kwargs)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MethodCall:
     """A call of a method on an object, usually a document.
 
@@ -79,12 +80,12 @@ class MethodCall:
         """Call the method; if it is ``async def``, return the coroutine."""
         return self.function(*self.args, **self.kwargs)
 
-    @property
-    def _found(self) -> Any:
+    @cached_property
+    def _found(self) -> Any:  # asked for many times on the way of one call; not in a slot
         return method_of(type(self.target), self.method, self.owner)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClassMethodCall:
     """A call of a class method or static method on a class; *owner* as in ``MethodCall``."""
 
@@ -119,7 +120,7 @@ class ClassMethodCall:
         """Call the method; if it is ``async def``, return the coroutine."""
         return self.function(*self.args, **self.kwargs)
 
-    @property
+    @cached_property
     def _found(self) -> Any:
         return method_of(self.target, self.method, self.owner)
 
