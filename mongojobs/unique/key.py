@@ -1,6 +1,7 @@
 """The key of a unique job: a digest of what makes two calls the same, and a text for people.
 
-Equal values have equal keys, in whatever order the names of a mapping stand; 1, 1.0, True and "1" are not equal.
+Values that are stored alike have equal keys, in whatever order the names of a mapping stand; 1, 1.0, True and "1" are
+not, nor is one moment in two time zones.
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ def key_of(scope: str, chosen: object, text: str) -> Key:
 
 
 def _in_order(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _in_order(value[name]) for name in sorted(value)}
-    return [_in_order(item) for item in value] if isinstance(value, list) else value
+    """Return a stored *value* with its mappings in order; those whose names are no texts are stored as pairs."""
+    if isinstance(value, list):
+        return [_in_order(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    ordered = {name: _in_order(value[name]) for name in sorted(value)}
+    if value.get("__mj") == "pairs":
+        ordered["v"].sort(key=lambda pair: bson.encode({"pair": pair}))
+    return ordered

@@ -102,9 +102,9 @@ class TestTheKey:
         assert call().duplicate
 
     def test_does_not_depend_on_the_order_in_a_mapping(self, app):
-        count.delay({"x": 1, "y": {"a": 1, "b": 2}})
+        count.delay({"x": 1, "y": {5: 1, (6, 7): {"a": 1, "b": 2}}})
 
-        assert count.delay({"y": {"b": 2, "a": 1}, "x": 1}).duplicate
+        assert count.delay({"y": {(6, 7): {"b": 2, "a": 1}, 5: 1}, "x": 1}).duplicate
 
     def test_may_be_made_by_a_function_of_the_arguments(self, app):
         index.delay("/home/", depth=1)
@@ -383,6 +383,17 @@ class TestATransaction:
             session.abort_transaction()
 
         assert not sync.delay(7).duplicate
+
+    def test_goes_on_when_a_job_with_its_id_has_ended(self, app, connection):
+        first = sync.options(job_id="given").delay(7)
+        work_off()
+
+        with connection.start_session() as session, session.start_transaction():
+            second = sync.options(job_id="given", session=session).delay(7)
+            connection.get_default_database().orders.insert_one({"_id": 1}, session=session)
+
+        assert (second.id, second.duplicate) == (first.id, True)
+        assert connection.get_default_database().orders.count_documents({}) == 1
 
     def test_starts_again_when_a_twin_comes_meanwhile(self, app, connection):
         orders, tries = connection.get_default_database().orders, []

@@ -120,14 +120,21 @@ class UniqueInserting:
                 return job
         except DuplicateKeyError:
             return None
-        there = self._collection.find_one(one(job.id), session=session)
-        return job if there is None else dataclasses.replace(to_shown_job(there), duplicate=True)
+        return self._with_its_id(self._collection, job, session) or job
+
+    def _with_its_id(self, jobs: clients.Jobs, job: Job, session: clients.Session | None) -> Job | None:
+        there = jobs.find_one(one(job.id), session=session)
+        return None if there is None else dataclasses.replace(to_shown_job(there), duplicate=True)
 
     def _insert_in_transaction(self, job: Job, terms: Terms, session: clients.Session) -> Job:
         """Store *job* by an upsert: a duplicate key would abort the transaction, and this only finds it.
 
-        One that came after the transaction's snapshot is an error after which the driver starts it again.
+        So would an id that is there already, of a job that ended or has another key: it is looked for before. One that
+        came after the transaction's snapshot is an error after which the driver starts it again.
         """
+        there = self._with_its_id(self._transaction, job, session) if job.id_given else None
+        if there is not None:
+            return there
         document = to_document(job)
         key = {"unique_key": {"$eq": document.pop("unique_key")}}
         while True:
