@@ -13,6 +13,7 @@ from mongojobs.core.words.naming import public
 from mongojobs.enqueuing.asynchronous import BoundAsynchronousMethod
 from mongojobs.enqueuing.functions import Delayer, JobFunction
 from mongojobs.enqueuing.options import EnqueueOptions, Options
+from mongojobs.enqueuing.uniqueness import terms_of
 from mongojobs.payload.calls.handler import Call, Payloads, function_call, method_call, object_call
 from mongojobs.payload.registry import registry
 from mongojobs.schedules.definition import Definition, Said, schedule_name
@@ -37,12 +38,19 @@ class DeclaredSchedule:
     options: Mapping[str, Any]
 
     def stored(self, payloads: Payloads) -> Document:
-        """Return it as it is stored. Raises EnqueueError for a call that cannot be stored."""
+        """Return it as it is stored. Raises EnqueueError for a call that no tick could enqueue."""
         call = self.call()
+        handler = payloads.dump(call)
+        terms = terms_of(call, handler, Options.of(self.options), payloads)
+        if terms is not None and terms.debounce is not None:
+            raise OptionError(
+                f"the schedule {self.name!r} cannot debounce {call.name}: its ticks say when their jobs are due; let it"
+                " call a job without debounce"
+            )
         return {
             **self.definition.stored(),
             "job_name": call.name,
-            "handler": payloads.dump(call),
+            "handler": handler,
             "options": payloads.codec.encode(dict(self.options), "the options"),
         }
 

@@ -78,10 +78,13 @@ class ScheduleHandle:
         return self._edit(edit)
 
     def run_now(self, *, by: str | None = None) -> Job:
-        """Enqueue its job now, whatever else is waiting or running, and return it; its ticks stay as they are."""
+        """Enqueue its job now, whatever else is waiting or running, and return it; its ticks stay as they are.
+
+        Raises ScheduleError where it cannot be enqueued, as when another job holds its unique key.
+        """
         found, now = self.get(), self._store.clock.now()
         tick = self._enqueued(found, now, "by hand", by)
-        if tick.result == "missed":
+        if tick.result != "by hand":
             raise ScheduleError(f"the schedule {self.name!r}: {tick.why}")
         self._store.note(self.name, [tick], [tick_id(self.name, now)])
         return self._store.jobs([tick_id(self.name, now)])[tick_id(self.name, now)]
@@ -93,14 +96,16 @@ class ScheduleHandle:
     def backfill(self, since: datetime, until: datetime, *, by: str | None = None) -> int:
         """Enqueue the jobs of all ticks from *since* up to, and without, *until*, whatever else waits or runs.
 
-        Those that are there already stay as they are. Returns how many ticks there are.
+        Those that are there already stay as they are. Returns how many ticks there are. Raises ScheduleError, with the
+        others enqueued, where some cannot be, as when another job holds their unique key.
         """
         found = self.get()
         moments = self._between(found, since, until)
         ticks = [self._enqueued(found, at, "backfilled", by) for at in moments]
-        refused = [tick for tick in ticks if tick.result == "missed"]
-        if moments:
-            self._store.note(self.name, [_of_many(ticks)], [tick_id(self.name, at) for at in moments])
+        done = [tick for tick in ticks if tick.result == "backfilled"]
+        refused = [tick for tick in ticks if tick.result != "backfilled"]
+        if done:
+            self._store.note(self.name, [_of_many(done)], [tick_id(self.name, tick.at) for tick in done])
         if refused:
             raise ScheduleError(f"{len(refused)} of {len(ticks)} were not enqueued; the first: {refused[0].why}")
         return len(ticks)

@@ -690,6 +690,37 @@ class TestWhatCannotBeEnqueued:
         [entry] = app.schedule_of("report").get().ticks
         assert (entry.result, entry.why) == ("skipped", f"its unique key is held by the job {held.id}")
 
+    def test_as_its_unique_key_is_held_is_said_to_who_runs_it_now(self, app):
+        held = note.options(unique_key="one").delay()
+        report = app.schedule("report", note, every="15m", unique_key="one")
+
+        with pytest.raises(ScheduleError, match=f"'report': its unique key is held by the job {held.id}"):
+            report.run_now()
+
+        assert (ids(app), ledger(app, "report")) == ([held.id], [])
+
+    def test_as_its_unique_key_is_held_is_said_to_who_backfills_it(self, app):
+        report = app.schedule("report", note, every="15m", unique_key="one")
+
+        with pytest.raises(
+            ScheduleError, match="3 of 4 were not enqueued; the first: its unique key is held by the job"
+        ):
+            report.backfill(START - timedelta(hours=1), START)
+
+        assert (moments(app), ledger(app, "report")) == (["11:00"], [("01 11:00", "backfilled", 1)])
+
+    @pytest.mark.parametrize(
+        ("options", "wrong"),
+        [
+            ({"unique": True, "debounce": "5s"}, "the schedule 'report' cannot debounce"),
+            ({"debounce": "5s"}, "needs a key"),
+            ({"unique": "day"}, "unique names 'day'"),
+        ],
+    )
+    def test_at_any_tick_is_refused_when_it_is_declared(self, app, options, wrong):
+        with pytest.raises(OptionError, match=wrong):
+            app.schedule("report", note, every="15m", **options)
+
     def test_as_the_queue_is_full_is_missed_and_told(self, connection, clock):
         app = mongojobs.configure(clock=clock, queue_attributes={"small": {"max_size": 1}})
         note.options(queue="small").delay()
@@ -725,7 +756,9 @@ class TestWhatCannotBeEnqueued:
         assert ledger(app, "report") == []
         assert [warning.message.split(":")[0] for warning in warnings] == ["cannot tick the schedule report"]
 
-    @pytest.mark.parametrize("damage", [{"spec": 5}, {"spec.due": "soon"}, {"spec.window": "x"}, {"unfinished": [5]}])
+    @pytest.mark.parametrize(
+        "damage", [{"spec": 5}, {"spec.due": "soon"}, {"spec.tz": ["x"]}, {"spec.window": "x"}, {"unfinished": [5]}]
+    )
     def test_as_it_is_damaged_holds_up_no_other(self, app, clock, damage):
         app.schedule("report", note, every="15m")
         app.schedule("sound", note, every="15m")

@@ -16,12 +16,16 @@ MINUTE: Final = timedelta(minutes=1)
 _DAY: Final = timedelta(days=1)
 
 
-@lru_cache(maxsize=512)
 def zone_called(name: object) -> ZoneInfo:
     """Return the zone *name*, as ``Europe/Athens``. Raises ScheduleError."""
     name = name.key if isinstance(name, ZoneInfo) else name
     if not isinstance(name, str):
         raise ScheduleError(f"tz must be the name of a zone, such as Europe/Athens, got {name!r:.100}")
+    return _zone(name)
+
+
+@lru_cache(maxsize=512)
+def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

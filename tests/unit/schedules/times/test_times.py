@@ -116,6 +116,11 @@ class TestAZone:
         with pytest.raises(ScheduleError, match="tz must be the name of a zone, got"):
             zone_called(name)
 
+    @pytest.mark.parametrize("value", [5, ["Europe/Athens"], {}])
+    def test_must_be_a_name(self, value):
+        with pytest.raises(ScheduleError, match="tz must be the name of a zone, such as Europe/Athens, got"):
+            zone_called(value)
+
     def test_that_is_misspelled_is_suggested(self):
         with pytest.raises(ScheduleError, match=r"did you mean Europe/Athens\?"):
             zone_called("Europe/Athen")
