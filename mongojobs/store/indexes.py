@@ -198,8 +198,14 @@ def has_unique_index(jobs: Jobs) -> bool:
 
 
 def _wanted(jobs: Jobs) -> Iterable[Index]:
-    """Return the indexes to have; on mongomock no TTL, which would delete at once and by the wall clock."""
-    return INDEXES if is_real(jobs.database.client) else [index for index in INDEXES if not index.is_ttl]
+    """Return the indexes to have.
+
+    On mongomock no TTL, which would delete at once and by the wall clock, and no unique one: it knows no partial
+    indexes, so that a second job without a key would be refused.
+    """
+    if is_real(jobs.database.client):
+        return INDEXES
+    return [index for index in INDEXES if not index.is_ttl and not index.is_unique]
 
 
 def _collection(jobs: Jobs, suffix: str) -> Jobs:

@@ -81,7 +81,7 @@ class TestCreateIndexes:
     def test_works_on_mongomock(self, mock_store):
         assert create_indexes(mock_store.collection).is_complete
         assert create_indexes(mock_store.collection).is_complete
-        assert mock_store.insert(a_job())
+        assert all(mock_store.insert(a_job()) for _ in range(2))
 
     def test_never_lets_the_server_remove_a_job_that_waits(self):
         [ttl] = [index for index in INDEXES if index.is_ttl and not index.suffix]
