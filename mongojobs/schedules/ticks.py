@@ -22,7 +22,7 @@ from mongojobs.schedules.definition import Definition
 from mongojobs.schedules.planning import Living, Plan, plan
 from mongojobs.schedules.schedule import Result, Schedule, Tick, tick_id
 from mongojobs.schedules.store import ScheduleStore
-from mongojobs.store.faults import DatabaseError
+from mongojobs.store.faults import DatabaseError, describe, is_about_document
 
 MOST_READ: Final = 100
 AT_ONCE: Final = 10
@@ -141,7 +141,14 @@ class Ticks:
         except (UndeclaredError, ScheduleError) as error:
             self._warn_once(schedule.name, str(error))
             return False
-        if self.store.advance(schedule, _advanced(schedule, planned, living, now), ticks):
+        try:
+            is_ours = self.store.advance(schedule, _advanced(schedule, planned, living, now), ticks)
+        except DatabaseError as error:
+            if not is_about_document(error):
+                raise
+            self._warn_once(schedule.name, f"it is damaged: {describe(error)}")
+            return False
+        if is_ours:
             self._tell(schedule, ticks, now)
         return True
 

@@ -757,10 +757,21 @@ class TestWhatCannotBeEnqueued:
         assert [warning.message.split(":")[0] for warning in warnings] == ["cannot tick the schedule report"]
 
     @pytest.mark.parametrize(
-        "damage", [{"spec": 5}, {"spec.due": "soon"}, {"spec.tz": ["x"]}, {"spec.window": "x"}, {"unfinished": [5]}]
+        "damage",
+        [
+            {"spec": 5},
+            {"spec.due": "soon"},
+            {"spec.tz": ["x"]},
+            {"spec.window": "x"},
+            {"unfinished": [5]},
+            {"totals": 5},
+            {"totals.enqueued": "x"},
+            {"ticks": "x"},
+        ],
     )
-    def test_as_it_is_damaged_holds_up_no_other(self, app, clock, damage):
-        app.schedule("report", note, every="15m")
+    def test_as_it_is_damaged_holds_up_no_other(self, app, clock, monkeypatch, damage):
+        monkeypatch.setattr("random.sample", lambda due, number: due[:number])
+        app.schedule("report", note, every="10m")
         app.schedule("sound", note, every="15m")
         app.schedule_store.collection.update_one({"_id": "report"}, {"$set": damage})
         clock.advance(minutes=15)
