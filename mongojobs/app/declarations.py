@@ -14,7 +14,7 @@ from mongojobs.enqueuing.asynchronous import AsynchronousMethod
 from mongojobs.enqueuing.documents import Delayable
 from mongojobs.payload.registry import Declaration, full_name, registry
 
-_NO_OPTIONS: Final = ("name", "target", "kind", "queue")
+_NO_OPTIONS: Final = ("name", "target", "kind", "queue", "uniqueness")
 """The parts of a declaration that are shown by themselves."""
 
 _NOT_OF_APPS: Final = ("mongoengine", "mongojobs")
@@ -69,9 +69,10 @@ def _of_class(cls: type[Any]) -> Iterator[DeclaredJob]:
 
 
 def _given(declaration: Declaration) -> dict[str, object]:
-    fields = [field for field in dataclasses.fields(declaration) if field.name not in _NO_OPTIONS]
+    fields = [field for field in dataclasses.fields(declaration) if field.init and field.name not in _NO_OPTIONS]
     values = {field.name: getattr(declaration, field.name) for field in fields}
-    return {field.name: values[field.name] for field in fields if values[field.name] != field.default}
+    given = {field.name: values[field.name] for field in fields if values[field.name] != field.default}
+    return {**given, **declaration.uniqueness}
 
 
 def _options(given: Mapping[str, object]) -> dict[str, object]:

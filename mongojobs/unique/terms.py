@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mongojobs.core.errors import OptionError
 from mongojobs.core.job import Job
 from mongojobs.unique.checks import Keep, OnDuplicate, period_of
-from mongojobs.unique.key import Key
+
+if TYPE_CHECKING:
+    from mongojobs.unique.key import Key  # it needs the driver, which the command line's help does without
 
 KEYS: Final = ("unique", "unique_key")
 """The options that say what the key is made of; one of them is required."""

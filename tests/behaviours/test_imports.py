@@ -46,6 +46,13 @@ class Plain(Document):
 """
 
 
+UNIQUE = """
+from mongojobs import job
+
+@job(unique=("shop", "number"), unique_for="1m")
+def sync(shop, number, reason): ...
+"""
+
 MIXINS = """
 from mongoengine import Document
 from mongojobs import Delayable, handle_asynchronously, register
@@ -268,6 +275,14 @@ class TestDeclaredJobs:
             "queue": "mail",
             "options": {"priority": 3, "max_run_time_seconds": 90.0, "retry_on": ["OSError"]},
         }
+
+    def test_are_listed_with_what_makes_them_unique(self, project, environ):
+        (project / "orders.py").write_text(UNIQUE)
+
+        ended = run("jobs", "declared", "-I", "orders", "--json", environ=environ, cwd=project)
+
+        (listed,) = json.loads(ended.stdout)["jobs"]
+        assert listed["options"] == {"unique": ["shop", "number"], "unique_for_seconds": 60.0}
 
     def test_that_are_missing_are_reported_with_a_remedy(self, project, environ):
         ended = run("jobs", "declared", "-A", "site_wsgi", environ=environ, cwd=project)
