@@ -35,7 +35,7 @@ from mongojobs.store.reader.failures import FailureGroup
 from mongojobs.store.reader.job_reader import JobReader
 from mongojobs.store.reader.pages import JobPage
 from mongojobs.store.reader.queues import QueueStatus
-from mongojobs.store.stats import StatsStore
+from mongojobs.store.stats.stats_store import StatsStore
 from mongojobs.store.workers import WorkerStatus, WorkerStore
 
 NO_WAIT = timedelta(0)

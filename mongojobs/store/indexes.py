@@ -19,7 +19,7 @@ from mongojobs.core.job import READY as READY_STATE
 from mongojobs.core.job import RUNNING as RUNNING_STATE
 from mongojobs.core.job import Document
 from mongojobs.store.clients import Jobs, beside, is_real, topology
-from mongojobs.store.stats import STATS_SUFFIX
+from mongojobs.store.stats.stats_store import STATS_SUFFIX
 from mongojobs.store.workers import WORKERS_SUFFIX
 
 READY: Final = "ready"

@@ -16,7 +16,7 @@ from mongojobs.store.jobs import JobStore
 from mongojobs.store.lifecycle.end import Holding
 from mongojobs.store.pauses import PauseStore
 from mongojobs.store.queries import Queries
-from mongojobs.store.stats import StatsStore
+from mongojobs.store.stats.merging import MergingStats
 from mongojobs.store.stream import JobStream
 from mongojobs.store.workers import WorkerStore
 from mongojobs.worker.outage import Outage
@@ -39,7 +39,7 @@ class Connections:
         jobs, clock, settings = store.collection, store.clock, store.settings
         self.store = store
         self.pauses = PauseStore(jobs, clock)
-        self.stats = StatsStore(jobs, clock, settings) if settings.stats_retention else None
+        self.stats = MergingStats(jobs, clock, settings) if settings.stats_retention else None
         """Where statistics go; None if none are wanted."""
         self.open_stream = partial(JobStream, jobs) if has_streams else None
         """Opens a change stream; None if the server has none."""

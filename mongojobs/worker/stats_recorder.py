@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -13,13 +14,16 @@ from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobStarted, RunEnded
 from mongojobs.core.stats import STEPS, StatsByJob, Step, begins_of, ending_of
 from mongojobs.store.faults import DatabaseError, is_passing
-from mongojobs.store.stats import StatsStore
+from mongojobs.store.stats.merging import MergingStats
 from mongojobs.worker.outage import Outage
 
 STORING: Final = "storing statistics"
+MERGING: Final = "merging statistics"
 MOST_UNSENT: Final = 30
 """How many past totals are kept while the database does not accept them; the oldest are dropped, minutes first."""
 AGAIN_SECONDS: Final = 60.0
+CALM_SECONDS: Final = 120.0
+"""How long after an outage nothing is merged: others may still have to store what they counted meanwhile."""
 
 Period = tuple[Step, datetime, str]
 
@@ -43,11 +47,13 @@ class StatsRecorder:
         self._unsent: set[Period] = set()
         self._hear: Callable[[Any], None] = self._heard.append
         self._stopped = threading.Event()
-        self._stats: StatsStore | None = None
+        self._stats: MergingStats | None = None
+        self._has_stored = False
+        """Whether there was anything to store the last time."""
         self._begins: dict[Step, datetime] = {}
         """The minute, the hour and the day to which what is fresh belongs."""
 
-    def begin(self, stats: StatsStore) -> None:
+    def begin(self, stats: MergingStats) -> None:
         """Start counting, to be stored in *stats*."""
         self._stats = stats
         self._turn_to(stats.clock.now())
@@ -78,6 +84,8 @@ class StatsRecorder:
         seconds = self._seconds_to_next_minute()
         while not self._stopped.wait(seconds):
             seconds = self.try_to_store()
+            if self._has_stored and not self._stopped.is_set():
+                self.try_to_merge()
 
     def store(self) -> None:
         """Store everything that the database has not accepted yet. Raises DatabaseError."""
@@ -85,6 +93,7 @@ class StatsRecorder:
             return
         with self._storing:
             self._gather(self._stats.clock.now())
+            self._has_stored = bool(self._unsent)
             for period in sorted(self._unsent):
                 step, at, process = period
                 self._stats.write(step, at, self._totals[period], process=process, worker=self._reporter.name)
@@ -102,6 +111,19 @@ class StatsRecorder:
         except Exception:  # noqa: BLE001 - without this thread nothing would be stored any more
             self._reporter.report_exception(STORING)
             return AGAIN_SECONDS
+
+    def try_to_merge(self) -> None:
+        """Let the totals of all processes become one for each time that is over, if it is calm and this one's turn."""
+        seen = self._outage.last_seen
+        if self._stats is None or (seen is not None and time.monotonic() - seen < CALM_SECONDS):
+            return
+        try:
+            self._stats.merge(self._process)
+            self._outage.note_recovered(MERGING)
+        except DatabaseError as error:
+            self._outage.note_failure(MERGING, error)
+        except Exception:  # noqa: BLE001 - without this thread nothing would be stored any more
+            self._reporter.report_exception(MERGING)
 
     def _gather(self, now: datetime) -> None:
         """Add new figures to the totals of their period, and drop past totals that are stored or too many."""

@@ -13,6 +13,7 @@ import click
 import mongojobs
 from mongojobs.core.job_filter import JobFilter
 from mongojobs.core.stats import STEPS, StatsByJob, Step, begin_of
+from mongojobs.store.stats.merging import MERGED, SETTLED
 from mongojobs.web.charts import RANGES
 from mongojobs.web.search import term
 from tests.bench.app import nothing
@@ -136,17 +137,22 @@ def _fields(state: str, at: datetime) -> dict[str, object]:
 
 
 def _fill_statistics(*, processes: int, names: int) -> None:
-    """Store what so many processes would have written in a week: one document of each time, and copies of it."""
+    """Store what so many processes would have written in a week, merged as far as workers would have done that."""
     stats = mongojobs.default_app().stats_store
     stats.collection.drop()
-    tally = _tally(names)
+    tally, now = _tally(names), stats.clock.now()
+    merged = StatsByJob()
+    for _ in range(processes):
+        merged.include(tally)
     for step, periods in _PERIODS.items():
+        settled = begin_of(step, now - SETTLED[step])
         for period in range(periods):
-            at = begin_of(step, stats.clock.now()) - period * STEPS[step]
-            stats.write(step, at, tally, process="p0", worker="w")
-            first = stats.collection.find_one({"at": at, "_id": {"$regex": f"^{step} "}}) or {}
-            copies = [first | {"_id": first["_id"].replace("p0", f"p{number}")} for number in range(1, processes)]
-            stats.collection.insert_many(copies)
+            at = begin_of(step, now) - period * STEPS[step]
+            if at < settled:
+                stats.write(step, at, merged, process=MERGED, worker="w")
+            else:
+                for number in range(processes):
+                    stats.write(step, at, tally, process=f"p{number}", worker="w")
 
 
 def _tally(names: int) -> StatsByJob:

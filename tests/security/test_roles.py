@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from signal import Signals
 
@@ -9,6 +10,8 @@ import pytest
 
 import mongojobs
 from mongojobs import EnqueueRefusedError, MongoJobs, Settings, StoreUnavailableError
+from mongojobs.core.stats import StatsByJob, begin_of
+from mongojobs.store.stats.merging import MergingStats
 from tests.support.command_here import run_here
 from tests.support.command_line import ROOT
 from tests.support.dashboard import PAGES, Visitor
@@ -226,7 +229,19 @@ class TestTheWorker:
 
         assert app("jobsReader").stats().by_name()[a_job.name].outcomes["completed"] >= 1
         with pytest.raises(StoreUnavailableError, match='aggregate on "delayed_jobs_stats"'):
-            app("jobsWorker").stats()
+            app("jobsWeb").stats()
+
+    def test_merges_figures_of_a_time_that_is_over(self, app):
+        worker = app("jobsWorker")
+        stats = MergingStats(worker.store.collection, worker.store.clock, worker.settings)
+        now = begin_of("minute", stats.clock.now())
+        for at in (now - timedelta(minutes=5), now):
+            for process in ("0", "1"):
+                stats.write("minute", at, StatsByJob(), process=process, worker="w")
+
+        stats.merge("0")
+
+        assert stats.collection.count_documents({"at": now - timedelta(minutes=5)}) == 1
 
     def test_tells_its_probes_all_that_they_ask(self, work):
         worker = work("jobsWorker", "--probe-port=0")

@@ -8,7 +8,7 @@ import pytest
 
 import mongojobs
 from mongojobs.core.stats import STEPS, StatsByJob, begin_of
-from mongojobs.store.stats import StatsStore
+from mongojobs.store.stats.stats_store import StatsStore
 from mongojobs.web.charts import RANGES
 from tests.support.clock import START, HeldClock
 from tests.support.dashboard import Visitor
@@ -101,7 +101,7 @@ def test_names_too_many_to_read_are_reported_like_the_chart(app, now, completed,
     tally.of("job0", "mail").outcomes["completed"] = 1
     for process in range(11):
         app.stats_store.write("day", begin_of("day", now), tally, process=f"another{process}", worker="w")
-    monkeypatch.setattr("mongojobs.store.stats.MOST_READ", 10)
+    monkeypatch.setattr("mongojobs.store.stats.stats_store.MOST_READ", 10)
 
     page = Visitor(app).text("/performance?range=24h")
 

@@ -10,7 +10,7 @@ from pymongo.errors import OperationFailure
 
 from mongojobs.store.clients import Jobs, beside, is_real, server_version, topology
 from mongojobs.store.pauses import QUEUES_SUFFIX
-from mongojobs.store.stats import STATS_SUFFIX
+from mongojobs.store.stats.stats_store import STATS_SUFFIX
 from mongojobs.store.workers import WORKERS_SUFFIX
 
 _SUFFIXES: Final = ("", WORKERS_SUFFIX, QUEUES_SUFFIX, STATS_SUFFIX)

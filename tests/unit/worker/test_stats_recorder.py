@@ -27,6 +27,7 @@ class FakeStats:
         self.documents = {}
         self.processes = set()
         self.writes = 0
+        self.merged = []
         self.error = None
 
     def write(self, step, at, tally, *, process, worker):
@@ -35,6 +36,11 @@ class FakeStats:
             raise self.error
         self.processes.add(process)
         self.documents[step, at, process] = {pair: dict(figures.outcomes) for pair, figures in tally.pairs.items()}
+
+    def merge(self, process):
+        if self.error is not None:
+            raise self.error
+        self.merged.append(process)
 
     def runs(self, step):
         """Return how many runs are stored for each minute, hour or day."""
@@ -223,7 +229,51 @@ class TestAnOutage:
         assert [one.what for one in told.of(CallbackRaised)] == ["storing statistics"]
 
 
+class TestMerging:
+    def test_is_done_under_the_name_that_is_stored(self, statistics, stats, completes):
+        completes()
+        statistics.store()
+        statistics.try_to_merge()
+
+        assert stats.merged == list(stats.processes)
+
+    def test_is_not_done_just_after_an_outage(self, statistics, stats, completes):
+        completes()
+        stats.error = AWAY
+        statistics.try_to_store()
+        stats.error = None
+        statistics.try_to_store()
+        statistics.try_to_merge()
+
+        assert stats.merged == []
+
+    def test_without_the_right_to_is_reported_once(self, statistics, stats, told):
+        stats.error = REFUSED
+        for _ in range(3):
+            statistics.try_to_merge()
+
+        assert [one.doing for one in told.of(DatabaseAway)] == ["merging statistics"]
+
+    def test_that_goes_wrong_is_reported_and_does_not_end_the_thread(self, statistics, stats, told):
+        stats.error = RuntimeError("odd")
+        statistics.try_to_merge()
+
+        assert [one.what for one in told.of(CallbackRaised)] == ["merging statistics"]
+
+
 class TestTheThread:
+    def test_merges_after_it_has_stored_something(self, statistics, stats, completes):
+        completes()
+        stats.clock.advance(seconds=59.99)
+        thread = threading.Thread(target=statistics.run)
+        thread.start()
+
+        eventually(lambda: stats.merged == list(stats.processes) != [])
+        statistics.end()
+        thread.join(5)
+
+        assert not thread.is_alive()
+
     def test_stores_at_the_end_of_the_minute_and_ends_when_told(self, statistics, stats, completes):
         completes()
         stats.clock.advance(seconds=59.99)

@@ -1,0 +1,94 @@
+"""Figures of one name and queue, as stored.
+
+A histogram is stored as its number of buckets, then the lowest byte of each bucket's count, then the next byte of
+each, up to the largest count's last: a fifth of a list. No sum of sound ones runs over from one bucket into the next.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from mongojobs.core.job import Document
+from mongojobs.core.stats import BUCKETS, LANE, OUTCOMES, Durations, RunStats
+from mongojobs.store import reading
+
+_MOST_PLANES: Final = 6
+
+
+def entry_of(name: str, queue: str, figures: RunStats) -> Document:
+    """Return what is stored of *figures*."""
+    outcomes = {outcome: count for outcome, count in figures.outcomes.items() if count}
+    durations = {"run": figures.run, "wait": figures.wait}
+    return {"name": name, "queue": queue, **outcomes} | {
+        of: {"counts": _packed(those.counts), "seconds": those.seconds, "longest": those.longest}
+        for of, those in durations.items()
+        if those.lanes
+    }
+
+
+def include(figures: RunStats, entry: Mapping[str, Any]) -> None:
+    """Add a sound *entry* to *figures*."""
+    outcomes = figures.outcomes
+    for outcome in outcomes:
+        if outcome in entry:
+            outcomes[outcome] += entry[outcome]
+    if run := entry.get("run"):
+        _include_durations(figures.run, run)
+    if wait := entry.get("wait"):
+        _include_durations(figures.wait, wait)
+
+
+def is_sound(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry can be added to others: one that is not a number would spoil every sum."""
+    return (
+        type(entry.get("name")) is str
+        and type(entry.get("queue")) is str
+        and all(reading.is_count(entry[outcome]) for outcome in OUTCOMES if outcome in entry)
+        and _are_durations_if_any(entry.get("run"))
+        and _are_durations_if_any(entry.get("wait"))
+    )
+
+
+def _include_durations(durations: Durations, stored: Mapping[str, Any]) -> None:
+    durations.include_lanes(_as_lanes(stored["counts"]), seconds=stored["seconds"], longest=stored["longest"])
+
+
+def _are_durations_if_any(stored: Any) -> bool:
+    return stored is None or (
+        type(stored) is dict
+        and _are_packed(stored.get("counts"))
+        and reading.is_amount(stored.get("seconds"))
+        and reading.is_amount(stored.get("longest"))
+    )
+
+
+def _packed(counts: Sequence[int]) -> bytes:
+    """Return *counts*, of which one is not 0, without trailing zeros."""
+    buckets = max(bucket for bucket, count in enumerate(counts) if count) + 1
+    lanes = struct.pack(f"<{buckets}Q", *counts[:buckets])
+    planes = (max(counts).bit_length() + 7) // 8
+    return bytes([buckets]) + b"".join(lanes[plane::LANE] for plane in range(planes))
+
+
+def _are_packed(stored: Any) -> bool:
+    """Whether *stored* is a histogram that can be added to others, packed or, as before, a list."""
+    if type(stored) is bytes:
+        return bool(stored) and 0 < stored[0] <= BUCKETS and len(stored) - 1 in _sizes(stored[0])
+    return reading.are_counts(stored) and len(stored) <= BUCKETS and max(stored, default=0) < 1 << 8 * _MOST_PLANES
+
+
+def _as_lanes(stored: bytes | Sequence[int]) -> int:
+    """Return a histogram as ``_are_packed`` accepts it in the form of ``Durations.lanes``."""
+    if not isinstance(stored, bytes):
+        return int.from_bytes(struct.pack(f"<{len(stored)}Q", *stored), "little")
+    buckets = stored[0]
+    lanes = bytearray(LANE * buckets)
+    for plane, begin in enumerate(range(1, len(stored), buckets)):
+        lanes[plane::LANE] = stored[begin : begin + buckets]
+    return int.from_bytes(lanes, "little")
+
+
+def _sizes(buckets: int) -> range:
+    return range(buckets, _MOST_PLANES * buckets + 1, buckets)

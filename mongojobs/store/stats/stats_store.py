@@ -1,0 +1,184 @@
+"""What workers did, in a collection beside the jobs: one document per minute, hour and day of each worker process.
+
+A document holds totals, not increments, under an ``_id`` that is made once. So it may be written again, after an answer
+that was lost or because more has been counted, and nothing is counted twice. The ``_id`` begins with the time, so that
+its own index finds the documents of a span of time. Histograms of many jobs take long to read: those of all jobs
+together stand apart, and the server passes on no others than were asked for.
+
+Once a time is over, its documents become one (see ``merging``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import groupby, islice
+from typing import Final
+
+from pymongo import DESCENDING, WriteConcern
+
+from mongojobs.core.clock import Clock
+from mongojobs.core.job import Document
+from mongojobs.core.settings import Settings
+from mongojobs.core.stats import ALL, MOST_PAIRS, OTHER, STEPS, RunStats, Stats, StatsByJob, StatsRow, Step, begin_of
+from mongojobs.store import reading
+from mongojobs.store.clients import Jobs, beside
+from mongojobs.store.stats.entries import entry_of, include, is_sound
+
+STATS_SUFFIX: Final = "_stats"
+
+MINUTES_KEPT: Final = timedelta(days=1)
+"""How long the documents of minutes are kept; those of hours and days are kept longer."""
+USUAL_SPAN: Final[Mapping[Step, timedelta]] = {
+    "minute": timedelta(hours=1),
+    "hour": timedelta(days=1),
+    "day": timedelta(days=7),
+}
+MOST_READ: Final = 10_000
+"""The most documents read at once; a hundred processes write more in an hour and a half."""
+READ_MILLISECONDS: Final = 5_000
+
+
+class StatsStore:
+    """The collection ``delayed_jobs_stats``: named after that of the *jobs*, on the same client."""
+
+    def __init__(self, jobs: Jobs, clock: Clock, settings: Settings) -> None:
+        self.collection: Jobs = beside(jobs, STATS_SUFFIX, write_concern=WriteConcern(w=1))
+        self.clock = clock
+        self._retention = settings.stats_retention
+
+    def write(self, step: Step, at: datetime, tally: StatsByJob, *, process: str, worker: str) -> None:
+        """Store one *process*'s totals for the minute, hour or day that begins *at*; may be repeated with newer totals.
+
+        Raises DatabaseError.
+        """
+        document = self.totals(step, at, tally.pairs) | {"worker": worker}
+        self.collection.replace_one({"_id": document_id(step, at, process)}, document, upsert=True)
+
+    def totals(self, step: Step, at: datetime, pairs: Mapping[tuple[str, str], RunStats]) -> Document:
+        """Return the document of what was counted for *pairs* of name and queue, without its ``_id``."""
+        retention = min(self._retention, MINUTES_KEPT) if step == "minute" else self._retention
+        return {
+            "at": at,
+            "expire_at": at + STEPS[step] + retention,
+            "jobs": [entry_of(name, queue, figures) for (name, queue), figures in pairs.items()],
+            "all": [entry_of(ALL, ALL, RunStats.sum(pairs.values()))],
+        }
+
+    def read(
+        self, *, by: Step, since: datetime | None, until: datetime | None, name: str | None = None, apart: bool = True
+    ) -> Stats:
+        """Return what was done from *since* (an hour, a day or a week ago) until *until* (now). Raises DatabaseError.
+
+        It is of the jobs called *name*, or of all jobs; not *apart*: of all together. Of more than ``MOST_READ``
+        documents the last ones are read.
+        """
+        until = until or self.clock.now()
+        since = begin_of(by, since or until - USUAL_SPAN[by])
+        end = begin_of(by, until - timedelta(milliseconds=1)) + STEPS[by]
+        last_first = self.collection.aggregate(
+            [
+                {"$match": {"_id": ids_between(by, since, end)}},
+                {"$sort": {"_id": DESCENDING}},
+                {"$limit": MOST_READ + 1},
+                {
+                    "$project": {
+                        "at": 1,
+                        "of": 1,
+                        "jobs": _called(name) if name is not None else "$jobs" if apart else "$all",
+                    }
+                },
+            ],
+            maxTimeMS=READ_MILLISECONDS,
+        )
+        rows = Rows(since, end)
+        for _, documents in groupby(islice(last_first, MOST_READ), lambda document: _period_of(document["_id"])):
+            rows.add(documents)
+        if next(last_first, None) is not None:  # what has been read last may not be complete
+            since = min(rows.first + STEPS[by], until)
+        return Stats(since=since, until=until, by=by, rows=rows.since(since))
+
+
+class Rows:
+    """The documents of several processes added up, for no more pairs of name and queue than one document holds."""
+
+    def __init__(self, begin: datetime, end: datetime) -> None:
+        self._begin = begin
+        self._end = end
+        self.first: datetime = datetime.max.replace(tzinfo=UTC)
+        """The earliest time of all documents."""
+        self._pairs: set[tuple[str, str]] = set()
+        self._figures: dict[datetime, dict[tuple[str, str], RunStats]] = {}
+
+    def add(self, documents: Iterable[Document]) -> None:
+        """Add all that is stored of one time, perhaps by another version of this library.
+
+        Damaged entries are skipped, and so is what was merged but not yet deleted.
+        """
+        for document in each_once(documents):
+            at = reading.moment(document.get("at"))
+            if at is None or not self._begin <= at < self._end:
+                continue
+            self.first = min(self.first, at)
+            figures = self._figures.setdefault(at, {})
+            for entry in filter(is_sound, reading.documents(document.get("jobs"))):
+                pair = self._known((entry["name"], entry["queue"]))
+                found = figures.get(pair)
+                if found is None:
+                    found = figures[pair] = RunStats()
+                include(found, entry)
+
+    def of(self, at: datetime) -> Mapping[tuple[str, str], RunStats]:
+        """Return the figures of one time for each pair of name and queue."""
+        return self._figures.get(at, {})
+
+    def since(self, begin: datetime) -> tuple[StatsRow, ...]:
+        """Return the rows from *begin* on, by time, name and queue."""
+        return tuple(
+            StatsRow(at=at, name=name, queue=queue, figures=figures)
+            for at, pairs in sorted(self._figures.items())
+            for (name, queue), figures in sorted(pairs.items(), key=lambda item: item[0])
+            if at >= begin
+        )
+
+    def _known(self, pair: tuple[str, str]) -> tuple[str, str]:
+        if pair not in self._pairs:
+            if len(self._pairs) >= MOST_PAIRS:
+                return OTHER, OTHER
+            self._pairs.add(pair)
+        return pair
+
+
+def document_id(step: Step, at: datetime, process: str) -> str:
+    """Return the ``_id`` of what *process* did in the minute, hour or day that begins *at*."""
+    return f"{_begin_of_id(step, at)} {process}"
+
+
+def process_of(an_id: str) -> str:
+    """Return the process in an ``_id``."""
+    return an_id.rpartition(" ")[2]
+
+
+def ids_between(step: Step, begin: datetime, end: datetime) -> Document:
+    """Return the condition for ids of all processes, of times that begin from *begin* until before *end*."""
+    return {"$gte": _begin_of_id(step, begin), "$lt": _begin_of_id(step, end)}
+
+
+def each_once(documents: Iterable[Document]) -> Iterator[Document]:
+    """Leave out what is in a merged document too: that is written before the others are deleted."""
+    documents = list(documents)
+    merged = {process for document in documents for process in reading.texts(document.get("of"))}
+    return (document for document in documents if process_of(document["_id"]) not in merged)
+
+
+def _period_of(an_id: str) -> str:
+    return an_id.rpartition(" ")[0]
+
+
+def _begin_of_id(step: Step, at: datetime) -> str:
+    return f"{step} {at:%Y-%m-%dT%H:%MZ}"
+
+
+def _called(name: str) -> Document:
+    """Return the expression for the entries of jobs called *name*."""
+    return {"$filter": {"input": "$jobs", "as": "job", "cond": {"$eq": ["$$job.name", {"$literal": name}]}}}
