@@ -62,7 +62,7 @@ class SchedulesOfApp:
         by: str | None = None,
         **said: Unpack[EveryOptions],
     ) -> ScheduleHandle:
-        """Let *job* come back from now on; change the schedule of this *name* if there is one, and return its handle.
+        """Make *job* recur from now on, or change the schedule called *name* if there is one; return its handle.
 
         *job* is a job function, a method of a saved document or of a class, or a job object. Give *cron* or *every*,
         and what ``@every`` takes. Raises ScheduleError, EnqueueError, StoreUnavailableError.
@@ -78,7 +78,7 @@ class SchedulesOfApp:
                 return new(name, spec, source="operator", now=now)
             if found.source == "code":
                 raise ScheduleError(
-                    f"the schedule {name!r} is from code: change it with schedule_of({name!r}).edit(...)"
+                    f"the schedule {name!r} is declared in code: change it with schedule_of({name!r}).edit(...)"
                 )
             changed = {field: value for field, value in spec.items() if found.spec.get(field) != value}
             return changes(found, changed, now=now) | ({"edited": {"all": {"at": now, "by": by or ""}}} if by else {})

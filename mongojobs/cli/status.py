@@ -67,7 +67,7 @@ def status(options: GlobalOptions, /, *, as_json: bool) -> None:
         metavar="A,B",
     ),
     own_option(
-        "--schedules", "with_schedules", text="also if a schedule is overdue by more than its window", is_flag=True
+        "--schedules", "with_schedules", text="also fail if a schedule is overdue by more than its window", is_flag=True
     ),
     json_option(),
 )

@@ -206,7 +206,7 @@ def check_names(what: str, target: Any, names: object) -> None:
     known = [p.name for p in parameters]
     for name in names:
         if name not in known:
-            raise OptionError(f"{what} names {name!r}, and the arguments of {target.__qualname__} are {known}")
+            raise OptionError(f"{what} names {name!r}, but the arguments of {target.__qualname__} are {known}")
 
 
 _CHECKS: dict[str, Callable[[str, Any], object]] = {

@@ -121,7 +121,7 @@ class _Choice:
         for name in wanted:
             if name not in known and name not in defaults:
                 arguments = [*known, *defaults]
-                raise OptionError(f"unique names {name!r}, and the arguments of {self._call.name} are {arguments}")
+                raise OptionError(f"unique names {name!r}, but the arguments of {self._call.name} are {arguments}")
         return {
             name: known[name] if name in known else self._codec.encode(defaults[name], f"argument {name!r}")
             for name in wanted

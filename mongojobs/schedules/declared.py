@@ -124,7 +124,9 @@ def checked_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of enqueues that were *given*, of which a tick decides some itself. Raises OptionError."""
     for name in _NOT_OF_TICKS:
         if name in given:
-            raise OptionError(f"a schedule takes no {name}: each of its ticks has its own")
+            raise OptionError(
+                f"a schedule takes no {name}, got {given[name]!r:.100}: leave it out, each of its ticks has its own"
+            )
     options = Options.of(given)
     return {name: getattr(options, name) for name in given if given[name] is not None}
 
@@ -140,7 +142,7 @@ def call_of(job: object, args: Sequence[object], kwargs: Mapping[str, object]) -
         return function_call(job.declaration, args, kwargs)
     if isinstance(job, Delayer):
         raise OptionError(
-            f"a schedule takes the options itself: give it the function of {job!r}, and queue=... and so on"
+            f"a schedule takes the options itself: give it the function instead of {job!r}, and queue=... beside it"
         )
     if isinstance(job, BoundAsynchronousMethod):
         job = job.without_delay

@@ -64,10 +64,10 @@ class Definition:
     def __post_init__(self) -> None:
         if self.overlap == "queue" and self.catch_up == "none":
             raise ScheduleError(
-                'overlap="queue" lets a tick wait, and catch_up="none" drops what is late: leave one of them out'
+                'overlap="queue" makes a tick wait, but catch_up="none" drops late ticks: leave one of them out'
             )
         if self.starts and self.ends and self.ends <= self.starts:
-            raise ScheduleError(f"ends must be later than starts, got {self.ends} and {self.starts}")
+            raise ScheduleError(f"ends must be later than starts, got ends={self.ends} and starts={self.starts}")
 
     @classmethod
     def of(cls, due: object, said: Mapping[str, Any]) -> Definition:
@@ -121,7 +121,8 @@ def schedule_name(name: object) -> str:
     """Return *name* if a schedule can have it. Raises ScheduleError."""
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or not name.isprintable() or name != name.strip():
         raise ScheduleError(
-            f"the name of a schedule must be a printable text of 1 to {LONGEST_NAME} characters, got {name!r:.300}"
+            f"the name of a schedule must be a printable text of 1 to {LONGEST_NAME} characters without spaces around"
+            f" it, got {name!r:.300}"
         )
     return checks.plain_text(name)
 
@@ -129,7 +130,10 @@ def schedule_name(name: object) -> str:
 def one_expression(cron: object, every: object) -> object:
     """Return the one of *cron* and *every* that is given. Raises ScheduleError."""
     if (cron is None) == (every is None):
-        raise ScheduleError("give cron, such as '0 9 * * *', or every, such as '15m': one of them")
+        raise ScheduleError(
+            f"give either cron, such as '0 9 * * *', or every, such as '15m', got cron={cron!r:.100} and"
+            f" every={every!r:.100}"
+        )
     return every if cron is None else cron
 
 
@@ -137,7 +141,7 @@ def _checked(name: str, value: Any) -> Any:
     try:
         return _CHECKS[name](value)
     except KeyError:
-        raise OptionError(f"unknown option {name!r} of a schedule: it takes {', '.join(_CHECKS)}") from None
+        raise OptionError(f"unknown option {name!r} of a schedule: the options are {', '.join(_CHECKS)}") from None
     except ScheduleError:
         raise
     except ValueError as error:
@@ -176,7 +180,7 @@ def _stored_duration(name: str, value: object) -> timedelta | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**42:
-        raise ScheduleError(f"{name} is damaged: {value!r:.100}")
+        raise ScheduleError(f"the stored {name} must be a whole number of milliseconds, got {value!r:.100}")
     return int(value) * _MILLISECOND
 
 

@@ -72,7 +72,7 @@ class ScheduleHandle:
 
         def edit(found: Schedule) -> Document:
             if not found.is_paused(now):
-                raise ScheduleError(f"the schedule {self.name!r} is not paused")
+                raise ScheduleError(f"cannot resume the schedule {self.name!r}: it is not paused")
             return {"paused": None, "next_run_at": found.next_after(now)}
 
         return self._edit(edit)
@@ -107,7 +107,7 @@ class ScheduleHandle:
         if done:
             self._store.note(self.name, [_of_many(done)], [tick_id(self.name, tick.at) for tick in done])
         if refused:
-            raise ScheduleError(f"{len(refused)} of {len(ticks)} were not enqueued; the first: {refused[0].why}")
+            raise ScheduleError(f"{len(refused)} of {len(ticks)} ticks were not enqueued; the first: {refused[0].why}")
         return len(ticks)
 
     def edit(self, when: object = None, *, by: str | None = None, **said: Unpack[EveryOptions]) -> Schedule:
@@ -116,7 +116,9 @@ class ScheduleHandle:
         options = checked_options({name: value for name, value in said.items() if name not in Said.__annotations__})
         now = self._store.clock.now()
         if when is None and not said:
-            raise OptionError("say what to change, such as when it is due, or tz=...")
+            raise OptionError(
+                f"nothing to change in the schedule {self.name!r}: give when it is due, or an option such as tz=..."
+            )
 
         def edit(found: Schedule) -> Document:
             changed = _changed(found, found.said.changed(when, about_ticks).stored())
@@ -132,7 +134,8 @@ class ScheduleHandle:
         declarers = self._shared.declarers(self.name) if self.get().source == "code" else []
         if declarers:
             raise ScheduleError(
-                f"the schedule {self.name!r} is declared by the code of {declarers[0]}: pause it, or take it out there"
+                f"cannot remove the schedule {self.name!r}: the code of the worker {declarers[0]} declares it; pause"
+                " it, or remove its @every"
             )
         self._store.remove(self.name)
 
@@ -152,15 +155,18 @@ class ScheduleHandle:
         try:
             return self._shared.enqueuer.enqueue(found, at, result, by=_person(by))
         except DeserializationError as error:
-            raise ScheduleError(f"the schedule {self.name!r} cannot be run by this program: {error}") from error
+            raise ScheduleError(f"this program cannot run the schedule {self.name!r}: {error}") from error
 
     def _between(self, found: Schedule, since: datetime, until: datetime) -> list[datetime]:
         begin, end = _moment("since", since), _moment("until", until)
         if begin >= end:
-            raise ScheduleError(f"since must be earlier than until, got {since} and {until}")
+            raise ScheduleError(f"since must be earlier than until, got since={since} and until={until}")
         moments = list(islice(found.said.between(begin, end), MOST_BACKFILLED + 1))
         if len(moments) > MOST_BACKFILLED:
-            raise ScheduleError(f"a backfill is of at most {MOST_BACKFILLED} ticks: give a shorter time")
+            raise ScheduleError(
+                f"a backfill may have at most {MOST_BACKFILLED:,} ticks, and {since} to {until} has more:"
+                " give a shorter period"
+            )
         return moments
 
     def _encoded(self, options: Mapping[str, Any]) -> Document:

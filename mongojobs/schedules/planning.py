@@ -77,9 +77,9 @@ def _missed(said: Definition, early: list[datetime], late: list[datetime]) -> Ti
     if not missed:
         return None
     why = {
-        "latest": "late, and a later tick took its place" if late else "later than the window",
-        "none": f"more than {LATE.seconds} s late, and none is caught up",
-        "all": f"no more than the last {MOST_CAUGHT_UP} in the window are caught up",
+        "latest": "late, and a later tick took its place" if late else "too late: outside the window",
+        "none": f"more than {LATE.seconds} s late, and catch_up is none",
+        "all": f"only the last {MOST_CAUGHT_UP} ticks in the window are caught up",
     }[said.catch_up]
     return Tick(at=missed[0], result="missed", why=why, number=len(missed), until=missed[-1] if missed[1:] else None)
 
@@ -90,7 +90,7 @@ def _one_at_a_time(chosen: list[datetime], living: Living) -> tuple[list[datetim
         job_id, state = next(iter(living.items()))
         why = f"the job {job_id} is still {state}"
         return [], [Tick(at=at, result="skipped", why=why) for at in chosen]
-    return chosen[-1:], [Tick(at=at, result="skipped", why="one at a time") for at in chosen[:-1]]
+    return chosen[-1:], [Tick(at=at, result="skipped", why="a later tick took its place") for at in chosen[:-1]]
 
 
 def _some(entries: list[Tick | None]) -> tuple[Tick, ...]:

@@ -105,7 +105,7 @@ class ScheduleStore:
                 return None
             if self._write(name, found, change):
                 return self.get(name)
-        raise ScheduleError(f"the schedule {name!r} was changed by others again and again: try again")
+        raise ScheduleError(f"the schedule {name!r} keeps being changed by others: try again")
 
     def note(self, name: str, ticks: Sequence[Tick], job_ids: Sequence[str]) -> None:
         """Add *ticks* that were made by hand, and their jobs, to the schedule."""

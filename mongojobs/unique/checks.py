@@ -57,7 +57,7 @@ def throttle(value: object) -> str:
     if found is None:
         raise ValueError("must be a rate such as 1/10m")
     if int(found[1]) != 1:
-        raise ValueError("must be 1 in a period, such as 1/10m: more than one cannot be told apart by a key")
+        raise ValueError("must be 1 per period, such as 1/10m: a key cannot count more than one")
     time_limit(found[2])
     return plain_text(str(value))
 

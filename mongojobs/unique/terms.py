@@ -86,8 +86,8 @@ def without_key(said: Mapping[str, Any]) -> None:
 
 
 _TOGETHER_NOT: Final = (
-    ("debounce", "throttle", "the one runs the last call, the other the first"),
-    ("debounce", "unique_for", "a debounced job gives up its key when it starts"),
+    ("debounce", "throttle", "debounce runs the last call, throttle the first"),
+    ("debounce", "unique_for", "a debounced job releases its key when it starts"),
     ("debounce", "run_at", "debounce says when it is due"),
     ("debounce", "run_in", "debounce says when it is due"),
     ("throttle", "unique_for", "both say how long further calls are dropped"),
@@ -100,12 +100,14 @@ def _check(said: Mapping[str, Any]) -> None:
             raise OptionError(f"give {one} or {other}, not both: {why}")
     for name in ("unique_for", "throttle"):
         if name in said and said.get("unique_until") == "start":
-            raise OptionError(f'{name} holds the key after the start of the job: leave out unique_until="start"')
+            raise OptionError(
+                f'{name}={said[name]} holds the key after the job has started: leave out unique_until="start"'
+            )
     if "debounce" in said and said.get("unique_until") == "end":
-        raise OptionError('a debounced job gives up its key when it starts: leave out unique_until="end"')
+        raise OptionError('a debounced job releases its key when it starts: leave out unique_until="end"')
     if "debounce" in said and said.get("on_duplicate", "replace") != "replace":
-        raise OptionError(f"debounce replaces the call before: leave out on_duplicate={said['on_duplicate']!r}")
+        raise OptionError(f"debounce replaces the earlier call: leave out on_duplicate={said['on_duplicate']!r}")
     if "max_wait" in said and "debounce" not in said:
-        raise OptionError(f"max_wait={said['max_wait']} bounds how long debounce puts a job off: give debounce, too")
+        raise OptionError(f"max_wait={said['max_wait']} limits how long debounce puts a job off: give debounce too")
     if "keep" in said and "debounce" not in said and said.get("on_duplicate") not in ("replace", "rerun"):
-        raise OptionError(f'keep={said["keep"]!r} says which time a replaced call leaves: give on_duplicate="replace"')
+        raise OptionError(f'keep={said["keep"]!r} says which run_at a replaced job gets: give on_duplicate="replace"')

@@ -526,7 +526,7 @@ class TestSchedules:
         with code((plain_job, every("1h", name="hourly"))):
             ticks(app)
 
-        assert "the code of no living worker declares it" in found(app, "orphaned_schedule").text
+        assert "no living worker's code declares it" in found(app, "orphaned_schedule").text
 
     def test_that_are_overdue_are_named(self, app):
         app.schedule("hourly", plain_job, every="1h")
@@ -538,4 +538,4 @@ class TestSchedules:
         app.schedule("hourly", plain_job, every="1h")
         app.schedule_store.collection.update_one({}, {"$set": {"spec.due": "soon"}})
 
-        assert "cannot be read: 'soon' is no schedule" in found(app, "damaged_schedule").text
+        assert "cannot be read: 'soon' is not a schedule" in found(app, "damaged_schedule").text

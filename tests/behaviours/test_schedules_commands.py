@@ -74,10 +74,10 @@ class TestAdding:
     @pytest.mark.parametrize(
         ("words", "told"),
         [
-            (("add", "a", APPEND, "soon", *ARGUMENTS), "'soon' is no schedule"),
+            (("add", "a", APPEND, "soon", *ARGUMENTS), "'soon' is not a schedule"),
             (("add", "a", "no.job", "15m"), "no job is registered under the name 'no.job'"),
             (("add", "a", APPEND, "15m"), "missing a required argument"),
-            (("add", "a", APPEND, "15m", *ARGUMENTS, "--tz", "Mars"), "tz must be the name of a zone"),
+            (("add", "a", APPEND, "15m", *ARGUMENTS, "--tz", "Mars"), "tz must be the name of a time zone"),
             (("pause", "none"), "no schedule is called 'none': `mongojobs schedules list` shows them"),
             (("show", "none"), "no schedule is called 'none'"),
             (("remove", "none", "--yes"), "no schedule is called 'none'"),

@@ -67,7 +67,7 @@ class TestASensitiveArgument:
 
     @pytest.mark.parametrize("names", [("pasword",), "pasword"])
     def test_with_a_misspelled_name_is_refused(self, names):
-        with pytest.raises(OptionError, match=r"sensitive names 'pasword', and the arguments of .* are \['password'\]"):
+        with pytest.raises(OptionError, match=r"sensitive names 'pasword', but the arguments of .* are \['password'\]"):
             job(name="test_secrets.misspelled", sensitive=names)(lambda password: None)
 
     @pytest.mark.parametrize("names", [5, (5,), None])

@@ -252,7 +252,7 @@ def of_schedules(patient: DoctorContext) -> Iterator[Finding]:
         elif report.state == "orphaned":
             yield advice(
                 "orphaned_schedule",
-                f"the schedule {schedule.name!r} is not due any more: the code of no living worker declares it",
+                f"the schedule {schedule.name!r} is not due any more: no living worker's code declares it",
                 f"start a worker with its code, or remove it: mongojobs schedules remove {name}",
             )
         elif report.is_overdue:

@@ -25,28 +25,28 @@ _OF_TICKS: Final = ("run_at", "run_in", "expires_at", "job_id")
 
 
 def _said_flags() -> list[click.Option]:
-    """Return the flags of what may be said of a schedule, and of the enqueues of its jobs."""
+    """Return the flags for the options of a schedule and of the enqueues of its jobs."""
     return [
-        own_option("--tz", text="zone of a cron expression, such as Europe/Athens; default: UTC", metavar="ZONE"),
+        own_option("--tz", text="time zone of EXPRESSION, such as Europe/Athens; default: UTC", metavar="ZONE"),
         own_option(
             "--overlap",
-            text="what becomes of a tick while an earlier job waits or runs; default: skip",
+            text="what to do with a tick while an earlier job waits or runs; default: skip",
             type=click.Choice(["skip", "allow", "queue"]),
         ),
         own_option(
             "--catch-up",
-            text="which ticks are enqueued that fell due while no worker was there; default: latest",
+            text="which ticks to catch up that fell due while no worker was running; default: latest",
             type=click.Choice(["latest", "none", "all"]),
         ),
-        own_option("--window", text="how late a tick may be caught up; default: 1d", type=DurationType()),
-        own_option("--jitter", text="up to how long a job waits beyond its tick", type=DurationType()),
-        own_option("--starts", text="the first moment at which it may be due", type=TimeType(), metavar="ISO"),
-        own_option("--ends", text="the last moment at which it may be due", type=TimeType(), metavar="ISO"),
-        own_option("--times", text="after how many jobs it is over", type=int, metavar="N"),
+        own_option("--window", text="how late a tick may still be caught up; default: 1d", type=DurationType()),
+        own_option("--jitter", text="delay each job by up to this long after its tick", type=DurationType()),
+        own_option("--starts", text="no ticks before this time", type=TimeType(), metavar="ISO"),
+        own_option("--ends", text="no ticks after this time", type=TimeType(), metavar="ISO"),
+        own_option("--times", text="stop after this many jobs", type=int, metavar="N"),
         own_option(
-            "--expires", text="let a job expire that has not begun by the next tick", type=click.Choice(["interval"])
+            "--expires", text="cancel a job that has not started by the next tick", type=click.Choice(["interval"])
         ),
-        own_option("--description", text="what it is for", metavar="TEXT"),
+        own_option("--description", text="what the schedule is for", metavar="TEXT"),
         *(flag_of(field) for field in FLAGS if field.name not in _OF_TICKS),
     ]
 
@@ -68,10 +68,10 @@ def add(
     kwargs: dict[str, Any],
     **values: Any,
 ) -> None:
-    """Let JOB come back under the schedule NAME whenever EXPRESSION says.
+    """Add the schedule NAME, which enqueues JOB whenever EXPRESSION is due.
 
-    JOB is the name that a job is declared under, EXPRESSION a cron expression, a duration such as 15m, or words such as
-    "weekday at 9:00". A schedule that was added before is changed.
+    JOB is the name that the job is declared under. EXPRESSION is a cron expression, a duration such as 15m, or words
+    such as "weekday at 9:00". If NAME was added before, it is changed.
     """
     with _operating(options) as operator:
         call = call_named(job, args, kwargs)
@@ -82,14 +82,17 @@ def add(
         say(f"Note: {note}", err=True)
 
 
-@with_options(own_option("--when", text="a cron expression, a duration or words", metavar="EXPRESSION"), *_said_flags())
+@with_options(
+    own_option("--when", text="when it is due: a cron expression, a duration or words", metavar="EXPRESSION"),
+    *_said_flags(),
+)
 @click.command(cls=Command)
 @click.argument("name")
 @click.pass_obj
 def edit(options: GlobalOptions, /, *, name: str, when: str | None, **values: Any) -> None:
-    """Change what is said of the schedule NAME.
+    """Change the options of the schedule NAME.
 
-    For one from code this holds until the code itself says something else.
+    If the schedule is declared in code, the change holds until the code changes the same option.
     """
     with _operating(options) as operator:
         changed = operator.schedule_of(name).edit(when, by=current_user(), **_given(values))
@@ -97,14 +100,14 @@ def edit(options: GlobalOptions, /, *, name: str, when: str | None, **values: An
 
 
 @with_options(
-    own_option("--for", "duration", text="how long; default: until it is resumed", type=DurationType()),
-    own_option("--why", text="why, for anyone who wonders", default="", metavar="TEXT"),
+    own_option("--for", "duration", text="for how long; default: until it is resumed", type=DurationType()),
+    own_option("--why", text="the reason, shown to anyone who looks", default="", metavar="TEXT"),
 )
 @click.command(cls=Command)
 @click.argument("name")
 @click.pass_obj
 def pause(options: GlobalOptions, /, *, name: str, duration: timedelta | None, why: str) -> None:
-    """Let the schedule NAME not be due for a while; what falls due meanwhile is never caught up."""
+    """Pause the schedule NAME; ticks that fall due meanwhile are never caught up."""
     with open_database(options) as database:
         until = None if duration is None else database.store.clock.now() + duration
         database.operator.schedule_of(name).pause(why, until, by=current_user())
@@ -115,7 +118,7 @@ def pause(options: GlobalOptions, /, *, name: str, duration: timedelta | None, w
 @click.argument("name")
 @click.pass_obj
 def resume(options: GlobalOptions, /, *, name: str) -> None:
-    """Let the schedule NAME be due again, from its next tick on."""
+    """Resume the schedule NAME, from its next tick on."""
     with open_database(options) as database:
         resumed = database.operator.schedule_of(name).resume()
     say(f"Resumed {printable(name)}{_due(resumed)}.")
@@ -125,31 +128,31 @@ def resume(options: GlobalOptions, /, *, name: str) -> None:
 @click.argument("name")
 @click.pass_obj
 def run(options: GlobalOptions, /, *, name: str) -> None:
-    """Enqueue the job of the schedule NAME now, beside its ticks."""
+    """Enqueue the job of the schedule NAME now; its next tick stays as it is."""
     with _operating(options) as operator:
         job = operator.schedule_of(name).run_now(by=current_user())
     say(f"Enqueued {printable(str(job.id))}.")
 
 
 @with_options(
-    own_option("--since", text="the first moment", type=TimeType(), metavar="ISO", required=True),
-    own_option("--until", text="the moment before which it ends", type=TimeType(), metavar="ISO", required=True),
+    own_option("--since", text="the first tick, inclusive", type=TimeType(), metavar="ISO", required=True),
+    own_option("--until", text="the end, exclusive", type=TimeType(), metavar="ISO", required=True),
     own_option("--yes", text="do not ask", is_flag=True),
 )
 @click.command(cls=Command)
 @click.argument("name")
 @click.pass_obj
 def backfill(options: GlobalOptions, /, *, name: str, since: datetime, until: datetime, yes: bool) -> None:
-    """Enqueue the jobs of all ticks of the schedule NAME in a time, after showing how many they are."""
+    """Enqueue a job for each tick of the schedule NAME in a period, after showing how many there are."""
     with _operating(options) as operator:
         handle = operator.schedule_of(name)
         number = handle.backfill_count(since, until)
         if number == 0:
-            say("There are no such ticks.")
+            say(f"{printable(name)} has no ticks between {iso(since)} and {iso(until)}.")
             return
         confirm(f"Enqueue {counted(number, 'job')} of {name}?", yes=yes, declined="nothing was enqueued")
         handle.backfill(since, until, by=current_user())
-    say(f"Enqueued {counted(number, 'job')}, but for those that were there.")
+    say(f"Enqueued {counted(number, 'job')}, except those that were already there.")
 
 
 @with_options(own_option("--yes", text="do not ask", is_flag=True))
@@ -157,7 +160,7 @@ def backfill(options: GlobalOptions, /, *, name: str, since: datetime, until: da
 @click.argument("name")
 @click.pass_obj
 def remove(options: GlobalOptions, /, *, name: str, yes: bool) -> None:
-    """Forget the schedule NAME; its jobs stay."""
+    """Remove the schedule NAME; its jobs stay."""
     with open_database(options) as database:
         handle = database.operator.schedule_of(name)
         handle.get()

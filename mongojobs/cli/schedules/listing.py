@@ -36,9 +36,9 @@ _LEDGER: Final = (TableColumn("TICK"), TableColumn("RESULT"), TableColumn("JOB")
 @click.command("list", cls=Command)
 @click.pass_obj
 def list_schedules(options: GlobalOptions, /, *, as_json: bool) -> None:
-    """List the schedules: when each is due, and what became of its last ticks.
+    """List the schedules: when each is due next, and what happened at its last ticks.
 
-    Of a tick, E says that its job was enqueued, S that it was skipped, M missed, H made by hand, B backfilled.
+    One letter per tick: E enqueued, S skipped, M missed, H enqueued by hand, B backfilled.
     """
     with open_database(options) as database:
         reports, now = database.operator.schedule_reports(), database.store.clock.now()
@@ -47,7 +47,7 @@ def list_schedules(options: GlobalOptions, /, *, as_json: bool) -> None:
     elif reports:
         print_table(_COLUMNS, [_row(report, now) for report in reports])
     else:
-        say("There are no schedules. Code declares them with @every, once a worker has started with it.")
+        say("There are no schedules. Those declared with @every appear once a worker has started with their code.")
 
 
 @with_options(json_option())
@@ -55,7 +55,7 @@ def list_schedules(options: GlobalOptions, /, *, as_json: bool) -> None:
 @click.argument("name")
 @click.pass_obj
 def show(options: GlobalOptions, /, *, name: str, as_json: bool) -> None:
-    """Show everything about the schedule NAME: when it is due, its ledger, who changed what."""
+    """Show everything about the schedule NAME: when it is due, its last ticks, who changed what."""
     with open_database(options) as database:
         [report] = database.operator.schedule_reports(name)
     if as_json:
@@ -167,7 +167,7 @@ def _print_schedule(report: ScheduleReport) -> None:
             "jitter": in_words(said.jitter) if said.jitter else "",
             "starts": said.starts and iso(said.starts),
             "ends": said.ends and iso(said.ends),
-            "expires": "unless it has begun by the next tick" if said.expires else "",
+            "expires": "at the next tick, unless it has started" if said.expires else "",
             "times": said.times and f"{schedule.enqueued} of {said.times}",
         }
     if schedule.pause is not None:

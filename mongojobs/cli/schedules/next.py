@@ -12,7 +12,7 @@ _COLUMNS = (TableColumn("HERE"), TableColumn("UTC"))
 
 
 @with_options(
-    own_option("--tz", text="zone of the expression, such as Europe/Athens", default="UTC", metavar="ZONE"),
+    own_option("--tz", text="time zone of EXPRESSION, such as Europe/Athens", default="UTC", metavar="ZONE"),
     own_option("-n", "--number", text="how many times", type=click.IntRange(1, 1000), default=10, show_default=True),
     json_option(),
 )
@@ -22,7 +22,7 @@ _COLUMNS = (TableColumn("HERE"), TableColumn("UTC"))
 def next_times(options: GlobalOptions, /, *, expression: str, tz: str, number: int, as_json: bool) -> None:  # noqa: ARG001 - click passes it
     """Show when EXPRESSION is due next: cron, a duration such as 15m, or words.
 
-    Needs no database. Told are also the days that it leaves out, as where clocks are set.
+    Needs no database. Also names the days that EXPRESSION unexpectedly leaves out, such as when the clocks change.
     """
     from mongojobs.core.clock import SystemClock
     from mongojobs.schedules.times import expression as expressions

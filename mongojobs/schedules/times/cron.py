@@ -108,10 +108,10 @@ class Cron:
 def _parsed(text: str, fields: list[str]) -> CronSim:
     if len(fields) != 5:
         raise ScheduleError(
-            f"{text!r:.100} is no cron expression: it must have five fields (minute hour day month weekday), or be one"
-            f" of {', '.join(NICKNAMES)}; for seconds, write an interval such as 30s"
+            f"{text!r:.100} is not a cron expression: it must have five fields (minute hour day month weekday), or be"
+            f" one of {', '.join(NICKNAMES)}; for seconds, write an interval such as 30s"
         )
     try:
         return CronSim(" ".join(fields), datetime(2026, 1, 1))  # noqa: DTZ001 - for its fields alone
     except CronSimError as error:
-        raise ScheduleError(f"{text!r:.100} is no cron expression: {str(error).lower()}") from None
+        raise ScheduleError(f"{text!r:.100} is not a cron expression: {str(error).lower()}") from None

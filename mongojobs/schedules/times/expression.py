@@ -44,8 +44,8 @@ def _parsed(text: str) -> Times:
     if len(text.split()) in (4, 5, 6, 7) and not text.strip()[:1].isalpha():
         return Cron(text)
     raise ScheduleError(
-        f"{text!r:.100} is no schedule: write cron such as '0 9 * * mon-fri', a duration such as '15m', or words such"
-        f" as {EXAMPLES}"
+        f"{text!r:.100} is not a schedule: write cron such as '0 9 * * mon-fri', a duration such as '15m', or words"
+        f" such as {EXAMPLES}"
     )
 
 
@@ -58,7 +58,7 @@ def _duration(text: str) -> timedelta | None:
 
 def _nickname(text: str) -> Cron:
     if text == "@reboot":
-        raise ScheduleError("@reboot is no time: call the job where the program starts")
+        raise ScheduleError("@reboot is not a time: call the job where the program starts")
     if text not in NICKNAMES:
         raise ScheduleError(f"unknown nickname {text!r:.100}: use one of {', '.join(NICKNAMES)}")
     return Cron(text)

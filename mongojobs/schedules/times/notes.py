@@ -29,7 +29,7 @@ def _short_months(times: Cron) -> list[str]:
     if not missed:
         return []
     months = "1 month" if missed == 1 else f"{missed} months"
-    return [f"it is not due in {months} of the year, which have no such day: L means the last day of each month"]
+    return [f"it is not due in the {months} of the year without such a day: L means the last day of each month"]
 
 
 def _gaps(times: Cron, zone: ZoneInfo, now: datetime) -> list[str]:
@@ -37,8 +37,8 @@ def _gaps(times: Cron, zone: ZoneInfo, now: datetime) -> list[str]:
     if times.is_fixed:
         return []
     return [
-        f"it is not due on {change.day}, when the clocks of {zone.key} are set forward over its hour: give times of day"
-        " without * to have it right after"
+        f"it is not due on {change.day}, when the clocks of {zone.key} are set forward over its hour: write the hour"
+        " and minute without * to have it due right after"
         for change in clock_changes(zone, since=now, days=_DAYS)
         if change.forward and times.is_on(change.day) and not _is_due_on(times, change.day, zone)
     ]

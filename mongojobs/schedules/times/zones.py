@@ -20,7 +20,7 @@ def zone_called(name: object) -> ZoneInfo:
     """Return the zone *name*, as ``Europe/Athens``. Raises ScheduleError."""
     name = name.key if isinstance(name, ZoneInfo) else name
     if not isinstance(name, str):
-        raise ScheduleError(f"tz must be the name of a zone, such as Europe/Athens, got {name!r:.100}")
+        raise ScheduleError(f"tz must be the name of a time zone, such as Europe/Athens, got {name!r:.100}")
     return _zone(name)
 
 
@@ -29,7 +29,7 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ScheduleError(f"tz must be the name of a zone, got {name!r:.100}{_hint(name)}") from None
+        raise ScheduleError(f"tz must be the name of a time zone, got {name!r:.100}{_hint(name)}") from None
 
 
 def instant(wall: datetime, zone: ZoneInfo) -> datetime:

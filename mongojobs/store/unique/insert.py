@@ -21,6 +21,7 @@ from mongojobs.core.errors import (
     PartialEnqueueError,
 )
 from mongojobs.core.job import RUNNING, Document, Job, JobId
+from mongojobs.core.words.wording import counted
 from mongojobs.store import clients, faults, indexes
 from mongojobs.store.documents import to_document, to_shown_job, to_update
 from mongojobs.store.filters import one
@@ -210,7 +211,7 @@ class UniqueInserting:
         if not self._has_index:
             raise EnqueueRefusedError(
                 f"a unique job needs the index {indexes.UNIQUE} of the collection {self._collection.name}, which is"
-                " missing: run `mongojobs create-indexes`, which also says where there can be none"
+                " missing: run `mongojobs create-indexes`, which also says if this collection cannot have it"
             )
 
 
@@ -238,7 +239,7 @@ def insert_each(
             done.append(job.id)
     if refused:
         raise PartialEnqueueError(
-            f"{len(refused)} jobs were refused, since others hold their keys: {next(iter(refused.values()))}",
+            f"refused {counted(len(refused), 'job')} whose keys other jobs hold: {next(iter(refused.values()))}",
             stored=done,
             reasons=refused,
         )

@@ -70,7 +70,7 @@ BAD_VALUES = [
     ("max_wait", "soon", "max_wait must be a duration such as"),
     ("throttle", "10m", "throttle must be a rate such as 1/10m, got '10m'"),
     ("throttle", 600, "throttle must be a rate such as 1/10m"),
-    ("throttle", "5/10m", "throttle must be 1 in a period, such as 1/10m: more than one cannot be told apart by a key"),
+    ("throttle", "5/10m", "throttle must be 1 per period, such as 1/10m: a key cannot count more than one"),
     ("throttle", "1/soon", "throttle must be a duration such as"),
     ("throttle", "1/0", "throttle must be more than 0"),
 ]

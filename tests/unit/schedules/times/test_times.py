@@ -48,7 +48,7 @@ class TestWords:
         "text", ["day and monday at 9:00", "someday at 9:00", "monday at 25:00", "monday", "soon", ""]
     )
     def test_that_are_none_are_told_what_can_be_written(self, text):
-        with pytest.raises(ScheduleError, match="is no schedule: write cron such as '0 9"):
+        with pytest.raises(ScheduleError, match="is not a schedule: write cron such as '0 9"):
             parse_times(text)
 
 
@@ -56,11 +56,11 @@ class TestAnExpression:
     @pytest.mark.parametrize(
         ("text", "told"),
         [
-            ("61 * * * *", "no cron expression: bad minute"),
+            ("61 * * * *", "not a cron expression: bad minute"),
             ("0 0 * * * *", "five fields .* for seconds, write an interval such as 30s"),
-            ("0 0 30 2 *", "no cron expression: bad day-of-month"),
+            ("0 0 30 2 *", "not a cron expression: bad day-of-month"),
             ("0 0 31 4 mon#6", "bad day-of-week"),
-            ("@reboot", "@reboot is no time: call the job where the program starts"),
+            ("@reboot", "@reboot is not a time: call the job where the program starts"),
             ("@dayly", "unknown nickname '@dayly': use one of @yearly"),
             ("0.5s", "whole seconds, at least 1s"),
             ("400d", "at most 366d, got 400d"),
@@ -113,12 +113,12 @@ class TestAZone:
 
     @pytest.mark.parametrize("name", ["Europe/Athen", "europe/../athens", "/etc/passwd"])
     def test_that_is_none_is_named(self, name):
-        with pytest.raises(ScheduleError, match="tz must be the name of a zone, got"):
+        with pytest.raises(ScheduleError, match="tz must be the name of a time zone, got"):
             zone_called(name)
 
     @pytest.mark.parametrize("value", [5, ["Europe/Athens"], {}])
     def test_must_be_a_name(self, value):
-        with pytest.raises(ScheduleError, match="tz must be the name of a zone, such as Europe/Athens, got"):
+        with pytest.raises(ScheduleError, match="tz must be the name of a time zone, such as Europe/Athens, got"):
             zone_called(value)
 
     def test_that_is_misspelled_is_suggested(self):
@@ -159,4 +159,4 @@ class TestNotes:
     def test_count_the_months_without_such_a_day(self):
         [note] = notes(parse_times("0 0 31 * *"), WINTER, now=NEW_YEAR)
 
-        assert note.startswith("it is not due in 5 months of the year")
+        assert note.startswith("it is not due in the 5 months of the year without such a day")
