@@ -24,7 +24,7 @@ def clock() -> HeldClock:
 
 @pytest.fixture
 def configure(connection: MongoClient, clock: HeldClock) -> Iterator[Configure]:
-    """Sets up the default app again; without jitter, and with a clock that stands still unless another is given."""
+    """Sets up the default app again, without jitter, and with a clock that stands still unless another is given."""
 
     def configure(**values: object) -> MongoJobs:
         return mongojobs.configure(**{"clock": clock, "retry_jitter": 0} | values)

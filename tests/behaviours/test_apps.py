@@ -16,7 +16,7 @@ from tests.support.working import work_off
 
 
 class Listening(Plugin):
-    """Hears of each enqueue."""
+    """Is notified of each enqueue."""
 
     heard: ClassVar[list[str]] = []
 

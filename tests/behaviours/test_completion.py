@@ -1,4 +1,4 @@
-"""What a shell is offered: commands, flags, and the queues in which jobs are ready."""
+"""What shell completion offers: commands, flags, and the queues in which jobs are ready."""
 
 import socket
 import subprocess

@@ -1,4 +1,4 @@
-"""Workers in the background, started and stopped as delayed_job's script does it, on a real server."""
+"""Workers in the background, started and stopped as by delayed_job's script, on a real server."""
 
 import os
 import re

@@ -339,7 +339,7 @@ class TestTheLog:
 
 
 class TestPeople:
-    """What those see who ask where the job remains."""
+    """What people see who ask what happened to the job."""
 
     @pytest.fixture
     def job(self, app):
@@ -390,7 +390,7 @@ class TestPeople:
 
 
 class TestChildren:
-    """With ``executor=process`` the child decides, which alone has imported the app."""
+    """With ``executor=process`` the child decides, since it alone has imported the app."""
 
     def test_that_do_not_know_a_job_put_it_off(self, start, configure):
         app = configure(clock=None)

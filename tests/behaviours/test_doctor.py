@@ -52,7 +52,7 @@ def app(configure):
 
 
 def a_worker(app, *queues, **changes):
-    """Let a worker be alive that listens to *queues*, or to all."""
+    """Add a live worker that works on *queues*, or on all."""
     values = {"name": "w", "host": "h", "pid": 1, "started_at": NOW, "threads": 1, "busy": 0, "version": __version__}
     status = WorkerStatus(**values | {"queues": queues} | changes)
     WorkerStore(app.store.collection, app.store.clock, app.settings).beat(status)
@@ -218,7 +218,7 @@ class TestTheServer:
 class TestTheCollection:
     @pytest.fixture
     def in_collection(self, connection, mongo_uri):
-        """An app whose jobs are in a collection that others have made."""
+        """An app whose jobs are in a collection made by others."""
         app = MongoJobs(Settings(uri=mongo_uri, collection="made_by_others"))
         yield app
         app.close()

@@ -144,7 +144,7 @@ class TestAChangedDocument:
 
 @pytest.fixture
 def in_signal():
-    """Does something when MongoEngine sends a signal about a class, until the test is over."""
+    """Does something whenever MongoEngine sends a signal about a class, until the test is over."""
     connected = []
 
     def in_signal(signal, sender, act):

@@ -1,4 +1,4 @@
-"""What an enqueue costs, counted in calls of our functions and in commands, and not in seconds."""
+"""What an enqueue costs, counted in calls of our functions and in commands rather than seconds."""
 
 import pytest
 from bson import ObjectId

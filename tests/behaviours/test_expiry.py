@@ -1,4 +1,4 @@
-"""A job that has not begun in time is of no use any more: it ends as cancelled, without running."""
+"""A job that has not started in time is no longer of use: it is cancelled without running."""
 
 from datetime import timedelta
 

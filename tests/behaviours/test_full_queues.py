@@ -1,4 +1,4 @@
-"""Queues with a ``max_size``: a producer that is faster than the workers is told so before the collection is full."""
+"""Queues with a ``max_size``: a producer faster than the workers is told so before the collection grows too large."""
 
 import contextlib
 import threading

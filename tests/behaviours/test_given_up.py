@@ -1,4 +1,4 @@
-"""Jobs that are given up on stay, and the list of failed jobs says why: an error, lost workers, stops, or damage."""
+"""Jobs given up on stay, and the list of failed jobs says why: an error, lost workers, stops, or damage."""
 
 import json
 from datetime import timedelta
@@ -18,7 +18,7 @@ CAP = 2
 
 @pytest.fixture
 def app(configure):
-    """An app that gives a job up on the second loss or release, and whose clock stands still."""
+    """An app that gives up on a job at the second loss or release, and whose clock stands still."""
     app = configure(max_losses=CAP, max_releases=CAP, undeclared_for=60)
     app.create_indexes()
     return app
@@ -61,7 +61,7 @@ def damage(app):
 
 
 def rename(app):
-    """Let a job of a name come that no worker has known for too long."""
+    """Make it a job whose name no worker has known for too long."""
     app.store.collection.update_many({}, {"$set": {"handler.target": "app.renamed"}})
     work_off()
     app.store.collection.update_many({}, {"$set": {"run_at": START, "deferred_since": START - timedelta(minutes=1)}})

@@ -1,4 +1,4 @@
-"""Apps whose threads or sockets gevent or eventlet has patched: no worker works with them, but they enqueue."""
+"""Apps whose threads or sockets gevent or eventlet has patched: they can enqueue, but not run a worker."""
 
 import subprocess
 import sys

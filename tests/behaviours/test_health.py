@@ -1,4 +1,4 @@
-"""Health checks of a worker that has no port: a file says that its loop turns."""
+"""Health checks of a worker without a port: a file says that its loop is running."""
 
 import json
 from signal import Signals

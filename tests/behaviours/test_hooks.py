@@ -1,4 +1,4 @@
-"""Hooks: which are called, in which order, with what, and what follows when one of them raises."""
+"""Hooks: which are called, in what order, with what, and what happens when one of them raises."""
 
 import asyncio
 from datetime import datetime, timedelta

@@ -372,7 +372,7 @@ class TestInlineValues:
 
 @pytest.fixture
 def counted_comparisons(monkeypatch):
-    """The jobs that were compared with others: each with each is too many."""
+    """The jobs that were compared with others: comparing each with each is too many."""
     compared = []
 
     def compare(own, other):

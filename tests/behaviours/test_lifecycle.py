@@ -39,7 +39,7 @@ class Suppressing(Plugin):
 
 
 class Forgetful(Plugin):
-    """Does not let jobs run, and tells nobody."""
+    """Keeps jobs from running, and tells nobody."""
 
     def register(self, lifecycle: Lifecycle) -> None:
         lifecycle.around("invoke_job", lambda _proceed, _job: None)
@@ -59,7 +59,7 @@ class Absent(Plugin):
 
 
 class Blind(Plugin):
-    """Lets no worker look for jobs."""
+    """Keeps workers from looking for jobs."""
 
     def register(self, lifecycle: Lifecycle) -> None:
         lifecycle.around("loop", lambda _proceed, _worker: None)

@@ -760,7 +760,7 @@ class TestFortyThousandJobs:
         return app
 
     def swept(self, *arguments, environ):
-        """Run a command, and return what it showed, what it printed, and the most memory it took."""
+        """Run a command, and return what it showed, what it printed, and its peak memory."""
         with Terminal(*arguments, "--yes", environ=environ, code=WITH_MEMORY) as terminal:
             while terminal.process.poll() is None:
                 terminal.read()

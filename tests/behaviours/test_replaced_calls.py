@@ -1,4 +1,4 @@
-"""What another call of a unique job may do: replace the first, run after it, put it off, be dropped for a time."""
+"""What another call of a unique job may do: replace the first, run after it, delay it, or be dropped for a time."""
 
 from datetime import timedelta
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""What becomes of a job: success, another attempt, giving up, timeout, and its locks in the meantime."""
+"""What happens to a job: success, another attempt, giving up, timeout, and its locks in the meantime."""
 
 import math
 from datetime import timedelta

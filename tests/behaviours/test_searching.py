@@ -43,7 +43,7 @@ class Parcel:
 
 
 class Proxy:
-    """Stands for something that is there in a request only."""
+    """Stands for something that exists only during a request."""
 
     def __getattr__(self, name: str) -> object:
         raise RuntimeError(f"no request, and so no {name}")
@@ -66,7 +66,7 @@ class Keeper(Delayable, Document):
 
 
 class Feathered(Delayable):
-    """Is no document itself: only the keepers of a subclass have one of its methods."""
+    """Is not a document itself: only documents of a subclass have its methods."""
 
     @handle_asynchronously
     def preen(self, cage: int) -> None: ...

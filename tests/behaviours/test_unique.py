@@ -1,4 +1,4 @@
-"""A unique job: while it holds its key, another call gives the same job."""
+"""A unique job: while it holds its key, another call returns the same job."""
 
 import json
 from datetime import timedelta

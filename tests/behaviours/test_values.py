@@ -1,4 +1,4 @@
-"""What arguments and job objects hold arrives equal, or the enqueue is refused."""
+"""The values in arguments and job objects arrive equal, or the enqueue is refused."""
 
 import datetime as dt
 import importlib

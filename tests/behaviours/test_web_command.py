@@ -28,7 +28,7 @@ def serve(start, mongo_uri):
 
 
 def status_of(address, **headers):
-    """Return the status of the answer to a look at *address*."""
+    """Return the HTTP status of a request to *address*."""
     try:
         with urlopen(Request(address, headers=headers), timeout=20) as answer:
             return answer.status

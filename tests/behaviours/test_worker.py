@@ -1,4 +1,4 @@
-"""The worker itself: its batches, its stops, its name, and how it lives through errors of the database."""
+"""The worker itself: its batches, its stops, its name, and how it survives database errors."""
 
 import threading
 
@@ -24,7 +24,7 @@ OPERATION_FAILED = 96  # which the driver does not try again
 
 @pytest.fixture
 def quick_tries(monkeypatch):
-    """The waits after errors of the database are short."""
+    """Shortens the waits after database errors."""
     monkeypatch.setattr(outage, "FIRST_DELAY_SECONDS", 0.001)
     monkeypatch.setattr(outage, "LONGEST_DELAY_SECONDS", 0.01)
 

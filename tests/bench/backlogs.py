@@ -14,7 +14,7 @@ _SECONDS_A_MILLION = 40
 
 
 def backlogs(ground: Ground) -> dict[str, float]:
-    """The same drain with a thousand jobs and with a million, and with jobs of all kinds about."""
+    """The same drain with a thousand jobs and with a million, and among jobs of all kinds."""
     rates = {}
     limit = ground.size(JOBS)
     for backlog in (1000, 10_000, 100_000, 1_000_000):

@@ -1,4 +1,4 @@
-"""What a job costs, what a worker costs while it does nothing, and how long it takes to begin."""
+"""What a job costs, what an idle worker costs, and how long it takes to start."""
 
 import statistics
 import subprocess

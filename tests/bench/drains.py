@@ -1,4 +1,4 @@
-"""Drains: how fast what lies there is worked off, by one and by many."""
+"""Drains: how fast a backlog is worked off, by one worker and by many."""
 
 import operator
 import statistics
@@ -19,7 +19,7 @@ _TURNS_OF_PROCESSES = 5
 
 
 def one_worker(ground: Ground) -> dict[str, float]:
-    """One worker as it comes, beside the loops without a library, and with more threads: all in turns, three times."""
+    """One worker with default settings, beside loops without a library, and with more threads; three times in turns."""
     size, few = ground.size(JOBS), ground.size(1000)
 
     def drain(function: JobFunction[[int], Any], count: int, *arguments: str) -> float:
@@ -124,7 +124,7 @@ def executors(ground: Ground) -> dict[str, float]:
 
 
 def sustained(ground: Ground) -> dict[str, float]:
-    """A long drain: whether its end is as fast as its beginning."""
+    """A long drain: whether it ends as fast as it begins."""
     size = ground.size(60_000, least=200)
     part = size // 12
     ground.clear()

@@ -87,5 +87,5 @@ def table(results: Iterable[Result]) -> str:
 
 
 def shown(value: float) -> str:
-    """Return *value* with three digits that mean something."""
+    """Return *value* with three significant digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -56,7 +56,7 @@ class Ground:
             self.jobs.insert_many(chunk, ordered=False)
 
     def surround(self, function: JobFunction[[int], Any], *, failed: int, scheduled: int, priorities: int) -> None:
-        """Put failed and scheduled jobs about, and locked ones."""
+        """Add failed, scheduled and locked jobs."""
         ended = {"state": "failed", "failed_at": _LONG_AGO, "finished_at": _LONG_AGO}
         self.fill(function, failed, **ended)
         later = datetime.now(UTC) + timedelta(days=1)
@@ -66,7 +66,7 @@ class Ground:
         self.fill(function, self.size(1000), state="running", **lock)
 
     def surround_by_completed(self, function: JobFunction[[int], Any], count: int) -> None:
-        """Put completed jobs about that are kept for long."""
+        """Add completed jobs that are kept for long."""
         ended = {"state": "completed", "finished_at": _LONG_AGO, "expire_at": datetime.now(UTC) + timedelta(days=9)}
         self.fill(function, count, **ended)
 

@@ -17,7 +17,7 @@ _SETTLED_SECONDS = 1.5
 
 
 def idle(ground: Ground) -> dict[str, float]:
-    """An idle worker that listens to a change stream, beside a loop without a library that does, too."""
+    """An idle worker that listens to a change stream, beside a loop without a library that does so too."""
     one, bare = _beside_a_loop(ground)
     return {
         "ms from enqueue to body, p50": _percentile(one, 50),
@@ -61,7 +61,7 @@ def standalone(ground: Ground) -> dict[str, float]:
 
 
 def on_time(ground: Ground) -> dict[str, float]:
-    """Jobs of the future: how late they begin."""
+    """Scheduled jobs: how late they start."""
     ground.clear()
     due: dict[int, float] = {}
     with working(ground.uri) as [worker]:
@@ -94,7 +94,7 @@ def urgent(ground: Ground) -> dict[str, float]:
 
 
 def rare(ground: Ground) -> dict[str, float]:
-    """Jobs of a queue of their own, behind 100,000 of another that nobody works on."""
+    """Jobs of their own queue, behind 100,000 of another that nobody works on."""
     ground.clear()
     ground.fill(nothing, ground.size(100_000), queue="busy")
     with working(ground.uri, "--queues", "rare") as [worker]:

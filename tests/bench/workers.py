@@ -96,7 +96,7 @@ class Worker:
 def working(
     uri: str, *arguments: str, count: int = 1, environ: Mapping[str, str] | None = None
 ) -> Iterator[list[Worker]]:
-    """Let workers work beside the code inside; they are killed at its end if they have not been stopped."""
+    """Run workers beside the code inside; those not stopped by its end are killed."""
     workers = [Worker(uri, *arguments, environ=environ) for _ in range(count)]
     try:
         for worker in workers:

@@ -26,7 +26,7 @@ marks: list[tuple[int, float]] = []
 
 
 def main() -> None:
-    """Drain up to this many jobs of the database in the way that is named, and print how long that took."""
+    """Drain up to this many jobs of the database in the named way, and print how long that took."""
     way, uri, limit = sys.argv[1:]
     with MongoClient[dict[str, Any]](uri, tz_aware=True) as client:
         jobs = client.get_default_database().get_collection("delayed_jobs", write_concern=WriteConcern("majority"))

@@ -66,7 +66,7 @@ def operator(browser: Browser, address: str) -> Iterator[Tab]:
 
 @pytest.fixture
 def hurried(browser: Browser, address: str) -> Iterator[Tab]:
-    """The same with pages that look for news ten times a second."""
+    """The same with pages that look for updates ten times a second."""
     with tab(browser, address) as opened:
         opened.page.add_init_script(HURRY)
         yield opened

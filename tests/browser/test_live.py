@@ -1,4 +1,4 @@
-"""Pages refresh themselves: quietly, one request at a time, and not while nobody is looking or somebody is at work."""
+"""Pages refresh themselves: quietly, one request at a time, and not while nobody looks or somebody is at work."""
 
 import threading
 
@@ -34,7 +34,7 @@ class Slow:
 
 
 def answers(page):
-    """Return the list of the answers to the page's looks for news, which grows."""
+    """Return the growing list of answers to the page's requests for updates."""
     found = []
     page.on("response", lambda answer: found.append(answer.status) if is_look(answer.request) else None)
     return found

@@ -118,7 +118,7 @@ SITES = {
 
 @pytest.fixture
 def environ():
-    """What the site finds in its environment besides."""
+    """What else the site finds in its environment."""
     return {}
 
 

@@ -1,4 +1,4 @@
-"""What tests of faults share: the rig, servers that may be harmed, and a table of figures at the end."""
+"""What the fault tests share: the rig, servers that may be harmed, and a table of figures at the end."""
 
 from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""A database that is slow, cut off, or does not answer: seen through a network that is made bad."""
+"""A database that is slow, cut off, or silent, seen through a network that the test spoils."""
 
 import time
 

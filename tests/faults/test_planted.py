@@ -1,4 +1,4 @@
-"""The test of the test: with a fault planted into the library, the judge of the other tests must find it."""
+"""The test of the tests: if a fault is planted in the library, the judge of the other tests must find it."""
 
 from datetime import UTC, datetime, timedelta
 from time import sleep

@@ -27,7 +27,7 @@ class Schedule:
         self._workers = [rig.work(*SHAPES[0]), rig.work(*SHAPES[2])]
 
     def go_on(self, seconds):
-        """Do harm for so long."""
+        """Do harm for this long."""
         to_workers = [self._kill, self._stop, self._stop_all, self._freeze, self._freeze_long]
         to_nodes = [self._kill_primary, self._step_down, self._hang, self._deafen, self._leave_alone]
         harms = to_workers + [partial(self._as_outage, harm) for harm in to_nodes]
@@ -37,7 +37,7 @@ class Schedule:
             time.sleep(self._chance.uniform(0.5, 4))
 
     def _as_outage(self, harm):
-        """Note the harm: too short to explain a run too many, it puts off rescues for a lease."""
+        """Note the harm: too short to explain an extra run, it delays rescues for a lease."""
         with self._rig.outage():
             harm()
 

@@ -1,4 +1,4 @@
-"""Signals that come before a worker works: at every moment of its start, from its first line on."""
+"""Signals that arrive before a worker works: at every moment of its start, from its first line on."""
 
 import os
 from signal import Signals

@@ -1,4 +1,4 @@
-"""Faults that take a worker seconds to live through: a database that goes away, processes that die or freeze."""
+"""Faults that a worker survives within seconds: a database that goes away, processes that die or freeze."""
 
 import threading
 import time

@@ -23,7 +23,7 @@ MOMENTS = st.integers(0, 4 * 10**12)
 
 @contextmanager
 def heard_elsewhere():
-    """Have one more handler, so that records are made."""
+    """Add another handler, so that records are made."""
     root, handler = logging.getLogger(), logging.NullHandler()
     root.addHandler(handler)
     yield
@@ -32,7 +32,7 @@ def heard_elsewhere():
 
 @contextmanager
 def held_at(milliseconds):
-    """Let it be one time all the time."""
+    """Stop the clock."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "time", lambda: milliseconds / 1000)
         patch.setattr(time, "time_ns", lambda: milliseconds * 1_000_000)

@@ -1,4 +1,4 @@
-"""`scripts/bench` works; how fast anything is, no test tells."""
+"""`scripts/bench` works; no test says how fast anything is."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""`scripts/mongod` and the servers it starts: they serve, and nothing is left of them."""
+"""`scripts/mongod` and the servers it starts: they serve, and leave nothing behind."""
 
 import os
 import signal

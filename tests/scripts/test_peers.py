@@ -1,4 +1,4 @@
-"""What `scripts/bench --peers` makes of what it has measured; the peers themselves are part of no test."""
+"""What `scripts/bench --peers` makes of its measurements; the peers themselves are in no test."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What the type checker knows of job functions; a wrong type here fails ``scripts/check``."""
+"""What the type checker knows about job functions; a wrong type here fails ``scripts/check``."""
 
 from dataclasses import dataclass
 from typing import Any, assert_type

@@ -1,4 +1,4 @@
-"""What the type checker knows of delayed methods and of job classes; a wrong type here fails ``scripts/check``."""
+"""What the type checker knows about delayed methods and job classes; a wrong type here fails ``scripts/check``."""
 
 from typing import Any, assert_type
 
@@ -60,7 +60,7 @@ def resize(name: str) -> bytes:
 
 @job(prioritty=3)  # type: ignore[call-overload, untyped-decorator]
 def misdeclared() -> None:
-    """Be declared with an option that is none."""
+    """Be declared with an unknown option."""
 
 
 resize(3)  # type: ignore[arg-type]

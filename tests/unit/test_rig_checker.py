@@ -1,4 +1,4 @@
-"""The judge of the tests of faults, shown made-up evidence: it names broken promises, and harm excuses what it may."""
+"""The judge of the fault tests, on made-up evidence: it names broken promises, and excuses what the harm explains."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Running a job again that has ended, with the same arguments or others, checked as every enqueue is."""
+"""Running an ended job again, with the same arguments or others, checked like any enqueue."""
 
 import html
 import re
@@ -13,7 +13,7 @@ from tests.support.jobs import HANDLER, a_job
 
 
 def ended(app, job, state="failed"):
-    """Let *job* be one that has ended."""
+    """Make *job* one that has ended."""
     now = app.store.clock.now()
     app.store.collection.update_one({"_id": job.id}, {"$set": {"state": state, "finished_at": now}})
     return job

@@ -1,4 +1,4 @@
-"""Changes of many jobs that take long, and that fail half way."""
+"""Changes of many jobs that take long or fail halfway."""
 
 import re
 from datetime import timedelta

@@ -31,7 +31,7 @@ def now(app):
 
 @pytest.fixture
 def completed(app, now):
-    """Figures as a worker would have stored them that completed a job at each of those times."""
+    """The figures that a worker would have stored after completing a job at each of those times."""
     tallies = defaultdict(StatsByJob)
     for number, hours in enumerate(HOURS_AGO):
         for step in STEPS:

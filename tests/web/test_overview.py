@@ -1,4 +1,4 @@
-"""The overview: what needs attention, what is retried, and what to do first; the doctor's findings."""
+"""The overview: what needs attention, what is being retried, and what to do first; the doctor's findings."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Every verb of the table has its button on the pages of jobs that it can be done with."""
+"""Every verb of the table has a button on the pages of the jobs it applies to."""
 
 from datetime import UTC, datetime
 

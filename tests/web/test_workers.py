@@ -7,7 +7,7 @@ from mongojobs.store.workers import WorkerStatus
 
 @pytest.fixture
 def worker(app):
-    """A worker that says nothing further."""
+    """A worker that says nothing else about itself."""
     now = app.store.clock.now()
     status = WorkerStatus(
         name="web.1", host="h", pid=7, started_at=now, queues=(), threads=2, busy=0, version="1", heartbeat_at=now

@@ -45,7 +45,7 @@ class Installed:
 
     @contextmanager
     def working(self, count: int = 1) -> Iterator[list[list[moments.Moment]]]:
-        """Let workers work beside the code inside; what they have done is in the list once they have ended."""
+        """Run workers beside the code inside; what they did is in the list once they have ended."""
         with tempfile.TemporaryDirectory(prefix="mongojobs-peers-") as folder:
             files = [Path(folder, f"{number}.json") for number in range(count)]
             workers = [self._start(file) for file in files]

@@ -20,7 +20,7 @@ _SPREAD = 60
 
 
 def measure_peers(ground: Ground) -> dict[str, float]:
-    """Measure all peers that can be had, in turns, and say what is missing of the others."""
+    """Measure all available peers, in turns, and say what the others lack."""
     found: dict[str, list[float]] = {}
     with ExitStack() as stack:
         peers = [*_available(stack)]

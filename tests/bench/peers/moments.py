@@ -49,7 +49,7 @@ def latencies(worker: Sequence[Moment]) -> tuple[float, float]:
 
 
 def _end_when_idle(file: Path) -> None:
-    """Write the moments and end the process once nothing comes any more: the body of a thread."""
+    """Write the moments and end the process once nothing more comes: the body of a thread."""
     begun = time.monotonic()
     while time.monotonic() - (_moments[-1][0] if _moments else begun + _LONGEST_START_SECONDS) < IDLE_SECONDS:
         time.sleep(_LOOK_SECONDS)

@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis: found on this machine, started with data of their own, ended and gone afterwards."""
+"""PostgreSQL and Redis: found on this machine, started with their own data, stopped and removed afterwards."""
 
 import os
 import pwd

@@ -1,4 +1,4 @@
-"""What only tells about the command line loads neither the driver nor the app."""
+"""Help and other commands about the command line itself load neither the driver nor the app."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Values of settings in every form in which they come: from code, from variables, from a file."""
+"""Values of settings in each form they may have: from code, from environment variables, from a file."""
 
 import logging
 import math

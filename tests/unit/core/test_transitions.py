@@ -1,4 +1,4 @@
-"""The transitions of a job's life: all of them are in the table, and each kind of ending is tried everywhere."""
+"""The transitions of a job's life: all of them are in the table, and each kind of ending is tested everywhere."""
 
 import inspect
 import re

@@ -17,7 +17,7 @@ from tests.support import sample_jobs
 
 
 def no_method():
-    """Stands in no class."""
+    """Is not in a class."""
 
 
 def generator(*_args):

@@ -1,4 +1,4 @@
-"""The ids of jobs: new ones only, one after the other."""
+"""The ids of jobs: never repeated, and in ascending order."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Secrets in texts, in all the forms in which they may stand there."""
+"""Secrets in texts, in all the forms they may have there."""
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
@@ -29,7 +29,7 @@ TEXTS = {
 
 @pytest.fixture
 def masked():
-    """Returns what the error of a job tells whose argument is secret, with its traceback."""
+    """Returns the error, with its traceback, of a job whose argument is secret."""
 
     def masked(secret, error):
         with mode("fake"):

@@ -47,7 +47,7 @@ class Newsletter:
 
 @pytest.fixture
 def shown():
-    """Returns how a call is shown that was enqueued."""
+    """Returns how an enqueued call is shown."""
 
     def shown(made):
         return show_call(made.handler, mongojobs.default_app().payloads)

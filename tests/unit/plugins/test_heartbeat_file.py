@@ -1,4 +1,4 @@
-"""The file by which a worker shows that its loop turns."""
+"""The file by which a worker shows that its loop is running."""
 
 import json
 import stat

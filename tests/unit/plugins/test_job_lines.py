@@ -19,12 +19,12 @@ LINES = [r".*Z: \[Worker\(w1\)\] Job app.send \(id=7\) \(queue=mail\) " + end fo
 
 
 def runs(log):
-    """Tell that the job begins and is completed, and return how many log records that took."""
+    """Announce that the job starts and completes, and return how many log records that took."""
     return records_made(lambda: (log.lifecycle.notify(STARTED), log.lifecycle.notify(COMPLETED)))
 
 
 class Chatty(Heard):
-    """A logger of the app's."""
+    """A logger that belongs to the app."""
 
 
 class Louder(TextFormatter):

@@ -1,4 +1,4 @@
-"""The server of probes: pages, and bounds for clients that want too much."""
+"""The probe server: its pages, and its limits for clients that ask too much."""
 
 import socket
 import threading
@@ -35,7 +35,7 @@ def server(gate):
 
 @pytest.fixture
 def connect(server):
-    """Opens a connection and sends some bytes."""
+    """Opens a connection and sends some bytes over it."""
     opened = []
 
     def connect(text=b""):

@@ -1,4 +1,4 @@
-"""The metrics of a process: their names, what counts in them, and how many there can be."""
+"""The metrics of a process: their names, what they count, and how many there can be."""
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, generate_latest

@@ -1,4 +1,4 @@
-"""The metrics of queues and workers: what is shown of them, how many, and how often the database is asked."""
+"""The metrics of queues and workers: what they show, how many there are, and how often they query the database."""
 
 from datetime import timedelta
 

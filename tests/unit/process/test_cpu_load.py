@@ -1,4 +1,4 @@
-"""How busy a process is, by clocks that the test holds."""
+"""How busy a process is, by clocks that the test controls."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def process():
 
 
 def threads_of_use(process, running):
-    """Ask as the slots do whether one more is of use when *running* are; return how many are."""
+    """Ask as the slots do whether one more helps while *running* are busy; return how many help."""
     process.load.has_use_for(running + 1)
     return max(count for count in range(1, 100) if process.load.has_use_for(count))
 

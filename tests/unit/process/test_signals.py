@@ -10,7 +10,7 @@ from tests.support.waiting import eventually
 
 
 class Told:
-    """A worker that notes what it is told."""
+    """A worker that records what it is told."""
 
     def __init__(self) -> None:
         self.to: list[str] = []

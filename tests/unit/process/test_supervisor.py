@@ -39,7 +39,7 @@ def child(notes: Path) -> Callable[[str], ChildCommand]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the pauses before restarts be short, and a killing come soon."""
+    """Shorten the pauses before restarts and the time before a kill."""
     monkeypatch.setattr(supervisor, "_FIRST_PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(supervisor, "KILL_AFTER_SECONDS", 0.2)
     monkeypatch.setattr(supervisor, "_LONGEST_WAIT_SECONDS", 0.1)
@@ -47,7 +47,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def after(notes: Path) -> Iterator[Callable[[int, Callable[[list[int]], None]], None]]:
-    """Acts once this many children have noted their start, beside the supervisor, which needs this thread."""
+    """Acts, in a thread beside the supervisor, once this many children have noted their start."""
     threads: list[threading.Thread] = []
 
     def started() -> list[int]:

@@ -1,4 +1,4 @@
-"""What errors of the driver mean."""
+"""What the driver's errors mean."""
 
 import pytest
 from dns.name import EmptyLabel, LabelTooLong

@@ -1,4 +1,4 @@
-"""How long the database may take: held to by all questions of a call together."""
+"""How long the database may take: a limit on all the queries of a call together."""
 
 from datetime import timedelta
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from mongojobs.store.time_limits import Budget, time_left, time_limit
 
 
 class HeldSeconds:
-    """Seconds that pass when they are told to."""
+    """Seconds that pass when the test says so."""
 
     def __init__(self):
         self.now = 100.0

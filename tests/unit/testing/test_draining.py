@@ -70,7 +70,7 @@ def fake():
 
 
 class Recording(Plugin):
-    """Writes down the events of a run, and may fail in one."""
+    """Records the events of a run, and may fail in one."""
 
     def __init__(self, fail_in=None):
         self.fail_in = fail_in

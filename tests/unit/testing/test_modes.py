@@ -1,4 +1,4 @@
-"""Modes: where jobs go while one is in force, and that everything is as before afterwards."""
+"""Modes: where jobs go while one is active, and that everything is as before afterwards."""
 
 import asyncio
 import math

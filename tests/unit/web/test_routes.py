@@ -1,4 +1,4 @@
-"""A page is in the menu and in the docs, and leads to a view: what a new one is easily without."""
+"""A page is in the menu and in the docs, and leads to a view: all easily forgotten for a new one."""
 
 from pathlib import Path
 

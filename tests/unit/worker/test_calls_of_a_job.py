@@ -1,4 +1,4 @@
-"""What an empty job costs besides its run: calls of Python functions that log it, send its notices and count it."""
+"""What an empty job costs besides its run: the Python calls that log it, send its notices and count it."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""What a process holds, from the reserve to the write."""
+"""The jobs that a process holds, from the reserve to the write."""
 
 import threading
 

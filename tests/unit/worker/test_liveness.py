@@ -1,4 +1,4 @@
-"""Whether a worker's loop turns."""
+"""Whether a worker's loop is running."""
 
 import mongojobs
 from mongojobs.worker.liveness import Liveness

@@ -1,4 +1,4 @@
-"""Outages: reported once whatever is being done, with longer and longer waits."""
+"""Outages: reported once, whatever was being done, with longer and longer waits."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Counting what becomes of jobs: per minute, hour and day, stored until the database has taken it."""
+"""Counting the outcomes of jobs per minute, hour and day, kept until the database has stored them."""
 
 import threading
 from collections import Counter

@@ -64,7 +64,7 @@ def a_handler(**changes):
 
 
 class Asynchronous:
-    """What ``handle_asynchronously`` leaves in a class, cut down."""
+    """What ``handle_asynchronously`` leaves in a class, reduced to the minimum."""
 
     def __init__(self, method, declaration=None):
         self.method = method

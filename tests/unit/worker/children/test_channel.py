@@ -1,4 +1,4 @@
-"""Messages over a socket: whole, in order, and telling when there will be none."""
+"""Messages over a socket: whole, in order, and with a clear end."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""Runs in children: what stands around a job is there as with threads, and what a child dies of is told."""
+"""Runs in children: what surrounds a job is the same as with threads, and the cause of a child's death is reported."""
 
 import os
 import re
@@ -331,7 +331,7 @@ class TestWear:
 
 @pytest.fixture
 def unborn(told):
-    """Makes runners whose children do not get ready."""
+    """Makes runners whose children never become ready."""
     made = []
 
     def unborn(command):

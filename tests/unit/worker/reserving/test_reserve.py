@@ -1,4 +1,4 @@
-"""How many jobs are reserved at once, and what becomes of those that a lost answer has locked."""
+"""How many jobs are reserved at once, and what happens to those locked by a reserve whose answer was lost."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def reserver_of(store, **settings):
 
 
 def quick(reserver):
-    """Let it believe that a job takes no time."""
+    """Make it believe that a job takes no time."""
     reserver.observe(1000, 0.001)
     return reserver
 

@@ -14,7 +14,7 @@ LEASE = 60
 
 @pytest.fixture
 def time(monkeypatch):
-    """The one clock of both: by the machine's, a run may have begun long before the time that is held here."""
+    """The one clock of both: by the machine's, a run may have begun long before the time that the test holds."""
     time = HeldSeconds()
     monkeypatch.setattr(suspects_module, "monotonic_seconds", time.monotonic_seconds)
     monkeypatch.setattr(inflight_module, "monotonic_seconds", time.monotonic_seconds)

@@ -65,7 +65,7 @@ def polling(told):
 
 
 class Unheard(threading.Event):
-    """Is waited for in vain, in no time; keeps for how many seconds."""
+    """Times out at once, and records for how many seconds it was to wait."""
 
     def wait(self, timeout=None):
         self.seconds = timeout
@@ -92,13 +92,13 @@ class Waiting:
 
 
 def listening(wakeup, streams):
-    """Let it open its stream, and look once more because of that."""
+    """Make it open its stream, and look once more because of that."""
     wakeup.wait(due=None, most=LONG)
     return streams[-1]
 
 
 def break_each(streams, error, *, times):
-    """Let the stream break this many times, each as soon as it is open."""
+    """Break the stream this many times, each time as soon as it is open."""
     for number in range(times):
         eventually(lambda number=number: len(streams) > number)
         streams[number].events.put(error)

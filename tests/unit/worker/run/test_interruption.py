@@ -1,4 +1,4 @@
-"""Raising an exception in a job's code, and in nothing else, however close the end of the job is."""
+"""Raising an exception in a job's code and nowhere else, however close the job is to its end."""
 
 import asyncio
 import gc
@@ -46,7 +46,7 @@ class InAThread:
 
 
 def looks_on(frame, event, argument):
-    """Trace nothing, as a debugger does where it has no breakpoint."""
+    """Trace nothing, like a debugger without a breakpoint."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The threads that mind jobs: they see what was set around the worker's life, each for itself."""
+"""The threads that watch over jobs: each sees the context of the worker's life, in a copy of its own."""
 
 from contextvars import ContextVar
 

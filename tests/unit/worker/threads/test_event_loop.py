@@ -13,7 +13,7 @@ from tests.support.worker_parts import HitWhileCleared, Told, a_held, in_flight_
 
 
 class LoopThatStandsStill:
-    """A loop on which code in C holds the interpreter for some *seconds*, and that turns right after it."""
+    """A loop on which C code holds the interpreter for some *seconds*, and that goes on right after it."""
 
     def __init__(self, time, seconds):
         self._time = time

@@ -28,7 +28,7 @@ def told():
 
 @pytest.fixture
 def beating(store, told, monkeypatch):
-    """Begins to mind what is in flight in a thread."""
+    """Starts a thread that renews the locks of what is in flight."""
     monkeypatch.setattr(outage_module, "FIRST_DELAY_SECONDS", 0.001)
     monkeypatch.setattr(outage_module, "LONGEST_DELAY_SECONDS", 0.002)
     monkeypatch.setattr(heartbeat_module, "PAUSE_SECONDS", 0.01)

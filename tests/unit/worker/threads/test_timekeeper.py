@@ -1,4 +1,4 @@
-"""Time limits: a job past its limit is told, and its process ended when it does not listen."""
+"""Time limits: a job past its limit is told, and its process ended if it does not listen."""
 
 import threading
 
