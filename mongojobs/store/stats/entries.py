@@ -74,8 +74,9 @@ def _packed(counts: Sequence[int]) -> bytes:
 
 def _are_packed(stored: Any) -> bool:
     """Whether *stored* is a histogram that can be added to others, packed or, as before, a list."""
-    if type(stored) is bytes:
-        return bool(stored) and 0 < stored[0] <= BUCKETS and len(stored) - 1 in _sizes(stored[0])
+    if type(stored) is bytes and stored:
+        buckets, size = stored[0], len(stored) - 1
+        return 0 < buckets <= BUCKETS and 0 < size <= _MOST_PLANES * buckets and not size % buckets
     return reading.are_counts(stored) and len(stored) <= BUCKETS and max(stored, default=0) < 1 << 8 * _MOST_PLANES
 
 
@@ -85,10 +86,7 @@ def _as_lanes(stored: bytes | Sequence[int]) -> int:
         return int.from_bytes(struct.pack(f"<{len(stored)}Q", *stored), "little")
     buckets = stored[0]
     lanes = bytearray(LANE * buckets)
-    for plane, begin in enumerate(range(1, len(stored), buckets)):
-        lanes[plane::LANE] = stored[begin : begin + buckets]
+    lanes[::LANE] = stored[1 : 1 + buckets]
+    for plane in range(1, (len(stored) - 1) // buckets):
+        lanes[plane::LANE] = stored[1 + plane * buckets : 1 + (plane + 1) * buckets]
     return int.from_bytes(lanes, "little")
-
-
-def _sizes(buckets: int) -> range:
-    return range(buckets, _MOST_PLANES * buckets + 1, buckets)

@@ -180,6 +180,14 @@ class TestReading:
 
         assert read(stats).total().run.counts[:4] == [0, 2 * count, 2, 0]
 
+    @pytest.mark.parametrize("count", [1, 256])
+    def test_gives_counts_of_the_shortest_bucket_alone(self, stats, count):
+        tally = a_tally(seconds=(0,))
+        tally.of("send", "mail").run.include_lanes(count - 1, seconds=0, longest=0)
+        write(stats, START, tally)
+
+        assert read(stats).total().run.counts[:2] == [count, 0]
+
     @pytest.mark.parametrize(
         "odd", [b"", b"\x00", b"\x02\x01", b"\x02\x01\x01\x01", b"\xff" * 256, b"\x01" * 9, [2**60]]
     )

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import bson
 import pytest
 from pymongo.errors import AutoReconnect
 
@@ -9,6 +10,7 @@ from mongojobs.core.settings import Settings
 from mongojobs.core.stats import MOST_PAIRS, STEPS, StatsByJob, begin_of
 from mongojobs.store.stats import merging
 from mongojobs.store.stats.merging import MERGED, MergingStats
+from mongojobs.store.stats.stats_store import document_id
 from tests.support.clock import START
 
 MINUTE = timedelta(minutes=1)
@@ -140,8 +142,8 @@ class TestMerging:
 
     @pytest.mark.parametrize("is_merged_already", [False, True])
     def test_at_the_same_time_as_another_loses_nothing(self, stats, ended, monkeypatch, is_merged_already):
-        if_merged = {False: lambda: None, True: lambda: (stats.merge("p1"), write(stats, START, process="p4"))}
-        if_merged[is_merged_already]()
+        late = {False: lambda: None, True: lambda: (stats.merge("p1"), write(stats, START, process="p4"))}
+        late[is_merged_already]()
         replace = merging._replace
 
         def after_another(*asked):
@@ -156,6 +158,20 @@ class TestMerging:
 
         assert stored(stats) == [MERGED]
         assert read(stats).total().runs == expected
+
+    def test_deletes_nothing_that_another_has_not_merged(self, stats, ended, monkeypatch):
+        replace = merging._replace
+
+        def after_another_who_missed_one(*asked):
+            monkeypatch.setattr(merging, "_replace", replace)
+            merging._merge_time(stats, "minute", START, [document_id("minute", START, one) for one in ("p1", "p2")])
+            return replace(*asked)
+
+        monkeypatch.setattr(merging, "_replace", after_another_who_missed_one)
+        stats.merge("p1")
+
+        assert stored(stats) == [MERGED, "p3"]
+        assert read(stats).total().runs == 18
 
     def test_passes_over_ids_and_documents_that_are_damaged(self, stats, ended, clock):
         stats.collection.insert_many(
@@ -212,6 +228,7 @@ class TestWhatItCosts:
         found = list(stats.collection.find({"_id": {"$regex": "^minute"}}))
 
         assert len(found) == 4 + len(processes)
+        assert max(len(bson.encode(document)) for document in found) < 60_000
         assert read(stats, until=clock.now()).total().runs == 5 * 20 * MOST_PAIRS
 
 
