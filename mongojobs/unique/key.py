@@ -10,6 +10,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any, Final
 
+import bson
+
 LONGEST_TEXT: Final = 200
 
 
@@ -23,8 +25,6 @@ class Key:
 
 def key_of(scope: str, chosen: object, text: str) -> Key:
     """Return the key of the *chosen* values, as they are stored, among the jobs of *scope*."""
-    import bson  # noqa: PLC0415 - not for those who only want to know which options there are
-
     content = bson.encode({"scope": scope, "chosen": _in_order(chosen)})
     shown = text if text.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in text)
     cut = shown if len(shown) <= LONGEST_TEXT else f"{shown[: LONGEST_TEXT - 4]} ..."
@@ -39,7 +39,5 @@ def _in_order(value: Any) -> Any:
         return value
     ordered = {name: _in_order(value[name]) for name in sorted(value)}
     if value.get("__mj") == "pairs":
-        import bson  # noqa: PLC0415 - as above
-
         ordered["v"].sort(key=lambda pair: bson.encode({"pair": pair}))
     return ordered
