@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +34,12 @@ class Surrounds(Plugin):
         """Take part in all events."""
         for event in ("perform", "invoke_job", "error", "failure"):
             lifecycle.before(event, lambda *_, event=event: note(os.environ[NOTES], event))
+        lifecycle.around("invoke_job", _leave_out)
+
+
+def _leave_out(proceed: Callable[[], object], job: Job) -> object:
+    """Forget to let a job run that is tagged so."""
+    return None if "left out" in job.tags else proceed()
 
 
 if NOTES in os.environ:

@@ -165,12 +165,13 @@ class _Events(Lifecycle):
         self._report_exception = report_exception
         self._seen: list[str] = []
 
-    def run(self, event: str, *arguments: object, body: Callable[[], T]) -> T:
-        if event == "invoke_job":
-            return self._lifecycle.run(event, *arguments, body=body)
+    def run(self, event: str, *arguments: object, body: Callable[[], T]) -> T:  # noqa: ARG002 - the worker repeats it with its own
         if event in messages.REPEATED:
             self._seen.append(event)
         return body()
+
+    def run_surely(self, event: str, *arguments: object, body: Callable[[], T]) -> T:
+        return self._lifecycle.run_surely(event, *arguments, body=body)
 
     def notify(self, notice: Notice, *, is_foretold: bool = False) -> None:  # noqa: ARG002 - nothing is foretold here
         if isinstance(notice, CallbackRaised):

@@ -137,10 +137,10 @@ class TestTheHooks:
 
 class TestAJobThatDoesNothing:
     def test_costs_the_worker_few_calls_and_no_question_to_the_system(self, runner, monkeypatch):
+        runner.run(held_call(child_app.does_nothing))  # in a child that may have to start first
+        held = held_call(child_app.does_nothing)
         asked = []
         monkeypatch.setattr(os, "waitid", lambda *about: asked.append(about), raising=False)
-        runner.run(held_call(child_app.does_nothing))
-        held = held_call(child_app.does_nothing)
 
         calls = own_calls(lambda: runner.run(held))
 
@@ -166,6 +166,12 @@ class TestTheEvents:
         runner.run(held_object(Hooked(str(notes), fails=True), attempts=2))
 
         assert plugin_notes.read_text().splitlines() == ["invoke_job"]
+
+    def test_must_let_the_job_run_in_the_child_too(self, runner):
+        outcome = runner.run(held_call(child_app.does_nothing, tags=("left out",)))
+
+        assert isinstance(outcome, Errored)
+        assert outcome.error.error.startswith("NotRunError: a plugin around invoke_job did not let it happen")
 
 
 class TestAnOutcome:
