@@ -187,8 +187,8 @@ class Lifecycle:
 
         What *body* returned is returned, though a callback around it forgets to.
         """
-        if event not in self._watched:
-            return self.run(event, *arguments, body=body)
+        if event in EVENTS and event not in self._watched:
+            return body()
         begun: list[bool] = []
         results: list[T] = []
 

@@ -74,7 +74,7 @@ class _Writing:
         if job is not notice.job:
             job, words, facts = self._subject = self._about(notice.worker, notice.job)
         key, seconds = ("wait_ms", notice.waited) if isinstance(notice, JobStarted) else ("run_ms", notice.seconds)
-        message = printable(f"{words} {log.about_job(notice)}")
+        message = f"{words} {log.about_job(notice)}"
         if not self._form.has_facts:
             return self._form.line(self._now(), self._level, message, "")
         event = self._form.pair("event", log.EVENTS[type(notice)])
@@ -83,8 +83,11 @@ class _Writing:
         )
 
     def _about(self, worker: str, job: Job) -> tuple[Job, str, str]:
-        facts = {"worker": worker, **self._platform, **log.job_fields(job)} if self._form.has_facts else {}
-        return job, f"[Worker({worker})] {job}", "".join(self._form.pair(*fact) for fact in facts.items())
+        words = printable(f"[Worker({worker})] {job}")
+        if not self._form.has_facts:
+            return job, words, ""
+        facts = {"worker": worker, **self._platform, **log.job_fields(job)}
+        return job, words, "".join(self._form.pair(*fact) for fact in facts.items())
 
     def _now(self) -> str:
         """Return the time in a text, which is made once a millisecond."""

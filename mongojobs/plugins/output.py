@@ -94,7 +94,13 @@ class LogHandler(logging.Handler):
 
     def write(self, line: str, *, at_once: bool = False) -> None:
         """Write a *line* that may have any characters: at once, or soon."""
-        self._alone(self._write, f"{line}\n".encode("utf-8", "backslashreplace"))
+        data = f"{line}\n".encode("utf-8", "backslashreplace")
+        try:
+            self._alone(self._output.write, data)
+        except ValueError:  # a job has closed it
+            self._alone(self._write_anew, data)
+        except OSError:
+            pass  # the next lines may do better
         if at_once or self._at_once:
             self.flush()
         elif not self._has_more:
@@ -119,15 +125,10 @@ class LogHandler(logging.Handler):
             if is_ours:
                 self._writing.release()
 
-    def _write(self, line: bytes) -> None:
-        try:
+    def _write_anew(self, line: bytes) -> None:
+        if self._descriptor is not None:
+            self._output = buffered(Output(self._descriptor))
             self._output.write(line)
-        except ValueError:  # a job has closed it
-            if self._descriptor is not None:
-                self._output = buffered(Output(self._descriptor))
-                self._output.write(line)
-        except OSError:
-            pass  # the next lines may do better
 
     def _flush_in_time(self) -> None:
         moment = threading.Event()

@@ -33,7 +33,7 @@ def held_to_end(job: Job, change: Change) -> Document:
 def all_held_to_end(jobs: Sequence[Job]) -> Document:
     """Match those of *jobs*, whose runs have ended, that are still held and were not called again."""
     query = held_groups(jobs)
-    return query if all(job.unique_key is None for job in jobs) else merged(query, _NOT_AGAIN)
+    return query if {job.unique_key for job in jobs} <= {None} else merged(query, _NOT_AGAIN)
 
 
 def ends_run(change: Change) -> bool:

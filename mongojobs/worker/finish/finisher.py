@@ -60,10 +60,6 @@ class Finisher:
         if not self._arrived.is_set():  # to set it again costs as much as all else here
             self._arrived.set()
 
-    def foretell(self, result: Result) -> None:
-        """Tell those who listen in order how a run ended, unless all have been told: its thread starts the next one."""
-        result.foretell(self._reporter)
-
     def run(self) -> None:
         """Write results as they come, until ``close``: the body of the writer thread."""
         while not self._closing.is_set():

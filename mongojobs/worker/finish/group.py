@@ -11,6 +11,7 @@ from mongojobs.core.transitions import Succeeded
 from mongojobs.store.faults import DatabaseError, describe, is_about_document, is_passing
 from mongojobs.store.jobs import JobStore
 from mongojobs.worker.finish.result import Result
+from mongojobs.worker.run.inflight_job import lost_among
 
 MOST_REFUSALS: Final = 10
 """After this many in a row the writer pauses: by then the results are hardly to blame."""
@@ -42,8 +43,9 @@ class Group:
 
     def _drop_lost(self) -> None:
         """Drop results of jobs whose locks were not renewed for a whole lease: others may be running them now."""
-        for result in self._results:
-            if result.held.lost:
+        lost = {*lost_among([result.held for result in self._results])}
+        for result in self._results if lost else ():
+            if result.held in lost:
                 result.settle_lost(self._reporter)
 
     def _write_together(self, results: list[Result]) -> None:

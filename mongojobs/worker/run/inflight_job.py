@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
@@ -139,3 +140,9 @@ class InFlightJob:
             self.loop_time.excused += seconds
             if self.overdue_since is not None:
                 self.overdue_since += seconds
+
+
+def lost_among(held: Iterable[InFlightJob]) -> list[InFlightJob]:
+    """Return those of *held* that are ``lost``, by one look at the clock."""
+    now = elapsed_seconds()
+    return [one for one in held if one.is_given_up or now >= one.expires]

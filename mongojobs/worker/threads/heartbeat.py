@@ -16,7 +16,7 @@ from mongojobs.store.lifecycle.end import Holding
 from mongojobs.worker.inflight import LONG_RUN_SECONDS, InFlight
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.release import Releaser
-from mongojobs.worker.run.inflight_job import InFlightJob
+from mongojobs.worker.run.inflight_job import InFlightJob, lost_among
 
 RENEWING: Final = "renewing locks"
 PAUSE_SECONDS: Final = 1.0
@@ -130,9 +130,8 @@ class Heartbeat:
         return min(to_beat, LONG_RUN_SECONDS / 2) if not is_idle and self._in_flight.waiting() else to_beat
 
     def _give_up_expired(self) -> None:
-        for one in self._in_flight.all():
-            if one.lost:
-                self._lose(one)
+        for one in lost_among(self._in_flight.all()):
+            self._lose(one)
 
     def _lose(self, held: InFlightJob) -> None:
         if self._in_flight.lose(held) and held.started is not None and not self._stopped:

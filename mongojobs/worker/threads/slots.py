@@ -71,7 +71,7 @@ class Slots:
         while self._runner.make_ready() and (held := self._in_flight.take(is_async=is_async)) is not None:
             try:
                 if last is not None:
-                    self._finisher.foretell(last)
+                    last.foretell(self._reporter)  # before the line of the next one
                 last = self.perform(held)
             except Exception:  # noqa: BLE001 - a slot that ends is missed until the process does
                 self._reporter.report_exception("its slot", held.job)

@@ -25,7 +25,7 @@ from tests.support.working import working
 MANY = 10_000
 LONG = 600
 SHORT = 0.2
-CALLS_A_JOB = 170
+CALLS_A_JOB = 140
 """How many Python functions a worker's threads call for a job that does nothing; to be lowered with what is reached."""
 
 

@@ -34,4 +34,4 @@ def test_a_job_that_completes_is_logged_told_of_and_counted_in_few_calls(tmp_pat
         lines = log.lines()
 
     assert len(lines) == 2 * JOBS
-    assert calls / JOBS <= 56
+    assert calls / JOBS <= 52
