@@ -89,7 +89,10 @@ class Definition:
         """Return the first tick later than *moment*, within *starts* and *ends*; None if there is none."""
         if self.starts is not None and moment < self.starts:
             moment = self.starts - _MILLISECOND
-        due = self.due.after(moment, self.tz)
+        try:
+            due = self.due.after(moment, self.tz)
+        except OverflowError:  # the end of the calendar
+            return None
         return None if due is None or (self.ends is not None and due > self.ends) else due
 
     def between(self, begin: datetime, end: datetime) -> Iterator[datetime]:

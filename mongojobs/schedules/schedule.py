@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
-from mongojobs.core.errors import OptionError, ScheduleError
+from mongojobs.core.errors import ScheduleError
 from mongojobs.core.job import Document
 from mongojobs.core.limits import cut
 from mongojobs.core.words.wording import iso
@@ -145,7 +145,7 @@ def to_schedule(document: Document) -> Schedule:
 def _definition(spec: object) -> tuple[Definition | None, str]:
     try:
         return read_definition({name: _aware(value) for name, value in _table(spec).items()}), ""
-    except (ScheduleError, OptionError) as error:
+    except (ScheduleError, TypeError) as error:  # as for values that have no hash
         return None, str(error)
 
 

@@ -20,6 +20,7 @@ from mongojobs.schedules.schedule import MOST_TICKS, Schedule, Tick, to_schedule
 from mongojobs.store import reading
 from mongojobs.store.clients import Jobs, beside
 from mongojobs.store.documents import to_shown_job
+from mongojobs.store.filters import EPOCH
 from mongojobs.store.indexes import SCHEDULES_SUFFIX
 
 _MOST_TRIES: Final = 20
@@ -56,7 +57,7 @@ class ScheduleStore:
 
         Those in *but* are left out.
         """
-        query = {"next_run_at": {"$lte": now}, **_tickable(declared)}
+        query = {"next_run_at": {"$gte": EPOCH, "$lte": now}, **_tickable(declared)}  # no other time can be read
         if but:
             query["_id"] = {"$nin": sorted(but)}
         found = self.collection.find(query, _WITHOUT_HISTORY).sort("next_run_at", 1).limit(limit)

@@ -26,6 +26,8 @@ from tests.support.planted import (
     plant_stats,
     plant_workers,
 )
+from tests.support.sample_app import append
+from tests.support.schedules import tick
 
 READERS = {
     "list": lambda app: [app.find(JobFilter(state=state), limit=1000) for state in STATES],
@@ -182,6 +184,32 @@ class TestAPlantedWorker:
         assert len(app.workers()) == beside["workers"].count_documents({"expire_at": {"$gt": app.store.clock.now()}})
         assert printed(app) <= {0, 1}
         assert shown(app) == {200}
+
+
+class TestAPlantedSchedule:
+    @pytest.mark.parametrize(
+        "field",
+        [
+            *("source", "spec", "next_run_at", "paused", "unfinished", "ticks", "totals", "edited", "code", "revision"),
+            *("spec.due", "spec.tz", "spec.overlap", "spec.window", "spec.starts", "spec.ends", "spec.times"),
+        ],
+    )
+    def test_is_shown_beside_all_others_whose_ticks_it_does_not_keep(self, app, field):
+        sound = app.schedule("sound", append, every="1s", args=("x", "y"))
+        schedules = app.schedule_store.collection
+        found = schedules.find_one({"_id": "sound"})
+        for number, value in enumerate(ODD):
+            schedules.insert_one({**found, "_id": f"planted {number}"})
+            schedules.update_one({"_id": f"planted {number}"}, {"$set": {field: value}})
+        schedules.update_one({"_id": "sound"}, {"$set": {"next_run_at": NOW}})
+
+        tick(app)
+        reports = app.schedule_reports()
+
+        assert len(reports) == len(ODD) + 1
+        assert all(isinstance(report.next_times(10), list) for report in reports)
+        assert len(sound.get().ticks) > 0
+        assert run_here("schedules", "list").exit_code == 0
 
 
 class TestAPlantedPause:
