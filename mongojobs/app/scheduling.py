@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Unpack
+from typing import Final, Unpack
 
 from mongojobs.core.errors import ScheduleError
 from mongojobs.core.job import Document
@@ -23,6 +23,9 @@ from mongojobs.schedules.ticks import TickEnqueuer, Ticks
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.workers import WorkerStore
 from mongojobs.worker.worker import MakeTicks
+
+_MOST_UNFINISHED: Final = 10
+"""Of the jobs of a schedule that may not have ended, so many are looked at."""
 
 
 class SchedulesOfApp:
@@ -96,8 +99,15 @@ class SchedulesOfApp:
 
         Of one, with all jobs of its ledger. Raises ScheduleError where there is none of this *name*.
         """
-        found = self.schedules() if name is None else [self.schedule_of(name).get()]
-        latest = MOST_TICKS if name is not None else 1
+        if name is None:
+            return self._reports(self.schedules(), latest=1)
+        return self._reports([self.schedule_of(name).get()], latest=MOST_TICKS)
+
+    def some_schedule_reports(self, *, after: str = "", limit: int) -> list[ScheduleReport]:
+        """Return the reports of the first *limit* schedules whose names come after *after*."""
+        return self._reports(self.schedule_store.all(after=after, limit=limit), latest=1)
+
+    def _reports(self, found: Sequence[Schedule], *, latest: int) -> list[ScheduleReport]:
         ids = {schedule.name: _job_ids(schedule, latest) for schedule in found}
         jobs = self.schedule_store.jobs({job_id for some in ids.values() for job_id in some})
         workers, now = self.worker_store.alive(), self.store.clock.now()
@@ -130,9 +140,10 @@ class SchedulesOfApp:
 
 
 def _job_ids(schedule: Schedule, latest: int) -> list[str]:
-    """Return the ids of the *latest* jobs of *schedule*, and of those that may not have ended."""
+    """Return the ids of the *latest* jobs of *schedule*, and of the last that may not have ended."""
     ticks = [tick for tick in schedule.ticks if tick.result in ("enqueued", "by hand")]
-    return [*schedule.unfinished, *(tick_id(schedule.name, tick.at) for tick in ticks[-latest:])]
+    unfinished = schedule.unfinished[-_MOST_UNFINISHED:]
+    return [*unfinished, *(tick_id(schedule.name, tick.at) for tick in ticks[-latest:])]
 
 
 def tick_enqueuer(store: JobStore, payloads: Payloads, lifecycle: Lifecycle) -> TickEnqueuer:

@@ -44,9 +44,10 @@ class ScheduleStore:
         found = self.collection.find_one({"_id": {"$eq": name}})
         return None if found is None else to_schedule(found)
 
-    def all(self) -> list[Schedule]:
-        """Return all schedules, by name."""
-        return [to_schedule(found) for found in self.collection.find().sort("_id", 1).limit(_MOST_LISTED)]
+    def all(self, *, after: str | None = None, limit: int = _MOST_LISTED) -> list[Schedule]:
+        """Return all schedules, by name; of those with a name later than *after*, the first *limit*."""
+        query = {} if after is None else {"_id": {"$gt": after}}
+        return [to_schedule(found) for found in self.collection.find(query).sort("_id", 1).limit(limit)]
 
     def is_empty(self) -> bool:
         """Whether there is none."""
@@ -84,7 +85,10 @@ class ScheduleStore:
 
     def jobs(self, job_ids: Iterable[str]) -> dict[str, Job]:
         """Return those of the jobs that are there, by id."""
-        return {found["_id"]: to_shown_job(found) for found in self._jobs.find({"_id": {"$in": list(job_ids)}})}
+        ids = list(job_ids)
+        if not ids:
+            return {}
+        return {found["_id"]: to_shown_job(found) for found in self._jobs.find({"_id": {"$in": ids}}).limit(len(ids))}
 
     def advance(self, schedule: Schedule, change: Document, ticks: Sequence[Tick]) -> bool:
         """Set what is in *change*, and add *ticks* to the ledger, if nobody has moved *schedule* on since it was read.

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Request, Response
 
 from mongojobs.app import MongoJobs, default_app
 from mongojobs.app.dashboard import now, within
+from mongojobs.app.operations import plain_errors
 from mongojobs.core.errors import (
     ConfigurationError,
     FilterError,
@@ -159,7 +160,8 @@ class Dashboard:
             show_arguments=self._show_arguments,
             on_action=self._on_action,
         )
-        result = VIEWS[endpoint](visit)
+        with plain_errors():
+            result = VIEWS[endpoint](visit)
         return render(result, visit) if isinstance(result, Page) else result
 
 

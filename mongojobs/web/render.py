@@ -30,6 +30,8 @@ _FILTERS: Final[tuple[Callable[..., Any], ...]] = (
     wording.since,
     wording.waiting,
     wording.exact,
+    wording.local,
+    wording.in_zone,
     wording.duration,
     wording.number,
     wording.first_line,

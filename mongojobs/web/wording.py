@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from markupsafe import Markup, escape
@@ -48,6 +48,21 @@ def exact(moment: datetime | None) -> Markup | str:
     return NONE if moment is None else _time(moment, f"{iso(moment)[:19].replace('T', ' ')} UTC", "exact")
 
 
+def local(moment: datetime | None) -> Markup | str:
+    """Return *moment* to the second, in UTC; the page's script shows it in the viewer's zone."""
+    return NONE if moment is None else _time(moment, _to_the_second(moment, UTC), "local")
+
+
+def in_zone(moment: datetime | None, zone: tzinfo | None) -> str:
+    """Return *moment* to the second in *zone*; in UTC where it has no such time, or there is no zone."""
+    if moment is None:
+        return NONE
+    try:
+        return _to_the_second(moment, zone or UTC)
+    except OverflowError:
+        return _to_the_second(moment, UTC)
+
+
 def duration(value: timedelta | float | None) -> str:
     """Return a duration, or a number of seconds, in words."""
     if value is None:
@@ -65,6 +80,10 @@ def number(value: float | None) -> str:
 def first_line(text: str | None) -> str:
     """Return the first line of *text* that is not empty."""
     return next((line.strip() for line in (text or "").splitlines() if line.strip()), "")
+
+
+def _to_the_second(moment: datetime, zone: tzinfo) -> str:
+    return f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M:%S %Z}"
 
 
 def _time(moment: datetime, text: str, style: str) -> Markup:

@@ -1,5 +1,6 @@
 """Each screen as people see it: what it shows, that it is accessible, in light, dark and on a phone."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from playwright.sync_api import expect
 
 from mongojobs import JobFilter
 from mongojobs.core.stats import STEPS, StatsByJob, begin_of
+from mongojobs.schedules.schedule import Tick
 from mongojobs.store.workers import RunningJob, WorkerStatus
 from tests.support.browser import tab
 from tests.support.dashboard import PAGES, a_failed_job, a_running_job
@@ -14,6 +16,7 @@ from tests.support.dashboard_jobs import Club, send_receipt
 from tests.support.jobs import a_job
 
 LOOKS = [*PAGES, "/jobs?state=failed"]
+ONES = ["/schedule?name=close%20books", "/schedule?name=prices"]
 LOOKED_AT = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark"},
@@ -59,6 +62,16 @@ def shop(app, failed):
     send_receipt.delay(2)
     Club(name="a").save().delay.update_users(7)
     app.pause("mail", reason="the provider is down", until=now + timedelta(hours=1))
+    prices = app.schedule("prices", send_receipt, every="15m", args=(7,), kwargs={"password": "hidden"})
+    prices.run_now(by="ada")
+    skipped = Tick(at=now, result="skipped", why="one at a time")
+    missed = Tick(at=now, result="missed", why="not enqueued: its queue is full")
+    many = Tick(at=now - timedelta(days=1), until=now, number=96, result="backfilled", by="ada")
+    app.schedule_store.note("prices", [skipped, missed, many, Tick(at=now, result="enqueued")], [])
+    books = app.schedule(
+        "close books", send_receipt, cron="*/30 3 L * *", tz="America/Argentina/Buenos_Aires", args=(7,)
+    )
+    books.pause("until the audit ends", by="ada")
     run = RunningJob(id=running.id, name=running.name, queue=running.queue, since=now)
     status = WorkerStatus(
         name="web.1",
@@ -90,7 +103,7 @@ class TestEveryScreen:
     def test_is_accessible_and_fits(self, browser, address, shop, failed, look):
         with tab(browser, address, **LOOKED_AT[look]) as opened:
             found = {}
-            for path in [*LOOKS, f"/job?id={failed.id}"]:
+            for path in [*LOOKS, *ONES, f"/job?id={failed.id}"]:
                 page = opened.open(path)
                 too_wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
                 found[path] = [*opened.faults(), *opened.violations(), *(["too wide"] if too_wide else [])]
@@ -113,7 +126,7 @@ class TestEveryScreen:
 
     def test_has_nothing_out_of_sight_on_a_phone(self, browser, address, shop, failed):
         later = shop.find(JobFilter(state="scheduled")).jobs[0]
-        paths = [*LOOKS, "/jobs?state=scheduled", *(f"/job?id={job.id}" for job in (failed, later))]
+        paths = [*LOOKS, *ONES, "/jobs?state=scheduled", *(f"/job?id={job.id}" for job in (failed, later))]
         with tab(browser, address, **LOOKED_AT["phone"]) as opened:
             found = {}
             for path in [*paths, f"/job/again?id={failed.id}"]:
@@ -275,6 +288,13 @@ class TestOtherScreens:
         expect(row).to_contain_text("paused")
         expect(row.locator("[data-label='Runs/min']")).to_have_text("0.7")
         expect(row.locator("[data-label=Scheduled]")).to_have_text("1")
+
+    def test_schedules_tell_the_next_time_in_the_zone_of_the_browser(self, browser, address, shop):
+        with tab(browser, address, timezone_id="Asia/Tokyo") as opened:
+            row = opened.open("/schedules").get_by_role("row", name="prices")
+
+            expect(row.locator("[data-style=local]")).to_contain_text(re.compile(r":00 (GMT\+9|JST)$"))
+            expect(row.locator("[data-label=Next]")).to_contain_text(":00 UTC")
 
     def test_workers_tell_what_they_run(self, operator, shop):
         row = operator.open("/workers").locator("tbody tr")

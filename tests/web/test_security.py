@@ -383,7 +383,13 @@ class TestAHostileText:
         run = {"id": text, "name": text, "queue": text, "since": now}
         times = {"started_at": now, "heartbeat_at": now, "expire_at": now + timedelta(minutes=1)}
         app.worker_store.collection.insert_one({"_id": text, "running": [run], **worker, **times})
-        single = [f"/job?id={one.id}" for one in jobs if one.id != text]
+        tick = {"at": now, "result": "missed", "why": text, "by": text}
+        said = {"due": "15m", "tz": "UTC", "description": text, "job_name": text, "options": {plain: text}}
+        edited = {plain or "x": {"at": now, "by": text}}
+        schedule = {"source": "operator", "spec": said, "ticks": [tick], "edited": edited, "totals": {plain: 1}}
+        schedule |= {"paused": {"at": now, "why": text, "by": text}}
+        app.schedule_store.collection.insert_many([{"_id": text, **schedule}, {"_id": "hostile", **schedule}])
+        single = ["/schedule?name=hostile", *(f"/job?id={one.id}" for one in jobs if one.id != text)]
         quoted = [("/jobs", {"q": text}), ("/failures", {"queue": text}), ("/performance", {"name": text})]
         found = [operator.get(path).text for path in [*PAGES, *single]]
         return found + [operator.open(path, query_string=query).text for path, query in quoted]

@@ -20,6 +20,12 @@
     }
     return parts.join(" ");
   };
+  const PARTS = { weekday: "short", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short" };
+  const here = new Intl.DateTimeFormat("en-GB", PARTS);
+  const inZone = (moment) => {
+    const part = Object.fromEntries(here.formatToParts(moment).map(({ type, value }) => [type, value]));
+    return `${part.weekday} ${part.year}-${part.month}-${part.day} ${part.hour}:${part.minute}:${part.second} ${part.timeZoneName}`;
+  };
   // The server's clock counts, not this machine's.
   let ahead = 0;
   const setClock = () => {
@@ -34,6 +40,9 @@
       const text = time.dataset.style === "since" ? words : seconds >= 0 ? `${words} ago` : `in ${words}`;
       if (time.textContent !== text) time.textContent = text;
     }
+  };
+  const localize = () => {
+    for (const time of document.querySelectorAll("time[data-style=local]")) time.textContent = inZone(Date.parse(time.dateTime));
   };
 
   // -- live updates ---------------------------------------------------------------------------------------------------
@@ -83,7 +92,7 @@
     });
     document.addEventListener("htmx:error", () => { isAway = true; });
     document.addEventListener("htmx:finally:request", () => { isFetching = false; showLive(); });
-    document.addEventListener("htmx:after:swap", () => { setClock(); tick(); showSelection(); window.mongojobsCharts?.draw(); });
+    document.addEventListener("htmx:after:swap", () => { setClock(); tick(); localize(); showSelection(); window.mongojobsCharts?.draw(); });
     document.addEventListener("visibilitychange", refresh);
     liveSwitch.addEventListener("click", () => {
       isOn = !isOn;
@@ -263,6 +272,7 @@
   }
 
   setClock();
+  localize();
   showSelection();
   setInterval(tick, 1000);
 })();

@@ -8,12 +8,17 @@ from uuid import uuid4
 import pytest
 from pymongo import MongoClient
 
-from mongojobs import MongoJobs
+from mongojobs import MongoJobs, job
 from tests.support.dashboard import PAGES, Visitor, a_failed_job, a_running_job
 from tests.support.jobs import a_job
 from tests.support.mongod import with_database
 from tests.support.plans import EXPLAINABLE, Plan, explain
 from tests.support.spy import Spy
+
+
+@job(name="test_dashboard_plans.run_by_schedule")
+def run_by_schedule() -> None: ...
+
 
 MANY = 3_000
 FEW_SECONDS = 10_000
@@ -37,7 +42,7 @@ SEARCHES = (
 )
 PATHS = [
     *PAGES,
-    *("/?range=7d", "/jobs/known", "/failures?queue=bulk"),
+    *("/?range=7d", "/jobs/known", "/failures?queue=bulk", "/schedules?after=schedule+5", "/schedule?name=schedule+7"),
     *(f"/jobs?state={state}{search}" for state in STATES for search in SEARCHES),
 ]
 
@@ -56,7 +61,8 @@ class Watched:
         asked: list[tuple[dict, Plan | None]] = []
 
         def note(event):
-            if event.command.get(event.command_name) == self.app.store.collection.name:
+            jobs = self.app.store.collection.name
+            if event.command.get(event.command_name) in (jobs, f"{jobs}_schedules"):
                 plan = explain(self.administrator, event) if event.command_name in EXPLAINABLE else None
                 asked.append((dict(event.command), plan))
 
@@ -81,6 +87,8 @@ def watched(mongod, administrator) -> Iterator[Watched]:
             [a_running_job(name=f"job{n % 3}") for n in range(200)],
         ):
             app.store.insert_many(made)
+        for number in range(60):
+            app.schedule(f"schedule {number}", run_by_schedule, every="1h").run_now()
         yield Watched(app, Visitor(app), spy, administrator)
     administrator.drop_database(database)
 

@@ -1,0 +1,54 @@
+"""One schedule: when it is due next, its ledger, and who changed what."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from itertools import islice
+from typing import Final
+
+from werkzeug.exceptions import NotFound
+
+from mongojobs.core.errors import ScheduleError
+from mongojobs.payload.show import show_call, show_value
+from mongojobs.schedules.report import LETTERS, ScheduleReport
+from mongojobs.web.context import Page, RequestContext
+from mongojobs.web.ids import key_of
+
+_NEXT: Final = 10
+_MOST_EDITS: Final = 30
+_COMMANDS: Final = ("show", "run", "pause", "resume")
+
+
+def show(visit: RequestContext) -> Page:
+    """Show it."""
+    report = _report(visit)
+    schedule = report.schedule
+    call = show_call(schedule.handler, visit.app.payloads)
+    return Page(
+        "schedule.html",
+        {
+            "report": report,
+            "schedule": schedule,
+            "said": schedule.definition,
+            "next_times": report.next_times(_NEXT),
+            "ledger": [replace(tick, why=call.clean(tick.why)) for tick in reversed(schedule.ticks)],
+            "edits": [
+                (name, entry.get("by") or "somebody") for name, entry in islice(schedule.edited.items(), _MOST_EDITS)
+            ],
+            "totals": {result: number for result in LETTERS if (number := schedule.totals.get(result))},
+            "options": show_value(dict(schedule.options)) if schedule.options and visit.show_arguments else "",
+            "commands": [f"mongojobs schedules {name} {shlex.quote(schedule.name)}" for name in _COMMANDS],
+            "letters": LETTERS,
+            "key_of": key_of,
+        },
+    )
+
+
+def _report(visit: RequestContext) -> ScheduleReport:
+    """Return the report of the schedule that the address or the form names. Raises NotFound."""
+    try:
+        [report] = visit.app.schedule_reports(visit.text("name"))
+    except ScheduleError as error:
+        raise NotFound(str(error)) from None
+    return report
