@@ -1,7 +1,7 @@
 """The stored arguments of a job by name, and which of them are secret, without loading or running anything.
 
-Secret are the arguments declared ``sensitive``, all whose names say so, what stands under such a name inside of the
-others, and, where the job's code is not known and so its declaration neither, every one.
+Secret are the arguments declared ``sensitive``, those whose names say so, any value under such a name inside the
+others, and, where the job's code and so its declaration is unknown, all of them.
 """
 
 from __future__ import annotations

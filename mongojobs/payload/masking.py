@@ -1,7 +1,7 @@
 """Removing secrets from texts that are stored, logged and shown, whatever form they take there.
 
-Two searches find them. One is for each secret as a whole, in all the ways to write and to escape it. The other knows
-of texts only their letters and digits: it finds what was cut, broken into lines and indented, or escaped twice, since
+Two searches find them. One is for each secret as a whole, in all the ways to write and to escape it. The other looks
+only at the letters and digits of a text: it finds what was cut, broken into lines and indented, or escaped twice, since
 none of this changes these; and it finds any part of a secret that has eight of them. Both are linear in the text.
 """
 

@@ -34,8 +34,8 @@ class Declaration:
     """What was declared about a job; None leaves it to the settings.
 
     *retry_on*: only these errors are tried again. *discard_on*: these errors cancel the job. *on_missing*: what to do
-    when a document it refers to is gone. *sensitive*: arguments that are masked in errors. *uniqueness*: what is
-    said of its unique key, by the names of the options.
+    when a document it refers to is gone. *sensitive*: arguments that are masked in errors. *uniqueness*: the
+    options of its unique key, by name.
     """
 
     name: str
@@ -171,7 +171,7 @@ class Registry:
     def find(self, name: object) -> Declaration:
         """Return the job registered under *name*.
 
-        Raises UnknownJobError, or DamagedPayloadError for what can be no name.
+        Raises UnknownJobError, or DamagedPayloadError for what cannot be a name.
         """
         declaration = self._jobs.get(name) if type(name) is str else None  # Code is one without a hash
         if declaration is None:
@@ -208,7 +208,7 @@ class Registry:
     def find_class(self, name: object) -> type:
         """Return the class registered under *name*, as a value class or as a job.
 
-        Raises UnknownJobError, or DamagedPayloadError for what can be no name.
+        Raises UnknownJobError, or DamagedPayloadError for what cannot be a name.
         """
         cls = self._class_called(name)
         if cls is None:

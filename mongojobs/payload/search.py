@@ -1,6 +1,6 @@
 """Finding stored calls by an argument of any type, by name even if it was passed by position.
 
-The names are those that the signatures say now, as on a job's page. All of it comes to one query, whose size depends on
+The names are those in the current signatures, as on a job's page. All of it comes to one query, whose size depends on
 the code of the app and not on its jobs.
 """
 

@@ -107,7 +107,7 @@ def show_error(text: str, handler: Mapping[str, Any], payloads: Payloads) -> str
 def show_briefly(handler: Mapping[str, Any], payloads: Payloads) -> str:
     """Return the first arguments of a stored payload on one line for lists, masked as in ``show_call``.
 
-    However large they are, that costs the same. Raises nothing.
+    The cost does not depend on their size. Raises nothing.
     """
     stored = stored_arguments(handler, payloads)
     if not stored.is_known:

@@ -105,8 +105,8 @@ def to_document(job: Job) -> Document:
 def to_update(change: Change, *, is_real: bool = True) -> Update:
     """Return *change*, which deletes nothing, as an update.
 
-    One that adds to a history is made of stages, so that it works whatever was there before; of those mongomock, which
-    is not *is_real*, knows nothing.
+    One that adds to a history is made of stages, so that it works whatever was there before; mongomock,
+    which is not *is_real*, does not know those.
     """
     sets = {field: _stored(field, value) for field, value in change.sets.items()}
     if change.pushes and is_real:

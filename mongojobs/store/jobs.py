@@ -29,7 +29,7 @@ class JobStore:
     """The life of the jobs in their collection, for enqueuers and workers; threads may share it.
 
     The filter of each write names the state that the job leaves and, when that is ``running``, the lock token;
-    ``rescue`` alone names an expired ``locked_until`` instead. What does not match is not ours any more: the methods
+    ``rescue`` alone names an expired ``locked_until`` instead. What does not match is no longer ours: the methods
     say so by what they return. ``DatabaseError`` passes through all of them but those that enqueue.
 
     The table in ``core.transitions`` says which transitions there are, and what each writes; ``end`` and ``end_all``

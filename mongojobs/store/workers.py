@@ -1,6 +1,6 @@
 """The living workers, in a collection beside the jobs: one document per worker, renewed by its heartbeat.
 
-Nothing depends on these documents but what people are shown, and what they tell a worker: that is written into its
+These documents serve only to show workers to people, and to tell a worker what to do: an order is written into its
 document, and its heartbeat reads it there when it next says that it is alive. A worker that dies leaves its document
 behind, and the server removes it some time after ``expire_at``.
 """

@@ -41,7 +41,7 @@ def _longest_wait(parts: Parts, wanted: QueueSelector | None, *, was_empty: bool
     """Return how long to wait before looking again: longer (*rarely*) if a stream announces new jobs.
 
     But a pause that ends makes no job ready, so that no stream tells of it. A job that only
-    an empty process may take is no longer waited for than until this one is.
+    an empty process may take is waited for only until this process is empty.
     """
     factor = LISTENING_FACTOR if rarely and not parts.reserver.scope.paused else 1
     longest = parts.context.settings.sleep_delay * factor

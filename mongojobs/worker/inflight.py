@@ -23,7 +23,7 @@ class InFlight:
 
     *threads* and *async_concurrency* say how many jobs of each kind (``is_async``) may run at once.
 
-    A thread that has to be woken costs more than most jobs, so none is for nothing. Whoever watches what changes
+    Waking a thread costs more than most jobs, so none is woken in vain. Whoever watches what changes
     (``wait_until``) is told only once few jobs are left that wait. Of short jobs that keep the interpreter busy, one
     slot runs one after the other, and one more stands by: it looks every few milliseconds whether the job that runs is
     a long one, or whether the ``CpuLoad`` has use for more, begins another one then, and wakes the next to stand by.

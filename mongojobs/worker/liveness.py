@@ -20,7 +20,7 @@ ANSWER_SECONDS: Final = 2.0
 class Liveness:
     """When the loop last turned: one thread beats, and any thread may ask.
 
-    It says that the worker lives, and nothing of the database: while that is away the loop turns too, and tries again.
+    It says that the worker is alive, and nothing about the database: while it is away the loop runs on and retries.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -70,7 +70,7 @@ def is_live(worker: Probed, *, max_age_seconds: float) -> bool:
 def why_not_ready(worker: Probed) -> str | None:
     """Return why the worker cannot work; None if it can: the database answers, and no query has missed its index.
 
-    The loop is not looked at: whether it turns is told by ``is_live``.
+    The loop is not looked at: ``is_live`` tells whether it runs.
     """
     connections = worker.connections
     if worker.is_stopping:

@@ -31,7 +31,7 @@ Period = tuple[Step, datetime, str]
 class StatsRecorder:
     """Counts one worker's jobs by its notices, from ``begin`` to ``end``.
 
-    What has come since the last look is counted apart, and then added to the minute, the hour and the day that it
+    What has arrived since the last look is counted separately, and then added to the minute, the hour and the day it
     belongs to. Their totals are written until the database has taken them.
     """
 

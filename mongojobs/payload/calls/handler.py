@@ -73,7 +73,7 @@ def method_call(
 
     *owner* names the base whose body is meant, where the class has another one. Raises NotAJobError for a method that
     is not there, needs an instance, is private without being declared, runs nothing, or is MongoEngine's own, and
-    ArgumentsError. Whether *target* can be stored at all, storing tells.
+    ArgumentsError. Only storing tells whether *target* can be stored at all.
     """
     call: MethodCall | ClassMethodCall
     if isinstance(target, type):

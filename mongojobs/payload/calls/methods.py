@@ -176,7 +176,7 @@ def bound_arguments(
 ) -> tuple[dict[str, object], dict[str, object]]:
     """Return *args* and *kwargs*, which fit *function*, by the names of its parameters, and the defaults of the others.
 
-    Those of a wrapper are the ones of what it wraps. What has no name has its place.
+    Those of a wrapper are the ones of what it wraps. Those without a name go by their position.
     """
     plain, leading = _unbound(function)
     if (named := _by_name(plain)) is not None:

@@ -1,7 +1,7 @@
 """From Python values to BSON: what BSON can hold is kept as is, what it lacks is tagged, the rest is refused.
 
 A tagged value is ``{"__mj": tag, "v": ...}``. Only exact types are stored: a subclass of str, list or dict would come
-back as something else than it was.
+back as something else.
 """
 
 from __future__ import annotations

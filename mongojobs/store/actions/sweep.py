@@ -1,8 +1,8 @@
 """Changing many jobs: a sweep walks through them in index order, a few thousand at a time.
 
 Each batch is one write, whose filter is all of the selection besides the ids: a job that has begun to run meanwhile, or
-was changed, is left alone. What comes while the sweep goes on is none of its business. It may be broken off between any
-two batches.
+was changed, is left alone. Jobs added during the sweep are not its concern. It may be interrupted between any two
+batches.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Sweep:
     def _batches(self, selection: Selection) -> Iterator[list[JobId]]:
         """Yield the ids in the selection as far as the index can tell, in its order.
 
-        Up to the one that is the last now: producers could add others to the end for ever.
+        Up to the job that is last now: producers could otherwise keep it going for ever.
         """
         first_field, start = selection.order[0], None
         query = merged(selection.base, selection.keys)

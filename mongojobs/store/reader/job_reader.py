@@ -23,9 +23,9 @@ from mongojobs.store.reader.waiting import DeferredName, Waiting
 class JobReader:
     """What is shown of the jobs, however many there are; damaged ones are shown as well as possible.
 
-    All of it is bounded: a list by its page, a count by a number that nobody needs exactly, all by time. Where it looks
-    for something rare, it looks through so many jobs and says that it has not seen them all. All methods raise
-    DatabaseError; those with a filter or a bound raise FilterError for what is none.
+    Everything is bounded: a list by its page, a count by a number beyond which nobody needs it exactly, all by time.
+    A search for something rare looks through so many jobs, and says if it has not seen them all. All methods raise
+    DatabaseError; those with a filter or a bound raise FilterError for an invalid one.
     """
 
     def __init__(self, queries: Queries) -> None:
@@ -61,7 +61,7 @@ class JobReader:
     def count_late(self, max_age: timedelta, *, queues: Sequence[str] = (), limit: int = MOST_COUNTED) -> Count:
         """Return how many jobs have been due for more than *max_age* and still wait, up to *limit*.
 
-        The age counts from ``run_at``, so that jobs of the future are never late. Source: delayed_job, ``jobs:check``,
+        The age counts from ``run_at``, so that scheduled jobs are never late. Source: delayed_job, ``jobs:check``,
         which counts from when a job was made.
         """
         return counts.count_late(self._queries, max_age, queues=queues, limit=limit)

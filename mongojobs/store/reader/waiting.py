@@ -63,7 +63,7 @@ def waiting(queries: Queries, *, limit: int) -> Waiting:
 def deferred(queries: Queries, *, limit: int) -> list[DeferredName]:
     """Return what no worker could load among the *limit* ready jobs due last within some minutes, by name.
 
-    Such jobs are put off by no more than that, so they lie there unless very many others do.
+    Such jobs are put off by no more than that, so they are found unless very many others are there too.
     """
     soon = queries.clock.now() + LONGEST_DEFERRAL
     pipeline: list[Document] = [

@@ -35,7 +35,7 @@ def is_over(holder: Job, now: datetime) -> bool:
     """Whether *holder* no longer has a right to its key: a job that needs the key may take it.
 
     A job that gives up its key at the start does so in a write of its own, just after it was locked; and the time for
-    which a completed one holds it passes without a write, as does that by which a job had to begin.
+    which a completed one holds it ends without a write, as does the time by which a job had to start.
     """
     if holder.state == READY:
         return holder.is_expired(now)

@@ -1,7 +1,7 @@
 """A retry by a person: the job takes its unique key again, which must be free.
 
-While it had ended, another job may have taken the key. Then the retry is refused, by the name of that job; or the one
-that was to be retried is dropped, and counted as a call that came to the other.
+While it had ended, another job may have taken the key. Then the retry is refused, naming that job; or the job to
+retry is dropped, and counted as a call merged into the other.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Jobs that may have killed their workers: they start where no other job would die with them, and each gets its turn.
 
-A job that lost two workers is reserved only while its process holds nothing, and nothing is begun beside it at first:
-what kills its process mostly does so at once. So that neither side starves the other, a process gives to all other jobs
-the time that it has given to such a one before it takes the next, and a process that is never empty by itself lets
-itself run empty when such a job's turn has come.
+A job that lost two workers is reserved only while its process holds nothing, and nothing is started beside it at first:
+a job that kills its process mostly does so at once. So that neither side starves the other, a process gives all other
+jobs as much time as it has given such a one before it takes the next, and a process that is never empty by itself
+lets itself run empty when such a job's turn has come.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class SuspectIsolation:
     """Says when a process must start nothing beside what it holds, and when a suspect must wait for the others.
 
     Each lease a busy process looks whether a suspect is the next of its jobs (``is_to_look``, ``note_next``). If so, it
-    waits for up to a sixtieth of a lease (but half a second) until it is empty. Where that is in vain, as its jobs are
-    long, it tries less often and longer: so it costs a sixtieth of the time or so.
+    waits for up to a sixtieth of a lease (but half a second) until it is empty. If that fails because its jobs are
+    long, it tries less often and for longer: so it costs about a sixtieth of the time.
     """
 
     def __init__(self, in_flight: InFlight, lease: float) -> None:

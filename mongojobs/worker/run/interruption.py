@@ -44,8 +44,8 @@ class Interruption:
     def run(self, body: Callable[[], T]) -> T:
         """Run *body* so that ``interrupt`` reaches it, and nothing after it.
 
-        Raises the interruption also when *body* swallowed it: a broad ``except`` in a job is no success. One that came
-        before *body* began is raised in its place.
+        Raises the interruption also when *body* swallowed it: a broad ``except`` does not make a job a success. One
+        that came before *body* began is raised in its place.
         """
         try:
             try:

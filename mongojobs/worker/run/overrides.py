@@ -1,7 +1,7 @@
 """The values that apply to one run of a job, in the order of ``payload.precedence``.
 
 A job object may have ``max_attempts``, ``max_run_time``, ``destroy_failed_jobs`` and ``reschedule_at``, as methods or
-as attributes. Source: delayed_job. One that raises or gives nonsense is told and passed over, so that no job is lost.
+as attributes. Source: delayed_job. One that raises or returns nonsense is reported and ignored, so that no job is lost.
 """
 
 from __future__ import annotations

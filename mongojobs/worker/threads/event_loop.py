@@ -74,8 +74,8 @@ class EventLoop:
 class LoopWatch:
     """Asks the loop to turn, ten times a second while jobs are on it.
 
-    The time in which code of one job, or code that it left behind, does not let the loop turn is not counted against
-    the time limits of the others. A block of a second is told, with the job.
+    The time in which code of one job, or code that it left behind, keeps the loop from running is not counted against
+    the time limits of the others. A block of a second is reported, with the job.
     """
 
     def __init__(self, event_loop: EventLoop, in_flight: InFlight, reporter: Reporter) -> None:
