@@ -23,6 +23,7 @@ ReasonKind = Literal[
     "unknown_job",
     "behind",
     "losses",
+    "expires",
     "alone",
     "indexes_missing",
     "next",
@@ -143,6 +144,18 @@ def _losses(job: Job, _facts: Facts) -> Iterator[Reason]:
         yield Reason(kind="losses", text=text, remedy="check whether it kills its worker or uses too much memory")
 
 
+def _expires(job: Job, facts: Facts) -> Iterator[Reason]:
+    if job.expires_at is None or not job.is_expired(job.expires_at):  # one that has begun once does not
+        return
+    if job.expires_at <= facts.now:
+        text = f"it expired at {_moment(job.expires_at)}: the next worker that takes it cancels it without running it"
+    else:
+        text = (
+            f"it expires at {_moment(job.expires_at)}: unless it has started by then, it is cancelled without running"
+        )
+    yield Reason(kind="expires", text=text, remedy="start more workers, or enqueue it with a later expires_at")
+
+
 def _indexes(_job: Job, facts: Facts) -> Iterator[Reason]:
     if facts.missing_indexes:
         text = f"everything is slow without the missing indexes {', '.join(facts.missing_indexes)}"
@@ -157,9 +170,10 @@ _OF_READY: Final[tuple[Callable[[Job, Facts], Iterator[Reason]], ...]] = (
     _unknown,
     _behind,
     _losses,
+    _expires,
     _indexes,
 )
-_MINOR: Final = ("losses", "indexes_missing", "unknown_job")
+_MINOR: Final = ("losses", "expires", "indexes_missing", "unknown_job")
 
 
 def _next(job: Job, facts: Facts) -> Reason:

@@ -103,6 +103,24 @@ class TestWhy:
         assert reason.kind == "not_due"
         assert reason.text == "it is not due until 2030-01-01 12:01:00 UTC, as it has failed 2 times: KeyError: 1"
 
+    def test_says_until_when_it_must_have_started(self, app):
+        a_worker(app)
+        made = greets.options(expires_in=60).delay("Ada")
+
+        [reason, _next] = app.why(made.id)
+
+        assert reason.kind == "expires"
+        assert reason.text.startswith("it expires at 2030-01-01 12:01:00 UTC: unless it has started by then")
+
+    def test_says_that_it_has_expired(self, app, clock):
+        a_worker(app)
+        made = greets.options(expires_in=60).delay("Ada")
+        clock.advance(seconds=61)
+
+        expired = {reason.kind: reason.text for reason in app.why(made.id)}["expires"]
+
+        assert expired.startswith("it expired at 2030-01-01 12:01:00 UTC: the next worker that takes it cancels it")
+
     def test_counts_the_jobs_that_come_before(self, app):
         a_worker(app)
         greets.options(priority=-1).delay_many([("Bob",), ("Cy",)])
