@@ -18,6 +18,7 @@ from mongojobs.core.errors import (
     FilterError,
     MongoJobsError,
     OptionError,
+    ScheduleError,
     StateError,
     StoreUnavailableError,
 )
@@ -117,7 +118,7 @@ class Dashboard:
             return _error(503, "The database does not answer", str(error), request)
         except FilterError as error:
             return _error(400, "That cannot be searched for", str(error), request)
-        except (StateError, OptionError) as error:
+        except (StateError, OptionError, ScheduleError) as error:
             return _error(409, "That cannot be done", str(error), request)
         except MongoJobsError as error:
             return _error(500, "Something is set up wrong", str(error), request)

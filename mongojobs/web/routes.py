@@ -43,6 +43,7 @@ _CHANGE: Final[dict[str, tuple[str, View]]] = {
     "change_job": ("/job/change", job.change),
     "run_again": ("/job/run-again", again.change),
     "change_queue": ("/queues/change", queues.change),
+    "change_schedule": ("/schedule/change", schedule.change),
     "change_workers": ("/workers/change", workers.change),
 }
 
@@ -59,7 +60,7 @@ MENU: Final = {
     "Jobs": ("jobs", "job", "again", "run_again", "change_job", "change_jobs"),
     "Failures": ("failures",),
     "Queues": ("queues",),
-    "Schedules": ("schedules", "schedule"),
+    "Schedules": ("schedules", "schedule", "change_schedule"),
     "Workers": ("workers",),
     "Performance": ("performance",),
     "System": ("system",),

@@ -1,13 +1,14 @@
 """The schedules on the dashboard: what people are shown of them."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
 import mongojobs
 from mongojobs import every, job
 from tests.support.clock import HeldClock
-from tests.support.dashboard import Visitor
+from tests.support.dashboard import VIEWER, Visitor
 from tests.support.planted import ODD
 from tests.support.schedules import code, tick
 from tests.support.working import work_off
@@ -153,6 +154,54 @@ class TestTheOne:
 
         assert response.status_code == 404
         assert "schedule" in response.text
+
+
+class TestAnAction:
+    def send(self, operator, **form):
+        return operator.post("/schedule/change", {"name": "reports", **form})
+
+    def test_runs_its_job_now(self, app, operator, reports):
+        answer = self.send(operator, action="run")
+
+        [tick] = reports.get().ticks
+        assert (tick.result, tick.by) == ("by hand", "olga")
+        assert "1 job enqueued" in operator.text(answer.headers["Location"])
+
+    def test_pauses_it_with_reason_and_timer_and_resumes_it(self, clock, operator, reports):
+        self.send(operator, action="pause", reason="audit", **{"for": "1h"})
+        pause = reports.get().pause
+        answer = self.send(operator, action="resume")
+
+        assert (pause.why, pause.by, pause.until) == ("audit", "olga", clock.now() + timedelta(hours=1))
+        assert reports.get().pause is None
+        assert "1 schedule resumed" in operator.text(answer.headers["Location"])
+
+    def test_is_reported_to_the_app(self, app, reports):
+        told = []
+        self.send(Visitor(app, on_action=told.append), action="pause", reason="audit")
+
+        [action] = told
+        assert (action.user, action.action) == ("olga", "pause schedule")
+        assert action.target == {"schedule": "reports", "for": "", "reason": "audit"}
+
+    @pytest.mark.parametrize(
+        ("form", "status"),
+        [
+            ({"action": "resume"}, 409),
+            ({"action": "drop"}, 400),
+            ({"action": "pause", "for": "-5m"}, 400),
+            ({"action": "run", "name": "none"}, 404),
+        ],
+    )
+    def test_that_makes_no_sense_is_refused_in_a_sentence(self, operator, reports, form, status):
+        assert self.send(operator, **form).status_code == status
+        assert (reports.get().pause, reports.get().ticks) == (None, ())
+
+    def test_is_not_offered_to_viewers(self, app, reports):
+        page = Visitor(app, VIEWER).text("/schedule?name=reports")
+
+        assert "<button name=" not in page
+        assert "<form" not in page
 
 
 FIELDS = ("source", "spec", "next_run_at", "paused", "unfinished", "ticks", "totals", "edited", "code", "revision")

@@ -13,7 +13,7 @@ from mongojobs.web.charts import RANGES
 from mongojobs.web.context import Page, RequestContext
 
 DURATIONS: Final = ("", "10m", "30m", "1h", "4h", "1d")
-_LONGEST_REASON: Final = 200
+LONGEST_REASON: Final = 200
 _LONGEST_PAUSE: Final = timedelta(days=366)
 
 
@@ -37,7 +37,7 @@ def change(visit: RequestContext) -> Response:
         visit.app.resume(queue)
         visit.done("resume", target={"queue": queue})
     elif action == "pause":
-        duration, reason = _duration(visit.text("for")), visit.text("reason")[:_LONGEST_REASON]
+        duration, reason = read_duration(visit.text("for")), visit.text("reason")[:LONGEST_REASON]
         visit.app.pause(queue, until=None if duration is None else visit.now + duration, reason=reason)
         visit.done("pause", target={"queue": queue, "for": visit.text("for"), "reason": reason})
     else:
@@ -45,7 +45,8 @@ def change(visit: RequestContext) -> Response:
     return visit.go("queues", did=action, n=1)
 
 
-def _duration(text: str) -> timedelta | None:
+def read_duration(text: str) -> timedelta | None:
+    """Return how long a pause is to last; None: until it is resumed. Raises BadRequest."""
     if not text:
         return None
     try:

@@ -8,12 +8,14 @@ from itertools import islice
 from typing import Final
 
 from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response
 
 from mongojobs.core.errors import ScheduleError
 from mongojobs.payload.show import show_call, show_value
 from mongojobs.schedules.report import LETTERS, ScheduleReport
 from mongojobs.web.context import Page, RequestContext
 from mongojobs.web.ids import key_of
+from mongojobs.web.pages.queues import DURATIONS, LONGEST_REASON, read_duration
 
 _NEXT: Final = 10
 _MOST_EDITS: Final = 30
@@ -40,9 +42,26 @@ def show(visit: RequestContext) -> Page:
             "options": show_value(dict(schedule.options)) if schedule.options and visit.show_arguments else "",
             "commands": [f"mongojobs schedules {name} {shlex.quote(schedule.name)}" for name in _COMMANDS],
             "letters": LETTERS,
+            "durations": DURATIONS,
             "key_of": key_of,
         },
     )
+
+
+def change(visit: RequestContext) -> Response:
+    """Run its job now, pause it or resume it. Raises ScheduleError."""
+    action, name = visit.choice("action", ("run", "pause", "resume")), _report(visit).schedule.name
+    handle, target = visit.app.schedule_of(name), {"schedule": name}
+    if action == "run":
+        target["job"] = str(handle.run_now(by=visit.user.name).id)
+    elif action == "resume":
+        handle.resume()
+    else:
+        duration, reason = read_duration(visit.text("for")), visit.text("reason")[:LONGEST_REASON]
+        handle.pause(reason, None if duration is None else visit.now + duration, by=visit.user.name)
+        target |= {"for": visit.text("for"), "reason": reason}
+    visit.done(f"{action} schedule", target=target)
+    return visit.go("schedule", name=name, did=f"{action}-schedule", n=1)
 
 
 def _report(visit: RequestContext) -> ScheduleReport:
