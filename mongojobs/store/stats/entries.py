@@ -22,7 +22,7 @@ def entry_of(name: str, queue: str, figures: RunStats) -> Document:
     outcomes = {outcome: count for outcome, count in figures.outcomes.items() if count}
     durations = {"run": figures.run, "wait": figures.wait}
     return {"name": name, "queue": queue, **outcomes} | {
-        of: {"counts": _packed(those.counts), "seconds": those.seconds, "longest": those.longest}
+        of: {"counts": _packed(those.lanes), "seconds": those.seconds, "longest": those.longest}
         for of, those in durations.items()
         if those.lanes
     }
@@ -64,12 +64,14 @@ def _are_durations_if_any(stored: Any) -> bool:
     )
 
 
-def _packed(counts: Sequence[int]) -> bytes:
-    """Return *counts*, of which one is not 0, without trailing zeros."""
-    buckets = max(bucket for bucket, count in enumerate(counts) if count) + 1
-    lanes = struct.pack(f"<{buckets}Q", *counts[:buckets])
-    planes = (max(counts).bit_length() + 7) // 8
-    return bytes([buckets]) + b"".join(lanes[plane::LANE] for plane in range(planes))
+def _packed(lanes: int) -> bytes:
+    """Return the histogram of *lanes*, as in ``Durations``, of which one is not 0."""
+    buckets = -(-lanes.bit_length() // (8 * LANE))
+    held = lanes.to_bytes(LANE * buckets, "little")
+    planes = [held[plane::LANE] for plane in range(LANE)]
+    while not any(planes[-1]):
+        planes.pop()
+    return bytes([buckets]) + b"".join(planes)
 
 
 def _are_packed(stored: Any) -> bool:
