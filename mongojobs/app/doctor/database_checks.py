@@ -34,6 +34,7 @@ LONG_PAUSE: Final = timedelta(days=1)
 MOST_SKEW: Final = timedelta(seconds=5)
 _MOST_QUEUES: Final = 100
 _MOST_NAMED: Final = 5
+_MOST_SCHEDULES: Final = 1_000
 
 _CANNOT_HOLD_JOBS: Final = {
     "capped": "capped: the oldest jobs are silently overwritten when it is full, and none can be deleted",
@@ -237,9 +238,9 @@ def of_pauses(patient: DoctorContext) -> Iterator[Finding]:
 
 
 def of_schedules(patient: DoctorContext) -> Iterator[Finding]:
-    """Look for schedules that are not due any more though they should be."""
+    """Look for schedules that are not due any more though they should be, among the first by name."""
     alive, now = patient.workers.alive(), patient.store.clock.now()
-    for schedule in ScheduleStore(patient.store.collection, patient.store.clock).all():
+    for schedule in ScheduleStore(patient.store.collection, patient.store.clock).all(limit=_MOST_SCHEDULES):
         declarers = tuple(worker.name for worker in alive if schedule.name in worker.schedules)
         report = ScheduleReport(schedule=schedule, at=now, declarers=declarers, jobs={})
         name = shlex.quote(schedule.name)

@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Final
 
 from mongojobs.core.clock import ServerClock, TimeSource
 from mongojobs.core.job import Job
 from mongojobs.store.jobs import JobStore, Rescued
+from mongojobs.worker.finish import group
 from mongojobs.worker.rescue import Rescuer
 from mongojobs.worker.run.inflight_job import InFlightJob
+from mongojobs.worker.threads import heartbeat
 
 
 def plant(fault: str) -> None:
@@ -25,6 +28,8 @@ def _finish_by_id_alone() -> None:
 
     _replace(JobStore, "finish", finish)
     _replace(InFlightJob, "lost", property(lambda _held: False))
+    for module in (group, heartbeat):
+        _replace(module, "lost_among", lambda _held: [])
 
 
 def _finish_across_tokens() -> None:
@@ -83,7 +88,7 @@ def _clock_that_jumps() -> None:
     _replace(ServerClock, "__init__", init)
 
 
-def _replace(owner: type, name: str, value: object) -> None:
+def _replace(owner: type | ModuleType, name: str, value: object) -> None:
     setattr(owner, name, value)
 
 
