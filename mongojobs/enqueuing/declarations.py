@@ -8,17 +8,16 @@ from collections.abc import Callable
 from datetime import timedelta
 from difflib import get_close_matches
 from types import FunctionType
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, Literal
 
 from mongojobs.core.calling import generator_kind, is_async
 from mongojobs.core.errors import NotAJobError, OptionError
-from mongojobs.core.job import JobId
 from mongojobs.core.retry import Backoff
 from mongojobs.core.words.durations import parse_duration
 from mongojobs.enqueuing.options import OPTIONS, checked
 from mongojobs.payload.calls.methods import all_parameters, fits, refuse_generator
 from mongojobs.payload.registry import Declaration, Kind, full_name, job_name
-from mongojobs.unique.checks import Keep, OnDuplicate, Unique, Until
+from mongojobs.unique.checks import UniqueOptions
 from mongojobs.unique.terms import NAMES as UNIQUE_OPTIONS
 
 Errors = type[BaseException] | tuple[type[BaseException], ...] | list[type[BaseException]]
@@ -31,7 +30,7 @@ _OPTIONS: Final = {option.of_object: name for name, option in OPTIONS.items() if
 OVERRIDES: Final = ("display_name", *_OPTIONS, "reschedule_at", "destroy_failed_jobs")
 
 
-class Declared(TypedDict, total=False):
+class Declared(UniqueOptions, total=False):
     """What a declaration may say. Options of an enqueue win over it.
 
     *name* is stored in place of the dotted path, *aliases* are old names that are still understood. *retry_on*: only
@@ -52,16 +51,6 @@ class Declared(TypedDict, total=False):
     backoff: Backoff
     destroy_failed_jobs: bool
     sensitive: Names
-    unique: Unique
-    unique_key: JobId
-    across: str
-    on_duplicate: OnDuplicate
-    keep: Keep
-    unique_until: Until
-    unique_for: timedelta | float | str
-    debounce: timedelta | float | str
-    max_wait: timedelta | float | str
-    throttle: str
 
 
 def declare(target: Any, kind: Kind, declared: dict[str, Any]) -> Declaration:

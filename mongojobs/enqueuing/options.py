@@ -10,21 +10,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final
 
 from mongojobs.core import checks
 from mongojobs.core.errors import OptionError
 from mongojobs.core.fields import Option, option
 from mongojobs.core.job import FIELDS, JOB_OPTIONS, JobId
 from mongojobs.unique import checks as unique_checks
-from mongojobs.unique.checks import Keep, OnDuplicate, Unique, Until
+from mongojobs.unique.checks import Unique, UniqueOptions
 from mongojobs.unique.terms import NAMES as UNIQUE_OPTIONS
 
 if TYPE_CHECKING:
     from mongojobs.store.clients import Session
 
 
-class EnqueueOptions(TypedDict, total=False):
+class EnqueueOptions(UniqueOptions, total=False):
     """The options as keyword arguments, for the type checker. ``Options`` explains them."""
 
     queue: str
@@ -39,16 +39,6 @@ class EnqueueOptions(TypedDict, total=False):
     meta: Mapping[str, Any]
     session: Session
     job_id: JobId
-    unique: Unique
-    unique_key: JobId
-    across: str
-    on_duplicate: OnDuplicate
-    keep: Keep
-    unique_until: Until
-    unique_for: timedelta | float | str
-    debounce: timedelta | float | str
-    max_wait: timedelta | float | str
-    throttle: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

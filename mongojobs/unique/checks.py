@@ -5,15 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, TypedDict, get_args
 
 from mongojobs.core.checks import plain_text, time_limit
+from mongojobs.core.job import JobId
 from mongojobs.core.limits import LONGEST_NAME
 
 OnDuplicate = Literal["return", "raise", "replace", "rerun"]
 Until = Literal["end", "start"]
 Keep = Literal["earlier", "later", "last"]
 Unique = bool | str | tuple[str, ...] | list[str] | Callable[..., object]
+
+
+class UniqueOptions(TypedDict, total=False):
+    """What an enqueue and a declaration may both say, for the type checker."""
+
+    unique: Unique
+    unique_key: JobId
+    across: str
+    on_duplicate: OnDuplicate
+    keep: Keep
+    unique_until: Until
+    unique_for: timedelta | float | str
+    debounce: timedelta | float | str
+    max_wait: timedelta | float | str
+    throttle: str
+
 
 _RATE: Final = re.compile(r"\s*(\d+)\s*/\s*(.+)")
 
