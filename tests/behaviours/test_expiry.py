@@ -8,7 +8,7 @@ import mongojobs
 from mongojobs import OptionError, job
 from mongojobs.core.notices import JobDiscarded, JobStarted
 from mongojobs.testing import drain, mode, travel
-from tests.support.clock import START, HeldClock
+from tests.support.clock import START
 from tests.support.schedules import code, heard, tick
 from tests.support.working import work_off
 
@@ -28,17 +28,11 @@ def nothing_ran():
 
 
 @pytest.fixture
-def clock():
-    return HeldClock()
-
-
-@pytest.fixture
-def app(connection, clock):
-    app = mongojobs.configure(clock=clock, retry_jitter=0)
+def app(configure):
+    app = configure()
     app.create_indexes()
     with code():
         yield app
-    mongojobs.configure()
 
 
 class TestAJobThatHasNotBegunInTime:

@@ -22,7 +22,7 @@ from mongojobs.core.notices import ScheduleTicked, TicksDropped, Warned
 from mongojobs.schedules.ticks import SETTLED, STALE, TickEnqueuer
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.threads.ticker import IDLE_SECONDS, Ticker
-from tests.support.clock import START, HeldClock
+from tests.support.clock import START
 from tests.support.documents import Group
 from tests.support.schedules import code, heard, ids, ledger, moments, tick, ticks
 from tests.support.spy import Spy
@@ -60,17 +60,11 @@ def nothing_told():
 
 
 @pytest.fixture
-def clock():
-    return HeldClock()
-
-
-@pytest.fixture
-def app(connection, clock):
-    app = mongojobs.configure(clock=clock)
+def app(configure):
+    app = configure()
     app.create_indexes()
     with code():
         yield app
-    mongojobs.configure()
 
 
 def in_minutes(number):

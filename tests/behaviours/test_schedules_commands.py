@@ -4,9 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-import mongojobs
 from mongojobs import every
-from tests.support.clock import START, HeldClock
+from tests.support.clock import START
 from tests.support.command_here import run_here
 from tests.support.sample_app import say_process
 from tests.support.schedules import code, ids, tick, ticks
@@ -16,17 +15,11 @@ ARGUMENTS = ("--args", '["x", "y"]')
 
 
 @pytest.fixture
-def clock():
-    return HeldClock()
-
-
-@pytest.fixture
-def app(connection, clock):
-    app = mongojobs.configure(clock=clock)
+def app(configure):
+    app = configure()
     app.create_indexes()
     with code():
         yield app
-    mongojobs.configure()
 
 
 @pytest.fixture
