@@ -8,6 +8,7 @@ from pathlib import Path
 from signal import Signals
 from typing import Any
 
+from bson import ObjectId
 from pymongo import MongoClient
 
 from mongojobs import MongoJobs, Settings
@@ -89,12 +90,17 @@ class Rig:
         """Return a load for a ``with`` block: enqueuers which call *calls* in turn."""
         return Load(self.register, *calls, threads=threads, pause_seconds=pause_seconds)
 
-    def kill(self, worker: Process) -> None:
-        """End all processes of *worker* as a power cut would."""
+    def kill(self, worker: Process) -> int:
+        """End all processes of *worker* as a power cut would; return how many jobs it had in flight.
+
+        Those are the jobs that it had begun and whose end, if they had one, it had not written.
+        """
         pids = self._pids(worker)
         self._gone.add(worker.pid)
         worker.end()
         self._note("killed", pids, time.monotonic())
+        begun = [ObjectId(run.job_id) for run in self.ledger.runs() if run.pid in pids and run.outcome != "failed"]
+        return self.app.store.collection.count_documents({"_id": {"$in": begun}})
 
     @contextmanager
     def frozen(self, worker: Process) -> Iterator[None]:
