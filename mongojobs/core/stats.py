@@ -58,6 +58,9 @@ STEPS: Final[Mapping[Step, timedelta]] = {
 }
 """The lengths of time for which figures are kept, the shortest first; days are those of UTC."""
 
+Period = tuple[Step, datetime, str]
+"""The minute, hour or day that begins at this time, of this process."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENT: Final = timedelta(microseconds=1)
 
@@ -171,13 +174,11 @@ class RunStats:
         return total
 
 
+@dataclass(slots=True, eq=False)
 class StatsByJob:
     """Figures for each pair of name and queue: the first ``MOST_PAIRS`` of them, then all others together."""
 
-    __slots__ = ("pairs",)
-
-    def __init__(self) -> None:
-        self.pairs: dict[tuple[str, str], RunStats] = {}
+    pairs: dict[tuple[str, str], RunStats] = field(default_factory=dict)
 
     def of(self, name: str, queue: str) -> RunStats:
         """Return the figures in which to count a job of this *name* in this *queue*."""
@@ -272,9 +273,9 @@ def begin_of(step: Step, moment: datetime) -> datetime:
     return moment - (moment - _EPOCH) % STEPS[step]
 
 
-def begins_of(moment: datetime) -> dict[Step, datetime]:
-    """Return the beginnings of the minute, hour and day that contain *moment*."""
-    return {step: begin_of(step, moment) for step in STEPS}
+def periods_of(moment: datetime, process: str) -> set[Period]:
+    """Return the minute, hour and day of *process* that contain *moment*."""
+    return {(step, begin_of(step, moment), process) for step in STEPS}
 
 
 def coarsest(since: datetime, now: datetime, *, finest: Step) -> Iterator[tuple[Step, datetime, datetime]]:

@@ -75,7 +75,7 @@ class Parts:
         """Start renewing locks, enforcing time limits, and counting."""
         targets = {"mongojobs-heartbeat": self.heartbeat.run, "mongojobs-timekeeper": self.timekeeper.run}
         if self.connections.stats is not None:
-            self.context.stats.begin(self.connections.stats)
+            self.context.stats.begin(self.connections.stats, self.connections.opened_at)
             targets["mongojobs-statistics"] = self.context.stats.run
         self._start(targets)
 

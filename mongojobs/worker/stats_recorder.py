@@ -7,12 +7,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobStarted, RunEnded
-from mongojobs.core.stats import STEPS, StatsByJob, Step, begins_of, ending_of
+from mongojobs.core.stats import STEPS, Period, StatsByJob, begin_of, ending_of, periods_of
 from mongojobs.store.faults import DatabaseError, is_passing
 from mongojobs.store.stats.merging import MergingStats
 from mongojobs.worker.outage import Outage
@@ -25,7 +25,7 @@ AGAIN_SECONDS: Final = 60.0
 CALM_SECONDS: Final = 120.0
 """How long after an outage nothing is merged: others may still have to store what they counted meanwhile."""
 
-Period = tuple[Step, datetime, str]
+_MINUTE: Final = STEPS["minute"]
 
 
 class StatsRecorder:
@@ -43,20 +43,26 @@ class StatsRecorder:
         self._counting = threading.Lock()
         self._storing = threading.Lock()
         self._fresh = StatsByJob()
+        self._periods: set[Period] = set()
+        """The minute, the hour and the day to which what is fresh belongs."""
         self._totals: dict[Period, StatsByJob] = {}
-        self._unsent: set[Period] = set()
+        """Theirs."""
+        self._unsent: dict[Period, StatsByJob] = {}
+        """Those that the database has not taken as they are now; of times that are over, too."""
         self._hear: Callable[[Any], None] = self._heard.append
         self._stopped = threading.Event()
         self._stats: MergingStats | None = None
         self._has_stored = False
         """Whether there was anything to store the last time."""
-        self._begins: dict[Step, datetime] = {}
-        """The minute, the hour and the day to which what is fresh belongs."""
+        self._minute = datetime.min.replace(tzinfo=UTC)
+        """The beginning of the present one."""
+        self._left = AGAIN_SECONDS
+        """How many seconds of it there were when that was last asked."""
 
-    def begin(self, stats: MergingStats) -> None:
+    def begin(self, stats: MergingStats, now: datetime) -> None:
         """Start counting, to be stored in *stats*."""
         self._stats = stats
-        self._turn_to(stats.clock.now())
+        self._turn_to(now)
         self._stopped.clear()
         self._reporter.lifecycle.on_notice(self._hear, JobStarted, RunEnded)
 
@@ -81,7 +87,7 @@ class StatsRecorder:
 
     def run(self) -> None:
         """Store what was counted at the end of each minute, until ``end``: the body of a thread."""
-        seconds = self._seconds_to_next_minute()
+        seconds = self._left
         while not self._stopped.wait(seconds):
             seconds = self.try_to_store()
             if self._has_stored and not self._stopped.is_set():
@@ -94,17 +100,16 @@ class StatsRecorder:
         with self._storing:
             self._gather(self._stats.clock.now())
             self._has_stored = bool(self._unsent)
-            for period in sorted(self._unsent):
-                step, at, process = period
-                self._stats.write(step, at, self._totals[period], process=process, worker=self._reporter.name)
-                self._unsent.remove(period)
+            if self._unsent:
+                self._stats.write(self._unsent, worker=self._reporter.name)
+                self._unsent.clear()
 
     def try_to_store(self) -> float:
         """Store what the database accepts, and return how many seconds to wait until the next time."""
         try:
             self.store()
             self._outage.note_recovered(STORING)
-            return self._seconds_to_next_minute()
+            return self._left
         except DatabaseError as error:
             delay = self._outage.note_failure(STORING, error)
             return delay if is_passing(error) else AGAIN_SECONDS
@@ -126,39 +131,30 @@ class StatsRecorder:
             self._reporter.report_exception(MERGING)
 
     def _gather(self, now: datetime) -> None:
-        """Add new figures to the totals of their period, and drop past totals that are stored or too many."""
+        """Add new figures to the totals of their period, and forget past totals that are stored or too many."""
         self.count()
+        periods = self._periods
+        self._turn_to(now)
         with self._counting:
             fresh, self._fresh = self._fresh, StatsByJob()
-        if fresh.pairs:
-            for period in self._periods():
-                self._totals.setdefault(period, StatsByJob()).include(fresh)
-                self._unsent.add(period)
-        self._turn_to(now)
-        current = self._periods()
-        past = sorted(self._unsent - current, key=_worth)
-        self._unsent.difference_update(past[:-MOST_UNSENT])
-        kept = self._unsent | current
-        self._totals = {period: tally for period, tally in self._totals.items() if period in kept}
-
-    def _periods(self) -> set[Period]:
-        """Return the periods to which the new figures belong."""
-        return {(step, at, self._process) for step, at in self._begins.items()}
+        for period in periods if fresh.pairs else ():
+            total = self._unsent[period] = self._totals.setdefault(period, StatsByJob())
+            total.include(fresh)
+        for period in self._totals.keys() - self._periods:
+            del self._totals[period]
+        for period in sorted(self._unsent.keys() - self._periods, key=_worth)[:-MOST_UNSENT]:
+            del self._unsent[period]
 
     def _turn_to(self, now: datetime) -> None:
         """Count from *now* on; under another name if the clock has gone back, as another primary's may.
 
         So totals that are forgotten are not written again with less.
         """
-        if self._begins and now < self._begins["minute"]:
+        if now < self._minute:
             self._process = secrets.token_hex(6)
-        self._begins = begins_of(now)
-
-    def _seconds_to_next_minute(self) -> float:
-        if self._stats is None:
-            return AGAIN_SECONDS
-        next_minute = self._begins["minute"] + STEPS["minute"]
-        return min(max((next_minute - self._stats.clock.now()).total_seconds(), 0.0), AGAIN_SECONDS)
+        self._minute = begin_of("minute", now)
+        self._left = (self._minute + _MINUTE - now).total_seconds()
+        self._periods = periods_of(now, self._process)
 
 
 def _worth(period: Period) -> tuple[timedelta, datetime]:

@@ -172,7 +172,7 @@ class TestTheOverview:
         stats = app.stats_store
         for minutes in range(62):
             at = begin_of("minute", now - timedelta(minutes=minutes))
-            stats.write("minute", at, tally, process="p", worker="web.1")
+            stats.write({("minute", at, "p"): tally}, worker="web.1")
 
         page = operator.open("/")
         page.locator("figure canvas").wait_for()
@@ -196,7 +196,7 @@ class TestTheOverview:
             tally = StatsByJob()
             tally.of("shop.send", "mail").outcomes["completed"] = 5_000 if minutes == 7 else 10
             at = begin_of("minute", now - timedelta(minutes=minutes))
-            stats.write("minute", at, tally, process="p", worker="web.1")
+            stats.write({("minute", at, "p"): tally}, worker="web.1")
 
         page = operator.open("/")
         expect(page.locator(".readout")).to_contain_text("(logarithmic scale)")

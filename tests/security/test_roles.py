@@ -237,7 +237,7 @@ class TestTheWorker:
         now = begin_of("minute", stats.clock.now())
         for at in (now - timedelta(minutes=5), now):
             for process in ("0", "1"):
-                stats.write("minute", at, StatsByJob(), process=process, worker="w")
+                stats.write({("minute", at, process): StatsByJob()}, worker="w")
 
         stats.merge("0")
 

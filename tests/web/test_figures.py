@@ -40,7 +40,7 @@ def completed(app, now):
             figures.outcomes["completed"] += 1
             figures.run.add(1)
     for (step, at), tally in tallies.items():
-        app.stats_store.write(step, at, tally, process="p", worker="w")
+        app.stats_store.write({(step, at, "p"): tally}, worker="w")
 
 
 @pytest.mark.parametrize("span", RANGES)
@@ -100,7 +100,7 @@ def test_names_too_many_to_read_are_reported_like_the_chart(app, now, completed,
     tally = StatsByJob()
     tally.of("job0", "mail").outcomes["completed"] = 1
     for process in range(11):
-        app.stats_store.write("day", begin_of("day", now), tally, process=f"another{process}", worker="w")
+        app.stats_store.write({("day", begin_of("day", now), f"another{process}"): tally}, worker="w")
     monkeypatch.setattr("mongojobs.store.stats.stats_store.MOST_READ", 10)
 
     page = Visitor(app).text("/performance?range=24h")

@@ -11,14 +11,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from mongojobs.core.job import Document
-from mongojobs.core.stats import BUCKETS, LANE, OUTCOMES, Durations, RunStats
+from mongojobs.core.stats import ALL, BUCKETS, LANE, OUTCOMES, Durations, RunStats
 from mongojobs.store import reading
 
 _MOST_PLANES: Final = 6
 
 
-def entry_of(name: str, queue: str, figures: RunStats) -> Document:
-    """Return what is stored of *figures*."""
+def figures_of(pairs: Mapping[tuple[str, str], RunStats], together: RunStats) -> Document:
+    """Return what is stored of *pairs* of name and queue, and of all of them *together*."""
+    entries = [_entry_of(name, queue, figures) for (name, queue), figures in pairs.items()]
+    return {"jobs": entries, "all": [_entry_of(ALL, ALL, together)]}
+
+
+def _entry_of(name: str, queue: str, figures: RunStats) -> Document:
     outcomes = {outcome: count for outcome, count in figures.outcomes.items() if count}
     durations = {"run": figures.run, "wait": figures.wait}
     return {"name": name, "queue": queue, **outcomes} | {

@@ -23,8 +23,9 @@ from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
 from mongojobs.core.job import Document
-from mongojobs.core.stats import STEPS, Step, begin_of
+from mongojobs.core.stats import STEPS, RunStats, Step, begin_of
 from mongojobs.store import reading
+from mongojobs.store.stats.entries import figures_of
 from mongojobs.store.stats.stats_store import (
     USUAL_SPAN,
     Rows,
@@ -86,7 +87,9 @@ def _merge_time(stats: StatsStore, step: Step, at: datetime, ids: Sequence[str])
     rows.add(documents)
     processes = sorted({process_of(document["_id"]) for document in documents} - {MERGED})
     known = reading.texts(merged.get("of")) if merged else ()
-    total = stats.totals(step, at, rows.of(at)) | {"of": sorted({*processes, *known})}
+    pairs = rows.of(at)
+    figures = figures_of(pairs, RunStats.sum(pairs.values()))
+    total = {**stats.times(step, at), **figures, "of": sorted({*processes, *known})}
     if not processes or not _replace(stats, document_id(step, at, MERGED), merged, total):
         return
     stats.collection.delete_many({"_id": {"$in": [document_id(step, at, process) for process in processes]}})

@@ -20,10 +20,10 @@ from pymongo import DESCENDING, WriteConcern
 from mongojobs.core.clock import Clock
 from mongojobs.core.job import Document
 from mongojobs.core.settings import Settings
-from mongojobs.core.stats import ALL, MOST_PAIRS, OTHER, STEPS, RunStats, Stats, StatsByJob, StatsRow, Step, begin_of
+from mongojobs.core.stats import MOST_PAIRS, OTHER, STEPS, Period, RunStats, Stats, StatsByJob, StatsRow, Step, begin_of
 from mongojobs.store import reading
 from mongojobs.store.clients import Jobs, beside
-from mongojobs.store.stats.entries import entry_of, include, is_sound
+from mongojobs.store.stats.entries import figures_of, include, is_sound
 
 STATS_SUFFIX: Final = "_stats"
 
@@ -47,23 +47,19 @@ class StatsStore:
         self.clock = clock
         self._retention = settings.stats_retention
 
-    def write(self, step: Step, at: datetime, tally: StatsByJob, *, process: str, worker: str) -> None:
-        """Store one *process*'s totals for the minute, hour or day that begins *at*; may be repeated with newer totals.
+    def write(self, totals: Mapping[Period, StatsByJob], *, worker: str) -> None:
+        """Store *totals*; may be repeated with newer ones. Raises DatabaseError."""
+        by_job = [total.pairs for total in totals.values()]
+        together = [RunStats.sum(pairs.values()) for pairs in by_job]
+        figures = list(map(figures_of, by_job, together))
+        for (step, at, process), those in zip(totals, figures, strict=True):
+            document = {**self.times(step, at), **those, "worker": worker}
+            self.collection.replace_one({"_id": document_id(step, at, process)}, document, upsert=True)
 
-        Raises DatabaseError.
-        """
-        document = self.totals(step, at, tally.pairs) | {"worker": worker}
-        self.collection.replace_one({"_id": document_id(step, at, process)}, document, upsert=True)
-
-    def totals(self, step: Step, at: datetime, pairs: Mapping[tuple[str, str], RunStats]) -> Document:
-        """Return the document of what was counted for *pairs* of name and queue, without its ``_id``."""
+    def times(self, step: Step, at: datetime) -> Document:
+        """Return what a document says of the minute, hour or day that begins *at*."""
         retention = min(self._retention, MINUTES_KEPT) if step == "minute" else self._retention
-        return {
-            "at": at,
-            "expire_at": at + STEPS[step] + retention,
-            "jobs": [entry_of(name, queue, figures) for (name, queue), figures in pairs.items()],
-            "all": [entry_of(ALL, ALL, RunStats.sum(pairs.values()))],
-        }
+        return {"at": at, "expire_at": at + STEPS[step] + retention}
 
     def read(
         self, *, by: Step, since: datetime | None, until: datetime | None, name: str | None = None, apart: bool = True

@@ -44,7 +44,7 @@ def a_tally(name="send", queue="mail", *, seconds=(0.1,), wait=1.0):
 
 
 def write(stats, at, tally=None, *, step="minute", process="p1"):
-    stats.write(step, at, tally or a_tally(), process=process, worker="w")
+    stats.write({(step, at, process): tally or a_tally()}, worker="w")
 
 
 def read(stats, **span):

@@ -32,7 +32,7 @@ def a_tally(*names, runs=1):
 
 
 def write(stats, at, tally=None, *, step="minute", process="p1"):
-    stats.write(step, begin_of(step, at), tally or a_tally(), process=process, worker="w")
+    stats.write({(step, begin_of(step, at), process): tally or a_tally()}, worker="w")
 
 
 def be_present(stats, *processes):

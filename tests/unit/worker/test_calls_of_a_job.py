@@ -8,7 +8,7 @@ from mongojobs.core.transitions import Succeeded
 from mongojobs.worker.finish.result import Result
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.stats_recorder import StatsRecorder
-from tests.support.clock import HeldClock
+from tests.support.clock import START, HeldClock
 from tests.support.worker_log import calls_made, worker_log
 from tests.support.worker_parts import some_held
 
@@ -19,7 +19,7 @@ def test_a_job_that_completes_is_logged_told_of_and_counted_in_few_calls(tmp_pat
     with worker_log(tmp_path) as log:
         reporter = Reporter(log.lifecycle, "w1")
         recorder = StatsRecorder(reporter, Outage(reporter))
-        recorder.begin(SimpleNamespace(clock=HeldClock()))
+        recorder.begin(SimpleNamespace(clock=HeldClock()), START)
         jobs = some_held(JOBS)
 
         def complete():

@@ -30,12 +30,13 @@ class FakeStats:
         self.merged = []
         self.error = None
 
-    def write(self, step, at, tally, *, process, worker):
+    def write(self, totals, *, worker):
         self.writes += 1
         if self.error is not None:
             raise self.error
-        self.processes.add(process)
-        self.documents[step, at, process] = {pair: dict(figures.outcomes) for pair, figures in tally.pairs.items()}
+        self.processes.update(process for *_, process in totals)
+        for period, total in totals.items():
+            self.documents[period] = {pair: dict(figures.outcomes) for pair, figures in total.pairs.items()}
 
     def merge(self, process):
         if self.error is not None:
@@ -64,7 +65,7 @@ def stats():
 @pytest.fixture
 def statistics(told, stats):
     statistics = StatsRecorder(Reporter(told, WORKER), Outage(Reporter(told, WORKER)))
-    statistics.begin(stats)
+    statistics.begin(stats, stats.clock.now())
     yield statistics
     statistics.end()
 
@@ -262,9 +263,14 @@ class TestMerging:
 
 
 class TestTheThread:
+    @pytest.fixture
+    def stats(self):
+        stats = FakeStats()
+        stats.clock.advance(seconds=59.99)
+        return stats
+
     def test_merges_after_it_has_stored_something(self, statistics, stats, completes):
         completes()
-        stats.clock.advance(seconds=59.99)
         thread = threading.Thread(target=statistics.run)
         thread.start()
 
@@ -276,7 +282,6 @@ class TestTheThread:
 
     def test_stores_at_the_end_of_the_minute_and_ends_when_told(self, statistics, stats, completes):
         completes()
-        stats.clock.advance(seconds=59.99)
         thread = threading.Thread(target=statistics.run)
         thread.start()
 
