@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import Field, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -84,11 +84,11 @@ def flag_of(field: Field[Any]) -> click.Option:
     return own_option(*spellings, field.name, text=text, **kind)
 
 
-def argument_flags() -> list[click.Option]:
-    """Return the flags of the arguments of a job."""
+def argument_flags(*, args: str | None = "[]", kwargs: str | None = "{}") -> list[click.Option]:
+    """Return the flags of the arguments of a job, with their defaults."""
     return [
-        own_option("--args", text="positional arguments", type=JsonType(list, "list"), default="[]", metavar="JSON"),
-        own_option("--kwargs", text="keyword arguments", type=JsonType(dict, "object"), default="{}", metavar="JSON"),
+        own_option("--args", text="positional arguments", type=JsonType(list, "list"), default=args, metavar="JSON"),
+        own_option("--kwargs", text="keyword arguments", type=JsonType(dict, "object"), default=kwargs, metavar="JSON"),
     ]
 
 
@@ -147,18 +147,11 @@ _ENDED: Final = {"completed": "completed", "failed": "failed", "cancelled": "bee
 
 
 def call_named(name: str, args: list[Any], kwargs: dict[str, Any]) -> Call:
-    """Return the call of the job declared as *name*. Raises UnknownJobError, EnqueueError, Failure."""
-    from mongojobs.payload.calls.handler import function_call, object_call
+    """Return the call of the job declared as *name*. Raises UnknownJobError, EnqueueError."""
+    from mongojobs.payload.calls.handler import declared_call
     from mongojobs.payload.registry import registry
 
-    declaration = registry.find(name)
-    if declaration.kind == "function":
-        return function_call(declaration, args, kwargs)
-    make: Callable[..., object] = declaration.target
-    try:
-        return object_call(make(*args, **kwargs))
-    except TypeError as error:
-        raise Failure(f"cannot make a {declaration.name} from these arguments: {error}", NO) from None
+    return declared_call(registry.find(name), args, kwargs)
 
 
 def _wait(app: MongoJobs, job: Job, timeout: timedelta | None) -> str:

@@ -102,7 +102,11 @@ class EnqueueError(MongoJobsError):
 
 
 class OptionError(EnqueueError, TypeError):
-    """An option of enqueue is unknown or has a bad value."""
+    """An option of enqueue is unknown or has a bad value; *option* is its name, if it is that of one alone."""
+
+    def __init__(self, message: str, *, option: str = "") -> None:
+        super().__init__(message)
+        self.option = option
 
 
 class NotAJobError(EnqueueError, TypeError):
@@ -192,7 +196,14 @@ class StateError(MongoJobsError):
 
 
 class ScheduleError(MongoJobsError, ValueError):
-    """A schedule cannot be as it was asked for: the message names what was given, and what can be."""
+    """A schedule cannot be as it was asked for: the message names what was given, and what can be.
+
+    *option* is the name of the one that cannot, if it is one alone.
+    """
+
+    def __init__(self, message: str, *, option: str = "") -> None:
+        super().__init__(message)
+        self.option = option
 
 
 class FilterError(MongoJobsError, ValueError):

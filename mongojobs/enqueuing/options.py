@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 class EnqueueOptions(UniqueOptions, total=False):
     """The options as keyword arguments, for the type checker. ``Options`` explains them."""
 
-    queue: str
-    priority: int
-    run_at: datetime
-    run_in: timedelta | float | str
-    max_attempts: int
-    max_run_time: timedelta | float | str
-    expires_at: datetime
-    expires_in: timedelta | float | str
-    tags: Sequence[str]
-    meta: Mapping[str, Any]
-    session: Session
-    job_id: JobId
+    queue: str | None
+    priority: int | None
+    run_at: datetime | None
+    run_in: timedelta | float | str | None
+    max_attempts: int | None
+    max_run_time: timedelta | float | str | None
+    expires_at: datetime | None
+    expires_in: timedelta | float | str | None
+    tags: Sequence[str] | None
+    meta: Mapping[str, Any] | None
+    session: Session | None
+    job_id: JobId | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +183,7 @@ def checked(name: str, value: object, *, label: str = "") -> Any:
     try:
         return OPTIONS[name].check(value)
     except ValueError as error:
-        raise OptionError(f"{label or name} {error}, got {value!r:.200}") from None
+        raise OptionError(f"{label or name} {error}, got {value!r:.200}", option=name) from None
 
 
 OPTIONS: Final[Mapping[str, Option]] = {

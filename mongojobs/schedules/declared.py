@@ -41,12 +41,7 @@ class DeclaredSchedule:
         """Return it as it is stored. Raises EnqueueError for a call that no tick could enqueue."""
         call = self.call()
         handler = payloads.dump(call)
-        terms = terms_of(call, handler, Options.of(self.options), payloads)
-        if terms is not None and terms.debounce is not None:
-            raise OptionError(
-                f"the schedule {self.name!r} cannot debounce {call.name}: its ticks say when their jobs are due; let it"
-                " call a job without debounce"
-            )
+        check_uniqueness(self.name, call, handler, Options.of(self.options), payloads)
         return {
             **self.definition.stored(),
             "job_name": call.name,
@@ -129,6 +124,17 @@ def checked_options(given: Mapping[str, Any]) -> dict[str, Any]:
             )
     options = Options.of(given)
     return {name: getattr(options, name) for name in given if given[name] is not None}
+
+
+def check_uniqueness(name: str, call: Call, handler: Document, options: Options, payloads: Payloads) -> None:
+    """Refuse options about a unique key with which the schedule *name* could not enqueue *call*. Raises OptionError."""
+    terms = terms_of(call, handler, options, payloads)
+    if terms is not None and terms.debounce is not None:
+        raise OptionError(
+            f"the schedule {name!r} cannot debounce {call.name}: its ticks say when their jobs are due; let it call a"
+            " job without debounce",
+            option="debounce",
+        )
 
 
 def call_of(job: object, args: Sequence[object], kwargs: Mapping[str, object]) -> Call:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypedDict, get_args
 from zoneinfo import ZoneInfo
@@ -38,10 +38,10 @@ class Said(TypedDict, total=False):
     catch_up: CatchUp
     window: timedelta | float | str
     jitter: timedelta | float | str
-    starts: datetime
-    ends: datetime
-    times: int
-    expires: Literal["interval"]
+    starts: datetime | None
+    ends: datetime | None
+    times: int | None
+    expires: Literal["interval"] | None
     description: str
 
 
@@ -64,10 +64,13 @@ class Definition:
     def __post_init__(self) -> None:
         if self.overlap == "queue" and self.catch_up == "none":
             raise ScheduleError(
-                'overlap="queue" makes a tick wait, but catch_up="none" drops late ticks: leave one of them out'
+                'overlap="queue" makes a tick wait, but catch_up="none" drops late ticks: leave one of them out',
+                option="catch_up",
             )
         if self.starts and self.ends and self.ends <= self.starts:
-            raise ScheduleError(f"ends must be later than starts, got ends={self.ends} and starts={self.starts}")
+            raise ScheduleError(
+                f"ends must be later than starts, got ends={self.ends} and starts={self.starts}", option="ends"
+            )
 
     @classmethod
     def of(cls, due: object, said: Mapping[str, Any]) -> Definition:
@@ -78,12 +81,12 @@ class Definition:
         values = {name: _checked(name, value) for name, value in said.items() if value is not None}
         if values.get("catch_up") == "all":
             values.setdefault("overlap", "allow")
-        return cls(due=parse_times(due), tz=values.pop("tz", None) or zone_called("UTC"), **values)
+        return cls(due=_checked("when", due), tz=values.pop("tz", None) or zone_called("UTC"), **values)
 
     def changed(self, due: object, said: Mapping[str, Any]) -> Definition:
-        """Return it with another *due*, if that is not None, and what else was *said*, checked."""
-        values = {name: _checked(name, value) for name, value in said.items() if value is not None}
-        return replace(self, **values) if due is None else replace(self, **values, due=parse_times(due))
+        """Return it with another *due*, if that is not None, and what else was *said*, checked; None takes it back."""
+        values = {name: _DEFAULTS[name] if value is None else _checked(name, value) for name, value in said.items()}
+        return replace(self, **values, due=self.due if due is None else _checked("when", due))
 
     def after(self, moment: datetime) -> datetime | None:
         """Return the first tick later than *moment*, within *starts* and *ends*; None if there is none."""
@@ -145,10 +148,11 @@ def _checked(name: str, value: Any) -> Any:
         return _CHECKS[name](value)
     except KeyError:
         raise OptionError(f"unknown option {name!r} of a schedule: the options are {', '.join(_CHECKS)}") from None
-    except ScheduleError:
+    except ScheduleError as error:
+        error.option = name
         raise
     except ValueError as error:
-        raise ScheduleError(f"{name} {error}, got {value!r:.200}") from None
+        raise ScheduleError(f"{name} {error}, got {value!r:.200}", option=name) from None
 
 
 def _overlap(value: object) -> object:
@@ -188,6 +192,7 @@ def _stored_duration(name: str, value: object) -> timedelta | None:
 
 
 _CHECKS: Final[Mapping[str, checks.Check]] = {
+    "when": parse_times,
     "tz": zone_called,
     "overlap": _overlap,
     "catch_up": _catch_up,
@@ -199,3 +204,8 @@ _CHECKS: Final[Mapping[str, checks.Check]] = {
     "expires": _expires,
     "description": _description,
 }
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    "tz": zone_called("UTC"),
+    **{field.name: field.default for field in fields(Definition) if field.default is not MISSING},
+}
+"""What applies where an option is not said."""

@@ -12,13 +12,15 @@ from mongojobs.core.clock import truncate
 from mongojobs.core.errors import DeserializationError, OptionError, ScheduleError
 from mongojobs.core.job import Document, Job
 from mongojobs.core.limits import LONGEST_NAME, cut
-from mongojobs.payload.calls.handler import Payloads
-from mongojobs.schedules.declared import EveryOptions, checked_options
+from mongojobs.enqueuing.options import Options
+from mongojobs.payload.calls.handler import Call, Payloads, call_with
+from mongojobs.schedules.declared import EveryOptions, check_uniqueness, checked_options
 from mongojobs.schedules.declaring import changes
 from mongojobs.schedules.definition import Said
 from mongojobs.schedules.schedule import Result, Schedule, Tick, tick_id
 from mongojobs.schedules.store import ScheduleStore
 from mongojobs.schedules.ticks import TickEnqueuer
+from mongojobs.unique.terms import NAMES
 
 MOST_BACKFILLED: Final = 10_000
 
@@ -110,20 +112,29 @@ class ScheduleHandle:
             raise ScheduleError(f"{len(refused)} of {len(ticks)} ticks were not enqueued; the first: {refused[0].why}")
         return len(ticks)
 
-    def edit(self, when: object = None, *, by: str | None = None, **said: Unpack[EveryOptions]) -> Schedule:
-        """Change when it is due, and what else is *said*: as long as the code, if it is from there, says the same."""
-        about_ticks = {name: value for name, value in said.items() if name in Said.__annotations__}
-        options = checked_options({name: value for name, value in said.items() if name not in Said.__annotations__})
+    def edit(
+        self,
+        when: object = None,
+        *,
+        args: Sequence[object] | None = None,
+        kwargs: Mapping[str, object] | None = None,
+        by: str | None = None,
+        **said: Unpack[EveryOptions],
+    ) -> Schedule:
+        """Change when it is due, with what its job is called, and what else is *said*; None takes an option back.
+
+        Of *args* and *kwargs*, what is not given stays, but of a job object, which is made anew. All of it holds as
+        long as the code, if it is from there, says the same. Raises ScheduleError, EnqueueError.
+        """
         now = self._store.clock.now()
-        if when is None and not said:
+        if not said and all(one is None for one in (when, args, kwargs)):
             raise OptionError(
                 f"nothing to change in the schedule {self.name!r}: give when it is due, or an option such as tz=..."
             )
 
         def edit(found: Schedule) -> Document:
-            changed = _changed(found, found.said.changed(when, about_ticks).stored())
-            if options:
-                changed["options"] = {**found.options, **self._encoded(options)}
+            spec = self._spec(found, when, said, args, kwargs)
+            changed = {field: value for field, value in spec.items() if found.spec.get(field) != value}
             edited = {field: {"at": now, "by": _person(by)} for field in changed}
             return changes(found, changed, now=now) | {"edited": {**found.edited, **edited}}
 
@@ -138,6 +149,31 @@ class ScheduleHandle:
                 " it, or remove its @every"
             )
         self._store.remove(self.name)
+
+    def _spec(
+        self,
+        found: Schedule,
+        when: object,
+        said: Mapping[str, Any],
+        args: Sequence[object] | None,
+        kwargs: Mapping[str, object] | None,
+    ) -> Document:
+        """Return what is said of *found* with these changes, checked as where it was first said."""
+        about_ticks = {name: value for name, value in said.items() if name in Said.__annotations__}
+        about_jobs = {name: value for name, value in said.items() if name not in Said.__annotations__}
+        taken_back = {name for name, value in about_jobs.items() if value is None}
+        options = {**found.options, **self._encoded(checked_options(about_jobs))}
+        options = {name: value for name, value in options.items() if name not in taken_back}
+        spec = {**found.spec, **found.said.changed(when, about_ticks).stored(), "options": options}
+        if args is None and kwargs is None and not said.keys() & set(NAMES):
+            return spec
+        payloads, call = self._shared.payloads, self._call(found)
+        if args is not None or kwargs is not None:
+            call = call_with(call, args, kwargs)
+            spec |= {"job_name": call.name, "handler": payloads.dump(call)}
+        given: Any = payloads.codec.decode(options)
+        check_uniqueness(self.name, call, spec["handler"], Options.of(given), payloads)
+        return spec
 
     def _edit(self, edit: Callable[[Schedule], Document]) -> Schedule:
         def checked(found: Schedule | None) -> Document:
@@ -155,17 +191,26 @@ class ScheduleHandle:
         try:
             return self._shared.enqueuer.enqueue(found, at, result, by=_person(by))
         except DeserializationError as error:
-            raise ScheduleError(f"this program cannot run the schedule {self.name!r}: {error}") from error
+            raise self._unknown(error) from error
+
+    def _call(self, found: Schedule) -> Call:
+        try:
+            return self._shared.payloads.load(found.handler)
+        except DeserializationError as error:
+            raise self._unknown(error) from error
 
     def _between(self, found: Schedule, since: datetime, until: datetime) -> list[datetime]:
         begin, end = _moment("since", since), _moment("until", until)
         if begin >= end:
-            raise ScheduleError(f"since must be earlier than until, got since={since} and until={until}")
+            raise ScheduleError(
+                f"since must be earlier than until, got since={since} and until={until}", option="until"
+            )
         moments = list(islice(found.said.between(begin, end), MOST_BACKFILLED + 1))
         if len(moments) > MOST_BACKFILLED:
             raise ScheduleError(
                 f"a backfill may have at most {MOST_BACKFILLED:,} ticks, and {since} to {until} has more:"
-                " give a shorter period"
+                " give a shorter period",
+                option="until",
             )
         return moments
 
@@ -173,12 +218,11 @@ class ScheduleHandle:
         encoded: Document = self._shared.payloads.codec.encode(dict(options), "the options")
         return encoded
 
+    def _unknown(self, error: Exception) -> ScheduleError:
+        return ScheduleError(f"this program cannot run the schedule {self.name!r}: {error}")
+
     def _none(self) -> ScheduleError:
         return ScheduleError(f"no schedule is called {self.name!r}: `mongojobs schedules list` shows them")
-
-
-def _changed(found: Schedule, said: Document) -> Document:
-    return {field: value for field, value in said.items() if found.spec.get(field) != value}
 
 
 def _of_many(ticks: Sequence[Tick]) -> Tick:
@@ -192,7 +236,7 @@ def _moment(name: str, value: object) -> datetime:
     try:
         return truncate(value)
     except ValueError as error:
-        raise ScheduleError(f"{name}: {error}") from None
+        raise ScheduleError(f"{name}: {error}", option=name) from None
 
 
 def _text(name: str, value: object) -> str:

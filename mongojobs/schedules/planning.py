@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
@@ -23,7 +23,7 @@ Living = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The ticks to *enqueue*, the *entries* for those that are not, and when the schedule is due after that.
+    """The ticks to *enqueue*, the *entries* for those that are not, and when the next one is, if it is not over then.
 
     Nothing at all is done about a schedule that *waits* for its job to end.
     """
@@ -49,8 +49,7 @@ def plan(schedule: Schedule, *, now: datetime, living: Living) -> Plan:
         entries += skipped
     if said.times is not None:
         chosen = chosen[: max(said.times - schedule.enqueued, 0)]
-    advanced = replace(schedule, totals={**schedule.totals, "enqueued": schedule.enqueued + len(chosen)})
-    return Plan(enqueue=tuple(chosen), entries=_some(entries), next_run_at=advanced.next_after(now))
+    return Plan(enqueue=tuple(chosen), entries=_some(entries), next_run_at=said.after(now))
 
 
 def _due(said: Definition, due: datetime, now: datetime) -> tuple[list[datetime], list[datetime]]:

@@ -105,15 +105,17 @@ class Schedule:
         """How many of its ticks have become jobs."""
         return self.totals.get("enqueued", 0)
 
+    def is_over(self, *, further: int = 0) -> bool:
+        """Whether as many ticks have become jobs as were said, with so many *further* ones."""
+        return self.said.times is not None and self.enqueued + further >= self.said.times
+
     def is_paused(self, now: datetime) -> bool:
         """Whether it is paused *now*."""
         return self.pause is not None and (self.pause.until is None or self.pause.until > now)
 
     def next_after(self, moment: datetime) -> datetime | None:
         """Return the first tick later than *moment*; None if it is over."""
-        if self.said.times is not None and self.enqueued >= self.said.times:
-            return None
-        return self.said.after(moment)
+        return None if self.is_over() else self.said.after(moment)
 
 
 def tick_id(name: str, at: datetime) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -142,7 +142,7 @@ class Ticks:
             self._warn_once(schedule.name, str(error))
             return False
         try:
-            is_ours = self.store.advance(schedule, _advanced(schedule, planned, living, now), ticks)
+            is_ours = self.store.advance(schedule, _advanced(schedule, planned, ticks, living, now), ticks)
         except DatabaseError as error:
             if not is_about_document(error):
                 raise
@@ -175,16 +175,21 @@ class Ticks:
             self._lifecycle.notify(Warned(self._worker, f"cannot tick the schedule {name}: {problem}"))
 
 
-def _advanced(schedule: Schedule, planned: Plan, living: Living, now: datetime) -> Document:
-    """Return what to set of *schedule* after its ticks.
+def _advanced(schedule: Schedule, planned: Plan, ticks: Sequence[Tick], living: Living, now: datetime) -> Document:
+    """Return what to set of *schedule* after *ticks*, of which those that could not be enqueued do not count.
 
     The jobs of ticks that were skipped count as unfinished too: another worker, which looked before, may have decided
     otherwise and be about to enqueue one.
     """
+    is_over = schedule.is_over(further=sum(tick.result == "enqueued" for tick in ticks))
     decided = [*planned.enqueue, *(entry.at for entry in planned.entries if entry.result == "skipped")]
     earlier = [one for one in schedule.unfinished if one in living or _is_recent(one, now)]
     unfinished = dict.fromkeys([*earlier, *(tick_id(schedule.name, at) for at in decided)])
-    return {"next_run_at": planned.next_run_at, "unfinished": list(unfinished)[-MOST_UNFINISHED:], "paused": None}
+    return {
+        "next_run_at": None if is_over else planned.next_run_at,
+        "unfinished": list(unfinished)[-MOST_UNFINISHED:],
+        "paused": None,
+    }
 
 
 def _is_recent(job_id: str, now: datetime) -> bool:

@@ -20,16 +20,16 @@ Unique = bool | str | tuple[str, ...] | list[str] | Callable[..., object]
 class UniqueOptions(TypedDict, total=False):
     """What an enqueue and a declaration may both say, for the type checker."""
 
-    unique: Unique
-    unique_key: JobId
-    across: str
-    on_duplicate: OnDuplicate
-    keep: Keep
-    unique_until: Until
-    unique_for: timedelta | float | str
-    debounce: timedelta | float | str
-    max_wait: timedelta | float | str
-    throttle: str
+    unique: Unique | None
+    unique_key: JobId | None
+    across: str | None
+    on_duplicate: OnDuplicate | None
+    keep: Keep | None
+    unique_until: Until | None
+    unique_for: timedelta | float | str | None
+    debounce: timedelta | float | str | None
+    max_wait: timedelta | float | str | None
+    throttle: str | None
 
 
 _RATE: Final = re.compile(r"\s*(\d+)\s*/\s*(.+)")

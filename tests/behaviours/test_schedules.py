@@ -256,6 +256,28 @@ class TestWhatIsSaid:
         assert moments(app) == ["12:15", "12:30"]
         assert app.schedule_of("report").get().next_run_at is None
 
+    def test_does_not_count_a_tick_that_could_not_be_enqueued(self, app, clock):
+        held = note.options(unique_key="one").delay()
+        app.schedule("report", note, every="15m", times=1, unique_key="one")
+        clock.advance(minutes=15)
+        tick(app)
+        app.cancel(held.id)
+        clock.advance(minutes=15)
+        tick(app)
+
+        assert ledger(app, "report") == [("01 12:15", "skipped", 1), ("01 12:30", "enqueued", 1)]
+        assert app.schedule_of("report").get().next_run_at is None
+
+    def test_ends_it_after_some_times_however_many_are_caught_up_one_after_the_other(self, app, clock):
+        app.schedule("report", note, every="15m", times=1, overlap="queue", catch_up="all")
+        clock.advance(hours=1)
+        tick(app)
+        work_off()
+
+        tick(app)
+
+        assert moments(app) == ["12:15"]
+
     def test_bounds_when_it_is_due(self, app, clock):
         app.schedule(
             "report", note, every="15m", starts=in_minutes(30), ends=in_minutes(45), catch_up="all", overlap="allow"
@@ -636,6 +658,73 @@ class TestAnOperator:
 
         assert (found.scheduled_for, found.queue) == (in_minutes(60), "slow")
         assert report.get().edited["due"]["by"] == "olga"
+
+    def test_takes_back_an_end_a_number_of_times_and_a_queue(self, app, clock, report):
+        report.edit(ends=in_minutes(20), times=1, tz="Europe/Athens", queue="slow", overlap="allow")
+        clock.advance(minutes=15)
+        tick(app)
+        over = report.get().next_run_at
+
+        edited = report.edit(ends=None, times=None, tz=None, queue=None, by="olga")
+
+        assert (over, edited.next_run_at) == (None, in_minutes(30))
+        assert (edited.said.ends, edited.said.times, edited.said.tz.key) == (None, None, "UTC")
+        assert (edited.said.overlap, dict(edited.options)) == ("allow", {})
+
+    def test_changes_what_its_job_is_called_with(self, app, clock, report):
+        report.edit(args=("new",))
+        clock.advance(minutes=15)
+        tick(app)
+
+        work_off()
+
+        assert told[0][0] == "new"
+
+    def test_changes_what_a_method_is_called_with_and_what_an_object_is_made_of(self, app, clock):
+        group = Group(name="sales").save()
+        app.schedule("rename", group.rename, every="15m", args=("support",)).edit(args=("board",))
+        app.schedule("letter", Letter("good morning"), every="15m").edit(kwargs={"text": "good evening"})
+        clock.advance(minutes=15)
+        tick(app)
+
+        work_off()
+
+        assert (Group.objects.get().name, told) == ("board", ["good evening"])
+
+    @pytest.mark.parametrize(
+        ("said", "error", "message"),
+        [
+            ({"kwargs": {"unknown": 1}}, mongojobs.ArgumentsError, "unknown"),
+            ({"debounce": "5s", "unique_key": "one"}, OptionError, "cannot debounce"),
+            ({"throttle": "1/10m"}, OptionError, "needs a key"),
+            ({"unique": "unknown"}, OptionError, "unique names 'unknown'"),
+            ({"colour": None}, OptionError, "unknown option 'colour'"),
+            ({"run_at": None}, OptionError, "each of its ticks has its own"),
+        ],
+    )
+    def test_changes_it_to_nothing_that_no_tick_could_enqueue(self, report, said, error, message):
+        before = report.get()
+
+        with pytest.raises(error, match=message):
+            report.edit(**said)
+
+        assert report.get() == before
+
+    @pytest.mark.parametrize(
+        ("said", "option"),
+        [
+            ({"when": "soon"}, "when"),
+            ({"tz": "Mars"}, "tz"),
+            ({"window": 0}, "window"),
+            ({"ends": START, "starts": START}, "ends"),
+            ({"priority": "high"}, "priority"),
+        ],
+    )
+    def test_is_told_which_option_is_wrong(self, report, said, option):
+        with pytest.raises((ScheduleError, OptionError)) as caught:
+            report.edit(**said)
+
+        assert caught.value.option == option
 
     def test_changes_something_or_nothing(self, report):
         with pytest.raises(OptionError, match="nothing to change in the schedule 'report'"):

@@ -112,6 +112,25 @@ class TestChanging:
         assert run("edit", "reports", "--when", "1h") == "Changed reports, due at 2030-01-01T13:00:00.000Z.\n"
         assert reports.get().said.due.text == "1h"
 
+    def test_edits_what_its_job_is_called_with(self, app, clock, reports):
+        run("edit", "reports", "--args", '["x", "z"]')
+        clock.advance(minutes=15)
+        tick(app)
+
+        assert app.find().jobs[0].handler["args"] == ["x", "z"]
+
+    def test_takes_an_option_back(self, app, reports):
+        run("edit", "reports", "--ends", "2030-01-02T00:00Z", "--tag", "x", "--queue", "slow")
+        run("edit", "reports", "--without", "ends", "--without", "tag")
+
+        assert reports.get().said.ends is None
+        assert reports.get().options == {"queue": "slow"}
+
+    def test_does_not_give_and_take_back_an_option(self, app, reports):
+        assert "give --ends or --without ends, not both" in refused(
+            "edit", "reports", "--ends", "2030-01-02T00:00Z", "--without", "ends"
+        )
+
     def test_pauses_and_resumes(self, app, reports):
         paused = run("pause", "reports", "--for", "1h", "--why", "audit")
         resumed = run("resume", "reports")

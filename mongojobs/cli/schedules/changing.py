@@ -82,20 +82,47 @@ def add(
         say(f"Note: {note}", err=True)
 
 
+_SPELLED: Final = {flag.opts[-1].removeprefix("--"): flag.name or "" for flag in _said_flags()}
+"""The names of those options as they are typed, and in Python."""
+
+
 @with_options(
     own_option("--when", text="when it is due: a cron expression, a duration or words", metavar="EXPRESSION"),
+    *argument_flags(args=None, kwargs=None),
     *_said_flags(),
+    own_option(
+        "--without",
+        text="an option to take back, such as ends or queue; may be repeated",
+        type=click.Choice(list(_SPELLED)),
+        multiple=True,
+        metavar="OPTION",
+    ),
 )
 @click.command(cls=Command)
 @click.argument("name")
 @click.pass_obj
-def edit(options: GlobalOptions, /, *, name: str, when: str | None, **values: Any) -> None:
-    """Change the options of the schedule NAME.
+def edit(
+    options: GlobalOptions,
+    /,
+    *,
+    name: str,
+    when: str | None,
+    args: list[Any] | None,
+    kwargs: dict[str, Any] | None,
+    without: tuple[str, ...],
+    **values: Any,
+) -> None:
+    """Change the options of the schedule NAME, and the arguments of its job.
 
     If the schedule is declared in code, the change holds until the code changes the same option.
     """
+    given = _given(values)
+    for option in without:
+        if _SPELLED[option] in given:
+            raise click.UsageError(f"give --{option} or --without {option}, not both")
+    said: dict[str, Any] = given | {_SPELLED[option]: None for option in without}
     with _operating(options) as operator:
-        changed = operator.schedule_of(name).edit(when, by=current_user(), **_given(values))
+        changed = operator.schedule_of(name).edit(when, args=args, kwargs=kwargs, by=current_user(), **said)
     say(f"Changed {printable(name)}{_due(changed)}.")
 
 

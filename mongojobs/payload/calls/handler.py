@@ -45,6 +45,8 @@ __all__ = [
     "ObjectCall",
     "Outline",
     "Payloads",
+    "call_with",
+    "declared_call",
     "function_call",
     "method_call",
     "object_call",
@@ -97,6 +99,33 @@ def object_call(target: object, *, registry: Registry = registry) -> ObjectCall:
     refuse_main(declaration.name)
     refuse_generator(f"{cls.__qualname__}.perform", target.perform)  # type: ignore[attr-defined]  # looked for above
     return ObjectCall(declaration, target)
+
+
+def declared_call(declaration: Declaration, args: Sequence[object], kwargs: Mapping[str, object]) -> Call:
+    """Return the call of a declared job; of a class, that of an instance made with *args* and *kwargs*.
+
+    Raises ArgumentsError, NotAJobError.
+    """
+    if declaration.kind != "object":
+        return function_call(declaration, args, kwargs)
+    try:
+        made = declaration.target(*args, **kwargs)
+    except TypeError as error:
+        raise ArgumentsError(f"cannot make a {declaration.name} from these arguments: {error}") from None
+    return object_call(made)
+
+
+def call_with(call: Call, args: Sequence[object] | None, kwargs: Mapping[str, object] | None) -> Call:
+    """Return *call* with other arguments, or with those that it has for None; a job object is made anew of them.
+
+    Raises ArgumentsError, NotAJobError.
+    """
+    if isinstance(call, ObjectCall):
+        return declared_call(call.declaration, args or (), kwargs or {})
+    args, kwargs = call.args if args is None else args, call.kwargs if kwargs is None else kwargs
+    if isinstance(call, FunctionCall):
+        return function_call(call.declaration, args, kwargs)
+    return method_call(call.target, call.method, args, kwargs, owner=call.owner)
 
 
 @dataclass(frozen=True, slots=True)
