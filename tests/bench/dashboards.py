@@ -149,10 +149,10 @@ def _fill_statistics(*, processes: int, names: int) -> None:
         for period in range(periods):
             at = begin_of(step, now) - period * STEPS[step]
             if at < settled:
-                stats.write(step, at, merged, process=MERGED, worker="w")
+                stats.write({(step, at, MERGED): merged}, worker="w")
             else:
                 for number in range(processes):
-                    stats.write(step, at, tally, process=f"p{number}", worker="w")
+                    stats.write({(step, at, f"p{number}"): tally}, worker="w")
 
 
 def _tally(names: int) -> StatsByJob:

@@ -94,7 +94,7 @@ def shop(app, failed):
         figures.wait.add(seconds / 2)
     stats = app.stats_store
     for step in STEPS:
-        stats.write(step, begin_of(step, now - timedelta(minutes=3)), tally, process="p", worker="web.1")
+        stats.write({(step, begin_of(step, now - timedelta(minutes=3)), "p"): tally}, worker="web.1")
     return app
 
 

@@ -126,7 +126,7 @@ def test_what_is_told_of_many_others_together_leads_nowhere(app, now):
     for number in range(202):
         tally.of(f"job{number}", "mail").outcomes["completed"] = 1
     for step in STEPS:
-        app.stats_store.write(step, begin_of(step, now), tally, process="p", worker="w")
+        app.stats_store.write({(step, begin_of(step, now), "p"): tally}, worker="w")
 
     page = Visitor(app).text("/performance?range=24h&sort=runs")
 

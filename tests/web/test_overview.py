@@ -25,7 +25,7 @@ def ran(app, **outcomes):
     tally.of("shop.send", "mail").outcomes.update(outcomes)
     at = begin_of("minute", app.store.clock.now() - timedelta(minutes=3))
     for step in STEPS:
-        app.stats_store.write(step, begin_of(step, at), tally, process="p", worker="web.1")
+        app.stats_store.write({(step, begin_of(step, at), "p"): tally}, worker="web.1")
     return at
 
 
