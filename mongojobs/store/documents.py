@@ -111,14 +111,17 @@ def to_update(change: Change, *, is_real: bool = True) -> Update:
     sets = {field: _stored(field, value) for field, value in change.sets.items()}
     if change.pushes and is_real:
         return _stages(change, sets)
-    update = {
-        "$set": sets,
-        "$unset": dict.fromkeys(change.taken_away, ""),
-        "$inc": dict(change.adds),
-        "$min": dict(change.lowers),
-        "$push": {field: {"$each": [entry], "$slice": -KEPT_ENTRIES} for field, entry in change.pushes.items()},
-    }
-    return {operator: fields for operator, fields in update.items() if fields}
+    update: Document = {"$set": sets} if sets else {}
+    if change.pushes:
+        pushes = {field: {"$each": [entry], "$slice": -KEPT_ENTRIES} for field, entry in change.pushes.items()}
+        update["$push"] = pushes
+    if change.adds:
+        update["$inc"] = dict(change.adds)
+    if change.lowers:
+        update["$min"] = dict(change.lowers)
+    if taken_away := change.taken_away:
+        update["$unset"] = dict.fromkeys(taken_away, "")
+    return update
 
 
 def to_job(document: Document) -> Job:

@@ -60,7 +60,7 @@ class JobStore:
 
     @cached_property
     def _reserving(self) -> Reserving:
-        return Reserving(self.queries, self.holding)
+        return Reserving(self.queries)
 
     @cached_property
     def _rescuing(self) -> Rescuing:
@@ -108,22 +108,25 @@ class JobStore:
         token: str,
         by: str,
         lease: timedelta,
+        now: datetime | None = None,
         limit: int = 1,
         beside: bool = False,
         spread: Spread | None = None,
     ) -> list[Job]:
         """Lock up to *limit* due jobs under *token*, most urgent first, and return them; none if none is due.
 
-        *token* must be fresh and random, *by* is a label. The lease is counted from before the write. A job that lost
-        a worker before comes alone; with *beside*, the process holds other jobs, and one that lost two is left out.
+        *token* must be fresh and random, *by* is a label. The lease is counted from *now*, before the write. A job
+        that lost a worker before comes alone; with *beside*, the process holds other jobs, and one that lost two is
+        left out.
         With *spread*, which learns from it, workers that reserve at the same time keep out of each other's way. When
         others were quicker with all that was found, others are looked for.
         Jobs that cannot be read are set aside as failed and told to ``queries.on_damaged``, and others are looked for.
 
         Raises DatabaseError; then some jobs may be locked all the same, and ``adopt`` finds them.
         """
+        now, spread = now or self.clock.now(), spread or Spread()
         return self._reserving.reserve(
-            wanted, token=token, by=by, lease=lease, limit=limit, beside=beside, spread=spread or Spread()
+            wanted, token=token, by=by, lease=lease, now=now, limit=limit, beside=beside, spread=spread
         )
 
     def adopt(self, token: str, *, lease: timedelta) -> list[Job]:

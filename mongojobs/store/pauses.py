@@ -58,6 +58,10 @@ class PauseStore:
             (pause for pause in found if pause.until is None or pause.until > now), key=lambda pause: pause.queue
         )
 
+    def paused(self) -> frozenset[str]:
+        """Return the names of the queues whose pauses are in force. Raises DatabaseError."""
+        return frozenset([pause.queue for pause in self.all()])
+
 
 def _to_pause(document: Document) -> Pause:
     return Pause(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from bson import MinKey
+from pymongo import ReturnDocument
 from pymongo.cursor import Cursor
 from pymongo.errors import OperationFailure
 
@@ -82,6 +84,15 @@ class Queries:
     def first(self, query: Document, fields: Document, *, index: str, sort: list[tuple[str, int]]) -> Document | None:
         """Return the first document that matches *query*; None if none does."""
         return self.hinted(index, lambda hint: self.collection.find_one(query, fields, sort=sort, hint=hint))
+
+    def change_first(
+        self, query: Document, update: Document | list[Document], sort: list[tuple[str, int]], *, index: str
+    ) -> list[Document]:
+        """Change the first document that matches *query*, in one step, and return it as it is then, if there is one."""
+        options: dict[str, Any] = {"sort": sort, "return_document": ReturnDocument.AFTER}
+        change = partial(self.collection.find_one_and_update, query, update, **options)
+        found = self.hinted(index, lambda hint: change(hint=hint))
+        return [] if found is None else [found]
 
     def count(self, query: Document, *, index: str, **options: Any) -> int:
         """Return how many documents match *query*."""

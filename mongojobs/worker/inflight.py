@@ -290,10 +290,10 @@ class InFlight:
 
         Code that goes on, since the worker stops and cannot wait for it, may still ask whether its lock is lost.
         """
+        self._tell()
         for one in held:
             if one not in self._running:
                 one.job.end()
-        self._tell()
 
     def _tell(self, kind: bool | None = None) -> None:  # noqa: FBT001 - the same as a key of the tables above
         """Let waiting threads look again, unless so many jobs (of the *kind* that changed) wait that they need not."""

@@ -67,7 +67,8 @@ class Holding:
                 deleted.append(job)
             else:
                 changed.append((job, change))
-        return self._delete(deleted, repeated=repeated) + self._change_each(changed)
+        lost = self._delete(deleted, repeated=repeated) if deleted else []
+        return lost + self._change_each(changed) if changed else lost
 
     def release(self, jobs: Sequence[Job], *, started: bool) -> list[Job]:
         """Hand back *jobs*, counted if they had *started*; return those that were no longer ours."""
@@ -76,9 +77,9 @@ class Holding:
         return [job for change, alike in _alike(changes) for job in self._change_all(alike, change)]
 
     def _delete(self, jobs: Sequence[Job], *, repeated: bool) -> list[Job]:
-        if not jobs:
-            return []
-        missing = len(jobs) - self.collection.delete_many(all_held_to_end(jobs)).deleted_count
+        is_any_unique = {job.unique_key for job in jobs} != {None}
+        query = all_held_to_end(jobs) if is_any_unique else held_groups(jobs)
+        missing = len(jobs) - self.collection.delete_many(query).deleted_count
         if missing == 0:
             return []
         found = self._look(jobs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from mongojobs.core import transitions
@@ -51,7 +52,7 @@ class Rescuing:
         fields = ("name", "lock_token", "locked_until", "locked_by", "losses", "attempts", "errors", "unique_key")
         query = filters.expired(now)
         expired = self._queries.find(query, dict.fromkeys(fields, 1), index=indexes.RUNNING, limit=limit)
-        return [rescued for document in expired if (rescued := self._take_back(document, by=by, now=now))]
+        return list(filter(None, map(partial(self._take_back, by=by, now=now), expired)))
 
     def quarantine(self, *, limit: int = 50) -> list[Quarantined]:
         """Set aside up to *limit* ready or running jobs whose damage keeps any other query from finding them."""

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from pymongo import ReturnDocument
 from pymongo.errors import OperationFailure
 
 from mongojobs.core import transitions
@@ -36,8 +35,7 @@ class Spread:
     of a batch, of half as many after none was. What is passed over the server only counts in its index.
     """
 
-    def __init__(self) -> None:
-        self.batches = 1
+    batches = 1
 
     def passed_over(self, limit: int) -> int:
         """Return how many jobs to leave to others, where up to *limit* are wanted."""
@@ -51,9 +49,8 @@ class Spread:
 class Reserving:
     """The part of the store that finds the next jobs and locks them."""
 
-    def __init__(self, queries: Queries, holding: Holding) -> None:
+    def __init__(self, queries: Queries) -> None:
         self._queries = queries
-        self._holding = holding
         self.collection = queries.collection
         self.clock = queries.clock
 
@@ -64,6 +61,7 @@ class Reserving:
         token: str,
         by: str,
         lease: timedelta,
+        now: datetime,
         limit: int,
         beside: bool,
         spread: Spread,
@@ -71,12 +69,11 @@ class Reserving:
         """Lock up to *limit* due jobs; if others took all that was found, try once more with others."""
         index = _index_for(wanted)
         while True:
-            now = self.clock.now()
             query = filters.reservable(wanted, now=now, beside=beside)
             lock = transitions.reserved(token=token, by=by, now=now, lease=lease)
             try:
                 if limit == 1:
-                    ids, found = None, self._take_one(query, lock, index)
+                    ids, found = None, self._queries.change_first(query, to_update(lock), RESERVE_ORDER, index=index)
                 else:
                     ids = self._candidates(query, index, limit=limit, passed_over=spread.passed_over(limit))
                     found = self._take_all(ids, query, lock)
@@ -97,7 +94,7 @@ class Reserving:
         found = self._queries.find(query, index=indexes.RUNNING)
         jobs = sorted(self._readable(found), key=lambda job: (job.priority, job.run_at))
         until = self.clock.now() + lease
-        lost = {job.id for job in self._holding.renew(jobs, lease=lease)}
+        lost = {job.id for job in Holding(self._queries).renew(jobs, lease=lease)}
         return [dataclasses.replace(job, locked_until=until) for job in jobs if job.id not in lost]
 
     def is_suspect_next(self, wanted: QueueSelector) -> bool:
@@ -120,18 +117,6 @@ class Reserving:
         found = self._queries.first(query, {"run_at": 1, "_id": 0}, index=indexes.READY_BY_TIME, sort=[("run_at", 1)])
         moment = found["run_at"] if found is not None else None
         return moment if isinstance(moment, datetime) else None
-
-    def _take_one(self, query: Document, lock: Change, index: str) -> list[Document]:
-        """Find and lock a job in one step."""
-        update = to_update(lock)
-
-        def take(hint: str | None) -> Document | None:
-            return self.collection.find_one_and_update(
-                query, update, sort=RESERVE_ORDER, return_document=ReturnDocument.AFTER, hint=hint
-            )
-
-        found = self._queries.hinted(index, take)
-        return [] if found is None else [found]
 
     def _take_all(self, ids: Sequence[JobId], query: Document, lock: Change) -> list[Document]:
         """Lock the candidates that are still due, and read what was locked, except what the lock has written.
@@ -163,14 +148,17 @@ class Reserving:
 
     def _readable(self, found: Sequence[Document]) -> list[Job]:
         """Turn the documents that we have locked into jobs, setting aside the unreadable ones."""
-        jobs = []
+        jobs: list[Job] = []
+        starting: list[Job] = []
         for document in found:
             try:
-                jobs.append(to_job(document))
+                jobs.append(job := to_job(document))
+                if job.unique_until is not None and job.unique_key is not None:
+                    starting.append(job)
             except DamagedPayloadError as error:
                 locked = {"_id": {"$eq": document["_id"]}, "lock_token": document["lock_token"]}
                 self._set_aside(document, locked | {"state": RUNNING}, str(error))
-        return started(self._queries, jobs)
+        return started(self._queries, jobs, starting) if starting else jobs
 
     def _clear_the_way(self, query: Document, index: str, limit: int) -> int:
         """Set aside candidates whose ``fence`` is not a number, which the server refuses to lock; return how many.

@@ -32,8 +32,7 @@ def held_to_end(job: Job, change: Change) -> Document:
 
 def all_held_to_end(jobs: Sequence[Job]) -> Document:
     """Match those of *jobs*, whose runs have ended, that are still held and were not called again."""
-    query = held_groups(jobs)
-    return query if {job.unique_key for job in jobs} <= {None} else merged(query, _NOT_AGAIN)
+    return merged(held_groups(jobs), _NOT_AGAIN)
 
 
 def ends_run(change: Change) -> bool:
@@ -87,11 +86,8 @@ def rescue_again(queries: Queries, guard: Document, change: Change) -> Change | 
     return change if done.matched_count else None
 
 
-def started(queries: Queries, jobs: list[Job]) -> list[Job]:
-    """Return *jobs*, just locked, after releasing the keys of those that hold them until the start."""
-    starting = [job for job in jobs if job.unique_until is not None and job.unique_key is not None]
-    if not starting:
-        return jobs
+def started(queries: Queries, jobs: list[Job], starting: list[Job]) -> list[Job]:
+    """Return *jobs*, just locked, after releasing the keys of those that are *starting*: they hold them until now."""
     queries.collection.update_many(held_groups(starting), {"$unset": {"unique_key": ""}}, hint=queries.by_id)
     return [replace(job, unique_key=None) if job in starting else job for job in jobs]
 

@@ -22,6 +22,7 @@ from mongojobs.worker.finish.group import Group
 from mongojobs.worker.finish.result import Result
 from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.outage import Outage
+from mongojobs.worker.run.inflight_job import lost_among
 
 LARGEST_GROUP: Final = 1000
 GATHER_SECONDS: Final = 0.02
@@ -109,13 +110,16 @@ class Finisher:
 
     def _write(self, results: list[Result]) -> None:
         """Write *results*. Raises DatabaseError; what is unwritten waits again, refused ones behind the rest."""
+        lost = {*lost_among([result.held for result in results])}
         group = Group(results, self._store, self._reporter)
         try:
+            if lost:
+                group.drop(lost)
             group.write()
         finally:
-            self._waiting.extendleft(reversed(group.unsettled()))
+            self._waiting.extendleft(one for one in reversed(results) if not (one.is_settled or one in group.refused))
             self._waiting.extend(group.refused)
-            self._note_settled(group.settled())
+            self._note_settled([result for result in results if result.is_settled])
         if group.refused:
             raise group.refused.popitem()[1]
 

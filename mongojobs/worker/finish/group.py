@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from mongojobs.core.job import Job
@@ -11,7 +11,7 @@ from mongojobs.core.transitions import Succeeded
 from mongojobs.store.faults import DatabaseError, describe, is_about_document, is_passing
 from mongojobs.store.jobs import JobStore
 from mongojobs.worker.finish.result import Result
-from mongojobs.worker.run.inflight_job import lost_among
+from mongojobs.worker.run.inflight_job import InFlightJob
 
 MOST_REFUSALS: Final = 10
 """After this many in a row the writer pauses: by then the results are hardly to blame."""
@@ -29,22 +29,12 @@ class Group:
 
     def write(self) -> None:
         """Write all. Raises DatabaseError for a passing error, or if too many are refused."""
-        self._drop_lost()
-        for alike in _alike(self.unsettled()):
+        for alike in _alike([result for result in self._results if not result.is_settled]):
             self._write_together(alike)
 
-    def settled(self) -> list[Result]:
-        """Return those that are stored or dropped."""
-        return [result for result in self._results if result.is_settled]
-
-    def unsettled(self) -> list[Result]:
-        """Return those that have yet to be written, except the refused ones."""
-        return [result for result in self._results if not (result.is_settled or result in self.refused)]
-
-    def _drop_lost(self) -> None:
+    def drop(self, lost: Collection[InFlightJob]) -> None:
         """Drop results of jobs whose locks were not renewed for a whole lease: others may be running them now."""
-        lost = {*lost_among([result.held for result in self._results])}
-        for result in self._results if lost else ():
+        for result in self._results:
             if result.held in lost:
                 result.settle_lost(self._reporter)
 
@@ -59,9 +49,9 @@ class Group:
                 raise
             self._find_fault(results, error)
             return
-        lost = {(job.id, job.lock_token) for job in not_ours}
+        lost = {(job.id, job.lock_token) for job in not_ours} if not_ours else ()
         for result in results:
-            if lost and result.held.key in lost:
+            if result.held.key in lost:
                 result.settle_lost(self._reporter)
             else:
                 result.settle(self._reporter)

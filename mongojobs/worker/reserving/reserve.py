@@ -52,7 +52,7 @@ class ReserveScope:
             return self.wanted
         moment = time.monotonic()
         if moment >= self._look_for_pauses:
-            self.paused = frozenset(pause.queue for pause in self._pauses.all())
+            self.paused = self._pauses.paused()
             self._look_for_pauses = moment + PAUSES_SECONDS
         if not self.paused:
             return self.wanted
@@ -129,12 +129,12 @@ class Reserver:
         The expiry counts from before the write. With *beside* the process holds other jobs. Raises DatabaseError; what
         an unanswered call may have locked is taken up by the next call.
         """
-        self.looked_at = self._store.clock.now()
         if self._unanswered:
             adopted, expires = self.adopt()
             if adopted:
                 return adopted, expires
         wanted = self.scope.now()
+        self.looked_at = self._store.clock.now()
         if wanted is None:
             return [], 0.0
         sent = elapsed_seconds()
@@ -144,6 +144,7 @@ class Reserver:
             token=token,
             by=self._by,
             lease=self._lease,
+            now=self.looked_at,
             limit=limit,
             beside=beside,
             spread=self._spread,

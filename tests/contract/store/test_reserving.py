@@ -11,6 +11,7 @@ from bson.datetime_ms import DatetimeMS
 
 from mongojobs.core.settings import Settings
 from mongojobs.store.jobs import JobStore, QueueSelector, Spread, open_store
+from mongojobs.store.lifecycle.end import Holding
 from tests.support.clock import START, HeldClock
 from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, reserve, reserved, stored
@@ -479,13 +480,13 @@ class TestAdopt:
 
     def test_leaves_out_what_was_taken_back_meanwhile(self, server_store, clock, monkeypatch):
         held = reserved(server_store, a_job())
-        renew = server_store.holding.renew
+        renew = Holding.renew
 
-        def overtaken(jobs, *, lease):
+        def overtaken(holding, jobs, *, lease):
             server_store.collection.update_one({"_id": held.id}, {"$set": {"lock_token": "another"}})
-            return renew(jobs, lease=lease)
+            return renew(holding, jobs, lease=lease)
 
-        monkeypatch.setattr(server_store.holding, "renew", overtaken)
+        monkeypatch.setattr(Holding, "renew", overtaken)
 
         assert server_store.adopt(held.lock_token, lease=MINUTE) == []
 
