@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mongojobs.core.errors import (
         ArgumentsError,
         CallbackError,
+        Cancelled,
         ConfigurationError,
         ConnectionMissingError,
         DamagedPayloadError,
@@ -88,6 +89,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "job",
     "register",
     # Inside a job
+    "Cancelled",
     "Discard",
     "Interrupted",
     "Job",

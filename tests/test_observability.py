@@ -18,7 +18,7 @@ ALERTS = yaml.safe_load((ROOT / "docs" / "prometheus" / "alerts.yml").read_text(
 RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
 QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
 LABELS = {"queue", "job", "outcome", "state", "worker", "reason", "version", "le", "schedule", "result"}
-OUTCOMES = {"completed", "failed", "retried", "discarded", "snoozed", "deferred", "interrupted"}
+OUTCOMES = {"completed", "failed", "retried", "discarded", "cancelled", "snoozed", "deferred", "interrupted"}
 STATES = {"ready", "scheduled", "running", "failed"}
 
 

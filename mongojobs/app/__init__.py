@@ -3,6 +3,7 @@
 - ``mongojobs``: the class ``MongoJobs``, and the default app
 - ``connections``: finds the MongoDB that holds the jobs, and connects to it
 - ``operations``: what people and their tools do with jobs, queues and workers
+- ``cancelling``: cancels jobs, running ones too
 - ``scheduling``: what people and their tools do with schedules
 - ``worker``: the worker of an app
 - ``declarations``: which jobs the imported code declares

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from mongojobs.app.cancelling import cancel_many, cancel_one, filters_of
 from mongojobs.app.scheduling import SchedulesOfApp
 from mongojobs.app.why import Facts, Reason, reasons
-from mongojobs.core.actions import ACTIONS, CANCEL, DELETE, MOVE, RETRY, RUN_NOW, Verb, no_job
+from mongojobs.core.actions import DELETE, MOVE, RETRY, RUN_NOW, Verb, no_job
 from mongojobs.core.checks import plain_text
 from mongojobs.core.clock import truncate
 from mongojobs.core.errors import OptionError
@@ -130,9 +131,13 @@ class Operating(SchedulesOfApp):
         return self.reader.counts(job_filter, limit=limit)
 
     @plain_errors()
-    def count_for(self, verb: Verb, job_filter: JobFilter) -> int:
-        """Return exactly how many jobs ``retry_all``, or what *verb* names, would find now. Raises FilterError."""
-        return sum(self.reader.count(part, limit=None).number for part in ACTIONS[verb].among(job_filter))
+    def count_for(self, verb: Verb, job_filter: JobFilter, *, running: bool = False) -> int:
+        """Return exactly how many jobs ``retry_all``, or what *verb* names, would find now. Raises FilterError.
+
+        With *running*, the running ones too that it would ask to end.
+        """
+        parts = filters_of(verb, job_filter, running=running)
+        return sum(self.reader.count(part, limit=None).number for part in parts)
 
     @plain_errors()
     def failures(self, *, latest: int = 1000, queue: str | None = None) -> list[FailureGroup]:
@@ -161,9 +166,13 @@ class Operating(SchedulesOfApp):
         )
 
     @plain_errors()
-    def cancel(self, job_id: JobId) -> Job:
-        """Cancel a job that has not started. Raises StateError."""
-        return self.actions.act(CANCEL, job_id)
+    def cancel(self, job_id: JobId, *, running: bool = False, by: str | None = None, why: str | None = None) -> Job:
+        """Cancel a job that has not started; with *running*, also one that has. Record *by* and *why*.
+
+        The code of a running job gets ``Cancelled`` at the latest when its worker renews its lock, and the job ends
+        once that has returned: until then it is returned as ``cancelling``. Raises StateError, OptionError.
+        """
+        return cancel_one(self.actions, job_id, running=running, given={"by": _person(by), "why": why})
 
     @plain_errors()
     def retry(self, job_id: JobId, *, by: str | None = None, merge: bool = False) -> Job:
@@ -189,13 +198,23 @@ class Operating(SchedulesOfApp):
         return self.actions.act(MOVE, job_id, queue=queue, priority=priority)
 
     @plain_errors()
-    def cancel_all(self, job_filter: JobFilter, *, on_progress: OnProgress | None = None) -> int:
-        """Cancel the matching jobs that have not started; return how many.
+    def cancel_all(
+        self,
+        job_filter: JobFilter,
+        *,
+        running: bool = False,
+        by: str | None = None,
+        why: str | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> int:
+        """Cancel the matching jobs that have not started; with *running*, also those that have. Return how many.
 
         As all changes of many jobs it goes batch by batch, tells *on_progress* after each how many it has changed and
-        looked at, and may be broken off there. Jobs that begin to run meanwhile are left alone. Raises FilterError.
+        looked at, and may be broken off there. Waiting jobs come first; those that begin to run meanwhile are left
+        alone unless *running*. Raises FilterError, OptionError.
         """
-        return self.actions.act_on_all(CANCEL, job_filter, on_progress=on_progress)
+        given = {"by": _person(by), "why": why}
+        return cancel_many(self.actions, job_filter, running=running, given=given, on_progress=on_progress)
 
     @plain_errors()
     def retry_all(

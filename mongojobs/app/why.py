@@ -10,6 +10,7 @@ from typing import Final, Literal, assert_never
 from mongojobs.core.job import Job
 from mongojobs.core.retry import ALONE_FROM_LOSSES
 from mongojobs.core.words.durations import format_duration
+from mongojobs.core.words.wording import by_whom
 from mongojobs.store.pauses import Pause
 from mongojobs.store.reader.counts import Count
 from mongojobs.store.workers import WorkerStatus
@@ -28,6 +29,7 @@ ReasonKind = Literal[
     "indexes_missing",
     "next",
     "running",
+    "cancelling",
     "worker_lost",
     "failed",
     "cancelled",
@@ -66,12 +68,13 @@ def reasons(job: Job, facts: Facts) -> list[Reason]:
             found = [reason for reason_of in _OF_READY for reason in reason_of(job, facts)]
             return found if any(reason.kind not in _MINOR for reason in found) else [*found, _next(job, facts)]
         case "running":
-            return [_running(job, facts)]
+            return [*_cancelling(job), _running(job, facts)]
         case "failed":
             return [_failed(job), *_unknown(job, facts)]
         case "cancelled":
             why = first_line(job.last_error)
-            text = f"it was cancelled{_at(job.finished_at)}" + (f": {why}" if why else "")
+            who = by_whom(job.cancellation)
+            text = f"it was cancelled{_at(job.finished_at)}{who}" + (f"{';' if who else ':'} {why}" if why else "")
             return [Reason(kind="cancelled", text=text, remedy=f"mongojobs jobs retry {job.id}")]
         case "completed":
             remedy = "to run it again, enqueue it again"
@@ -193,6 +196,15 @@ def _next(job: Job, facts: Facts) -> Reason:
 
 def _listening(job: Job, facts: Facts) -> list[WorkerStatus]:
     return [worker for worker in facts.workers if worker.listens_to(job.queue, job.priority)]
+
+
+def _cancelling(job: Job) -> Iterator[Reason]:
+    if job.cancellation is not None:
+        at = job.cancellation.get("at")
+        asked = _at(at if isinstance(at, datetime) else None)
+        text = f"it was asked to end{asked}{by_whom(job.cancellation)}: its code is interrupted, and may clean up"
+        remedy = "wait until it has ended; if its code does not return, its process is ended after timeout_grace"
+        yield Reason(kind="cancelling", text=text, remedy=remedy)
 
 
 def _running(job: Job, facts: Facts) -> Reason:

@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from mongojobs.core.change import DELETED, Change
-from mongojobs.core.checks import Check, priority, queue_name
+from mongojobs.core.checks import Check, plain_text, priority, queue_name
 from mongojobs.core.errors import FilterError, OptionError, StateError
 from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, RUNNING, JobId
 from mongojobs.core.job_filter import JobFilter, ShownState
+from mongojobs.core.limits import LONGEST_ERROR, cut
 
 Verb = Literal["retry", "run_now", "move", "cancel", "delete"]
 
@@ -24,10 +25,11 @@ class Action:
     """One verb: the app's method of this name applies it to one job, the one named *for_many* to all that match.
 
     ``change(now, **arguments)`` returns what it does to a job. *asks_for* names the arguments that people must give, at
-    least one of them; one that is *signed* also takes ``by``, who wants it, and one that *takes_key*, the unique key of
-    the job, ``merge``: whether a job is dropped if another one has its key. *phrase* says it around the jobs: ``run {}
-    now``. *done* goes before the jobs that it was done with, *outcome* after them. People are asked twice about what
-    has a *warning*. *remedies* say what to do instead with a job in a state that it does not start from.
+    least one of them, and *takes* those that they may; one that is *signed* also takes ``by``, who wants it, and one
+    that *takes_key*, the unique key of the job, ``merge``: whether a job is dropped if another one has its key.
+    *phrase* says it around the jobs: ``run {} now``. *done* goes before the jobs that it was done with, *outcome* after
+    them. People are asked twice about what has a *warning*. *remedies* say what to do instead with a job in a state
+    that it does not start from.
     """
 
     verb: Verb
@@ -36,6 +38,7 @@ class Action:
     starts_from: tuple[ShownState, ...]
     change: Callable[..., Change]
     asks_for: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
     signed: bool = False
     takes_key: bool = False
     done: str
@@ -93,6 +96,7 @@ _OF_THE_END: Final = (
     "expire_at",
     "ran_by",
     "took",
+    "cancellation",
     "deferred_since",
     "deferred_reason",
     "expires_at",
@@ -133,11 +137,28 @@ def _checked(name: str, value: object) -> object:
         raise OptionError(f"{name} {error}, got {value!r:.100}") from None
 
 
-_CHECKS: Final[Mapping[str, Check]] = {"queue": queue_name, "priority": priority}
+def _reason(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be a text")
+    return cut(plain_text(value), LONGEST_ERROR)
 
 
-def _cancelled(now: datetime) -> Change:
-    return Change(sets={"state": CANCELLED, "finished_at": now})
+_CHECKS: Final[Mapping[str, Check]] = {"queue": queue_name, "priority": priority, "why": _reason}
+
+
+def _cancelled(now: datetime, *, by: str | None = None, why: str | None = None) -> Change:
+    """End a job that has not begun."""
+    return Change(sets={"state": CANCELLED, "finished_at": now, "cancellation": _signed(now, by, why)})
+
+
+def _asked_to_end(now: datetime, *, by: str | None = None, why: str | None = None) -> Change:
+    """Ask for the end of a running job: its worker interrupts it, and whatever would make it ready again ends it."""
+    return Change(sets={"cancellation": _signed(now, by, why)})
+
+
+def _signed(now: datetime, by: str | None, why: str | None) -> dict[str, Any]:
+    said = {"by": by, "why": None if why is None else _checked("why", why)}
+    return {"at": now, **{name: value for name, value in said.items() if value}}
 
 
 def _deleted(_now: datetime) -> Change:
@@ -197,15 +218,19 @@ CANCEL: Final = Action(
     phrase="cancel {}",
     starts_from=("ready", "scheduled"),
     change=_cancelled,
+    takes=("running", "why"),
+    signed=True,
     done="Cancelled",
     outcome="cancelled",
     remedies={
-        RUNNING: "it cannot be stopped from outside; wait until it ends",
+        RUNNING: "to interrupt it, say that you mean a running job: `running=True`, `--running`",
         COMPLETED: "it is done",
         FAILED: "it will not run again by itself; delete it if it is in the way",
         CANCELLED: "there is nothing to do",
     },
 )
+CANCEL_RUNNING: Final = replace(CANCEL, starts_from=("running",), change=_asked_to_end, outcome="asked to end")
+"""What people do with a running job that they cancel: not a verb of its own."""
 DELETE: Final = Action(
     verb="delete",
     for_many="delete_all",

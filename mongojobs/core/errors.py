@@ -35,9 +35,9 @@
         `-- DamagedPayloadError       the stored payload is not one of ours
             `-- NewerPayloadError     a newer mongojobs wrote the payload
 
-Beside the tree stand the signals, ``Snooze`` and ``Discard``, which are raised *by* job code; and ``JobTimeout`` and
-``Interrupted``, which are raised *inside* it and are no ``Exception``, so that a broad ``except Exception`` does not
-swallow them.
+Beside the tree stand the signals, ``Snooze`` and ``Discard``, which are raised *by* job code; and ``JobTimeout``,
+``Cancelled`` and ``Interrupted``, which are raised *inside* it and are no ``Exception``, so that a broad
+``except Exception`` does not swallow them.
 """
 
 from __future__ import annotations
@@ -278,6 +278,10 @@ SIGNALS: Final = (Snooze, Discard)
 
 class JobTimeout(BaseException):
     """Raised inside a job that exceeds its ``max_run_time``."""
+
+
+class Cancelled(BaseException):
+    """Raised inside a running job that somebody has cancelled."""
 
 
 class Interrupted(BaseException):

@@ -165,6 +165,11 @@ class Job:
     """How long that last run took."""
     retries: tuple[Mapping[str, Any], ...] = field(default=(), repr=False, metadata={"json": HIDDEN})
     """When people let the job run again, and who: *at* and *by* of the latest times."""
+    cancellation: Mapping[str, Any] | None = field(default=None, repr=False)
+    """Who cancelled it, when and why: *at*, *by* and *why*, of which only *at* is always there.
+
+    In a running job somebody has asked for it, and its run is about to be interrupted.
+    """
     tags: tuple[str, ...] = field(default=(), metadata=option(checks.tags, "tags to find it by", flags=("--tag",)))
     meta: Mapping[str, Any] | None = field(
         default=None,
@@ -223,6 +228,11 @@ class Job:
         return self.run is not None and self.run.lost
 
     @property
+    def cancelling(self) -> bool:
+        """Whether somebody has cancelled this job while it runs: a good moment to clean up and return."""
+        return self.cancellation is not None and self.state == RUNNING
+
+    @property
     def scheduled_for(self) -> datetime | None:
         """The nominal time of the tick that enqueued it, of whatever schedule; None for any other job."""
         return tick_of(self.id)
@@ -260,6 +270,10 @@ class Job:
     def end(self) -> None:
         """Forget the run, as it has ended and its result is stored."""
         object.__setattr__(self, "run", None)
+
+    def note_cancellation(self, cancellation: Mapping[str, Any]) -> None:
+        """Note, in place as ``begin`` does, that somebody has cancelled the job while it runs."""
+        object.__setattr__(self, "cancellation", cancellation)
 
     def carry(self, more: Mapping[str, Any]) -> None:
         """Add *more* to ``meta``, in place as ``begin`` does: for plugins around the enqueue, before it is stored.

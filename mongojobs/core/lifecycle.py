@@ -1,7 +1,7 @@
 """Lifecycle events and notices: how plugins take part in what enqueuers and workers do.
 
 An *event* surrounds a piece of work, and plugins may act before it, after it or around it. Source: delayed_job, whose
-seven events these are. A *notice* (``core.notices``) only tells that something happened.
+seven events these are, and ``cancelled``. A *notice* (``core.notices``) only tells that something happened.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "invoke_job": ("job",),
     "error": ("worker", "job"),
     "failure": ("worker", "job"),
+    "cancelled": ("worker", "job"),
 }
 """Each event with its arguments.
 
 ``enqueue`` surrounds the enqueue hook and the insert (or the inline run); ``execute`` the worker's whole life; ``loop``
 one batch; ``perform`` one reserved job up to the hand-over of its result; ``invoke_job`` hooks and perform only;
-``error`` a failed run; ``failure`` the giving up.
+``error`` a failed run; ``failure`` the giving up; ``cancelled`` the end of a run that somebody has cancelled.
 """
 
 

@@ -190,6 +190,27 @@ class JobDiscarded:
 
 
 @dataclass(frozen=True, slots=True)
+class JobCancelling:
+    """A running job that somebody has cancelled was interrupted; its ``cancellation`` says who, and why."""
+
+    worker: str
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class JobCancelled:
+    """A run has ended because somebody has cancelled the job; *fault* is there if its code did not take it well.
+
+    The ``cancellation`` of the job says who, and why.
+    """
+
+    worker: str
+    job: Job
+    seconds: float
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class JobReleased:
     """A started job was handed back because the worker is stopping."""
 
@@ -234,13 +255,17 @@ class JobStuck:
 
 @dataclass(frozen=True, slots=True)
 class JobRescued:
-    """A job was taken back from *locked_by*, whose lease expired; *failed* if that was one loss too many."""
+    """A job was taken back from *locked_by*, whose lease expired; *failed* if that was one loss too many.
+
+    One that somebody had *cancelled* has ended.
+    """
 
     worker: str
     job_id: JobId
     locked_by: str
     losses: int
     failed: bool
+    cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +345,17 @@ class ActionTaken:
     target: Mapping[str, object]
 
 
-RunEnded = JobCompleted | JobErrored | JobCrashed | JobFailed | JobDiscarded | JobSnoozed | JobDeferred | JobReleased
+RunEnded = (
+    JobCompleted
+    | JobErrored
+    | JobCrashed
+    | JobFailed
+    | JobDiscarded
+    | JobCancelled
+    | JobSnoozed
+    | JobDeferred
+    | JobReleased
+)
 """The notices of how a run ended. A job that is given up on has two: for its error, and for its failure."""
 
 AboutJob = (
@@ -333,6 +368,8 @@ AboutJob = (
     | JobSnoozed
     | JobDeferred
     | JobDiscarded
+    | JobCancelling
+    | JobCancelled
     | JobReleased
     | JobLost
     | JobTimedOut

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Final, Literal, TypeVar, assert_never
 
 from mongojobs.core.notices import (
+    JobCancelled,
     JobCompleted,
     JobCrashed,
     JobDeferred,
@@ -30,12 +31,13 @@ COMPLETED: Final = "completed"
 FAILED: Final = "failed"
 RETRIED: Final = "retried"
 DISCARDED: Final = "discarded"
+CANCELLED: Final = "cancelled"
 SNOOZED: Final = "snoozed"
 DEFERRED: Final = "deferred"
 INTERRUPTED: Final = "interrupted"
-OUTCOMES: Final = (COMPLETED, FAILED, RETRIED, DISCARDED, SNOOZED, DEFERRED, INTERRUPTED)
-"""How runs end: ``failed`` is given up on, ``retried`` failed and will run again, ``deferred`` could not be loaded,
-``interrupted`` was handed back."""
+OUTCOMES: Final = (COMPLETED, FAILED, RETRIED, DISCARDED, CANCELLED, SNOOZED, DEFERRED, INTERRUPTED)
+"""How runs end: ``failed`` is given up on, ``retried`` failed and will run again, ``discarded`` gave itself up,
+``cancelled`` somebody else has, ``deferred`` could not be loaded, ``interrupted`` was handed back."""
 
 MOST_PAIRS: Final = 200
 """How many pairs of name and queue are distinguished; an app may invent a name for each job."""
@@ -258,6 +260,8 @@ def ending_of(notice: RunEnded) -> tuple[str | None, float | None]:
             return FAILED, None
         case JobDiscarded():
             return DISCARDED, notice.seconds
+        case JobCancelled():
+            return CANCELLED, notice.seconds
         case JobSnoozed():
             return SNOOZED, notice.seconds
         case JobDeferred():

@@ -14,12 +14,15 @@ running              its process ended, the worker    as after a rescue         
 running              ``Snooze``                       ready, later, snoozes+1              ``Snoozed``
 running              cannot be loaded here and now    ready, later, with the reason        ``Deferred``
 running              ``Discard``                      cancelled, with the reason           ``Discarded``
+running, cancelled   its run was interrupted, or      cancelled                            ``RunCancelled``
+                     would make it ready again
 running              handed back                      ready; if it had started,            ``released``
                                                       releases+1, failed at the cap
 running, lease over  rescue by any worker             ready, losses+1; later from the 2nd  ``rescued``
-                                                      on, failed at the cap
+                                                      on, failed at the cap; cancelled if
+                                                      that was asked for
 running or ready     damaged fields                   failed, "damaged: ..."               ``quarantined``
-ready                cancel                           cancelled                            ``core.actions``
+ready, running       cancel                           cancelled; if running, asked for     ``core.actions``
 ready                run now                          ready, due now                       ``core.actions``
 ready                move                             ready, other queue or priority       ``core.actions``
 failed, cancelled    retry                            ready, all counters 0                ``core.actions``
@@ -166,11 +169,25 @@ class Discarded:
 
 
 @dataclass(frozen=True, slots=True)
+class RunCancelled:
+    """The run was cancelled, as somebody had asked; *fault* is there if its code did not take it well."""
+
+    fault: str = ""
+
+    def change(self, job: Job, now: datetime, _settings: Settings) -> Change:
+        """Count nothing; who asked, and why, is in the job already."""
+        fault = {"last_error": cut(self.fault, LONGEST_ERROR)} if self.fault else {}
+        return Change(
+            sets={"state": CANCELLED, "finished_at": now, **fault, **_last_run(job)}, unsets=LOCK_AND_DEFERRAL
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class HandedBack:
     """The run was interrupted because the worker is stopping; ``released`` is written once all runs have ended."""
 
 
-Ending = Succeeded | Errored | GivenUp | Crashed | Snoozed | Deferred | Discarded
+Ending = Succeeded | Errored | GivenUp | Crashed | Snoozed | Deferred | Discarded | RunCancelled
 """How a run ended by itself: it decides what happens to the job, which is held until that is written."""
 
 Outcome = Ending | HandedBack
@@ -214,6 +231,9 @@ def rescued(job: Job, *, by: str, now: datetime, settings: Settings) -> Change:
         f"{workers} were lost while they held this job (max_losses is {most}); it may kill its worker or use too much"
         f" memory; at last, {lost}"
     )
+    if job.cancellation is not None:
+        sets = {"state": CANCELLED, "finished_at": now, "losses": losses, "last_error": lost}
+        return Change(sets=sets, unsets=LOCK_AND_DEFERRAL)
     return Change(sets=_lost(job, ErrorText(error=lost), given_up, now=now, most=most), unsets=LOCK)
 
 

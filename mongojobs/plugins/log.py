@@ -15,7 +15,7 @@ from typing import Any, Final, assert_never
 from mongojobs.core import notices as n
 from mongojobs.core.job import Job, current_job
 from mongojobs.core.lifecycle import Lifecycle, Plugin
-from mongojobs.core.words.wording import counted, in_seconds, iso, printable, printable_lines
+from mongojobs.core.words.wording import by_whom, counted, in_seconds, iso, printable, printable_lines
 
 logger = logging.getLogger("mongojobs")
 
@@ -166,8 +166,9 @@ def _about_others(notice: n.AboutOthers) -> str:
             return f"Error while {doing}: {error}. Trying again until the database answers"
         case n.DatabaseBack(seconds=seconds):
             return f"The database answers again after {in_seconds(seconds)}"
-        case n.JobRescued(job_id=job_id, locked_by=locked_by, losses=losses, failed=failed):
+        case n.JobRescued(job_id=job_id, locked_by=locked_by, losses=losses, failed=failed, cancelled=cancelled):
             end = "has FAILED permanently because its worker was lost once too often" if failed else "is ready again"
+            end = "is CANCELLED, as was asked for" if cancelled else end
             return f"Job (id={job_id}) was lost by Worker({locked_by}), loss {losses}: it {end}"
         case n.JobQuarantined(job_id=job_id, reason=reason):
             return f"Job (id={job_id}) FAILED permanently: {reason}"
@@ -212,6 +213,10 @@ def about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not 
             return f"DEFERRED for {in_seconds(delay)}, as it cannot be loaded here: {reason[:_MESSAGE_BYTES]}"
         case n.JobDiscarded(reason=reason):
             return f"DISCARDED: {reason[:_MESSAGE_BYTES]}"
+        case n.JobCancelling(job=job):
+            return f"is being CANCELLED{by_whom(job.cancellation)}"
+        case n.JobCancelled(job=job, seconds=seconds, fault=fault):
+            return f"CANCELLED after {in_seconds(seconds)}{by_whom(job.cancellation)}{f' ({fault})' if fault else ''}"
         case n.JobReleased():
             return "HANDED BACK because the worker is stopping"
         case n.JobLost(what=what):
@@ -220,8 +225,9 @@ def about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not 
             return f"TIMED OUT after its limit of {in_seconds(limit)}"
         case n.JobBlocks(seconds=seconds):
             return f"has BLOCKED the event loop for {seconds:.1f} s: no other async job makes progress. Make it await"
-        case n.JobStuck():
-            return "did not return after its timeout: its process ends because of it"
+        case n.JobStuck(job=job):
+            after = "its timeout" if job.cancellation is None else "it was cancelled"
+            return f"did not return after {after}: its process ends because of it"
         case _:
             assert_never(notice)
 
@@ -258,6 +264,8 @@ EVENTS: Final[dict[type, str]] = {
     n.JobSnoozed: "job.snoozed",
     n.JobDeferred: "job.deferred",
     n.JobDiscarded: "job.discarded",
+    n.JobCancelling: "job.cancelling",
+    n.JobCancelled: "job.cancelled",
     n.JobReleased: "job.interrupted",
     n.JobLost: "job.lost",
     n.JobTimedOut: "job.timed_out",
@@ -290,8 +298,11 @@ def _fields(notice: n.Notice) -> dict[str, Any]:
         fields |= job_fields(job)
     if isinstance(notice, n.JobStarted):
         fields["wait_ms"] = round(notice.waited * 1000)
-    if isinstance(notice, n.JobCompleted | n.JobErrored):
+    if isinstance(notice, n.JobCompleted | n.JobErrored | n.JobCancelled):
         fields["run_ms"] = round(notice.seconds * 1000)
+    if isinstance(notice, n.JobCancelling | n.JobCancelled):
+        said = notice.job.cancellation or {}
+        fields |= {name: str(said[key]) for name, key in (("cancelled_by", "by"), ("why", "why")) if said.get(key)}
     if (run_at := getattr(notice, "run_at", None)) is not None:
         fields["run_at"] = iso(run_at)
     if (error := getattr(notice, "error", None)) is not None:

@@ -113,7 +113,7 @@ class OpenTelemetryPlugin(Plugin):
             case n.JobStarted():
                 trace.get_current_span().set_attribute(names.WAIT_MS, round(notice.waited * 1000))
                 self._consumed.add(1, _of_queue(notice.job, names.PERFORM))
-            case n.JobCompleted() | n.JobErrored() | n.JobDiscarded() | n.JobSnoozed():
+            case n.JobCompleted() | n.JobErrored() | n.JobDiscarded() | n.JobCancelled() | n.JobSnoozed():
                 self._duration.record(notice.seconds, _of_queue(notice.job, names.PERFORM))
             case _:
                 pass

@@ -74,6 +74,10 @@ def held(job: Job) -> Document:
     return {"_id": {"$eq": job.id}, "state": RUNNING, "lock_token": job.lock_token}
 
 
+NOT_CANCELLED: Final[Document] = {"cancellation": None}
+"""Matches the running jobs that nobody has cancelled."""
+
+
 def held_groups(jobs: Iterable[Job]) -> Document:
     """Match those of *jobs* that still carry the lock they were reserved with.
 

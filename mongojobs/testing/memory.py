@@ -21,11 +21,11 @@ from mongojobs.core.job import READY, Document, Job, JobId, State
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.core.retry import ALONE_FROM_LOSSES
 from mongojobs.core.settings import Settings
-from mongojobs.core.transitions import Ending, Succeeded
+from mongojobs.core.transitions import Ending, RunCancelled, Succeeded
 from mongojobs.store.documents import to_document, to_job
 from mongojobs.store.jobs import QueueSelector, Rescued, Spread
 from mongojobs.store.lifecycle.end import is_held, is_left_as
-from mongojobs.store.unique.again import ends_run, rerun
+from mongojobs.store.unique.again import ends_run, hands_back, rerun
 from mongojobs.store.unique.answers import answer, is_over
 from mongojobs.store.unique.insert import insert_each
 from mongojobs.store.unique.retake import refused
@@ -154,9 +154,16 @@ class MemoryStore:
             return [self._jobs[job.id]]
 
     def renew(self, jobs: Sequence[Job], *, lease: timedelta) -> list[Job]:
-        """Extend the locks of *jobs* by another *lease* from now; return those that are no longer ours."""
+        """Extend the locks of *jobs* by another *lease* from now; return those that are no longer ours.
+
+        Those that somebody has cancelled know it afterwards.
+        """
         change = transitions.renewed(until=self.clock.now() + lease)
-        return [job for job in jobs if not self._change_held(job, change, repeated=False)]
+        lost = [job for job in jobs if not self._change_held(job, change, repeated=False)]
+        for job in jobs:
+            if job not in lost:
+                self._note_cancelled(job)
+        return lost
 
     def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
         """End the runs of *jobs*, which succeeded; return those that were no longer ours."""
@@ -233,8 +240,17 @@ class MemoryStore:
             document = None if found is None else to_document(found)
             if not is_held(job, document):
                 return repeated and (found is None if change.deletes else is_left_as(job, change, document))
+            if hands_back(change) and self._note_cancelled(job):
+                change = RunCancelled().change(job, self.clock.now(), self.settings)
             self._write(job, self._or_again(self._jobs[job.id], change))
             return True
+
+    def _note_cancelled(self, job: Job) -> bool:
+        """Return whether somebody has cancelled *job*, which is held, and let it know."""
+        cancellation = self._jobs[job.id].cancellation
+        if cancellation is not None:
+            job.note_cancellation(cancellation)
+        return cancellation is not None
 
     def _or_again(self, job: Job, change: Change) -> Change:
         """Return *change*, or the rerun if it ends the run of a *job* that was called again."""

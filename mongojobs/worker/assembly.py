@@ -73,6 +73,7 @@ class Parts:
 
     def start_minding(self) -> None:
         """Start renewing locks, enforcing time limits, and counting."""
+        self.heartbeat.on_cancelled = self.timekeeper.cancel
         targets = {"mongojobs-heartbeat": self.heartbeat.run, "mongojobs-timekeeper": self.timekeeper.run}
         if self.connections.stats is not None:
             self.context.stats.begin(self.connections.stats, self.connections.opened_at)

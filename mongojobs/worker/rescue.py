@@ -58,7 +58,7 @@ class Rescuer:
         while rescued := self._store.rescue(by=self._reporter.name, limit=BATCH):
             total += len(rescued)
             for one in rescued:
-                self._reporter.tell(JobRescued, one.job_id, one.locked_by, one.losses, one.failed)
+                self._reporter.tell(JobRescued, one.job_id, one.locked_by, one.losses, one.failed, one.cancelled)
         return total
 
     def quarantine(self) -> int:

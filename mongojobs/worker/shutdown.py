@@ -83,7 +83,7 @@ class Shutdown:
         self._wakeup = wakeup
         self._in_flight = parts.in_flight
         self._reporter = parts.context.reporter
-        self._releaser = Releaser(parts.connections.store.holding, parts.in_flight)
+        self._releaser = Releaser(parts.connections.store.holding, parts.in_flight, self._reporter)
         self._timeout = settings.shutdown_timeout.total_seconds()
         self._max_releases = settings.max_releases
         self._end = 0.0
@@ -149,7 +149,7 @@ class Shutdown:
     def _interrupt_runs(self) -> None:
         running = self._in_flight.running()
         for held in running:
-            if not held.is_timed_out:
+            if not held.is_cut_short:
                 held.interruption.interrupt(Interrupted)
         if running:
             self._in_flight.wait_until(lambda: all(held.is_stuck for held in self._in_flight.running()), UNWIND_SECONDS)
@@ -170,7 +170,7 @@ class Shutdown:
     def _judge_overdue(self) -> None:
         """Turn the jobs whose code has not returned after their timeout into failures."""
         for held in self._in_flight.running():
-            if held.is_timed_out and not held.lost:
+            if held.is_cut_short and not held.lost:
                 outcome = self._parts.runner.overdue(held)
                 if not isinstance(outcome, HandedBack):
                     self._parts.finisher.submit(Result(held, outcome, monotonic_seconds() - (held.started or 0.0)))

@@ -209,6 +209,23 @@ class TestWhy:
         assert kinds(app, cancelled.id) == ["cancelled"]
         assert kinds(app, done.id) == ["completed"]
 
+    def test_says_who_has_asked_a_running_job_to_end(self, app):
+        a_busy_worker(app)
+        [running] = app.find()
+
+        app.cancel(running.id, running=True, by="ann", why="wrong file")
+
+        asked, _ = app.why(running.id)
+        assert asked.kind == "cancelling"
+        assert asked.text.startswith("it was asked to end at 2030-01-01 12:00:00 UTC by ann: wrong file")
+
+    def test_says_who_has_cancelled_a_job(self, app):
+        job = greets.delay("Ada")
+
+        app.cancel(job.id, by="ann", why="wrong file")
+
+        assert app.why(job.id)[0].text == "it was cancelled at 2030-01-01 12:00:00 UTC by ann: wrong file"
+
     def test_of_no_job_is_refused(self, app):
         with pytest.raises(StateError, match="no job 1"):
             app.why(1)

@@ -1,5 +1,6 @@
 """The commands that operators reach for: queues, workers, many jobs at once, one job in the foreground."""
 
+import getpass
 import json
 import os
 import pty
@@ -19,12 +20,14 @@ from mongojobs.cli.main import mongojobs as command_line
 from mongojobs.core.notices import JobStarted
 from mongojobs.store import selections
 from mongojobs.store.jobs import QueueSelector
+from tests.support.cancelled_jobs import goes_on
 from tests.support.clock import START
 from tests.support.command_line import ROOT, SAMPLE_APP, Process, clean_environ, run, runner
 from tests.support.failpoints import failing
 from tests.support.jobs import a_job
 from tests.support.sample_app import always_fails, append, append_after
 from tests.support.sample_documents import Band
+from tests.support.sample_jobs import gate, recorder
 from tests.support.waiting import eventually
 from tests.support.working import work_off, working
 
@@ -51,6 +54,12 @@ class Greeting:
 
     def perform(self):
         """Greet nobody."""
+
+
+@pytest.fixture(autouse=True)
+def _clean_slate():
+    recorder.clear()
+    gate.clear()
 
 
 @pytest.fixture
@@ -234,6 +243,37 @@ class TestManyJobs:
         here("jobs", "cancel", "--arg", "0=x", "--arg", '1="5"', "--yes")
 
         assert [job.id for job in app.reader.find(state="cancelled")] == [wanted.id]
+
+    def test_are_cancelled_though_they_run(self, app, here):
+        running = goes_on.delay()
+
+        with working():
+            eventually(lambda: "began" in recorder.deeds)
+            refused = here("jobs", "cancel", str(running.id))
+            asked = here("jobs", "cancel", str(running.id), "--running", "--why", "wrong file")
+            eventually(lambda: app.get(running.id).state == "cancelled")
+
+        assert (refused.exit_code, "--running" in refused.output) == (1, True)
+        assert asked.output == f"Asked to end: {running.id} {running.name}\n"
+        assert f"by {getpass.getuser()}: wrong file" in here("jobs", "show", str(running.id)).output
+
+    def test_are_cancelled_with_all_others_though_they_run(self, app, here):
+        running, waiting = goes_on.delay(), goes_on.options(queue="other").delay()
+
+        with working(queues=["default"]):
+            eventually(lambda: "began" in recorder.deeds)
+            said = here("jobs", "cancel", "--all", "--running", "--yes").output
+            eventually(lambda: app.get(running.id).state == "cancelled")
+
+        assert "Cancelled 2 jobs." in said
+        assert app.get(waiting.id).state == "cancelled"
+
+    def test_that_are_to_end_are_listed_as_such(self, app, here):
+        running = goes_on.delay()
+        app.store.reserve(QueueSelector(), token="t", by="w", lease=timedelta(minutes=1))
+        app.cancel(running.id, running=True)
+
+        assert "cancelling" in here("jobs", "list").output
 
     def test_are_cancelled_by_the_document_whose_method_they_call(self, app, here):
         band = Band(name="Abba").save()

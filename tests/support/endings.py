@@ -11,6 +11,7 @@ from mongojobs.core.transitions import (
     Ending,
     Errored,
     GivenUp,
+    RunCancelled,
     Snoozed,
     Succeeded,
 )
@@ -28,6 +29,7 @@ CRASHED: Final = Crashed(ERROR)
 SNOOZED: Final = Snoozed(HOUR)
 DEFERRED: Final = Deferred("unknown", HOUR)
 DISCARDED: Final = Discarded("no need")
+RUN_CANCELLED: Final = RunCancelled("the code did not return")
 
 ENDINGS: Final[dict[str, Ending]] = {
     "success": SUCCEEDED,
@@ -38,4 +40,5 @@ ENDINGS: Final[dict[str, Ending]] = {
     "snooze": SNOOZED,
     "deferral": DEFERRED,
     "discard": DISCARDED,
+    "cancellation": RUN_CANCELLED,
 }

@@ -26,6 +26,7 @@ from mongojobs.core.words.wording import counted, printable
 
 if TYPE_CHECKING:
     from mongojobs.core.actions import Action, Verb
+    from mongojobs.core.job import Job
 
 
 def _command(*options: click.Option) -> Callable[[Callable[..., None]], click.Command]:
@@ -76,10 +77,13 @@ def move(options: GlobalOptions, /, *, to_queue: str | None, priority: int | Non
     _act("move", options, values, queue=to_queue, priority=priority)
 
 
-@_command()
-def cancel(options: GlobalOptions, /, **values: Any) -> None:
-    """Cancel jobs that have not begun."""
-    _act("cancel", options, values)
+@_command(
+    own_option("--running", text="running jobs too: their code is interrupted", is_flag=True),
+    own_option("--why", text="the reason, which is kept with them", metavar="TEXT"),
+)
+def cancel(options: GlobalOptions, /, *, running: bool, why: str | None, **values: Any) -> None:
+    """Cancel jobs that have not begun, and with --running those that have."""
+    _act("cancel", options, values, running=running, why=why)
 
 
 @_command()
@@ -122,7 +126,8 @@ def _act_on_all(
 ) -> None:
     """Do it with all jobs that the flags choose, after a question. Raises Failure."""
     operator, job_filter = database.operator, job_filter_of(values, database.store.clock.now())
-    number, act = operator.count_for(action.verb, job_filter), getattr(operator, action.for_many)
+    running = given.get("running", False)
+    number, act = operator.count_for(action.verb, job_filter, running=running), getattr(operator, action.for_many)
     sweep(
         number,
         lambda on_progress: act(job_filter, on_progress=on_progress, **given),
@@ -131,7 +136,9 @@ def _act_on_all(
         yes=yes,
         dry_run=dry_run,
     )
-    if job_filter.state is None and "ready" in action.starts_from:  # who wants it of these may want it of all
+    if (
+        job_filter.state is None and "ready" in action.starts_from and not running
+    ):  # who wants it of these may want it of all
         report_running(operator, job_filter)
 
 
@@ -153,7 +160,13 @@ def _act_on_each(
             refused += 1
             say(printable(f"Error: {error}"), err=True)
         else:
-            dropped = f"Dropped {job_id}, as its key is held by" if job.duplicate else action.done.rstrip(":")
-            say(printable(f"{dropped}: {job.id} {job.name}"))
+            say(printable(f"{_done(action, job, job_id)}: {job.id} {job.name}"))
     if refused:
         raise click.exceptions.Exit(NO)
+
+
+def _done(action: Action, job: Job, job_id: str) -> str:
+    """Return what became of the job that was named by *job_id*, in words that go before it."""
+    if job.cancelling:
+        return "Asked to end"
+    return f"Dropped {job_id}, as its key is held by" if job.duplicate else action.done.rstrip(":")

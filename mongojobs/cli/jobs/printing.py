@@ -12,7 +12,7 @@ import click
 from mongojobs.cli.shared.output import TableColumn, plain, print_table, say, shortened
 from mongojobs.core.fields import DETAILED, LISTED, kind_of
 from mongojobs.core.job import FIELDS
-from mongojobs.core.words.wording import NONE, ago, counted, in_words, iso, printable, printable_lines, to_json
+from mongojobs.core.words.wording import NONE, ago, by_whom, counted, in_words, iso, printable, printable_lines, to_json
 
 if TYPE_CHECKING:
     from mongojobs.core.job import Job
@@ -62,6 +62,7 @@ def print_job(job: Job, now: datetime) -> None:
         "locked by": job.locked_by,
         "locked until": _moment(job.locked_until, now),
         "ended": _moment(job.finished_at, now),
+        "cancelled": _cancellation(job, now),
         "ran by": job.ran_by,
         "took": None if job.took is None else in_words(job.took),
         "kept until": _moment(job.expire_at, now),
@@ -107,6 +108,8 @@ def job_document(job: Job, *, in_detail: bool = False) -> dict[str, object]:
 
 
 def _state(job: Job, now: datetime) -> str:
+    if job.cancelling:
+        return "cancelling"
     return "scheduled" if job.state == "ready" and job.run_at > now else job.state
 
 
@@ -122,6 +125,15 @@ def _unique(job: Job) -> str | None:
         return None
     until = f" until {iso(job.key_until)}" if job.key_until is not None else ""
     return f"{job.unique_text} ({f'holds its key{until}' if job.unique_key else 'no longer holds its key'})"
+
+
+def _cancellation(job: Job, now: datetime) -> str | None:
+    """Return who has cancelled *job*, when and why."""
+    if job.cancellation is None:
+        return None
+    at = job.cancellation.get("at")
+    moment = _moment(at, now) if isinstance(at, datetime) else "(unknown)"
+    return f"{moment}{by_whom(job.cancellation)}"
 
 
 def _moment(moment: datetime | None, now: datetime) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -55,6 +56,12 @@ def in_seconds(seconds: float) -> str:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def by_whom(cancellation: Mapping[str, object] | None) -> str:
+    """Return who cancelled a job and why, as far as that is known: `` by ann: wrong file``, with the space."""
+    by, why = (cancellation or {}).get("by"), (cancellation or {}).get("why")
+    return (f" by {by}" if by else "") + (f": {why}" if why else "")
 
 
 def printable(text: str) -> str:

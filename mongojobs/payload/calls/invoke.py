@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from mongojobs.core.calling import adopt, is_async, ran
-from mongojobs.core.errors import SIGNALS, Interrupted
+from mongojobs.core.errors import SIGNALS, Cancelled, Interrupted
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.payload.calls.handler import Call
@@ -25,7 +25,7 @@ from mongojobs.process.copies import CopiesEndHere
 Await = Callable[[Coroutine[Any, Any, object]], object]
 """How a coroutine is run to its end."""
 
-_NOT_FAILURES = (*SIGNALS, Interrupted)
+_NOT_FAILURES = (*SIGNALS, Cancelled, Interrupted)
 
 
 def call_hook(job_object: object | None, name: str, *arguments: object, wait: Await) -> object:
@@ -44,9 +44,9 @@ def call_hook(job_object: object | None, name: str, *arguments: object, wait: Aw
 def invoke(call: Call, job: Job, *, lifecycle: Lifecycle, wait: Await, wait_for_hook: Await | None = None) -> object:
     """Run the hooks and the call as the event ``invoke_job``; return or raise whatever that does.
 
-    ``after`` runs in every case. What ``error`` or ``after`` raise replaces the exception of the job. Signals and an
-    interruption are no errors, so that ``error`` is not called for them. Raises NotRunError where the code of the job
-    did not run.
+    ``after`` runs in every case. What ``error`` or ``after`` raise replaces the exception of the job. Signals, a
+    cancellation and an interruption are no errors, so that ``error`` is not called for them. Raises NotRunError where
+    the code of the job did not run.
     """
     body = partial(_perform, call, wait)
     if call.job_object is not None:

@@ -3,6 +3,10 @@
 All of them change a job only while it carries the lock that it was reserved with. What they write, ``core.transitions``
 says.
 
+Two actors: a worker hands a job back, to be run again; somebody cancels it at this moment. So each write that would
+make a running job ready is guarded by the absence of a ``cancellation``, and a job that has one is ended instead; that
+is noted in the job as the caller has it. A job that has ended by then is left as it is.
+
 An answer can be lost: the caller then repeats the call with ``repeated=True``, and a job that looks as this very call
 would leave it counts as ours. Without it, "not as I left it" would be read as "taken over by another worker".
 """
@@ -18,13 +22,14 @@ from pymongo import UpdateOne
 
 from mongojobs.core import transitions
 from mongojobs.core.change import Change
-from mongojobs.core.job import RUNNING, Document, Job, JobId
-from mongojobs.store.documents import to_update
-from mongojobs.store.filters import held_groups
+from mongojobs.core.job import CANCELLED, RUNNING, Document, Job, JobId
+from mongojobs.store.documents import to_shown_job, to_update
+from mongojobs.store.filters import NOT_CANCELLED, held_groups, merged
 from mongojobs.store.queries import Queries
-from mongojobs.store.unique.again import all_held_to_end, ends_run, held_to_end, honour, is_honoured
+from mongojobs.store.unique.again import all_held_to_end, ends_run, hands_back, held_to_end, honour, is_honoured
 
 _SUCCESS = transitions.Succeeded()
+_CANCELLED: Final = Change(sets={"state": CANCELLED})
 _COUNTERS: Final = ("attempts", "fence", "losses", "releases", "snoozes")
 
 
@@ -38,14 +43,19 @@ class Holding:
         self.settings = queries.settings
 
     def renew(self, jobs: Sequence[Job], *, lease: timedelta) -> list[Job]:
-        """Extend the locks of *jobs* by another *lease* from now; return those that are no longer ours."""
+        """Extend the locks of *jobs* by another *lease* from now; return those that are no longer ours.
+
+        Those that somebody has cancelled know it afterwards.
+        """
         if not jobs:
             return []
-        change = transitions.renewed(until=self.clock.now() + lease)
-        renewed = self.collection.update_many(held_groups(jobs), to_update(change))
+        update = to_update(transitions.renewed(until=self.clock.now() + lease))
+        renewed = self.collection.update_many(merged(held_groups(jobs), NOT_CANCELLED), update)
         if renewed.matched_count == len(jobs):
             return []
         found = self._look(jobs)
+        if cancelled := _note_cancelled(jobs, found):
+            self.collection.update_many(held_groups(cancelled), update)
         return [job for job in jobs if not is_held(job, found.get(job.id))]
 
     def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
@@ -71,7 +81,10 @@ class Holding:
         return lost + self._change_each(changed) if changed else lost
 
     def release(self, jobs: Sequence[Job], *, started: bool) -> list[Job]:
-        """Hand back *jobs*, counted if they had *started*; return those that were no longer ours."""
+        """Hand back *jobs*, counted if they had *started*; return those that were no longer ours.
+
+        Those that somebody has cancelled are ended instead, and know it afterwards.
+        """
         now, settings = self.clock.now(), self.settings
         changes = [(job, transitions.released(job, started=started, now=now, settings=settings)) for job in jobs]
         return [job for change, alike in _alike(changes) for job in self._change_all(alike, change)]
@@ -110,21 +123,32 @@ class Holding:
         guard = held_to_end(job, change)
         if self.collection.update_one(guard, to_update(change), hint=self._queries.by_id).matched_count:
             return True
-        if job.unique_key is None and not repeated:
+        if job.unique_key is None and not repeated and not hands_back(change):
             return False
         return not self._not_ours([(job, change)], repeated=repeated)
 
     def _not_ours(self, changes: Sequence[tuple[Job, Change]], *, repeated: bool = True) -> list[Job]:
-        """Return those that are not left as by our own changes, after giving those that are wanted again their run."""
+        """Return those that are not left as by our own changes.
+
+        Those that somebody has cancelled are ended, and those that are wanted again are given their run.
+        """
         found = self._look(job for job, _ in changes)
-        change_of = {job.id: change for job, change in changes}
-        again, others = self._wanted_again((job for job, _ in changes), found)
+        cancelled = _note_cancelled([job for job, change in changes if hands_back(change)], found)
+        rest = {job.id: change for job, change in changes if job not in cancelled}
+        again, others = self._wanted_again((job for job, _ in changes if job.id in rest), found)
 
         def is_ours(job: Job) -> bool:
-            left = found.get(job.id)
-            return repeated and (is_left_as(job, change_of[job.id], left) or is_honoured(job, left))
+            left, change = found.get(job.id), rest[job.id]
+            if repeated and hands_back(change) and _was_cancelled(job, left):
+                return True
+            return repeated and (is_left_as(job, change, left) or is_honoured(job, left))
 
-        return honour(self._queries, again) + [job for job in others if not is_ours(job)]
+        lost = self._cancel(cancelled, repeated=repeated) + honour(self._queries, again)
+        return lost + [job for job in others if not is_ours(job)]
+
+    def _cancel(self, jobs: Iterable[Job], *, repeated: bool) -> list[Job]:
+        """End *jobs*, which somebody has cancelled; return those that were no longer ours."""
+        return [job for job in jobs if not self.end(job, transitions.RunCancelled(), repeated=repeated)]
 
     def _change_each(self, changes: Sequence[tuple[Job, Change]]) -> list[Job]:
         """Make each job's own change; return those that were not ours."""
@@ -142,21 +166,40 @@ class Holding:
             return self._change_each([(job, change) for job in jobs])
         if len(jobs) == 1:
             return [] if self._end(jobs[0], change, repeated=True) else [*jobs]
-        if self.collection.update_many(held_groups(jobs), to_update(change)).matched_count == len(jobs):
+        guard = merged(held_groups(jobs), NOT_CANCELLED) if hands_back(change) else held_groups(jobs)
+        if self.collection.update_many(guard, to_update(change)).matched_count == len(jobs):
             return []
-        found = self._look(jobs)
-        return [job for job in jobs if not is_left_as(job, change, found.get(job.id))]
+        return self._not_ours([(job, change) for job in jobs])
 
     def _look(self, jobs: Iterable[Job]) -> dict[JobId, Document]:
         """Read who holds *jobs* now; missing jobs are left out."""
         ids = [job.id for job in jobs]
-        fields = dict.fromkeys(("state", "lock_token", *_COUNTERS), 1)
+        fields = dict.fromkeys(("state", "lock_token", "cancellation", *_COUNTERS), 1)
         return {found["_id"]: found for found in self._queries.find({"_id": {"$in": ids}}, fields)}
 
 
 def is_held(job: Job, found: Document | None) -> bool:
     """Whether the document *found* still carries the lock that *job* was reserved with."""
     return found is not None and found.get("state") == RUNNING and found.get("lock_token") == job.lock_token
+
+
+def _note_cancelled(jobs: Iterable[Job], found: Mapping[JobId, Document]) -> list[Job]:
+    """Return those of *jobs* that are held but cancelled, according to the documents *found*, and let them know it."""
+    cancelled: list[Job] = []
+    for job in jobs:
+        document = found.get(job.id)
+        if document is not None and is_held(job, document) and document.get("cancellation") is not None:
+            job.note_cancellation(to_shown_job(document).cancellation or {})
+            cancelled.append(job)
+    return cancelled
+
+
+def _was_cancelled(job: Job, found: Document | None) -> bool:
+    """Whether the document *found* is as an earlier try would have left *job* that was cancelled, and let it know."""
+    if found is None or not is_left_as(job, _CANCELLED, found):
+        return False
+    job.note_cancellation(to_shown_job(found).cancellation or {})
+    return True
 
 
 def is_left_as(job: Job, change: Change, found: Document | None) -> bool:

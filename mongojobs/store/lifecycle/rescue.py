@@ -9,12 +9,12 @@ from typing import Final
 
 from mongojobs.core import transitions
 from mongojobs.core.change import Change
-from mongojobs.core.job import FAILED, READY, RUNNING, Document, Job, JobId
+from mongojobs.core.job import CANCELLED, ENDED, FAILED, READY, RUNNING, Document, Job, JobId
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.store import filters, indexes
 from mongojobs.store.documents import Update, damage, to_shown_job, to_update
 from mongojobs.store.queries import Quarantined, Queries
-from mongojobs.store.unique.again import rescue_again
+from mongojobs.store.unique.again import hands_back, rescue_again
 
 NO_DATE: Final = {"$not": {"$gte": datetime.min.replace(tzinfo=UTC)}}
 """Matches null, a missing field and every type but dates; as two short ranges of an index, unlike ``$type``."""
@@ -23,18 +23,25 @@ NO_TEXT: Final = {"$not": {"$gte": ""}}
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
-    """A job taken back from a worker whose lease expired; *failed* if that was one loss too many."""
+    """A job taken back from a worker whose lease expired; *failed* if that was one loss too many.
+
+    One that somebody had *cancelled* has ended.
+    """
 
     job_id: JobId
     name: str
     locked_by: str
     losses: int
     failed: bool
+    cancelled: bool = False
 
     @classmethod
     def of(cls, job: Job, change: Change) -> Rescued:
         """Return what the rescuing *change* made of *job*."""
-        return cls(job.id, job.name, str(job.locked_by), change.sets["losses"], change.sets["state"] == FAILED)
+        state = change.sets["state"]
+        return cls(
+            job.id, job.name, str(job.locked_by), change.sets["losses"], state == FAILED, cancelled=state == CANCELLED
+        )
 
 
 class Rescuing:
@@ -49,7 +56,17 @@ class Rescuing:
     def rescue(self, *, by: str, limit: int = 50) -> list[Rescued]:
         """Take back up to *limit* jobs whose lease has expired, each with one more loss."""
         now = self.clock.now()
-        fields = ("name", "lock_token", "locked_until", "locked_by", "losses", "attempts", "errors", "unique_key")
+        fields = (
+            "name",
+            "lock_token",
+            "locked_until",
+            "locked_by",
+            "losses",
+            "attempts",
+            "errors",
+            "unique_key",
+            "cancellation",
+        )
         query = filters.expired(now)
         expired = self._queries.find(query, dict.fromkeys(fields, 1), index=indexes.RUNNING, limit=limit)
         return list(filter(None, map(partial(self._take_back, by=by, now=now), expired)))
@@ -71,7 +88,9 @@ class Rescuing:
         job = to_shown_job({"locked_by": "(unknown)"} | document)
         change = transitions.rescued(job, by=by, now=now, settings=self.settings)
         guard = filters.expired_as_seen(document, now=now)
-        if job.unique_key is not None and change.sets["state"] == FAILED:
+        if hands_back(change):
+            guard |= filters.NOT_CANCELLED
+        if job.unique_key is not None and change.sets["state"] in ENDED:
             done = rescue_again(self._queries, guard, change)
             return None if done is None else Rescued.of(job, done)
         if not self.collection.update_one(guard, to_update(change), hint=self._queries.by_id).matched_count:

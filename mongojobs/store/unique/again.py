@@ -17,7 +17,7 @@ from mongojobs.core.errors import DamagedPayloadError
 from mongojobs.core.job import ENDED, READY, Document, Job
 from mongojobs.core.transitions import LOCK_AND_DEFERRAL
 from mongojobs.store.documents import to_job, to_shown_job, to_update
-from mongojobs.store.filters import held, held_groups, merged
+from mongojobs.store.filters import NOT_CANCELLED, held, held_groups, merged
 from mongojobs.store.queries import Queries
 from mongojobs.store.unique.answers import replaced
 
@@ -26,8 +26,13 @@ _NOT_AGAIN: Final[Document] = {"again": {"$exists": False}}
 
 
 def held_to_end(job: Job, change: Change) -> Document:
-    """Match *job* while it is held; if *change* ends its run, only if it was not called again meanwhile."""
-    return held(job) if job.unique_key is None or not ends_run(change) else held(job) | _NOT_AGAIN
+    """Match *job* while it is held.
+
+    If *change* ends its run, only if it was not called again meanwhile; if it hands the job back, only if nobody has
+    cancelled it.
+    """
+    guard = held(job) | NOT_CANCELLED if hands_back(change) else held(job)
+    return guard if job.unique_key is None or not ends_run(change) else guard | _NOT_AGAIN
 
 
 def all_held_to_end(jobs: Sequence[Job]) -> Document:
@@ -40,11 +45,18 @@ def ends_run(change: Change) -> bool:
     return change.deletes or change.sets.get("state") in ENDED or "attempts" in change.sets
 
 
+def hands_back(change: Change) -> bool:
+    """Whether *change* makes a running job ready again."""
+    return change.sets.get("state") == READY
+
+
 def rerun(job: Job, now: datetime) -> Change:
     """Make *job* ready again for the call it remembers, like a new job: with all its attempts."""
     call = replaced(_remembered(job))
     sets: dict[str, Any] = {**call.sets, "state": READY, **dict.fromkeys(_COUNTERS, 0)}
-    return Change(sets=sets | {"run_at": max(sets["run_at"], now)}, unsets=(*call.unsets, *LOCK_AND_DEFERRAL))
+    return Change(
+        sets=sets | {"run_at": max(sets["run_at"], now)}, unsets=(*call.unsets, *LOCK_AND_DEFERRAL, "cancellation")
+    )
 
 
 def honour(queries: Queries, jobs: Iterable[Job]) -> list[Job]:

@@ -136,6 +136,8 @@ class ChildMain:
                 self._held = held
                 self._jobs.put(held)
             case "interrupt" if self._held is not None:
+                if message["cancellation"] is not None:
+                    self._held.job.note_cancellation(message["cancellation"])
                 self._held.interruption.interrupt(messages.INTERRUPTIONS[message["exception"]])
             case "lost" if self._held is not None:
                 self._held.is_given_up = True

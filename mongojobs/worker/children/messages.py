@@ -11,7 +11,7 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, Final, get_args
 
-from mongojobs.core.errors import Interrupted, JobTimeout
+from mongojobs.core.errors import Cancelled, Interrupted, JobTimeout
 from mongojobs.core.job import Document, ErrorText, Job
 from mongojobs.core.notices import CallbackRaised
 from mongojobs.core.transitions import Crashed, Outcome
@@ -21,9 +21,11 @@ READY: Final[Document] = {"kind": "ready"}
 STOPPING: Final[Document] = {"kind": "stopping"}
 LOST: Final[Document] = {"kind": "lost"}
 
-INTERRUPTIONS: Final[dict[str, type[BaseException]]] = {one.__name__: one for one in (JobTimeout, Interrupted)}
+INTERRUPTIONS: Final[dict[str, type[BaseException]]] = {
+    one.__name__: one for one in (JobTimeout, Cancelled, Interrupted)
+}
 
-REPEATED: Final = frozenset({"error", "failure"})
+REPEATED: Final = frozenset({"error", "failure", "cancelled"})
 """The events of a run that come up in the worker once they have in the child; all others are the worker's own."""
 
 _OUTCOMES: Final = {one.__name__: one for one in get_args(Outcome) if one is not Crashed}
@@ -38,9 +40,9 @@ def run(job: Job, now: datetime, interrupted: type[BaseException] | None) -> Doc
     return {"kind": "run", "job": to_document(job), "now": now, "exception": exception}
 
 
-def interrupt(exception: type[BaseException]) -> Document:
-    """Tell the child to raise *exception* in the code that it is running."""
-    return {"kind": "interrupt", "exception": exception.__name__}
+def interrupt(exception: type[BaseException], job: Job) -> Document:
+    """Tell the child to raise *exception* in the code that it is running; and who, if anybody, has cancelled *job*."""
+    return {"kind": "interrupt", "exception": exception.__name__, "cancellation": job.cancellation}
 
 
 def limit(run_time: timedelta, max_attempts: int | None) -> Document:

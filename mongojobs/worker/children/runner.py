@@ -208,7 +208,7 @@ class ChildRun(Run):
         self._children.note_busy(child, held)
         try:
             child.send(messages.run(held.job, self.context.clock.now(), held.interruption.raised))
-            held.interruption.relay_to(lambda exception: child.tell(messages.interrupt(exception)))
+            held.interruption.relay_to(lambda exception: child.tell(messages.interrupt(exception, held.job)))
             return self._listen(child)
         finally:
             held.interruption.close()
@@ -242,9 +242,11 @@ class ChildRun(Run):
 
     def _repeat_events(self, events: list[str], outcome: Outcome) -> None:
         """Repeat here the events that came up in the child."""
+        job = self.held.job
+        if "cancelled" in events:
+            self.judgement.tell_cancelled(job)
         if not isinstance(outcome, Errored | GivenUp):
             return
-        job = self.held.job
         failed = dataclasses.replace(job, attempts=job.attempts + 1, last_error=outcome.error.full)
         if "error" in events:
             self.judgement.tell_error(failed, for_good="failure" in events)
@@ -256,7 +258,7 @@ class ChildRun(Run):
         held, death = self.held, self._children.reap(child)
         if child.was_aborted:
             more = f": its process was killed; {death.peak}"
-            return self._children.overdue(held, more) if held.is_timed_out else HandedBack()
+            return self._children.overdue(held, more) if held.is_cut_short else HandedBack()
         losses = held.job.losses + 1
         reason = counted(losses, "lost process") if losses >= self.context.settings.max_losses else None
         return Crashed(ErrorText(error=f"the process that ran this job {death.how}; {death.peak}"), reason)

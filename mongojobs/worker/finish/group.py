@@ -54,6 +54,8 @@ class Group:
             if result.held.key in lost:
                 result.settle_lost(self._reporter)
             else:
+                if result.held.job.cancellation is not None:
+                    result.note_cancellation()
                 result.settle(self._reporter)
 
     def _find_fault(self, results: list[Result], error: Exception) -> None:

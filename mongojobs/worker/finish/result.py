@@ -7,6 +7,7 @@ from typing import Final, assert_never
 
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import (
+    JobCancelled,
     JobCompleted,
     JobCrashed,
     JobDeferred,
@@ -17,10 +18,21 @@ from mongojobs.core.notices import (
     JobSnoozed,
     Notice,
 )
-from mongojobs.core.transitions import Crashed, Deferred, Discarded, Ending, Errored, GivenUp, Snoozed, Succeeded
+from mongojobs.core.transitions import (
+    Crashed,
+    Deferred,
+    Discarded,
+    Ending,
+    Errored,
+    GivenUp,
+    RunCancelled,
+    Snoozed,
+    Succeeded,
+)
 from mongojobs.worker.run.inflight_job import InFlightJob
 
 _FAILURES: Final = (Errored, GivenUp, Crashed)
+_READY_AGAIN: Final = (Errored, Crashed, Snoozed, Deferred)
 
 
 class Result:
@@ -63,6 +75,12 @@ class Result:
                 for notice in self._foretold:
                     reporter.lifecycle.foretell(notice)
 
+    def note_cancellation(self) -> None:
+        """Note how the job has ended, which was cancelled, if it would have become ready again."""
+        if isinstance(self.outcome, _READY_AGAIN):
+            with self._telling:
+                self.outcome, self.has_failed, self._foretold = RunCancelled(), False, []
+
     def settle(self, reporter: Reporter) -> None:
         """Tell everyone that it is stored."""
         self.is_settled = True
@@ -99,5 +117,7 @@ def _notices(worker: str, result: Result) -> list[Notice]:
             return [JobDeferred(worker, job, delay.total_seconds(), reason)]
         case Discarded(reason):
             return [JobDiscarded(worker, job, seconds, reason)]
+        case RunCancelled(fault):
+            return [JobCancelled(worker, job, seconds, fault)]
         case _:
             assert_never(result.outcome)

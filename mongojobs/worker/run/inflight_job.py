@@ -40,9 +40,9 @@ class InFlightJob:
         "expires",
         "interruption",
         "is_async",
+        "is_cut_short",
         "is_given_up",
         "is_stuck",
-        "is_timed_out",
         "job",
         "key",
         "limit",
@@ -81,7 +81,8 @@ class InFlightJob:
         """How long the run took, once it has ended."""
         self.is_given_up = False
         """Whether we have stopped renewing the lock, since it is not ours any more."""
-        self.is_timed_out = False
+        self.is_cut_short = False
+        """Whether its code was interrupted for good: by its limit, or as somebody has cancelled the job."""
         self.is_stuck = False
 
     @property

@@ -104,10 +104,12 @@ class Interruption:
         return _given(tasks[0].result())
 
     def interrupt(self, exception: type[BaseException]) -> bool:
-        """Raise *exception* in the running code, or as soon as it starts; False if it has ended."""
+        """Raise *exception* once in the running code, or as soon as it starts; False if it has ended."""
         with self._lock:
             if self.is_over:
                 return False
+            if self.raised is exception:
+                return True
             if self.raised is None:
                 self.raised = exception
             if self._relay is not None:

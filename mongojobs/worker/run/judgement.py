@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from datetime import timedelta
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import (
     SHORTEST_SNOOZE,
+    Cancelled,
     DeserializationError,
     Discard,
     DocumentGoneError,
@@ -23,7 +25,7 @@ from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.limits import LONGEST_ERROR, cut
 from mongojobs.core.retry import LONGEST_DELAY, deferral, delay_after
 from mongojobs.core.settings import Settings
-from mongojobs.core.transitions import Deferred, Discarded, Errored, GivenUp, Outcome, Snoozed
+from mongojobs.core.transitions import Deferred, Discarded, Errored, GivenUp, Outcome, RunCancelled, Snoozed
 from mongojobs.core.words.durations import format_duration
 from mongojobs.core.words.wording import counted
 from mongojobs.payload.calls.handler import Payloads
@@ -75,9 +77,16 @@ class Judgement:
         return self.of(error)
 
     def of_deafness(self, more: str = "") -> Outcome:
-        """Return the outcome of a job whose code does not return after its timeout; *more* may add to the reason."""
+        """Return the outcome of a job whose code does not return after it was interrupted; *more* may add to it."""
         held = self._held
+        if held.job.cancellation is not None:
+            return self._cancelled(f"the code did not return{_blocking(held)}{more}")
         return self.of(JobTimeout(f"{_too_long(held)}, and the code did not return{_blocking(held)}{more}"))
+
+    def of_cancellation(self, error: BaseException) -> Outcome:
+        """Return the outcome of a job that was cancelled, and whose code has ended with *error*."""
+        is_usual = isinstance(error, Cancelled | asyncio.CancelledError | Snooze | Discard)
+        return self._cancelled("" if is_usual else self._summary(error))
 
     def report(self, what: str) -> None:
         """Report the exception being handled, which *what* raised."""
@@ -90,12 +99,25 @@ class Judgement:
 
     def tell_failure(self, job: Job) -> None:
         """Run the ``failure`` event with the job object's hook; nothing they raise changes the outcome."""
+        self._tell_end("failure", job)
 
+    def tell_cancelled(self, job: Job) -> None:
+        """Run the ``cancelled`` event with the job object's hook; nothing they raise changes the outcome."""
+        self._tell_end("cancelled", job)
+
+    def _tell_end(self, event: str, job: Job) -> None:
         def hook() -> None:
             target = self._held.call and self._held.call.job_object
-            self._guarded("the failure hook", lambda: call_hook(target, "failure", job, wait=run_to_end))
+            self._guarded(f"the {event} hook", lambda: call_hook(target, event, job, wait=run_to_end))
 
-        self._guarded("failure", lambda: self._context.reporter.run("failure", job, body=hook))
+        self._guarded(event, lambda: self._context.reporter.run(event, job, body=hook))
+
+    def _cancelled(self, fault: str) -> RunCancelled:
+        try:
+            self.tell_cancelled(self._held.job)
+        except BaseException:  # noqa: BLE001 - without an outcome the job would be held for ever
+            self.report("the handling of its cancellation")
+        return RunCancelled(fault)
 
     def _outcome_of(self, error: BaseException) -> Outcome:
         declaration = self._declaration()

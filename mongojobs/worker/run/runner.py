@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from mongojobs.core.errors import SIGNALS, Interrupted, JobTimeout, MongoJobsError
+from mongojobs.core.errors import SIGNALS, Cancelled, Interrupted, JobTimeout, MongoJobsError
 from mongojobs.core.job import Job, isolated
 from mongojobs.core.notices import JobStarted
 from mongojobs.core.transitions import Discarded, HandedBack, Outcome, Succeeded
@@ -59,7 +59,7 @@ class Runner:
         return isolated(held.job, Run(held, self).perform)
 
     def overdue(self, held: InFlightJob, more: str = "") -> Outcome:
-        """Return the outcome of a job whose code does not return after its timeout; *more* may add to the reason."""
+        """Return the outcome of a job whose code does not return after it was interrupted; *more* may add to it."""
         return isolated(held.job, lambda: Judgement(held, self.context).of_deafness(more))
 
     def make_ready(self) -> bool:
@@ -113,6 +113,8 @@ class Run:
             self.limit()
             held.interruption.run(self._invoke)
         except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome, never the worker's end
+            if held.interruption.raised is Cancelled:
+                return self.judgement.of_cancellation(error)
             if held.interruption.raised is Interrupted and not isinstance(error, SIGNALS):
                 return HandedBack()
             if isinstance(error, JobTimeout) and held.interruption.raised is JobTimeout:

@@ -50,6 +50,8 @@ class Heartbeat:
         self._next = elapsed_seconds()
         self.beat: Callable[[], object] = lambda: None
         """Shows that the process lives. Raises DatabaseError."""
+        self.on_cancelled: Callable[[InFlightJob], object] = lambda _held: None
+        """Called with each job that somebody has cancelled."""
 
     @cached_property
     def _holding(self) -> Holding:
@@ -88,6 +90,8 @@ class Heartbeat:
                 self._lose(one)
             else:
                 one.expires = expires
+                if one.job.cancellation is not None:
+                    self.on_cancelled(one)
 
     def _turn(self) -> float:
         """Do what is due, and return how many seconds to wait."""
@@ -113,7 +117,7 @@ class Heartbeat:
         if not is_idle:
             self._in_flight.return_stalled(LONG_RUN_SECONDS)
             if self._in_flight.returning():
-                Releaser(self._holding, self._in_flight).release_returning()
+                Releaser(self._holding, self._in_flight, self._reporter).release_returning()
         if is_due:
             self.beat()
             # A late answer has used up as much of the lease.

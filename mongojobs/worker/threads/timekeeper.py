@@ -1,4 +1,4 @@
-"""Enforcing time limits: a job that exceeds its ``max_run_time`` is interrupted; if that fails, its process ends."""
+"""Ending runs: a job that exceeds its ``max_run_time``, or was cancelled, is interrupted; or else its process ends."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 
 from mongojobs.core.clock import monotonic_seconds
-from mongojobs.core.errors import JobTimeout
+from mongojobs.core.errors import Cancelled, JobTimeout
 from mongojobs.core.lifecycle import Reporter
-from mongojobs.core.notices import JobStuck, JobTimedOut
+from mongojobs.core.notices import JobCancelling, JobStuck, JobTimedOut
 from mongojobs.core.settings import Settings
 from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.run.inflight_job import InFlightJob
@@ -21,9 +21,10 @@ ENDING_SECONDS = 0.05
 class Timekeeper:
     """Watches the deadlines of the running jobs.
 
-    A job past its deadline gets ``JobTimeout``. If its code has not returned ``timeout_grace`` later, *on_stuck* is
-    called: a thread cannot be ended from outside, only its process can. The lock is kept all the while, so nobody
-    else starts the job. *excuses* says of one that others hold it up at this moment.
+    A job past its deadline gets ``JobTimeout``, one that somebody has cancelled ``Cancelled``. If its code has not
+    returned ``timeout_grace`` later, *on_stuck* is called: a thread cannot be ended from outside, only its process can.
+    The lock is kept all the while, so nobody else starts the job. *excuses* says of one that others hold it up at this
+    moment.
     """
 
     def __init__(
@@ -55,6 +56,12 @@ class Timekeeper:
         if held.ends is not None and held.ends < self._next:
             self._wake.set()
 
+    def cancel(self, held: InFlightJob) -> None:
+        """Interrupt *held*, as its job was cancelled, now or when it begins."""
+        if held.started is None:
+            held.interruption.interrupt(Cancelled)
+        self._wake.set()
+
     def stop(self) -> None:
         """Let ``run`` end."""
         self._stopped = True
@@ -79,24 +86,41 @@ class Timekeeper:
 
     def _check(self, held: InFlightJob) -> float:
         now = monotonic_seconds()
-        if held.deadline is None or held.is_stuck:
-            return float("inf")
-        if now < held.deadline:
-            return held.deadline
-        if not held.is_timed_out and self._excuses(held):
-            return now + ENDING_SECONDS
+        if (later := self._later(held, now)) is not None:
+            return later
         if held.overdue_since is None:
             held.overdue_since = now
-        if not held.is_timed_out and held.interruption.interrupt(JobTimeout):
-            held.is_timed_out = True
-            self._reporter.tell(JobTimedOut, held.job, held.limit.total_seconds())
+        if not held.is_cut_short:
+            self._interrupt(held)
         if now >= held.overdue_since + self._grace:
             self._declare_stuck(held)
             return float("inf")
-        return held.overdue_since + self._grace if held.is_timed_out else now + ENDING_SECONDS
+        return held.overdue_since + self._grace if held.is_cut_short else now + ENDING_SECONDS
+
+    def _later(self, held: InFlightJob, now: float) -> float | None:
+        """Return when to look at *held* again; None if it must be interrupted, or has been."""
+        if held.is_stuck:
+            return float("inf")
+        if held.job.cancellation is not None:
+            return None
+        if held.deadline is None:
+            return float("inf")
+        if now < held.deadline:
+            return held.deadline
+        return now + ENDING_SECONDS if not held.is_cut_short and self._excuses(held) else None
+
+    def _interrupt(self, held: InFlightJob) -> None:
+        """Interrupt *held* for good, unless it is just starting or ending."""
+        if held.job.cancellation is not None:
+            if held.interruption.interrupt(Cancelled):
+                held.is_cut_short = True
+                self._reporter.tell(JobCancelling, held.job)
+        elif held.interruption.interrupt(JobTimeout):
+            held.is_cut_short = True
+            self._reporter.tell(JobTimedOut, held.job, held.limit.total_seconds())
 
     def _declare_stuck(self, held: InFlightJob) -> None:
         """End the process over a run that does not end, in the job's code or in the app's reaction to its failure."""
-        held.is_timed_out = held.is_stuck = True
+        held.is_cut_short = held.is_stuck = True
         self._reporter.tell(JobStuck, held.job)
         self._on_stuck(held)

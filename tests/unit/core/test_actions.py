@@ -24,7 +24,12 @@ def jobs():
 
 
 def test_a_verb_is_a_method_of_the_app_for_one_job_and_for_many(action):
-    takes = {*action.asks_for, *(["by"] if action.signed else []), *(["merge"] if action.takes_key else [])}
+    takes = {
+        *action.asks_for,
+        *action.takes,
+        *(["by"] if action.signed else []),
+        *(["merge"] if action.takes_key else []),
+    }
 
     one = inspect.signature(getattr(MongoJobs, action.verb)).parameters
     many = inspect.signature(getattr(MongoJobs, action.for_many)).parameters

@@ -202,8 +202,10 @@ class TestLifecycle:
         ):
             lifecycle.run("loop", "worker", body=lambda: None)
 
-    def test_has_the_seven_events_of_delayed_job(self):
-        assert list(EVENTS) == ["enqueue", "execute", "loop", "perform", "invoke_job", "error", "failure"]
+    def test_has_the_seven_events_of_delayed_job_and_one_for_cancelling(self):
+        of_delayed_job = ["enqueue", "execute", "loop", "perform", "invoke_job", "error", "failure"]
+
+        assert list(EVENTS) == [*of_delayed_job, "cancelled"]
 
     def test_notices_reach_every_listener(self, lifecycle, log):
         lifecycle.on_notice(log.append)

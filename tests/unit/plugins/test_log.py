@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 import logging
@@ -22,6 +23,7 @@ JOB = a_job(
     handler={"args": ["secret-argument"]},
     attempts=2,
 )
+CANCELLED = dataclasses.replace(JOB, cancellation={"by": "ann", "why": "wrong file"})
 ABOUT = f"[Worker(w1)] Job app.send (id={JOB.id}) (queue=mail)"
 
 
@@ -87,6 +89,23 @@ class TestWording:
             (n.JobLost("w1", JOB, "its lock"), "WARNING", f"{ABOUT} is no longer ours: its lock was dropped"),
             (n.JobReleased("w1", JOB), "WARNING", f"{ABOUT} HANDED BACK because the worker is stopping"),
             (n.JobSnoozed("w1", JOB, 1, 60), "DEBUG", f"{ABOUT} SNOOZED for 1 min"),
+            (n.JobCancelling("w1", CANCELLED), "INFO", f"{ABOUT} is being CANCELLED by ann: wrong file"),
+            (n.JobCancelled("w1", CANCELLED, 3.2), "INFO", f"{ABOUT} CANCELLED after 3.2 s by ann: wrong file"),
+            (
+                n.JobCancelled("w1", CANCELLED, 3.2, "ValueError: no"),
+                "INFO",
+                f"{ABOUT} CANCELLED after 3.2 s by ann: wrong file (ValueError: no)",
+            ),
+            (
+                n.JobStuck("w1", CANCELLED),
+                "ERROR",
+                f"{ABOUT} did not return after it was cancelled: its process ends because of it",
+            ),
+            (
+                n.JobRescued("w1", 7, "w2", 1, False, cancelled=True),
+                "WARNING",
+                "[Worker(w1)] Job (id=7) was lost by Worker(w2), loss 1: it is CANCELLED, as was asked for",
+            ),
             (
                 n.JobDeferred("w1", JOB, 5, "E: no"),
                 "INFO",
@@ -151,6 +170,12 @@ class TestWording:
         log(n.JobStarted("w1", JOB, 0))
 
         assert caplog.records == []
+
+    def test_of_a_cancelled_job_has_who_and_why_among_its_facts(self, lines):
+        log(n.JobCancelled("w1", CANCELLED, 3.2))
+
+        [record] = lines.records
+        assert (record.cancelled_by, record.why, record.run_ms) == ("ann", "wrong file", 3200)
 
     def test_facts_are_fields_of_the_record(self, lines):
         log(n.JobStarted("w1", JOB, 0.25))

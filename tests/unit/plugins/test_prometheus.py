@@ -83,6 +83,7 @@ class TestARun:
             ([n.JobErrored("w", JOB, 1, "E")], "retried"),
             ([n.JobErrored("w", JOB, 1, "E", given_up=True), n.JobFailed("w", JOB, "R")], "failed"),
             ([n.JobDiscarded("w", JOB, 1, "R")], "discarded"),
+            ([n.JobCancelled("w", JOB, 1)], "cancelled"),
             ([n.JobSnoozed("w", JOB, 1, 60)], "snoozed"),
             ([n.JobReleased("w", JOB)], "interrupted"),
         ],

@@ -36,6 +36,7 @@ FULL = a_job(
     ran_by="w",
     took=timedelta(seconds=2),
     retries=({"at": START, "by": "olga"},),
+    cancellation={"at": START, "by": "olga", "why": "wrong file"},
     tags=("a",),
     meta={"trace": "x"},
     unique_key="d",

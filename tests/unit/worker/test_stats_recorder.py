@@ -93,6 +93,7 @@ class TestEachOutcome:
             ([n.JobErrored(WORKER, a_job(), 1, "E", given_up=True), n.JobFailed(WORKER, a_job(), "R")], "failed"),
             ([n.JobFailed(WORKER, a_job(), "30 interrupted runs")], "failed"),
             ([n.JobDiscarded(WORKER, a_job(), 1, "R")], "discarded"),
+            ([n.JobCancelled(WORKER, a_job(), 1)], "cancelled"),
             ([n.JobSnoozed(WORKER, a_job(), 1, 60)], "snoozed"),
             ([n.JobDeferred(WORKER, a_job(), 5, "E: no")], "deferred"),
             ([n.JobReleased(WORKER, a_job())], "interrupted"),

@@ -300,7 +300,7 @@ class TestADeath:
 
     def test_on_our_demand_after_the_time_limit_is_a_failure(self, runner, notes):
         held = held_call(process_app.holds_the_interpreter, str(notes))
-        held.is_timed_out = True
+        held.is_cut_short = True
         run = InAThread(runner, held)
         eventually(lambda: words(notes) == ["held"])
 

@@ -126,7 +126,7 @@ class TestATimeLimit:
         time.now += 15
         following = timekeeper_of(in_flight, told, stuck).check()
 
-        assert (short.is_timed_out, long.is_timed_out) == (True, False)
+        assert (short.is_cut_short, long.is_cut_short) == (True, False)
         assert following == long.deadline
 
 
@@ -155,7 +155,7 @@ class TestTheTimekeepersThread:
         held.limit_to(seconds(0.01))
         timekeeper.watch(held)
 
-        eventually(lambda: held.is_timed_out)
+        eventually(lambda: held.is_cut_short)
 
     def test_wakes_for_an_earlier_deadline_than_it_waits_for(self, told, stuck, keeping):
         in_flight = in_flight_of(a_held(), a_held(), threads=2)
@@ -167,8 +167,8 @@ class TestTheTimekeepersThread:
         short.limit_to(seconds(0.01))
         timekeeper.watch(short)
 
-        eventually(lambda: short.is_timed_out)
-        assert not long.is_timed_out
+        eventually(lambda: short.is_cut_short)
+        assert not long.is_cut_short
 
     def test_ends_at_a_stop_that_comes_while_it_wakes(self, told, stuck):
         timekeeper = timekeeper_of(in_flight_of(), told, stuck)

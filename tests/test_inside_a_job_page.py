@@ -1,0 +1,55 @@
+"""The examples of docs/inside-a-job.md are run, and do what the page says of them."""
+
+import importlib
+import re
+import sys
+
+import pytest
+
+import mongojobs
+from tests.support.command_line import ROOT
+from tests.support.waiting import eventually
+from tests.support.working import working
+
+TEXT = (ROOT / "docs" / "inside-a-job.md").read_text(encoding="utf-8")
+FILE = re.compile(r"```python\n# (?P<name>\w+)\.py\n(?P<text>.*?)```", re.DOTALL)
+
+
+@pytest.fixture
+def app(connection):
+    app = mongojobs.configure(lease=1, heartbeat=0.1)
+    app.create_indexes()
+    yield app
+    mongojobs.configure()
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """Imports a module of the page."""
+    for block in FILE.finditer(TEXT):
+        (tmp_path / f"{block['name']}.py").write_text(block["text"])
+    monkeypatch.syspath_prepend(tmp_path)
+    loaded = []
+
+    def load(name):
+        loaded.append(name)
+        return importlib.import_module(name)
+
+    yield load
+    for name in loaded:
+        sys.modules.pop(name)
+
+
+class TestCancelling:
+    @pytest.mark.parametrize("name", ["import_file", "convert"])
+    def test_ends_the_running_job(self, app, load, tmp_path, name):
+        page = load("cancelled_jobs")
+        job = {"import_file": page.import_file, "convert": page.convert}[name]
+        running = job.delay({"import_file": str(tmp_path / "rows"), "convert": 40_000}[name])
+
+        with working():
+            eventually(lambda: app.get(running.id).state == "running")
+            assert page.stop(running.id).cancelling
+            eventually(lambda: app.get(running.id).state == "cancelled")
+
+        assert app.get(running.id).cancellation["why"] == "wrong file"
