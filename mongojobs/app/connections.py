@@ -103,9 +103,8 @@ def open_connections(
         try:
             clients.find_server(main, patience)
             topology = clients.check_server(main)
+            clients.check_access(clients.jobs_collection(main, settings, link.database))
             store = open_store(main, link.database, settings, clock)
-            with time_limit(clients.PATIENCE.total_seconds()):
-                store.queries.check_access()
         except faults.DatabaseError as error:
             raise faults.unavailable(error) from error
         has_streams = topology in ("replica set", "sharded") and not _options_against_streams(main)

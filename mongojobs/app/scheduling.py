@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Final, Unpack
 
 from mongojobs.core.errors import ScheduleError
 from mongojobs.core.job import Document
 from mongojobs.core.lifecycle import Lifecycle
-from mongojobs.core.settings import Settings
 from mongojobs.enqueuing.enqueuer import Enqueuer
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.schedules.declared import DeclaredSchedule, EveryOptions, call_of, schedules, split
@@ -22,7 +20,6 @@ from mongojobs.schedules.store import ScheduleStore
 from mongojobs.schedules.ticks import TickEnqueuer, Ticks
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.workers import WorkerStore
-from mongojobs.worker.worker import MakeTicks
 
 _MOST_UNFINISHED: Final = 10
 """Of the jobs of a schedule that may not have ended, so many are looked at."""
@@ -151,11 +148,6 @@ def tick_enqueuer(store: JobStore, payloads: Payloads, lifecycle: Lifecycle) -> 
     settings = store.settings.changed(delay_jobs=True)
     enqueuer = Enqueuer(store=lambda: store, payloads=payloads, settings=settings, lifecycle=lifecycle)
     return TickEnqueuer(enqueuer, payloads)
-
-
-def making_ticks(app: SchedulesOfApp, settings: Settings) -> MakeTicks | None:
-    """Return what makes the ticks of a worker; None for one that leaves schedules to others, as one that soon exits."""
-    return partial(ticks_of, app) if settings.schedules and not settings.exit_on_complete else None
 
 
 def ticks_of(app: SchedulesOfApp, store: JobStore, *, worker: str) -> Ticks:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from mongojobs.app.mongojobs import MongoJobs, default_app
-from mongojobs.app.scheduling import making_ticks
+from mongojobs.app.scheduling import ticks_of
 from mongojobs.core.errors import ConfigurationError, SettingsError
 from mongojobs.core.words.naming import public
 from mongojobs.process.supervisor import ChildCommand
@@ -40,7 +40,7 @@ class Worker(JobWorker):
             payloads=owner.payloads,
             lifecycle=owner.lifecycle,
             settings=chosen,
-            make_ticks=making_ticks(owner, chosen),
+            make_ticks=partial(ticks_of, owner),
         )
 
 

@@ -168,14 +168,12 @@ class _Reading:
     seconds: float
 
 
+@dataclass(slots=True)
 class _Mark:
     """The server's time at a reading of the elapsed time and the wall clock."""
 
-    __slots__ = ("elapsed", "primary", "server_seconds", "topology", "wall")
-
-    def __init__(self, server_seconds: float, elapsed: float, wall: float, topology: object, primary: object) -> None:
-        self.server_seconds = server_seconds
-        self.elapsed = elapsed
-        self.wall = wall
-        self.topology = topology
-        self.primary = primary
+    server_seconds: float
+    elapsed: float
+    wall: float
+    topology: object
+    primary: object

@@ -57,7 +57,9 @@ class Lifecycle:
         self._around: dict[str, list[Callback]] = {event: [] for event in EVENTS}
         self._listeners = _Audience()
         self._orderly = _Audience()
-        self._watched: set[str] = set()
+        self._all = _Audience()
+        self.watched: set[str] = set()
+        """The events in which any callback takes part."""
         self._further: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 
     def begin(self) -> None:
@@ -109,17 +111,15 @@ class Lifecycle:
             self._orderly = _Audience(*self._orderly.listeners, listener)
         else:
             self._listeners = _Audience(*self._listeners.listeners, listener)
+        self._all = _Audience(*self._orderly.listeners, *self._listeners.listeners)
         self._further.append(("_listen", (listener,), {"in_order": in_order}))
 
     def forget(self, listener: Callable[[Notice], None]) -> None:
         """Stop calling *listener*."""
         forgotten = [one for one in self._listeners.listeners if one.call == listener]
         self._listeners = _Audience(*(one for one in self._listeners.listeners if one not in forgotten))
+        self._all = _Audience(*self._orderly.listeners, *self._listeners.listeners)
         self._further = [one for one in self._further if one[1][0] not in forgotten or one[2]["in_order"]]
-
-    def is_watched(self, event: str) -> bool:
-        """Whether any callback takes part in *event*."""
-        return event in self._watched
 
     def hears(self, kind: NoticeKind) -> bool:
         """Whether anybody wants notices of a *kind*: else none need be made."""
@@ -132,10 +132,7 @@ class Lifecycle:
 
         What one of them raises is told to the others, as whoever has news must go on.
         """
-        if not is_foretold and (orderly := self._orderly[type(notice)]):
-            self._tell(orderly, notice)
-        if listeners := self._listeners[type(notice)]:
-            self._tell(listeners, notice)
+        self._tell((self._listeners if is_foretold else self._all)[type(notice)], notice)
 
     def foretell(self, notice: Notice) -> None:
         """Tell how a run ended to those who listen in order, before its result is stored."""
@@ -161,7 +158,7 @@ class Lifecycle:
 
     def _tell_others(self, deaf: _Listener, notice: Notice) -> None:
         complaint = CallbackRaised(getattr(notice, "worker", ""), None, "a listener to notices", _current_trace())
-        for listener in (*self._orderly[CallbackRaised], *self._listeners[CallbackRaised]):
+        for listener in self._all[CallbackRaised]:
             if listener.call is not deaf.call:
                 with contextlib.suppress(Exception):  # its own fault has been reported already, or will be
                     listener.call(complaint)
@@ -174,7 +171,7 @@ class Lifecycle:
         expected = EVENTS.get(event)
         if expected is None or len(arguments) != len(expected):
             raise CallbackError(_misuse(event, arguments))
-        if event not in self._watched:
+        if event not in self.watched:
             return body()
         for callback in self._before[event]:
             ran(f"a callback before {event}", callback(*arguments))
@@ -188,7 +185,7 @@ class Lifecycle:
 
         What *body* returned is returned, though a callback around it forgets to.
         """
-        if event in EVENTS and event not in self._watched:
+        if event in EVENTS and event not in self.watched:
             return body()
         begun: list[bool] = []
         results: list[T] = []
@@ -215,7 +212,7 @@ class Lifecycle:
             raise CallbackError(f"unknown lifecycle event {event!r}: use one of {', '.join(EVENTS)}")
         _check(event, callback)
         callbacks[event].append(callback)
-        self._watched.add(event)
+        self.watched.add(event)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

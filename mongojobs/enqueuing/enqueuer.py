@@ -243,7 +243,7 @@ class Enqueuer:
 
     def _let_in(self, jobs: list[Job]) -> list[Job]:
         """Return those of *jobs* that the plugins allow to be enqueued; a function has no hook of its own."""
-        if not self._lifecycle.is_watched("enqueue"):
+        if "enqueue" not in self._lifecycle.watched:
             return jobs
         let_in: list[Job] = []
         for job in jobs:

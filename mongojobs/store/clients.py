@@ -219,6 +219,12 @@ def check_server(client: Client) -> Topology:
     return _topology_in(answer)
 
 
+def check_access(jobs: Jobs) -> None:
+    """Make the database show that the *jobs* may be read. Raises DatabaseError."""
+    with time_limit(PATIENCE.total_seconds()):
+        jobs.find_one({"_id": {"$eq": None}}, {"_id": 1})
+
+
 def server_version(client: Client) -> str:
     """Return the version of the server, for people. Raises DatabaseError."""
     if not is_real(client):

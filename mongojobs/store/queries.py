@@ -70,10 +70,6 @@ class Queries:
         """Make the database answer. Raises DatabaseError."""
         self.client.admin.command("ping")
 
-    def check_access(self) -> None:
-        """Make the database show that the jobs may be read. Raises DatabaseError."""
-        self.collection.find_one({"_id": {"$eq": None}}, {"_id": 1})
-
     def find(
         self, query: Document, fields: Document | None = None, *, index: str | None = None, **options: Any
     ) -> list[Document]:

@@ -60,8 +60,8 @@ class JobWorker:
         payloads: Payloads,
         lifecycle: Lifecycle,
         settings: Settings,
+        make_ticks: MakeTicks,
         child: ChildCommand | None = None,
-        make_ticks: MakeTicks | None = None,
     ) -> None:
         self.settings = settings
         self.name = (settings.prefix + (settings.name or _unique_name()))[:LONGEST_NAME]
@@ -194,7 +194,8 @@ class JobWorker:
         return ReserveLoop(parts, stop=self.stop, patience=self._patience)
 
     def _make_ticker(self, store: JobStore) -> Ticker | None:
-        if self._make_ticks is None or self._only is not None:
+        """Return what ticks; None for one that leaves schedules to others, as one that soon exits."""
+        if not self.settings.schedules or self.settings.exit_on_complete or self._only is not None:
             return None
         context, ticks = self._context, self._make_ticks(store, worker=self.name)
         return Ticker(ticks, context.reporter, context.outage, stopping=context.stopping, quiet=context.quiet)

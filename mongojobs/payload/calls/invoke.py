@@ -51,7 +51,7 @@ def invoke(call: Call, job: Job, *, lifecycle: Lifecycle, wait: Await, wait_for_
     body = partial(_perform, call, wait)
     if call.job_object is not None:
         body = partial(_with_hooks, call, job, body, wait_for_hook or wait)
-    return lifecycle.run_surely("invoke_job", job, body=body)
+    return lifecycle.run_surely("invoke_job", job, body=body) if "invoke_job" in lifecycle.watched else body()
 
 
 def run_to_end(coroutine: Coroutine[Any, Any, object]) -> object:

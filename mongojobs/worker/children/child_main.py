@@ -164,6 +164,7 @@ class _Events(Lifecycle):
     def __init__(self, lifecycle: Lifecycle, report_exception: Callable[[CallbackRaised], None]) -> None:
         super().__init__()
         self._lifecycle = lifecycle
+        self.watched = lifecycle.watched
         self._report_exception = report_exception
         self._seen: list[str] = []
 

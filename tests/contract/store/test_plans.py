@@ -22,6 +22,7 @@ from mongojobs.core.job_filter import SHOWN_STATES, JobFilter
 from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import Ending
 from mongojobs.store.actions.job_actions import JobActions
+from mongojobs.store.clients import check_access
 from mongojobs.store.indexes import create_indexes
 from mongojobs.store.jobs import JobStore, QueueSelector, Spread, open_store
 from mongojobs.store.reader.job_reader import JobReader
@@ -289,7 +290,7 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "count_clear": (nothing, lambda store, _: actions(store).count_clear()),
     "count_clear of queue": (nothing, lambda store, _: actions(store).count_clear(queue="mail", older_than=START)),
     "ping": (nothing, lambda store, _: store.queries.ping()),
-    "check_access": (nothing, lambda store, _: store.queries.check_access()),
+    "check_access": (nothing, lambda store, _: check_access(store.collection)),
     "count_queued": (nothing, lambda store, _: store.count_queued("mail", limit=100)),
     "count_late": (nothing, lambda store, _: reader(store).count_late(MINUTE)),
     "count_late of queue": (nothing, lambda store, _: reader(store).count_late(MINUTE, queues=QUEUES[:2])),
