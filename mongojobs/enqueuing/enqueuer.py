@@ -23,7 +23,7 @@ from mongojobs.enqueuing.enqueue_hook import hooked
 from mongojobs.enqueuing.ids import job_ids
 from mongojobs.enqueuing.inline import Inline, Remembered
 from mongojobs.enqueuing.options import NO_OPTIONS, Options, checked
-from mongojobs.enqueuing.uniqueness import all_terms_of, terms_of
+from mongojobs.enqueuing.uniqueness import Rules, rules_of
 from mongojobs.payload.calls.handler import Call, FunctionCall, Payloads
 from mongojobs.payload.documents.locations import asking_within
 from mongojobs.payload.precedence import applying
@@ -62,9 +62,7 @@ class Store(Protocol):
         """Store *job*, or return the one that holds its unique key."""
         ...
 
-    def insert_many_unique(
-        self, jobs: Sequence[Job], terms: Mapping[JobId, Terms], *, session: Any = None
-    ) -> dict[JobId, Job]:
+    def insert_many_unique(self, jobs: Sequence[Job], terms: Terms, *, session: Any = None) -> dict[JobId, Job]:
         """Store *jobs* in one go; return of each duplicate, by its id, which job it is of."""
         ...
 
@@ -98,7 +96,7 @@ class Enqueuer:
         self._settings = settings
         self._lifecycle = lifecycle
         self._inline = Inline(payloads, lifecycle, remembered or Remembered())
-        self._of_functions: dict[str, tuple[Declaration, dict[str, Any]]] = {}
+        self._of_functions: dict[str, tuple[Declaration, dict[str, Any], Rules | None]] = {}
         """What all jobs of a function share that are enqueued without options."""
 
     @property
@@ -113,16 +111,19 @@ class Enqueuer:
         EnqueueError (nothing stored), EnqueueUnknownError (perhaps stored), StoreUnavailableError (not stored).
         """
         budget = Budget(self._settings.enqueue_timeout)
-        fields = self._shared_fields(call, options)
+        fields, rules = self._shared(call, options)
         fields["handler"] = self._dumped(partial(self._payloads.dump, call), options, budget)
-        terms = terms_of(call, fields["handler"], options, self._payloads)
+        terms = None
+        if rules is not None:
+            terms = rules.terms
+            fields |= rules.key(call, fields["handler"], self._payloads.codec)
         now = self._now(budget)
-        fields |= _dates(options, now)
+        fields |= _dates(options, terms, now)
         if options.job_id is None:
             fields["id"] = job_ids.take(1, now)[0]
         else:
             fields |= {"id": options.job_id, "id_given": True}
-        job = Job.of(fields) if terms is None else terms.applied_to(Job.of(fields), now)
+        job = Job.of(fields)
         return self._lifecycle.run("enqueue", job, body=lambda: self._enqueue(call, job, options, budget, terms))
 
     def enqueue_many(self, declaration: Declaration, calls: Sequence[Sequence[object]], options: Options) -> list[Job]:
@@ -134,22 +135,21 @@ class Enqueuer:
         if options.job_id is not None:
             raise OptionError(f"job_id identifies one job, but delay_many stores several, got {options.job_id!r}")
         budget = Budget(self._settings.enqueue_timeout)
-        shared = self._shared_fields(FunctionCall(declaration), options)
+        shared, rules = self._shared(FunctionCall(declaration), options)
         handlers = self._dumped(partial(self._payloads.dump_all, declaration, calls), options, budget)
-        each = all_terms_of(declaration, calls, handlers, options, self._payloads)
+        terms, keys = None, [dict[str, Any]()] * len(handlers)
+        if rules is not None:
+            terms, keys = rules.terms, rules.keys(declaration, calls, handlers, self._payloads.codec)
         now = self._now(budget)
-        shared |= _dates(options, now)
+        shared |= _dates(options, terms, now)
         ids = job_ids.take(len(handlers), now)
         jobs = [
-            Job.of({**shared, "id": job_id, "handler": handler}) for job_id, handler in zip(ids, handlers, strict=True)
+            Job.of({**shared, "id": job_id, "handler": handler, **key})
+            for job_id, handler, key in zip(ids, handlers, keys, strict=True)
         ]
-        terms = {job.id: of_call for job, of_call in zip(jobs, each, strict=False)}
-        jobs = [terms[job.id].applied_to(job, now) for job in jobs] if terms else jobs
         return self._enqueue_many(self._let_in(jobs), options, budget, terms)
 
-    def _enqueue_many(
-        self, jobs: list[Job], options: Options, budget: Budget, terms: Mapping[JobId, Terms]
-    ) -> list[Job]:
+    def _enqueue_many(self, jobs: list[Job], options: Options, budget: Budget, terms: Terms | None) -> list[Job]:
         decided = [self._is_delayed(job) for job in jobs]
         delayed = list(compress(jobs, decided))
         if delayed:
@@ -161,22 +161,22 @@ class Enqueuer:
         return jobs if all(decided) else self._run_all(zip(jobs, decided, strict=True), self._now(budget), terms)
 
     def _insert_many(
-        self, jobs: Sequence[Job], options: Options, budget: Budget, terms: Mapping[JobId, Terms]
+        self, jobs: Sequence[Job], options: Options, budget: Budget, terms: Terms | None
     ) -> Mapping[JobId, Job]:
         """Store *jobs*; return of each duplicate which job it is of."""
         with budget:
-            if terms:
+            if terms is not None:
                 return self._store().insert_many_unique(jobs, terms, session=options.session)
             self._store().insert_many(jobs, session=options.session)
         return {}
 
-    def _run_all(self, decided: Iterable[tuple[Job, bool]], now: datetime, terms: Mapping[JobId, Terms]) -> list[Job]:
+    def _run_all(self, decided: Iterable[tuple[Job, bool]], now: datetime, terms: Terms | None) -> list[Job]:
         """Run the jobs that are not delayed, each even if another fails; then raise the first error."""
         jobs: list[Job] = []
         errors: list[Exception] = []
         for job, is_delayed in decided:
             try:
-                jobs.append(job if is_delayed else self._inline.run(job, now, terms.get(job.id)))
+                jobs.append(job if is_delayed else self._inline.run(job, now, terms))
             except Exception as error:  # noqa: BLE001 - raised below, when the others have run as they would
                 errors.append(error)
         if not errors:
@@ -275,15 +275,15 @@ class Enqueuer:
         except DatabaseError as error:
             raise not_stored(error) from error
 
-    def _shared_fields(self, call: Call, options: Options) -> dict[str, Any]:
-        """Return the fields, except dates, shared by all jobs with the same call and *options*."""
+    def _shared(self, call: Call, options: Options) -> tuple[dict[str, Any], Rules | None]:
+        """Return the fields, except dates, of all jobs with the same call and *options*, and why they are unique."""
         if options is not NO_OPTIONS or not isinstance(call, FunctionCall):
-            return self._decided_fields(call, options)
-        declaration, fields = self._of_functions.get(call.declaration.name, (None, {}))
+            return self._decided_fields(call, options), rules_of(call, options)
+        declaration, fields, rules = self._of_functions.get(call.declaration.name, (None, {}, None))
         if declaration is not call.declaration:
-            fields = self._decided_fields(call, options)
-            self._of_functions[call.declaration.name] = call.declaration, fields
-        return fields.copy()
+            fields, rules = self._decided_fields(call, options), rules_of(call, options)
+            self._of_functions[call.declaration.name] = call.declaration, fields, rules
+        return fields.copy(), rules
 
     def _decided_fields(self, call: Call, options: Options) -> dict[str, Any]:
         queue: str = self._decided("queue", call, options)
@@ -340,18 +340,24 @@ class Enqueuer:
         return bool(ran("delay_jobs", delay_jobs(job) if inspect.signature(delay_jobs).parameters else delay_jobs()))
 
 
-def _dates(options: Options, now: datetime) -> dict[str, Any]:
-    """Return the creation time of a job made *now*, when it is due, and when it expires if it ever does."""
+def _dates(options: Options, terms: Terms | None, now: datetime) -> dict[str, Any]:
+    """Return when a job was created that is made *now*, when it is due, expires, and how long it holds its key."""
     run_at = options.run_at or now + (options.run_in or timedelta(0))
-    if options.expires_at is None and options.expires_in is None:
-        return {"run_at": run_at, "created_at": now}
+    dates = {"run_at": run_at, "created_at": now}
+    if options.expires_at is not None or options.expires_in is not None:
+        dates["expires_at"] = _expiry(options, run_at, now)
+    return dates if terms is None else dates | terms.fields(now)
+
+
+def _expiry(options: Options, run_at: datetime, now: datetime) -> datetime:
+    """Return when a job expires that is due at *run_at*. Raises OptionError."""
     expires_at = options.expires_at or now + (options.expires_in or timedelta(0))
     if expires_at <= run_at:
         raise OptionError(
             f"the job would expire at {expires_at}, before it is due at {run_at}: let it expire later, or be due"
             " earlier"
         )
-    return {"run_at": run_at, "created_at": now, "expires_at": expires_at}
+    return expires_at
 
 
 def _noted(job: Job, jobs: list[Job]) -> Job:

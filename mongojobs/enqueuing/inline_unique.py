@@ -43,7 +43,7 @@ class Holders:
 
     def _meet(self, job: Job, terms: Terms, now: datetime) -> Job | None:
         """Bring the call of *job* to the one that holds its key; if there is none, let it hold the key itself."""
-        key = terms.key.digest
+        key = job.unique_digest or ""
         with self._changing:
             holder = self._jobs.get(key)
             if holder is None or is_over(holder, now):

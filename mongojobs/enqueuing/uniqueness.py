@@ -2,61 +2,93 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from itertools import repeat
+from typing import Any, Final, assert_never
 
 from mongojobs.core.calling import ran
 from mongojobs.core.errors import OptionError
 from mongojobs.enqueuing.options import Options, checked
-from mongojobs.payload.arguments import hides
-from mongojobs.payload.calls.handler import Call, FunctionCall, ObjectCall, Payloads
-from mongojobs.payload.calls.methods import bound_arguments
-from mongojobs.payload.registry import Declaration
+from mongojobs.payload.arguments import hides, is_hidden
+from mongojobs.payload.calls.handler import Call, ClassMethodCall, FunctionCall, MethodCall, ObjectCall
+from mongojobs.payload.calls.methods import bound_arguments, named_parameters
+from mongojobs.payload.registry import Declaration, full_name
+from mongojobs.payload.values.codec import Codec
 from mongojobs.payload.values.encode import TAG
-from mongojobs.unique.key import Key, key_of
+from mongojobs.unique.key import KeyFields, key_of
 from mongojobs.unique.terms import KEYS, Terms, without_key
 
 _HIDDEN: Final = "..."
 
 
-def terms_of(call: Call, handler: Mapping[str, Any], options: Options, payloads: Payloads) -> Terms | None:
-    """Return the terms on which *call*, stored as *handler*, is unique; None if it is not. Raises OptionError."""
-    rules = _rules(call, options)
-    return None if rules is None else Terms.of(rules.said, rules.key(call, handler, payloads))
-
-
-def all_terms_of(
-    declaration: Declaration,
-    calls: Sequence[Sequence[object]],
-    handlers: Iterable[Mapping[str, Any]],
-    options: Options,
-    payloads: Payloads,
-) -> list[Terms]:
-    """Return the terms of each of *calls* of one declared function; nothing if they are not unique."""
-    rules = _rules(FunctionCall(declaration), options)
-    if rules is None or not calls:
-        return []
-    made = (FunctionCall(declaration, tuple(call)) for call in calls)
-    keys = [rules.key(call, handler, payloads) for call, handler in zip(made, handlers, strict=True)]
-    shared = Terms.of(rules.said, keys[0])
-    return [dataclasses.replace(shared, key=key) for key in keys]
-
-
 @dataclass(frozen=True, slots=True)
-class _Rules:
-    """What is *said* of uniqueness, and where it is said what the key is made of."""
+class Rules:
+    """On which *terms* calls are unique, and what their keys are made of."""
 
-    said: Mapping[str, Any]
-    source: Mapping[str, Any]
+    terms: Terms
+    scope: str
+    unique_key: object
+    unique: Any
+    names: Sequence[str] | None
+    """The parameters of a function, if each argument belongs to one of them: to see at once what most calls give."""
 
-    def key(self, call: Call, handler: Mapping[str, Any], payloads: Payloads) -> Key:
-        """Return the key of *call*, stored as *handler*."""
-        return _Choice(call, handler, payloads, self.said.get("across")).key(self.source)
+    def key(self, call: Call, handler: Mapping[str, Any], codec: Codec) -> KeyFields:
+        """Return the key of *call*, stored as *handler*, as fields of its job. Raises OptionError."""
+        if self.unique_key is not None:
+            return key_of(self.scope, {"key": self.unique_key}, str(self.unique_key))
+        known, defaults = self._known(call, handler)
+        if callable(self.unique):
+            value = codec.encode(_returned_by(self.unique, call), "what the function of unique returns")
+            is_open = not hides(call.declaration, [*known, *defaults])
+            chosen, text = {"value": value}, str(_shown(value)) if is_open else _HIDDEN
+        else:
+            arguments = known if self.unique is True and not defaults else self._named(call, known, defaults, codec)
+            chosen, text = {"arguments": arguments}, _text(call, arguments)
+        target = handler["target"]
+        if isinstance(target, dict):  # the document whose method it is
+            chosen["target"], text = target, f"{_shown(target)}, {text}" if text else str(_shown(target))
+        return key_of(self.scope, chosen, text)
+
+    def keys(
+        self,
+        declaration: Declaration,
+        calls: Sequence[Sequence[object]],
+        handlers: Iterable[Mapping[str, Any]],
+        codec: Codec,
+    ) -> list[KeyFields]:
+        """Return the keys of *calls* of one declared function with these arguments. Raises OptionError."""
+        each: Iterable[FunctionCall] = repeat(FunctionCall(declaration), len(calls))
+        if callable(self.unique):
+            each = (FunctionCall(declaration, tuple(call)) for call in calls)
+        return [self.key(call, handler, codec) for call, handler in zip(each, handlers, strict=True)]
+
+    def _known(self, call: Call, handler: Mapping[str, Any]) -> tuple[dict[str, object], Mapping[str, object]]:
+        """Return the stored arguments by their names, and the defaults of the others."""
+        args, kwargs = handler["args"], handler["kwargs"]
+        if self.names is not None and len(args) == len(self.names):
+            return dict(zip(self.names, args, strict=True)), {}
+        if isinstance(call, ObjectCall):
+            return kwargs, {}
+        kwargs = {"(keywords)": kwargs} if TAG in kwargs else kwargs
+        return bound_arguments(call.function, args, kwargs)
+
+    def _named(
+        self, call: Call, known: Mapping[str, object], defaults: Mapping[str, object], codec: Codec
+    ) -> dict[str, object]:
+        """Return the arguments that are named, or all of them, as they are stored. Raises OptionError for another."""
+        wanted = [*known, *defaults] if self.unique is True else self.unique
+        for name in wanted:
+            if name not in known and name not in defaults:
+                arguments = [*known, *defaults]
+                raise OptionError(f"unique names {name!r}, but the arguments of {call.name} are {arguments}")
+        return {
+            name: known[name] if name in known else codec.encode(defaults[name], f"argument {name!r}")
+            for name in wanted
+        }
 
 
-def _rules(call: Call, options: Options) -> _Rules | None:
+def rules_of(call: Call, options: Options) -> Rules | None:
     """Return by which rules *call* is unique; None if it is not. Raises OptionError.
 
     Of what makes the key, the enqueue wins over the job object, and that over the declaration.
@@ -66,96 +98,63 @@ def _rules(call: Call, options: Options) -> _Rules | None:
     of_object = getattr(call.job_object, "unique_key", None)
     if not given and not declared and of_object is None:
         return None
-    own = {"unique_key": _asked(call, of_object)} if of_object is not None else {}
-    source = next((said for said in (given, own, declared) if any(said.get(key) is not None for key in KEYS)), {})
-    if source.get("unique_key") is None and not source.get("unique"):
-        without_key(given if source else {**declared, **given})
+    own = {} if of_object is None else _asked(call, of_object)
+    source = next((said for said in (given, own, declared) if not KEYS.isdisjoint(said)), {})
+    said = {**declared, **given}
+    if "unique_key" not in source and not source.get("unique"):
+        without_key(given if source else said)
         return None
-    times = {name: moment for name in ("run_at", "run_in") if (moment := getattr(options, name)) is not None}
-    return _Rules({**declared, **given, **times}, source)
+    if "debounce" in said:
+        said |= {name: moment for name in ("run_at", "run_in") if (moment := getattr(options, name)) is not None}
+    scope = f"across {said['across']}" if "across" in said else _scope(call)
+    names = named_parameters(call.declaration.target) if isinstance(call, FunctionCall) else None
+    return Rules(Terms.of(said), scope, source.get("unique_key"), source.get("unique"), names)
 
 
-def _asked(call: Call, override: Any) -> object:
+def _asked(call: Call, override: Any) -> dict[str, Any]:
+    """Return the key that the job object gives; nothing, if that is None or empty."""
     value = ran("unique_key", override()) if callable(override) else override
-    return None if value in (None, "") else checked("unique_key", value, label=f"unique_key of {call.name}")
+    if value in (None, ""):
+        return {}
+    return {"unique_key": checked("unique_key", value, label=f"unique_key of {call.name}")}
 
 
-class _Choice:
-    """What is chosen of one call to make its key."""
-
-    def __init__(self, call: Call, handler: Mapping[str, Any], payloads: Payloads, across: str | None) -> None:
-        self._call = call
-        self._handler = handler
-        self._codec = payloads.codec
-        self._across = across
-
-    def key(self, said: Mapping[str, Any]) -> Key:
-        """Return the key that is made as *said*."""
-        unique_key, unique = said.get("unique_key"), said.get("unique")
-        if unique_key is not None:
-            return key_of(self._scope(), {"key": unique_key}, str(unique_key))
-        target = self._handler["target"] if self._call.job_object is None else None
-        chosen: dict[str, Any] = {"target": target} if isinstance(target, dict) else {}
-        shown = [_shown(target)] if chosen else []
-        if callable(unique):
-            chosen["value"] = self._codec.encode(self._returned_by(unique), "what the function of unique returns")
-            shown.append(_shown(chosen["value"]) if self._is_open() else _HIDDEN)
-        else:
-            chosen["arguments"] = self._arguments(unique)
-            shown += [f"{name}={self._shown(name, value)}" for name, value in chosen["arguments"].items()]
-        return key_of(self._scope(), chosen, ", ".join(shown))
-
-    def _scope(self) -> str:
-        """Return the word that the job shares with others, or a name that is not another job's by chance."""
-        if self._across is not None:
-            return f"across {self._across}"
-        if isinstance(self._call, ObjectCall):
-            return self._call.declaration.name
-        target = self._handler["target"]
-        return f"{target}.{self._call.name}" if isinstance(target, str) else self._call.name
-
-    def _arguments(self, names: Any) -> dict[str, object]:
-        """Return the arguments called *names*, or all of them, as they are stored. Raises OptionError for another."""
-        known, defaults = self._known()
-        wanted = [*known, *defaults] if names is True else names
-        for name in wanted:
-            if name not in known and name not in defaults:
-                arguments = [*known, *defaults]
-                raise OptionError(f"unique names {name!r}, but the arguments of {self._call.name} are {arguments}")
-        return {
-            name: known[name] if name in known else self._codec.encode(defaults[name], f"argument {name!r}")
-            for name in wanted
-        }
-
-    def _known(self) -> tuple[Mapping[str, object], Mapping[str, object]]:
-        """Return the stored arguments by their names, and the defaults of the others."""
-        kwargs = self._handler["kwargs"]
-        if isinstance(self._call, ObjectCall):
-            return kwargs, {}
-        kwargs = {"(keywords)": kwargs} if TAG in kwargs else kwargs
-        return bound_arguments(self._call.function, self._handler["args"], kwargs)
-
-    def _returned_by(self, function: Any) -> object:
-        if isinstance(self._call, ObjectCall):
-            return ran("the function of unique", function(self._call.target))
-        return ran("the function of unique", function(*self._call.args, **self._call.kwargs))
-
-    def _is_open(self) -> bool:
-        """Whether no argument is secret, so that what is made of them may be shown."""
-        return not any(hides(self._call.declaration, (name,)) for names in self._known() for name in names)
-
-    def _shown(self, name: str, value: object) -> str:
-        return _HIDDEN if hides(self._call.declaration, (name,)) else _shown(value)
+def _scope(call: Call) -> str:
+    """Return a name for the jobs that *call* is one of, which is not another job's by chance."""
+    match call:
+        case FunctionCall() | ObjectCall():
+            return call.declaration.name
+        case MethodCall():
+            return call.name
+        case ClassMethodCall():
+            return f"{full_name(call.target)}.{call.name}"
+        case _:
+            assert_never(call)
 
 
-def _shown(stored: object) -> str:
+def _returned_by(function: Any, call: Call) -> object:
+    if isinstance(call, ObjectCall):
+        return ran("the function of unique", function(call.target))
+    return ran("the function of unique", function(*call.args, **call.kwargs))
+
+
+def _text(call: Call, arguments: Mapping[str, object]) -> str:
+    """Return the stored *arguments* for people."""
+    declaration = call.declaration
+    sensitive = () if declaration is None else declaration.sensitive
+    shown: list[str] = []
+    for name, value in arguments.items():
+        is_plain = type(value) is not dict and type(value) is not list
+        shown.append(f"{name}={_HIDDEN if is_hidden(sensitive, name) else value if is_plain else _shown(value)}")
+    return ", ".join(shown)
+
+
+def _shown(stored: object) -> object:
     """Return a stored value for people: a document by its class and key, and nothing that may hide a secret inside."""
     match stored:
         case {"__mj": "document", "v": {"class": str(name), "key": {"_id": key}}}:
             return f"{name.rpartition('.')[2]} {key}"
-        case str():
-            return stored
         case dict() | list():
             return _HIDDEN
         case _:
-            return str(stored)
+            return stored

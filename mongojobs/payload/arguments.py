@@ -6,6 +6,7 @@ others, and, where the job's code and so its declaration is unknown, all of them
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -78,7 +79,13 @@ def names_at(
 def hides(declaration: Declaration | None, names: Iterable[str]) -> bool:
     """Whether a job with this *declaration* keeps an argument that goes by *names* secret."""
     sensitive = declaration.sensitive if declaration else ()
-    return any(name in sensitive or is_secret(name) for name in names)
+    return any(is_hidden(sensitive, name) for name in names)
+
+
+@functools.lru_cache(maxsize=4096)
+def is_hidden(sensitive: tuple[str, ...], name: str) -> bool:
+    """Whether the argument *name* is secret in a job that declares those *sensitive*; each enqueue of a key asks."""
+    return name in sensitive or is_secret(name)
 
 
 def is_secret(name: str) -> bool:

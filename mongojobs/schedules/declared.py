@@ -13,7 +13,7 @@ from mongojobs.core.words.naming import public
 from mongojobs.enqueuing.asynchronous import BoundAsynchronousMethod
 from mongojobs.enqueuing.functions import Delayer, JobFunction
 from mongojobs.enqueuing.options import EnqueueOptions, Options
-from mongojobs.enqueuing.uniqueness import terms_of
+from mongojobs.enqueuing.uniqueness import rules_of
 from mongojobs.payload.calls.handler import Call, Payloads, function_call, method_call, object_call
 from mongojobs.payload.registry import registry
 from mongojobs.schedules.definition import Definition, Said, schedule_name
@@ -128,8 +128,11 @@ def checked_options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_uniqueness(name: str, call: Call, handler: Document, options: Options, payloads: Payloads) -> None:
     """Refuse options about a unique key with which the schedule *name* could not enqueue *call*. Raises OptionError."""
-    terms = terms_of(call, handler, options, payloads)
-    if terms is not None and terms.debounce is not None:
+    rules = rules_of(call, options)
+    if rules is None:
+        return
+    rules.key(call, handler, payloads.codec)
+    if rules.terms.debounce is not None:
         raise OptionError(
             f"the schedule {name!r} cannot debounce {call.name}: its ticks say when their jobs are due; let it call a"
             " job without debounce",

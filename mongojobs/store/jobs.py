@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from mongojobs.core.job import READY, Job, JobId
 from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import Ending
 from mongojobs.store import indexes
-from mongojobs.store.clients import Client, ClientTime, Session, jobs_collection
+from mongojobs.store.clients import Client, ClientTime, Session, jobs_collection, session_in_force
 from mongojobs.store.documents import to_shown_job
 from mongojobs.store.filters import EPOCH, QueueSelector, one
 from mongojobs.store.lifecycle.end import Holding
@@ -75,7 +75,7 @@ class JobStore:
         Raises EnqueueUnknownError when the job may or may not be stored, EnqueueRefusedError when the database refused
         to store it, StoreUnavailableError when it is not stored otherwise.
         """
-        return self._inserting.insert(job, session=session)
+        return self._inserting.insert(job, session=session_in_force(self.queries.client, session))
 
     def insert_many(self, jobs: Sequence[Job], *, session: Session | None = None) -> None:
         """Store new jobs in one round trip and in no order; chosen ids that already exist count as stored.
@@ -83,23 +83,23 @@ class JobStore:
         Raises PartialEnqueueError with the ids stored and not stored, EnqueueUnknownError whose ``job_id`` is the list
         of those that may be stored, StoreUnavailableError when none is. In a transaction as ``insert``.
         """
-        self._inserting.insert_many(jobs, session=session)
+        self._inserting.insert_many(jobs, session=session_in_force(self.queries.client, session))
 
     def insert_unique(self, job: Job, terms: Terms, *, session: Session | None = None) -> Job:
         """Store *job*, which has a unique key, and return it; or return the job that holds the key, as *duplicate*.
 
         Raises DuplicateJobError where the *terms* say so, and as ``insert``.
         """
-        return self._unique.insert(job, terms, session=session)
+        return self._unique.insert(job, terms, session=session_in_force(self.queries.client, session))
 
     def insert_many_unique(
-        self, jobs: Sequence[Job], terms: Mapping[JobId, Terms], *, session: Session | None = None
+        self, jobs: Sequence[Job], terms: Terms, *, session: Session | None = None
     ) -> dict[JobId, Job]:
-        """Store *jobs*, of which those in *terms* are unique; return of each duplicate, by its id, the job it is of.
+        """Store *jobs*, which have unique keys; return of each duplicate, by its id, the job it is of.
 
         Raises PartialEnqueueError, also where one is refused as a duplicate, and as ``insert_many``.
         """
-        return self._unique.insert_many(jobs, terms, session=session)
+        return self._unique.insert_many(jobs, terms, session=session_in_force(self.queries.client, session))
 
     def reserve(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -98,18 +98,9 @@ class MemoryStore:
             self._write(holder, answer(holder, job, terms))
             return dataclasses.replace(self._jobs[holder.id], duplicate=True)
 
-    def insert_many_unique(
-        self, jobs: Sequence[Job], terms: Mapping[JobId, Terms], *, session: Any = None
-    ) -> dict[JobId, Job]:
+    def insert_many_unique(self, jobs: Sequence[Job], terms: Terms, *, session: Any = None) -> dict[JobId, Job]:
         """Keep *jobs*; return for each duplicate the job that it duplicates. Raises PartialEnqueueError."""
-
-        def insert(job: Job, of_job: Terms | None) -> Job:
-            if of_job is not None:
-                return self.insert_unique(job, of_job, session=session)
-            self.insert(job, session=session)
-            return job
-
-        return insert_each(insert, jobs, terms)
+        return insert_each(lambda job: self.insert_unique(job, terms, session=session), jobs)
 
     def get(self, job_id: JobId) -> Job | None:
         """Return the job with this id, or None, even if what is asked for cannot be an id."""

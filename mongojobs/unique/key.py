@@ -7,37 +7,44 @@ not, nor is one moment in two time zones.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Final
 
 import bson
 
 LONGEST_TEXT: Final = 200
 
+_NESTED: Final = (dict, list)
+_NOTHING_YET: Final = hashlib.sha256()
+"""Copied for each key: that takes half the time of making a new one."""
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """The *digest* that is indexed, and the *text* that people see."""
-
-    digest: str
-    text: str
+KeyFields = dict[str, Any]
+"""What a job says of its key, as fields of it: the digest that is indexed, twice, and the text that people see."""
 
 
-def key_of(scope: str, chosen: object, text: str) -> Key:
+def key_of(scope: str, chosen: Mapping[str, Any], text: str) -> KeyFields:
     """Return the key of the *chosen* values, as they are stored, among the jobs of *scope*."""
-    content = bson.encode({"scope": scope, "chosen": _in_order(chosen)})
+    content: dict[str, Any] = {"scope": scope}
+    for name, value in chosen.items():
+        content[name] = _in_order(value) if type(value) in _NESTED else value
+    made = _NOTHING_YET.copy()
+    made.update(bson.encode(content))
+    digest = made.hexdigest()[:32]
     shown = text if text.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in text)
     cut = shown if len(shown) <= LONGEST_TEXT else f"{shown[: LONGEST_TEXT - 4]} ..."
-    return Key(hashlib.sha256(content).hexdigest()[:32], cut)
+    return {"unique_key": digest, "unique_digest": digest, "unique_text": cut}
 
 
 def _in_order(value: Any) -> Any:
     """Return a stored *value* with its mappings in order; those whose names are no texts are stored as pairs."""
-    if isinstance(value, list):
+    if type(value) is list:
         return [_in_order(item) for item in value]
-    if not isinstance(value, dict):
+    if type(value) is not dict:
         return value
-    ordered = {name: _in_order(value[name]) for name in sorted(value)}
+    ordered = dict(sorted(value.items()))
+    for name, item in ordered.items():
+        if type(item) in _NESTED:
+            ordered[name] = _in_order(item)
     if value.get("__mj") == "pairs":
         ordered["v"].sort(key=lambda pair: bson.encode({"pair": pair}))
     return ordered

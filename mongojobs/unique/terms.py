@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from mongojobs.core.errors import OptionError
-from mongojobs.core.job import Job
 from mongojobs.unique.checks import Keep, OnDuplicate, period_of
 
-if TYPE_CHECKING:
-    from mongojobs.unique.key import Key  # it needs the driver, which the command line's help does without
-
-KEYS: Final = ("unique", "unique_key")
+KEYS: Final = frozenset(("unique", "unique_key"))
 """The options that say what the key is made of; one of them is required."""
 
 MANNERS: Final = (
@@ -29,14 +25,13 @@ MANNERS: Final = (
 )
 """Those that say what the key does."""
 
-NAMES: Final = (*KEYS, *MANNERS)
+NAMES: Final = ("unique", "unique_key", *MANNERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What happens to another call, and how long the key is held."""
 
-    key: Key
     on_duplicate: OnDuplicate = "return"
     keep: Keep = "last"
     until_start: bool = False
@@ -46,12 +41,11 @@ class Terms:
     max_wait: timedelta | None = None
 
     @classmethod
-    def of(cls, said: Mapping[str, Any], key: Key) -> Terms:
+    def of(cls, said: Mapping[str, Any]) -> Terms:
         """Return the terms in *said*, already checked one by one. Raises OptionError if they contradict each other."""
         _check(said)
         debounce = said.get("debounce")
         return cls(
-            key=key,
             on_duplicate="replace" if debounce else said.get("on_duplicate", "return"),
             keep=said.get("keep", "last"),
             until_start=debounce is not None or said.get("unique_until") == "start",
@@ -60,10 +54,9 @@ class Terms:
             max_wait=said.get("max_wait"),
         )
 
-    def applied_to(self, job: Job, now: datetime) -> Job:
-        """Return *job*, made *now*, with the key and what goes with it."""
-        digest = self.key.digest
-        fields = {**vars(job), "unique_key": digest, "unique_digest": digest, "unique_text": self.key.text}
+    def fields(self, now: datetime) -> dict[str, Any]:
+        """Return what a job that is made *now* says of how long it holds its key."""
+        fields: dict[str, Any] = {}
         if self.until_start:
             fields["unique_until"] = "start"
         if self.lasts is not None:
@@ -72,7 +65,7 @@ class Terms:
             fields["run_at"] = now + min(self.debounce, self.max_wait or self.debounce)
         if self.max_wait is not None:
             fields["start_by"] = now + self.max_wait
-        return Job.of(fields)
+        return fields
 
 
 def without_key(said: Mapping[str, Any]) -> None:

@@ -4,13 +4,19 @@ import pytest
 from bson import ObjectId
 from pymongo import MongoClient
 
-from mongojobs import delay
+import mongojobs
+from mongojobs import delay, job
 from mongojobs.payload.calls import sizes
 from tests.support.clock import START
 from tests.support.documents import Group
 from tests.support.profiled import own_calls
 from tests.support.sample_jobs import remember_one
 from tests.support.spy import Spy
+
+
+@job(unique=True)
+def remember_once(value):
+    """Be enqueued."""
 
 
 @pytest.fixture
@@ -24,9 +30,9 @@ def sent(configure, mongo_uri):
         yield spy
 
 
-def calls_for(count):
+def calls_for(count, function=remember_one, first=0):
     """Return how many of our functions it takes to enqueue this many jobs at once."""
-    return own_calls(lambda: remember_one.delay_many([(number,) for number in range(count)]))
+    return own_calls(lambda: function.delay_many([(number,) for number in range(first, first + count)]))
 
 
 class TestDelayMany:
@@ -67,3 +73,31 @@ class TestDelayOfAMethod:
         calls = own_calls(lambda: delay(group).update_users())
 
         assert calls["method_of"] <= 3, calls
+
+
+class TestAUniqueJob:
+    @pytest.fixture(autouse=True)
+    def index(self, sent):
+        mongojobs.default_app().create_indexes()
+        remember_once.delay("the first, which looks for the index")
+        sent.sent.clear()
+
+    def test_calls_ten_functions_more_at_most(self, sent):
+        plain, unique = own_calls(lambda: remember_one.delay(1)), own_calls(lambda: remember_once.delay(1))
+
+        assert unique.total() - plain.total() <= 10, unique - plain
+
+    def test_among_many_calls_five_functions_more_at_most(self, sent):
+        few, many = calls_for(10, remember_once), calls_for(110, remember_once, first=10)
+
+        assert (many.total() - few.total()) / 100 <= 9 + 5, many - few
+
+    def test_sends_one_command(self, sent):
+        remember_once.delay(1)
+
+        assert sent.names == ["insert"]
+
+    def test_is_looked_for_before_many_are_stored(self, sent):
+        remember_once.delay_many([(number,) for number in range(1000)])
+
+        assert sent.names == ["find", "insert"]

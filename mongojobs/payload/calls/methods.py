@@ -171,9 +171,15 @@ def collector(function: Callable[..., object] | None, kind: object, name: str = 
     return tuple(p.name for p in signature.parameters.values() if p.kind is kind)
 
 
+def named_parameters(function: Callable[..., object]) -> Sequence[str] | None:
+    """Return the names of the parameters of *function*; None if one collects arguments, or it wraps another."""
+    named = _by_name(_unbound(function)[0])
+    return None if named is None else named[0]
+
+
 def bound_arguments(
     function: Callable[..., object], args: Sequence[object], kwargs: Mapping[str, object]
-) -> tuple[dict[str, object], dict[str, object]]:
+) -> tuple[dict[str, object], Mapping[str, object]]:
     """Return *args* and *kwargs*, which fit *function*, by the names of its parameters, and the defaults of the others.
 
     Those of a wrapper are the ones of what it wraps. Those without a name go by their position.
@@ -181,7 +187,9 @@ def bound_arguments(
     plain, leading = _unbound(function)
     if (named := _by_name(plain)) is not None:
         names, defaults = named
-        given = {**dict(zip(names[len(leading) :], args, strict=False)), **kwargs}
+        given = {**dict(zip(names[len(leading) :] if leading else names, args, strict=False)), **kwargs}
+        if not defaults:
+            return given, defaults
         return given, {name: value for name, value in defaults.items() if name not in given}
     return _bound(plain, [*leading, *args], kwargs, leading=len(leading))
 

@@ -31,7 +31,7 @@ _MOST_REASONS: Final = 3
 
 
 class Inserting:
-    """The part of the store that enqueueing uses."""
+    """The part of the store that enqueueing uses; *session* is the one in force."""
 
     def __init__(self, queries: Queries) -> None:
         self._client = queries.client
@@ -43,7 +43,6 @@ class Inserting:
 
     def insert(self, job: Job, *, session: clients.Session | None = None) -> bool:
         """Store a new job, trying for up to ``enqueue_timeout``; return False if its id already exists."""
-        session = clients.session_in_force(self._client, session)
         deadline = _Deadline(self._settings)
         if session is not None and session.in_transaction:
             return self._insert_in_transaction([job], session, deadline) == 1
@@ -69,7 +68,6 @@ class Inserting:
         """Store new jobs in one round trip and in no order."""
         if not jobs:
             return
-        session = clients.session_in_force(self._client, session)
         deadline = _Deadline(self._settings)
         if session is not None and session.in_transaction:
             self._insert_in_transaction(jobs, session, deadline)

@@ -8,7 +8,7 @@ changed meanwhile, or the job is gone, the call starts again with an insert.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -45,7 +45,7 @@ class Inserting(Protocol):
 
 
 class UniqueInserting:
-    """The part of the store that enqueueing uses for unique jobs."""
+    """The part of the store that enqueueing uses for unique jobs; *session* is the one in force."""
 
     def __init__(self, queries: Queries, inserting: Inserting) -> None:
         self._queries = queries
@@ -59,8 +59,8 @@ class UniqueInserting:
 
         Raises DuplicateJobError where that is asked for, and as ``JobStore.insert``.
         """
-        session = clients.session_in_force(self._queries.client, session)
-        self._require_index()
+        if not self._has_index:
+            self._require_index()
         if session is not None and session.in_transaction:
             return self._insert_in_transaction(job, terms, session)
         while True:
@@ -72,28 +72,25 @@ class UniqueInserting:
                 return stored
 
     def insert_many(
-        self, jobs: Sequence[Job], terms: Mapping[JobId, Terms], *, session: clients.Session | None = None
+        self, jobs: Sequence[Job], terms: Terms, *, session: clients.Session | None = None
     ) -> dict[JobId, Job]:
         """Store those of *jobs* whose keys are free, in one round trip; return for the others which job holds the key.
 
         It looks first, since one duplicate makes the server repeat the whole insert, one by one. Raises
         PartialEnqueueError, also for those that are refused as duplicates.
         """
-        session = clients.session_in_force(self._queries.client, session)
-        self._require_index()
+        if not self._has_index:
+            self._require_index()
         if session is not None and session.in_transaction:
-            return insert_each(lambda job, of_job: self._insert_one(job, of_job, session), jobs, terms)
+            return insert_each(lambda job: self.insert(job, terms, session=session), jobs)
         first = {job.unique_key: job for job in reversed(jobs)}
         with self._limited():
             held = {holder.unique_key for holder in self._holders(list(first), session)}
-        fresh = [job for job in jobs if job.unique_key is None or self._is_free(job, first, held)]
+        fresh = [job for job in jobs if first[job.unique_key] is job and job.unique_key not in held]
         collided = self._insert_fresh(fresh, session)
         stored = {job.id for job in fresh} - collided
         rest = [job for job in jobs if job.id not in stored]
-        return insert_each(lambda job, of_job: self._insert_one(job, of_job, session), rest, terms, stored=stored)
-
-    def _is_free(self, job: Job, first: Mapping[str | None, Job], held: Container[str | None]) -> bool:
-        return first[job.unique_key] is job and job.unique_key not in held
+        return insert_each(lambda job: self.insert(job, terms, session=session), rest, stored=stored)
 
     def _insert_fresh(self, jobs: Sequence[Job], session: clients.Session | None) -> set[JobId]:
         """Store *jobs*; return the ids of those whose keys others took at the same moment."""
@@ -105,12 +102,6 @@ class UniqueInserting:
                 raise
             return collided
         return set()
-
-    def _insert_one(self, job: Job, terms: Terms | None, session: clients.Session | None) -> Job:
-        if terms is not None:
-            return self.insert(job, terms, session=session)
-        self._inserting.insert(job, session=session)
-        return job
 
     def _try(self, job: Job, session: clients.Session | None) -> Job | None:
         """Store *job*; None if another job holds its key. If its id already exists, return that job."""
@@ -200,14 +191,13 @@ class UniqueInserting:
 
     def _require_index(self) -> None:
         """Raise EnqueueRefusedError without the index that keeps unique jobs unique; look for it until it is there."""
-        if not self._has_index:
-            try:
-                with self._limited():
-                    self._has_index = indexes.has_unique_index(self._collection)
-            except PyMongoError as error:
-                if not faults.is_refused(error):
-                    raise faults.not_stored(error) from error
-                self._has_index = True  # who may not look for it must trust that it is there
+        try:
+            with self._limited():
+                self._has_index = indexes.has_unique_index(self._collection)
+        except PyMongoError as error:
+            if not faults.is_refused(error):
+                raise faults.not_stored(error) from error
+            self._has_index = True  # who may not look for it must trust that it is there
         if not self._has_index:
             raise EnqueueRefusedError(
                 f"a unique job needs the index {indexes.UNIQUE} of the collection {self._collection.name}, which is"
@@ -215,13 +205,7 @@ class UniqueInserting:
             )
 
 
-def insert_each(
-    insert: Callable[[Job, Terms | None], Job],
-    jobs: Iterable[Job],
-    terms: Mapping[JobId, Terms],
-    *,
-    stored: Iterable[JobId] = (),
-) -> dict[JobId, Job]:
+def insert_each(insert: Callable[[Job], Job], jobs: Iterable[Job], *, stored: Iterable[JobId] = ()) -> dict[JobId, Job]:
     """Insert each of *jobs*; return for each duplicate the job that it duplicates.
 
     Raises PartialEnqueueError for those that are refused, which names these and those that are *stored* already.
@@ -229,7 +213,7 @@ def insert_each(
     done, others, refused = list(stored), dict[JobId, Job](), dict[JobId, str]()
     for job in jobs:
         try:
-            found = insert(job, terms.get(job.id))
+            found = insert(job)
         except DuplicateJobError as error:
             refused[job.id] = str(error)
             continue

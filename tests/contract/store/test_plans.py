@@ -27,7 +27,6 @@ from mongojobs.store.indexes import create_indexes
 from mongojobs.store.jobs import JobStore, QueueSelector, Spread, open_store
 from mongojobs.store.reader.job_reader import JobReader
 from mongojobs.store.workers import WorkerStatus, WorkerStore
-from mongojobs.unique.key import Key
 from mongojobs.unique.terms import Terms
 from tests.support.clock import START, HeldClock
 from tests.support.endings import ENDINGS, ERRORED
@@ -149,19 +148,15 @@ def a_unique_job(**changes) -> Job:
     return a_job(unique_key="k", unique_digest="k", unique_text="k", **changes)
 
 
-def terms(**changes) -> Terms:
-    return Terms(key=Key("k", "k"), **changes)
-
-
 def a_holder(store: JobStore, **changes) -> Job:
     store.collection.delete_many({"unique_key": "k"})
-    return store.insert_unique(a_unique_job(**changes), terms())
+    return store.insert_unique(a_unique_job(**changes), Terms())
 
 
 def wanted_again(store: JobStore) -> Job:
     job = a_holder(store, queue="rare")
     [held] = reserve(store, only=job.id)
-    store.insert_unique(a_unique_job(), terms(on_duplicate="rerun"))
+    store.insert_unique(a_unique_job(), Terms(on_duplicate="rerun"))
     return held
 
 
@@ -184,8 +179,8 @@ def retry_in_vain(store: JobStore, job: Job) -> None:
 
 
 def insert_three(store: JobStore) -> None:
-    jobs = [a_unique_job(), a_unique_job(), a_job()]
-    store.insert_many_unique(jobs, {job.id: terms() for job in jobs[:2]})
+    jobs = [a_unique_job(), a_unique_job(), a_job(unique_key="other", unique_digest="other")]
+    store.insert_many_unique(jobs, Terms())
 
 
 BY_QUEUE = QueueSelector(queues=("bulk", "mail"))
@@ -205,14 +200,14 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "insert given": (nothing, lambda store, _: [store.insert(a_job(id="given", id_given=True)) for _ in range(2)]),
     "insert_many": (nothing, lambda store, _: store.insert_many([a_job()])),
     "insert_unique": (nothing, lambda store, _: a_holder(store)),
-    "insert_unique of a duplicate": (a_holder, lambda store, _: store.insert_unique(a_unique_job(), terms())),
+    "insert_unique of a duplicate": (a_holder, lambda store, _: store.insert_unique(a_unique_job(), Terms())),
     "insert_unique to replace": (
         a_holder,
-        lambda store, _: store.insert_unique(a_unique_job(), terms(on_duplicate="replace")),
+        lambda store, _: store.insert_unique(a_unique_job(), Terms(on_duplicate="replace")),
     ),
     "insert_unique after a window": (
         partial(a_holder, state="completed", finished_at=START, key_until=START),
-        lambda store, _: store.insert_unique(a_unique_job(), terms()),
+        lambda store, _: store.insert_unique(a_unique_job(), Terms()),
     ),
     "insert_many_unique": (a_holder, lambda store, _: insert_three(store)),
     "rescue one that is wanted again": (lost_too_often, lambda store, _: store.rescue(by="test")),

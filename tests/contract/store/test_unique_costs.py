@@ -4,13 +4,12 @@ import pytest
 
 from mongojobs.core.transitions import Succeeded
 from mongojobs.store import indexes
-from mongojobs.unique.key import Key
 from mongojobs.unique.terms import Terms
 from tests.support.endings import ERRORED, SNOOZED
 from tests.support.jobs import a_job
 from tests.support.stores import reserve
 
-TERMS = Terms(key=Key("k", "k"))
+TERMS = Terms()
 
 
 def a_unique_job(**changes):
@@ -68,7 +67,7 @@ def test_only_jobs_that_hold_keys_are_in_the_index(store):
     ids=["free", "held"],
 )
 def test_a_unique_job_whose_key_is_free_costs_one_command_too(store, spy, prepare, commands):
-    store.insert_unique(a_unique_job(), Terms(key=Key("other", "other")))
+    store.insert_unique(a_unique_job(), TERMS)
     store.finish(reserve(store))
     prepare(store)
     spy.sent.clear()
@@ -84,6 +83,6 @@ def test_many_unique_jobs_cost_one_command_more(store, spy):
     jobs = [a_job(unique_key=str(number), unique_digest=str(number)) for number in range(50)]
     spy.sent.clear()
 
-    store.insert_many_unique(jobs, {job.id: TERMS for job in jobs})
+    store.insert_many_unique(jobs, TERMS)
 
     assert spy.names == ["find", "insert"]
