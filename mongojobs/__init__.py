@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         OptionError,
         PartialEnqueueError,
         PayloadTooLargeError,
+        ProgressError,
         QueueFullError,
         ReadOnlyError,
         RegistrationError,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
         UnsavedDocumentError,
         UnstorableValueError,
     )
+    from mongojobs.core.inside.progress import Progress
     from mongojobs.core.job import Job, current_job
     from mongojobs.core.job_filter import JobFilter
     from mongojobs.core.lifecycle import Lifecycle, Plugin
@@ -94,6 +96,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "Interrupted",
     "Job",
     "JobTimeout",
+    "Progress",
     "Snooze",
     "current_job",
     # Set up and run
@@ -128,6 +131,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "OptionError",
     "PartialEnqueueError",
     "PayloadTooLargeError",
+    "ProgressError",
     "DuplicateJobError",
     "QueueFullError",
     "ReadOnlyError",
@@ -147,6 +151,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
 
 _HOMES = {
     "mongojobs.app": ("MongoJobs", "Worker", "configure", "default_app"),
+    "mongojobs.core.inside.progress": ("Progress",),
     "mongojobs.core.job": ("Job", "current_job"),
     "mongojobs.core.job_filter": ("JobFilter",),
     "mongojobs.core.lifecycle": ("Lifecycle", "Plugin"),

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import mongojobs
+from mongojobs import testing
 from tests.support.command_line import ROOT
 from tests.support.waiting import eventually
 from tests.support.working import working
@@ -53,3 +54,14 @@ class TestCancelling:
             eventually(lambda: app.get(running.id).state == "cancelled")
 
         assert app.get(running.id).cancellation["why"] == "wrong file"
+
+
+class TestProgress:
+    def test_is_what_the_job_said(self, load, capsys):
+        page = load("importing")
+
+        with testing.mode("inline"):
+            job = page.import_rows.delay(["a", "b"])
+
+        assert capsys.readouterr().out == "import a\nimport b\n"
+        assert (job.progress.share, job.progress.note) == (1, "b")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, assert_never
 
+from mongojobs.core.inside.progress import in_a_line
 from mongojobs.core.job import Job
 from mongojobs.core.retry import ALONE_FROM_LOSSES
 from mongojobs.core.words.durations import format_duration
@@ -216,6 +217,8 @@ def _running(job: Job, facts: Facts) -> Reason:
         return Reason(kind="worker_lost", text=text, remedy=remedy)
     until = "" if job.locked_until is None else f", whose lock lasts until {_moment(job.locked_until)} unless renewed"
     text = f"it is being run{_since(job.locked_at)} by {by}{until}"
+    if job.progress is not None:
+        text += f"; it has done {in_a_line(job.progress, is_running=True)}"
     if job.again is not None:
         text += "; it was enqueued again meanwhile, and runs once more when it has ended"
     return Reason(kind="running", text=text, remedy="wait until it ends")

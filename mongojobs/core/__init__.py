@@ -1,6 +1,7 @@
 """The shared vocabulary, without I/O: what every other room may use.
 
 - ``job``: a job, as it is passed around
+- ``inside``: what a job may do with itself while it runs
 - ``fields``: how a field of a job is declared
 - ``transitions``: what each step of a job's life writes
 - ``change``: what a transition writes, as a value

@@ -25,6 +25,7 @@
     |-- StoreUnavailableError         the database could not be reached or refused
     |-- StateError                    the job is in a state that forbids the request
     |-- ScheduleError                 a schedule that cannot be, or cannot be changed like this
+    |-- ProgressError                 what a job says of its own progress that cannot be kept
     |-- FilterError                   a filter of jobs, or a place in a list of them, that cannot be one
     |-- NotRunError                   code of the app was called, and did not run
     |-- ReadOnlyError                 a write through the read-only ``DelayedJob`` document
@@ -193,6 +194,10 @@ class EnqueueRefusedError(EnqueueError, StoreUnavailableError):
 
 class StateError(MongoJobsError):
     """The job's state does not allow what was asked for."""
+
+
+class ProgressError(MongoJobsError, ValueError):
+    """What a job says of its own progress cannot be kept; the message names the value, and what can be."""
 
 
 class ScheduleError(MongoJobsError, ValueError):

@@ -11,7 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 from mongojobs.core import checks
+from mongojobs.core.errors import StateError
 from mongojobs.core.fields import DETAILED, HIDDEN, Option, option
+from mongojobs.core.inside.progress import Progress
+from mongojobs.core.inside.record import Record, Told
 from mongojobs.core.words.naming import public
 
 if TYPE_CHECKING:
@@ -66,6 +69,15 @@ class Run(Protocol):
     @property
     def seconds(self) -> float | None:
         """How long the run took, once it has ended."""
+        ...
+
+    @property
+    def record(self) -> Told | None:
+        """What the job has told of itself in this run; None if nothing."""
+        ...
+
+    def recording(self) -> Record:
+        """Return the record, made now if it is not there."""
         ...
 
 
@@ -170,6 +182,8 @@ class Job:
 
     In a running job somebody has asked for it, and its run is about to be interrupted.
     """
+    progress: Progress | None = None
+    """How far it is, as it has said itself."""
     tags: tuple[str, ...] = field(default=(), metadata=option(checks.tags, "tags to find it by", flags=("--tag",)))
     meta: Mapping[str, Any] | None = field(
         default=None,
@@ -227,6 +241,16 @@ class Job:
         """Whether the worker has lost this job's lock: another one may be running it, and no result will be written."""
         return self.run is not None and self.run.lost
 
+    def set_progress(self, done: float, of: float | None = None, note: str = "") -> None:
+        """Tell, from inside the job, how far it is: *done*, *of* so many if that is known, and a *note* for people.
+
+        It may be called as often as you like: it is stored at most once a ``heartbeat``, and when the run ends. A note
+        is kept up to 256 bytes, without the job's secrets.
+
+        Raises ProgressError for a bad value, StateError outside of the job.
+        """
+        self.note(progress=self._recording("set_progress").set_progress(done, of, note))
+
     @property
     def cancelling(self) -> bool:
         """Whether somebody has cancelled this job while it runs: a good moment to clean up and return."""
@@ -259,6 +283,11 @@ class Job:
         """Whether the job was given up on."""
         return self.state == FAILED
 
+    def _recording(self, what: str) -> Record:
+        if self.run is None:
+            raise StateError(f"{what}() tells of a run, and this job is not running here: use current_job().{what}()")
+        return self.run.recording()
+
     def begin(self, run: Run) -> None:
         """Let the job be seen as from inside *run*.
 
@@ -274,6 +303,10 @@ class Job:
     def note_cancellation(self, cancellation: Mapping[str, Any]) -> None:
         """Note, in place as ``begin`` does, that somebody has cancelled the job while it runs."""
         object.__setattr__(self, "cancellation", cancellation)
+
+    def note(self, **told: object) -> None:
+        """Let fields be seen as the run has told them, in place as ``begin`` does."""
+        vars(self).update(told)
 
     def carry(self, more: Mapping[str, Any]) -> None:
         """Add *more* to ``meta``, in place as ``begin`` does: for plugins around the enqueue, before it is stored.

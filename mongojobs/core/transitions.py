@@ -6,6 +6,7 @@ from                 event                            to                        
 -                    enqueue                          ready                                the job as it is
 ready, due           reserve                          running, fence+1, new token          ``reserved``
 running              heartbeat                        running, later ``locked_until``      ``renewed``
+running              has told of itself               running, with ``progress``           ``told``
 running              success                          deleted, or completed                ``Succeeded``
 running              error, attempts left             ready, later, attempts+1             ``Errored``
 running              error, none left; or permanent   failed, attempts+1, or deleted       ``GivenUp``
@@ -84,7 +85,7 @@ class Errored:
 
     def change(self, job: Job, now: datetime, _settings: Settings) -> Change:
         """Count an attempt."""
-        sets = {"state": READY, "run_at": self.run_at, "attempts": job.attempts + 1}
+        sets = {"state": READY, "run_at": self.run_at, "attempts": job.attempts + 1, **_told(job)}
         error = _recorded(job, self.error, now=now, attempt=_last_attempt(job) + 1)
         return Change(sets=sets | error, unsets=LOCK_AND_DEFERRAL)
 
@@ -133,7 +134,7 @@ class Snoozed:
 
     def change(self, job: Job, now: datetime, _settings: Settings) -> Change:
         """Count nothing but the snooze."""
-        sets = {"state": READY, "run_at": now + self.delay, "snoozes": job.snoozes + 1}
+        sets = {"state": READY, "run_at": now + self.delay, "snoozes": job.snoozes + 1, **_told(job)}
         return Change(sets=sets, unsets=LOCK_AND_DEFERRAL)
 
 
@@ -205,19 +206,24 @@ def renewed(*, until: datetime) -> Change:
     return Change(sets={"locked_until": until})
 
 
+def told(job: Job) -> Change:
+    """Keep what *job* has told of itself in this run so far."""
+    return Change(sets=_told(job))
+
+
 def released(job: Job, *, started: bool, now: datetime, settings: Settings) -> Change:
     """Hand back a job that did not end; one that had *started*, only a limited number of times."""
     if not started:
         return Change(sets={"state": READY}, unsets=LOCK)
     releases, most = job.releases + 1, settings.max_releases
     if releases < most:
-        return Change(sets={"state": READY, "releases": releases}, unsets=LOCK_AND_DEFERRAL)
+        return Change(sets={"state": READY, "releases": releases, **_told(job)}, unsets=LOCK_AND_DEFERRAL)
     error = ErrorText(
         error=f"given up: its worker was stopped {releases} times before the job ended (max_releases is {most}); it may"
         " be too long for the shutdown timeout"
     )
     sets = {"releases": releases, **_failed(now), **_recorded(job, error, now=now, attempt=_last_attempt(job))}
-    return Change(sets=sets, unsets=LOCK_AND_DEFERRAL)
+    return Change(sets=sets | _told(job), unsets=LOCK_AND_DEFERRAL)
 
 
 def rescued(job: Job, *, by: str, now: datetime, settings: Settings) -> Change:
@@ -246,7 +252,7 @@ def quarantined(job: Job, *, reason: str, now: datetime) -> Change:
 def _lost(job: Job, error: ErrorText, given_up: str, *, now: datetime, most: int) -> Document:
     """Return the fields of a job with one more loss: ready after the first, later with a delay, finally *given_up*."""
     losses = job.losses + 1
-    fields: Document = {"state": READY, "losses": losses}
+    fields: Document = {"state": READY, "losses": losses, **_told(job)}
     if losses >= most:
         error = replace(error, error=f"given up: {given_up}")
         fields |= _failed(now)
@@ -266,11 +272,16 @@ def _kept_key(job: Job, now: datetime) -> Document:
 
 
 def _last_run(job: Job) -> Document:
-    """Return what is kept of *job*'s last run: who ran it, and how long it took."""
-    fields: Document = {} if job.locked_by is None else {"ran_by": job.locked_by}
+    """Return what is kept of *job*'s last run: what it told, who ran it, and how long it took."""
+    fields = _told(job) if job.locked_by is None else {"ran_by": job.locked_by, **_told(job)}
     if job.run is not None and job.run.seconds is not None:
         fields["took"] = timedelta(milliseconds=int(job.run.seconds * 1000))
     return fields
+
+
+def _told(job: Job) -> Document:
+    """Return what *job* has told of itself in this run, which every end of the run keeps."""
+    return {} if job.run is None or job.run.record is None else job.run.record.fields()
 
 
 def _last_attempt(job: Job) -> int:

@@ -78,6 +78,7 @@ _FIELD_BY_KIND: Final[Mapping[str, Callable[..., BaseField]]] = {
     "datetime": DateTimeField,
     "timedelta": DynamicField,
     "Mapping[str, Any]": DictField,
+    "Progress": DictField,
     "tuple[str, ...]": functools.partial(ListField, StringField()),
     "tuple[Mapping[str, Any], ...]": functools.partial(ListField, DictField()),
 }

@@ -14,13 +14,17 @@ from typing import Any, Final
 import bson
 from bson.codec_options import CodecOptions
 
+from mongojobs.core.clock import SystemClock
 from mongojobs.core.errors import Discard, DocumentGoneError, Snooze
+from mongojobs.core.inside.alone import Alone
+from mongojobs.core.inside.record import Means
 from mongojobs.core.job import CANCELLED, COMPLETED, Job, JobId, isolated
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.retry import LONGEST_DELAY
 from mongojobs.enqueuing.inline_unique import Holders
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.payload.calls.invoke import invoke, run_to_end
+from mongojobs.payload.masking import cleaner
 from mongojobs.payload.registry import Declaration
 from mongojobs.unique.terms import Terms
 
@@ -88,11 +92,17 @@ class Inline:
         if there is not None:
             return there
         ended = job
+        job.begin(Alone(job.progress, lambda: self._means(job)))
         try:
             ended = isolated(job, lambda: self._run(job, now))
         finally:
+            job.end()
             self.remembered.end(ended)
+        ended.end()
         return ended
+
+    def _means(self, job: Job) -> Means:
+        return Means(SystemClock(), clean=cleaner(job.handler, self._payloads, None))
 
     def _run(self, job: Job, now: datetime) -> Job:
         try:

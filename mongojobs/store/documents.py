@@ -16,6 +16,7 @@ from bson import Int64, ObjectId
 from mongojobs.core.change import Change
 from mongojobs.core.errors import DamagedPayloadError
 from mongojobs.core.fields import kind_of
+from mongojobs.core.inside.progress import Progress
 from mongojobs.core.job import FAILED, FIELDS, STATES, Document, Job
 from mongojobs.core.limits import HIGHEST_PRIORITY, KEPT_ENTRIES, LARGEST_COUNT, LOWEST_PRIORITY, cut
 from mongojobs.store.filters import EPOCH
@@ -52,6 +53,7 @@ _TYPES_BY_KIND: Final[dict[str, frozenset[type]]] = {
     "datetime": _DATE,
     "timedelta": _COUNT,
     "Mapping[str, Any]": _TABLE,
+    "Progress": _TABLE,
     "tuple[str, ...]": _LIST,
     "tuple[Mapping[str, Any], ...]": _LIST,
 }
@@ -76,13 +78,14 @@ _DATES: Final = set(_named("datetime"))
 _DURATIONS: Final = _named("timedelta")
 _TABLES: Final = _named("tuple[Mapping[str, Any], ...]")
 _LISTS: Final = (*_TABLES, *_named("tuple[str, ...]"))
+_PROGRESS: Final = _named("Progress")
 _TRUTHS: Final = _named("bool")
 _COUNTERS: Final = tuple(field.name for field in FIELDS if field.type == "int" and field.default == 0)
 _REQUIRED: Final = tuple(_NAMES[field.name] for field in FIELDS if field.default is MISSING or field.default)
 _NEVER_NULL: Final = {*_REQUIRED, *_COUNTERS}
 _LEFT_OUT_IF_EMPTY: Final = frozenset({*_LISTS, *_TRUTHS})
 _NEVER_STORED: Final = {field.name for field in fields(Job)} - {field.name for field in FIELDS}
-_NOT_AS_THEY_ARE: Final = _LEFT_OUT_IF_EMPTY | {*_DURATIONS} | _NEVER_STORED
+_NOT_AS_THEY_ARE: Final = _LEFT_OUT_IF_EMPTY | {*_DURATIONS, *_PROGRESS} | _NEVER_STORED
 _BLANK: Final[Document] = {_NAMES[field.name]: field.default for field in FIELDS if _NAMES[field.name] in _NEVER_NULL}
 _SHOWN_INSTEAD: Final = {
     field.name: _SHOWN_BY_KIND[kind_of(field)] for field in FIELDS if field.name != "id" and field.name in _REQUIRED
@@ -108,7 +111,7 @@ def to_update(change: Change, *, is_real: bool = True) -> Update:
     One that adds to a history is made of stages, so that it works whatever was there before; mongomock,
     which is not *is_real*, does not know those.
     """
-    sets = {field: _stored(field, value) for field, value in change.sets.items()}
+    sets = to_fields(change.sets)
     if change.pushes and is_real:
         return _stages(change, sets)
     update: Document = {"$set": sets} if sets else {}
@@ -122,6 +125,16 @@ def to_update(change: Change, *, is_real: bool = True) -> Update:
     if taken_away := change.taken_away:
         update["$unset"] = dict.fromkeys(taken_away, "")
     return update
+
+
+def to_fields(fields: Mapping[str, Any]) -> Document:
+    """Return some *fields* of a job in their stored form."""
+    return {field: _stored(field, value) for field, value in fields.items()}
+
+
+def read_fields(stored: Document) -> dict[str, Any]:
+    """Return what ``to_fields`` returned as a job has it."""
+    return {field: _read(field, value) if field in _NOT_AS_THEY_ARE else value for field, value in stored.items()}
 
 
 def to_job(document: Document) -> Job:
@@ -239,6 +252,8 @@ def _stored(field: str, value: Any) -> Any:
     """Return the *value* of a job's *field* in its stored form."""
     if field in _DURATIONS:
         return milliseconds(value)
+    if field in _PROGRESS:
+        return value.stored()
     return list(value) if field in _LISTS else value
 
 
@@ -270,13 +285,15 @@ def _job(values: Document, in_other_form: Iterable[str]) -> Job:
 
 def _in_other_form(values: Document) -> tuple[str, ...]:
     """Return the fields that are stored in another form than a ``Job`` has them."""
-    return tuple(field for field in (*_DURATIONS, *_LISTS) if field in values)
+    return tuple(field for field in (*_DURATIONS, *_LISTS, *_PROGRESS) if field in values)
 
 
 def _read(field: str, value: Any) -> Any:
     """Return the stored *value* of such a field as a ``Job`` has it. Raises DamagedPayloadError."""
     if field in _LISTS:
         return tuple(value)
+    if field in _PROGRESS:
+        return Progress.read(value)
     try:
         return value * _MILLISECOND
     except OverflowError:

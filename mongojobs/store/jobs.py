@@ -160,6 +160,10 @@ class JobStore:
         """Extend the locks of *jobs* by another *lease* from now; return those that are no longer ours."""
         return self.holding.renew(jobs, lease=lease)
 
+    def tell(self, jobs: Sequence[Job]) -> list[Job]:
+        """Store what *jobs* have told of themselves while they run; return those that are no longer ours."""
+        return self.holding.tell(jobs)
+
     def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
         """End the runs of *jobs*, which succeeded; return those that were no longer ours.
 

@@ -11,10 +11,13 @@ from typing import Final, TypeVar, cast
 from mongojobs.app import Worker
 from mongojobs.core.clock import elapsed_seconds, truncate
 from mongojobs.core.errors import MongoJobsError
+from mongojobs.core.inside.alone import Alone
+from mongojobs.core.inside.record import Means
 from mongojobs.core.job import READY, Job, isolated
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.transitions import Deferred, Errored, GivenUp, Succeeded
 from mongojobs.payload.calls.invoke import invoke, run_to_end
+from mongojobs.payload.masking import cleaner
 from mongojobs.store.jobs import JobStore, QueueSelector
 from mongojobs.testing.memory import stored
 from mongojobs.testing.modes import Mode, mode_in_force
@@ -68,7 +71,11 @@ def perform(job: Job) -> object:
     mode = mode_in_force()
     payloads, lifecycle = mode.app.payloads, mode.app.lifecycle
     call = payloads.load(stored(job).handler)
-    result = isolated(job, lambda: invoke(call, job, lifecycle=lifecycle, wait=run_to_end))
+    job.begin(Alone(job.progress, lambda: Means(mode.clock, clean=cleaner(job.handler, payloads, None))))
+    try:
+        result = isolated(job, lambda: invoke(call, job, lifecycle=lifecycle, wait=run_to_end))
+    finally:
+        job.end()
     waiting = mode.get(job.id)
     if waiting is not None and waiting.state == READY:
         mode.delete(job.id)

@@ -156,6 +156,10 @@ class MemoryStore:
                 self._note_cancelled(job)
         return lost
 
+    def tell(self, jobs: Sequence[Job]) -> list[Job]:
+        """Keep what *jobs* have told of themselves; return those that are no longer ours."""
+        return [job for job in jobs if not self._change_held(job, transitions.told(job), repeated=False)]
+
     def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
         """End the runs of *jobs*, which succeeded; return those that were no longer ours."""
         return self.end_all([(job, Succeeded()) for job in jobs], repeated=repeated)

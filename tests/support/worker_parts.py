@@ -8,7 +8,8 @@ from uuid import uuid4
 
 from pymongo.errors import AutoReconnect, OperationFailure
 
-from mongojobs.core.clock import elapsed_seconds
+from mongojobs.core.clock import Clock, elapsed_seconds
+from mongojobs.core.inside.record import Means
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import Notice
@@ -42,6 +43,13 @@ def a_held(*, expires_in: float = 60, is_async: bool = False, **changes: Any) ->
     """Return a job as a worker holds it, under its own token."""
     job = a_job(**{"lock_token": uuid4().hex, "state": "running", "fence": 1} | changes)
     return InFlightJob(job, expires=elapsed_seconds() + expires_in, is_async=is_async, stopping=threading.Event())
+
+
+def held_of(job: Job, *, clock: Clock) -> InFlightJob:
+    """Return a reserved *job* as a worker holds it, and its record on this *clock*."""
+    held = InFlightJob(job, expires=elapsed_seconds() + 60, stopping=threading.Event())
+    held.means = lambda _held: Means(clock)
+    return held
 
 
 def some_held(count: int, **changes: Any) -> list[InFlightJob]:
@@ -101,6 +109,10 @@ class FakeStore:
 
     def renew(self, jobs: list[Job], **options: Any) -> list[Job]:
         lost: list[Job] = self._answer("renew", jobs, options, [])
+        return lost
+
+    def tell(self, jobs: list[Job]) -> list[Job]:
+        lost: list[Job] = self._answer("tell", jobs, {}, [])
         return lost
 
     def finish(self, jobs: list[Job], **options: Any) -> list[Job]:

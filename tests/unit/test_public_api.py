@@ -68,7 +68,7 @@ def every_subclass(cls):
     return {cls} | {below for child in cls.__subclasses__() for below in every_subclass(child)}
 
 
-VALUES = {"Job", "JobFilter", "Settings"}
+VALUES = {"Job", "JobFilter", "Progress", "Settings"}
 """Dataclasses, whose fields are annotated by names of their own modules."""
 
 

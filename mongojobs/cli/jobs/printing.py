@@ -11,6 +11,7 @@ import click
 
 from mongojobs.cli.shared.output import TableColumn, plain, print_table, say, shortened
 from mongojobs.core.fields import DETAILED, LISTED, kind_of
+from mongojobs.core.inside.progress import Progress, in_a_line
 from mongojobs.core.job import FIELDS
 from mongojobs.core.words.wording import NONE, ago, by_whom, counted, in_words, iso, printable, printable_lines, to_json
 
@@ -69,6 +70,7 @@ def print_job(job: Job, now: datetime) -> None:
         "unique": _unique(job),
         "merged": None if not job.merged else counted(job.merged, "further call"),
         "again": None if job.again is None else "it runs once more when it has ended, with the last call",
+        "progress": job.progress and in_a_line(job.progress, is_running=job.is_locked),
         "tags": ", ".join(job.tags),
     }
     for name, value in facts.items():
@@ -102,9 +104,16 @@ def job_document(job: Job, *, in_detail: bool = False) -> dict[str, object]:
     told = (LISTED, DETAILED) if in_detail else (LISTED,)
     fields = [field for field in FIELDS if field.metadata.get("json", LISTED) in told]
     return {
-        f"{field.name}_seconds" if kind_of(field) == "timedelta" else field.name: getattr(job, field.name)
+        f"{field.name}_seconds" if kind_of(field) == "timedelta" else field.name: _told(getattr(job, field.name))
         for field in fields
     }
+
+
+def _told(value: object) -> object:
+    """Return a field's *value* for JSON."""
+    if not isinstance(value, Progress):
+        return value
+    return {**dict.fromkeys(("of", "at", "rate")), "note": "", **value.stored(), "left_seconds": value.left}
 
 
 def _state(job: Job, now: datetime) -> str:
@@ -115,6 +124,8 @@ def _state(job: Job, now: datetime) -> str:
 
 def _when(job: Job, now: datetime) -> str:
     """Return the time that matters most in the job's state."""
+    if job.state == "running" and job.progress is not None:
+        return f"{ago(job.locked_at, now)}, {job.progress.brief}"
     moments = {"ready": job.run_at, "running": job.locked_at, "failed": job.failed_at or job.finished_at}
     return ago(moments.get(job.state, job.finished_at), now)
 

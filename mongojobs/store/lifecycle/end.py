@@ -24,7 +24,7 @@ from mongojobs.core import transitions
 from mongojobs.core.change import Change
 from mongojobs.core.job import CANCELLED, RUNNING, Document, Job, JobId
 from mongojobs.store.documents import to_shown_job, to_update
-from mongojobs.store.filters import NOT_CANCELLED, held_groups, merged
+from mongojobs.store.filters import NOT_CANCELLED, held, held_groups, merged
 from mongojobs.store.queries import Queries
 from mongojobs.store.unique.again import all_held_to_end, ends_run, hands_back, held_to_end, honour, is_honoured
 
@@ -57,6 +57,14 @@ class Holding:
         if cancelled := _note_cancelled(jobs, found):
             self.collection.update_many(held_groups(cancelled), update)
         return [job for job in jobs if not is_held(job, found.get(job.id))]
+
+    def tell(self, jobs: Sequence[Job]) -> list[Job]:
+        """Store what *jobs* have told of themselves; return those that are no longer ours."""
+        changes = [(job, change) for job in jobs if (change := transitions.told(job)).sets]
+        if not changes or self._write_each(changes) == len(changes):
+            return []
+        found = self._look(jobs)
+        return [job for job, _ in changes if not is_held(job, found.get(job.id))]
 
     def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
         """End the runs of *jobs*, which succeeded; return those that were no longer ours."""
@@ -159,6 +167,14 @@ class Holding:
         if self.collection.bulk_write(writes, ordered=False).matched_count == len(changes):
             return []
         return self._not_ours(changes)
+
+    def _write_each(self, changes: Sequence[tuple[Job, Change]]) -> int:
+        """Make each job's own change while it is held; return how many were ours."""
+        by_id, jobs = self._queries.by_id, self.collection
+        if not self._queries.is_real:  # mongomock has no bulk writes
+            return sum(jobs.update_one(held(job), to_update(change)).matched_count for job, change in changes)
+        writes = [UpdateOne(held(job), to_update(change), hint=by_id) for job, change in changes]
+        return jobs.bulk_write(writes, ordered=False).matched_count
 
     def _change_all(self, jobs: Sequence[Job], change: Change) -> list[Job]:
         """Make the same change to all *jobs*; return those that were not ours."""

@@ -26,6 +26,9 @@ CALL: Final = (
 )
 """The fields of a job that a call sets, and a later one replaces."""
 
+TOLD: Final = ("progress",)
+"""What the runs of a job have told, of a call that another one replaces."""
+
 _ONE_MORE: Final = {"merged": 1}
 MERGED: Final = Change(adds=_ONE_MORE)
 """The later call is counted and dropped."""
@@ -67,7 +70,7 @@ def replaced(job: Job, **more: Any) -> Change:
     call = {name: getattr(job, name) for name in CALL} | more
     absent = tuple(name for name, value in call.items() if value in (None, ()))
     sets = {name: value for name, value in call.items() if name not in absent}
-    return Change(sets=sets, unsets=(*absent, "again"), adds=_ONE_MORE)
+    return Change(sets=sets, unsets=(*absent, "again", *TOLD), adds=_ONE_MORE)
 
 
 def duplicate(holder: Job, job: Job) -> DuplicateJobError:

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from mongojobs.app.why import Reason
 from mongojobs.core.actions import ACTIONS, DELETE, Action
+from mongojobs.core.inside.progress import pace
 from mongojobs.core.job import Job
 from mongojobs.payload.show import ShownCall, show_call, show_value
 from mongojobs.web.context import Page, RequestContext
@@ -62,6 +63,8 @@ def show(visit: RequestContext) -> Page:
             "moments": sorted(_moments(job, visit), key=lambda moment: moment.at),
             "attempts": list(_attempts(job, call)),
             "last_error": call.clean(job.last_error or ""),
+            "pace": pace(job.progress.rate) if state == "running" and job.progress and job.progress.rate else "",
+            "note": call.clean(job.progress.note) if job.progress else "",
             "why": _why(job, call, visit),
             "actions": actions,
             "commands": list(_commands(job, actions)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import os
 import queue
@@ -16,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NoReturn, TypeVar
 
 from mongojobs.core.clock import monotonic_seconds
+from mongojobs.core.inside.record import Means
 from mongojobs.core.job import Document, Job
 from mongojobs.core.lifecycle import Lifecycle, Reporter
 from mongojobs.core.notices import CallbackRaised, Notice
@@ -26,6 +28,7 @@ from mongojobs.process.signals import WORKER_SIGNALS, Handlers, do_nothing, dump
 from mongojobs.store.documents import to_job
 from mongojobs.worker.children import messages
 from mongojobs.worker.children.channel import Channel
+from mongojobs.worker.children.telling import Telling
 from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.judgement import RunContext
 from mongojobs.worker.run.overrides import Overrides
@@ -84,6 +87,7 @@ class ChildMain:
         self._stopping = threading.Event()
         self._clock = _WorkersClock()
         self._events = _Events(lifecycle, lambda notice: self._channel.send(messages.complaint(notice)))
+        self._telling = Telling(self._channel.send)
         self._event_loop = EventLoop()
         context = RunContext(payloads, settings, Reporter(self._events, ""), self._clock)
         self._runner = Runner(context, watch=self._tell_limit, loop=self._event_loop.get)
@@ -96,9 +100,11 @@ class ChildMain:
         while (held := self._jobs.get()) is not None:
             outcome = self._runner.run(held)
             self._held = None
-            told = messages.outcome(outcome, self._events.take())
+            ended = messages.outcome(outcome, self._events.take())
             try:
-                self._channel.send(told | {"memory": measured(self._settings)})
+                self._channel.send(
+                    ended | {"told": held.record and self._telling.end(), "memory": measured(self._settings)}
+                )
             except OSError:
                 os._exit(CUT_OFF_STATUS)  # the worker is gone, or the job has closed all files
         self._event_loop.close(CLOSE_SECONDS)
@@ -131,6 +137,7 @@ class ChildMain:
                     to_job(message["job"]), expires=float("inf"), is_async=False, stopping=self._stopping
                 )
                 held.started = monotonic_seconds()
+                held.means = self._means
                 if message["exception"] is not None:
                     held.interruption.interrupt(messages.INTERRUPTIONS[message["exception"]])
                 self._held = held
@@ -145,6 +152,10 @@ class ChildMain:
                 self._stopping.set()
             case _:
                 pass  # an interruption of a run that has ended
+
+    def _means(self, held: InFlightJob) -> Means:
+        """Return what the record of *held* needs: here, the worker hears of each move."""
+        return dataclasses.replace(self._runner.means(held), on_move=self._telling.note)
 
     def _tell_limit(self, held: InFlightJob) -> None:
         """Report the job object's own limits, as nobody can ask once the job is stuck; the worker knows all others."""

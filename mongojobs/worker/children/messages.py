@@ -1,7 +1,8 @@
 """What a worker and its children tell each other, as documents.
 
 The worker sends ``run`` with a job and the server's time, ``interrupt`` with the name of an exception, ``stopping`` and
-``lost``. The child sends ``ready`` once, ``limit`` and ``complaint`` during a run, and ``outcome`` at its end.
+``lost``. The child sends ``ready`` once, ``limit``, ``complaint`` and ``told`` during a run, and ``outcome`` at its
+end.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final, get_args
 
 from mongojobs.core.errors import Cancelled, Interrupted, JobTimeout
+from mongojobs.core.inside.record import Told
 from mongojobs.core.job import Document, ErrorText, Job
 from mongojobs.core.notices import CallbackRaised
 from mongojobs.core.transitions import Crashed, Outcome
-from mongojobs.store.documents import to_document
+from mongojobs.store.documents import read_fields, to_document, to_fields
 
 READY: Final[Document] = {"kind": "ready"}
 STOPPING: Final[Document] = {"kind": "stopping"}
@@ -63,6 +65,16 @@ def complaint(notice: CallbackRaised) -> Document:
 def complaint_of(message: Document) -> tuple[str, str]:
     """Return the contents of a ``complaint``."""
     return message["what"], message["trace"]
+
+
+def told(record: Told) -> Document:
+    """Report what the job has told of itself."""
+    return {"kind": "told", "fields": to_fields(record.fields())}
+
+
+def told_of(message: Document) -> Document:
+    """Return the contents of a ``told``, as fields of the job."""
+    return read_fields(message["fields"])
 
 
 def outcome(ended: Outcome, events: Sequence[str]) -> Document:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from mongojobs.core.clock import monotonic_seconds
+from mongojobs.core.inside.record import Told
 from mongojobs.core.job import Document, ErrorText, Job, isolated
 from mongojobs.core.notices import CallbackRaised, ChildReplaced, Warned
 from mongojobs.core.transitions import Crashed, Errored, GivenUp, HandedBack, Outcome
@@ -193,6 +194,8 @@ class ChildRun(Run):
             child.runs += 1
             child.memory = message["memory"]
             outcome = messages.outcome_of(message)
+            if message["told"] is not None:
+                self._take_told(messages.told_of(message["told"]))
             self._repeat_events(message["events"], outcome)
             return outcome
         return HandedBack()
@@ -236,9 +239,18 @@ class ChildRun(Run):
             held.job = dataclasses.replace(held.job, max_attempts=max_attempts or held.job.max_attempts)
             held.limit_to(limit)
             self._children.watch(held)
+        elif message["kind"] == "told":
+            self._take_told(messages.told_of(message))
         else:
             what, trace = messages.complaint_of(message)
             self.context.reporter.tell(CallbackRaised, held.job, what, trace)
+
+    def _take_told(self, fields: Document) -> None:
+        """Keep what the job has told of itself, to be stored from here."""
+        held = self.held
+        held.record = held.record or Told()
+        held.record.take(fields)
+        held.job.note(**fields)
 
     def _repeat_events(self, events: list[str], outcome: Outcome) -> None:
         """Repeat here the events that came up in the child."""

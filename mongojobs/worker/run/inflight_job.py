@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Final
 
-from mongojobs.core.clock import elapsed_seconds, monotonic_seconds
+from mongojobs.core.clock import SystemClock, elapsed_seconds, monotonic_seconds
+from mongojobs.core.inside.record import Means, Record, Told
 from mongojobs.core.job import Job, JobId
 from mongojobs.payload.calls.handler import Call, Outline
 from mongojobs.worker.run.interruption import Interruption
@@ -47,8 +48,10 @@ class InFlightJob:
         "key",
         "limit",
         "loop_time",
+        "means",
         "outline",
         "overdue_since",
+        "record",
         "seconds",
         "started",
         "stopping_event",
@@ -84,6 +87,10 @@ class InFlightJob:
         self.is_cut_short = False
         """Whether its code was interrupted for good: by its limit, or as somebody has cancelled the job."""
         self.is_stuck = False
+        self.means: Callable[[InFlightJob], Means] = _means_here
+        """Makes what its record needs."""
+        self.record: Told | None = None
+        """What the job has told of itself in this run; None if nothing."""
 
     @property
     def stopping(self) -> bool:
@@ -109,6 +116,12 @@ class InFlightJob:
     def is_on_loop(self) -> bool:
         """Whether a coroutine of the run is on the event loop, or will start there."""
         return self.loop_time is not None and self.loop_time.is_there
+
+    def recording(self) -> Record:
+        """Return the record, made now if it is not there."""
+        if not isinstance(self.record, Record):
+            self.record = Record(self.means(self), self.job.progress)
+        return self.record
 
     def limit_to(self, limit: timedelta) -> None:
         """Limit the run to *limit* from its start."""
@@ -141,6 +154,10 @@ class InFlightJob:
             self.loop_time.excused += seconds
             if self.overdue_since is not None:
                 self.overdue_since += seconds
+
+
+def _means_here(_held: InFlightJob) -> Means:
+    return Means(SystemClock())
 
 
 def lost_among(held: Iterable[InFlightJob]) -> list[InFlightJob]:

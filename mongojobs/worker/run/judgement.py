@@ -186,9 +186,10 @@ class Judgement:
 
     def _clean(self, text: str) -> str:
         """Return *text* without the job's secrets, whatever is wrong with its payload."""
-        return self._cleaner()(text)
+        return self.cleaner()(text)
 
-    def _cleaner(self) -> Clean:
+    def cleaner(self) -> Clean:
+        """Return what takes the job's secrets out of a text."""
         try:
             return cleaner(self._held.job.handler, self._context.payloads, self._context.settings.redact)
         except Exception:  # noqa: BLE001 - without an outcome the job would be held for ever

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from mongojobs.core.errors import SIGNALS, Cancelled, Interrupted, JobTimeout, MongoJobsError
+from mongojobs.core.inside.record import Means
 from mongojobs.core.job import Job, isolated
 from mongojobs.core.notices import JobStarted
 from mongojobs.core.transitions import Discarded, HandedBack, Outcome, Succeeded
@@ -40,12 +41,17 @@ class Runner:
     def hold(self, job: Job, *, expires: float, stopping: threading.Event) -> InFlightJob:
         """Return a reserved *job* as one to run here."""
         held = InFlightJob(job, expires=expires, stopping=stopping)
+        held.means = self.means
         try:
             held.outline = self.context.payloads.peek(job.handler)
             held.is_async = held.outline.is_async
         except Exception:  # noqa: BLE001, S110 - one odd job must not leave all of its batch locked; its run will tell
             pass
         return held
+
+    def means(self, held: InFlightJob) -> Means:
+        """Return what the record of *held* needs."""
+        return Means(self.context.clock, clean=Judgement(held, self.context).cleaner())
 
     def run_in_time(self, held: InFlightJob) -> Outcome:
         """Do as ``run`` with a job that may expire: one that has is not begun."""

@@ -92,6 +92,20 @@ class Heartbeat:
                 one.expires = expires
                 if one.job.cancellation is not None:
                     self.on_cancelled(one)
+        if moved := [one for one in held if one.record is not None and one.record.is_moved]:
+            self._store_told(moved)
+
+    def _store_told(self, held: list[InFlightJob]) -> None:
+        """Store what these jobs have told of themselves. Raises DatabaseError; then it is stored the next time."""
+        records = [one.record for one in held if one.record is not None]
+        for record in records:
+            record.is_moved = False
+        try:
+            self._holding.tell([one.job for one in held])
+        except BaseException:
+            for record in records:
+                record.is_moved = True
+            raise
 
     def _turn(self) -> float:
         """Do what is due, and return how many seconds to wait."""
@@ -111,6 +125,8 @@ class Heartbeat:
 
     def _do_due(self, now: float, *, is_idle: bool) -> float:
         """Renew, release and beat where it is time, and return how many seconds to wait. Raises DatabaseError."""
+        if not is_idle:  # what came to an idle process has begun since, and tells of itself
+            self._next = min(self._next, now + self._interval)
         is_due, self._is_news = now >= self._next or self._is_news, False
         if is_due and not is_idle:
             self.renew()

@@ -202,6 +202,7 @@ class ARun:
     """A run that has ended after this many seconds."""
 
     stopping = lost = False
+    record = None
 
     def __init__(self, seconds):
         self.seconds = seconds

@@ -7,6 +7,7 @@ import pytest
 from bson import Int64
 
 from mongojobs.core.errors import DamagedPayloadError
+from mongojobs.core.inside.progress import Progress
 from mongojobs.store.documents import to_document, to_job, to_shown_job
 from tests.support.clock import START
 from tests.support.jobs import a_job
@@ -35,6 +36,7 @@ FULL = a_job(
     errors=({"at": START, "attempt": 1, "error": "e", "trace": "", "worker": "w"},),
     ran_by="w",
     took=timedelta(seconds=2),
+    progress=Progress(done=3, of=7, note="n", at=START, rate=0.5),
     retries=({"at": START, "by": "olga"},),
     cancellation={"at": START, "by": "olga", "why": "wrong file"},
     tags=("a",),

@@ -1,0 +1,80 @@
+"""What a running job tells of itself: stored while the job is held, and by its end."""
+
+import dataclasses
+
+import pytest
+
+from mongojobs.core.inside.progress import Progress
+from tests.support.clock import START
+from tests.support.endings import DEFERRED, ENDINGS
+from tests.support.jobs import a_job
+from tests.support.stores import reserve, reserved, stored
+from tests.support.worker_parts import held_of
+
+TOLD = {name: ending for name, ending in ENDINGS.items() if ending != DEFERRED}
+"""All but that of a job that nobody could load."""
+
+
+def telling(store, job, done, *, clock):
+    """Let a reserved *job* run and tell how far it is."""
+    held = held_of(job, clock=clock)
+    held.job.set_progress(done, of=10, note="well on")
+    return held.job
+
+
+def test_it_is_stored_while_the_job_runs(store, clock):
+    job = telling(store, reserved(store, a_job()), 3, clock=clock)
+
+    assert store.tell([job]) == []
+
+    told = store.get(job.id)
+    assert dataclasses.replace(told.progress, rate=None) == Progress(done=3, of=10, note="well on", at=START)
+    assert told.state == "running"
+
+
+def test_it_is_stored_in_one_write_for_many_jobs(server_store, clock, spy):
+    jobs = [telling(server_store, reserved(server_store, a_job()), number, clock=clock) for number in range(20)]
+    spy.sent.clear()
+
+    server_store.tell(jobs)
+
+    assert spy.names == ["update"]
+    assert [server_store.get(job.id).progress.done for job in jobs] == list(range(20))
+
+
+def test_a_former_owner_cannot_set_it_back(store, clock):
+    former = telling(store, reserved(store, a_job(), by="former"), 3, clock=clock)
+    clock.advance(minutes=2)
+    store.rescue(by="rescuer")
+    [new] = reserve(store, by="new")
+    store.tell([telling(store, new, 7, clock=clock)])
+    before = stored(store, former)
+
+    assert store.tell([former]) == [former]
+    assert stored(store, former) == before
+
+
+@pytest.mark.parametrize("ending", TOLD.values(), ids=TOLD)
+def test_each_end_keeps_it(store, clock, ending):
+    job = telling(store, reserved(store, a_job(id="mine", id_given=True)), 3, clock=clock)
+
+    store.end(job, ending)
+
+    assert store.get(job.id).progress.done == 3
+
+
+@pytest.mark.parametrize("releases", [0, 2])
+def test_a_hand_back_keeps_it_the_last_one_too(store, clock, releases):
+    job = telling(store, reserved(store, a_job(releases=releases)), 3, clock=clock)
+
+    store.release([job], started=True)
+
+    assert store.get(job.id).progress.done == 3
+
+
+def test_a_job_that_has_told_nothing_is_left_alone(store, clock):
+    held = held_of(reserved(store, a_job()), clock=clock)
+    before = stored(store, held.job)
+
+    assert store.tell([held.job]) == []
+    assert stored(store, held.job) == before
