@@ -5,6 +5,7 @@
 - ``operations``: what people and their tools do with jobs, queues and workers
 - ``cancelling``: cancels jobs, running ones too
 - ``scheduling``: what people and their tools do with schedules
+- ``schedule_texts``: the options of a schedule, as they are shown and typed in a form
 - ``worker``: the worker of an app
 - ``declarations``: which jobs the imported code declares
 - ``pyproject``: the settings in ``pyproject.toml``

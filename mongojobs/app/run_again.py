@@ -25,7 +25,7 @@ def run_again(app: MongoJobs, job: Job, *, changed: Mapping[Place, object]) -> J
     if job.state not in ENDED:
         raise StateError(f"cannot run the job {job.id} again, it is {job.state}: only one that has ended can")
     try:
-        call = app.payloads.load(_with_changes(job.handler, changed, app.payloads))
+        call = app.payloads.load(with_arguments(job.handler, changed, app.payloads))
         meta = None if job.meta is None else app.payloads.codec.decode(dict(job.meta))
     except DeserializationError as error:
         raise StateError(f"cannot run the job {job.id} again: {error}") from error
@@ -33,7 +33,8 @@ def run_again(app: MongoJobs, job: Job, *, changed: Mapping[Place, object]) -> J
     return app.enqueuer.enqueue(call, Options.of(options | {"meta": meta}))
 
 
-def _with_changes(handler: Mapping[str, Any], changed: Mapping[Place, object], payloads: Payloads) -> Document:
+def with_arguments(handler: Mapping[str, Any], changed: Mapping[Place, object], payloads: Payloads) -> Document:
+    """Return a stored call with the *changed* arguments. Raises UnstorableValueError."""
     args, kwargs = handler.get("args"), handler.get("kwargs")
     if not changed or not isinstance(args, list) or not isinstance(kwargs, dict):
         return dict(handler)

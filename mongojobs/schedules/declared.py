@@ -20,7 +20,7 @@ from mongojobs.schedules.definition import Definition, Said, schedule_name
 
 T = TypeVar("T")
 
-_NOT_OF_TICKS: Final = ("run_at", "run_in", "expires_at", "session", "job_id")
+NOT_OF_TICKS: Final = ("run_at", "run_in", "expires_at", "session", "job_id")
 """The options of an enqueue that a tick decides."""
 
 
@@ -117,7 +117,7 @@ def split(when: object, said: Mapping[str, Any]) -> tuple[Definition, dict[str, 
 
 def checked_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of enqueues that were *given*, of which a tick decides some itself. Raises OptionError."""
-    for name in _NOT_OF_TICKS:
+    for name in NOT_OF_TICKS:
         if name in given:
             raise OptionError(
                 f"a schedule takes no {name}, got {given[name]!r:.100}: leave it out, each of its ticks has its own"

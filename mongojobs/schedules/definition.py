@@ -128,7 +128,8 @@ def schedule_name(name: object) -> str:
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or not name.isprintable() or name != name.strip():
         raise ScheduleError(
             f"the name of a schedule must be a printable text of 1 to {LONGEST_NAME} characters without spaces around"
-            f" it, got {name!r:.300}"
+            f" it, got {name!r:.300}",
+            option="name",
         )
     return checks.plain_text(name)
 

@@ -13,6 +13,7 @@ makes it part of the app's own site.
 - ``charts``: columns of statistics
 - ``cache``: answers that are kept for a few seconds
 - ``ids``: the ids of jobs in addresses
+- ``arguments``: the arguments of a call in a form
 - ``auth``: users, basic authentication, the site's login
 - ``security``: keeps other sites out
 - ``serving``: ``mongojobs web``

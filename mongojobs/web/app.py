@@ -27,7 +27,7 @@ from mongojobs.web.auth import Authenticate, NotLoggedInError, User, lead_to_log
 from mongojobs.web.cache import Memory
 from mongojobs.web.context import Page, RequestContext
 from mongojobs.web.render import render, render_error
-from mongojobs.web.routes import ROUTES, VIEWS
+from mongojobs.web.routes import FOR_OPERATORS, ROUTES, VIEWS
 from mongojobs.web.security import add_security_headers, refuse_foreign
 
 LARGEST_FORM_BYTES: Final = 256 * 1024
@@ -136,10 +136,10 @@ class Dashboard:
         endpoint, values = urls.match()
         if request.method == "POST":
             refuse_foreign(request)
-            if not user.may_operate:
-                raise Forbidden("You may look, but only operators may change anything.")
         elif request.method not in ("GET", "HEAD"):
             raise MethodNotAllowed(["GET", "HEAD", "POST"])
+        if endpoint in FOR_OPERATORS and not user.may_operate:
+            raise Forbidden("You may look, but only operators may change anything.")
         if request.method == "POST":
             return self._visit(request, user, endpoint, values, urls)
         with within(PATIENCE):

@@ -1,15 +1,22 @@
 """Each action from the button to the database: by mouse, by keyboard, without JavaScript, and with real workers."""
 
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from mongojobs import JobFilter
+from mongojobs.web import wsgi_app
+from tests.support.browser import tab
 from tests.support.command_line import Process
-from tests.support.dashboard import PAGES, a_failed_job
+from tests.support.dashboard import PAGES, SAME_ORIGIN, VIEWER, a_failed_job, served
 from tests.support.dashboard_jobs import refuses, send_receipt, waits_for
 from tests.support.waiting import eventually
+
+FORMS = ("/schedule/edit", "/schedule/backfill", "/schedules/add")
+RUN = {"name": "prices", "action": "run"}
 
 
 @pytest.fixture
@@ -96,6 +103,101 @@ class TestQueues:
 
         expect(page.get_by_role("status").first).to_contain_text("1 queue resumed")
         assert app.pauses.all() == []
+
+
+class TestASchedule:
+    @pytest.fixture
+    def prices(self, app):
+        """A schedule that was made at run time, due long after any test has ended."""
+        return app.schedule("prices", send_receipt, cron="0 0 1 1 *", args=(7,), queue="mail")
+
+    def test_is_run_now(self, app, visitor, prices):
+        visitor.open("/schedule?name=prices").get_by_role("button", name="Run now").click()
+
+        expect(visitor.page.get_by_role("status").first).to_contain_text("1 job enqueued")
+        expect(visitor.page.get_by_role("region", name="Last ticks")).to_contain_text("by hand")
+        assert states(app) == {"ready": 1}
+
+    def test_is_paused_with_a_reason_and_resumed(self, visitor, prices):
+        page = visitor.open("/schedule?name=prices")
+        page.get_by_text("Pause", exact=True).click()
+        page.get_by_label("For").select_option("1h")
+        page.get_by_label("Why").fill("audit")
+        page.get_by_role("button", name="Pause it").click()
+        expect(page.locator("main")).to_contain_text("by olga, resumes in")
+        paused = prices.get().pause
+        page.get_by_role("button", name="Resume").click()
+        expect(page.get_by_role("status").first).to_contain_text("1 schedule resumed")
+
+        assert (paused.why, prices.get().pause) == ("audit", None)
+
+    def test_is_edited_after_a_mistake(self, visitor, prices):
+        page = visitor.open("/schedule?name=prices")
+        page.get_by_role("link", name="Edit").click()
+        page.get_by_label("When", exact=True).fill("weekday at 9:00")
+        page.get_by_label("Time zone").fill("Europe/Athen")
+        page.get_by_label("Ends").fill("2090-01-01T00:00:00")
+        page.get_by_label("Overlap").select_option("allow")
+        page.get_by_label("order_id").fill("8")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("alert")).to_contain_text("did you mean Europe/Athens?")
+        expect(page.get_by_label("Time zone")).to_have_accessible_description(re.compile("did you mean"))
+        expect(page.get_by_label("When", exact=True)).to_have_value("weekday at 9:00")
+        page.get_by_label("Time zone").fill("Europe/Athens")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("status").first).to_contain_text("1 schedule changed")
+
+        said = prices.get().said
+        assert (said.due.text, said.tz.key, said.overlap) == ("0 9 * * mon-fri", "Europe/Athens", "allow")
+        assert said.ends == datetime(2089, 12, 31, 22, tzinfo=UTC)
+        assert (prices.get().handler["args"], prices.get().options) == ([8], {"queue": "mail"})
+
+    def test_is_backfilled_after_a_question(self, app, visitor, prices):
+        page = visitor.open("/schedule?name=prices")
+        page.get_by_role("link", name="Backfill").click()
+        page.get_by_label("From").fill("2021-01-01T00:00")
+        page.get_by_label("To").fill("2024-01-01T00:00")
+        page.get_by_role("button", name="Count them").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Enqueue 3 jobs of prices?")
+        before = states(app)
+        page.get_by_role("button", name="Enqueue 3").click()
+        expect(page.get_by_role("status").first).to_contain_text("3 jobs enqueued")
+
+        assert (before, states(app)) == ({}, {"ready": 3})
+
+    def test_is_removed_after_a_question(self, app, visitor, prices):
+        page = visitor.open("/schedule?name=prices")
+        page.get_by_role("button", name="Remove").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Remove prices?")
+        assert len(app.schedules()) == 1
+        page.get_by_role("button", name="Remove").click()
+        expect(page.get_by_role("status").first).to_contain_text("1 schedule removed")
+
+        assert app.schedules() == []
+
+    def test_is_added(self, app, visitor):
+        page = visitor.open("/schedules")
+        page.get_by_role("link", name="Add a schedule").click()
+        page.get_by_label("Name", exact=True).fill("fresh prices")
+        page.get_by_label("Job", exact=True).fill("tests.support.dashboard_jobs.send_receipt")
+        page.get_by_label("Positional arguments").fill("[7]")
+        page.get_by_label("When", exact=True).fill("15m")
+        page.get_by_role("button", name="Add it").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("fresh prices")
+
+        assert app.schedule_of("fresh prices").get().handler["args"] == [7]
+
+    def test_is_only_looked_at_by_somebody_who_may_only_look(self, browser, app, prices):
+        application = wsgi_app(app=app, auth=lambda _request: VIEWER)
+        with served(application) as address, tab(browser, address) as opened:
+            page = opened.open("/schedule?name=prices")
+            expect(page.get_by_role("region", name="Next times")).to_be_visible()
+            expect(page.locator("main form, main a.button, main button:not([data-copies])")).to_have_count(0)
+            answers = [page.request.get(f"{address}{path}?name=prices").status for path in FORMS]
+            answers.append(page.request.post(f"{address}/schedule/change", form=RUN, headers=SAME_ORIGIN).status)
+
+        assert answers == [403] * 4
+        assert states(app) == {}
 
 
 class TestOneJob:

@@ -16,7 +16,15 @@ from tests.support.dashboard_jobs import Club, send_receipt
 from tests.support.jobs import a_job
 
 LOOKS = [*PAGES, "/jobs?state=failed"]
-ONES = ["/schedule?name=close%20books", "/schedule?name=prices"]
+ONES = [
+    *("/schedule?name=close%20books", "/schedule?name=prices"),
+    *(
+        "/schedule/edit?name=close%20books",
+        "/schedule/edit?name=prices",
+        "/schedule/backfill?name=prices",
+        "/schedules/add",
+    ),
+]
 LOOKED_AT = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark"},

@@ -2,14 +2,23 @@
 
 import html
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
 
-from mongojobs import JobFilter
+from mongojobs import JobFilter, job
 from tests.support.dashboard import Visitor, a_failed_job, a_running_job
 from tests.support.dashboard_jobs import Club, refuses, send_receipt
 from tests.support.jobs import HANDLER, a_job
+
+
+@job(name="test_again.Letter")
+@dataclass
+class Letter:
+    text: str
+
+    def perform(self) -> None: ...
 
 
 def ended(app, job, state="failed"):
@@ -85,6 +94,13 @@ class TestAJobThatHasEnded:
 
         new = the_new_one(app, job)
         assert new.handler == {**job.handler, "kwargs": {"level": 8}}
+
+    def test_of_an_object_is_enqueued_with_another_attribute(self, app, operator):
+        job = ended(app, app.enqueue(Letter("hi")))
+
+        run_again(operator, job, **{"argument-0": '"ho"'})
+
+        assert the_new_one(app, job).handler["kwargs"] == {"text": "ho"}
 
     def test_is_reported_to_the_log_without_the_values(self, app, operator, failed, told):
         run_again(operator, failed, **{"argument-0": "4711"})

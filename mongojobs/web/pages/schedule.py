@@ -19,12 +19,12 @@ from mongojobs.web.pages.queues import DURATIONS, LONGEST_REASON, read_duration
 
 _NEXT: Final = 10
 _MOST_EDITS: Final = 30
-_COMMANDS: Final = ("show", "run", "pause", "resume")
+_COMMANDS: Final = ("show", "run", "pause", "resume", "remove")
 
 
 def show(visit: RequestContext) -> Page:
     """Show it."""
-    report = _report(visit)
+    report = report_of(visit)
     schedule = report.schedule
     call = show_call(schedule.handler, visit.app.payloads)
     return Page(
@@ -48,10 +48,13 @@ def show(visit: RequestContext) -> Page:
     )
 
 
-def change(visit: RequestContext) -> Response:
-    """Run its job now, pause it or resume it. Raises ScheduleError."""
-    action, name = visit.choice("action", ("run", "pause", "resume")), _report(visit).schedule.name
+def change(visit: RequestContext) -> Page | Response:
+    """Run its job now, pause it, resume it, or remove it after a question. Raises ScheduleError."""
+    action, report = visit.choice("action", ("run", "pause", "resume", "remove")), report_of(visit)
+    name = report.schedule.name
     handle, target = visit.app.schedule_of(name), {"schedule": name}
+    if action == "remove":
+        return _remove(visit, report) if visit.text("confirmed") else Page("remove_schedule.html", {"report": report})
     if action == "run":
         target["job"] = str(handle.run_now(by=visit.user.name).id)
     elif action == "resume":
@@ -64,7 +67,14 @@ def change(visit: RequestContext) -> Response:
     return visit.go("schedule", name=name, did=f"{action}-schedule", n=1)
 
 
-def _report(visit: RequestContext) -> ScheduleReport:
+def _remove(visit: RequestContext, report: ScheduleReport) -> Response:
+    name = report.schedule.name
+    visit.app.schedule_of(name).remove()
+    visit.done("remove schedule", target={"schedule": name})
+    return visit.go("schedules", did="remove-schedule", n=1)
+
+
+def report_of(visit: RequestContext) -> ScheduleReport:
     """Return the report of the schedule that the address or the form names. Raises NotFound."""
     try:
         [report] = visit.app.schedule_reports(visit.text("name"))
