@@ -320,6 +320,24 @@ class TestDebounce:
 
         assert app.get(job.id).run_at == START + timedelta(seconds=7)
 
+    def test_is_bound_from_its_first_call_on_by_any_call_that_names_a_bound(self, app, clock):
+        job = sync.options(debounce="5s").delay(7, "a")
+        clock.advance(seconds=4)
+
+        sync.options(debounce="5s", max_wait="7s").delay(7, "b")
+        sync.options(debounce="1h").delay(7, "c")
+
+        found = app.get(job.id)
+        assert (found.run_at, found.handler["args"]) == (START + timedelta(seconds=7), [7, "c"])
+
+    def test_is_bound_by_the_least_of_two_bounds(self, app, clock):
+        job = sync.options(debounce="5s", max_wait="1h").delay(7, "a")
+        clock.advance(seconds=4)
+
+        sync.options(debounce="5s", max_wait="7s").delay(7, "b")
+
+        assert app.get(job.id).run_at == START + timedelta(seconds=7)
+
     def test_is_never_due_after_the_bound(self, app):
         assert sync.options(debounce="1h", max_wait="1m").delay(7).run_at == START + timedelta(minutes=1)
 

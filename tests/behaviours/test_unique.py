@@ -446,6 +446,58 @@ class TestTheIndex:
         assert not sync.delay(7).duplicate
 
 
+class TestADamagedHolder:
+    @pytest.mark.parametrize(
+        ("damage", "told"),
+        [
+            ({"state": "odd"}, "the state of the job {id} is 'odd'; delete it with `mongojobs jobs delete {id}`"),
+            ({"run_at": "soon"}, "the run_at of the job {id} is 'soon'; delete it with"),
+            ({"state": "running", "lock_token": 5}, "the lock_token of the job {id} is 5; a worker sets it aside"),
+        ],
+    )
+    @pytest.mark.parametrize("on_duplicate", ["return", "rerun"])
+    def test_is_told_at_once_with_what_to_do(self, app, damage, told, on_duplicate):
+        job = sync.delay(7)
+        app.store.collection.update_one({"_id": job.id}, {"$set": damage})
+
+        with pytest.raises(EnqueueRefusedError, match=f"holds the key of .*sync, .* damaged: {told.format(id=job.id)}"):
+            sync.options(on_duplicate=on_duplicate).delay(7)
+
+    def test_with_an_id_that_none_can_have_is_told_by_its_key(self, app):
+        job = sync.delay(7)
+        document = app.store.collection.find_one_and_delete({"_id": job.id})
+        app.store.collection.insert_one({**document, "_id": 1.5})
+
+        with pytest.raises(EnqueueRefusedError, match=f"delete the document whose unique_key is '{job.unique_key}'"):
+            sync.delay(7)
+
+    def test_no_longer_holds_its_key_when_that_was_done(self, app):
+        job = sync.delay(7)
+        app.store.collection.update_one({"_id": job.id}, {"$set": {"state": "odd"}})
+
+        app.delete(job.id)
+
+        assert not sync.delay(7).duplicate
+
+    def test_does_not_keep_others_of_many_out(self, app):
+        job = sync.delay(7)
+        app.store.collection.update_one({"_id": job.id}, {"$set": {"state": "odd"}})
+
+        with pytest.raises(PartialEnqueueError, match=r"refused 1 job .* damaged: the state of the job") as partly:
+            sync.delay_many([(6,), (7,), (8,)])
+
+        assert (len(partly.value.stored), len(partly.value.reasons)) == (2, 1)
+
+    def test_is_told_to_who_retries_a_job_with_that_key(self, app):
+        failed = fails_once_and_for_all.options(unique_key="k").delay()
+        work_off()
+        twin = fails_once_and_for_all.options(unique_key="k").delay()
+        app.store.collection.update_one({"_id": twin.id}, {"$set": {"state": "odd"}})
+
+        with pytest.raises(StateError, match=f"damaged: the state of the job {twin.id} is 'odd'; delete it with"):
+            app.retry(failed.id)
+
+
 class TestPeople:
     def test_see_the_key_and_the_merged_calls_of_a_job(self, app):
         job = [sync.delay(7), sync.delay(7), sync.delay(7)][0]

@@ -60,7 +60,13 @@ def answer(holder: Job, job: Job, terms: Terms) -> Change:
                 return MERGED
             if holder.state == RUNNING:
                 return Change(sets={"again": _call_of(job)}, adds=_ONE_MORE)
-            return replaced(job, run_at=_run_at(holder, job, terms.keep))
+            start_by = _start_by(holder, job)
+            run_at = _run_at(holder, job, terms.keep)
+            return (
+                replaced(job, run_at=run_at)
+                if start_by is None
+                else replaced(job, run_at=min(run_at, start_by), start_by=start_by)
+            )
         case _:
             assert_never(terms.on_duplicate)
 
@@ -82,16 +88,53 @@ def duplicate(holder: Job, job: Job) -> DuplicateJobError:
     )
 
 
+def as_seen(holder: Job) -> Document:
+    """Match *holder* as it was seen: in the same run, or due at the same time."""
+    if holder.state == RUNNING:
+        return {"state": RUNNING, "lock_token": holder.lock_token}
+    return {"state": holder.state, "run_at": holder.run_at}
+
+
+def damage_of_holder(holder: Job, found: Document) -> str | None:
+    """Return why no write would match *holder*, *found* in a state in which it is not what it looks like, and a remedy.
+
+    Without a word about it, a call would look again and again. None for a sound one.
+    """
+    for name, value in {"_id": holder.id, **as_seen(holder)}.items():
+        if found.get(name) != value:
+            damage = f"that one is damaged: the {name} of the job {holder.id} is {found.get(name)!r:.100}"
+            return f"{damage}; {_remedy(name, holder)}"
+    return None
+
+
+def _remedy(damaged: str, holder: Job) -> str:
+    if damaged == "_id":
+        return f"delete the document whose unique_key is {holder.unique_key!r}"
+    if holder.state == RUNNING:
+        return "a worker sets it aside when its lock has expired"
+    return f"delete it with `mongojobs jobs delete {holder.id}`"
+
+
 def _call_of(job: Job) -> Document:
     document = to_document(job)
     return {name: document[name] for name in CALL if name in document}
 
 
 def _run_at(holder: Job, job: Job, keep: Keep) -> datetime:
-    """Return when the replaced call is due; never later than the first call of all allowed."""
-    run_at = {
+    """Return when the replaced call is due, as far as nothing bounds it."""
+    return {
         "earlier": min(holder.run_at, job.run_at),
         "later": max(holder.run_at, job.run_at),
         "last": job.run_at,
     }[keep]
-    return run_at if holder.start_by is None else min(run_at, holder.start_by)
+
+
+def _start_by(holder: Job, job: Job) -> datetime | None:
+    """Return the latest time to which calls may put *holder* off: counted from the first, whichever of them bounds it.
+
+    A call that allows less makes it earlier; none makes it later.
+    """
+    if job.start_by is None or job.created_at is None:
+        return holder.start_by
+    own = (holder.created_at or job.created_at) + (job.start_by - job.created_at)
+    return own if holder.start_by is None else min(own, holder.start_by)

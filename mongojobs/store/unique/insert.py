@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
@@ -20,16 +20,18 @@ from mongojobs.core.errors import (
     EnqueueUnknownError,
     PartialEnqueueError,
 )
-from mongojobs.core.job import RUNNING, Document, Job, JobId
+from mongojobs.core.job import Job, JobId
 from mongojobs.core.words.wording import counted
 from mongojobs.store import clients, faults, indexes
 from mongojobs.store.documents import to_document, to_shown_job, to_update
 from mongojobs.store.filters import one
 from mongojobs.store.queries import Queries
 from mongojobs.store.time_limits import time_left, time_limit
-from mongojobs.store.unique.answers import MERGED, answer
+from mongojobs.store.unique.answers import MERGED, answer, as_seen, damage_of_holder
 from mongojobs.store.unique.retake import free
 from mongojobs.unique.terms import Terms
+
+_ONLY_KEY: Final = {"_id": 0, "unique_key": 1}
 
 
 class Inserting(Protocol):
@@ -85,12 +87,17 @@ class UniqueInserting:
             return insert_each(lambda job: self.insert(job, terms, session=session), jobs)
         first = {job.unique_key: job for job in reversed(jobs)}
         with self._limited():
-            held = {holder.unique_key for holder in self._holders(list(first), session)}
+            held = self.held_keys(list(first), session)
         fresh = [job for job in jobs if first[job.unique_key] is job and job.unique_key not in held]
         collided = self._insert_fresh(fresh, session)
         stored = {job.id for job in fresh} - collided
         rest = [job for job in jobs if job.id not in stored]
         return insert_each(lambda job: self.insert(job, terms, session=session), rest, stored=stored)
+
+    def held_keys(self, keys: Sequence[str | None], session: clients.Session | None = None) -> set[str]:
+        """Return those of *keys* that jobs hold."""
+        query = {"unique_key": {"$in": list(keys)}}
+        return {found["unique_key"] for found in self._handle(session).find(query, _ONLY_KEY, session=session)}
 
     def _insert_fresh(self, jobs: Sequence[Job], session: clients.Session | None) -> set[JobId]:
         """Store *jobs*; return the ids of those whose keys others took at the same moment."""
@@ -139,11 +146,13 @@ class UniqueInserting:
     def _meet(self, job: Job, terms: Terms, session: clients.Session | None) -> Job | None:
         """Merge the call of *job* into the one that holds its key, and return that; None if it is already gone."""
         in_transaction = session is not None and session.in_transaction
+        handle = self._handle(session)
         try:
             holder = self._holder(job, session)
             if holder is None or holder.id == job.id:  # its own: the answer to the insert was lost
                 return holder and job
-            change = answer(holder, job, terms) if not self._free(holder, session) else None
+            is_free = free(handle, holder, self._queries.clock.now(), session=session)
+            change = None if is_free else answer(holder, job, terms)
         except PyMongoError as error:
             if in_transaction:
                 raise
@@ -155,12 +164,11 @@ class UniqueInserting:
         return self._merge(holder, change, session)
 
     def _merge(self, holder: Job, change: Any, session: clients.Session | None) -> Job | None:
-        handle = self._transaction if session is not None and session.in_transaction else self._collection
         guard = one(holder.id) | {"unique_key": {"$eq": holder.unique_key}}
         if change is not MERGED:
-            guard |= _as_seen(holder)
+            guard |= as_seen(holder)
         try:
-            done = handle.update_one(guard, to_update(change), session=session)
+            done = self._handle(session).update_one(guard, to_update(change), session=session)
         except PyMongoError as error:
             if session is not None and session.in_transaction:
                 raise
@@ -170,20 +178,18 @@ class UniqueInserting:
         merged = change.applied_to(holder)
         return dataclasses.replace(merged, duplicate=True) if done.matched_count else None
 
-    def _free(self, holder: Job, session: clients.Session | None) -> bool:
-        """Take the key from *holder* if it no longer has a right to it; return whether it did not."""
-        handle = self._transaction if session is not None and session.in_transaction else self._collection
-        return free(handle, holder, self._queries.clock.now(), session=session)
-
     def _holder(self, job: Job, session: clients.Session | None) -> Job | None:
-        return next(iter(self._holders([job.unique_key], session)), None)
+        """Return the job that holds the key of *job*. Raises EnqueueRefusedError if no write could recognise it."""
+        found = self._handle(session).find_one({"unique_key": {"$eq": job.unique_key}}, session=session)
+        if found is None:
+            return None
+        holder = to_shown_job(found)
+        if damage := damage_of_holder(holder, found):
+            raise EnqueueRefusedError(f"another job holds the key of {job.name}, and {damage}")
+        return holder
 
-    def _holders(self, keys: Sequence[str | None], session: clients.Session | None) -> list[Job]:
-        in_transaction = session is not None and session.in_transaction
-        handle = self._transaction if in_transaction else self._collection
-        wanted = [key for key in keys if key is not None]
-        query = {"unique_key": {"$eq": wanted[0]} if len(wanted) == 1 else {"$in": wanted}}
-        return [to_shown_job(found) for found in handle.find(query, session=session)]
+    def _handle(self, session: clients.Session | None) -> clients.Jobs:
+        return self._transaction if session is not None and session.in_transaction else self._collection
 
     def _limited(self) -> AbstractContextManager[None]:
         """Limit the requests in the block to what is left of ``enqueue_timeout``."""
@@ -214,7 +220,7 @@ def insert_each(insert: Callable[[Job], Job], jobs: Iterable[Job], *, stored: It
     for job in jobs:
         try:
             found = insert(job)
-        except DuplicateJobError as error:
+        except (DuplicateJobError, EnqueueRefusedError) as error:
             refused[job.id] = str(error)
             continue
         if found.duplicate:
@@ -228,13 +234,6 @@ def insert_each(insert: Callable[[Job], Job], jobs: Iterable[Job], *, stored: It
             reasons=refused,
         )
     return others
-
-
-def _as_seen(holder: Job) -> Document:
-    """Match *holder* as it was seen: in the same run, or due at the same time."""
-    if holder.state == RUNNING:
-        return {"state": RUNNING, "lock_token": holder.lock_token}
-    return {"state": holder.state, "run_at": holder.run_at}
 
 
 def _collisions(error: BaseException | None) -> list[int]:

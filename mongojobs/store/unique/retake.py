@@ -19,7 +19,7 @@ from mongojobs.store.clients import Jobs, Session
 from mongojobs.store.documents import to_shown_job, to_update
 from mongojobs.store.filters import one
 from mongojobs.store.queries import Queries
-from mongojobs.store.unique.answers import MERGED, is_over
+from mongojobs.store.unique.answers import MERGED, damage_of_holder, is_over
 
 T = TypeVar("T")
 
@@ -66,8 +66,14 @@ class Retaking:
         return self._collection.find_one(one(holder.id))
 
     def _holder(self, key: str) -> Job | None:
+        """Return the job that holds *key*. Raises StateError if no write could recognise it."""
         found = self._collection.find_one({"unique_key": {"$eq": key}})
-        return None if found is None else to_shown_job(found)
+        if found is None:
+            return None
+        holder = to_shown_job(found)
+        if damage := damage_of_holder(holder, found):
+            raise StateError(f"another job holds the unique key of the one to retry, and {damage}")
+        return holder
 
 
 def free(jobs: Jobs, holder: Job, now: datetime, *, session: Session | None = None) -> bool:
