@@ -66,6 +66,10 @@ class Store(Protocol):
         """Store *jobs* in one go; return of each duplicate, by its id, which job it is of."""
         ...
 
+    def held_keys(self, keys: Sequence[str]) -> set[str]:
+        """Return those of these unique *keys* that jobs hold."""
+        ...
+
     def get(self, job_id: JobId) -> Job | None:
         """Return a stored job."""
         ...
@@ -256,14 +260,24 @@ class Enqueuer:
         Two producers that look at the same moment may both find room, so each of them can overshoot by one enqueue.
         """
         for queue, attributes in self._settings.queue_attributes.items():
-            max_size, number = attributes.get("max_size"), sum(job.queue == queue for job in jobs)
-            if max_size is not None and number and self._count(queue, max_size, budget) + number > max_size:
+            max_size, coming = attributes.get("max_size"), [job for job in jobs if job.queue == queue]
+            if max_size is None or not coming:
+                continue
+            room = max_size - self._count(queue, max_size, budget)
+            if len(coming) > room and (number := self._number_of_new(coming, budget)) > room:
                 raise QueueFullError(
                     f"the queue {queue!r} has no room for {number} more, its max_size is {max_size}: start more"
                     f" workers, enqueue later, or raise max_size in the setting queue_attributes",
                     queue=queue,
                     max_size=max_size,
                 )
+
+    def _number_of_new(self, jobs: Sequence[Job], budget: Budget) -> int:
+        """Return how many of *jobs* are not the same as another one, whose unique key is held."""
+        keys = {job.unique_key for job in jobs if job.unique_key is not None}
+        if not keys:
+            return len(jobs)
+        return len(keys - self._asked(lambda: self._store().held_keys([*keys]), budget))
 
     def _count(self, queue: str, limit: int, budget: Budget) -> int:
         return self._asked(lambda: self._store().count_queued(queue, limit=limit), budget)

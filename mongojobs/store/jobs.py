@@ -101,6 +101,10 @@ class JobStore:
         """
         return self._unique.insert_many(jobs, terms, session=session_in_force(self.queries.client, session))
 
+    def held_keys(self, keys: Sequence[str]) -> set[str]:
+        """Return those of these unique *keys* that jobs hold. Raises DatabaseError."""
+        return self._unique.held_keys(keys)
+
     def reserve(
         self,
         wanted: QueueSelector,

@@ -102,6 +102,11 @@ class MemoryStore:
         """Keep *jobs*; return for each duplicate the job that it duplicates. Raises PartialEnqueueError."""
         return insert_each(lambda job: self.insert_unique(job, terms, session=session), jobs)
 
+    def held_keys(self, keys: Sequence[str]) -> set[str]:
+        """Return those of these unique *keys* that jobs hold."""
+        with self._changing:
+            return {job.unique_key for job in self._jobs.values() if job.unique_key is not None} & {*keys}
+
     def get(self, job_id: JobId) -> Job | None:
         """Return the job with this id, or None, even if what is asked for cannot be an id."""
         with self._changing:

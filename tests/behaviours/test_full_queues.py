@@ -14,12 +14,15 @@ MAX_SIZE = 20
 PRODUCERS = 8
 
 mailed = remember_one.options(queue="mail")
+mailed_once = mailed.options(unique=True)
 
 
 @pytest.fixture
 def app(configure):
     """The default app, in whose queue ``mail`` there is room for twenty jobs."""
-    return configure(queue_attributes={"mail": {"max_size": MAX_SIZE}})
+    app = configure(queue_attributes={"mail": {"max_size": MAX_SIZE}})
+    app.create_indexes()
+    return app
 
 
 def jobs_in(app, queue):
@@ -96,6 +99,36 @@ class TestAFullQueue:
             producer.join()
 
         assert MAX_SIZE <= jobs_in(app, "mail") <= MAX_SIZE + PRODUCERS
+
+
+class TestADuplicate:
+    def test_is_answered_as_one_though_the_queue_is_full(self, app):
+        first = mailed_once.delay(1)
+        fill(app)
+
+        second = mailed_once.delay(1)
+
+        assert (second.id, second.duplicate) == (first.id, True)
+
+    def test_takes_no_room_among_many(self, app):
+        mailed_once.delay_many([(number,) for number in range(MAX_SIZE - 1)])
+
+        jobs = mailed_once.delay_many([(number,) for number in [*range(MAX_SIZE), MAX_SIZE - 1]])
+
+        assert [job.duplicate for job in jobs] == [True] * (MAX_SIZE - 1) + [False, True]
+
+    def test_counts_for_nothing_where_others_find_no_room(self, app):
+        mailed_once.delay(1)
+        fill(app)
+
+        with pytest.raises(QueueFullError, match="has no room for 2 more"):
+            mailed_once.delay_many([(1,), (2,), (3,)])
+
+    def test_is_answered_in_fake_mode_too(self, app):
+        with mode("fake"):
+            mailed_once.delay_many([(number,) for number in range(MAX_SIZE)])
+
+            assert mailed_once.delay(1).duplicate
 
 
 class TestAQueueWithoutALimit:
