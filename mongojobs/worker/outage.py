@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from typing import Final
 
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import DatabaseAway, DatabaseBack
@@ -12,6 +13,8 @@ from mongojobs.store.faults import describe, is_passing, is_refused
 
 FIRST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 10.0
+RENEWING: Final = "renewing locks"
+"""What the heartbeat does, whatever else there is to do."""
 
 
 class Outage:
@@ -67,6 +70,16 @@ class Outage:
             is_news = not (was_passing and self._passing)
         if is_news:
             self._reporter.tell(DatabaseBack, time.monotonic() - since)
+
+    def note_dropped(self, doing: str) -> None:
+        """Note that nothing is left to do of what failed: the next heartbeat finds out whether the outage is over."""
+        if doing not in self._failures:
+            return
+        with self._guard:
+            self._failures.setdefault(RENEWING, self._failures.pop(doing))
+            if doing in self._passing:
+                self._passing.remove(doing)
+                self._passing.add(RENEWING)
 
 
 def _is_refusal(error: Exception) -> bool:

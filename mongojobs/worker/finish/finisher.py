@@ -77,11 +77,18 @@ class Finisher:
                 self._closing.wait(PAUSE_SECONDS)
                 self._arrived.set()
 
-    def flush(self) -> None:
-        """Write what is waiting now, unless all is over. Raises DatabaseError; the rest is still waiting then."""
+    def flush(self) -> bool:
+        """Write what is waiting now, unless all is over; return whether the database was asked.
+
+        Raises DatabaseError; the rest is still waiting then.
+        """
+        was_asked = False
         with self._writing:
             while self._waiting and not self._is_over:
-                self._write([self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_GROUP))])
+                was_asked |= self._write(
+                    [self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_GROUP))]
+                )
+        return was_asked
 
     def close(self) -> None:
         """Let the writer thread end after its current write."""
@@ -97,19 +104,24 @@ class Finisher:
         """Write what is waiting, through outages of the database, until it is stored, no longer ours, or ``close``."""
         while self._waiting and not self._is_over:
             try:
-                self.flush()
+                if self.flush():
+                    self._outage.note_recovered(WRITING)
+                else:
+                    self._outage.note_dropped(WRITING)
             except DatabaseError as error:
                 if self._closing.is_set() or self._closing.wait(self._outage.note_failure(WRITING, error)):
                     return
-        self._outage.note_recovered(WRITING)
 
     def _report_batch(self) -> None:
         jobs, failures, seconds = self.batch.end()
         if jobs:
             self._reporter.tell(BatchDone, jobs, failures, seconds)
 
-    def _write(self, results: list[Result]) -> None:
-        """Write *results*. Raises DatabaseError; what is unwritten waits again, refused ones behind the rest."""
+    def _write(self, results: list[Result]) -> bool:
+        """Write *results*; return whether the database was asked.
+
+        Raises DatabaseError; what is unwritten waits again, refused ones behind the rest.
+        """
         lost = {*lost_among([result.held for result in results])}
         group = Group(results, self._store, self._reporter)
         try:
@@ -122,6 +134,7 @@ class Finisher:
             self._note_settled([result for result in results if result.is_settled])
         if group.refused:
             raise group.refused.popitem()[1]
+        return len(lost) < len(results)
 
     def _note_settled(self, results: list[Result]) -> None:
         self.batch.count(len(results), failures=sum([result.has_failed for result in results]))

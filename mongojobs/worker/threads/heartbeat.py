@@ -14,11 +14,10 @@ from mongojobs.core.settings import Settings
 from mongojobs.store.faults import DatabaseError
 from mongojobs.store.lifecycle.end import Holding
 from mongojobs.worker.inflight import LONG_RUN_SECONDS, InFlight
-from mongojobs.worker.outage import Outage
+from mongojobs.worker.outage import RENEWING, Outage
 from mongojobs.worker.release import Releaser
 from mongojobs.worker.run.inflight_job import InFlightJob, lost_among
 
-RENEWING: Final = "renewing locks"
 PAUSE_SECONDS: Final = 1.0
 
 
@@ -111,10 +110,9 @@ class Heartbeat:
         """Do what is due, and return how many seconds to wait."""
         begun, is_idle = elapsed_seconds(), self._in_flight.is_empty()
         try:
-            seconds = self._do_due(begun, is_idle=is_idle)
-            self._outage.note_recovered(RENEWING)
-            return seconds
+            return self._do_due(begun, is_idle=is_idle)
         except DatabaseError as error:
+            self._is_news = True  # what there was to report still is
             return min(self._outage.note_failure(RENEWING, error), self._interval)
         except Exception:  # noqa: BLE001 - without this thread every lock would run out
             self._reporter.report_exception(RENEWING)
@@ -136,6 +134,7 @@ class Heartbeat:
                 Releaser(self._holding, self._in_flight, self._reporter).release_returning()
         if is_due:
             self.beat()
+            self._outage.note_recovered(RENEWING)
             # A late answer has used up as much of the lease.
             is_idle = is_idle or self._in_flight.is_empty()
             self._next = now + (self._idle_interval if is_idle else self._interval)

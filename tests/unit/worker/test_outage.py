@@ -7,7 +7,7 @@ from pymongo.errors import OperationFailure
 
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import DatabaseAway, DatabaseBack
-from mongojobs.worker.outage import Outage, seconds_to_next_try
+from mongojobs.worker.outage import RENEWING, Outage, seconds_to_next_try
 from tests.support.worker_parts import AWAY, REFUSED, Told
 
 
@@ -55,8 +55,21 @@ class TestAnOutage:
         assert [notice.doing for notice in told.of(DatabaseAway)] == ["showing", "reserving"]
         assert len(told.of(DatabaseBack)) == 1
 
+    def test_is_not_over_when_nothing_is_left_to_do_but_at_the_next_heartbeat(self, outage, told):
+        outage.note_failure("writing", AWAY)
+
+        outage.note_dropped("writing")
+        outage.note_failure("reserving", AWAY)
+        outage.note_recovered("reserving")
+        before = list(told.of(DatabaseBack))
+        outage.note_recovered(RENEWING)
+
+        assert before == []
+        assert len(told.of(DatabaseAway)) == len(told.of(DatabaseBack)) == 1
+
     def test_that_was_none_is_not_over(self, outage, told):
         outage.note_recovered("reserving")
+        outage.note_dropped("writing")
 
         assert told.notices == []
 

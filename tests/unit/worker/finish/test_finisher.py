@@ -252,6 +252,24 @@ class TestAnOutage:
         assert len(told.of(DatabaseAway)) == 1
         assert len(told.of(JobCompleted)) == 1
 
+    def test_is_not_over_when_it_outlasts_the_locks_of_what_there_was_to_write(
+        self, finisher, in_flight, store, told, writer
+    ):
+        result = a_result(in_flight)
+
+        def runs_out():
+            result.held.expires = 0
+            raise AWAY
+
+        store.on("finish", runs_out)
+        finisher.submit(result)
+        eventually(in_flight.is_empty)
+        finisher.close()
+        writer.join(5)
+
+        assert len(told.of(JobLost)) == len(told.of(DatabaseAway)) == 1
+        assert told.of(DatabaseBack) == []
+
     def test_ends_the_patience_when_the_writer_is_closed(self, finisher, in_flight, store, writer):
         store.on("finish", *[AWAY] * 100_000)
         submit(finisher, in_flight, Succeeded())

@@ -6,13 +6,13 @@ import pytest
 
 from mongojobs.core.clock import elapsed_seconds
 from mongojobs.core.lifecycle import Reporter
-from mongojobs.core.notices import CallbackRaised, DatabaseAway, JobLost
+from mongojobs.core.notices import CallbackRaised, DatabaseAway, DatabaseBack, JobLost
 from mongojobs.core.settings import Settings
 from mongojobs.worker import outage as outage_module
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.threads import heartbeat as heartbeat_module
 from mongojobs.worker.threads.heartbeat import Heartbeat
-from tests.support.waiting import eventually
+from tests.support.waiting import LONG, eventually
 from tests.support.worker_parts import AWAY, FakeStore, HitWhileCleared, Told, a_held, in_flight_of
 
 
@@ -170,6 +170,19 @@ class TestTheHeartbeat:
         beating(in_flight, beat=beat)
 
         eventually(lambda: len(store.called("renew")) >= 3)
+
+    def test_reports_what_it_could_not_until_it_can_and_no_end_of_the_outage_before(self, store, told, beating):
+        store.on("renew", [], *[AWAY] * 5, [])
+        heartbeat = beating(in_flight_of(), beat=lambda: store.renew([]), heartbeat=LONG, lease=3 * LONG)
+        eventually(lambda: store.calls)
+
+        heartbeat.beat_soon()
+        eventually(lambda: told.of(DatabaseAway))
+        heartbeat.look()
+        eventually(lambda: told.of(DatabaseBack))
+
+        assert len(store.calls) == 7
+        assert len(told.of(DatabaseAway)) == len(told.of(DatabaseBack)) == 1
 
     def test_ends_at_a_stop_that_comes_while_it_wakes(self, store, told):
         reporter = Reporter(told, "worker")
