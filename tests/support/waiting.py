@@ -22,10 +22,10 @@ def eventually(happened: Callable[[], object], *, seconds: float = _PATIENCE) ->
 
 
 @contextmanager
-def promptly() -> Iterator[None]:
-    """Let the code inside end without waiting for what comes after a `LONG` time."""
+def promptly(seconds: float = _PATIENCE) -> Iterator[None]:
+    """Let the code inside end without waiting for what comes after a `LONG` time, or much more than *seconds*."""
     begun = time.monotonic()
     yield
     took = time.monotonic() - begun
-    if took > _PATIENCE:
+    if took > seconds:
         raise AssertionError(f"this took {took:.0f} s")
