@@ -369,6 +369,7 @@ class TestSignals:
         assert lines(ledger) == ["job began", "job ended"]
         assert app.reader.find() == []
 
+    @pytest.mark.usefixtures("unmeasured")
     @pytest.mark.parametrize("arguments", [("work",), ("work", "--processes", "2"), ("work", "--executor", "process")])
     def test_the_first_interrupt_says_what_is_waited_for_and_how_long(self, app, start, ledger, arguments):
         job = sample_app.append_after.delay(str(ledger), "job", 30)
@@ -382,6 +383,7 @@ class TestSignals:
 
         assert worker.wait() == 0
 
+    @pytest.mark.usefixtures("unmeasured")
     def test_a_second_interrupt_hands_the_job_back(self, app, start, ledger):
         job = sample_app.append_after.delay(str(ledger), "job", 30)
         worker = start("work")
@@ -395,6 +397,7 @@ class TestSignals:
         handed_back = app.get(job.id)
         assert (handed_back.state, handed_back.attempts, handed_back.releases) == ("ready", 0, 1)
 
+    @pytest.mark.usefixtures("unmeasured")
     def test_quit_hands_the_job_back_at_once(self, app, start, ledger):
         job = sample_app.append_after.delay(str(ledger), "job", 30)
         worker = start("work")
@@ -430,6 +433,7 @@ class TestSignals:
         worker.send(Signals.SIGTERM)
         assert worker.wait() == 0
 
+    @pytest.mark.usefixtures("unmeasured")
     def test_a_job_that_does_not_return_holds_the_process_no_longer_than_the_timeout(self, app, start):
         sample_app.never_returns.delay()
         worker = start("work", "--shutdown-timeout", "1")
@@ -440,6 +444,7 @@ class TestSignals:
         assert worker.wait(8) == 0
         assert "Stopped, 1 running job handed back" in worker.output
 
+    @pytest.mark.usefixtures("unmeasured")
     def test_a_job_that_does_not_return_after_its_time_limit_ends_the_process(self, app, start):
         job = sample_app.never_returns.delay()
 
@@ -492,6 +497,7 @@ class TestProcesses:
         assert lines(ledger) == ["job began", "job ended"]
         assert workers.group() == []
 
+    @pytest.mark.usefixtures("unmeasured")
     def test_hand_their_jobs_back_after_a_second_interrupt(self, app, start, ledger):
         job = sample_app.append_after.delay(str(ledger), "job", 30)
         workers = start("work", "--processes", "2")

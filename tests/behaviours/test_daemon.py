@@ -359,6 +359,7 @@ class TestPidFileOfWork:
         assert answer.returncode == 6
         assert "it is already running" in answer.stderr
 
+    @pytest.mark.usefixtures("unmeasured")
     def test_is_gone_although_a_job_does_not_return(self, app, start, tmp_path):
         path = tmp_path / "worker.pid"
         process = start("work", "--shutdown-timeout=0.2", f"--pidfile={path}")

@@ -692,6 +692,7 @@ class TestRun:
         assert ended.returncode == 1
         assert f"the job {made.id} cannot be loaded here, it is ready: UnknownJobError: no job is" in ended.stderr
 
+    @pytest.mark.usefixtures("unmeasured")
     @pytest.mark.parametrize("number", [Signals.SIGTERM, Signals.SIGINT])
     def test_hands_a_job_back_without_an_attempt_when_told_to_stop(self, app, start, ledger, number):
         made = append_after.delay(str(ledger), "job", 60)

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+import pytest
+
 from tests.bench.figures import Figure, Result, gathered, keep, table
 from tests.bench.records import rate, record
 from tests.support.command_line import ROOT, clean_environ
@@ -23,6 +25,7 @@ LOG = """\
 
 
 class TestTheBench:
+    @pytest.mark.usefixtures("unmeasured")
     def test_measures_and_prints_json(self, mongo_uri):
         only = [word for name in QUICK for word in ("--only", name)]
 

@@ -19,6 +19,9 @@ ROOT = Path(__file__).parents[2]
 
 SAMPLE_APP = "tests.support.sample_app"
 
+COVERAGE = "COVERAGE_PROCESS_CONFIG"
+"""The environment variable by which coverage measures processes that are started."""
+
 
 class Process:
     """A running command; its standard output is in `output`, its standard error in `errors`."""
@@ -156,5 +159,5 @@ def run_redirected(redirection: str, *arguments: str, environ: Mapping[str, str]
 
 def clean_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """Return an environment that says nothing about jobs but what *environ* says."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", COVERAGE) if name in os.environ}
     return kept | {"PYTHONPATH": str(ROOT)} | dict(environ)
