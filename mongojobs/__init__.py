@@ -11,6 +11,7 @@ The rooms, from the bottom up; each imports only from those above it in this lis
 - ``process``: signals, children, memory: what belongs to the process
 - ``store``: every call to MongoDB
 - ``payload``: from a call in Python to a stored value, and back
+- ``results``: what jobs returned, for those who wait for it
 - ``enqueuing``: from ``delay`` to a stored job
 - ``schedules``: recurring jobs
 - ``worker``: reserves jobs, runs them and stores how they ended
@@ -45,9 +46,12 @@ if TYPE_CHECKING:
         ExtraMissingError,
         FilterError,
         Interrupted,
+        JobCancelled,
+        JobFailed,
         JobTimeout,
         MongoJobsError,
         NewerPayloadError,
+        NoSuchJobError,
         NotAJobError,
         NotRunError,
         OptionError,
@@ -57,6 +61,10 @@ if TYPE_CHECKING:
         QueueFullError,
         ReadOnlyError,
         RegistrationError,
+        ResultError,
+        ResultNotKeptError,
+        ResultTimeoutError,
+        ResultTooLargeError,
         ScheduleError,
         ServerTooOldError,
         SettingsError,
@@ -66,6 +74,7 @@ if TYPE_CHECKING:
         UndeclaredError,
         UnknownJobError,
         UnsavedDocumentError,
+        UnstorableResultError,
         UnstorableValueError,
     )
     from mongojobs.core.inside.progress import Progress
@@ -124,8 +133,11 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "EnqueueUnknownError",
     "ExtraMissingError",
     "FilterError",
+    "JobCancelled",
+    "JobFailed",
     "MongoJobsError",
     "NewerPayloadError",
+    "NoSuchJobError",
     "NotAJobError",
     "NotRunError",
     "OptionError",
@@ -136,6 +148,10 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "QueueFullError",
     "ReadOnlyError",
     "RegistrationError",
+    "ResultError",
+    "ResultNotKeptError",
+    "ResultTimeoutError",
+    "ResultTooLargeError",
     "ScheduleError",
     "ServerTooOldError",
     "SettingsError",
@@ -145,6 +161,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "UnknownJobError",
     "UnsavedChangesWarning",
     "UnsavedDocumentError",
+    "UnstorableResultError",
     "UnstorableValueError",
     "__version__",
 ]

@@ -1,5 +1,6 @@
 """The examples of docs/inside-a-job.md are run, and do what the page says of them."""
 
+import asyncio
 import importlib
 import re
 import sys
@@ -65,3 +66,17 @@ class TestProgress:
 
         assert capsys.readouterr().out == "import a\nimport b\n"
         assert (job.progress.share, job.progress.note) == (1, "b")
+
+
+def test_results_come_back(app, load):
+    price_jobs = load("price_jobs")
+
+    with working():
+        results = price_jobs.now(7), asyncio.run(price_jobs.later(8)), price_jobs.once(9), price_jobs.failing()
+
+    assert results == (
+        {"order": 7, "total": (42, "EUR")},
+        {"order": 8, "total": (42, "EUR")},
+        "invoice 9",
+        ("LookupError", "LookupError: no order -1"),
+    )

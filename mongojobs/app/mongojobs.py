@@ -18,6 +18,7 @@ from mongojobs.app.pyproject import read_file, settings_of
 from mongojobs.core.calling import ran
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import OptionError, SettingsError
+from mongojobs.core.inside.home import Home
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle, Plugin
 from mongojobs.core.notices import Warned
@@ -114,6 +115,11 @@ class MongoJobs(Operating):
         return Enqueuer(
             store=lambda: self.store, payloads=self.payloads, settings=self.settings, lifecycle=self.lifecycle
         )
+
+    @property
+    def home(self) -> Home[Job]:
+        """Where its jobs are asked about."""
+        return self.enqueuer.home
 
     @contextmanager
     def active(self) -> Iterator[MongoJobs]:

@@ -19,6 +19,7 @@ from mongojobs.core.actions import DELETE, MOVE, RETRY, RUN_NOW, Verb, no_job
 from mongojobs.core.checks import plain_text
 from mongojobs.core.clock import truncate
 from mongojobs.core.errors import OptionError
+from mongojobs.core.inside.home import Home
 from mongojobs.core.job import Job, JobId
 from mongojobs.core.job_filter import JobFilter, ShownState
 from mongojobs.core.lifecycle import Lifecycle
@@ -93,6 +94,11 @@ class Operating(SchedulesOfApp):
         raise NotImplementedError
 
     @property
+    def home(self) -> Home[Job] | None:
+        """Where the jobs are asked about that are found here; None: at the app that is active."""
+        return None
+
+    @property
     def pauses(self) -> PauseStore:
         """The paused queues."""
         return PauseStore(self.store.collection, self.store.clock)
@@ -110,7 +116,8 @@ class Operating(SchedulesOfApp):
     @plain_errors()
     def get(self, job_id: JobId) -> Job | None:
         """Return a job, or None."""
-        return self.store.get(job_id)
+        found = self.store.get(job_id)
+        return None if found is None else found.stay(self.home)
 
     @plain_errors()
     def find(self, job_filter: JobFilter = ALL, *, limit: int = 50, after: str | None = None) -> JobPage:
@@ -118,7 +125,10 @@ class Operating(SchedulesOfApp):
 
         The next one is ``find(..., after=page.next)``.
         """
-        return self.reader.page(job_filter, limit=limit, after=after)
+        page = self.reader.page(job_filter, limit=limit, after=after)
+        for job in page.jobs:
+            job.stay(self.home)
+        return page
 
     @plain_errors()
     def count(self, job_filter: JobFilter = ALL, *, limit: int | None = MOST_COUNTED) -> Count:

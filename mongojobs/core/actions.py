@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from mongojobs.core.change import DELETED, Change
 from mongojobs.core.checks import Check, plain_text, priority, queue_name
-from mongojobs.core.errors import FilterError, OptionError, StateError
+from mongojobs.core.errors import FilterError, NoSuchJobError, OptionError, StateError
 from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, RUNNING, JobId
 from mongojobs.core.job_filter import JobFilter, ShownState
 from mongojobs.core.limits import LONGEST_ERROR, cut
@@ -84,9 +84,9 @@ class Action:
         return StateError(f"cannot {self.phrase.format(f'the job {job_id}')}, it is {state}: {remedy}")
 
 
-def no_job(job_id: JobId) -> StateError:
+def no_job(job_id: JobId) -> NoSuchJobError:
     """Return the error for an id that no job has."""
-    return StateError(f"no job {job_id}: it never existed, or it has completed or been deleted")
+    return NoSuchJobError(f"no job {job_id}: it never existed, or it has completed or been deleted")
 
 
 _COUNTERS: Final = ("attempts", "losses", "releases", "snoozes")

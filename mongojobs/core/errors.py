@@ -24,6 +24,14 @@
     |-- PartialEnqueueError           some of many jobs were stored
     |-- StoreUnavailableError         the database could not be reached or refused
     |-- StateError                    the job is in a state that forbids the request
+    |   `-- NoSuchJobError            there is no job with this id
+    |-- ResultError                   what the job returned cannot be had
+    |   |-- JobFailed                 it was given up on
+    |   |-- JobCancelled              it was cancelled
+    |   |-- ResultNotKeptError        it does not keep its result
+    |   |-- ResultTooLargeError       its result was over the limit
+    |   |-- UnstorableResultError     its result cannot be stored
+    |   `-- ResultTimeoutError        it has not ended in time
     |-- ScheduleError                 a schedule that cannot be, or cannot be changed like this
     |-- ProgressError                 what a job says of its own progress that cannot be kept
     |-- FilterError                   a filter of jobs, or a place in a list of them, that cannot be one
@@ -196,6 +204,70 @@ class StateError(MongoJobsError):
     """The job's state does not allow what was asked for."""
 
 
+class NoSuchJobError(StateError):
+    """No job has this id: there never was one, or it was deleted, or its time is over; in a transaction, not yet."""
+
+
+class ResultError(MongoJobsError):
+    """What the job ``job_id`` returned cannot be had."""
+
+    def __init__(self, message: str, *, job_id: object) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
+class JobFailed(ResultError):  # noqa: N818 - what became of the job, not of the call
+    """The job was given up on, after it had raised ``type_name`` at last: its ``error`` and ``trace`` are as stored.
+
+    They are texts: the exception's own class is never looked for.
+    """
+
+    def __init__(self, message: str, *, job_id: object, error: str, trace: str) -> None:
+        super().__init__(message, job_id=job_id)
+        self.error = error
+        self.trace = trace
+
+    @property
+    def type_name(self) -> str:
+        """The name of the exception's class; empty if it was no exception, as when workers were lost."""
+        name = self.error.partition(":")[0]
+        return name if name.isidentifier() else ""
+
+
+class JobCancelled(ResultError):  # noqa: N818 - what became of the job, not of the call
+    """The job was cancelled ``by`` somebody, or gave itself up, for a ``reason``; both are texts, empty if unknown."""
+
+    def __init__(self, message: str, *, job_id: object, reason: str, by: str) -> None:
+        super().__init__(message, job_id=job_id)
+        self.reason = reason
+        self.by = by
+
+
+class ResultNotKeptError(ResultError):
+    """The job was enqueued without ``keep_result``."""
+
+
+class ResultTooLargeError(ResultError):
+    """The job is done, and its result of ``size`` bytes was more than the ``limit`` of ``max_result_bytes``."""
+
+    def __init__(self, message: str, *, job_id: object, size: int, limit: int) -> None:
+        super().__init__(message, job_id=job_id)
+        self.size = size
+        self.limit = limit
+
+
+class UnstorableResultError(ResultError):
+    """The job is done, and its result could not be stored; the message says what in it, and why."""
+
+
+class ResultTimeoutError(ResultError, TimeoutError):
+    """The job has not ended in time: it is in the ``state`` it was last seen in, and goes on."""
+
+    def __init__(self, message: str, *, job_id: object, state: str) -> None:
+        super().__init__(message, job_id=job_id)
+        self.state = state
+
+
 class ProgressError(MongoJobsError, ValueError):
     """What a job says of its own progress cannot be kept; the message names the value, and what can be."""
 
@@ -249,6 +321,7 @@ class NewerPayloadError(DamagedPayloadError):
 
 def _made_again(cls: type[MongoJobsError], args: tuple[object, ...], facts: dict[str, object]) -> MongoJobsError:
     error = cls.__new__(cls, *args)
+    error.args = args  # which an OSError, such as TimeoutError, leaves to its own constructor
     vars(error).update(facts)
     return error
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 from mongojobs.core import checks
 from mongojobs.core.errors import StateError
 from mongojobs.core.fields import DETAILED, HIDDEN, Option, option
+from mongojobs.core.inside.home import Home, Timeout, home_here
 from mongojobs.core.inside.progress import Progress
 from mongojobs.core.inside.record import Record, Told
 from mongojobs.core.words.naming import public
@@ -154,6 +155,15 @@ class Job:
     expires_at: datetime | None = field(
         default=None, metadata=option(checks.moment, "when it is cancelled unless it has begun", metavar="ISO")
     )
+    keep_result: timedelta | None = field(
+        default=None,
+        metadata=option(
+            checks.time_limit,
+            "how long what it returns is kept; not at all otherwise",
+            of_object="keep_result",
+            is_declared=True,
+        ),
+    )
     locked_at: datetime | None = None
     locked_by: str | None = None
     locked_until: datetime | None = None
@@ -175,6 +185,8 @@ class Job:
     """The worker that last ran an ended job."""
     took: timedelta | None = field(default=None, metadata={"json": HIDDEN})
     """How long that last run took."""
+    returned: Mapping[str, Any] | None = field(default=None, repr=False, metadata={"json": DETAILED})
+    """What a completed job with ``keep_result`` returned, or why that is not kept; see ``payload.results``."""
     retries: tuple[Mapping[str, Any], ...] = field(default=(), repr=False, metadata={"json": HIDDEN})
     """When people let the job run again, and who: *at* and *by* of the latest times."""
     cancellation: Mapping[str, Any] | None = field(default=None, repr=False)
@@ -215,6 +227,8 @@ class Job:
     """The current run, in the job that ``current_job`` and the hooks see; never stored."""
     duplicate: bool = field(default=False, compare=False, metadata={"json": HIDDEN})
     """Whether an enqueue returned it because it was there already; never stored."""
+    home: Home[Job] | None = field(default=None, repr=False, compare=False, metadata={"json": HIDDEN})
+    """Where it is asked about, if that is known; never stored."""
 
     def __str__(self) -> str:
         """Return the job as people see it: ``Job app.send (id=...) (queue=mail)``. Source: delayed_job."""
@@ -282,6 +296,43 @@ class Job:
     def has_failed(self) -> bool:
         """Whether the job was given up on."""
         return self.state == FAILED
+
+    def refresh(self) -> Job:
+        """Return the job as it is now. Raises NoSuchJobError, StoreUnavailableError."""
+        return self._home.refresh(self)
+
+    def wait(self, timeout: Timeout = None) -> Job | None:
+        """Wait until the job has ended, and return it; None if it is gone, as one that completed and is not kept.
+
+        The *timeout* is a duration, and bounds the whole call: 0 looks once, None waits as long as it takes. Raises
+        ResultTimeoutError, StoreUnavailableError.
+        """
+        return self._home.wait(self, timeout)
+
+    def result(self, timeout: Timeout = None) -> Any:
+        """Return what the job returned, once it has ended; only with ``keep_result``. Waits as ``wait`` does.
+
+        Raises JobFailed, JobCancelled, ResultTimeoutError and the other errors of results, NoSuchJobError and
+        StoreUnavailableError; and DeserializationError for a value that this process cannot load.
+        """
+        return self._home.result(self, timeout)
+
+    async def aresult(self, timeout: Timeout = None) -> Any:  # noqa: ASYNC109 - the same call as result
+        """Do what ``result`` does without blocking the event loop."""
+        return await self._home.aresult(self, timeout)
+
+    @property
+    def _home(self) -> Home[Job]:
+        return self.home or home_here()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out, in copies and other processes, what belongs to this process."""
+        return {**vars(self), "home": None, "run": None}
+
+    def stay(self, home: Home[Job] | None) -> Job:
+        """Return the job itself, from now on asked about at *home*; in place as ``begin``, and only at first."""
+        object.__setattr__(self, "home", home)
+        return self
 
     def _recording(self, what: str) -> Record:
         if self.run is None:

@@ -123,6 +123,15 @@ class JobCompleted:
 
 
 @dataclass(frozen=True, slots=True)
+class ResultDropped:
+    """A run succeeded, and *why* its result is not kept although it should be."""
+
+    worker: str
+    job: Job
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobErrored:
     """A run failed; *job* is the job as it was before.
 
@@ -362,6 +371,7 @@ AboutJob = (
     JobEnqueued
     | JobStarted
     | JobCompleted
+    | ResultDropped
     | JobErrored
     | JobFailed
     | JobCrashed

@@ -61,18 +61,24 @@ _NO_TIME: Final = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The job is done: it is deleted, unless it should be kept for a while."""
+    """The job is done: it is deleted, unless it should be kept for a while, with what it *returned* in stored form."""
+
+    returned: Document | None = None
 
     def change(self, job: Job, now: datetime, settings: Settings) -> Change:
-        """Keep what ``keep_completed`` says; longer a job whose id was given, or whose key is for a time."""
+        """Keep what ``keep_completed`` says; longer for an id that was given, a key for a time, or a result."""
         retention, key = settings.keep_completed, _kept_key(job, now)
         if job.id_given:
             retention = max(job.kept_for or settings.job_id_retention, retention or _NO_TIME)
         if key and job.key_until:
             retention = max(job.key_until - now, retention or _NO_TIME)
+        if job.keep_result is not None:
+            retention = max(job.keep_result, retention or _NO_TIME)
         if retention is None:
             return DELETED
         sets = {"state": COMPLETED, "finished_at": now, "expire_at": now + retention, **key, **_last_run(job)}
+        if self.returned is not None:
+            sets["returned"] = self.returned
         return Change(sets=sets, unsets=LOCK_AND_DEFERRAL)
 
 
@@ -99,12 +105,15 @@ class GivenUp:
     destroy: bool = False
 
     def change(self, job: Job, now: datetime, settings: Settings) -> Change:
-        """Keep a job whose id the caller chose even if it should be deleted: the id must not become free."""
-        if self.destroy and not job.id_given:
+        """Keep a job whose id the caller chose even if it should be deleted: the id must not become free.
+
+        One that keeps its result is kept as well: somebody waits for it.
+        """
+        if self.destroy and not job.id_given and job.keep_result is None:
             return DELETED
         sets = {"attempts": job.attempts + 1, **_failed(now), **_last_run(job)}
         if self.destroy:
-            sets["expire_at"] = now + (job.kept_for or settings.job_id_retention)
+            sets["expire_at"] = now + _retention_of_destroyed(job, settings)
         error = _recorded(job, self.error, now=now, attempt=_last_attempt(job) + 1)
         return Change(sets=sets | error, unsets=LOCK_AND_DEFERRAL)
 
@@ -188,6 +197,9 @@ class HandedBack:
     """The run was interrupted because the worker is stopping; ``released`` is written once all runs have ended."""
 
 
+SUCCEEDED: Final = Succeeded()
+"""The end of nearly all runs: one that keeps no result."""
+
 Ending = Succeeded | Errored | GivenUp | Crashed | Snoozed | Deferred | Discarded | RunCancelled
 """How a run ended by itself: it decides what happens to the job, which is held until that is written."""
 
@@ -263,6 +275,12 @@ def _lost(job: Job, error: ErrorText, given_up: str, *, now: datetime, most: int
 
 def _failed(now: datetime) -> Document:
     return {"state": FAILED, "failed_at": now, "finished_at": now}
+
+
+def _retention_of_destroyed(job: Job, settings: Settings) -> timedelta:
+    """Return how long *job* is kept though it should be deleted: for its id, and for those who want its result."""
+    for_id = (job.kept_for or settings.job_id_retention) if job.id_given else _NO_TIME
+    return max(for_id, job.keep_result or _NO_TIME)
 
 
 def _kept_key(job: Job, now: datetime) -> Document:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from mongojobs.core.inside.home import provide_home
+
 if TYPE_CHECKING:
     from mongojobs.enqueuing.enqueuer import Enqueuer
 
@@ -26,6 +28,7 @@ def enqueuer() -> Enqueuer:
 def provide(provider: Provider) -> None:
     """Fill the slot: *provider* returns the default app's enqueuer at first use."""
     _default[:] = [provider]
+    provide_home(lambda: enqueuer().home)
 
 
 @contextmanager

@@ -45,6 +45,7 @@ class Declared(UniqueOptions, total=False):
     priority: int
     max_attempts: int
     max_run_time: timedelta | float | str
+    keep_result: timedelta | float | str
     retry_on: Errors
     discard_on: Errors
     on_missing: Literal["fail", "discard", "retry"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import compress
@@ -14,6 +14,7 @@ import bson
 from mongojobs.core.calling import ran
 from mongojobs.core.clock import Clock, SystemClock
 from mongojobs.core.errors import EnqueueUnknownError, OptionError, QueueFullError
+from mongojobs.core.inside.home import Home
 from mongojobs.core.job import Job, JobId
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.limits import LONGEST_NAME
@@ -28,6 +29,8 @@ from mongojobs.payload.calls.handler import Call, FunctionCall, Payloads
 from mongojobs.payload.documents.locations import asking_within
 from mongojobs.payload.precedence import applying
 from mongojobs.payload.registry import Declaration
+from mongojobs.results.results import Results
+from mongojobs.results.watch import Watch
 from mongojobs.store.faults import DatabaseError, describe, not_stored
 from mongojobs.store.time_limits import Budget
 from mongojobs.unique.terms import Terms
@@ -74,6 +77,10 @@ class Store(Protocol):
         """Return a stored job."""
         ...
 
+    def unfinished(self, job_ids: Collection[JobId]) -> set[JobId]:
+        """Return the ids of jobs that have yet to end."""
+        ...
+
     def count_queued(self, queue: str, *, limit: int) -> int:
         """Count the jobs of a queue that have yet to run, up to *limit*."""
         ...
@@ -94,12 +101,15 @@ class Enqueuer:
         settings: Settings,
         lifecycle: Lifecycle,
         remembered: Remembered | None = None,
+        home: Home[Job] | None = None,
     ) -> None:
         self._store = store
         self._payloads = payloads
         self._settings = settings
         self._lifecycle = lifecycle
-        self._inline = Inline(payloads, lifecycle, remembered or Remembered())
+        self._inline = Inline(payloads, settings, lifecycle, remembered or Remembered())
+        self.home: Home[Job] = home or Results(lambda job: store().get(job.id), payloads.codec, Watch(store))
+        """Where the jobs are asked about that are enqueued here."""
         self._of_functions: dict[str, tuple[Declaration, dict[str, Any], Rules | None]] = {}
         """What all jobs of a function share that are enqueued without options."""
 
@@ -306,7 +316,10 @@ class Enqueuer:
             "name": call.name[:LONGEST_NAME],
             "queue": queue,
             "priority": self._decided("priority", call, options, queue=queue),
+            "home": self.home,
         }
+        if (keep_result := self._decided("keep_result", call, options)) is not None:
+            fields["keep_result"] = keep_result
         if options.meta is not None:
             fields["meta"] = self._meta(options)
         return fields

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,14 +19,18 @@ from mongojobs.core.clock import SystemClock
 from mongojobs.core.errors import Discard, DocumentGoneError, Snooze
 from mongojobs.core.inside.alone import Alone
 from mongojobs.core.inside.record import Means
-from mongojobs.core.job import CANCELLED, COMPLETED, Job, JobId, isolated
+from mongojobs.core.job import CANCELLED, COMPLETED, Document, Job, JobId, isolated
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.retry import LONGEST_DELAY
+from mongojobs.core.settings import Settings
 from mongojobs.enqueuing.inline_unique import Holders
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.payload.calls.invoke import invoke, run_to_end
 from mongojobs.payload.masking import cleaner
 from mongojobs.payload.registry import Declaration
+from mongojobs.payload.results import stored_result
+from mongojobs.results.results import Results
+from mongojobs.results.still import Still
 from mongojobs.unique.terms import Terms
 
 MOST_REMEMBERED: Final = 10_000
@@ -73,8 +78,10 @@ class Remembered:
 class Inline:
     """Runs jobs in the caller."""
 
-    def __init__(self, payloads: Payloads, lifecycle: Lifecycle, remembered: Remembered) -> None:
+    def __init__(self, payloads: Payloads, settings: Settings, lifecycle: Lifecycle, remembered: Remembered) -> None:
         self._payloads = payloads
+        self._most_result_bytes = settings.max_result_bytes
+        self._home = Results(lambda job: job, payloads.codec, Still("it ran at once, and nobody will run it again"))
         self._lifecycle = lifecycle
         self.remembered = remembered
 
@@ -94,7 +101,7 @@ class Inline:
         ended = job
         job.begin(Alone(job.progress, lambda: self._means(job)))
         try:
-            ended = isolated(job, lambda: self._run(job, now))
+            ended = isolated(job, lambda: self._run(job, now)).stay(self._home)
         finally:
             job.end()
             self.remembered.end(ended)
@@ -106,7 +113,7 @@ class Inline:
 
     def _run(self, job: Job, now: datetime) -> Job:
         try:
-            self._perform(job)
+            value = self._perform(job)
         except Snooze as error:
             return dataclasses.replace(job, run_at=now + min(error.delay, LONGEST_DELAY), snoozes=job.snoozes + 1)
         except Discard as error:
@@ -115,12 +122,22 @@ class Inline:
             if not _is_discarded(error, self._payloads.peek(job.handler).declaration):
                 raise
             return _cancelled(job, f"{type(error).__name__}: {error}", now)
-        return dataclasses.replace(job, state=COMPLETED, finished_at=now)
+        return dataclasses.replace(job, state=COMPLETED, finished_at=now, returned=self._returned(job, value))
 
-    def _perform(self, job: Job) -> None:
+    def _returned(self, job: Job, value: object) -> Document | None:
+        """Return the result of *job* as a database would give it back, if it is to be kept."""
+        if job.keep_result is None:
+            return None
+        return _through_bson(stored_result(value, self._payloads.codec, self._most_result_bytes))
+
+    def _perform(self, job: Job) -> object:
         """Load and run *job* with the values a worker would get: those that come back from BSON."""
-        handler = bson.decode(bson.encode(job.handler), _AS_STORED)
-        invoke(self._payloads.load(handler), job, lifecycle=self._lifecycle, wait=run_to_end)
+        handler = _through_bson(job.handler)
+        return invoke(self._payloads.load(handler), job, lifecycle=self._lifecycle, wait=run_to_end)
+
+
+def _through_bson(stored: Mapping[str, Any]) -> Document:
+    return bson.decode(bson.encode(stored), _AS_STORED)
 
 
 def _is_discarded(error: Exception, declaration: Declaration | None) -> bool:

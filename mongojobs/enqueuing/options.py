@@ -35,6 +35,7 @@ class EnqueueOptions(UniqueOptions, total=False):
     max_run_time: timedelta | float | str | None
     expires_at: datetime | None
     expires_in: timedelta | float | str | None
+    keep_result: timedelta | float | str | None
     tags: Sequence[str] | None
     meta: Mapping[str, Any] | None
     session: Session | None
@@ -45,8 +46,8 @@ class EnqueueOptions(UniqueOptions, total=False):
 class Options:
     """How, when and where a job should run; None leaves it to the declaration, the payload and the settings.
 
-    *run_at* and *expires_at* must be aware; *run_in*, *expires_in* and *max_run_time* are durations: ``timedelta``,
-    seconds, or a text such as ``5m``.
+    *run_at* and *expires_at* must be aware; *run_in*, *expires_in*, *max_run_time* and *keep_result* are durations:
+    ``timedelta``, seconds, or a text such as ``5m``.
     *job_id* chosen by the caller makes the enqueue repeatable. *session* takes part in the caller's transaction. Raises
     OptionError.
     """
@@ -66,6 +67,7 @@ class Options:
             checks.time_limit, "how long until it is cancelled unless it has begun", flags=("--expires-in",)
         ),
     )
+    keep_result: timedelta | None = None
     tags: tuple[str, ...] = ()
     meta: Mapping[str, Any] | None = None
     session: Session | None = field(

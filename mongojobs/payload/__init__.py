@@ -10,5 +10,6 @@
 - ``masking``: takes secrets out of texts
 - ``renderings``: the forms in which a secret may appear in a text
 - ``show``: a stored call for people
+- ``results``: what a job returned, as it is kept
 - ``search``: finds stored calls by an argument
 """

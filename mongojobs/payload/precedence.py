@@ -4,7 +4,7 @@
 2. The job object: an attribute, or a method without arguments. Source: delayed_job.
 3. The declaration.
 4. The queue, in the setting ``queue_attributes``.
-5. The setting.
+5. The setting, if there is one.
 
 Which of them may say a field is declared with it in ``Job``. Queue and priority are decided at the enqueue, the limits
 by the worker at each run.
@@ -59,4 +59,5 @@ def applying(
         value = getattr(declaration, name)
     if value is None and choice.is_of_queue:
         value = settings.queue_attributes.get(queue, {}).get(name)  # type: ignore[assignment]  # checked by Settings
-    return getattr(settings, choice.setting) if value is None else value
+    by_setting: Any = getattr(settings, choice.setting) if choice.setting else None
+    return by_setting if value is None else value

@@ -17,6 +17,7 @@ from bson import Binary, Decimal128, ObjectId
 from mongojobs.payload.arguments import is_secret, stored_arguments
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.payload.masking import MASK, Clean, Mask
+from mongojobs.payload.results import why_not_kept
 from mongojobs.payload.values.encode import TAG
 
 T = TypeVar("T")
@@ -137,6 +138,16 @@ def _pruned(value: object, depth: int, *, most: int = _BRIEF_ITEMS) -> object:
             return {key: _pruned(item, depth + 1, most=inner) for key, item in islice(value.items(), max(most, inner))}
         case _:
             return value
+
+
+def show_result(returned: Mapping[str, Any], call: ShownCall | None = None) -> str:
+    """Return what a job returned, or why that is not kept, as text; of a *call* whose code is unknown, only a mask.
+
+    The values of its secret arguments are masked, as is what stands under a secret name.
+    """
+    if call is None:
+        return why_not_kept(returned) or show_value(returned["value"])
+    return call.clean(show_result(returned)) if call.is_known else MASK
 
 
 def show_value(value: object) -> str:

@@ -219,6 +219,14 @@ def about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not 
             return f"CANCELLED after {in_seconds(seconds)}{by_whom(job.cancellation)}{f' ({fault})' if fault else ''}"
         case n.JobReleased():
             return "HANDED BACK because the worker is stopping"
+        case n.JobLost() | n.JobTimedOut() | n.JobBlocks() | n.JobStuck() | n.ResultDropped():
+            return _trouble(notice)
+        case _:
+            assert_never(notice)
+
+
+def _trouble(notice: n.JobLost | n.JobTimedOut | n.JobBlocks | n.JobStuck | n.ResultDropped) -> str:
+    match notice:
         case n.JobLost(what=what):
             return f"is no longer ours: {what} was dropped"
         case n.JobTimedOut(limit=limit):
@@ -228,6 +236,8 @@ def about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not 
         case n.JobStuck(job=job):
             after = "its timeout" if job.cancellation is None else "it was cancelled"
             return f"did not return after {after}: its process ends because of it"
+        case n.ResultDropped(why=why):
+            return f"has LOST its result: {why[:_MESSAGE_BYTES]}"
         case _:
             assert_never(notice)
 
@@ -235,7 +245,11 @@ def about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not 
 _LEVELS: dict[Callable[..., n.Notice], int] = {
     **dict.fromkeys((n.JobEnqueued, n.JobSnoozed, n.JobsReserved, n.ReserveFailed, n.ScheduleTicked), logging.DEBUG),
     **dict.fromkeys(
-        (n.JobErrored, n.JobLost, n.JobTimedOut, n.JobBlocks, n.JobReleased, n.JobDiscarded, n.Warned), logging.WARNING
+        (
+            *(n.JobErrored, n.JobLost, n.JobTimedOut, n.JobBlocks, n.JobReleased, n.JobDiscarded, n.ResultDropped),
+            n.Warned,
+        ),
+        logging.WARNING,
     ),
     **dict.fromkeys(
         (n.JobFailed, n.JobCrashed, n.JobStuck, n.JobRescued, n.JobQuarantined, n.CallbackRaised), logging.ERROR
@@ -258,6 +272,7 @@ EVENTS: Final[dict[type, str]] = {
     n.JobEnqueued: "job.enqueued",
     n.JobStarted: "job.started",
     n.JobCompleted: "job.completed",
+    n.ResultDropped: "job.result_dropped",
     n.JobErrored: "job.errored",
     n.JobFailed: "job.failed",
     n.JobCrashed: "job.crashed",

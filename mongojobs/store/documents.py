@@ -96,6 +96,7 @@ def to_document(job: Job) -> Document:
     """Return *job* in its stored form."""
     document = {**_BLANK, **vars(job)}
     document["_id"] = document.pop("id")
+    document.pop("home", None)
     if _NOT_AS_THEY_ARE.isdisjoint(document) and None not in document.values():
         return document  # as that of most enqueues
     return {

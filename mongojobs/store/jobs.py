@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 
 from mongojobs.core.clock import Clock, ServerClock
-from mongojobs.core.job import READY, Job, JobId
+from mongojobs.core.job import ENDED, READY, Job, JobId
 from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import Ending
 from mongojobs.store import indexes
@@ -211,6 +211,11 @@ class JobStore:
         """Return the job with this id, or None; damaged fields are shown as well as possible. Raises DatabaseError."""
         found = self.collection.find_one(one(job_id))
         return None if found is None else to_shown_job(found)
+
+    def unfinished(self, job_ids: Collection[JobId]) -> set[JobId]:
+        """Return those of *job_ids* whose jobs are there and have yet to end. Raises DatabaseError."""
+        query = {"_id": {"$in": list(job_ids)}, "state": {"$nin": list(ENDED)}}
+        return {found["_id"] for found in self.queries.find(query, {"_id": 1}, index=self.queries.by_id)}
 
     def ready_queues(self) -> list[str]:
         """Return the names of the queues with ready jobs, due or not, by one key per queue. Raises DatabaseError."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from mongojobs.core.actions import Action
 from mongojobs.core.change import Change
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import ConfigurationError
-from mongojobs.core.job import READY, Document, Job, JobId, State
+from mongojobs.core.job import ENDED, READY, Document, Job, JobId, State
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.core.retry import ALONE_FROM_LOSSES
 from mongojobs.core.settings import Settings
@@ -111,6 +111,11 @@ class MemoryStore:
         """Return the job with this id, or None, even if what is asked for cannot be an id."""
         with self._changing:
             return next((job for job in self._jobs.values() if job.id == job_id), None)
+
+    def unfinished(self, job_ids: Collection[JobId]) -> set[JobId]:
+        """Return those of *job_ids* whose jobs are there and have yet to end."""
+        with self._changing:
+            return {job_id for job_id in job_ids if job_id in self._jobs and self._jobs[job_id].state not in ENDED}
 
     def count_queued(self, queue: str, *, limit: int) -> int:
         """Return how many jobs of *queue* are ready, at most *limit*."""

@@ -20,6 +20,10 @@ from mongojobs.core.words.durations import parse_duration
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.enqueuer import Enqueuer
 from mongojobs.enqueuing.inline import Remembered
+from mongojobs.results.results import Results
+from mongojobs.results.still import Still
+from mongojobs.results.waiting import Waiters
+from mongojobs.results.watch import Watch
 from mongojobs.store.actions.job_actions import JobActions
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.queries import Queries
@@ -51,6 +55,7 @@ class Mode:
         self._remembered = Remembered()
         self._ticking = Ticking(self)
         self._memory = MemoryStore(self.clock, lambda: self.app.settings)
+        self._waiters: Waiters = Still("call drain() first") if name == "fake" else Watch(lambda: self.store)
 
     @property
     def app(self) -> MongoJobs:
@@ -75,6 +80,7 @@ class Mode:
             settings=self._settings(app),
             lifecycle=app.lifecycle,
             remembered=self._remembered,
+            home=Results(lambda job: self.store.get(job.id), app.payloads.codec, self._waiters),
         )
 
     def get(self, job_id: JobId) -> Job | None:

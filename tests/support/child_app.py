@@ -60,12 +60,13 @@ class Hooked:
     def before(self, job: Job) -> None:
         note(self.path, "before", job.id)
 
-    def perform(self) -> None:
+    def perform(self) -> str:
         this = current_job()
         assert this is not None
         note(self.path, "perform", this.id)
         if self.fails:
             raise ValueError("no luck")
+        return "done"
 
     def success(self) -> None:
         note(self.path, "success")

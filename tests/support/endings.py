@@ -22,6 +22,7 @@ HOUR: Final = timedelta(hours=1)
 LATER: Final = START + HOUR
 
 SUCCEEDED: Final = Succeeded()
+RETURNED: Final = Succeeded({"value": {"error": "a word", "sizes": [7]}})
 ERRORED: Final = Errored(ERROR, LATER)
 GIVEN_UP: Final = GivenUp(ERROR, "no more attempts")
 DESTROYED: Final = GivenUp(ERROR, "no more attempts", destroy=True)
@@ -33,6 +34,7 @@ RUN_CANCELLED: Final = RunCancelled("the code did not return")
 
 ENDINGS: Final[dict[str, Ending]] = {
     "success": SUCCEEDED,
+    "result": RETURNED,
     "error": ERRORED,
     "failure": GIVEN_UP,
     "destruction": DESTROYED,

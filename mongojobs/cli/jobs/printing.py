@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,7 +44,19 @@ def print_jobs(found: Sequence[Job], now: datetime) -> None:
 def print_job(job: Job, now: datetime) -> None:
     """Print everything about one job, leaving out what does not apply."""
     click.echo(click.style(printable(f"Job {job.id}"), bold=True))
-    facts = {
+    for name, value in _facts(job, now).items():
+        if value not in (None, 0, "") or name in ("priority", "failures"):
+            say(f"  {name:<13}{printable(str(value))}")
+    _print_values("Handler", job.handler)
+    if job.meta:
+        _print_values("Meta", job.meta)
+    if job.returned is not None:
+        _print_result(job.returned)
+    _print_errors(job, now)
+
+
+def _facts(job: Job, now: datetime) -> dict[str, object]:
+    return {
         "name": job.name,
         "state": f"{_state(job, now)}, {_when(job, now)}",
         "queue": job.queue,
@@ -59,6 +71,7 @@ def print_job(job: Job, now: datetime) -> None:
         "created": _moment(job.created_at, now),
         "due": _moment(job.run_at, now),
         "expires": _moment(job.expires_at, now),
+        "keeps result": None if job.keep_result is None else f"for {in_words(job.keep_result)}",
         "locked": _moment(job.locked_at, now),
         "locked by": job.locked_by,
         "locked until": _moment(job.locked_until, now),
@@ -73,18 +86,19 @@ def print_job(job: Job, now: datetime) -> None:
         "progress": job.progress and in_a_line(job.progress, is_running=job.is_locked),
         "tags": ", ".join(job.tags),
     }
-    for name, value in facts.items():
-        if value not in (None, 0, "") or name in ("priority", "failures"):
-            say(f"  {name:<13}{printable(str(value))}")
-    _print_values("Handler", job.handler)
-    if job.meta:
-        _print_values("Meta", job.meta)
-    _print_errors(job, now)
 
 
 def _print_values(title: str, values: Any) -> None:
     click.echo(click.style(f"\n{title}", bold=True))
     for line in to_json(plain(values), indent=2).split("\n"):
+        say(f"  {printable(line)}")
+
+
+def _print_result(returned: Mapping[str, Any]) -> None:
+    from mongojobs.payload.show import show_result
+
+    click.echo(click.style("\nResult", bold=True))
+    for line in show_result(returned).split("\n"):
         say(f"  {printable(line)}")
 
 

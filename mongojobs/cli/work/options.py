@@ -29,6 +29,7 @@ WORK_SETTINGS: Final = (
     "read_ahead",
     "max_attempts",
     "max_run_time",
+    "max_result_bytes",
     "lease",
     "heartbeat",
     "shutdown_timeout",

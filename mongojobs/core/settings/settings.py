@@ -58,6 +58,9 @@ class Settings:
         'priority and size limit of queues, such as {"mail": {"priority": 10, "max_size": 10000}}',
     )
     max_payload_bytes: int = _setting(2**20, parsing.number(1), "largest payload accepted at enqueue")
+    max_result_bytes: int = _setting(
+        2**20, parsing.number(1), "largest result that is kept; a job with a larger one completes without"
+    )
     switched_databases: tuple[str, ...] | Callable[[str], bool] = _setting(
         (), parsing.names_or_callable, "databases, besides those of the classes, whose documents jobs may refer to"
     )

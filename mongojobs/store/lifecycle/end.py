@@ -28,7 +28,6 @@ from mongojobs.store.filters import NOT_CANCELLED, held, held_groups, merged
 from mongojobs.store.queries import Queries
 from mongojobs.store.unique.again import all_held_to_end, ends_run, hands_back, held_to_end, honour, is_honoured
 
-_SUCCESS = transitions.Succeeded()
 _CANCELLED: Final = Change(sets={"state": CANCELLED})
 _COUNTERS: Final = ("attempts", "fence", "losses", "releases", "snoozes")
 
@@ -68,7 +67,7 @@ class Holding:
 
     def finish(self, jobs: Sequence[Job], *, repeated: bool = False) -> list[Job]:
         """End the runs of *jobs*, which succeeded; return those that were no longer ours."""
-        return self.end_all(zip(jobs, repeat(_SUCCESS)), repeated=repeated)
+        return self.end_all(zip(jobs, repeat(transitions.SUCCEEDED)), repeated=repeated)
 
     def end(self, job: Job, ending: transitions.Ending, *, repeated: bool = False) -> bool:
         """Write how the run of *job* ended; return False if it was no longer ours."""

@@ -21,6 +21,7 @@ CALL: Final = (
     "max_attempts",
     "max_run_time",
     "expires_at",
+    "keep_result",
     "tags",
     "meta",
 )

@@ -15,7 +15,7 @@ from mongojobs.app.why import Reason
 from mongojobs.core.actions import ACTIONS, DELETE, Action
 from mongojobs.core.inside.progress import pace
 from mongojobs.core.job import Job
-from mongojobs.payload.show import ShownCall, show_call, show_value
+from mongojobs.payload.show import ShownCall, show_call, show_result, show_value
 from mongojobs.web.context import Page, RequestContext
 from mongojobs.web.ids import key_of, read_key
 from mongojobs.web.pages.changes import change_one, read_action, read_given
@@ -62,6 +62,7 @@ def show(visit: RequestContext) -> Page:
             "meta": show_value(dict(job.meta)) if job.meta and visit.show_arguments else "",
             "moments": sorted(_moments(job, visit), key=lambda moment: moment.at),
             "attempts": list(_attempts(job, call)),
+            "result": show_result(job.returned, call) if job.returned and visit.show_arguments else "",
             "last_error": call.clean(job.last_error or ""),
             "pace": pace(job.progress.rate) if state == "running" and job.progress and job.progress.rate else "",
             "note": call.clean(job.progress.note) if job.progress else "",

@@ -7,7 +7,6 @@ from typing import Final
 
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Reporter
-from mongojobs.core.transitions import Succeeded
 from mongojobs.store.faults import DatabaseError, describe, is_about_document, is_passing
 from mongojobs.store.jobs import JobStore
 from mongojobs.worker.finish.result import Result
@@ -78,7 +77,7 @@ class Group:
     def _store_all(self, results: list[Result]) -> list[Job]:
         """Write *results*, which are alike; return the jobs that were no longer ours."""
         jobs, repeated = [result.held.job for result in results], results[0].is_doubtful
-        if isinstance(results[0].outcome, Succeeded):
+        if results[0].is_plain:
             return self._store.finish(jobs, repeated=repeated)
         if len(results) == 1:
             return [] if self._store.end(jobs[0], results[0].outcome, repeated=repeated) else jobs
@@ -89,5 +88,5 @@ def _alike(results: Iterable[Result]) -> Iterable[list[Result]]:
     """Group what can be written in one call: successes, all else, and apart from these what may be written already."""
     groups: dict[tuple[bool, bool], list[Result]] = {}
     for result in results:
-        groups.setdefault((not isinstance(result.outcome, Succeeded), result.is_doubtful), []).append(result)
+        groups.setdefault((not result.is_plain, result.is_doubtful), []).append(result)
     return [groups[kind] for kind in sorted(groups)]

@@ -17,6 +17,7 @@ from mongojobs.core.notices import (
     JobLost,
     JobSnoozed,
     Notice,
+    ResultDropped,
 )
 from mongojobs.core.transitions import (
     Crashed,
@@ -29,6 +30,7 @@ from mongojobs.core.transitions import (
     Snoozed,
     Succeeded,
 )
+from mongojobs.payload.results import why_not_kept
 from mongojobs.worker.run.inflight_job import InFlightJob
 
 _FAILURES: Final = (Errored, GivenUp, Crashed)
@@ -45,6 +47,7 @@ class Result:
         "has_failed",
         "held",
         "is_doubtful",
+        "is_plain",
         "is_settled",
         "outcome",
         "seconds",
@@ -56,6 +59,8 @@ class Result:
         self.seconds = held.seconds = seconds
         self.has_failed = isinstance(outcome, _FAILURES)
         """Whether the run counts as a failure."""
+        self.is_plain = isinstance(outcome, Succeeded) and outcome.returned is None
+        """Whether nothing is to be written of it but that it succeeded."""
         self.is_doubtful = False
         """Whether an earlier write of it got no answer, so that it may be stored already."""
         self.is_settled = False
@@ -101,8 +106,10 @@ class Result:
 def _notices(worker: str, result: Result) -> list[Notice]:
     job, seconds = result.held.job, result.seconds
     match result.outcome:
-        case Succeeded():
-            return [JobCompleted(worker, job, seconds)]
+        case Succeeded(returned):
+            dropped = returned and why_not_kept(returned)
+            completed = JobCompleted(worker, job, seconds)
+            return [completed, ResultDropped(worker, job, dropped)] if dropped else [completed]
         case Errored(error, run_at):
             return [JobErrored(worker, job, seconds, error.error, trace=error.trace, run_at=run_at)]
         case GivenUp(error, reason):

@@ -9,12 +9,13 @@ from typing import Any
 
 from mongojobs.core.errors import SIGNALS, Cancelled, Interrupted, JobTimeout, MongoJobsError
 from mongojobs.core.inside.record import Means
-from mongojobs.core.job import Job, isolated
+from mongojobs.core.job import Document, Job, isolated
 from mongojobs.core.notices import JobStarted
-from mongojobs.core.transitions import Discarded, HandedBack, Outcome, Succeeded
+from mongojobs.core.transitions import SUCCEEDED, Discarded, HandedBack, Outcome, Succeeded
 from mongojobs.core.words.wording import iso
 from mongojobs.payload.calls.invoke import invoke
 from mongojobs.payload.precedence import applying
+from mongojobs.payload.results import stored_result
 from mongojobs.process.copies import CopiesEndHere
 from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.interruption import run_to_end_on
@@ -121,7 +122,7 @@ class Run:
         held = self.held
         try:
             self.limit()
-            held.interruption.run(self._invoke)
+            returned = held.interruption.run(self._invoke)
         except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome, never the worker's end
             if held.interruption.raised is Cancelled:
                 return self.judgement.of_cancellation(error)
@@ -130,7 +131,7 @@ class Run:
             if isinstance(error, JobTimeout) and held.interruption.raised is JobTimeout:
                 return self.judgement.of_time_out(error)
             return self.judgement.of(error)
-        return Succeeded()
+        return SUCCEEDED if returned is None else Succeeded(returned)
 
     def limit(self) -> None:
         """Let the job run no longer than it may, as far as that is said outside of the job object."""
@@ -148,15 +149,18 @@ class Run:
         self._outcome = self._outcome or outcome
         return outcome
 
-    def _invoke(self) -> None:
-        """Load the payload and run it: the part of the run that may be interrupted."""
+    def _invoke(self) -> Document | None:
+        """Load the payload and run it: the part of the run that may be interrupted; return the result to be kept."""
         held, job = self.held, self.held.job
         call = held.call = self.context.payloads.load(job.handler, held.outline)
         if call.job_object is not None:
             held.limit_to(self.judgement.overrides().max_run_time())
             self._runner.watch(held)
         lifecycle = self.context.reporter.lifecycle
-        invoke(call, job, lifecycle=lifecycle, wait=self._wait, wait_for_hook=self._wait_for_hook)
+        value = invoke(call, job, lifecycle=lifecycle, wait=self._wait, wait_for_hook=self._wait_for_hook)
+        if job.keep_result is None:
+            return None
+        return stored_result(value, self.context.payloads.codec, self.context.settings.max_result_bytes)
 
     def _wait(self, coroutine: Coroutine[Any, Any, object]) -> object:
         self.held.enter_loop()

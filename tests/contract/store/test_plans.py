@@ -248,6 +248,7 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "count_stuck for long": (nothing, lambda store, _: reader(store).count_stuck(longer_than=MINUTE, limit=100)),
     "quarantine": (nothing, lambda store, _: store.quarantine()),
     "quarantine damaged": (one_damaged, lambda store, _: store.quarantine()),
+    "unfinished": (held, lambda store, jobs: store.unfinished({job.id for job in jobs})),
     "get": (one_ready, lambda store, job: store.get(job.id)),
     "find": (nothing, lambda store, _: reader(store).find()),
     "find failed": (nothing, lambda store, _: reader(store).find(state="failed")),

@@ -12,6 +12,7 @@ YEARS = 366 * 86400
 BAD_VALUES = [
     ("expires_at", "tomorrow", "expires_at must be a datetime with a time zone, got 'tomorrow'"),
     ("expires_in", 0, "expires_in must be more than 0, got 0"),
+    ("keep_result", 0, "keep_result must be more than 0, got 0"),
     ("queue", "", "queue must be a printable text of 1 to 256 characters, got ''"),
     ("queue", 5, "queue must be a printable text of 1 to 256 characters, got 5"),
     ("queue", "a\nb", "queue must be a printable text"),

@@ -37,6 +37,8 @@ FULL = a_job(
     ran_by="w",
     took=timedelta(seconds=2),
     progress=Progress(done=3, of=7, note="n", at=START, rate=0.5),
+    keep_result=timedelta(hours=1),
+    returned={"value": 7},
     retries=({"at": START, "by": "olga"},),
     cancellation={"at": START, "by": "olga", "why": "wrong file"},
     tags=("a",),
@@ -60,7 +62,7 @@ class TestRoundTrip:
         assert to_job(to_document(job)) == job
 
     def test_keeps_every_field_but_the_run_and_what_an_enqueue_says(self):
-        stored = to_document(FULL).keys() - {"_id"} | {"id", "run", "duplicate"}
+        stored = to_document(FULL).keys() - {"_id"} | {"id", "run", "duplicate", "home"}
 
         assert stored == {field.name for field in dataclasses.fields(FULL)}
 

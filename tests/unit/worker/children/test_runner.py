@@ -117,6 +117,13 @@ class TestTheHooks:
         assert words(notes) == ["before", "perform", "success", "after"]
         assert f"perform {held.job.id}" in notes.read_text()
 
+    def test_are_followed_by_the_result_of_a_job_that_keeps_it(self, runner, notes):
+        held = held_object(Hooked(str(notes)), keep_result=timedelta(days=1))
+
+        outcome = runner.run(held)
+
+        assert outcome == Succeeded({"value": "done"})
+
     def test_of_a_job_that_fails_run_in_the_child(self, runner, notes):
         outcome = runner.run(held_object(Hooked(str(notes), fails=True)))
 
