@@ -14,10 +14,11 @@ from mongojobs.schedules.declared import DeclaredSchedule, EveryOptions, call_of
 from mongojobs.schedules.declaring import changes, new
 from mongojobs.schedules.definition import one_expression, schedule_name
 from mongojobs.schedules.handle import ScheduleHandle, Scheduling
-from mongojobs.schedules.report import ScheduleReport
+from mongojobs.schedules.report import ScheduleCounts, ScheduleReport
 from mongojobs.schedules.schedule import MOST_TICKS, Schedule, tick_id
 from mongojobs.schedules.store import ScheduleStore
 from mongojobs.schedules.ticks import TickEnqueuer, Ticks
+from mongojobs.store.faults import DatabaseError, is_refused, unavailable
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.workers import WorkerStore
 
@@ -103,6 +104,19 @@ class SchedulesOfApp:
     def some_schedule_reports(self, *, after: str = "", limit: int) -> list[ScheduleReport]:
         """Return the reports of the first *limit* schedules whose names come after *after*."""
         return self._reports(self.schedule_store.all(after=after, limit=limit), latest=1)
+
+    def schedule_counts(self) -> ScheduleCounts | None:
+        """Return how many schedules there are; None for none, and where they may not be read.
+
+        Raises StoreUnavailableError.
+        """
+        try:
+            found = self.schedules()
+            return ScheduleCounts.of(self._reports(found, latest=1)) if found else None
+        except DatabaseError as error:
+            if is_refused(error):
+                return None
+            raise unavailable(error) from error
 
     def _reports(self, found: Sequence[Schedule], *, latest: int) -> list[ScheduleReport]:
         ids = {schedule.name: _job_ids(schedule, latest) for schedule in found}

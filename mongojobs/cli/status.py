@@ -19,6 +19,7 @@ from mongojobs.core.words.wording import NONE, ago, in_words, printable
 
 if TYPE_CHECKING:
     from mongojobs.app.operations import Report
+    from mongojobs.schedules.report import ScheduleCounts
     from mongojobs.store.reader.counts import Count
     from mongojobs.store.workers import WorkerStatus
 
@@ -36,7 +37,7 @@ _WORKERS: Final = (
 @click.command(cls=Command)
 @click.pass_obj
 def status(options: GlobalOptions, /, *, as_json: bool) -> None:
-    """Show the queues and the living workers.
+    """Show the queues, the living workers and how many schedules there are.
 
     Ready jobs are due and wait for a worker, scheduled ones are due later. The latency of a queue is how long its
     oldest ready job has been waiting, unless the queue is paused. Jobs are counted up to 10,000 in each; running and
@@ -44,12 +45,15 @@ def status(options: GlobalOptions, /, *, as_json: bool) -> None:
     """
     with open_database(options) as database:
         report, workers = database.operator.report(), database.operator.workers()
+        schedules = database.operator.schedule_counts()
     if as_json:
-        print_json(status_document(report, workers, database))
+        print_json(status_document(report, workers, schedules, database))
         return
     say(f"Jobs: {database.place}\n")
     _print_queues(report)
     _print_workers(workers, report.at)
+    if schedules is not None:
+        say(f"\n{_in_a_line(schedules, report.at)}")
 
 
 @with_options(
@@ -151,7 +155,17 @@ def _print_workers(workers: list[WorkerStatus], now: datetime) -> None:
     print_table(_WORKERS, rows)
 
 
-def status_document(report: Report, workers: list[WorkerStatus], database: Database) -> dict[str, object]:
+def _in_a_line(schedules: ScheduleCounts, now: datetime) -> str:
+    counts = {"late": schedules.late, "paused": schedules.paused, "orphaned": schedules.orphaned}
+    parts = [f"Schedules: {schedules.total:,}", *(f"{number:,} {state}" for state, number in counts.items() if number)]
+    if schedules.next is not None:
+        parts.append(f"next {printable(schedules.next.name)} {ago(schedules.next.next_run_at, now)}")
+    return ", ".join(parts)
+
+
+def status_document(
+    report: Report, workers: list[WorkerStatus], schedules: ScheduleCounts | None, database: Database
+) -> dict[str, object]:
     """Return it as the document that programs read."""
     counts = {state: count.number for state, count in report.counts.items()}
     return {
@@ -169,4 +183,16 @@ def status_document(report: Report, workers: list[WorkerStatus], database: Datab
         ],
         "totals": {"ready": counts.pop("scheduled") + counts.pop("ready"), **counts},
         "workers": [said_by(worker) for worker in workers],
+        "schedules": None if schedules is None else _schedules_document(schedules),
+    }
+
+
+def _schedules_document(schedules: ScheduleCounts) -> dict[str, object]:
+    return {
+        "total": schedules.total,
+        "late": schedules.late,
+        "paused": schedules.paused,
+        "orphaned": schedules.orphaned,
+        "next": schedules.next and schedules.next.name,
+        "next_run_at": schedules.next and schedules.next.next_run_at,
     }

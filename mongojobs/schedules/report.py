@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -13,6 +14,7 @@ from mongojobs.schedules.planning import LATE
 from mongojobs.schedules.schedule import Schedule, Tick, tick_id
 from mongojobs.schedules.times.explain import in_words
 from mongojobs.schedules.times.notes import notes
+from mongojobs.store.filters import EPOCH
 
 ScheduleState = Literal["due", "waiting", "late", "orphaned", "paused", "over", "damaged"]
 """``due`` at its next time; ``waiting`` for its job to end; ``late`` by a minute or more; ``orphaned``: the code of no
@@ -108,3 +110,27 @@ class ScheduleReport:
             return self.schedule.next_after(moment)
         except ScheduleError:
             return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleCounts:
+    """How many schedules there are, how many of them are in states that people ask for, and which is *next*, if any."""
+
+    total: int
+    late: int
+    paused: int
+    orphaned: int
+    next: Schedule | None
+
+    @classmethod
+    def of(cls, reports: Sequence[ScheduleReport]) -> ScheduleCounts:
+        """Count *reports*."""
+        states = Counter(report.state for report in reports)
+        due = [report.schedule for report in reports if report.state == "due"]
+        return cls(
+            total=len(reports),
+            late=states["late"],
+            paused=states["paused"],
+            orphaned=states["orphaned"],
+            next=min(due, key=lambda schedule: schedule.next_run_at or EPOCH, default=None),
+        )

@@ -1,13 +1,16 @@
 """`mongojobs schedules`: each command does what the app's method does, and says so."""
 
+import json
 from datetime import timedelta
 
 import pytest
+from pymongo.errors import OperationFailure
 
 from mongojobs import every
+from mongojobs.schedules.store import ScheduleStore
 from tests.support.clock import START
 from tests.support.command_here import run_here
-from tests.support.sample_app import say_process
+from tests.support.sample_app import append, say_process
 from tests.support.schedules import code, ids, tick, ticks
 
 APPEND = "tests.support.sample_app.append"
@@ -155,6 +158,43 @@ class TestChanging:
         run("remove", "reports", "--yes")
 
         assert app.schedules() == []
+
+
+class TestTheStatus:
+    def test_says_how_many_there_are_and_which_is_next(self, app, clock, reports):
+        app.schedule("hourly", append, every="1h", args=("x", "y"))
+        app.schedule("daily", append, every="1d", args=("x", "y")).pause()
+        with code((say_process, every("1h", name="lost", args=("x",)))):
+            ticks(app)
+        clock.advance(minutes=20)
+
+        assert run_here("status").output.splitlines()[-1] == (
+            "Schedules: 4, 1 late, 1 paused, 1 orphaned, next hourly in 40m"
+        )
+
+    def test_says_it_to_programs(self, app, reports):
+        shown = json.loads(run_here("status", "--json").output)["schedules"]
+
+        assert shown == {
+            "total": 1,
+            "late": 0,
+            "paused": 0,
+            "orphaned": 0,
+            "next": "reports",
+            "next_run_at": "2030-01-01T12:15:00.000Z",
+        }
+
+    def test_says_nothing_where_there_are_none(self, app):
+        assert "chedule" not in run_here("status").output
+        assert json.loads(run_here("status", "--json").output)["schedules"] is None
+
+    def test_says_nothing_where_they_may_not_be_read(self, app, reports, monkeypatch):
+        def refuse(_store, **_options):
+            raise OperationFailure("not authorized", 13)
+
+        monkeypatch.setattr(ScheduleStore, "all", refuse)
+
+        assert run_here("status").exit_code == 0
 
 
 class TestChecking:

@@ -169,7 +169,8 @@ def _stats(worker: Worker, opened: Opened) -> Answer:
     database = Database(connections.store, connections.workers, opened.app.link.database, "", operator)
     try:
         with time_limit(QUERY_SECONDS):
-            document = status_document(operator.report(), operator.workers(), database)
+            report, workers, schedules = operator.report(), operator.workers(), operator.schedule_counts()
+            document = status_document(report, workers, schedules, database)
     except StoreUnavailableError as error:
         return Answer(json.dumps({"error": str(error)}) + "\n", ok=False, content_type=JSON)
     return Answer(to_json(plain(document), indent=2) + "\n", content_type=JSON)
