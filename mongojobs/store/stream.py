@@ -1,4 +1,4 @@
-"""The change stream that tells an idle worker of new jobs, on replica sets and sharded clusters (see ``topology``)."""
+"""The change streams of a worker, on replica sets and sharded clusters (see ``topology``)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pymongo.errors import PyMongoError
 
-from mongojobs.core.job import READY, Document
+from mongojobs.core.job import READY, Document, JobId
 from mongojobs.store.clients import Jobs, confirmed_handle
 from mongojobs.store.filters import EPOCH, QueueSelector, wanted_ready
 from mongojobs.store.reading import aware
@@ -17,21 +17,19 @@ from mongojobs.store.reading import aware
 AWAIT_MILLISECONDS: Final = 30_000
 
 
-class JobStream:
-    """Jobs as they become ready, from the moment the stream is opened.
+class _Stream:
+    """What happens to *jobs* that the *pipeline* picks out, from the moment it is opened.
 
-    The server picks them out. An event of an update carries only the changed fields, so those of queues and priorities
-    that are not wanted come too; after every event the worker looks for itself. Raises DatabaseError when made.
+    The server picks. Raises DatabaseError when made.
     """
 
-    def __init__(self, jobs: Jobs, wanted: QueueSelector) -> None:
+    def __init__(self, jobs: Jobs, pipeline: list[dict[str, Any]]) -> None:
         self._closed = threading.Event()
-        self._changes = confirmed_handle(jobs).watch(_pipeline(wanted), max_await_time_ms=AWAIT_MILLISECONDS)
+        self._changes = confirmed_handle(jobs).watch(pipeline, max_await_time_ms=AWAIT_MILLISECONDS)
 
-    def next(self) -> datetime | None:
-        """Return the ``run_at`` of a job that became ready; None after a long silence, or after ``close``.
+    def _next_event(self) -> Document | None:
+        """Return the next event; None after a long silence, or after ``close``.
 
-        Where the event does not say when the job is due, it is due now, and the time returned lies in the past.
         Raises DatabaseError when the stream is broken for good; make a new one then.
         """
         if self._closed.is_set():
@@ -44,13 +42,60 @@ class JobStream:
             raise
         if event is None and not self._changes.alive and not self._closed.is_set():
             raise PyMongoError("the change stream has ended: the collection was dropped or renamed")
-        return None if event is None else _run_at(event)
+        return event
 
     def close(self) -> None:
         """End the stream; a ``next`` waiting in another thread returns at once."""
         self._closed.set()
         with contextlib.suppress(PyMongoError):  # the server forgets a stream that nobody reads
             self._changes.close()
+
+
+class JobStream(_Stream):
+    """Jobs as they become ready.
+
+    An event of an update carries only the changed fields, so those of queues and priorities that are not wanted come
+    too; after every event the worker looks for itself.
+    """
+
+    def __init__(self, jobs: Jobs, wanted: QueueSelector) -> None:
+        super().__init__(jobs, _pipeline(wanted))
+
+    def next(self) -> datetime | None:
+        """Return the ``run_at`` of a job that became ready; None after a long silence, or after ``close``.
+
+        Where the event does not say when the job is due, it is due now, and the time returned lies in the past.
+        Raises DatabaseError when the stream is broken for good.
+        """
+        event = self._next_event()
+        return None if event is None else _run_at(event)
+
+
+class CancelStream(_Stream):
+    """Running jobs as people cancel them."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        super().__init__(jobs, _CANCELLED)
+
+    def next(self) -> JobId | None:
+        """Return the id of a job that was cancelled; None after a long silence, or after ``close``.
+
+        Raises DatabaseError when the stream is broken for good.
+        """
+        event = self._next_event()
+        return None if event is None else event["documentKey"]["_id"]
+
+
+_CANCELLED: Final[list[dict[str, Any]]] = [
+    {
+        "$match": {
+            "operationType": "update",
+            "updateDescription.updatedFields.cancellation": {"$exists": True},
+            "updateDescription.updatedFields.state": {"$exists": False},
+        }
+    },
+    {"$project": {"documentKey": 1}},
+]
 
 
 def _pipeline(wanted: QueueSelector) -> list[dict[str, Any]]:

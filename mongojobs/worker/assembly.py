@@ -23,11 +23,11 @@ from mongojobs.worker.rescue import Rescuer
 from mongojobs.worker.reserving.demand import Demand
 from mongojobs.worker.reserving.reserve import Reserver
 from mongojobs.worker.reserving.suspects import SuspectIsolation
-from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.judgement import RunContext
 from mongojobs.worker.run.runner import Runner
 from mongojobs.worker.stats_recorder import StatsRecorder
 from mongojobs.worker.threads.background import background_threads, join_all
+from mongojobs.worker.threads.cancel_watch import CancelWatch
 from mongojobs.worker.threads.event_loop import EventLoop, LoopWatch
 from mongojobs.worker.threads.heartbeat import Heartbeat
 from mongojobs.worker.threads.slots import Slots
@@ -68,6 +68,7 @@ class Parts:
     loop_watch: LoopWatch
     heartbeat: Heartbeat
     timekeeper: Timekeeper
+    cancel_watch: CancelWatch
     threads: list[threading.Thread] = field(default_factory=list)
     """Those that mind the jobs and write results, once they are started."""
 
@@ -82,7 +83,10 @@ class Parts:
 
     def start_working(self) -> None:
         """Begin to run jobs and to write results."""
-        self._start({"mongojobs-finisher": self.finisher.run})
+        targets = {"mongojobs-finisher": self.finisher.run}
+        if self.connections.open_cancelled is not None:
+            targets["mongojobs-cancelling"] = self.cancel_watch.run
+        self._start(targets)
         self.slots.grow(self.context.settings.threads, is_async=False)
 
     def start_ticking(self, ticker: Ticker) -> None:
@@ -120,12 +124,14 @@ def assemble(
     _report_damage(store, reporter)
     in_flight = InFlight(threads=settings.threads, async_concurrency=settings.async_concurrency)
     heartbeat = Heartbeat(lambda: connections.holding, in_flight, reporter, settings, outage)
-
-    def end(held: InFlightJob) -> object:
-        return runner.abort(held) or on_stuck()
-
     loop_watch = LoopWatch(EventLoop(), in_flight, reporter)
-    timekeeper = Timekeeper(in_flight, reporter, settings, on_stuck=end, excuses=loop_watch.excuses)
+    timekeeper = Timekeeper(
+        in_flight,
+        reporter,
+        settings,
+        on_stuck=lambda held: runner.abort(held) or on_stuck(),
+        excuses=loop_watch.excuses,
+    )
     runs = RunContext(context.payloads, settings, reporter, store.clock)
     if context.child is None:
         runner = Runner(runs, watch=timekeeper.watch, loop=loop_watch.loop)
@@ -147,6 +153,7 @@ def assemble(
         loop_watch=loop_watch,
         heartbeat=heartbeat,
         timekeeper=timekeeper,
+        cancel_watch=CancelWatch(connections.open_cancelled, in_flight, reporter, on_heard=heartbeat.beat_soon),
     )
 
 

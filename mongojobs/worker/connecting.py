@@ -17,7 +17,7 @@ from mongojobs.store.lifecycle.end import Holding
 from mongojobs.store.pauses import PauseStore
 from mongojobs.store.queries import Queries
 from mongojobs.store.stats.merging import MergingStats
-from mongojobs.store.stream import JobStream
+from mongojobs.store.stream import CancelStream, JobStream
 from mongojobs.store.workers import WorkerStore
 from mongojobs.worker.outage import Outage
 
@@ -43,6 +43,7 @@ class Connections:
         """Where statistics go; None if none are wanted."""
         self.open_stream = partial(JobStream, jobs) if has_streams else None
         """Opens a change stream; None if the server has none."""
+        self.open_cancelled = partial(CancelStream, jobs) if has_streams else None
         self.close = close
         self.opened_at = clock.now()  # asks the server, for the last time before somebody waits for the worker
         self._beat = beat

@@ -102,6 +102,7 @@ class ReserveLoop:
         self._parts.slots.hand_over(held)
         self._parts.demand.return_overflow()
         self._parts.heartbeat.look()
+        self._parts.cancel_watch.look()
         self.wakeup.busy()
 
     def _has_run(self) -> bool:

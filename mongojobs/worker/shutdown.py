@@ -106,6 +106,7 @@ class Shutdown:
         self._end = deadline + AFTER_SECONDS
         self._interrupt_runs()
         self._write_last(max(deadline + LAST_WRITES_SECONDS - time.monotonic(), WRITE_SECONDS))
+        self._within(0.0, "listening for cancelled jobs", parts.cancel_watch.close)
         parts.stop_minding()
         parts.runner.close(self._rest())
         self._within(self._rest(), "the last statistics", parts.context.stats.try_to_store)

@@ -6,6 +6,7 @@ from signal import Signals
 
 import pytest
 
+from mongojobs import enqueue
 from tests.support import isolation_app, process_app
 from tests.support.failpoints import failing
 from tests.support.processes import lives, pid_in
@@ -92,6 +93,57 @@ class TestAChildThatEndsWhileItIsIdle:
 
         assert "CRASHED" not in worker.output
         worker.says("while it was idle")
+
+
+class TestAJobThatIsCancelled:
+    def test_cleans_up_and_is_told_though_it_sleeps_in_the_system(self, app, ledger, start):
+        job = enqueue(process_app.SleepsUntilCancelled(str(ledger)))
+        worker = start(*PROCESS)
+        eventually(lambda: lines(ledger, "sleeps"))
+
+        app.cancel(job.id, running=True, by="ann", why="wrong file")
+        eventually(lambda: app.get(job.id).state == "cancelled")
+
+        assert lines(ledger) == ["sleeps", "cleaned up", "cancelled by ann: wrong file"]
+        assert (app.get(job.id).attempts, app.get(job.id).losses) == (0, 0)
+        worker.says("by ann: wrong file")
+
+    def test_is_cancelled_where_it_awaits(self, app, ledger, start):
+        job = process_app.sleeps_until_cancelled.delay(str(ledger))
+        start(*PROCESS)
+        eventually(lambda: lines(ledger, "sleeps"))
+
+        app.cancel(job.id, running=True)
+        eventually(lambda: app.get(job.id).state == "cancelled")
+
+        assert lines(ledger) == ["sleeps", "cleaned up"]
+
+    def test_is_killed_after_its_grace_while_others_go_on(self, app, ledger, start):
+        deaf = process_app.holds_the_interpreter.options(max_run_time=60).delay(str(ledger))
+        neighbour = process_app.takes.delay(str(ledger), "neighbour", 2)
+        worker = start(*PROCESS, "--threads", "2")
+        eventually(lambda: lines(ledger, "held"))
+
+        app.cancel(deaf.id, running=True)
+        eventually(lambda: app.get(deaf.id).state == "cancelled")
+        eventually(lambda: is_gone(app, neighbour))
+
+        assert app.get(deaf.id).last_error.startswith("the code did not return: its process was killed; its peak")
+        assert not lives(pid_in(lines(ledger, "held")[0]))
+        assert worker.process.poll() is None
+
+    def test_is_not_run_again_if_its_process_dies(self, app, ledger, start):
+        job = enqueue(process_app.SleepsUntilCancelled(str(ledger)))
+        worker = start(*PROCESS, MONGOJOBS_HEARTBEAT="10", MONGOJOBS_LEASE="60")
+        eventually(lambda: lines(ledger, "sleeps"))
+        [child] = worker.descendants()
+
+        os.kill(child, Signals.SIGSTOP)
+        app.cancel(job.id, running=True)
+        os.kill(child, Signals.SIGKILL)
+        eventually(lambda: app.get(job.id).state == "cancelled")
+
+        assert lines(ledger, "sleeps") == ["sleeps"]
 
 
 class TestAJobThatHoldsTheInterpreterLock:

@@ -1,5 +1,6 @@
 """An app for tests of process mode: its jobs write to a file what they do, and do harm to their process."""
 
+import asyncio
 import ctypes
 import itertools
 import os
@@ -7,11 +8,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import mongoengine
 
-from mongojobs import Interrupted, JobTimeout, current_job, job
+from mongojobs import Interrupted, Job, JobTimeout, current_job, job
 from tests.support.fault_app import note
 
 if "SAMPLE_URI" in os.environ:
@@ -115,3 +117,31 @@ def catches(ledger: str) -> None:
     except (Interrupted, JobTimeout) as error:
         note(ledger, f"caught {type(error).__name__}")
         raise
+
+
+@job
+@dataclass
+class SleepsUntilCancelled:
+    """Sleep in the system, clean up, and say who has put an end to it."""
+
+    ledger: str
+
+    def perform(self) -> None:
+        note(self.ledger, "sleeps")
+        try:
+            time.sleep(600)
+        finally:
+            note(self.ledger, "cleaned up")
+
+    def cancelled(self, job: Job) -> None:
+        assert job.cancellation is not None
+        note(self.ledger, f"cancelled by {job.cancellation['by']}: {job.cancellation['why']}")
+
+
+@job
+async def sleeps_until_cancelled(ledger: str) -> None:
+    note(ledger, "sleeps")
+    try:
+        await asyncio.sleep(600)
+    finally:
+        note(ledger, "cleaned up")

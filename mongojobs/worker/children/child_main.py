@@ -89,6 +89,7 @@ class ChildMain:
         self._events = _Events(lifecycle, lambda notice: self._channel.send(messages.complaint(notice)))
         self._telling = Telling(self._channel.send)
         self._event_loop = EventLoop()
+        self._main_thread = threading.get_ident()
         context = RunContext(payloads, settings, Reporter(self._events, ""), self._clock)
         self._runner = Runner(context, watch=self._tell_limit, loop=self._event_loop.get)
 
@@ -143,9 +144,7 @@ class ChildMain:
                 self._held = held
                 self._jobs.put(held)
             case "interrupt" if self._held is not None:
-                if message["cancellation"] is not None:
-                    self._held.job.note_cancellation(message["cancellation"])
-                self._held.interruption.interrupt(messages.INTERRUPTIONS[message["exception"]])
+                self._interrupt(self._held, message)
             case "lost" if self._held is not None:
                 self._held.is_given_up = True
             case "stopping":
@@ -156,6 +155,14 @@ class ChildMain:
     def _means(self, held: InFlightJob) -> Means:
         """Return what the record of *held* needs: here, the worker hears of each move."""
         return dataclasses.replace(self._runner.means(held), on_move=self._telling.note)
+
+    def _interrupt(self, held: InFlightJob, message: Document) -> None:
+        """Interrupt the run; that of a job that was cancelled, even while it waits in the system."""
+        cancellation = message["cancellation"]
+        if cancellation is not None:
+            held.job.note_cancellation(cancellation)
+        if held.interruption.interrupt(messages.INTERRUPTIONS[message["exception"]]) and cancellation is not None:
+            signal.pthread_kill(self._main_thread, signal.SIGTERM)  # any signal with a handler ends a sleep
 
     def _tell_limit(self, held: InFlightJob) -> None:
         """Report the job object's own limits, as nobody can ask once the job is stuck; the worker knows all others."""

@@ -4,6 +4,7 @@
 - ``event_loop``: turns for ``async def`` jobs, and is watched
 - ``heartbeat``: keeps the locks
 - ``timekeeper``: keeps the time limits
+- ``cancel_watch``: hears which jobs were cancelled
 - ``ticker``: enqueues the jobs of schedules
 - ``background``: makes and joins threads
 """
