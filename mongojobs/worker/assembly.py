@@ -23,6 +23,7 @@ from mongojobs.worker.rescue import Rescuer
 from mongojobs.worker.reserving.demand import Demand
 from mongojobs.worker.reserving.reserve import Reserver
 from mongojobs.worker.reserving.suspects import SuspectIsolation
+from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.judgement import RunContext
 from mongojobs.worker.run.runner import Runner
 from mongojobs.worker.stats_recorder import StatsRecorder
@@ -124,19 +125,14 @@ def assemble(
     _report_damage(store, reporter)
     in_flight = InFlight(threads=settings.threads, async_concurrency=settings.async_concurrency)
     heartbeat = Heartbeat(lambda: connections.holding, in_flight, reporter, settings, outage)
+
+    def end(held: InFlightJob) -> object:
+        return runner.abort(held) or on_stuck()
+
     loop_watch = LoopWatch(EventLoop(), in_flight, reporter)
-    timekeeper = Timekeeper(
-        in_flight,
-        reporter,
-        settings,
-        on_stuck=lambda held: runner.abort(held) or on_stuck(),
-        excuses=loop_watch.excuses,
-    )
+    timekeeper = Timekeeper(in_flight, reporter, settings, on_stuck=end, excuses=loop_watch.excuses)
     runs = RunContext(context.payloads, settings, reporter, store.clock)
-    if context.child is None:
-        runner = Runner(runs, watch=timekeeper.watch, loop=loop_watch.loop)
-    else:
-        runner = ChildRunner(runs, watch=timekeeper.watch, command=context.child)
+    runner = _runner(context.child, runs, timekeeper, loop_watch)
     finisher = Finisher(store, in_flight, reporter, outage, on_written=context.stats.count)
     reserver = Reserver(store, connections.pauses, settings, by=reporter.name)
     suspects = SuspectIsolation(in_flight, settings.lease.total_seconds())
@@ -155,6 +151,13 @@ def assemble(
         timekeeper=timekeeper,
         cancel_watch=CancelWatch(connections.open_cancelled, in_flight, reporter, on_heard=heartbeat.beat_soon),
     )
+
+
+def _runner(child: ChildCommand | None, runs: RunContext, timekeeper: Timekeeper, loop_watch: LoopWatch) -> Runner:
+    """Return what runs the jobs: here, or in children that the command *child* starts."""
+    if child is None:
+        return Runner(runs, watch=timekeeper.watch, loop=loop_watch.loop)
+    return ChildRunner(runs, watch=timekeeper.watch, command=child)
 
 
 def _report_damage(store: JobStore, reporter: Reporter) -> None:

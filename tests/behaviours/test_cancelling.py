@@ -4,6 +4,7 @@ import pytest
 
 from mongojobs import Cancelled, JobFilter, OptionError, StateError, enqueue
 from mongojobs.core.notices import JobCancelled, JobCancelling, JobErrored, JobFailed, JobSnoozed, JobStuck
+from mongojobs.worker.threads.timekeeper import Timekeeper
 from tests.support.cancelled_jobs import (
     Orderly,
     asks_by_itself,
@@ -83,6 +84,16 @@ class TestARunningJob:
         with working():
             cancel(app, job, recorder)
 
+        assert app.get(job.id).state == "cancelled"
+
+    def test_does_not_become_a_success_by_returning_once_it_has_asked(self, app, recorder, monkeypatch):
+        monkeypatch.setattr(Timekeeper, "cancel", lambda _self, _held: None)
+        job = asks_by_itself.delay()
+
+        with working():
+            cancel(app, job, recorder)
+
+        assert recorder.deeds == ["began", "noticed"]
         assert app.get(job.id).state == "cancelled"
 
     def test_says_what_went_wrong_while_it_cleaned_up(self, app, recorder):

@@ -15,6 +15,7 @@ from mongojobs.core.errors import (
     DeserializationError,
     Discard,
     DocumentGoneError,
+    Interrupted,
     JobTimeout,
     NewerPayloadError,
     Snooze,
@@ -85,7 +86,7 @@ class Judgement:
 
     def of_cancellation(self, error: BaseException) -> Outcome:
         """Return the outcome of a job that was cancelled, and whose code has ended with *error*."""
-        is_usual = isinstance(error, Cancelled | asyncio.CancelledError | Snooze | Discard)
+        is_usual = isinstance(error, Cancelled | Interrupted | asyncio.CancelledError | Snooze | Discard)
         return self._cancelled("" if is_usual else self._summary(error))
 
     def report(self, what: str) -> None:

@@ -124,13 +124,15 @@ class Run:
             self.limit()
             returned = held.interruption.run(self._invoke)
         except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome, never the worker's end
-            if held.interruption.raised is Cancelled:
+            if held.job.cancellation is not None:
                 return self.judgement.of_cancellation(error)
             if held.interruption.raised is Interrupted and not isinstance(error, SIGNALS):
                 return HandedBack()
             if isinstance(error, JobTimeout) and held.interruption.raised is JobTimeout:
                 return self.judgement.of_time_out(error)
             return self.judgement.of(error)
+        if held.job.cancellation is not None:  # it has looked by itself, and returned
+            return self.judgement.of_cancellation(Cancelled())
         return SUCCEEDED if returned is None else Succeeded(returned)
 
     def limit(self) -> None:
