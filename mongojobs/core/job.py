@@ -42,7 +42,14 @@ STATES: Final = (READY, RUNNING, COMPLETED, FAILED, CANCELLED)
 ENDED: Final = (COMPLETED, FAILED, CANCELLED)
 
 
-_TICK_ID: Final = re.compile(r"schedule:(.+):(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?)Z", re.DOTALL)
+_TICK: Final = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?)"
+_TICK_ID: Final = re.compile(f"schedule:(.+):{_TICK}Z", re.DOTALL)
+
+
+def ticks_of(schedule: str) -> Document:
+    """Match the ids of the jobs of *schedule*: in a range for the index, and none of a schedule whose name goes on."""
+    begin = f"schedule:{schedule}:"
+    return {"$gte": begin, "$lt": f"{begin[:-1]};", "$regex": f"^{re.escape(begin)}{_TICK}Z$"}
 
 
 def tick_of(job_id: object) -> datetime | None:

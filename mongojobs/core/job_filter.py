@@ -43,7 +43,8 @@ class JobFilter:
     *error* is one contained in the last error, whatever their case. *worker* is the name of the worker that runs the
     job, or ran it in vain, or to its end. *since* and *until* bound when a job was made, the first of them included,
     and *ended_since* and *ended_until* when it ended. *retrying* jobs have failed, and wait for their next attempt.
-    *key* is what the unique key is made of, as ``unique_text`` shows it, or its digest, held or not.
+    *key* is what the unique key is made of, as ``unique_text`` shows it, or its digest, held or not. *schedule* is the
+    name of the schedule that enqueued it, at a tick or by hand.
     *arguments* are pairs, or a mapping, of a place and the value there: ``order_id`` by name, also where it was given
     by position, ``0`` for the first positional one, ``order.id`` for what is inside of one, ``target`` for the document
     whose method it is. A document is found by itself or by its id. A value is of its own type: 1 is neither 1.0 nor
@@ -69,6 +70,7 @@ class JobFilter:
     ended_until: datetime | None = None
     retrying: bool = False
     key: str | None = None
+    schedule: str | None = None
     arguments: Sequence[tuple[str, Any]] | Mapping[str, Any] = ()
     as_shown: bool = False
 
@@ -190,6 +192,7 @@ _CHECKS: Final = {
     "ended_until": _moment,
     "retrying": _truth,
     "key": _text(LONGEST_NAME),
+    "schedule": _text(LONGEST_NAME),
     "arguments": _arguments,
     "as_shown": _truth,
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
-from mongojobs.core.job import ENDED, READY, RUNNING, Document
+from mongojobs.core.job import ENDED, READY, RUNNING, Document, ticks_of
 from mongojobs.core.job_filter import JobFilter, ShownState
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.store import indexes
@@ -86,7 +86,7 @@ def as_listed(queries: Queries, job_filter: JobFilter) -> Selection:
             _of_name(job_filter),
             _of_documents(queries, job_filter),
         )
-        return Selection(index="_id_", order=BY_AGE, base={}, keys={}, rest=rest)
+        return Selection(index="_id_", order=BY_AGE, base=_of_schedule(job_filter), keys={}, rest=rest)
     return _of_state(queries, job_filter, job_filter.state, now=queries.clock.now())
 
 
@@ -98,27 +98,29 @@ def by_state(queries: Queries, job_filter: JobFilter, *, now: datetime) -> Itera
 
 def _of_state(queries: Queries, job_filter: JobFilter, state: ShownState, *, now: datetime) -> Selection:
     by_queue, by_priority = _eq("queue", job_filter.queue), _eq("priority", job_filter.priority)
+    by_id = _of_schedule(job_filter)
     by_name, rest = _of_name(job_filter), _of_documents(queries, job_filter)
     match state:
         case "ready" | "scheduled":
             due: Document = {"$lte": now} if state == "ready" else {"$gt": now}
             direction = -1 if state == "ready" else 1
             base: Document = {"state": READY, "run_at": due}
-            index, keys = indexes.READY_BY_TIME, by_queue
+            index, keys = indexes.READY_BY_TIME, merged(by_id, by_queue)
             if by_priority:  # of one priority, the indexes of the reserve are in the order of time too
                 index = indexes.READY_BY_QUEUE if by_queue else indexes.READY
-                base, keys = {**base, **by_queue, **by_priority}, {}
+                base, keys = {**base, **by_queue, **by_priority}, by_id
             rest = merged(by_name, rest)
             return Selection(index=index, order=BY_TIME, base=base, keys=keys, rest=rest, direction=direction)
         case "running":
             base = {"state": RUNNING, "locked_until": {"$gte": EPOCH}}
             rest = merged(by_name, by_priority, rest)
-            return Selection(index=indexes.RUNNING, order=BY_LOCK, base=base, keys=by_queue, rest=rest)
+            keys = merged(by_id, by_queue)
+            return Selection(index=indexes.RUNNING, order=BY_LOCK, base=base, keys=keys, rest=rest)
         case "failed" | "cancelled" | "completed":
             # What ended before a moment was made before it; so the index helps with an age that it does not hold.
             ended = queries.anything if job_filter.since is None else {"$gte": job_filter.since - _CLOCKS_APART}
             base = {"state": state, "finished_at": ended} | _ended_between(job_filter)
-            keys, rest = merged(by_queue, by_name), merged(by_priority, rest)
+            keys, rest = merged(by_id, by_queue, by_name), merged(by_priority, rest)
             return Selection(index=indexes.ENDED, order=BY_END, base=base, keys=keys, rest=rest)
         case _:
             assert_never(state)
@@ -180,6 +182,10 @@ _WORKERS: Final = ("locked_by", "errors.worker", "ran_by")
 
 _KEYS: Final = ("unique_text", "unique_digest")
 """By what people know a unique key."""
+
+
+def _of_schedule(job_filter: JobFilter) -> Document:
+    return {} if job_filter.schedule is None else {"_id": ticks_of(job_filter.schedule)}
 
 
 def _of_name(job_filter: JobFilter) -> Document:

@@ -20,11 +20,11 @@ _TERM: Final = re.compile(
     r'(?:(?P<key>[A-Za-z_][\w.-]*):)?(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s"]+))(?=\s|$)|(?P<wrong>\S+)'
 )
 _ARGUMENT: Final = "arg."
-_TEXTS: Final = ("queue", "name", "tag", "worker", "error", "key")
+_TEXTS: Final = ("queue", "name", "tag", "worker", "error", "key", "schedule")
 _MOMENTS: Final = ("since", "until", "ended-since", "ended-until")
 _HELP: Final = (
-    "use a part of a name, or queue:, name:, tag:, priority:, worker:, error:, key:, arg.NAME:, since:, until:,"
-    " ended-since:, ended-until: or is:retrying,"
+    "use a part of a name, or queue:, name:, tag:, priority:, worker:, error:, key:, schedule:, arg.NAME:, since:,"
+    " until:, ended-since:, ended-until: or is:retrying,"
     ' and quotes around spaces, as in error:"timed out"'
 )
 

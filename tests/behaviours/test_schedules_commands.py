@@ -145,6 +145,16 @@ class TestChanging:
         assert run("run", "reports") == "Enqueued schedule:reports:2030-01-01T12:00:00Z.\n"
         assert len(ids(app)) == 1
 
+    def test_finds_and_shows_the_jobs(self, app, reports):
+        made = reports.run_now()
+        app.schedule("others", append, every="1h", args=("x", "y")).run_now()
+
+        listed = run_here("jobs", "list", "--schedule", "reports").output
+        shown = run_here("jobs", "show", made.id).output
+
+        assert (made.id in listed, "schedule:others" in listed) == (True, False)
+        assert "schedule     reports, for 2030-01-01T12:00:00.000Z" in shown
+
     def test_asks_before_a_backfill(self, app, reports):
         times = ("--since", "2030-01-01T10:00Z", "--until", "2030-01-01T11:00Z")
 

@@ -131,6 +131,17 @@ class TestTheOne:
         [address] = re.findall(r'href="(/job\?[^"]+)"', page)
         assert str(made.id) in operator.text(address)
 
+    def test_leads_to_its_jobs_and_each_of_them_back(self, app, operator, reports):
+        made = reports.run_now()
+        report.delay()
+
+        page = operator.text("/schedule?name=reports")
+        [address] = re.findall(r'href="(/jobs\?q=schedule:[^"]+)"', page)
+        [shown] = re.findall(r'href="(/job\?[^"]+)"', operator.text(address))
+
+        assert str(made.id) in operator.text(shown)
+        assert 'href="/schedule?name=reports"' in operator.text(shown)
+
     def test_says_what_is_said_of_it(self, operator, reports):
         page = operator.text("/schedule?name=reports")
 

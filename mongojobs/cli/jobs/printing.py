@@ -61,6 +61,7 @@ def _facts(job: Job, now: datetime) -> dict[str, object]:
         "state": f"{_state(job, now)}, {_when(job, now)}",
         "queue": job.queue,
         "priority": job.priority,
+        "schedule": job.scheduled_for and f"{job.schedule}, for {iso(job.scheduled_for)}",
         "failures": job.attempts if job.max_attempts is None else f"{job.attempts} of at most {job.max_attempts}",
         "losses": job.losses,
         "releases": job.releases,

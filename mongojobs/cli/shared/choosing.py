@@ -25,7 +25,20 @@ if TYPE_CHECKING:
     from mongojobs.store.jobs import JobStore
 
 STATES: Final = ("ready", "scheduled", "running", "failed", "cancelled", "completed")
-FIELDS: Final = ("state", "queue", "name", "priority", "tag", "worker", "error", "key", "since", "until", "arguments")
+FIELDS: Final = (
+    "state",
+    "queue",
+    "name",
+    "priority",
+    "tag",
+    "worker",
+    "error",
+    "key",
+    "schedule",
+    "since",
+    "until",
+    "arguments",
+)
 
 
 class MomentType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
@@ -94,6 +107,7 @@ def filter_options() -> list[click.Option]:
         own_option("--worker", text="only jobs that this worker runs, or ran", metavar="NAME"),
         own_option("--error", text="only jobs with this text in their last error", metavar="TEXT"),
         own_option("--key", text="only unique jobs with this key, such as order_id=7", metavar="KEY"),
+        own_option("--schedule", text="only jobs of this schedule", metavar="NAME"),
         own_option(
             "--since", text="only jobs created since then: 2h ago, or a time", type=MomentType(), metavar="WHEN"
         ),

@@ -130,7 +130,7 @@ def limited(queries: Queries, query: Document, index: str, limit: int | None) ->
 def _count_selection(queries: Queries, selection: Selection, limit: int | None, *, furthest: int | None) -> Count:
     if limit is None:
         return limited(queries, selection.query, selection.index, None)
-    if selection.base["state"] == READY and selection.keys and not selection.rest:
+    if selection.base["state"] == READY and selection.keys.keys() == {"queue"} and not selection.rest:
         return count_in_queue(queries, selection.keys["queue"]["$eq"], selection.base["run_at"], limit)
     edge = edge_of(queries, selection, furthest=furthest)
     found = limited(queries, merged(selection.query, up_to(selection, edge)), selection.index, limit)

@@ -190,7 +190,7 @@
   if (search && location.hash === "#q") search.focus();
   if (search && list) {
     const MOST = 8;
-    const KEYS = ["queue:", "name:", "tag:", "priority:", "worker:", "error:", "arg.", "since:", "until:", "ended-since:", "is:retrying"];
+    const KEYS = ["queue:", "name:", "tag:", "priority:", "worker:", "schedule:", "error:", "arg.", "since:", "until:", "ended-since:", "is:retrying"];
     let known = null;
     let chosen = -1;
 

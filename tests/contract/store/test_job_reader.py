@@ -16,6 +16,12 @@ from tests.support.stores import MINUTE, reader, reserve
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
+OF_STATE = {
+    "ready": {},
+    "scheduled": {"run_at": START + HOUR},
+    "running": {"state": "running", "locked_until": START, "lock_token": "t"},
+    "failed": {"state": "failed", "finished_at": START},
+}
 
 
 @pytest.fixture
@@ -193,10 +199,22 @@ class TestAFilter:
 
         assert found(store, state=state, key=key) == (wanted,)
 
+    @pytest.mark.parametrize("state", [None, "ready", "scheduled", "running", "failed"])
+    @pytest.mark.parametrize("more", [{}, {"queue": "default"}, {"priority": 0}])
+    def test_finds_the_jobs_of_a_schedule_and_of_no_other_whose_name_goes_on(self, store, state, more):
+        names = ("a.b|c", "a.b|c:d", "a.b|c:2030", "axb|c", "a.b|")
+        of_state = OF_STATE[state or "failed"]
+        made = [a_job(**of_state, id=f"schedule:{name}:2030-01-01T12:00:00Z") for name in names]
+        store.insert_many([*made, a_job(**of_state, id="schedule:a.b|c:soon"), a_job(**of_state)])
+
+        assert found(store, state=state, schedule="a.b|c", **more) == (made[0],)
+        assert reader(store).count(JobFilter(state=state, schedule="a.b|c", **more)).number == 1
+
     @pytest.mark.parametrize(
         "chosen",
         [
             {"key": ""},
+            {"schedule": ""},
             {"priority": "5"},
             {"priority": True},
             {"priority": 2**31},

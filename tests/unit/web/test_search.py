@@ -33,6 +33,11 @@ class TestASearch:
 
         assert (found.tag, found.priority, found.worker) == ("vip", -5, "web.1")
 
+    def test_knows_schedules_and_unique_keys(self):
+        found = chosen('schedule:"close books" key:order_id=7')
+
+        assert (found.schedule, found.key) == ("close books", "order_id=7")
+
     def test_knows_ends_and_retries(self):
         found = chosen("ended-since:2h ended-until:2026-11-25T13:00 is:retrying")
 
