@@ -105,6 +105,19 @@ class JobEnqueued:
 
 
 @dataclass(frozen=True, slots=True)
+class CallMerged:
+    """A call became no job, as the job *into* holds its unique key; *job* is what it would have been.
+
+    *answer* says what became of it: ``dropped``, ``replaced`` the waiting one, ``rerun`` after the running one, or
+    ``refused``.
+    """
+
+    job: Job
+    into: object
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobStarted:
     """A run has started, *waited* seconds after the job was due."""
 
@@ -369,6 +382,7 @@ RunEnded = (
 
 AboutJob = (
     JobEnqueued
+    | CallMerged
     | JobStarted
     | JobCompleted
     | ResultDropped

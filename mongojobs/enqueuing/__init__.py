@@ -9,6 +9,7 @@
 - ``uniqueness``: the terms on which a call is unique
 - ``current``: the app that enqueues
 - ``enqueuer``: stores the job, or runs it at once
+- ``telling``: tells plugins what became of calls
 - ``ids``: the ids of jobs
 - ``enqueue_hook``: the ``enqueue`` hook of a job object
 - ``inline``: runs a job at once, in the caller

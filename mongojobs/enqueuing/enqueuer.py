@@ -13,17 +13,17 @@ import bson
 
 from mongojobs.core.calling import ran
 from mongojobs.core.clock import Clock, SystemClock
-from mongojobs.core.errors import EnqueueUnknownError, OptionError, QueueFullError
+from mongojobs.core.errors import DuplicateJobError, EnqueueUnknownError, OptionError, QueueFullError
 from mongojobs.core.inside.home import Home
 from mongojobs.core.job import Job, JobId
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.limits import LONGEST_NAME
-from mongojobs.core.notices import JobEnqueued
 from mongojobs.core.settings import Settings
 from mongojobs.enqueuing.enqueue_hook import hooked
 from mongojobs.enqueuing.ids import job_ids
 from mongojobs.enqueuing.inline import Inline, Remembered
 from mongojobs.enqueuing.options import NO_OPTIONS, Options, checked
+from mongojobs.enqueuing.telling import Telling
 from mongojobs.enqueuing.uniqueness import Rules, rules_of
 from mongojobs.payload.calls.handler import Call, FunctionCall, Payloads
 from mongojobs.payload.documents.locations import asking_within
@@ -107,6 +107,7 @@ class Enqueuer:
         self._payloads = payloads
         self._settings = settings
         self._lifecycle = lifecycle
+        self._telling = Telling(lifecycle)
         self._inline = Inline(payloads, settings, lifecycle, remembered or Remembered())
         self.home: Home[Job] = home or Results(lambda job: store().get(job.id), payloads.codec, Watch(store))
         """Where the jobs are asked about that are enqueued here."""
@@ -171,7 +172,7 @@ class Enqueuer:
             if others := self._insert_many(delayed, options, budget, terms):
                 jobs = [others.get(job.id, job) for job in jobs]
                 delayed = [job for job in delayed if job.id not in others]
-        self._tell(delayed)
+        self._telling.enqueued(delayed)
         return jobs if all(decided) else self._run_all(zip(jobs, decided, strict=True), self._now(budget), terms)
 
     def _insert_many(
@@ -179,10 +180,12 @@ class Enqueuer:
     ) -> Mapping[JobId, Job]:
         """Store *jobs*; return of each duplicate which job it is of."""
         with budget:
-            if terms is not None:
-                return self._store().insert_many_unique(jobs, terms, session=options.session)
-            self._store().insert_many(jobs, session=options.session)
-        return {}
+            if terms is None:
+                self._store().insert_many(jobs, session=options.session)
+                return {}
+            others = self._store().insert_many_unique(jobs, terms, session=options.session)
+        self._telling.merged(jobs, others, terms)
+        return others
 
     def _run_all(self, decided: Iterable[tuple[Job, bool]], now: datetime, terms: Terms | None) -> list[Job]:
         """Run the jobs that are not delayed, each even if another fails; then raise the first error."""
@@ -220,21 +223,22 @@ class Enqueuer:
         with budget:
             is_new = self._store().insert(job, session=options.session)
         if is_new:
-            self._tell([job])
+            self._telling.enqueued([job])
             return job
         return self._stored(job, budget) or job
 
     def _insert_unique(self, job: Job, terms: Terms, options: Options, budget: Budget) -> Job:
-        with budget:
-            stored = self._store().insert_unique(job, terms, session=options.session)
-        if not stored.duplicate:
-            self._tell([stored])
+        try:
+            with budget:
+                stored = self._store().insert_unique(job, terms, session=options.session)
+        except DuplicateJobError as error:
+            self._telling.refused(job, error)
+            raise
+        if stored.duplicate:
+            self._telling.merged([job], {job.id: stored}, terms)
+        else:
+            self._telling.enqueued([stored])
         return stored
-
-    def _tell(self, enqueued: Iterable[Job]) -> None:
-        if self._lifecycle.hears(JobEnqueued):
-            for job in enqueued:
-                self._lifecycle.notify(JobEnqueued(job))
 
     def _stored(self, job: Job, budget: Budget) -> Job | None:
         """Return the job already stored under the id of *job*."""

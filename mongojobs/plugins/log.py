@@ -195,6 +195,8 @@ def about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not 
     match notice:
         case n.JobEnqueued():
             return "ENQUEUED"
+        case n.CallMerged(into=into, answer=answer):
+            return f"was {answer.upper()}, as the job {into} holds its unique key"
         case n.JobStarted():
             return "RUNNING"
         case n.JobCompleted(seconds=seconds):
@@ -243,7 +245,9 @@ def _trouble(notice: n.JobLost | n.JobTimedOut | n.JobBlocks | n.JobStuck | n.Re
 
 
 _LEVELS: dict[Callable[..., n.Notice], int] = {
-    **dict.fromkeys((n.JobEnqueued, n.JobSnoozed, n.JobsReserved, n.ReserveFailed, n.ScheduleTicked), logging.DEBUG),
+    **dict.fromkeys(
+        (n.JobEnqueued, n.CallMerged, n.JobSnoozed, n.JobsReserved, n.ReserveFailed, n.ScheduleTicked), logging.DEBUG
+    ),
     **dict.fromkeys(
         (
             *(n.JobErrored, n.JobLost, n.JobTimedOut, n.JobBlocks, n.JobReleased, n.JobDiscarded, n.ResultDropped),
@@ -270,6 +274,7 @@ EVENTS: Final[dict[type, str]] = {
     n.JobsReserved: "worker.reserved",
     n.ReserveFailed: "worker.reserve_error",
     n.JobEnqueued: "job.enqueued",
+    n.CallMerged: "job.merged",
     n.JobStarted: "job.started",
     n.JobCompleted: "job.completed",
     n.ResultDropped: "job.result_dropped",

@@ -49,6 +49,7 @@ class OpenTelemetryPlugin(Plugin):
         self._tracer = trace.get_tracer("mongojobs", __version__, tracer_provider)
         meter = metrics.get_meter("mongojobs", __version__, meter_provider)
         self._sent = meter.create_counter(names.SENT, unit="{message}", description="Jobs that were stored.")
+        self._merged = meter.create_counter(names.MERGED, unit="{call}", description="Calls whose key a job held.")
         self._consumed = meter.create_counter(names.CONSUMED, unit="{message}", description="Runs that began.")
         self._duration = meter.create_histogram(names.DURATION, unit="s", description="How long runs took.")
 
@@ -59,7 +60,7 @@ class OpenTelemetryPlugin(Plugin):
         lifecycle.around("execute", self._quietly)
         lifecycle.before("error", self._note_error)
         lifecycle.before("failure", self._note_error)
-        lifecycle.on_notice(self._hear, n.JobEnqueued, n.JobStarted, n.RunEnded)
+        lifecycle.on_notice(self._hear, n.JobEnqueued, n.CallMerged, n.JobStarted, n.RunEnded)
 
     def _send(self, proceed: Callable[[], T], job: Job) -> T:
         attributes = _about(job, names.SEND, names.ENQUEUE)
@@ -110,6 +111,8 @@ class OpenTelemetryPlugin(Plugin):
         match notice:
             case n.JobEnqueued():
                 self._sent.add(1, _of_queue(notice.job, names.ENQUEUE))
+            case n.CallMerged():
+                self._merged.add(1, {**_of_queue(notice.job, names.ENQUEUE), names.ANSWER: notice.answer})
             case n.JobStarted():
                 trace.get_current_span().set_attribute(names.WAIT_MS, round(notice.waited * 1000))
                 self._consumed.add(1, _of_queue(notice.job, names.PERFORM))

@@ -16,6 +16,7 @@ JOB: Final = "mongojobs.job"
 ATTEMPT: Final = "mongojobs.attempt"
 PRIORITY: Final = "mongojobs.priority"
 WAIT_MS: Final = "mongojobs.wait_ms"
+ANSWER: Final = "mongojobs.answer"
 
 EXCEPTION: Final = "exception"
 EXCEPTION_TYPE: Final = "exception.type"
@@ -23,6 +24,7 @@ EXCEPTION_MESSAGE: Final = "exception.message"
 EXCEPTION_TRACE: Final = "exception.stacktrace"
 
 SENT: Final = "messaging.client.sent.messages"
+MERGED: Final = "mongojobs.calls.merged"
 CONSUMED: Final = "messaging.client.consumed.messages"
 DURATION: Final = "messaging.process.duration"
 

@@ -36,6 +36,11 @@ class PrometheusPlugin(Plugin):
         self.registry = registry
         per_job = ("queue", "job")
         self._enqueued = Counter("mongojobs_jobs_enqueued_total", "Jobs that were stored.", per_job, registry=registry)
+        self._merged = Counter(
+            *("mongojobs_calls_merged_total", "Calls that became no job, as another one held their key."),
+            (*per_job, "answer"),
+            registry=registry,
+        )
         self._processed = Counter(
             "mongojobs_jobs_processed_total", "Runs by how they ended.", (*per_job, "outcome"), registry=registry
         )
@@ -63,7 +68,15 @@ class PrometheusPlugin(Plugin):
 
     def register(self, lifecycle: Lifecycle) -> None:
         """Listen to what it counts."""
-        heard = (n.JobEnqueued, n.JobStarted, n.RunEnded, n.JobsReserved, n.ReserveFailed, n.AboutSchedule)
+        heard = (
+            n.JobEnqueued,
+            n.CallMerged,
+            n.JobStarted,
+            n.RunEnded,
+            n.JobsReserved,
+            n.ReserveFailed,
+            n.AboutSchedule,
+        )
         lifecycle.on_notice(self.hear, *heard)
 
     def hear(self, notice: n.Notice) -> None:
@@ -73,6 +86,8 @@ class PrometheusPlugin(Plugin):
                 self._of(notice.job).wait.observe(notice.waited)
             case n.JobEnqueued():
                 self._of(notice.job).enqueued.inc()
+            case n.CallMerged():
+                self._of(notice.job).merge(notice.answer)
             case n.JobsReserved():
                 self._reserve.observe(notice.seconds)
             case n.ReserveFailed():
@@ -132,9 +147,13 @@ class _Series:
         self.enqueued = plugin._enqueued.labels(queue, job)
         self.wait = plugin._wait.labels(queue)
         self._duration = plugin._duration.labels(queue, job)
+        self._merged = plugin._merged
         self._processed = plugin._processed
         self._labels = (queue, job)
         self._outcomes: dict[str, Counter] = {}
+
+    def merge(self, answer: str) -> None:
+        self._merged.labels(*self._labels, answer).inc()
 
     def end(self, outcome: str | None, seconds: float | None) -> None:
         if seconds is not None:

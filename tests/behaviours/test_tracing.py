@@ -274,6 +274,15 @@ class TestMetrics:
         assert points["messaging.process.duration"].count == 1
         assert points["messaging.process.duration"].attributes["messaging.destination.name"] == "mail"
 
+    def test_count_calls_that_became_no_job(self, app, reader):
+        app.create_indexes()
+        looks.options(unique_key="k").delay_many([(), ()])
+
+        [scope] = reader.get_metrics_data().resource_metrics[0].scope_metrics
+        [merged] = [metric for metric in scope.metrics if metric.name == "mongojobs.calls.merged"]
+        [point] = merged.data.data_points
+        assert (point.value, point.attributes["mongojobs.answer"]) == (1, "dropped")
+
 
 class TestWithoutTheExtra:
     def test_the_error_names_the_command_that_installs_it(self):

@@ -15,6 +15,7 @@ from mongojobs import (
     StateError,
     enqueue,
 )
+from mongojobs.core.notices import CallMerged
 from mongojobs.store.filters import QueueSelector
 from tests.support.command_here import run_here
 from tests.support.command_line import SAMPLE_APP
@@ -42,6 +43,10 @@ def app(configure):
     app = configure()
     app.create_indexes()
     return app
+
+
+def reserve_one(app):
+    return app.store.reserve(QueueSelector(), token="t", by="w", lease=timedelta(9))
 
 
 def all_jobs(app):
@@ -446,6 +451,42 @@ class TestTheIndex:
         assert not sync.delay(7).duplicate
 
 
+class TestAPlugin:
+    @pytest.fixture
+    def told(self, app):
+        """What becomes of calls, with the id of the job that holds their key."""
+        told = []
+        app.lifecycle.on_notice(lambda notice: told.append((notice.into, notice.answer)), CallMerged)
+        return told
+
+    def test_hears_what_became_of_each_call(self, app, told):
+        job = sync.delay(7)
+
+        sync.delay(7)
+        sync.options(on_duplicate="replace").delay(7)
+        with pytest.raises(DuplicateJobError):
+            sync.options(on_duplicate="raise").delay(7)
+        reserve_one(app)
+        sync.options(on_duplicate="replace").delay(7)
+
+        answers = ["dropped", "replaced", "refused", "rerun"]
+        assert told == [(job.id, answer) for answer in answers]
+
+    def test_hears_of_each_of_many_calls(self, app, told):
+        job = sync.delay(7)
+
+        sync.delay_many([(7,), (8,), (7,)])
+
+        assert told == [(job.id, "dropped")] * 2
+
+    def test_hears_nothing_of_an_enqueue_that_is_repeated(self, app, told):
+        sync.options(job_id="once").delay(7)
+
+        sync.options(job_id="once").delay(8)
+
+        assert told == []
+
+
 class TestADamagedHolder:
     @pytest.mark.parametrize(
         ("damage", "told"),
@@ -565,7 +606,7 @@ class TestPeople:
 
     def test_are_told_that_a_running_job_is_wanted_again(self, app):
         job = sync.delay(7)
-        app.store.reserve(QueueSelector(), token="t", by="w", lease=timedelta(9))
+        reserve_one(app)
         sync.options(on_duplicate="rerun").delay(7)
 
         [reason] = app.why(job.id)

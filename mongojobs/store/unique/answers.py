@@ -72,6 +72,13 @@ def answer(holder: Job, job: Job, terms: Terms) -> Change:
             assert_never(terms.on_duplicate)
 
 
+def name_of_answer(merged: Job, terms: Terms) -> str:
+    """Return what became of a call that was *merged* into a job, in the words of ``CallMerged``."""
+    if terms.on_duplicate not in ("replace", "rerun") or merged.state in ENDED:
+        return "dropped"
+    return "rerun" if merged.state == RUNNING else "replaced"
+
+
 def replaced(job: Job, **more: Any) -> Change:
     """Return the change that gives another job the call of *job*, plus *more* fields."""
     call = {name: getattr(job, name) for name in CALL} | more

@@ -66,6 +66,11 @@ class TestWording:
             (n.WorkerStopped("w1", 1), "INFO", "[Worker(w1)] Stopped, 1 running job handed back"),
             (n.JobsReserved("w1", 1, 0.00125), "DEBUG", "[Worker(w1)] Reserved 1 job in 1.2 ms"),
             (n.ReserveFailed("w1", "unreachable"), "DEBUG", "[Worker(w1)] Could not reserve: unreachable"),
+            (
+                n.CallMerged(JOB, 7, "dropped"),
+                "DEBUG",
+                f"{ABOUT.partition('] ')[2]} was DROPPED, as the job 7 holds its unique key",
+            ),
             (n.JobStarted("w1", JOB, 0.5), "INFO", f"{ABOUT} RUNNING"),
             (n.JobCompleted("w1", JOB, 0.12345), "INFO", f"{ABOUT} COMPLETED after 123 ms"),
             (n.JobCompleted("w1", JOB, 5.9), "INFO", f"{ABOUT} COMPLETED after 5.9 s"),

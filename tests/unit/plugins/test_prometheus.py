@@ -14,6 +14,7 @@ from tests.support.worker_parts import Told
 JOB = a_job(name="send", queue="mail")
 EVERY = [
     n.JobEnqueued(JOB),
+    n.CallMerged(JOB, "other", "dropped"),
     n.JobStarted("w", JOB, 0.2),
     n.JobCompleted("w", JOB, 0.7),
     n.JobsReserved("w", 3, 0.01),
@@ -40,12 +41,21 @@ def tell(told, *notices):
         told.notify(notice)
 
 
+class TestAMergedCall:
+    def test_is_counted_by_what_became_of_it(self, registry, told):
+        tell(told, n.CallMerged(JOB, "other", "dropped"), n.CallMerged(JOB, "other", "refused"))
+
+        labels = {"queue": "mail", "job": "send", "answer": "refused"}
+        assert registry.get_sample_value("mongojobs_calls_merged_total", labels) == 1
+
+
 class TestTheNames:
     def test_are_these(self, registry, told):
         tell(told, *EVERY)
 
         assert {name for name in families(generate_latest(registry).decode()) if "_created" not in name} == {
             "mongojobs_jobs_enqueued",
+            "mongojobs_calls_merged",
             "mongojobs_jobs_processed",
             "mongojobs_job_duration_seconds",
             "mongojobs_job_wait_seconds",
