@@ -9,8 +9,11 @@ from types import TracebackType
 from typing import NoReturn, Self
 
 
-class _Descent:
-    """How many forks lie between this process and the one that imported us; cheaper to ask than the process id."""
+class Descent:
+    """How many forks lie between this process and the one that imported us; cheaper to ask than the process id.
+
+    A run, which every job passes, asks it as ``CopiesEndHere`` does, without the calls of a ``with``.
+    """
 
     generation = 0
 
@@ -20,7 +23,7 @@ class _Descent:
         cls.generation += 1
 
 
-os.register_at_fork(after_in_child=_Descent.note_fork)
+os.register_at_fork(after_in_child=Descent.note_fork)
 
 
 class CopiesEndHere:
@@ -33,17 +36,18 @@ class CopiesEndHere:
     __slots__ = ("_own",)
 
     def __enter__(self) -> Self:
-        self._own = _Descent.generation
+        self._own = Descent.generation
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if _Descent.generation != self._own:
-            _end(error)
+        if Descent.generation != self._own:
+            end_copy(error)
 
 
-def _end(error: BaseException | None) -> NoReturn:
+def end_copy(error: BaseException | None) -> NoReturn:
+    """End this copy as a script that comes to its end, or raises *error*."""
     status = 1
     try:
         status, text = _ending(error)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal
 
+import pymongo
 from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.client_session import ClientSession
@@ -221,7 +222,7 @@ def check_server(client: Client) -> Topology:
 
 def check_access(jobs: Jobs) -> None:
     """Make the database show that the *jobs* may be read. Raises DatabaseError."""
-    with time_limit(PATIENCE.total_seconds()):
+    with pymongo.timeout(PATIENCE.total_seconds()):
         jobs.find_one({"_id": {"$eq": None}}, {"_id": 1})
 
 

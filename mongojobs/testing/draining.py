@@ -147,7 +147,7 @@ class Drainer:
         """Run *job*, write its result, and raise what it raised if *raises*."""
         witness = Witness()
         expires = elapsed_seconds() + _LEASE.total_seconds()
-        held = self._runner.hold(job, expires=expires, stopping=threading.Event())
+        [held] = self._runner.hold([job], expires, stopping=threading.Event())
         held.interruption = witness
         self._in_flight.add([held])
         self._in_flight.take_now()

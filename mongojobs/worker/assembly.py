@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -27,9 +27,9 @@ from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.judgement import RunContext
 from mongojobs.worker.run.runner import Runner
 from mongojobs.worker.stats_recorder import StatsRecorder
-from mongojobs.worker.threads.background import background_threads, join_all
+from mongojobs.worker.threads.background import join_all, start_threads
 from mongojobs.worker.threads.cancel_watch import CancelWatch
-from mongojobs.worker.threads.event_loop import EventLoop, LoopWatch
+from mongojobs.worker.threads.event_loop import LoopWatch
 from mongojobs.worker.threads.heartbeat import Heartbeat
 from mongojobs.worker.threads.slots import Slots
 from mongojobs.worker.threads.ticker import Ticker
@@ -80,37 +80,30 @@ class Parts:
         if self.connections.stats is not None:
             self.context.stats.begin(self.connections.stats, self.connections.opened_at)
             targets["mongojobs-statistics"] = self.context.stats.run
-        self._start(targets)
+        self.threads.extend(start_threads(targets))
 
     def start_working(self) -> None:
         """Begin to run jobs and to write results."""
         targets = {"mongojobs-finisher": self.finisher.run}
         if self.connections.open_cancelled is not None:
             targets["mongojobs-cancelling"] = self.cancel_watch.run
-        self._start(targets)
+        self.threads.extend(start_threads(targets))
         self.slots.grow(self.context.settings.threads, is_async=False)
 
     def start_ticking(self, ticker: Ticker) -> None:
         """Begin to enqueue the jobs of schedules."""
-        self._start({"mongojobs-schedules": ticker.run})
+        self.threads.extend(start_threads({"mongojobs-schedules": ticker.run}))
 
     def stop_minding(self) -> None:
         """Let the heartbeat, the timekeeper and the counting end."""
         self.context.stats.end()
         self.heartbeat.stop()
         self.timekeeper.stop()
-        self.loop_watch.stop()
 
     def join(self, timeout: float) -> bool:
-        """Wait for all threads that were told to end; False if some have not ended in time."""
+        """Wait for all threads that were told to end, and end the event loop; False if some have not ended in time."""
         slots = chain.from_iterable(self.slots.threads.values())
-        return join_all([*self.threads, *self.loop_watch.threads, *slots], timeout)
-
-    def _start(self, targets: Mapping[str, Callable[[], object]]) -> None:
-        threads = background_threads(targets)
-        self.threads.extend(threads)
-        for thread in threads:
-            thread.start()
+        return join_all([*self.threads, *slots], timeout) and self.loop_watch.close(timeout)
 
 
 def assemble(
@@ -129,7 +122,7 @@ def assemble(
     def end(held: InFlightJob) -> object:
         return runner.abort(held) or on_stuck()
 
-    loop_watch = LoopWatch(EventLoop(), in_flight, reporter)
+    loop_watch = LoopWatch(in_flight, reporter)
     timekeeper = Timekeeper(in_flight, reporter, settings, on_stuck=end, excuses=loop_watch.excuses)
     runs = RunContext(context.payloads, settings, reporter, store.clock)
     runner = _runner(context.child, runs, timekeeper, loop_watch)

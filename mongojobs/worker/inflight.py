@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
+from functools import cached_property
 from typing import Final
 
 from mongojobs.core.clock import monotonic_seconds
@@ -45,7 +46,7 @@ class InFlight:
         self._busy = {False: 0, True: 0}
         self._idle = {False: 0, True: 0}
         self._has_standby = {False: False, True: False}
-        self._load = CpuLoad()
+        self._has_been_idle = True
         self._ended_jobs = 0
         self._ended_seconds = 0.0
         self._last_start = {False: monotonic_seconds(), True: monotonic_seconds()}
@@ -56,7 +57,7 @@ class InFlight:
         """Queue jobs for the slots."""
         with self._guard:
             if not (self._running or self.waiting()):
-                self._load.begin()
+                self._has_been_idle = True
             for one in held:
                 waiting = self._waiting[one.is_async]
                 if not waiting:
@@ -81,6 +82,7 @@ class InFlight:
                     return None
                 held = waiting.popleft()
                 if not held.lost:
+                    self._note_busy()
                     return self._start(held)
                 held.is_given_up = True
 
@@ -250,6 +252,16 @@ class InFlight:
                 return self._changed.wait_for(condition, timeout)
             finally:
                 self._watchers -= 1
+
+    @cached_property
+    def _load(self) -> CpuLoad:
+        return CpuLoad()
+
+    def _note_busy(self) -> None:
+        """Begin to measure how busy the process is, if it has been idle."""
+        if self._has_been_idle:
+            self._has_been_idle = False
+            self._load.begin()
 
     def _is_another_of_use(self, *, is_async: bool) -> bool:
         """Whether it helps to run one more job of the kind beside those that are running."""

@@ -46,7 +46,6 @@ def work_off(parts: Parts, limit: int) -> tuple[int, int]:
         parts.stop_minding()
         parts.runner.close(JOIN_SECONDS)
         parts.join(JOIN_SECONDS)
-        parts.loop_watch.event_loop.close(JOIN_SECONDS)
         parts.connections.close()
     return successes, failures
 

@@ -27,7 +27,8 @@ class Outage:
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
         self._guard = threading.Lock()
-        self._failures: dict[str, tuple[int, float]] = {}
+        self.failing: dict[str, tuple[int, float]] = {}
+        """What fails now: how often it has, and since when, in ``time.monotonic`` seconds."""
         self._passing: set[str] = set()
         self.last_seen: float | None = None
         """When the database could last not be reached, in ``time.monotonic`` seconds.
@@ -41,8 +42,8 @@ class Outage:
         if not _is_refusal(error):
             self.last_seen = now
         with self._guard:
-            failures, since = self._failures.get(doing, (0, now))
-            self._failures[doing] = failures + 1, since
+            failures, since = self.failing.get(doing, (0, now))
+            self.failing[doing] = failures + 1, since
             is_news = not failures and not (is_passing(error) and self._passing)
             if is_passing(error):
                 self._passing.add(doing)
@@ -52,7 +53,7 @@ class Outage:
 
     def seconds(self, doing: str) -> float:
         """Return for how long *doing* it has failed; 0 if it succeeded the last time."""
-        _, since = self._failures.get(doing, (0, time.monotonic()))
+        _, since = self.failing.get(doing, (0, time.monotonic()))
         return time.monotonic() - since
 
     def note_standstill(self) -> None:
@@ -61,10 +62,10 @@ class Outage:
 
     def note_recovered(self, doing: str) -> None:
         """Note that the database answered while *doing* it."""
-        if doing not in self._failures:
+        if doing not in self.failing:
             return
         with self._guard:
-            _, since = self._failures.pop(doing)
+            _, since = self.failing.pop(doing)
             was_passing = doing in self._passing
             self._passing.discard(doing)
             is_news = not (was_passing and self._passing)
@@ -73,10 +74,10 @@ class Outage:
 
     def note_dropped(self, doing: str) -> None:
         """Note that nothing is left to do of what failed: the next heartbeat finds out whether the outage is over."""
-        if doing not in self._failures:
+        if doing not in self.failing:
             return
         with self._guard:
-            self._failures.setdefault(RENEWING, self._failures.pop(doing))
+            self.failing.setdefault(RENEWING, self.failing.pop(doing))
             if doing in self._passing:
                 self._passing.remove(doing)
                 self._passing.add(RENEWING)

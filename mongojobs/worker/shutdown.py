@@ -112,8 +112,7 @@ class Shutdown:
         self._within(self._rest(), "the last statistics", parts.context.stats.try_to_store)
         self._join_helpers(self._rest())  # a change stream cannot be closed any more once its client is
         self._within(self._rest(), "leaving", leave)
-        have_ended = parts.join(self._rest()) and parts.loop_watch.event_loop.close(self._rest())
-        self.has_left_threads = not have_ended or any(thread.is_alive() for thread in self._helpers)
+        self.has_left_threads = not parts.join(self._rest()) or any(thread.is_alive() for thread in self._helpers)
         return self._released
 
     def _waiting_steps(self, reserving: threading.Thread) -> Iterable[Callable[[], object]]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobStarted, RunEnded
-from mongojobs.core.stats import STEPS, Period, StatsByJob, begin_of, ending_of, periods_of
+from mongojobs.core.stats import STEPS, Period, StatsByJob, ending_of, periods_of
 from mongojobs.store.faults import DatabaseError, is_passing
 from mongojobs.store.stats.merging import MergingStats
 from mongojobs.worker.outage import Outage
@@ -24,8 +24,6 @@ MOST_UNSENT: Final = 30
 AGAIN_SECONDS: Final = 60.0
 CALM_SECONDS: Final = 120.0
 """How long after an outage nothing is merged: others may still have to store what they counted meanwhile."""
-
-_MINUTE: Final = STEPS["minute"]
 
 
 class StatsRecorder:
@@ -43,10 +41,12 @@ class StatsRecorder:
         self._counting = threading.Lock()
         self._storing = threading.Lock()
         self._fresh = StatsByJob()
-        self._periods: set[Period] = set()
-        """The minute, the hour and the day to which what is fresh belongs."""
+        self._since = datetime.min.replace(tzinfo=UTC)
+        """When it began to be counted: it belongs to the minute, the hour and the day of this moment."""
+        self._minute = self._since
+        """The minute of what was counted before."""
         self._totals: dict[Period, StatsByJob] = {}
-        """Theirs."""
+        """Those of the last minute, hour and day that were stored."""
         self._unsent: dict[Period, StatsByJob] = {}
         """Those that the database has not taken as they are now; of times that are over, too."""
         self._hear: Callable[[Any], None] = self._heard.append
@@ -54,15 +54,11 @@ class StatsRecorder:
         self._stats: MergingStats | None = None
         self._has_stored = False
         """Whether there was anything to store the last time."""
-        self._minute = datetime.min.replace(tzinfo=UTC)
-        """The beginning of the present one."""
-        self._left = AGAIN_SECONDS
-        """How many seconds of it there were when that was last asked."""
 
     def begin(self, stats: MergingStats, now: datetime) -> None:
         """Start counting, to be stored in *stats*."""
         self._stats = stats
-        self._turn_to(now)
+        self._since = now
         self._stopped.clear()
         self._reporter.lifecycle.on_notice(self._hear, JobStarted, RunEnded)
 
@@ -87,9 +83,9 @@ class StatsRecorder:
 
     def run(self) -> None:
         """Store what was counted at the end of each minute, until ``end``: the body of a thread."""
-        seconds = self._left
-        while not self._stopped.wait(seconds):
-            seconds = self.try_to_store()
+        again: float | None = None
+        while not self._stopped.wait(_left_of_minute(self._since) if again is None else again):
+            again = self.try_to_store()
             if self._has_stored and not self._stopped.is_set():
                 self.try_to_merge()
 
@@ -98,18 +94,19 @@ class StatsRecorder:
         if self._stats is None:
             return
         with self._storing:
-            self._gather(self._stats.clock.now())
+            self._gather(self._stats)
             self._has_stored = bool(self._unsent)
             if self._unsent:
                 self._stats.write(self._unsent, worker=self._reporter.name)
                 self._unsent.clear()
 
-    def try_to_store(self) -> float:
-        """Store what the database accepts, and return how many seconds to wait until the next time."""
+    def try_to_store(self) -> float | None:
+        """Store what the database accepts; return how many seconds to wait before trying again, None if it took all."""
         try:
             self.store()
-            self._outage.note_recovered(STORING)
-            return self._left
+            if STORING in self._outage.failing:
+                self._outage.note_recovered(STORING)
+            return None
         except DatabaseError as error:
             delay = self._outage.note_failure(STORING, error)
             return delay if is_passing(error) else AGAIN_SECONDS
@@ -130,31 +127,29 @@ class StatsRecorder:
         except Exception:  # noqa: BLE001 - without this thread nothing would be stored any more
             self._reporter.report_exception(MERGING)
 
-    def _gather(self, now: datetime) -> None:
+    def _gather(self, stats: MergingStats) -> None:
         """Add new figures to the totals of their period, and forget past totals that are stored or too many."""
         self.count()
-        periods = self._periods
-        self._turn_to(now)
+        since, self._since = self._since, stats.clock.now()
+        minute = since.replace(second=0, microsecond=0)
+        if minute < self._minute:  # the clock has gone back, as another primary's may: not to write less than before
+            self._process = secrets.token_hex(6)
+        self._minute = minute
+        periods = periods_of(since, self._process)
         with self._counting:
             fresh, self._fresh = self._fresh, StatsByJob()
         for period in periods if fresh.pairs else ():
             total = self._unsent[period] = self._totals.setdefault(period, StatsByJob())
             total.include(fresh)
-        for period in self._totals.keys() - self._periods:
+        for period in self._totals.keys() - periods:
             del self._totals[period]
-        for period in sorted(self._unsent.keys() - self._periods, key=_worth)[:-MOST_UNSENT]:
+        for period in sorted(self._unsent.keys() - periods, key=_worth)[:-MOST_UNSENT]:
             del self._unsent[period]
 
-    def _turn_to(self, now: datetime) -> None:
-        """Count from *now* on; under another name if the clock has gone back, as another primary's may.
 
-        So totals that are forgotten are not written again with less.
-        """
-        if now < self._minute:
-            self._process = secrets.token_hex(6)
-        self._minute = begin_of("minute", now)
-        self._left = (self._minute + _MINUTE - now).total_seconds()
-        self._periods = periods_of(now, self._process)
+def _left_of_minute(moment: datetime) -> float:
+    """Return how many seconds are left of the minute that contains *moment*."""
+    return 60 - moment.timestamp() % 60
 
 
 def _worth(period: Period) -> tuple[timedelta, datetime]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -20,7 +21,7 @@ from mongojobs.core.errors import SIGNALS, Cancelled, Interrupted
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.payload.calls.handler import Call
-from mongojobs.process.copies import CopiesEndHere
+from mongojobs.process.copies import CopiesEndHere, Descent, end_copy
 
 Await = Callable[[Coroutine[Any, Any, object]], object]
 """How a coroutine is run to its end."""
@@ -90,8 +91,12 @@ def _with_hooks(call: Call, job: Job, perform: Callable[[], object], wait: Await
 
 
 def _perform(call: Call, wait: Await) -> object:
-    with CopiesEndHere():
+    own = Descent.generation
+    try:
         result = call.perform()
+    finally:
+        if Descent.generation != own:
+            end_copy(sys.exception())
     if result is None:
         return None
     if inspect.isawaitable(result) and (is_async(call.function) or is_async(inspect.unwrap(call.function))):

@@ -49,12 +49,12 @@ class StatsStore:
 
     def write(self, totals: Mapping[Period, StatsByJob], *, worker: str) -> None:
         """Store *totals*; may be repeated with newer ones. Raises DatabaseError."""
+        heads = [{"_id": document_id(*period)} | self.times(*period[:2]) for period in totals]
         by_job = [total.pairs for total in totals.values()]
         together = [RunStats.sum(pairs.values()) for pairs in by_job]
         figures = list(map(figures_of, by_job, together))
-        for (step, at, process), those in zip(totals, figures, strict=True):
-            document = {**self.times(step, at), **those, "worker": worker}
-            self.collection.replace_one({"_id": document_id(step, at, process)}, document, upsert=True)
+        for head, those in zip(heads, figures, strict=True):
+            self.collection.replace_one({"_id": head["_id"]}, {**head, **those, "worker": worker}, upsert=True)
 
     def times(self, step: Step, at: datetime) -> Document:
         """Return what a document says of the minute, hour or day that begins *at*."""

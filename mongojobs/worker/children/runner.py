@@ -52,8 +52,8 @@ class ChildRunner(Runner):
         self._running: dict[Key, Child] = {}
         self._closing = threading.Event()
 
-    def hold(self, job: Job, *, expires: float, stopping: threading.Event) -> InFlightJob:
-        """Return a reserved *job* ready to run here; a child runs one at a time, whatever its kind."""
+    def _hold(self, job: Job, expires: float, stopping: threading.Event) -> InFlightJob:
+        """Return a reserved job ready to run here; a child runs one at a time, whatever its kind."""
         return InFlightJob(job, expires=expires, stopping=stopping)
 
     def run(self, held: InFlightJob) -> Outcome:

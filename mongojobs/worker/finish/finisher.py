@@ -104,10 +104,9 @@ class Finisher:
         """Write what is waiting, through outages of the database, until it is stored, no longer ours, or ``close``."""
         while self._waiting and not self._is_over:
             try:
-                if self.flush():
-                    self._outage.note_recovered(WRITING)
-                else:
-                    self._outage.note_dropped(WRITING)
+                was_asked = self.flush()
+                if WRITING in self._outage.failing:
+                    (self._outage.note_recovered if was_asked else self._outage.note_dropped)(WRITING)
             except DatabaseError as error:
                 if self._closing.is_set() or self._closing.wait(self._outage.note_failure(WRITING, error)):
                     return

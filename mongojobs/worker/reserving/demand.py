@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Final
 
-from mongojobs.core.job import Job
 from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.reserving.reserve import Reserver
 from mongojobs.worker.reserving.suspects import SuspectIsolation
@@ -64,16 +63,19 @@ class Demand:
 
     def reserve(self, limit: int, *, was_empty: bool) -> list[InFlightJob]:
         """Reserve up to *limit* jobs; *was_empty* says that nothing is in flight. Raises DatabaseError."""
+        owes_others = was_empty and self._suspects.note_empty()
         self._ahead = self._reserver.ahead()
-        if was_empty:
-            self._suspects.note_empty()
-        if was_empty and self._suspects.owes_others() and (others := self._reserve(limit, beside=True)):
-            return others
-        return self._reserve(limit, beside=not was_empty)
+        held = self._runner.hold(*self._reserver.reserve(limit, beside=owes_others or not was_empty), self._stopping)
+        if owes_others and not held:
+            held = self._runner.hold(*self._reserver.reserve(limit, beside=False), self._stopping)
+        if held:
+            self._suspects.mind(held)
+            self._async_seen |= True in map(_is_async, held)
+        return held
 
     def adopt(self) -> list[InFlightJob]:
         """Adopt the jobs locked by a reserve whose answer was lost. Raises DatabaseError."""
-        return self._held(*self._reserver.adopt())
+        return self._runner.hold(*self._reserver.adopt(), self._stopping)
 
     def look_for_suspects(self) -> None:
         """Check, now and then, whether the next job is one that must start when nothing else is running.
@@ -91,16 +93,6 @@ class Demand:
             if surplus > 0:
                 self._in_flight.return_some(surplus, is_async=is_async)
                 self._overflowing_until[is_async] = time.monotonic() + HOLD_OFF_SECONDS
-
-    def _reserve(self, limit: int, *, beside: bool) -> list[InFlightJob]:
-        held = self._held(*self._reserver.reserve(limit, beside=beside))
-        if held:
-            self._suspects.mind(held)
-            self._async_seen |= True in map(_is_async, held)
-        return held
-
-    def _held(self, jobs: Iterable[Job], expires: float) -> list[InFlightJob]:
-        return [self._runner.hold(job, expires=expires, stopping=self._stopping) for job in jobs]
 
     def _must_be_alone(self) -> bool:
         """Whether nothing may start now beside a suspect, or to let one in; people see when that changes."""

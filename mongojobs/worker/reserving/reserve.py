@@ -152,15 +152,11 @@ class Reserver:
         if jobs and elapsed_seconds() - sent >= self._lease.total_seconds() / 2:
             return self.adopt()  # so late an answer says little: another worker may have rescued them
         self._unanswered = None
-        self._adapt(limit, len(jobs))
-        return jobs, sent + self._lease.total_seconds()
-
-    def _adapt(self, wanted: int, got: int) -> None:
-        """Learn from a batch: full; or small, because few jobs were due or others were quicker; or empty."""
-        if got >= wanted:
-            self._size = min(max(self._size, wanted) * 2, max(self._read_ahead, 1))
-        elif not got:
+        if len(jobs) >= limit:
+            self._size = min(max(self._size, limit) * 2, max(self._read_ahead, 1))
+        elif not jobs:  # else few were due, or others were quicker
             self._size = 1
+        return jobs, sent + self._lease.total_seconds()
 
     def adopt(self) -> tuple[list[Job], float]:
         """Adopt the jobs locked by a call whose answer was lost; return as ``reserve`` does. Raises DatabaseError."""

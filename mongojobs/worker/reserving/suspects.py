@@ -43,10 +43,11 @@ class SuspectIsolation:
         self._interval = self._patience = self._next = 0.0
         self._forget_tries(monotonic_seconds())
 
-    def note_empty(self) -> None:
-        """Note that the process held nothing when it looked for jobs."""
+    def note_empty(self) -> bool:
+        """Note that the process holds nothing as it looks for jobs; return whether others come before a suspect."""
         self._room_until = None
         self._forget_tries(monotonic_seconds())
+        return self.owes_others()
 
     def is_to_look(self) -> bool:
         """Whether it is time to check whether a suspect is the next job."""

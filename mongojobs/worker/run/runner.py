@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from mongojobs.core.errors import SIGNALS, Cancelled, Interrupted, JobTimeout, MongoJobsError
@@ -16,31 +18,28 @@ from mongojobs.core.words.wording import iso
 from mongojobs.payload.calls.invoke import invoke
 from mongojobs.payload.precedence import applying
 from mongojobs.payload.results import stored_result
-from mongojobs.process.copies import CopiesEndHere
+from mongojobs.process.copies import Descent, end_copy
 from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.interruption import run_to_end_on
 from mongojobs.worker.run.judgement import Judgement, RunContext
 
 
+@dataclass(eq=False)
 class Runner:
     """Runs jobs in the calling thread; several threads may share one.
 
     *watch* is told of each deadline that begins, *loop* gives the event loop on which ``async def`` jobs run.
     """
 
-    def __init__(
-        self,
-        context: RunContext,
-        *,
-        watch: Callable[[InFlightJob], None],
-        loop: Callable[[], asyncio.AbstractEventLoop],
-    ) -> None:
-        self.context = context
-        self.watch = watch
-        self.loop = loop
+    context: RunContext
+    watch: Callable[[InFlightJob], None]
+    loop: Callable[[], asyncio.AbstractEventLoop]
 
-    def hold(self, job: Job, *, expires: float, stopping: threading.Event) -> InFlightJob:
-        """Return a reserved *job* as one to run here."""
+    def hold(self, jobs: Iterable[Job], expires: float, stopping: threading.Event) -> list[InFlightJob]:
+        """Return reserved *jobs* as such to run here."""
+        return [self._hold(job, expires, stopping) for job in jobs]
+
+    def _hold(self, job: Job, expires: float, stopping: threading.Event) -> InFlightJob:
         held = InFlightJob(job, expires=expires, stopping=stopping)
         held.means = self.means
         try:
@@ -101,21 +100,12 @@ class Run:
 
     def perform(self) -> Outcome:
         """Run the job as the event ``perform``, and return how it ended; never raises."""
-        with CopiesEndHere():
-            try:
-                reporter = self.context.reporter
-                if "perform" in reporter.lifecycle.watched:
-                    reporter.run("perform", self.held.job, body=self._perform)
-                else:
-                    self._perform()
-            except BaseException as error:  # noqa: BLE001 - a plugin around the run may raise anything
-                if self._outcome is None:
-                    self._outcome = self.judgement.of(error)
-                else:
-                    self.judgement.report("perform")
-            if not self.held.interruption.is_over:
-                self.held.interruption.close()  # a plugin did not let it run
-            return self._outcome or self.judgement.of(MongoJobsError("a plugin around perform did not let the job run"))
+        own = Descent.generation
+        try:
+            return self._perform_as_event()
+        finally:
+            if Descent.generation != own:
+                end_copy(sys.exception())
 
     def execute(self) -> Outcome:
         """Run the job's code here, and return how it ended."""
@@ -142,6 +132,22 @@ class Run:
         given = held.job.max_run_time or None
         held.limit_to(applying("max_run_time", given, declaration=declaration, settings=context.settings))
         self._runner.watch(held)
+
+    def _perform_as_event(self) -> Outcome:
+        reporter = self.context.reporter
+        try:
+            if "perform" in reporter.lifecycle.watched:
+                reporter.run("perform", self.held.job, body=self._perform)
+            else:
+                self._perform()
+        except BaseException as error:  # noqa: BLE001 - a plugin around the run may raise anything
+            if self._outcome is None:
+                self._outcome = self.judgement.of(error)
+            else:
+                self.judgement.report("perform")
+        if not self.held.interruption.is_over:
+            self.held.interruption.close()  # a plugin did not let it run
+        return self._outcome or self.judgement.of(MongoJobsError("a plugin around perform did not let the job run"))
 
     def _perform(self) -> Outcome:
         job = self.held.job

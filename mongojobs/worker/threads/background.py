@@ -8,9 +8,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 
-def background_threads(targets: Mapping[str, Callable[[], object]]) -> tuple[threading.Thread, ...]:
-    """Return a ``background_thread`` for each of *targets*, by name."""
-    return tuple(background_thread(target, name) for name, target in targets.items())
+def start_threads(targets: Mapping[str, Callable[[], object]]) -> list[threading.Thread]:
+    """Start a ``background_thread`` for each of *targets*, by name, and return them."""
+    threads = [background_thread(target, name) for name, target in targets.items()]
+    for thread in threads:
+        thread.start()
+    return threads
 
 
 def background_thread(target: Callable[[], object], name: str) -> threading.Thread:

@@ -78,12 +78,12 @@ class LoopWatch:
     the time limits of the others. A block of a second is reported, with the job.
     """
 
-    def __init__(self, event_loop: EventLoop, in_flight: InFlight, reporter: Reporter) -> None:
-        self.event_loop = event_loop
+    def __init__(self, in_flight: InFlight, reporter: Reporter) -> None:
+        self.event_loop = EventLoop()
         self._in_flight = in_flight
         self._reporter = reporter
         self._changing = threading.Lock()
-        self.threads: list[threading.Thread] = []
+        self._threads: list[threading.Thread] = []
         """The one that watches, once it is needed."""
         self._wanted = threading.Event()
         self._stopped = threading.Event()
@@ -104,20 +104,23 @@ class LoopWatch:
             return False
         return self._blocker is not held.job
 
-    def stop(self) -> None:
-        """Let the thread end, and start no other."""
+    def close(self, timeout: float) -> bool:
+        """End the watch, start no other, and end the loop; False if one of them has not ended in time."""
         with self._changing:
             self._stopped.set()
             self._wanted.set()
+        for thread in self._threads:
+            thread.join(timeout)
+        return self.event_loop.close(timeout) and not any(thread.is_alive() for thread in self._threads)
 
     def _want(self) -> None:
         """Start watching from now on, however late the thread gets to it."""
         with self._changing:
             self._looked_at = self._turned_at = monotonic_seconds()
             self._wanted.set()
-            if not self.threads and not self._stopped.is_set():
-                self.threads.append(threading.Thread(target=self._run, name="mongojobs-loop-watch", daemon=True))
-                self.threads[0].start()
+            if not self._threads and not self._stopped.is_set():
+                self._threads.append(threading.Thread(target=self._run, name="mongojobs-loop-watch", daemon=True))
+                self._threads[0].start()
 
     def _run(self) -> None:
         loop = self.event_loop.get()

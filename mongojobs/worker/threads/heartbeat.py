@@ -134,7 +134,8 @@ class Heartbeat:
                 Releaser(self._holding, self._in_flight, self._reporter).release_returning()
         if is_due:
             self.beat()
-            self._outage.note_recovered(RENEWING)
+            if RENEWING in self._outage.failing:
+                self._outage.note_recovered(RENEWING)
             # A late answer has used up as much of the lease.
             is_idle = is_idle or self._in_flight.is_empty()
             self._next = now + (self._idle_interval if is_idle else self._interval)

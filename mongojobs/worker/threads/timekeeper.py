@@ -14,6 +14,8 @@ from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.run.inflight_job import InFlightJob
 
 PAUSE_SECONDS = 1.0
+LOOK_SECONDS = 60.0
+"""How long to wait at most, so that no job with a later deadline, as most have, has to wake the thread."""
 ENDING_SECONDS = 0.05
 """How soon to look again at a run that is just starting or ending."""
 
@@ -43,13 +45,13 @@ class Timekeeper:
         self._excuses = excuses
         self._stopped = False
         self._wake = threading.Event()
-        self._next = float("inf")
+        self._next = monotonic_seconds() + LOOK_SECONDS
 
     def run(self) -> None:
         """Watch until ``stop``: the body of the timekeeper's thread."""
         while not self._wait():
             self._next = float("inf")  # so that a deadline which begins during the check wakes us
-            self._next = self._check_all()
+            self._next = min(self._check_all(), monotonic_seconds() + LOOK_SECONDS)
 
     def watch(self, held: InFlightJob) -> None:
         """Watch a new deadline."""
@@ -72,8 +74,8 @@ class Timekeeper:
         return min((self._check(held) for held in self._in_flight.running()), default=float("inf"))
 
     def _wait(self) -> bool:
-        """Wait for the next deadline, or for the first one to be set; return whether it is over."""
-        self._wake.wait(min(max(self._next - monotonic_seconds(), 0.0), threading.TIMEOUT_MAX))
+        """Wait for the next deadline, or for an earlier one to be set; return whether it is over."""
+        self._wake.wait(max(self._next - monotonic_seconds(), 0.0))
         self._wake.clear()
         return self._stopped
 

@@ -321,4 +321,5 @@ class TestTheCost:
 
 
 def hold_and_run(runner, job):
-    runner.run(runner.hold(job, expires=elapsed_seconds() + 60, stopping=threading.Event()))
+    [held] = runner.hold([job], elapsed_seconds() + 60, stopping=threading.Event())
+    runner.run(held)

@@ -1,12 +1,9 @@
 """Watching the event loop: everything that comes onto it is watched."""
 
-import pytest
-
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.worker.run import inflight_job as inflight_job_module
 from mongojobs.worker.threads import event_loop as event_loop_module
-from mongojobs.worker.threads.background import join_all
-from mongojobs.worker.threads.event_loop import EventLoop, LoopWatch
+from mongojobs.worker.threads.event_loop import LoopWatch
 from tests.support.clock import HeldSeconds
 from tests.support.waiting import eventually
 from tests.support.worker_parts import HitWhileCleared, Told, a_held, in_flight_of
@@ -32,15 +29,9 @@ def begins_on_loop(in_flight):
 
 
 class TestTheWatchOfTheLoop:
-    @pytest.fixture
-    def event_loop(self):
-        event_loop = EventLoop()
-        yield event_loop
-        event_loop.close(5)
-
-    def test_goes_on_for_a_job_that_comes_just_as_it_ends(self, event_loop):
+    def test_goes_on_for_a_job_that_comes_just_as_it_ends(self):
         in_flight = in_flight_of(a_held(is_async=True))
-        watch = LoopWatch(event_loop, in_flight, Reporter(Told(), "worker"))
+        watch = LoopWatch(in_flight, Reporter(Told(), "worker"))
         held = in_flight.take(is_async=True)
 
         def come():
@@ -51,17 +42,16 @@ class TestTheWatchOfTheLoop:
         watch._want()
 
         eventually(lambda: held.loop_time and watch._turned_at > held.loop_time.waits_since)
-        watch.stop()
-        assert join_all(watch.threads, 5)
+        assert watch.close(5)
 
-    def test_counts_a_standstill_that_is_over_when_it_wakes_against_no_job(self, event_loop, monkeypatch):
+    def test_counts_a_standstill_that_is_over_when_it_wakes_against_no_job(self, monkeypatch):
         time = HeldSeconds()
         for module in (event_loop_module, inflight_job_module):
             monkeypatch.setattr(module, "monotonic_seconds", time.monotonic_seconds)
         in_flight = in_flight_of(a_held(is_async=True), a_held(is_async=True))
-        watch = LoopWatch(event_loop, in_flight, Reporter(Told(), "worker"))
+        watch = LoopWatch(in_flight, Reporter(Told(), "worker"))
         held = [begins_on_loop(in_flight), begins_on_loop(in_flight)]
-        monkeypatch.setattr(event_loop, "runs", lambda: held[0].job)  # the code to which the loop has gone on since
+        monkeypatch.setattr(watch.event_loop, "runs", lambda: held[0].job)  # to which the loop has gone on since
 
         watch._look(LoopThatStandsStill(time, seconds=2), [one.job for one in held])
 
