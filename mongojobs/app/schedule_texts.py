@@ -89,7 +89,7 @@ def _of_schedules() -> Iterator[TextOption]:
     yield of("ticks", "window", "how late a tick may still be caught up", unsaid="1d")
     yield of("ticks", "jitter", "up to how long each job waits after its tick", unsaid="0s")
     yield of(
-        *("ticks", "expires", "interval: a job that has not started by the next tick is cancelled"),
+        *("ticks", "expires", "with interval, a job that has not started by the next tick is cancelled"),
         choices=("interval",),
         unsaid="never",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TypedDict, get_args
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ LONGEST_NAME: Final = 200
 LONGEST_TEXT: Final = 1000
 _DAY: Final = timedelta(days=1)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_BEGIN: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Said(TypedDict, total=False):
@@ -91,7 +92,7 @@ class Definition:
     def after(self, moment: datetime) -> datetime | None:
         """Return the first tick later than *moment*, within *starts* and *ends*; None if there is none."""
         if self.starts is not None and moment < self.starts:
-            moment = self.starts - _MILLISECOND
+            moment = _just_before(self.starts)
         try:
             due = self.due.after(moment, self.tz)
         except OverflowError:  # the end of the calendar
@@ -100,7 +101,7 @@ class Definition:
 
     def between(self, begin: datetime, end: datetime) -> Iterator[datetime]:
         """Yield the ticks from *begin* on, before *end*."""
-        due = self.after(begin - _MILLISECOND)
+        due = self.after(_just_before(begin))
         while due is not None and due < end:
             yield due
             due = self.after(due)
@@ -121,6 +122,11 @@ def read_definition(stored: Mapping[str, Any]) -> Definition:
     durations = {name: _stored_duration(name, stored.get(name)) for name in ("window", "jitter")}
     said = {name: stored.get(name) for name in Said.__annotations__} | durations
     return Definition.of(stored.get("due"), said)
+
+
+def _just_before(moment: datetime) -> datetime:
+    """Return the time before *moment*; at the beginning of the calendar there is none."""
+    return max(moment, _BEGIN + _MILLISECOND) - _MILLISECOND
 
 
 def schedule_name(name: object) -> str:

@@ -63,8 +63,9 @@ def fields_of(handler: Mapping[str, Any], visit: RequestContext) -> tuple[ShownC
 
 
 def typed_in(fields: list[Field], visit: RequestContext) -> dict[str, str]:
-    """Return what was typed into the form, by field."""
-    return {field.key: visit.request.form[field.key] for field in fields if field.key in visit.request.form}
+    """Return what was typed into the form, by field, and what it was before."""
+    keys = [key for field in fields for key in (field.key, f"was-{field.key}")]
+    return {key: visit.request.form[key] for key in keys if key in visit.request.form}
 
 
 def _stored(handler: Mapping[str, Any]) -> Iterator[tuple[Place, object]]:
@@ -101,7 +102,7 @@ def changed_in(fields: list[Field], visit: RequestContext) -> dict[Place, object
     changed: dict[Place, object] = {}
     for field in fields:
         text = visit.request.form.get(field.key, "").strip() if field.can_be_edited else ""
-        if text and text != field.json:
+        if text and text != visit.request.form.get(f"was-{field.key}", field.json):
             changed[field.place] = _read(field, text)
     kept = [field.name for field in fields if field.is_masked and field.place not in changed]
     if changed and kept:

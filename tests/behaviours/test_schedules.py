@@ -645,6 +645,11 @@ class TestAnOperator:
         with pytest.raises(ScheduleError, match="at most 10,000 ticks"):
             report.backfill(START - timedelta(days=366), START)
 
+    def test_counts_ticks_from_the_beginning_of_the_calendar(self, report):
+        begin = datetime.min.replace(tzinfo=UTC)
+
+        assert report.backfill_count(begin, begin + timedelta(hours=1)) == 3
+
     def test_backfills_forwards(self, report):
         with pytest.raises(ScheduleError, match="since must be earlier than until"):
             report.backfill(START, START)

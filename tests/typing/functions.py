@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, assert_type
 
-from mongojobs import Job, delay, enqueue, job
+from mongojobs import Job, default_app, delay, enqueue, job
 
 
 @job
@@ -42,6 +42,7 @@ assert_type(send.delay(1), Job)
 assert_type(fetch.delay("u"), Job)
 assert_type(Letter("x"), Letter)
 assert_type(enqueue(Letter("x"), priority=1), Job)
+assert_type(default_app().schedule_of("x").edit(ends=None, queue=None).job_name, str)
 assert_type(delay(Letter("x"), priority=1).anything(), Any)
 
 
@@ -59,3 +60,4 @@ resize.options(queue=3)  # type: ignore[arg-type]
 send.delay("1")  # type: ignore[arg-type]
 send.options(run_in=3).delay("1")  # type: ignore[arg-type]
 enqueue(Letter("x"), prioritty=1)  # type: ignore[call-arg]
+default_app().schedule_of("x").edit(ends="soon")  # type: ignore[arg-type]

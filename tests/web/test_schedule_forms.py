@@ -143,11 +143,12 @@ class TestTheForm:
 
     def test_leaves_alone_what_somebody_else_has_changed_meanwhile(self, operator, reports):
         form = form_of(operator.text("/schedule/edit?name=reports"))
-        reports.edit(tz="Asia/Kolkata", by="ada")
+        reports.edit(tz="Asia/Kolkata", args=("y",), by="ada")
 
         operator.post("/schedule/edit/change", form | {"priority": "8"})
 
-        assert (reports.get().said.tz.key, reports.get().options["priority"]) == ("Asia/Kolkata", 8)
+        after = reports.get()
+        assert (after.said.tz.key, after.handler["args"], after.options["priority"]) == ("Asia/Kolkata", ["y"], 8)
 
     @pytest.mark.parametrize(
         ("option", "typed", "told"),
