@@ -133,13 +133,15 @@ class Durations:
 class RunStats:
     """Figures of some runs: their *outcomes*, how long each *run* took, and each *wait* since the job was due.
 
-    A run that is interrupted or deferred has no duration.
+    A run that is interrupted or deferred has no duration. *merged* calls became no job, as one that has ended since
+    held their unique key.
     """
 
-    __slots__ = ("outcomes", "run", "wait")
+    __slots__ = ("merged", "outcomes", "run", "wait")
 
     def __init__(self) -> None:
         self.outcomes = dict.fromkeys(OUTCOMES, 0)
+        self.merged = 0
         self.run = Durations()
         self.wait = Durations()
 
@@ -164,6 +166,7 @@ class RunStats:
         """Add all of *others*."""
         for outcome, count in others.outcomes.items():
             self.outcomes[outcome] += count
+        self.merged += others.merged
         self.run.include(others.run)
         self.wait.include(others.wait)
 

@@ -14,7 +14,7 @@ from pymongo.cursor import Cursor
 from pymongo.errors import OperationFailure
 
 from mongojobs.core.clock import Clock
-from mongojobs.core.job import Document, JobId
+from mongojobs.core.job import Document, Job, JobId
 from mongojobs.core.searching.matching import MatchArgument, by_place
 from mongojobs.core.settings import Settings
 from mongojobs.store import clients, faults
@@ -38,8 +38,9 @@ class Queries:
     """The collection of jobs, its clock and its settings: shared by ``JobStore``, ``JobActions``, ``JobReader``.
 
     ``on_warning`` is called with a sentence about what still works, but badly; ``on_damaged`` with each job that
-    ``reserve`` or ``adopt`` set aside because it cannot be read. Both may be called from any thread. ``match_argument``
-    turns a filter's argument into a query; the one set here knows no more of arguments than their place.
+    ``reserve`` or ``adopt`` set aside because it cannot be read; ``on_merged``, if it is set, with each job whose life
+    ends, and how many calls were merged into it. They may be called from any thread. ``match_argument`` turns a
+    filter's argument into a query; the one set here knows no more of arguments than their place.
     """
 
     def __init__(self, collection: clients.Jobs, clock: Clock, settings: Settings) -> None:
@@ -48,6 +49,7 @@ class Queries:
         self.settings = settings
         self.on_warning: Callable[[str], None] = _ignore
         self.on_damaged: Callable[[Quarantined], None] = _ignore
+        self.on_merged: Callable[[Job, int], None] | None = None
         self.match_argument: MatchArgument = by_place
         self.client: clients.Client = collection.database.client
         self.is_real = clients.is_real(self.client)

@@ -116,6 +116,7 @@ def assemble(
     """Make the parts of a worker; *on_end* may be called after each run, *on_stuck* is for one that nothing can end."""
     store, settings, reporter, outage = connections.store, context.settings, context.reporter, context.outage
     _report_damage(store, reporter)
+    store.queries.on_merged = context.stats.count_merged
     in_flight = InFlight(threads=settings.threads, async_concurrency=settings.async_concurrency)
     heartbeat = Heartbeat(lambda: connections.holding, in_flight, reporter, settings, outage)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobStarted, RunEnded
 from mongojobs.core.stats import STEPS, Period, StatsByJob, ending_of, periods_of
@@ -80,6 +81,11 @@ class StatsRecorder:
                     figures.wait.add(notice.waited)
                 else:
                     figures.end(*ending_of(notice))
+
+    def count_merged(self, job: Job, number: int) -> None:
+        """Count the calls that were merged into *job*, which ends."""
+        with self._counting:
+            self._fresh.of(job.name, job.queue).merged += number
 
     def run(self) -> None:
         """Store what was counted at the end of each minute, until ``end``: the body of a thread."""

@@ -10,8 +10,12 @@ from mongojobs import OptionError
 from tests.support import worker_jobs
 from tests.support.clock import START
 from tests.support.command_line import Process
+from tests.support.sample_jobs import gate
+from tests.support.unique_jobs import count, enqueues_itself, sync, sync_again
 from tests.support.waiting import eventually
 from tests.support.working import work_off, working
+
+NAME = "tests.support.unique_jobs."
 
 
 @pytest.fixture
@@ -53,6 +57,35 @@ class TestStats:
         figures = app.stats().by_queue()["slow"]
         assert 0.2 <= figures.run.percentile(95) < figures.wait.percentile(95)
         assert figures.wait.percentile(95) >= 60
+
+    def test_tell_how_many_calls_were_merged_before_and_during_the_runs(self, app, recorder):
+        count.delay_many([(1,), (1,), (2,)])
+        enqueues_itself.delay(1)
+
+        work_off()
+
+        by_name = app.stats().by_name()
+        assert {name: figures.merged for name, figures in by_name.items()} == {
+            NAME + "count": 1,
+            NAME + "enqueues_itself": 1,
+        }
+
+    def test_tell_of_each_merged_call_once_though_its_job_runs_again(self, app, recorder):
+        sync_again.delay_many([(7,), (7,), (7,)])
+        with working(threads=1):
+            eventually(lambda: recorder.deeds)
+            sync_again.delay(7)
+            gate.set()
+            eventually(lambda: len(recorder.deeds) == 2)
+
+        assert app.stats().total().merged == 3
+
+    def test_tell_of_calls_merged_into_a_job_that_gives_its_key_up_at_the_start(self, app):
+        sync.options(debounce=0.01).delay_many([(7,), (7,), (7,)])
+
+        eventually(lambda: work_off() == (1, 0))
+
+        assert app.stats().total().merged == 2
 
     @pytest.mark.parametrize("by", ["minute", "hour", "day"])
     def test_are_the_same_by_minute_hour_and_day(self, app, by):

@@ -151,3 +151,15 @@ def charted(page):
     runs = page.partition("Runs by time")[2].partition("</table>")[0]
     columns = re.findall(r'</td><td class="number" data-value="(\d+)">', runs)
     return sum(map(int, columns[::4]))
+
+
+def test_calls_that_were_merged_are_told_beside_the_runs_of_their_name(app, now):
+    tally = StatsByJob()
+    tally.of("sync", "mail").merged = 41
+    tally.of("sync", "mail").outcomes["completed"] = 2
+    tally.of("send", "mail").outcomes["completed"] = 1
+    app.stats_store.write({("minute", begin_of("minute", now), "p"): tally}, worker="w")
+
+    page = Visitor(app).text("/performance")
+
+    assert page.count(" merged</span>") == page.count("41 merged</span>") == 1

@@ -26,7 +26,16 @@ from mongojobs.core.job import CANCELLED, RUNNING, Document, Job, JobId
 from mongojobs.store.documents import to_shown_job, to_update
 from mongojobs.store.filters import NOT_CANCELLED, held, held_groups, merged
 from mongojobs.store.queries import Queries
-from mongojobs.store.unique.again import all_held_to_end, ends_run, hands_back, held_to_end, honour, is_honoured
+from mongojobs.store.unique.again import (
+    all_held_to_end,
+    ends_life,
+    ends_run,
+    hands_back,
+    held_to_end,
+    honour,
+    is_honoured,
+)
+from mongojobs.store.unique.merges import tell_merged
 
 _CANCELLED: Final = Change(sets={"state": CANCELLED})
 _COUNTERS: Final = ("attempts", "fence", "losses", "releases", "snoozes")
@@ -71,7 +80,10 @@ class Holding:
 
     def end(self, job: Job, ending: transitions.Ending, *, repeated: bool = False) -> bool:
         """Write how the run of *job* ended; return False if it was no longer ours."""
-        return self._end(job, ending.change(job, self.clock.now(), self.settings), repeated=repeated)
+        change = ending.change(job, self.clock.now(), self.settings)
+        if job.unique_digest is not None and ends_life(change) and not repeated:
+            tell_merged(self._queries, [job])
+        return self._end(job, change, repeated=repeated)
 
     def end_all(self, endings: Iterable[tuple[Job, transitions.Ending]], *, repeated: bool = False) -> list[Job]:
         """Write how the runs of many jobs ended, in one round trip or two; return those that were no longer ours."""
@@ -84,6 +96,8 @@ class Holding:
                 deleted.append(job)
             else:
                 changed.append((job, change))
+        if not repeated:
+            tell_merged(self._queries, [*deleted, *(job for job, change in changed if ends_life(change))])
         lost = self._delete(deleted, repeated=repeated) if deleted else []
         return lost + self._change_each(changed) if changed else lost
 

@@ -25,6 +25,8 @@ def figures_of(pairs: Mapping[tuple[str, str], RunStats], together: RunStats) ->
 
 def _entry_of(name: str, queue: str, figures: RunStats) -> Document:
     outcomes = {outcome: count for outcome, count in figures.outcomes.items() if count}
+    if figures.merged:
+        outcomes["merged"] = figures.merged
     durations = {"run": figures.run, "wait": figures.wait}
     return {"name": name, "queue": queue, **outcomes} | {
         of: {"counts": _packed(those.lanes), "seconds": those.seconds, "longest": those.longest}
@@ -39,6 +41,8 @@ def include(figures: RunStats, entry: Mapping[str, Any]) -> None:
     for outcome in outcomes:
         if outcome in entry:
             outcomes[outcome] += entry[outcome]
+    if "merged" in entry:
+        figures.merged += entry["merged"]
     if run := entry.get("run"):
         _include_durations(figures.run, run)
     if wait := entry.get("wait"):
@@ -50,7 +54,7 @@ def is_sound(entry: Mapping[str, Any]) -> bool:
     return (
         type(entry.get("name")) is str
         and type(entry.get("queue")) is str
-        and all(reading.is_count(entry[outcome]) for outcome in OUTCOMES if outcome in entry)
+        and all(reading.is_count(entry[outcome]) for outcome in (*OUTCOMES, "merged") if outcome in entry)
         and _are_durations_if_any(entry.get("run"))
         and _are_durations_if_any(entry.get("wait"))
     )

@@ -20,6 +20,7 @@ from mongojobs.store.documents import to_job, to_shown_job, to_update
 from mongojobs.store.filters import NOT_CANCELLED, held, held_groups, merged
 from mongojobs.store.queries import Queries
 from mongojobs.store.unique.answers import replaced
+from mongojobs.store.unique.merges import tell_of
 
 _COUNTERS: Final = ("attempts", "losses", "releases", "snoozes")
 _NOT_AGAIN: Final[Document] = {"again": {"$exists": False}}
@@ -42,7 +43,12 @@ def all_held_to_end(jobs: Sequence[Job]) -> Document:
 
 def ends_run(change: Change) -> bool:
     """Whether *change* ends a run with a result, rather than handing the job back."""
-    return change.deletes or change.sets.get("state") in ENDED or "attempts" in change.sets
+    return ends_life(change) or "attempts" in change.sets
+
+
+def ends_life(change: Change) -> bool:
+    """Whether *change* leaves a job that will not run again by itself, or none."""
+    return change.deletes or change.sets.get("state") in ENDED
 
 
 def hands_back(change: Change) -> bool:
@@ -51,11 +57,12 @@ def hands_back(change: Change) -> bool:
 
 
 def rerun(job: Job, now: datetime) -> Change:
-    """Make *job* ready again for the call it remembers, like a new job: with all its attempts."""
+    """Make *job* ready again for the call it remembers, like a new job: with all its attempts, and none merged."""
     call = replaced(_remembered(job))
     sets: dict[str, Any] = {**call.sets, "state": READY, **dict.fromkeys(_COUNTERS, 0)}
     return Change(
-        sets=sets | {"run_at": max(sets["run_at"], now)}, unsets=(*call.unsets, *LOCK_AND_DEFERRAL, "cancellation")
+        sets=sets | {"run_at": max(sets["run_at"], now)},
+        unsets=(*call.unsets, *LOCK_AND_DEFERRAL, "cancellation", "merged"),
     )
 
 
@@ -76,9 +83,7 @@ def _honour(queries: Queries, job: Job) -> bool:
         found = queries.collection.find_one(held(job))
         if found is None:
             return False
-        change = rerun(to_shown_job(found), queries.clock.now())
-        guard = held(job) | {"merged": found.get("merged")}
-        if queries.collection.update_one(guard, to_update(change), hint=queries.by_id).matched_count:
+        if _run_again(queries, found, held(job)) is not None:
             return True
 
 
@@ -91,11 +96,22 @@ def rescue_again(queries: Queries, guard: Document, change: Change) -> Change | 
     if found is None:
         return None
     if "again" in found:
-        change, guard = rerun(to_shown_job(found), queries.clock.now()), guard | {"merged": found.get("merged")}
-    else:
-        guard = guard | _NOT_AGAIN
-    done = queries.collection.update_one(guard, to_update(change), hint=queries.by_id)
-    return change if done.matched_count else None
+        return _run_again(queries, found, guard)
+    if not queries.collection.update_one(guard | _NOT_AGAIN, to_update(change), hint=queries.by_id).matched_count:
+        return None
+    tell_of(queries, to_shown_job(found), found)
+    return change
+
+
+def _run_again(queries: Queries, found: Document, guard: Document) -> Change | None:
+    """Make the job *found* ready for the call it remembers, if *guard* matches it and no further call has come."""
+    job = to_shown_job(found)
+    change = rerun(job, queries.clock.now())
+    guard = guard | {"merged": found.get("merged")}
+    if not queries.collection.update_one(guard, to_update(change), hint=queries.by_id).matched_count:
+        return None
+    tell_of(queries, job, found)
+    return change
 
 
 def started(queries: Queries, jobs: list[Job], starting: list[Job]) -> list[Job]:

@@ -77,6 +77,26 @@ def test_a_unique_job_whose_key_is_free_costs_one_command_too(store, spy, prepar
     assert spy.names == commands
 
 
+@pytest.mark.parametrize(
+    ("jobs", "commands"),
+    [
+        ([a_unique_job()], ["find", "delete"]),
+        ([a_job(), a_job(unique_key="k2", unique_digest="k2")], ["find", "delete"]),
+        ([a_job(), a_job()], ["delete"]),
+    ],
+    ids=["one", "many", "none"],
+)
+def test_the_end_of_unique_jobs_asks_once_how_many_calls_were_merged(store, spy, jobs, commands):
+    store.queries.on_merged = lambda _job, _number: None
+    store.insert_many(jobs)
+    held = reserve(store, 5)
+    spy.sent.clear()
+
+    store.finish(held)
+
+    assert spy.names == commands
+
+
 def test_many_unique_jobs_cost_one_command_more(store, spy):
     store.insert_unique(a_unique_job(), TERMS)
     store.end_all([(job, Succeeded()) for job in reserve(store)])
