@@ -16,6 +16,7 @@ from mongojobs.store.indexes import create_indexes
 from mongojobs.store.jobs import JobStore, open_store
 from mongojobs.testing.memory import MemoryStore
 from tests.support.clock import HeldClock
+from tests.support.pace import at_full_pace
 from tests.support.spy import Spy
 
 
@@ -46,6 +47,12 @@ def client(mongo_uri: str, spy: Spy) -> Iterator[MongoClient]:
     """The client of ``server_store``, which the ``spy`` listens to."""
     with MongoClient(mongo_uri, event_listeners=[spy]) as client:
         yield client
+
+
+@pytest.fixture
+def full_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the workers of a test do as much at once as on a machine that has nothing else to do."""
+    at_full_pace(monkeypatch.setattr)
 
 
 @pytest.fixture

@@ -57,6 +57,7 @@ def states(app):
     return Counter(found["state"] for found in app.store.collection.find())
 
 
+@pytest.mark.usefixtures("full_pace")
 class TestManyResults:
     def test_of_jobs_to_be_deleted_since_they_failed_for_good_are_few_writes(self, app, sent):
         enqueue(MANY, "fails", max_attempts=1)
@@ -65,7 +66,7 @@ class TestManyResults:
         mongojobs.Worker(exit_on_complete=True).start()
 
         assert states(app) == {}
-        assert sent.names.count("delete") <= MANY / 3  # on a slow machine few jobs end in the time of a write
+        assert sent.names.count("delete") <= MANY / 3
 
     def test_of_all_kinds_are_few_writes_even_when_it_is_not_known_whether_they_are_written(
         self, app, sent, administrator
