@@ -158,7 +158,7 @@ def test_calls_that_were_merged_are_told_beside_the_runs_of_their_name(app, now)
     tally.of("sync", "mail").merged = 41
     tally.of("sync", "mail").outcomes["completed"] = 2
     tally.of("send", "mail").outcomes["completed"] = 1
-    app.stats_store.write({("minute", begin_of("minute", now), "p"): tally}, worker="w")
+    app.stats_store.write({(step, begin_of(step, now), "p"): tally for step in STEPS}, worker="w")
 
     page = Visitor(app).text("/performance")
 
