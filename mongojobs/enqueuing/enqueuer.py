@@ -81,6 +81,10 @@ class Store(Protocol):
         """Return the ids of jobs that have yet to end."""
         ...
 
+    def ends(self) -> Any:
+        """Open a stream of the ends of jobs, if there are streams."""
+        ...
+
     def count_queued(self, queue: str, *, limit: int) -> int:
         """Count the jobs of a queue that have yet to run, up to *limit*."""
         ...

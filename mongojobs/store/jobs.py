@@ -11,7 +11,7 @@ from mongojobs.core.job import ENDED, READY, Job, JobId
 from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import Ending
 from mongojobs.store import indexes
-from mongojobs.store.clients import Client, ClientTime, Session, jobs_collection, session_in_force
+from mongojobs.store.clients import Client, ClientTime, Session, jobs_collection, session_in_force, topology
 from mongojobs.store.documents import to_shown_job
 from mongojobs.store.filters import EPOCH, QueueSelector, one
 from mongojobs.store.lifecycle.end import Holding
@@ -19,6 +19,7 @@ from mongojobs.store.lifecycle.insert import Inserting
 from mongojobs.store.lifecycle.rescue import Rescued, Rescuing
 from mongojobs.store.lifecycle.reserve import Reserving, Spread, ready_queues
 from mongojobs.store.queries import Quarantined, Queries
+from mongojobs.store.stream import EndStream
 from mongojobs.store.unique.insert import UniqueInserting
 from mongojobs.unique.terms import Terms
 
@@ -216,6 +217,11 @@ class JobStore:
         """Return those of *job_ids* whose jobs are there and have yet to end. Raises DatabaseError."""
         query = {"_id": {"$in": list(job_ids)}, "state": {"$nin": list(ENDED)}}
         return {found["_id"] for found in self.queries.find(query, {"_id": 1}, index=self.queries.by_id)}
+
+    def ends(self) -> EndStream | None:
+        """Open a stream of the ends of jobs; None where the server has none. Raises DatabaseError."""
+        has_streams = topology(self.queries.client) in ("replica set", "sharded")
+        return EndStream(self.collection) if has_streams else None
 
     def ready_queues(self) -> list[str]:
         """Return the names of the queues with ready jobs, due or not, by one key per queue. Raises DatabaseError."""

@@ -1,4 +1,4 @@
-"""The change streams of a worker, on replica sets and sharded clusters (see ``topology``)."""
+"""The change streams of workers and of those who wait, on replica sets and sharded clusters (see ``topology``)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any, Final
 
 from pymongo.errors import PyMongoError
 
-from mongojobs.core.job import READY, Document, JobId
+from mongojobs.core.job import CANCELLED, FAILED, READY, Document, JobId
 from mongojobs.store.clients import Jobs, confirmed_handle
 from mongojobs.store.filters import EPOCH, QueueSelector, wanted_ready
 from mongojobs.store.reading import aware
 
 AWAIT_MILLISECONDS: Final = 30_000
+END_AWAIT_MILLISECONDS: Final = 250
+"""How long a silence is; at the end of a short one, who listens may look for something else."""
 
 
 class _Stream:
@@ -23,9 +25,10 @@ class _Stream:
     The server picks. Raises DatabaseError when made.
     """
 
-    def __init__(self, jobs: Jobs, pipeline: list[dict[str, Any]]) -> None:
+    def __init__(self, jobs: Jobs, pipeline: list[dict[str, Any]], milliseconds: int | None = None) -> None:
         self._closed = threading.Event()
-        self._changes = confirmed_handle(jobs).watch(pipeline, max_await_time_ms=AWAIT_MILLISECONDS)
+        silence = milliseconds or AWAIT_MILLISECONDS
+        self._changes = confirmed_handle(jobs).watch(pipeline, max_await_time_ms=silence)
 
     def _next_event(self) -> Document | None:
         """Return the next event; None after a long silence, or after ``close``.
@@ -71,19 +74,30 @@ class JobStream(_Stream):
         return None if event is None else _run_at(event)
 
 
-class CancelStream(_Stream):
-    """Running jobs as people cancel them."""
-
-    def __init__(self, jobs: Jobs) -> None:
-        super().__init__(jobs, _CANCELLED)
+class _IdStream(_Stream):
+    """The ids of jobs."""
 
     def next(self) -> JobId | None:
-        """Return the id of a job that was cancelled; None after a long silence, or after ``close``.
+        """Return the id of the next job; None after a silence, or after ``close``.
 
         Raises DatabaseError when the stream is broken for good.
         """
         event = self._next_event()
         return None if event is None else event["documentKey"]["_id"]
+
+
+class CancelStream(_IdStream):
+    """Running jobs as people cancel them."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        super().__init__(jobs, _CANCELLED)
+
+
+class EndStream(_IdStream):
+    """Jobs as they end with a result, or without one since they failed or were cancelled; its silences are short."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        super().__init__(jobs, _ENDED, END_AWAIT_MILLISECONDS)
 
 
 _CANCELLED: Final[list[dict[str, Any]]] = [
@@ -92,6 +106,18 @@ _CANCELLED: Final[list[dict[str, Any]]] = [
             "operationType": "update",
             "updateDescription.updatedFields.cancellation": {"$exists": True},
             "updateDescription.updatedFields.state": {"$exists": False},
+        }
+    },
+    {"$project": {"documentKey": 1}},
+]
+_ENDED: Final[list[dict[str, Any]]] = [
+    {
+        "$match": {
+            "operationType": "update",
+            "$or": [
+                {"updateDescription.updatedFields.returned": {"$exists": True}},
+                {"updateDescription.updatedFields.state": {"$in": [FAILED, CANCELLED]}},
+            ],
         }
     },
     {"$project": {"documentKey": 1}},

@@ -117,6 +117,9 @@ class MemoryStore:
         with self._changing:
             return {job_id for job_id in job_ids if job_id in self._jobs and self._jobs[job_id].state not in ENDED}
 
+    def ends(self) -> None:
+        """Return nothing, since memory tells of no ends."""
+
     def count_queued(self, queue: str, *, limit: int) -> int:
         """Return how many jobs of *queue* are ready, at most *limit*."""
         with self._changing:
