@@ -17,7 +17,8 @@ from mongojobs.core.errors import ConfigurationError, ConnectionMissingError
 from mongojobs.core.settings import Settings
 from mongojobs.store import clients, faults
 from mongojobs.store.clients import Client
-from mongojobs.store.jobs import open_store
+from mongojobs.store.jobs import JobStore, open_store
+from mongojobs.store.queries import Queries
 from mongojobs.store.time_limits import time_limit
 from mongojobs.worker.connecting import Connections
 
@@ -103,8 +104,9 @@ def open_connections(
         try:
             clients.find_server(main, patience)
             topology = clients.check_server(main)
-            clients.check_access(clients.jobs_collection(main, settings, link.database))
-            store = open_store(main, link.database, settings, clock)
+            jobs = clients.jobs_collection(main, settings, link.database)
+            clients.check_access(jobs)
+            store = JobStore(Queries(jobs, clock, settings))
         except faults.DatabaseError as error:
             raise faults.unavailable(error) from error
         has_streams = topology in ("replica set", "sharded") and not _options_against_streams(main)

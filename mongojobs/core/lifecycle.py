@@ -239,9 +239,9 @@ class _Audience(dict[NoticeKind, tuple[_Listener, ...]]):
 class Reporter:
     """The lifecycle as one worker uses it: its notices carry the worker's name, its events the worker."""
 
-    def __init__(self, lifecycle: Lifecycle, worker: object) -> None:
+    def __init__(self, lifecycle: Lifecycle, name: str, worker: object = None) -> None:
         self.lifecycle = lifecycle
-        self.name = str(worker)
+        self.name = name
         self._worker = worker
 
     def tell(self, kind: Callable[Concatenate[str, P], Notice], *facts: P.args, **more: P.kwargs) -> None:

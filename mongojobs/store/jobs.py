@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from mongojobs.core.clock import Clock, ServerClock
+from mongojobs.core.clock import Clock
 from mongojobs.core.job import ENDED, READY, Job, JobId
 from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import Ending
 from mongojobs.store import indexes
-from mongojobs.store.clients import Client, ClientTime, Session, jobs_collection, session_in_force, topology
+from mongojobs.store.clients import Client, Session, jobs_collection, session_in_force, topology
 from mongojobs.store.documents import to_shown_job
 from mongojobs.store.filters import EPOCH, QueueSelector, one
 from mongojobs.store.lifecycle.end import Holding
@@ -235,5 +235,4 @@ class JobStore:
 
 def open_store(client: Client, database: str, settings: Settings, clock: Clock | None = None) -> JobStore:
     """Return the store of the jobs in *database*, on the server's own clock unless another is given."""
-    jobs = jobs_collection(client, settings, database)
-    return JobStore(Queries(jobs, clock or ServerClock(ClientTime(client)), settings))
+    return JobStore(Queries(jobs_collection(client, settings, database), clock, settings))

@@ -13,7 +13,7 @@ from pymongo import ReturnDocument
 from pymongo.cursor import Cursor
 from pymongo.errors import OperationFailure
 
-from mongojobs.core.clock import Clock
+from mongojobs.core.clock import Clock, ServerClock
 from mongojobs.core.job import Document, Job, JobId
 from mongojobs.core.searching.matching import MatchArgument, by_place
 from mongojobs.core.settings import Settings
@@ -37,15 +37,16 @@ class Quarantined:
 class Queries:
     """The collection of jobs, its clock and its settings: shared by ``JobStore``, ``JobActions``, ``JobReader``.
 
+    Without a *clock* it is the server's own.
+
     ``on_warning`` is called with a sentence about what still works, but badly; ``on_damaged`` with each job that
     ``reserve`` or ``adopt`` set aside because it cannot be read; ``on_merged``, if it is set, with each job whose life
     ends, and how many calls were merged into it. They may be called from any thread. ``match_argument`` turns a
     filter's argument into a query; the one set here knows no more of arguments than their place.
     """
 
-    def __init__(self, collection: clients.Jobs, clock: Clock, settings: Settings) -> None:
+    def __init__(self, collection: clients.Jobs, clock: Clock | None, settings: Settings) -> None:
         self.collection = collection
-        self.clock = clock
         self.settings = settings
         self.on_warning: Callable[[str], None] = _ignore
         self.on_damaged: Callable[[Quarantined], None] = _ignore
@@ -53,6 +54,7 @@ class Queries:
         self.match_argument: MatchArgument = by_place
         self.client: clients.Client = collection.database.client
         self.is_real = clients.is_real(self.client)
+        self.clock = clock or ServerClock(clients.ClientTime(self.client))
         self.by_id: Final = "_id_" if self.is_real else None
         """The hint for a query whose ids are few: other conditions must not tempt the planner."""
         self.anything: Final[Document] = {"$gte": MinKey()} if self.is_real else {"$exists": True}

@@ -91,7 +91,7 @@ class Drainer:
         self._mode = mode
         self._queue = queue
         self._in_flight = InFlight(threads=1, async_concurrency=1)
-        reporter = Reporter(app.lifecycle, worker)
+        reporter = Reporter(app.lifecycle, NAME, worker)
         self._timekeeper = Timekeeper(self._in_flight, reporter, worker.settings, on_stuck=lambda _held: None)
         self._event_loop = EventLoop()
         context = RunContext(app.payloads, worker.settings, reporter, mode.clock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 
 from mongojobs.core.lifecycle import Reporter
@@ -26,7 +27,7 @@ from mongojobs.worker.reserving.suspects import SuspectIsolation
 from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.judgement import RunContext
 from mongojobs.worker.run.runner import Runner
-from mongojobs.worker.stats_recorder import StatsRecorder
+from mongojobs.worker.stats_recorder import FEW_NOTICES, StatsRecorder
 from mongojobs.worker.threads.background import join_all, start_threads
 from mongojobs.worker.threads.cancel_watch import CancelWatch
 from mongojobs.worker.threads.event_loop import LoopWatch
@@ -69,7 +70,6 @@ class Parts:
     loop_watch: LoopWatch
     heartbeat: Heartbeat
     timekeeper: Timekeeper
-    cancel_watch: CancelWatch
     threads: list[threading.Thread] = field(default_factory=list)
     """Those that mind the jobs and write results, once they are started."""
 
@@ -82,11 +82,11 @@ class Parts:
             targets["mongojobs-statistics"] = self.context.stats.run
         self.threads.extend(start_threads(targets))
 
-    def start_working(self) -> None:
-        """Begin to run jobs and to write results."""
+    def start_working(self, cancel_watch: CancelWatch) -> None:
+        """Begin to run jobs, to write results, and to hear of cancellations."""
         targets = {"mongojobs-finisher": self.finisher.run}
         if self.connections.open_cancelled is not None:
-            targets["mongojobs-cancelling"] = self.cancel_watch.run
+            targets["mongojobs-cancelling"] = cancel_watch.run
         self.threads.extend(start_threads(targets))
         self.slots.grow(self.context.settings.threads, is_async=False)
 
@@ -126,8 +126,11 @@ def assemble(
     loop_watch = LoopWatch(in_flight, reporter)
     timekeeper = Timekeeper(in_flight, reporter, settings, on_stuck=end, excuses=loop_watch.excuses)
     runs = RunContext(context.payloads, settings, reporter, store.clock)
-    runner = _runner(context.child, runs, timekeeper, loop_watch)
-    finisher = Finisher(store, in_flight, reporter, outage, on_written=context.stats.count)
+    if context.child is None:
+        runner = Runner(runs, watch=timekeeper.watch, loop=loop_watch.loop)
+    else:
+        runner = ChildRunner(runs, watch=timekeeper.watch, command=context.child)
+    finisher = Finisher(store, in_flight, reporter, outage, on_written=partial(context.stats.count, few=FEW_NOTICES))
     reserver = Reserver(store, connections.pauses, settings, by=reporter.name)
     suspects = SuspectIsolation(in_flight, settings.lease.total_seconds())
     return Parts(
@@ -143,15 +146,7 @@ def assemble(
         loop_watch=loop_watch,
         heartbeat=heartbeat,
         timekeeper=timekeeper,
-        cancel_watch=CancelWatch(connections.open_cancelled, in_flight, reporter, on_heard=heartbeat.beat_soon),
     )
-
-
-def _runner(child: ChildCommand | None, runs: RunContext, timekeeper: Timekeeper, loop_watch: LoopWatch) -> Runner:
-    """Return what runs the jobs: here, or in children that the command *child* starts."""
-    if child is None:
-        return Runner(runs, watch=timekeeper.watch, loop=loop_watch.loop)
-    return ChildRunner(runs, watch=timekeeper.watch, command=child)
 
 
 def _report_damage(store: JobStore, reporter: Reporter) -> None:

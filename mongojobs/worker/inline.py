@@ -15,6 +15,7 @@ from mongojobs.store.faults import DatabaseError
 from mongojobs.store.jobs import QueueSelector
 from mongojobs.worker.assembly import Parts
 from mongojobs.worker.loop import LOOK_AGAIN_SECONDS, ReserveLoop
+from mongojobs.worker.threads.background import join_all
 
 JOIN_SECONDS: Final = 5.0
 
@@ -45,7 +46,8 @@ def work_off(parts: Parts, limit: int) -> tuple[int, int]:
     finally:
         parts.stop_minding()
         parts.runner.close(JOIN_SECONDS)
-        parts.join(JOIN_SECONDS)
+        join_all(parts.threads, JOIN_SECONDS)
+        parts.loop_watch.close(JOIN_SECONDS)
         parts.connections.close()
     return successes, failures
 

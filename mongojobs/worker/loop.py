@@ -14,6 +14,7 @@ from mongojobs.worker.assembly import Parts
 from mongojobs.worker.idling import wait_for_jobs
 from mongojobs.worker.reserving.wakeup import Wakeup
 from mongojobs.worker.run.inflight_job import InFlightJob
+from mongojobs.worker.threads.cancel_watch import CancelWatch
 
 CALLBACK_PAUSE_SECONDS: Final = 1.0
 LOOK_AGAIN_SECONDS: Final = 0.5
@@ -34,6 +35,12 @@ class ReserveLoop:
     def __init__(self, parts: Parts, *, stop: Callable[[], object], patience: timedelta | None) -> None:
         self.given_up_on: DatabaseError | None = None
         self.wakeup = _wakeup_of(parts)
+        self.cancel_watch = CancelWatch(
+            parts.connections.open_cancelled,
+            parts.in_flight,
+            parts.context.reporter,
+            on_heard=parts.heartbeat.beat_soon,
+        )
         self._parts = parts
         self._context = parts.context
         self._stop = stop
@@ -102,7 +109,7 @@ class ReserveLoop:
         self._parts.slots.hand_over(held)
         self._parts.demand.return_overflow()
         self._parts.heartbeat.look()
-        self._parts.cancel_watch.look()
+        self.cancel_watch.look()
         self.wakeup.busy()
 
     def _has_run(self) -> bool:

@@ -18,6 +18,7 @@ from mongojobs.worker.finish.result import Result
 from mongojobs.worker.release import Releaser
 from mongojobs.worker.reserving.wakeup import Wakeup
 from mongojobs.worker.threads.background import join_all
+from mongojobs.worker.threads.cancel_watch import CancelWatch
 
 HAND_BACK_SECONDS: Final = 1.0
 """How long a reserve in progress may take before the stop goes on without it, if nothing else delays the stop."""
@@ -77,10 +78,11 @@ class Shutdown:
     threads that can be left behind.
     """
 
-    def __init__(self, parts: Parts, wakeup: Wakeup) -> None:
+    def __init__(self, parts: Parts, wakeup: Wakeup, cancel_watch: CancelWatch) -> None:
         settings = parts.context.settings
         self._parts = parts
         self._wakeup = wakeup
+        self._cancel_watch = cancel_watch
         self._in_flight = parts.in_flight
         self._reporter = parts.context.reporter
         self._releaser = Releaser(parts.connections.store.holding, parts.in_flight, self._reporter)
@@ -106,7 +108,7 @@ class Shutdown:
         self._end = deadline + AFTER_SECONDS
         self._interrupt_runs()
         self._write_last(max(deadline + LAST_WRITES_SECONDS - time.monotonic(), WRITE_SECONDS))
-        self._within(0.0, "listening for cancelled jobs", parts.cancel_watch.close)
+        self._within(0.0, "listening for cancelled jobs", self._cancel_watch.close)
         parts.stop_minding()
         parts.runner.close(self._rest())
         self._within(self._rest(), "the last statistics", parts.context.stats.try_to_store)

@@ -22,6 +22,8 @@ STORING: Final = "storing statistics"
 MERGING: Final = "merging statistics"
 MOST_UNSENT: Final = 30
 """How many past totals are kept while the database does not accept them; the oldest are dropped, minutes first."""
+FEW_NOTICES: Final = 100
+"""So few wait to be counted with more: until then they keep their jobs in memory."""
 AGAIN_SECONDS: Final = 60.0
 CALM_SECONDS: Final = 120.0
 """How long after an outage nothing is merged: others may still have to store what they counted meanwhile."""
@@ -68,8 +70,10 @@ class StatsRecorder:
         self._reporter.lifecycle.forget(self._hear)
         self._stopped.set()
 
-    def count(self) -> None:
-        """Count what has been heard since the last time, many notices at once."""
+    def count(self, *, few: int = 0) -> None:
+        """Count what has been heard since the last time, unless so *few* notices are that it can wait."""
+        if len(self._heard) <= few:
+            return
         heard, worker = self._heard, self._reporter.name
         with self._counting:
             for _ in range(len(heard)):
@@ -136,7 +140,7 @@ class StatsRecorder:
     def _gather(self, stats: MergingStats) -> None:
         """Add new figures to the totals of their period, and forget past totals that are stored or too many."""
         self.count()
-        since, self._since = self._since, stats.clock.now()
+        since = self._since
         minute = since.replace(second=0, microsecond=0)
         if minute < self._minute:  # the clock has gone back, as another primary's may: not to write less than before
             self._process = secrets.token_hex(6)
@@ -151,6 +155,7 @@ class StatsRecorder:
             del self._totals[period]
         for period in sorted(self._unsent.keys() - periods, key=_worth)[:-MOST_UNSENT]:
             del self._unsent[period]
+        self._since = stats.clock.now()
 
 
 def _left_of_minute(moment: datetime) -> float:

@@ -68,7 +68,7 @@ class JobWorker:
         self.liveness = Liveness()
         self.has_stuck_threads = False
         """Whether code of jobs, or a call to a database that hangs, outlives ``start``: leave by ``os._exit`` then."""
-        self._reporter = reporter = Reporter(lifecycle, self)
+        self._reporter = reporter = Reporter(lifecycle, self.name, self)
         outage = Outage(reporter)
         self._context = WorkerContext(
             settings=settings,
@@ -205,11 +205,11 @@ class JobWorker:
         presence = self._presence = Presence(parts, self._obey, self._ticker)
         parts.heartbeat.beat = presence.beat
         reserving = background_thread(loop.run, "mongojobs-worker")
-        shutdown = Shutdown(parts, loop.wakeup)
+        shutdown = Shutdown(parts, loop.wakeup, loop.cancel_watch)
         released = 0
         try:
             parts.start_minding()
-            parts.start_working()
+            parts.start_working(loop.cancel_watch)
             loop.wakeup.start()
             if self._ticker is not None:
                 parts.start_ticking(self._ticker)

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from mongojobs.core.clock import elapsed_seconds
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import BatchDone
 from mongojobs.store.faults import DatabaseError
@@ -22,7 +23,6 @@ from mongojobs.worker.finish.group import Group
 from mongojobs.worker.finish.result import Result
 from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.outage import Outage
-from mongojobs.worker.run.inflight_job import lost_among
 
 LARGEST_GROUP: Final = 1000
 GATHER_SECONDS: Final = 0.02
@@ -121,7 +121,8 @@ class Finisher:
 
         Raises DatabaseError; what is unwritten waits again, refused ones behind the rest.
         """
-        lost = {*lost_among([result.held for result in results])}
+        now = elapsed_seconds()
+        lost = {one.held for one in results if one.held.is_given_up or now >= one.held.expires}
         group = Group(results, self._store, self._reporter)
         try:
             if lost:

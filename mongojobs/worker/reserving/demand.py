@@ -69,7 +69,8 @@ class Demand:
         if owes_others and not held:
             held = self._runner.hold(*self._reserver.reserve(limit, beside=False), self._stopping)
         if held:
-            self._suspects.mind(held)
+            if held[0].job.losses or self._suspects.room_since:
+                self._suspects.mind(held)
             self._async_seen |= True in map(_is_async, held)
         return held
 

@@ -35,7 +35,7 @@ class SuspectIsolation:
         self._lease = lease
         self._alone_seconds = max(lease * ALONE_LEASES, LEAST_ALONE_SECONDS)
         self._suspect: InFlightJob | None = None
-        self._alone_since = self._room_since = 0.0
+        self._alone_since = self.room_since = 0.0
         self._cost_since = 0.0
         """When the suspect was reserved, or the process began to run empty for it."""
         self._others_until = 0.0
@@ -57,16 +57,16 @@ class SuspectIsolation:
         """Note what the next job is, and make room for it if it is a suspect."""
         now = monotonic_seconds()
         if is_suspect:
-            self._room_since, self._room_until = now, now + self._patience
+            self.room_since, self._room_until = now, now + self._patience
         else:
             self._forget_tries(now)
 
     def mind(self, held: list[InFlightJob]) -> None:
         """Note what was reserved; a job with losses comes as the only one of its batch."""
-        if held and held[0].job.losses:
+        if held[0].job.losses:
             self._suspect, self._alone_since = held[0], monotonic_seconds()
-            self._cost_since = self._room_since or self._alone_since
-        self._room_since = 0.0
+            self._cost_since = self.room_since or self._alone_since
+        self.room_since = 0.0
 
     def owes_others(self) -> bool:
         """Whether others come before the next suspect, if any is due."""
@@ -101,7 +101,7 @@ class SuspectIsolation:
         now = monotonic_seconds()
         if now < self._room_until:
             return True
-        self._room_until, self._room_since = None, 0.0
+        self._room_until, self.room_since = None, 0.0
         self._interval = min(self._interval * 2, self._lease * LONGEST_INTERVAL_LEASES)
         self._patience = min(self._patience * 2, self._lease * LONGEST_PATIENCE_LEASES)
         self._next = now + self._interval

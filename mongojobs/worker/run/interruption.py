@@ -12,6 +12,7 @@ import ctypes
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from mongojobs.process.copies import CopiesEndHere
 T = TypeVar("T")
 
 
+@dataclass(slots=True, eq=False)
 class Interruption:
     """One run that may be interrupted.
 
@@ -29,17 +31,14 @@ class Interruption:
     one that was raised but not yet taken is withdrawn.
     """
 
-    __slots__ = ("_cancel", "_lock", "_relay", "_thread", "is_over", "raised")
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._thread: int | None = None
-        self.is_over = False
-        """Whether nothing reaches the run any more."""
-        self._cancel: Callable[[], object] | None = None
-        self._relay: Callable[[type[BaseException]], object] | None = None
-        self.raised: type[BaseException] | None = None
-        """The first exception that ``interrupt`` was told to raise."""
+    is_over: bool = False
+    """Whether nothing reaches the run any more."""
+    raised: type[BaseException] | None = None
+    """The first exception that ``interrupt`` was told to raise."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _thread: int | None = None
+    _cancel: Callable[[], object] | None = None
+    _relay: Callable[[type[BaseException]], object] | None = None
 
     def run(self, body: Callable[[], T]) -> T:
         """Run *body* so that ``interrupt`` reaches it, and nothing after it.
