@@ -72,27 +72,14 @@ def _of_schedules() -> Iterator[TextOption]:
     yield of("times", "ends", "no ticks after, in its zone", kind="datetime")
     yield of("times", "times", "how many ticks become jobs in all", kind="int", unsaid="any number")
     yield of("times", "description", "what it is for")
-    yield of(
-        *("ticks", "overlap", "what to do with a tick while an earlier job waits or runs; default: skip it"),
-        choices=get_args(Overlap),
-        unsaid="default",
-    )
-    yield of(
-        *(
-            "ticks",
-            "catch_up",
-            "which ticks to catch up that fell due while no worker was running; default: the latest",
-        ),
-        choices=get_args(CatchUp),
-        unsaid="default",
-    )
+    text = "what to do with a tick while an earlier job waits or runs; default: skip it"
+    yield of("ticks", "overlap", text, choices=get_args(Overlap), unsaid="default")
+    text = "which ticks to catch up that fell due while no worker was running; default: the latest"
+    yield of("ticks", "catch_up", text, choices=get_args(CatchUp), unsaid="default")
     yield of("ticks", "window", "how late a tick may still be caught up", unsaid="1d")
     yield of("ticks", "jitter", "up to how long each job waits after its tick", unsaid="0s")
-    yield of(
-        *("ticks", "expires", "with interval, a job that has not started by the next tick is cancelled"),
-        choices=("interval",),
-        unsaid="never",
-    )
+    text = "with interval, a job that has not started by the next tick is cancelled"
+    yield of("ticks", "expires", text, choices=("interval",), unsaid="never")
 
 
 def _of_enqueues() -> Iterator[TextOption]:

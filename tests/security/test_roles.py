@@ -332,6 +332,20 @@ class TestTheOperator:
 
         assert [finding for finding in found if finding["kind"] == "not_seen"] == []
 
+    def test_adds_edits_and_removes_a_schedule_on_the_dashboard(self, app):
+        visitor = Visitor(app("jobsOperator"))
+        forms = [
+            ("/schedules/add/change", {"job": append.declaration.name, "args": '["x", "y"]', "when": "1h"}),
+            ("/schedule/edit/change", {"when": "2h"}),
+            ("/schedule/change", {"action": "pause"}),
+            ("/schedule/change", {"action": "resume"}),
+            ("/schedule/change", {"action": "remove", "confirmed": "1"}),
+        ]
+
+        answers = [visitor.post(path, {"name": "hourly", **form}).status_code for path, form in forms]
+
+        assert answers == [303] * len(forms)
+
     def test_enqueues_nothing(self, app):
         with app("jobsOperator").active(), pytest.raises(StoreUnavailableError, match="the command insert on"):
             append.delay("x", "y")

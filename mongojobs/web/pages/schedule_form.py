@@ -113,13 +113,13 @@ def _entries(visit: RequestContext, schedule: Schedule | None = None) -> list[En
     """Return what can be typed: as it is said of *schedule*, unless the form says what it was and what it is to be."""
     options = [one for one in TEXT_OPTIONS if visit.show_arguments or one.name not in _HIDDEN_WITH_ARGUMENTS]
     texts = {} if schedule is None else texts_of(schedule, visit.app.payloads)
-    if visit.request.method != "POST":
-        return [Entry(option, texts.get(option.name, ""), texts.get(option.name) or "") for option in options]
-    return [
-        Entry(option, None if texts.get(option.name, "") is None else visit.text(f"was-{option.name}"), typed)
-        for option in options
-        for typed in [visit.text(option.name)]
-    ]
+    return [_entry(visit, option, texts.get(option.name, "")) for option in options]
+
+
+def _entry(visit: RequestContext, option: TextOption, text: str | None) -> Entry:
+    if text is None or visit.request.method != "POST":
+        return Entry(option, text, text or "")
+    return Entry(option, visit.text(f"was-{option.name}"), visit.text(option.name))
 
 
 def _said(visit: RequestContext, entries: Sequence[Entry]) -> dict[str, Any]:
