@@ -4,7 +4,8 @@
 - ``supervisor``: keeps several worker processes alive
 - ``identity``: which process it is, beyond its number
 - ``copies``: processes that a job forks off
-- ``memory``: how much it uses, what of it stays, and when it should be replaced
+- ``memory``: how much it uses, and when it should be replaced
+- ``interpreter``: how Python serves it
 - ``cpu_load``: how busy it is
 - ``green_threads``: gevent and eventlet, which a worker cannot run under
 """

@@ -1,8 +1,7 @@
-"""How much memory a process uses, what of it is there to stay, and when to replace a process that has grown."""
+"""How much memory a process uses, and when to replace a process that has grown."""
 
 from __future__ import annotations
 
-import gc
 import os
 import resource
 import sys
@@ -16,15 +15,6 @@ _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _PEAK_UNIT_BYTES: Final = 1 if sys.platform == "darwin" else 1024
 """The unit of ``getrusage``."""
 _MIB: Final = 2**20
-
-
-def keep_what_is_there() -> None:
-    """Spare what is in memory now, as the code of an app, the looks of Python's search for garbage.
-
-    It would be looked at again and again while jobs come and go, for a tenth of what a short job costs.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 def resident_bytes() -> int:

@@ -53,7 +53,7 @@ def _work(options: GlobalOptions, work: WorkOptions, signals: WorkerSignals, *, 
     from mongojobs.app import Worker
     from mongojobs.cli.work.readiness import Boot, ReadinessNotifier
     from mongojobs.core.notices import AboutOthers, AboutWorker
-    from mongojobs.process.memory import keep_what_is_there
+    from mongojobs.process.interpreter import prepare_to_work
     from mongojobs.process.supervisor import DISMISSED_STATUS
 
     boot = Boot.taken_from(os.environ)
@@ -73,7 +73,7 @@ def _work(options: GlobalOptions, work: WorkOptions, signals: WorkerSignals, *, 
     worker.liveness.on_beat(notifier.beat)
     with probes_of(worker, opened, work.probes, number=work.number), _heartbeat_of(worker, work):
         try:
-            keep_what_is_there()
+            prepare_to_work()
             signals.hand_to(worker)
             status = worker.start()
         except Exception as error:

@@ -82,12 +82,13 @@ class TestADrain:
         told = {"SAMPLE_URI": mongo_uri, counting_app.CALLS_FILE: str(tmp_path / "calls")}
 
         ended = run("-A", counting_app.__name__, "work", "--exit-on-complete", environ=told)
-        calls, spared = (int(number) for number in (tmp_path / "calls").read_text().split())
+        calls, spared, turn = (float(number) for number in (tmp_path / "calls").read_text().split())
 
         assert ended.returncode == 0, ended.stderr
         assert is_empty(app)
         assert calls <= 4000 * CALLS_A_JOB
         assert spared > 10_000, "what an app is made of is not looked at again for garbage"
+        assert turn < 0.002, "whoever fetches jobs waits no longer than that for those that run"
 
     def test_of_a_thousand_failures_takes_few_commands(self, app, sent):
         worker_jobs.fails.delay_many([(number,) for number in range(1000)])
