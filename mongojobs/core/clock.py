@@ -18,6 +18,8 @@ from typing import Protocol
 
 REMEASURE_AFTER_SECONDS = 60.0
 JUMP_SECONDS = 1.0
+SAME_NODE_SECONDS = 0.01
+"""How long the same node is taken to answer without another look, which takes longer than all else here."""
 SLOW_ANSWER_SECONDS = 0.005
 """A slower answer says little about when the server read its clock: the first one pays for the connection, and for the
 authentication. It is asked again, and the quicker answer counts."""
@@ -121,11 +123,14 @@ class ServerClock:
         return (
             passed >= REMEASURE_AFTER_SECONDS
             or abs((self._wall() - mark.wall) - passed) >= JUMP_SECONDS
-            or (self._topology() is not mark.topology and self._is_of_another_node(mark))
+            or (passed >= mark.looked_after + SAME_NODE_SECONDS and self._is_of_another_node(mark, passed))
         )
 
-    def _is_of_another_node(self, mark: _Mark) -> bool:
+    def _is_of_another_node(self, mark: _Mark, passed: float) -> bool:
+        mark.looked_after = passed
         topology = self._topology()
+        if topology is mark.topology:
+            return False
         if self._source.primary() != mark.primary:
             return True
         mark.topology = topology
@@ -177,3 +182,4 @@ class _Mark:
     wall: float
     topology: object
     primary: object
+    looked_after: float = 0.0

@@ -130,6 +130,8 @@ def to_update(change: Change, *, is_real: bool = True) -> Update:
 
 def to_fields(fields: Mapping[str, Any]) -> Document:
     """Return some *fields* of a job in their stored form."""
+    if _NOT_AS_THEY_ARE.isdisjoint(fields):
+        return dict(fields)
     return {field: _stored(field, value) for field, value in fields.items()}
 
 

@@ -200,9 +200,10 @@ class Payloads:
 
         *outline* is what ``peek`` said of it, if it was asked: then the declaration is not looked for again.
         """
-        parts = _parts(handler)
+        declaration = outline.declaration if outline else None
+        parts = handler if declaration and isinstance(handler, dict) else _parts(handler)
         try:
-            return self._load(parts, outline.declaration if outline else None, {})
+            return self._load(parts, declaration, {})
         except (NotAJobError, ArgumentsError) as error:
             raise DeserializationError(f"the job no longer fits the code: {error}") from error
 

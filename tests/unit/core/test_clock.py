@@ -4,6 +4,7 @@ import pytest
 
 from mongojobs.core.clock import ServerClock, truncate
 
+A_MOMENT = 0.02
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
@@ -65,6 +66,7 @@ class TestServerClock:
         assert machine.asked_for_primary == asked
 
         machine.node = [*machine.node]
+        machine.passes(A_MOMENT)
         clock.now()
         clock.now()
         assert machine.asked_for_primary == asked + 1
@@ -77,12 +79,26 @@ class TestServerClock:
 
         assert clock.now() == NOON + timedelta(seconds=62)
 
+    def test_looks_for_another_node_a_hundred_times_a_second_at_most(self, clock, machine):
+        looks = []
+        machine.topology = lambda: looks.append(machine.elapsed) or machine.node
+        clock._topology = machine.topology
+        clock.now()
+        looks.clear()
+
+        for _ in range(100):
+            machine.passes(0.001)
+            clock.now()
+
+        assert 5 <= len(looks) <= 10
+
     def test_asks_again_when_another_node_answers(self, clock, machine):
         clock.now()
         machine.node = "b"
+        machine.passes(A_MOMENT)
         machine.server -= timedelta(seconds=5)
 
-        assert clock.now() == NOON - timedelta(seconds=5)
+        assert clock.now() == NOON - timedelta(seconds=5) + timedelta(seconds=A_MOMENT)
 
     @pytest.mark.parametrize("jump", [3600, -3600, 1])
     def test_asks_again_when_somebody_sets_the_wall_clock(self, clock, machine, jump):
