@@ -51,6 +51,7 @@ class InFlight:
         self._ended_seconds = 0.0
         self._last_start = {False: monotonic_seconds(), True: monotonic_seconds()}
         self._waiting_since = {False: 0.0, True: 0.0}
+        self._stalled_since: dict[bool, float | None] = {False: None, True: None}
         self._closed = False
 
     def add(self, held: Iterable[InFlightJob]) -> None:
@@ -137,12 +138,17 @@ class InFlight:
                 self.return_some(len(waiting), is_async=is_async)
 
     def return_stalled(self, seconds: float) -> None:
-        """Put jobs on their way back if the slots they wait for have been busy for this long."""
+        """Put jobs on their way back if the slots they wait for have been busy for this long, as two looks find.
+
+        When a process has stood still as a whole, one look says nothing: its slots have had no time to begin another.
+        """
         with self._guard:
             for is_async, waiting in self._waiting.items():
                 since = max(self._last_start[is_async], self._waiting_since[is_async])
-                if waiting and monotonic_seconds() - since >= seconds:
+                is_stalled = bool(waiting) and monotonic_seconds() - since >= seconds
+                if is_stalled and self._stalled_since[is_async] == since:
                     self.return_some(len(waiting), is_async=is_async)
+                self._stalled_since[is_async] = since if is_stalled else None
 
     def return_some(self, count: int, *, is_async: bool) -> None:
         """Put the last *count* waiting jobs of one kind on their way back."""

@@ -19,6 +19,8 @@ from mongojobs.worker.release import Releaser
 from mongojobs.worker.run.inflight_job import InFlightJob, lost_among
 
 PAUSE_SECONDS: Final = 1.0
+STALLED_LOOK_SECONDS: Final = 0.1
+"""How often to look whether jobs wait for too long."""
 
 
 class Heartbeat:
@@ -147,7 +149,7 @@ class Heartbeat:
         Whoever brings jobs to an idle process calls ``look``.
         """
         to_beat = max(self._next - elapsed_seconds(), 0.0)
-        return min(to_beat, LONG_RUN_SECONDS / 2) if not is_idle and self._in_flight.waiting() else to_beat
+        return min(to_beat, STALLED_LOOK_SECONDS) if not is_idle and self._in_flight.waiting() else to_beat
 
     def _give_up_expired(self) -> None:
         for one in lost_among(self._in_flight.all()):

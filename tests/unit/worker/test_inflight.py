@@ -10,7 +10,6 @@ from mongojobs.worker.inflight import InFlight
 from tests.support.waiting import eventually
 from tests.support.worker_parts import a_held, in_flight_of, some_held
 
-
 def taken(in_flight, *, is_async=False):
     """Take a job that waits."""
     held = in_flight.take(is_async=is_async)
@@ -287,13 +286,25 @@ class TestStalledJobs:
         taken(in_flight)
 
         in_flight.return_stalled(0)
+        in_flight.return_stalled(0)
 
         assert len(in_flight.returning()) == 2
+
+    def test_stay_when_another_begins_after_the_first_look_as_after_a_standstill_of_the_process(self):
+        in_flight = in_flight_of(*some_held(3), threads=2)
+        taken(in_flight)
+
+        in_flight.return_stalled(0)
+        taken(in_flight)
+        in_flight.return_stalled(0)
+
+        assert in_flight.returning() == []
 
     def test_stay_when_one_has_just_begun(self):
         in_flight = in_flight_of(*some_held(3))
         taken(in_flight)
 
+        in_flight.return_stalled(60)
         in_flight.return_stalled(60)
 
         assert in_flight.returning() == []
@@ -303,6 +314,7 @@ class TestStalledJobs:
         in_flight._last_start = {False: 0.0, True: 0.0}  # idle for hours
 
         in_flight.add([a_held()])
+        in_flight.return_stalled(0.5)
         in_flight.return_stalled(0.5)
 
         assert in_flight.returning() == []
@@ -314,6 +326,7 @@ class TestStalledJobs:
         in_flight._last_start[False] = in_flight._waiting_since[False] = 0.0
         taken(in_flight, is_async=True)
 
+        in_flight.return_stalled(0.5)
         in_flight.return_stalled(0.5)
 
         assert in_flight.returning() == [stalled]
