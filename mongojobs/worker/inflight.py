@@ -299,8 +299,6 @@ class InFlight:
         self._busy[is_async] += 1
         if self._idle[is_async]:
             self._call_one(is_async=is_async)
-        if self._watchers:
-            self._tell(is_async)
         return held
 
     def _part(self, held: Iterable[InFlightJob]) -> None:

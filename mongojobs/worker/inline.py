@@ -62,7 +62,7 @@ class OneJobLoop(ReserveLoop):
     def _turn(self) -> None:
         """Run the job. Raises DatabaseError."""
         parts, stopping = self._parts, self._context.stopping
-        self._begin(self._reserve(1, was_empty=True))
+        self._begin(self._reserve(1, was_empty=True), was_empty=True)
         while not parts.in_flight.wait_until(
             lambda: stopping.is_set() or parts.in_flight.is_empty(), LOOK_AGAIN_SECONDS
         ):

@@ -79,9 +79,7 @@ class ReserveLoop:
             return
         was_empty = parts.in_flight.is_empty()
         if held := self._reserve(wanted, was_empty=was_empty):
-            self._begin(held)
-            if was_empty:
-                parts.in_flight.wait_until(self._has_run, FIRST_RUN_SECONDS)
+            self._begin(held, was_empty=was_empty)
         elif self._context.settings.exit_on_complete:
             self._complete(was_empty=was_empty)
         else:
@@ -104,12 +102,14 @@ class ReserveLoop:
         self._context.outage.note_recovered(RESERVING)
         return held
 
-    def _begin(self, held: list[InFlightJob]) -> None:
-        """Pass jobs to the slots, and hand back those that would wait too long."""
-        self._parts.slots.hand_over(held)
-        self._parts.demand.return_overflow()
-        self._parts.heartbeat.look()
-        self.cancel_watch.look()
+    def _begin(self, held: list[InFlightJob], *, was_empty: bool) -> None:
+        """Pass jobs to the slots, the first one before all else, and hand back those that would wait too long."""
+        parts = self._parts
+        parts.slots.hand_over(held)
+        if not (was_empty and parts.in_flight.wait_until(self._has_run, FIRST_RUN_SECONDS)):
+            parts.demand.return_overflow()
+            parts.heartbeat.look()
+            self.cancel_watch.look()
         self.wakeup.busy()
 
     def _has_run(self) -> bool:

@@ -5,6 +5,7 @@ The stream only shortens the wait. What makes sure that each job is found is the
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
@@ -28,6 +29,26 @@ LIFE_SECONDS = 1.0
 """A stream that lived this long has worked: the next one is opened soon, however often that failed before."""
 BUSY_TURNS = 3
 """After this many batches without a wait between them a worker counts as busy."""
+
+
+class Bell:
+    """What one thread waits for: like an event that ends one wait, in a tenth of the steps.
+
+    After a while without work those steps are slow, and they lie between a job and its start.
+    """
+
+    def __init__(self) -> None:
+        self._silence = threading.Lock()
+        self._silence.acquire()
+
+    def ring(self) -> None:
+        """End the current wait, or the next one."""
+        with contextlib.suppress(RuntimeError):  # it rings already
+            self._silence.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it rings, silence it, and return True; or False after so many *seconds*."""
+        return self._silence.acquire(timeout=min(seconds, threading.TIMEOUT_MAX))
 
 
 class Wakeup:
@@ -54,10 +75,11 @@ class Wakeup:
         self._failures = 0
         self._told = ""
         self._sleep_delay = sleep_delay
-        self._awake = threading.Event()
+        self._awake = Bell()
         self._idle = threading.Event()
         self._closed = threading.Event()
-        self._waits = threading.Event()
+        self._is_waiting = False
+        self._rest_is_over = Bell()
         self._guard = threading.Lock()
         self._stream: JobStream | None = None
         self._due = float("inf")
@@ -75,16 +97,16 @@ class Wakeup:
     def close(self) -> None:
         """Wake any waiting thread and end the listening; waits for the server if that is being listened to."""
         self._closed.set()
-        self._awake.set()
+        self._awake.ring()
         self._hush()
         self._idle.set()
-        self._waits.set()
+        self._rest_is_over.ring()
         if self._thread.is_alive():
             self._thread.join()
 
     def wake(self) -> None:
         """End the current wait, or the next one."""
-        self._awake.set()
+        self._awake.ring()
 
     def busy(self) -> None:
         """Note that there was work; after enough of it stop listening, as a busy worker looks by itself."""
@@ -116,13 +138,13 @@ class Wakeup:
         self._busy_turns = 0
         self._idle.set()
         to_due = max(self._due - time.monotonic(), 0.0)
-        self._waits.set()
+        self._is_waiting = True
+        self._rest_is_over.ring()
         is_awake = self._awake.wait(min(to_due, self._seconds_to_poll(), most))
-        self._waits.clear()
-        if is_awake:
-            if self._defers:
-                self._closed.wait(random.uniform(0, LONGEST_DEFERENCE_SECONDS))
-            self._awake.clear()  # not after a wait that was not called: a call may come just then
+        self._is_waiting = False
+        if is_awake and self._defers:
+            self._closed.wait(random.uniform(0, LONGEST_DEFERENCE_SECONDS))
+            self._awake.wait(0)  # whoever has rung meanwhile is heard by the look that follows
         self._was_woken = is_awake
         due_at, self._due = self._due, float("inf")  # until the next look, any job that is still to come is news
         return is_awake or time.monotonic() >= due_at
@@ -153,7 +175,7 @@ class Wakeup:
                 self._listen_while_idle()
                 self._failures, self._told = 0, ""
             except Exception as error:  # noqa: BLE001 - without this thread the worker would only poll
-                self._awake.set()  # who relies on the stream would wait far too long without it
+                self._awake.ring()  # who relies on the stream would wait far too long without it
                 self._tell_once(error)
                 if time.monotonic() - began >= LIFE_SECONDS:
                     self._failures = 0
@@ -172,7 +194,7 @@ class Wakeup:
         if stream is None:
             return
         try:
-            self._awake.set()  # a job that came before the stream was open is found by one more look
+            self._awake.ring()  # a job that came before the stream was open is found by one more look
             while self._stream is stream:
                 self._hear(stream.next())
         finally:
@@ -202,8 +224,8 @@ class Wakeup:
 
     def _wake_and_rest(self) -> None:
         """Wake the worker and, if it waited, let it go first."""
-        has_waited = self._waits.is_set()
-        self._waits.clear()
-        self._awake.set()
+        has_waited, self._is_waiting = self._is_waiting, False
+        self._rest_is_over.wait(0)
+        self._awake.ring()
         if has_waited:
-            self._waits.wait(LONGEST_REST_SECONDS)
+            self._rest_is_over.wait(LONGEST_REST_SECONDS)

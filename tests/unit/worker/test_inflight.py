@@ -7,8 +7,11 @@ import pytest
 from mongojobs.process.cpu_load import STRETCH_SECONDS, CpuLoad
 from mongojobs.worker import inflight as inflight_module
 from mongojobs.worker.inflight import InFlight
-from tests.support.waiting import eventually
+from tests.support.waiting import LONG, eventually
 from tests.support.worker_parts import a_held, in_flight_of, some_held
+
+SHORT = 0.1
+
 
 def taken(in_flight, *, is_async=False):
     """Take a job that waits."""
@@ -278,6 +281,27 @@ class TestJobsOnTheirWayBack:
         in_flight.lose(held)
 
         assert in_flight.is_empty()
+
+
+class TestWhoeverWatches:
+    def test_is_told_of_the_end_of_a_run_and_not_of_its_start(self):
+        in_flight = InFlight(threads=1, async_concurrency=1)
+        looks = []
+
+        def has_run():
+            looks.append(in_flight.running())
+            return len(looks) > 1
+
+        in_flight.add([held := a_held()])
+        watching = threading.Thread(target=in_flight.wait_until, args=(has_run, LONG))
+        watching.start()
+        eventually(lambda: in_flight._watchers)
+        taken(in_flight)
+        watching.join(SHORT)
+        in_flight.ended(held)
+        watching.join(LONG)
+
+        assert looks == [[], []]
 
 
 class TestStalledJobs:

@@ -251,7 +251,7 @@ class TestListening:
 
         stream.events.put(START + timedelta(seconds=LONG - 20))
         eventually(stream.events.empty)
-        eventually(wakeup._awake.is_set)
+        eventually(lambda: not wakeup._awake._silence.locked())
 
         assert wakeup.wait(due=None, most=LONG)
 
@@ -259,7 +259,7 @@ class TestListening:
         monkeypatch.setattr(wakeup_module, "LONGEST_REST_SECONDS", LONG)
         stream = listening(wakeup, streams)
         waiting = Waiting(wakeup)
-        eventually(wakeup._waits.is_set)
+        eventually(lambda: wakeup._is_waiting)
         stream.events.put(START)
         stream.events.put(START)
         waiting.is_over()

@@ -170,6 +170,17 @@ class TestTheTimekeepersThread:
         eventually(lambda: short.is_cut_short)
         assert not long.is_cut_short
 
+    def test_is_not_woken_for_a_deadline_that_is_far_off(self, told, stuck, keeping):
+        in_flight = in_flight_of(a_held())
+        timekeeper = keeping(timekeeper_of(in_flight, told, stuck))
+        held = in_flight.take(is_async=False)
+        eventually(lambda: timekeeper._next < float("inf"))
+
+        held.limit_to(seconds(1000))
+        timekeeper.watch(held)
+
+        assert not timekeeper._wake.is_set()
+
     def test_ends_at_a_stop_that_comes_while_it_wakes(self, told, stuck):
         timekeeper = timekeeper_of(in_flight_of(), told, stuck)
         timekeeper._wake = HitWhileCleared(timekeeper.stop)
