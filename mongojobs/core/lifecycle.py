@@ -106,12 +106,13 @@ class Lifecycle:
         self._listen(_Listener(listener, kinds, wants), in_order=True)
 
     def _listen(self, listener: _Listener, *, in_order: bool = False) -> None:
-        _check("notices", listener.call)
         if in_order:
-            self._orderly = _Audience(*self._orderly.listeners, listener)
+            orderly, others = (*self._orderly.listeners, listener), self._listeners.listeners
         else:
-            self._listeners = _Audience(*self._listeners.listeners, listener)
-        self._all = _Audience(*self._orderly.listeners, *self._listeners.listeners)
+            orderly, others = self._orderly.listeners, (*self._listeners.listeners, listener)
+        audiences = _Audience(*orderly), _Audience(*others), _Audience(*orderly, *others)
+        _check("notices", listener.call)
+        self._orderly, self._listeners, self._all = audiences
         self._further.append(("_listen", (listener,), {"in_order": in_order}))
 
     def forget(self, listener: Callable[[Notice], None]) -> None:

@@ -115,8 +115,7 @@ def assemble(
 ) -> Parts:
     """Make the parts of a worker; *on_end* may be called after each run, *on_stuck* is for one that nothing can end."""
     store, settings, reporter, outage = connections.store, context.settings, context.reporter, context.outage
-    _report_damage(store, reporter)
-    store.queries.on_merged = context.stats.count_merged
+    _listen_to(store, context)
     in_flight = InFlight(threads=settings.threads, async_concurrency=settings.async_concurrency)
     heartbeat = Heartbeat(lambda: connections.holding, in_flight, reporter, settings, outage)
 
@@ -149,6 +148,9 @@ def assemble(
     )
 
 
-def _report_damage(store: JobStore, reporter: Reporter) -> None:
+def _listen_to(store: JobStore, context: WorkerContext) -> None:
+    """Tell the worker what the store has to say besides its answers."""
+    reporter = context.reporter
     store.queries.on_warning = lambda message: reporter.tell(Warned, message)
     store.queries.on_damaged = lambda damaged: reporter.tell(JobQuarantined, damaged.job_id, damaged.reason)
+    store.queries.on_merged = context.stats.count_merged

@@ -90,14 +90,17 @@ class Holding:
         now, settings = self.clock.now(), self.settings
         deleted: list[Job] = []
         changed: list[tuple[Job, Change]] = []
+        unique: list[Job] = []
         for job, ending in endings:
             change = ending.change(job, now, settings)
+            if job.unique_digest is not None and ends_life(change):
+                unique.append(job)
             if change.deletes:
                 deleted.append(job)
             else:
                 changed.append((job, change))
-        if not repeated:
-            tell_merged(self._queries, [*deleted, *(job for job, change in changed if ends_life(change))])
+        if unique and not repeated:
+            tell_merged(self._queries, unique)
         lost = self._delete(deleted, repeated=repeated) if deleted else []
         return lost + self._change_each(changed) if changed else lost
 
