@@ -245,3 +245,9 @@ DELETE: Final = Action(
 
 ACTIONS: Final[Mapping[Verb, Action]] = {one.verb: one for one in (RETRY, RUN_NOW, MOVE, CANCEL, DELETE)}
 """All verbs, in the order of the dashboard's buttons."""
+
+
+def offered_in(state: str) -> list[Action]:
+    """Return what people may do with jobs in *state*; where it is empty, with jobs of all states."""
+    every = [*ACTIONS.values(), CANCEL_RUNNING]
+    return [action for action in every if state in action.starts_from] if state else [*ACTIONS.values()]

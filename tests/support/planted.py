@@ -46,7 +46,19 @@ JOB_FIELDS = (
         "failed_at",
         "last_error",
     ),
-    *("errors", "created_at", "finished_at", "expire_at", "tags", "meta", "id_given", "ran_by", "took", "retries"),
+    *(
+        "errors",
+        "created_at",
+        "finished_at",
+        "expire_at",
+        "tags",
+        "meta",
+        "id_given",
+        "ran_by",
+        "took",
+        "retries",
+        "cancellation",
+    ),
 )
 NOW = datetime.now(UTC).replace(microsecond=0)
 _MORE: dict[str, Document] = {

@@ -86,10 +86,16 @@ class Sweep:
     def _batches(self, selection: Selection) -> Iterator[list[JobId]]:
         """Yield the ids in the selection as far as the index can tell, in its order.
 
-        Up to the job that is last now: producers could otherwise keep it going for ever.
+        Up to the job that is last now: producers could otherwise keep it going for ever. Running jobs, which are few,
+        are all looked up before anything is done with the first ones, as a renewal moves them on in that order.
         """
         first_field, start = selection.order[0], None
         query = merged(selection.base, selection.keys)
+        if selection.base.get("state") == RUNNING:
+            running = self._queries.find(query, {"_id": 1}, index=selection.index, max_time_ms=SWEEP_MILLISECONDS)
+            ids = [document["_id"] for document in running]
+            yield from (ids[at : at + SWEPT_AT_ONCE] for at in range(0, len(ids), SWEPT_AT_ONCE))
+            return
         last = self._queries.find(
             query, {"_id": 0, first_field: 1}, index=selection.index, sort=selection.sort(-1), limit=1
         )

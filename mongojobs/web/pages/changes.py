@@ -15,7 +15,8 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from mongojobs.app import MongoJobs
-from mongojobs.core.actions import ACTIONS, Action
+from mongojobs.app.cancelling import filters_of
+from mongojobs.core.actions import ACTIONS, CANCEL, CANCEL_RUNNING, Action
 from mongojobs.core.errors import StateError
 from mongojobs.core.job import Job, JobId
 from mongojobs.core.job_filter import JobFilter
@@ -85,12 +86,17 @@ def read_action(visit: RequestContext) -> Action:
     action = next((action for action in ACTIONS.values() if action.verb == verb), None)
     if action is None:
         raise BadRequest(f"action must be one of: {', '.join(ACTIONS)}.")
-    return action
+    return CANCEL_RUNNING if action is CANCEL and visit.text("running") else action
+
+
+def name_of(action: Action) -> str:
+    """Return the name by which a page says that *action* was done."""
+    return "cancel-running" if action is CANCEL_RUNNING else action.verb
 
 
 def read_given(visit: RequestContext, action: Action) -> dict[str, Any]:
-    """Return the arguments that the form gives for *action*. Raises BadRequest if there are none."""
-    read = {name: _READERS[name](visit) for name in action.asks_for}
+    """Return the arguments that the form gives for *action*. Raises BadRequest if it needs one and there are none."""
+    read = {name: _READERS[name](visit) for name in (*action.asks_for, *action.takes)}
     given = {name: value for name, value in read.items() if value is not None}
     if action.asks_for and not given:
         raise BadRequest(f"Give the {' or the '.join(action.asks_for)} that the jobs should get.")
@@ -107,18 +113,24 @@ def _priority(visit: RequestContext) -> int | None:
     return visit.number("priority", default=0, least=LOWEST_PRIORITY, most=HIGHEST_PRIORITY)
 
 
-_READERS: Final[Mapping[str, Callable[[RequestContext], Any]]] = {"queue": _queue, "priority": _priority}
+_READERS: Final[Mapping[str, Callable[[RequestContext], Any]]] = {
+    "queue": _queue,
+    "priority": _priority,
+    "running": lambda visit: bool(visit.text("running")) or None,
+    "why": lambda visit: visit.text("why").strip() or None,
+}
 
 
 def _confirm(visit: RequestContext, order: Order) -> Page:
     app, search = visit.app, _search(visit, order)
-    count = _counted(app, order.action, search.job_filter) if order.everything else f"{len(order.keys):,}"
+    count = _counted(app, order, search.job_filter) if order.everything else f"{len(order.keys):,}"
     return Page("confirm.html", {"order": order, "count": count, "is_going_on": False})
 
 
-def _counted(app: MongoJobs, action: Action, job_filter: JobFilter) -> str:
-    """Return how many matching jobs *action* applies to, as far as they are counted."""
-    return str(reduce(operator.add, map(app.count, action.among(job_filter))))
+def _counted(app: MongoJobs, order: Order, job_filter: JobFilter) -> str:
+    """Return how many matching jobs *order* applies to, as far as they are counted."""
+    parts = filters_of(order.action.verb, job_filter, running=order.given.get("running", False))
+    return str(reduce(operator.add, map(app.count, parts)))
 
 
 def _change_matching(visit: RequestContext, order: Order) -> Page | Response:
@@ -146,7 +158,7 @@ def _change_matching(visit: RequestContext, order: Order) -> Page | Response:
         visit.done(order.action.verb, count=changed, target=_target(order))
     total = order.done_before + changed
     if is_done:
-        return visit.go("jobs", state=order.state, q=order.text, did=order.action.verb, n=total)
+        return visit.go("jobs", state=order.state, q=order.text, did=name_of(order.action), n=total)
     further = replace(order, done_before=total, rounds=order.rounds + 1)
     return Page("confirm.html", {"order": further, "count": f"{total:,}", "is_going_on": True})
 
@@ -159,8 +171,8 @@ def _change_selected(visit: RequestContext, order: Order) -> Response:
                 changed.append(str(change_one(visit, order.action, read_key(key), order.given).id))
     finally:
         visit.done(order.action.verb, count=len(changed), target=_target(order) | {"ids": changed})
-    refused, verb = len(order.keys) - len(changed), order.action.verb
-    return visit.go("jobs", state=order.state, q=order.text, did=verb, n=len(changed), left=refused or None)
+    refused, did = len(order.keys) - len(changed), name_of(order.action)
+    return visit.go("jobs", state=order.state, q=order.text, did=did, n=len(changed), left=refused or None)
 
 
 def change_one(visit: RequestContext, action: Action, job_id: JobId, given: Mapping[str, Any]) -> Job:

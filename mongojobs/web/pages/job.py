@@ -12,13 +12,14 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from mongojobs.app.why import Reason
-from mongojobs.core.actions import ACTIONS, DELETE, Action
+from mongojobs.core.actions import CANCEL_RUNNING, DELETE, Action, offered_in
 from mongojobs.core.inside.progress import pace
 from mongojobs.core.job import Job
+from mongojobs.core.words.wording import by_whom
 from mongojobs.payload.show import ShownCall, show_call, show_result, show_value
 from mongojobs.web.context import Page, RequestContext
 from mongojobs.web.ids import key_of, read_key
-from mongojobs.web.pages.changes import change_one, read_action, read_given
+from mongojobs.web.pages.changes import change_one, name_of, read_action, read_given
 from mongojobs.web.pages.jobs import limits, shown_state
 
 NO_TIME: Final = timedelta(0)
@@ -49,7 +50,7 @@ def show(visit: RequestContext) -> Page:
     """Show it."""
     job = job_of(visit)
     call, state = show_call(job.handler, visit.app.payloads), shown_state(job, visit)
-    actions = [action for action in ACTIONS.values() if state in action.starts_from]
+    actions = [] if job.cancelling else offered_in(state)
     most_attempts, longest = limits(job, visit)
     return Page(
         "job.html",
@@ -64,6 +65,7 @@ def show(visit: RequestContext) -> Page:
             "attempts": list(_attempts(job, call)),
             "result": show_result(job.returned, call) if job.returned and visit.show_arguments else "",
             "last_error": call.clean(job.last_error or ""),
+            "cancelled": call.clean(by_whom(job.cancellation)),
             "pace": pace(job.progress.rate) if state == "running" and job.progress and job.progress.rate else "",
             "note": call.clean(job.progress.note) if job.progress else "",
             "why": _why(job, call, visit),
@@ -95,7 +97,7 @@ def change(visit: RequestContext) -> Page | Response:
     visit.done(action.verb, target={"ids": [str(job.id)], **given})
     if action is DELETE:
         return visit.go("jobs", did=action.verb, n=1)
-    return visit.go("job", id=key, did=action.verb, n=1)
+    return visit.go("job", id=key, did=name_of(action), n=1)
 
 
 def _why(job: Job, call: ShownCall, visit: RequestContext) -> list[Reason]:
@@ -119,11 +121,24 @@ def _moments(job: Job, visit: RequestContext) -> Iterator[Moment]:
         yield Moment("running", job.locked_at, "Running", job.locked_by or "")
     if job.locked_until is not None:
         yield Moment("running", job.locked_until, "Its lock runs out, unless it is renewed")
-    if job.finished_at is not None:
-        words = {"failed": "Given up", "cancelled": "Cancelled", "completed": "Completed"}
-        yield Moment(job.state, job.finished_at, words.get(job.state, "Ended"))
+    yield from _end(job)
     if job.expire_at is not None:
         yield Moment("", job.expire_at, "Will be removed")
+
+
+def _end(job: Job) -> Iterator[Moment]:
+    """Yield its end, and who has asked for that while it ran."""
+    cancellation = job.cancellation or {}
+    by, why = str(cancellation.get("by") or ""), by_whom({"why": cancellation.get("why")})
+    asked_at = cancellation.get("at")
+    if isinstance(asked_at, datetime) and asked_at != job.finished_at:
+        yield Moment("cancelled", asked_at, f"Asked to end{why}", by)
+        by = why = ""
+    if job.finished_at is not None:
+        words = {"failed": "Given up", "cancelled": "Cancelled", "completed": "Completed"}
+        is_cancelled = job.state == "cancelled"
+        what = words.get(job.state, "Ended") + (why if is_cancelled else "")
+        yield Moment(job.state, job.finished_at, what, by if is_cancelled else "")
 
 
 def _runs(job: Job) -> Iterator[Moment]:
@@ -167,6 +182,8 @@ def _attempts(job: Job, call: ShownCall) -> Iterator[Attempt]:
 def _commands(job: Job, actions: Sequence[Action]) -> Iterator[str]:
     """Yield the equivalent commands of the command line."""
     names = ["show", *(["why"] if job.state in ("ready", "running") else [])]
-    names += [action.command for action in actions if not action.asks_for]
+    names += [
+        f"{action.command}{' --running' * (action is CANCEL_RUNNING)}" for action in actions if not action.asks_for
+    ]
     for name in names:
         yield f"mongojobs jobs {name} {shlex.quote(str(job.id))}"

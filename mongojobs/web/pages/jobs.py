@@ -11,7 +11,7 @@ from typing import Final, get_args
 
 from werkzeug.wrappers import Response
 
-from mongojobs.core.actions import ACTIONS
+from mongojobs.core.actions import offered_in
 from mongojobs.core.job import Job
 from mongojobs.core.job_filter import ShownState
 from mongojobs.payload.precedence import applying
@@ -52,7 +52,7 @@ def show(visit: RequestContext) -> Page | Response:
         "search": search,
         "counts": {},
         "count": None,
-        "actions": [action for action in ACTIONS.values() if not state or state in action.starts_from],
+        "actions": offered_in(state),
         "add": partial(and_also, text),
         "after": visit.text("after"),
     }

@@ -6,6 +6,8 @@ import pytest
 
 from mongojobs.core.actions import CANCEL, CANCEL_RUNNING, RETRY
 from mongojobs.core.errors import StateError
+from mongojobs.core.job_filter import JobFilter
+from mongojobs.store.actions import sweep
 from tests.support.endings import CRASHED, DEFERRED, ERRORED, GIVEN_UP, RUN_CANCELLED, SNOOZED, SUCCEEDED
 from tests.support.jobs import a_job
 from tests.support.stores import MINUTE, actions, reserve, reserved, stored
@@ -60,6 +62,20 @@ class TestAsking:
         store.end(held, RUN_CANCELLED)
 
         assert actions(store).act(RETRY, held.id).cancellation is None
+
+
+class TestAskingMany:
+    def test_reaches_those_whose_locks_are_renewed_meanwhile(self, server_store, clock, monkeypatch):
+        monkeypatch.setattr(sweep, "SWEPT_AT_ONCE", 2)
+        held = [reserved(server_store, a_job()) for _ in range(5)]
+
+        def renew_all(_changed, _looked_at):
+            clock.advance(seconds=10)
+            server_store.renew(held, lease=MINUTE)
+
+        actions(server_store).act_on_all(CANCEL_RUNNING, JobFilter(), on_progress=renew_all)
+
+        assert [stored(server_store, job)["cancellation"] is not None for job in held] == [True] * 5
 
 
 class TestTheHolder:
