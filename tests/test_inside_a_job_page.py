@@ -10,8 +10,9 @@ import pytest
 import mongojobs
 from mongojobs import testing
 from tests.support.command_line import ROOT
+from tests.support.sessions import needs_bound_sessions
 from tests.support.waiting import eventually
-from tests.support.working import working
+from tests.support.working import work_off, working
 
 TEXT = (ROOT / "docs" / "inside-a-job.md").read_text(encoding="utf-8")
 FILE = re.compile(r"```python\n# (?P<name>\w+)\.py\n(?P<text>.*?)```", re.DOTALL)
@@ -55,6 +56,33 @@ class TestCancelling:
             eventually(lambda: app.get(running.id).state == "cancelled")
 
         assert app.get(running.id).cancellation["why"] == "wrong file"
+
+
+@needs_bound_sessions
+class TestExactlyOnce:
+    @pytest.fixture
+    def page(self, app, load):
+        page = load("exact_jobs")
+        page.Order(number=0).save()
+        return page
+
+    def test_stores_an_order_with_its_payment_and_what_it_enqueues(self, app, page):
+        account = page.Account(balance=10).save()
+        job = page.place_order.delay(account.id, 7, 3)
+
+        work_off(1)
+
+        assert page.Account.objects.get().balance == 7
+        assert [order.number for order in page.Order.objects] == [0, 7]
+        assert [one.name for one in app.reader.find()] == ["exact_jobs.announce"]
+        assert app.get(job.id) is None
+
+    def test_moves_an_amount(self, app, page):
+        source, target = page.Account(balance=10).save(), page.Account(balance=0).save()
+        page.move.delay(source.id, target.id, 4)
+
+        assert work_off() == (1, 0)
+        assert [account.balance for account in page.Account.objects.order_by("id")] == [6, 4]
 
 
 class TestProgress:

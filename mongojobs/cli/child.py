@@ -30,4 +30,4 @@ def child(options: GlobalOptions, /, *, flags: dict[str, Any], channel: int, lif
     opened = open_app(options, flags)
     set_up_worker_logging(opened.settings, log_dir, at_once=True)
     app = opened.app
-    ChildMain(channel, app.payloads, opened.settings, app.lifecycle).serve()
+    ChildMain(channel, app.payloads, opened.settings, app.lifecycle, lambda: app.store).serve()

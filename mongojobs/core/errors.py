@@ -35,6 +35,8 @@
     |-- ScheduleError                 a schedule that cannot be, or cannot be changed like this
     |-- ProgressError                 what a job says of its own progress that cannot be kept
     |-- FilterError                   a filter of jobs, or a place in a list of them, that cannot be one
+    |-- TransactionError              a transaction of a job that cannot be, here or now
+    |   `-- TransactionConflictError  it was undone, as another write came first: the job runs again
     |-- NotRunError                   code of the app was called, and did not run
     |-- ReadOnlyError                 a write through the read-only ``DelayedJob`` document
     `-- DeserializationError          a stored payload cannot be turned back into a call
@@ -285,6 +287,18 @@ class ScheduleError(MongoJobsError, ValueError):
 
 class FilterError(MongoJobsError, ValueError):
     """A filter of jobs has a bad value, or the position to continue a list from is invalid."""
+
+
+class TransactionError(MongoJobsError):
+    """The transaction of a job cannot be: there is none on a server that stands alone, and one for each run."""
+
+
+class TransactionConflictError(TransactionError):
+    """Nothing of the job's transaction was stored, as another write came first, or the database was away.
+
+    Let it pass: the job is ready again a moment later, and no attempt is counted. After ``max_releases`` of such and of
+    stopped workers it counts as any other error.
+    """
 
 
 class NotRunError(MongoJobsError):

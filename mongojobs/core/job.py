@@ -5,6 +5,7 @@ from __future__ import annotations
 import decimal
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
@@ -86,6 +87,14 @@ class Run(Protocol):
 
     def recording(self) -> Record:
         """Return the record, made now if it is not there."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[Any]:
+        """Return a transaction that ends the job, for a ``with`` block."""
+        ...
+
+    def in_transaction(self, function: Callable[[Any], T]) -> T:
+        """Call *function* in such a transaction, again after a conflict, and return what it returns."""
         ...
 
 
@@ -270,7 +279,30 @@ class Job:
 
         Raises ProgressError for a bad value, StateError outside of the job.
         """
-        self.note(progress=self._recording("set_progress").set_progress(done, of, note))
+        self.note(progress=self._own_run("set_progress").recording().set_progress(done, of, note))
+
+    def transaction(self) -> AbstractContextManager[Any]:
+        """Begin a transaction for a ``with`` block, at the end of which it is committed, and the job with it.
+
+        Inside its job only: ``with current_job().transaction() as session:``. What the block writes to this MongoDB and
+        the end of the job are stored together or not at all, so that it has its effect exactly once, whatever dies.
+        Code after the block is outside of that: the job has ended. There is one such transaction a run, of at most a
+        minute. The session is a ``pymongo.client_session.ClientSession``; None where jobs run without a worker (in
+        tests and in inline mode), since nothing can die in between there.
+
+        Raises TransactionError where there can be none, as in a job that keeps its result, which is not known yet;
+        TransactionConflictError, from the block or its end, when it was undone because another write came first: let it
+        pass, and the job runs again a moment later.
+        """
+        return self._own_run("transaction").transaction()
+
+    def in_transaction(self, function: Callable[[Any], T]) -> T:
+        """Call *function* with a session in a transaction as of ``transaction``, and return what it returns.
+
+        That is the result of the job, if it keeps one. After a conflict *function* is called again, up to five times:
+        so it may do nothing but write to this MongoDB.
+        """
+        return self._own_run("in_transaction").in_transaction(function)
 
     @property
     def cancelling(self) -> bool:
@@ -341,10 +373,10 @@ class Job:
         object.__setattr__(self, "home", home)
         return self
 
-    def _recording(self, what: str) -> Record:
+    def _own_run(self, what: str) -> Run:
         if self.run is None:
-            raise StateError(f"{what}() tells of a run, and this job is not running here: use current_job().{what}()")
-        return self.run.recording()
+            raise StateError(f"{what}() is of a run, and this job is not running here: use current_job().{what}()")
+        return self.run
 
     def begin(self, run: Run) -> None:
         """Let the job be seen as from inside *run*.

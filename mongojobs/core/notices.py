@@ -202,6 +202,17 @@ class JobDeferred:
 
 
 @dataclass(frozen=True, slots=True)
+class JobConflicted:
+    """The transaction of a job was undone, for *reason*; it runs again after *delay* seconds."""
+
+    worker: str
+    job: Job
+    seconds: float
+    delay: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobDiscarded:
     """A job gave itself up."""
 
@@ -376,6 +387,7 @@ RunEnded = (
     | JobCancelled
     | JobSnoozed
     | JobDeferred
+    | JobConflicted
     | JobReleased
 )
 """The notices of how a run ended. A job that is given up on has two: for its error, and for its failure."""
@@ -391,6 +403,7 @@ AboutJob = (
     | JobCrashed
     | JobSnoozed
     | JobDeferred
+    | JobConflicted
     | JobDiscarded
     | JobCancelling
     | JobCancelled

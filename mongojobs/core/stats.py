@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeVar, assert_never
 from mongojobs.core.notices import (
     JobCancelled,
     JobCompleted,
+    JobConflicted,
     JobCrashed,
     JobDeferred,
     JobDiscarded,
@@ -265,6 +266,8 @@ def ending_of(notice: RunEnded) -> tuple[str | None, float | None]:
             return DISCARDED, notice.seconds
         case JobCancelled():
             return CANCELLED, notice.seconds
+        case JobConflicted():
+            return INTERRUPTED, notice.seconds
         case JobSnoozed():
             return SNOOZED, notice.seconds
         case JobDeferred():

@@ -14,6 +14,7 @@ running              its process ended, the worker    as after a rescue         
                      lives
 running              ``Snooze``                       ready, later, snoozes+1              ``Snoozed``
 running              cannot be loaded here and now    ready, later, with the reason        ``Deferred``
+running              its transaction met a conflict   ready, a little later, releases+1   ``Conflicted``
 running              ``Discard``                      cancelled, with the reason           ``Discarded``
 running, cancelled   its run was interrupted, or      cancelled                            ``RunCancelled``
                      would make it ready again
@@ -166,6 +167,19 @@ class Deferred:
 
 
 @dataclass(frozen=True, slots=True)
+class Conflicted:
+    """The transaction of the job was undone for *reason*, which says nothing about the job: again after *delay*."""
+
+    reason: str
+    delay: timedelta
+
+    def change(self, job: Job, now: datetime, _settings: Settings) -> Change:
+        """Count it among the times that it was handed back, of which there are only so many."""
+        sets = {"state": READY, "run_at": now + self.delay, "releases": job.releases + 1}
+        return Change(sets=sets, unsets=LOCK_AND_DEFERRAL)
+
+
+@dataclass(frozen=True, slots=True)
 class Discarded:
     """The job gave itself up for *reason*."""
 
@@ -200,10 +214,16 @@ class HandedBack:
 SUCCEEDED: Final = Succeeded()
 """The end of nearly all runs: one that keeps no result."""
 
-Ending = Succeeded | Errored | GivenUp | Crashed | Snoozed | Deferred | Discarded | RunCancelled
+
+@dataclass(frozen=True, slots=True)
+class Committed(Succeeded):
+    """The job is done, and that was stored with its own transaction already."""
+
+
+Ending = Succeeded | Errored | GivenUp | Crashed | Snoozed | Deferred | Conflicted | Discarded | RunCancelled
 """How a run ended by itself: it decides what happens to the job, which is held until that is written."""
 
-Outcome = Ending | HandedBack
+Outcome = Ending | Committed | HandedBack
 """How a run ended."""
 
 

@@ -213,6 +213,8 @@ def about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not 
             return f"SNOOZED for {in_seconds(delay)}"
         case n.JobDeferred(reason=reason, delay=delay):
             return f"DEFERRED for {in_seconds(delay)}, as it cannot be loaded here: {reason[:_MESSAGE_BYTES]}"
+        case n.JobConflicted(reason=reason, delay=delay):
+            return f"is UNDONE and will run again in {in_seconds(delay)}: {reason[:_MESSAGE_BYTES]}"
         case n.JobDiscarded(reason=reason):
             return f"DISCARDED: {reason[:_MESSAGE_BYTES]}"
         case n.JobCancelling(job=job):
@@ -283,6 +285,7 @@ EVENTS: Final[dict[type, str]] = {
     n.JobCrashed: "job.crashed",
     n.JobSnoozed: "job.snoozed",
     n.JobDeferred: "job.deferred",
+    n.JobConflicted: "job.conflicted",
     n.JobDiscarded: "job.discarded",
     n.JobCancelling: "job.cancelling",
     n.JobCancelled: "job.cancelled",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import re
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal
@@ -20,7 +20,7 @@ from pymongo.errors import InvalidOperation, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.server_api import ServerApi
 
-from mongojobs.core.errors import ConfigurationError, OptionError, ServerTooOldError
+from mongojobs.core.errors import ConfigurationError, OptionError, ServerTooOldError, TransactionError
 from mongojobs.core.job import Document
 from mongojobs.core.settings import Settings
 from mongojobs.store.faults import is_passing, unavailable
@@ -159,6 +159,23 @@ def session_in_force(client: Client, session: Session | None) -> Session | None:
     if session is not None and session.client is not client:
         raise OptionError(_FOREIGN_SESSION)
     return session
+
+
+def joined_by_default(session: Session) -> AbstractContextManager[object]:
+    """Let all operations of the session's client in the block take part in *session*, if PyMongo can (since 4.17).
+
+    Raises TransactionError for a client with a write concern of its own: PyMongo leaves that out only where it is given
+    the session, and the server refuses it.
+    """
+    bind: Callable[..., AbstractContextManager[object]] | None = getattr(session, "bind", None)
+    if bind is None:
+        return nullcontext()
+    if not (concern := session.client.write_concern).is_server_default:
+        raise TransactionError(
+            f"the app's connection asks for a write concern ({concern.document}), which the server refuses inside a"
+            " transaction: leave w, journal and wtimeout out of its URI (w=majority is the server's default)"
+        )
+    return bind(end_session=False)
 
 
 class ClientTime:

@@ -96,6 +96,19 @@ def _is_of_name_service(error: BaseException) -> bool:
     return isinstance(error, ConfigurationError) and package == "dns" and module != "name"
 
 
+def is_conflict(error: BaseException) -> bool:
+    """Whether a transaction was undone for a passing reason: another write came first, or the server changed.
+
+    What was raised over the driver's error, as MongoEngine does, is looked behind.
+    """
+    behind: BaseException | None = error
+    while behind is not None:
+        if isinstance(behind, PyMongoError) and behind.has_error_label("TransientTransactionError"):
+            return True
+        behind = behind.__cause__ or behind.__context__
+    return False
+
+
 def is_about_document(error: BaseException) -> bool:
     """Whether the server will never store the document: it is too large, or breaks a rule of the collection."""
     return isinstance(error, OperationFailure) and error.code in _UNSTORABLE

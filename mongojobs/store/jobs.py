@@ -18,6 +18,7 @@ from mongojobs.store.lifecycle.end import Holding
 from mongojobs.store.lifecycle.insert import Inserting
 from mongojobs.store.lifecycle.rescue import Rescued, Rescuing
 from mongojobs.store.lifecycle.reserve import Reserving, Spread, ready_queues
+from mongojobs.store.lifecycle.transaction import EndingTransaction
 from mongojobs.store.queries import Quarantined, Queries
 from mongojobs.store.stream import EndStream
 from mongojobs.store.unique.insert import UniqueInserting
@@ -58,6 +59,11 @@ class JobStore:
     def holding(self) -> Holding:
         """What is done with jobs that one holds."""
         return Holding(self.queries)
+
+    @cached_property
+    def ending(self) -> EndingTransaction:
+        """What is done with a job that ends in a transaction of its own."""
+        return EndingTransaction(self.queries)
 
     @cached_property
     def _reserving(self) -> Reserving:

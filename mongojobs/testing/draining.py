@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from mongojobs.app import Worker
 from mongojobs.core.clock import elapsed_seconds, truncate
@@ -25,9 +26,11 @@ from mongojobs.worker.finish.finisher import Finisher
 from mongojobs.worker.finish.result import Result
 from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.outage import Outage
+from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.interruption import Interruption
 from mongojobs.worker.run.judgement import RunContext
 from mongojobs.worker.run.runner import Runner
+from mongojobs.worker.run.transaction import Transactions
 from mongojobs.worker.threads.event_loop import EventLoop
 from mongojobs.worker.threads.slots import Slots
 from mongojobs.worker.threads.timekeeper import Timekeeper
@@ -82,6 +85,20 @@ def perform(job: Job) -> object:
     return result
 
 
+class _PretendedTransactions(Transactions):
+    """What a job has in place of transactions: nothing comes in between here, so that its code just runs."""
+
+    def __init__(self) -> None:
+        """Need nothing."""
+
+    @contextmanager
+    def block(self, held: InFlightJob) -> Iterator[Any]:  # noqa: ARG002 - one is like the other
+        yield None
+
+    def run(self, held: InFlightJob, function: Callable[[Any], T]) -> T:  # noqa: ARG002 - one is like the other
+        return function(None)
+
+
 class Drainer:
     """A worker without threads, which runs one job after the other and reports what they raise."""
 
@@ -94,7 +111,7 @@ class Drainer:
         reporter = Reporter(app.lifecycle, NAME, worker)
         self._timekeeper = Timekeeper(self._in_flight, reporter, worker.settings, on_stuck=lambda _held: None)
         self._event_loop = EventLoop()
-        context = RunContext(app.payloads, worker.settings, reporter, mode.clock)
+        context = RunContext(app.payloads, worker.settings, reporter, mode.clock, _PretendedTransactions())
         self._runner = Runner(context, watch=self._timekeeper.watch, loop=self._event_loop.get)
         store = cast(JobStore, mode.store)  # a MemoryStore has the methods that a finisher calls
         self._finisher = Finisher(store, self._in_flight, reporter, Outage(reporter))

@@ -27,6 +27,7 @@ from mongojobs.worker.reserving.suspects import SuspectIsolation
 from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.judgement import RunContext
 from mongojobs.worker.run.runner import Runner
+from mongojobs.worker.run.transaction import Transactions
 from mongojobs.worker.stats_recorder import FEW_NOTICES, StatsRecorder
 from mongojobs.worker.threads.background import join_all, start_threads
 from mongojobs.worker.threads.cancel_watch import CancelWatch
@@ -124,11 +125,8 @@ def assemble(
 
     loop_watch = LoopWatch(in_flight, reporter)
     timekeeper = Timekeeper(in_flight, reporter, settings, on_stuck=end, excuses=loop_watch.excuses)
-    runs = RunContext(context.payloads, settings, reporter, store.clock)
-    if context.child is None:
-        runner = Runner(runs, watch=timekeeper.watch, loop=loop_watch.loop)
-    else:
-        runner = ChildRunner(runs, watch=timekeeper.watch, command=context.child)
+    runs = _run_context(context, connections, heartbeat)
+    runner = _runner(context.child, runs, timekeeper, loop_watch)
     finisher = Finisher(store, in_flight, reporter, outage, on_written=partial(context.stats.count, few=FEW_NOTICES))
     reserver = Reserver(store, connections.pauses, settings, by=reporter.name)
     suspects = SuspectIsolation(in_flight, settings.lease.total_seconds())
@@ -146,6 +144,19 @@ def assemble(
         heartbeat=heartbeat,
         timekeeper=timekeeper,
     )
+
+
+def _runner(child: ChildCommand | None, runs: RunContext, timekeeper: Timekeeper, loop_watch: LoopWatch) -> Runner:
+    """Return what runs the jobs: here, or in children that the command *child* starts."""
+    if child is None:
+        return Runner(runs, watch=timekeeper.watch, loop=loop_watch.loop)
+    return ChildRunner(runs, watch=timekeeper.watch, command=child)
+
+
+def _run_context(context: WorkerContext, connections: Connections, heartbeat: Heartbeat) -> RunContext:
+    payloads, settings = context.payloads, context.settings
+    transactions = Transactions(connections.of_app, heartbeat, payloads, settings)
+    return RunContext(payloads, settings, context.reporter, connections.store.clock, transactions)
 
 
 def _listen_to(store: JobStore, context: WorkerContext) -> None:

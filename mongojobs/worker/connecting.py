@@ -32,10 +32,12 @@ class Connections:
     """A worker's connections to the database.
 
     What the heartbeat uses goes through *beat*, a client of its own, so that nothing else can hold it up. *close* lets
-    go of both.
+    go of both. *of_app* is the client of the app, for the transactions of its jobs.
     """
 
-    def __init__(self, store: JobStore, beat: Client, *, has_streams: bool, close: Callable[[], None]) -> None:
+    def __init__(
+        self, store: JobStore, beat: Client, *, of_app: Client, has_streams: bool, close: Callable[[], None]
+    ) -> None:
         jobs, clock, settings = store.collection, store.clock, store.settings
         self.store = store
         self.pauses = PauseStore(jobs, clock)
@@ -47,11 +49,16 @@ class Connections:
         self.close = close
         self.opened_at = clock.now()  # asks the server, for the last time before somebody waits for the worker
         self._beat = beat
+        self._of_app = of_app
 
     @cached_property
     def holding(self) -> Holding:
         """What the heartbeat does with the jobs that the worker holds."""
         return Holding(self._through_beat)
+
+    def of_app(self) -> JobStore:
+        """Return the store, seen through the client of the app."""
+        return JobStore(self.store.queries.through(self._of_app))
 
     @cached_property
     def workers(self) -> WorkerStore:

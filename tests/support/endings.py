@@ -5,6 +5,7 @@ from typing import Final
 
 from mongojobs.core.job import ErrorText
 from mongojobs.core.transitions import (
+    Conflicted,
     Crashed,
     Deferred,
     Discarded,
@@ -29,6 +30,7 @@ DESTROYED: Final = GivenUp(ERROR, "no more attempts", destroy=True)
 CRASHED: Final = Crashed(ERROR)
 SNOOZED: Final = Snoozed(HOUR)
 DEFERRED: Final = Deferred("unknown", HOUR)
+CONFLICTED: Final = Conflicted("another write came first", HOUR)
 DISCARDED: Final = Discarded("no need")
 RUN_CANCELLED: Final = RunCancelled("the code did not return")
 
@@ -41,6 +43,7 @@ ENDINGS: Final[dict[str, Ending]] = {
     "crash": CRASHED,
     "snooze": SNOOZED,
     "deferral": DEFERRED,
+    "conflict": CONFLICTED,
     "discard": DISCARDED,
     "cancellation": RUN_CANCELLED,
 }

@@ -94,6 +94,8 @@ def _report(app: MongoJobs, job: Job, ended: RunEnded | None) -> None:
             raise Failure(
                 f"the job {job.id} was handed back, as this command was told to stop: it is {state}, as before", NO
             )
+        case notices.JobConflicted(reason=reason):
+            raise Failure(f"the job {job.id} was undone, it is {state}: {printable(reason)}", NO)
         case notices.JobDeferred(reason=reason):
             raise Failure(f"the job {job.id} cannot be loaded here, it is {state}: {printable(reason)}", NO)
         case _:

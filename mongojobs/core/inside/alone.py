@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
 
 from mongojobs.core.inside.progress import Progress
 from mongojobs.core.inside.record import Means, Record
+
+T = TypeVar("T")
 
 
 class Alone:
@@ -18,6 +22,14 @@ class Alone:
         self.record: Record | None = None
         self._progress = progress
         self._means = means
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Return nothing to commit: what a worker's death could tear apart is in one piece here."""
+        return nullcontext()
+
+    def in_transaction(self, function: Callable[[None], T]) -> T:
+        """Call *function*."""
+        return function(None)
 
     def recording(self) -> Record:
         """Return the record, made now if it is not there."""

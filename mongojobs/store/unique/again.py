@@ -16,6 +16,7 @@ from mongojobs.core.change import Change
 from mongojobs.core.errors import DamagedPayloadError
 from mongojobs.core.job import ENDED, READY, Document, Job
 from mongojobs.core.transitions import LOCK_AND_DEFERRAL
+from mongojobs.store.clients import Jobs, Session
 from mongojobs.store.documents import to_job, to_shown_job, to_update
 from mongojobs.store.filters import NOT_CANCELLED, held, held_groups, merged
 from mongojobs.store.queries import Queries
@@ -69,6 +70,15 @@ def rerun(job: Job, now: datetime) -> Change:
 def honour(queries: Queries, jobs: Iterable[Job]) -> list[Job]:
     """Make held *jobs* that were called again ready for that call; return those that were not ours."""
     return [job for job in jobs if not _honour(queries, job)]
+
+
+def honour_in(jobs: Jobs, job: Job, now: datetime, session: Session) -> bool:
+    """Do as ``honour`` in the transaction of *session*, which nobody can come between; False if it was not ours."""
+    found = jobs.find_one(held(job), session=session)
+    if found is None:
+        return False
+    change = rerun(to_shown_job(found), now)
+    return jobs.update_one(held(job), to_update(change), session=session).matched_count == 1
 
 
 def is_honoured(job: Job, found: Document | None) -> bool:

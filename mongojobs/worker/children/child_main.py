@@ -26,6 +26,7 @@ from mongojobs.payload.calls.handler import Call, Payloads
 from mongojobs.process.memory import measured
 from mongojobs.process.signals import WORKER_SIGNALS, Handlers, do_nothing, dump_stacks_on_demand
 from mongojobs.store.documents import to_job
+from mongojobs.store.jobs import JobStore
 from mongojobs.worker.children import messages
 from mongojobs.worker.children.channel import Channel
 from mongojobs.worker.children.telling import Telling
@@ -33,6 +34,7 @@ from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.judgement import RunContext
 from mongojobs.worker.run.overrides import Overrides
 from mongojobs.worker.run.runner import Runner
+from mongojobs.worker.run.transaction import Transactions
 from mongojobs.worker.threads.event_loop import EventLoop
 
 T = TypeVar("T")
@@ -75,7 +77,14 @@ def leave_signals_to_the_worker() -> None:
 class ChildMain:
     """Serves the worker at the other end of the socket *connection* (a descriptor)."""
 
-    def __init__(self, connection: int, payloads: Payloads, settings: Settings, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self,
+        connection: int,
+        payloads: Payloads,
+        settings: Settings,
+        lifecycle: Lifecycle,
+        store: Callable[[], JobStore],
+    ) -> None:
         # What jobs start must not have it: a crash here would not be seen at the other end.
         os.set_inheritable(connection, False)
         self._channel = Channel(socket.socket(fileno=connection))
@@ -90,7 +99,9 @@ class ChildMain:
         self._telling = Telling(self._channel.send)
         self._event_loop = EventLoop()
         self._main_thread = threading.get_ident()
-        context = RunContext(payloads, settings, Reporter(self._events, ""), self._clock)
+        self._renewals = _WorkersRenewals(self._channel)
+        reporter, transactions = Reporter(self._events, ""), Transactions(store, self._renewals, payloads, settings)
+        context = RunContext(payloads, settings, reporter, self._clock, transactions)
         self._runner = Runner(context, watch=self._tell_limit, loop=self._event_loop.get)
 
     def serve(self) -> None:
@@ -138,13 +149,15 @@ class ChildMain:
                     to_job(message["job"]), expires=float("inf"), is_async=False, stopping=self._stopping
                 )
                 held.started = monotonic_seconds()
-                held.means = self._means
+                held.means, held.transactions = self._means, self._runner.context.transactions
                 if message["exception"] is not None:
                     held.interruption.interrupt(messages.INTERRUPTIONS[message["exception"]])
                 self._held = held
                 self._jobs.put(held)
             case "interrupt" if self._held is not None:
                 self._interrupt(self._held, message)
+            case "paused":
+                self._renewals.note_paused(is_ours=message["is_ours"])
             case "lost" if self._held is not None:
                 self._held.is_given_up = True
             case "stopping":
@@ -202,6 +215,38 @@ class _Events(Lifecycle):
         """Return the events since the last call that must be repeated in the worker."""
         seen, self._seen = self._seen, []
         return seen
+
+
+class _WorkersRenewals:
+    """The renewals of the lock, which are the worker's business."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._answered = threading.Event()
+        self._is_ours = False
+
+    def pause(self, held: InFlightJob) -> bool:
+        """Have the lock of *held* renewed for a whole transaction, and then left alone; False if that failed."""
+        self._answered.clear()
+        self._channel.send(messages.PAUSE)
+        self._answered.wait()
+        held.is_in_transaction = self._is_ours
+        return self._is_ours
+
+    def note_paused(self, *, is_ours: bool) -> None:
+        """Pass on the worker's answer."""
+        self._is_ours = is_ours
+        self._answered.set()
+
+    def resume(self, held: InFlightJob) -> None:
+        """Have the lock renewed again."""
+        held.is_in_transaction = False
+        self._channel.send(messages.RESUME)
+
+    def note_committed(self, held: InFlightJob) -> None:
+        """Let the worker know that the end of the job is stored, whatever becomes of this process."""
+        held.is_committed = True
+        self._channel.send(messages.COMMITTED)
 
 
 class _WorkersClock:

@@ -2,7 +2,8 @@
 
 The worker sends ``run`` with a job and the server's time, ``interrupt`` with the name of an exception, ``stopping`` and
 ``lost``. The child sends ``ready`` once, ``limit``, ``complaint`` and ``told`` during a run, and ``outcome`` at its
-end.
+end. Around a transaction of the job it sends ``pause``, which is answered by ``paused``, and then ``resume`` or
+``committed``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from mongojobs.store.documents import read_fields, to_document, to_fields
 READY: Final[Document] = {"kind": "ready"}
 STOPPING: Final[Document] = {"kind": "stopping"}
 LOST: Final[Document] = {"kind": "lost"}
+PAUSE: Final[Document] = {"kind": "pause"}
+RESUME: Final[Document] = {"kind": "resume"}
+COMMITTED: Final[Document] = {"kind": "committed"}
 
 INTERRUPTIONS: Final[dict[str, type[BaseException]]] = {
     one.__name__: one for one in (JobTimeout, Cancelled, Interrupted)
@@ -45,6 +49,11 @@ def run(job: Job, now: datetime, interrupted: type[BaseException] | None) -> Doc
 def interrupt(exception: type[BaseException], job: Job) -> Document:
     """Tell the child to raise *exception* in the code that it is running; and who, if anybody, has cancelled *job*."""
     return {"kind": "interrupt", "exception": exception.__name__, "cancellation": job.cancellation}
+
+
+def paused(*, is_ours: bool) -> Document:
+    """Tell the child whether the lock of its job has been renewed, and is left alone from now on."""
+    return {"kind": "paused", "is_ours": is_ours}
 
 
 def limit(run_time: timedelta, max_attempts: int | None) -> Document:

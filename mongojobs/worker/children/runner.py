@@ -14,7 +14,7 @@ from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.inside.record import Told
 from mongojobs.core.job import Document, ErrorText, Job, isolated
 from mongojobs.core.notices import CallbackRaised, ChildReplaced, Warned
-from mongojobs.core.transitions import Crashed, Errored, GivenUp, HandedBack, Outcome
+from mongojobs.core.transitions import Committed, Crashed, Errored, GivenUp, HandedBack, Outcome
 from mongojobs.core.words.durations import format_duration
 from mongojobs.core.words.wording import counted
 from mongojobs.process.memory import recycle_reason
@@ -229,21 +229,38 @@ class ChildRun(Run):
                 continue
             if message is None or message["kind"] == "outcome":
                 return message
-            self._note(message)
+            self._note(child, message)
 
-    def _note(self, message: Document) -> None:
+    def _note(self, child: Child, message: Document) -> None:
         """Process a child's report during a run."""
         held = self.held
-        if message["kind"] == "limit":
-            limit, max_attempts = messages.limit_of(message)
-            held.job = dataclasses.replace(held.job, max_attempts=max_attempts or held.job.max_attempts)
-            held.limit_to(limit)
-            self._children.watch(held)
-        elif message["kind"] == "told":
-            self._take_told(messages.told_of(message))
-        else:
-            what, trace = messages.complaint_of(message)
-            self.context.reporter.tell(CallbackRaised, held.job, what, trace)
+        match message["kind"]:
+            case "limit":
+                limit, max_attempts = messages.limit_of(message)
+                held.job = dataclasses.replace(held.job, max_attempts=max_attempts or held.job.max_attempts)
+                held.limit_to(limit)
+                self._children.watch(held)
+            case "complaint":
+                what, trace = messages.complaint_of(message)
+                self.context.reporter.tell(CallbackRaised, held.job, what, trace)
+            case "told":
+                self._take_told(messages.told_of(message))
+            case of_transaction:
+                self._mind_transaction(child, of_transaction)
+
+    def _mind_transaction(self, child: Child, step: str) -> None:
+        """Keep the heartbeat away from the lock of the job while it is in a transaction of its own."""
+        transactions = self.context.transactions
+        match step:
+            case "pause":
+                is_ours = transactions is not None and transactions.renewals.pause(self.held)
+                child.tell(messages.paused(is_ours=is_ours))
+            case "resume" if transactions is not None:
+                transactions.renewals.resume(self.held)
+            case "committed" if transactions is not None:
+                transactions.renewals.note_committed(self.held)
+            case _:
+                pass
 
     def _take_told(self, fields: Document) -> None:
         """Keep what the job has told of itself, to be stored from here."""
@@ -268,6 +285,8 @@ class ChildRun(Run):
     def _after_death(self, child: Child) -> Outcome:
         """Return the outcome of a job whose child has ended: the reason we killed it, or a crash."""
         held, death = self.held, self._children.reap(child)
+        if held.is_committed:
+            return Committed()
         if child.was_aborted:
             more = f": its process was killed; {death.peak}"
             return self._children.overdue(held, more) if held.is_cut_short else HandedBack()

@@ -76,7 +76,8 @@ class Group:
 
     def _store_all(self, results: list[Result]) -> list[Job]:
         """Write *results*, which are alike; return the jobs that were no longer ours."""
-        jobs, repeated = [result.held.job for result in results], results[0].is_doubtful
+        jobs = [result.held.job for result in results if not result.held.is_committed]
+        repeated = results[0].is_doubtful
         if results[0].is_plain:
             return self._store.finish(jobs, repeated=repeated)
         if len(results) == 1:

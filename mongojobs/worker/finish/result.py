@@ -9,6 +9,7 @@ from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import (
     JobCancelled,
     JobCompleted,
+    JobConflicted,
     JobCrashed,
     JobDeferred,
     JobDiscarded,
@@ -20,6 +21,7 @@ from mongojobs.core.notices import (
     ResultDropped,
 )
 from mongojobs.core.transitions import (
+    Conflicted,
     Crashed,
     Deferred,
     Discarded,
@@ -34,7 +36,7 @@ from mongojobs.payload.results import why_not_kept
 from mongojobs.worker.run.inflight_job import InFlightJob
 
 _FAILURES: Final = (Errored, GivenUp, Crashed)
-_READY_AGAIN: Final = (Errored, Crashed, Snoozed, Deferred)
+_READY_AGAIN: Final = (Errored, Crashed, Snoozed, Deferred, Conflicted)
 
 
 class Result:
@@ -122,6 +124,8 @@ def _notices(worker: str, result: Result) -> list[Notice]:
             return [JobSnoozed(worker, job, seconds, delay.total_seconds())]
         case Deferred(reason, delay):
             return [JobDeferred(worker, job, delay.total_seconds(), reason)]
+        case Conflicted(reason, delay):
+            return [JobConflicted(worker, job, seconds, delay.total_seconds(), reason)]
         case Discarded(reason):
             return [JobDiscarded(worker, job, seconds, reason)]
         case RunCancelled(fault):

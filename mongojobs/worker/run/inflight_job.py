@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final, Protocol, TypeVar
 
 from mongojobs.core.clock import SystemClock, elapsed_seconds, monotonic_seconds
+from mongojobs.core.errors import TransactionError
 from mongojobs.core.inside.record import Means, Record, Told
 from mongojobs.core.job import Job, JobId
 from mongojobs.payload.calls.handler import Call, Outline
 from mongojobs.worker.run.interruption import Interruption
 
+T = TypeVar("T")
+
 Key = tuple[JobId, str | None]
 
 LONG_BLOCK_SECONDS: Final = 1.0
 """How long a job may keep the event loop from turning before that is reported."""
+
+
+class Transactions(Protocol):
+    """What gives a job a transaction: see ``worker.run.transaction``."""
+
+    def block(self, held: InFlightJob) -> AbstractContextManager[Any]:
+        """Return a transaction that ends the job, for a ``with`` block."""
+        ...
+
+    def run(self, held: InFlightJob, function: Callable[[Any], T]) -> T:
+        """Call *function* in such a transaction, again after a conflict, and return what it returns."""
+        ...
 
 
 class LoopTime:
@@ -41,8 +57,10 @@ class InFlightJob:
         "expires",
         "interruption",
         "is_async",
+        "is_committed",
         "is_cut_short",
         "is_given_up",
+        "is_in_transaction",
         "is_stuck",
         "job",
         "key",
@@ -55,6 +73,7 @@ class InFlightJob:
         "seconds",
         "started",
         "stopping_event",
+        "transactions",
     )
 
     def __init__(self, job: Job, *, expires: float, stopping: threading.Event, is_async: bool = False) -> None:
@@ -86,6 +105,12 @@ class InFlightJob:
         """Whether we have stopped renewing the lock, since it is not ours any more."""
         self.is_cut_short = False
         """Whether its code was interrupted for good: by its limit, or as somebody has cancelled the job."""
+        self.is_in_transaction = False
+        """Whether its lock is left alone, as a transaction of the job is under way that will end it."""
+        self.is_committed = False
+        """Whether such a transaction is stored."""
+        self.transactions: Transactions | None = None
+        """What gives it transactions."""
         self.is_stuck = False
         self.means: Callable[[InFlightJob], Means] = _means_here
         """Makes what its record needs."""
@@ -123,10 +148,23 @@ class InFlightJob:
             self.record = Record(self.means(self), self.job.progress)
         return self.record
 
+    def transaction(self) -> AbstractContextManager[Any]:
+        """Return a transaction that ends the job, for a ``with`` block."""
+        return self._transactions().block(self)
+
+    def in_transaction(self, function: Callable[[Any], T]) -> T:
+        """Call *function* in such a transaction, again after a conflict, and return what it returns."""
+        return self._transactions().run(self, function)
+
     def limit_to(self, limit: timedelta) -> None:
         """Limit the run to *limit* from its start."""
         self.limit = limit
         self.ends = (self.started or monotonic_seconds()) + limit.total_seconds()
+
+    def _transactions(self) -> Transactions:
+        if self.transactions is None:
+            raise TransactionError("jobs have no transactions here")
+        return self.transactions
 
     def enter_loop(self) -> None:
         """Note that a coroutine has been passed to the event loop."""

@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import ctypes
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
@@ -118,6 +119,27 @@ class Interruption:
             elif (thread := self._thread) is not None:
                 _raise_in(thread, exception)
             return True
+
+    @contextmanager
+    def held_off(self) -> Iterator[None]:
+        """Keep exceptions from the calling thread during the block; one that comes meanwhile is raised after it.
+
+        One that came before is raised in its place, even if the code has swallowed it.
+        """
+        with self._lock:
+            if self.raised is not None:
+                raise self.raised
+            thread, is_here = self._thread, self._thread == threading.get_ident()
+            if is_here:
+                self._thread = None
+        try:
+            yield
+        finally:
+            with self._lock:
+                if is_here and not self.is_over:
+                    self._thread = thread
+                    if self.raised is not None and self._cancel is None:
+                        _raise_in(threading.get_ident(), self.raised)
 
     def relay_to(self, relay: Callable[[type[BaseException]], object]) -> None:
         """Pass exceptions to *relay*, for code that runs elsewhere; at once, if one has come already."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import (
@@ -19,6 +21,7 @@ from mongojobs.core.errors import (
     JobTimeout,
     NewerPayloadError,
     Snooze,
+    TransactionConflictError,
     UndeclaredError,
 )
 from mongojobs.core.job import ErrorText, Job
@@ -26,7 +29,16 @@ from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.limits import LONGEST_ERROR, cut
 from mongojobs.core.retry import LONGEST_DELAY, deferral, delay_after
 from mongojobs.core.settings import Settings
-from mongojobs.core.transitions import Deferred, Discarded, Errored, GivenUp, Outcome, RunCancelled, Snoozed
+from mongojobs.core.transitions import (
+    Conflicted,
+    Deferred,
+    Discarded,
+    Errored,
+    GivenUp,
+    Outcome,
+    RunCancelled,
+    Snoozed,
+)
 from mongojobs.core.words.durations import format_duration
 from mongojobs.core.words.wording import counted
 from mongojobs.payload.calls.handler import Payloads
@@ -36,6 +48,10 @@ from mongojobs.payload.registry import Declaration
 from mongojobs.worker.run.error_text import error_text, summary, writable
 from mongojobs.worker.run.inflight_job import LONG_BLOCK_SECONDS, InFlightJob
 from mongojobs.worker.run.overrides import Overrides
+from mongojobs.worker.run.transaction import Transactions
+
+_CONFLICT_DELAY: Final = timedelta(milliseconds=100)
+"""How long a job waits at least before it tries its transaction again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +62,8 @@ class RunContext:
     settings: Settings
     reporter: Reporter
     clock: Clock
+    transactions: Transactions | None = None
+    """What gives jobs transactions of their own; None where there are none."""
 
 
 class Judgement:
@@ -127,6 +145,8 @@ class Judgement:
                 return Snoozed(min(max(error.delay, SHORTEST_SNOOZE), LONGEST_DELAY))
             case Discard():
                 return Discarded(cut(writable(self._clean(str(error.reason))), LONGEST_ERROR))
+            case TransactionConflictError() if self._held.job.releases + 1 < self._context.settings.max_releases:
+                return Conflicted(self._summary(error), _CONFLICT_DELAY * random.uniform(1, 2))
             case DocumentGoneError() if declaration and declaration.on_missing == "discard":
                 return Discarded(self._summary(error))
             case UndeclaredError() if (

@@ -13,7 +13,7 @@ from mongojobs.core.errors import SIGNALS, Cancelled, Interrupted, JobTimeout, M
 from mongojobs.core.inside.record import Means
 from mongojobs.core.job import Document, Job, isolated
 from mongojobs.core.notices import JobStarted
-from mongojobs.core.transitions import SUCCEEDED, Discarded, HandedBack, Outcome, Succeeded
+from mongojobs.core.transitions import SUCCEEDED, Committed, Discarded, HandedBack, Outcome, Succeeded
 from mongojobs.core.words.wording import iso
 from mongojobs.payload.calls.invoke import invoke
 from mongojobs.payload.precedence import applying
@@ -42,6 +42,7 @@ class Runner:
     def _hold(self, job: Job, expires: float, stopping: threading.Event) -> InFlightJob:
         held = InFlightJob(job, expires=expires, stopping=stopping)
         held.means = self.means
+        held.transactions = self.context.transactions
         try:
             held.outline = self.context.payloads.peek(job.handler)
             held.is_async = held.outline.is_async
@@ -114,6 +115,9 @@ class Run:
             self.limit()
             returned = held.interruption.run(self._invoke)
         except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome, never the worker's end
+            if held.is_committed:
+                self.judgement.report("the job, after its transaction was stored")
+                return Committed()
             if held.job.cancellation is not None:
                 return self.judgement.of_cancellation(error)
             if held.interruption.raised is Interrupted and not isinstance(error, SIGNALS):
@@ -121,6 +125,8 @@ class Run:
             if isinstance(error, JobTimeout) and held.interruption.raised is JobTimeout:
                 return self.judgement.of_time_out(error)
             return self.judgement.of(error)
+        if held.is_committed:
+            return Committed()
         if held.job.cancellation is not None:  # it has looked by itself, and returned
             return self.judgement.of_cancellation(Cancelled())
         return SUCCEEDED if returned is None else Succeeded(returned)

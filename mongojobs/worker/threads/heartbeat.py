@@ -17,6 +17,7 @@ from mongojobs.worker.inflight import LONG_RUN_SECONDS, InFlight
 from mongojobs.worker.outage import RENEWING, Outage
 from mongojobs.worker.release import Releaser
 from mongojobs.worker.run.inflight_job import InFlightJob, lost_among
+from mongojobs.worker.run.transaction import LONGEST
 
 PAUSE_SECONDS: Final = 1.0
 STALLED_LOOK_SECONDS: Final = 0.1
@@ -46,6 +47,7 @@ class Heartbeat:
         self._idle_interval = max(self._interval, settings.lease.total_seconds() / 4)
         self._outage = outage
         self._stopped = False
+        self._renewing = threading.Lock()
         self._wake = threading.Event()
         self._is_news = False
         self._next = elapsed_seconds()
@@ -80,7 +82,34 @@ class Heartbeat:
 
     def renew(self) -> None:
         """Renew every lock once. Raises DatabaseError."""
-        held = self._in_flight.all()
+        with self._renewing:
+            self._renew([one for one in self._in_flight.all() if not one.is_in_transaction])
+
+    def pause(self, held: InFlightJob) -> bool:
+        """Renew the lock of *held* for a whole transaction, and then leave it alone; False if that is not possible."""
+        lease = LONGEST + self._lease
+        expires = elapsed_seconds() + lease.total_seconds()
+        with self._renewing:  # one that is under way would undo the transaction
+            try:
+                is_ours = not self._holding.renew([held.job], lease=lease)
+            except DatabaseError:
+                return False
+            held.is_in_transaction = is_ours and held.job.cancellation is None
+        if is_ours:
+            held.expires = expires
+        if held.job.cancellation is not None:
+            self.on_cancelled(held)
+        return held.is_in_transaction
+
+    def resume(self, held: InFlightJob) -> None:
+        """Renew the lock of *held* again: its transaction is undone."""
+        held.is_in_transaction = False
+
+    def note_committed(self, held: InFlightJob) -> None:
+        """Forget the lock of *held*, which is gone: its end is stored."""
+        held.is_committed, held.expires = True, float("inf")
+
+    def _renew(self, held: list[InFlightJob]) -> None:
         if not held:
             return
         expires = elapsed_seconds() + self._lease.total_seconds()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import mongoengine
+from pymongo.client_session import ClientSession
 
 from mongojobs import current_job, job
 from tests.support.rig import planted
@@ -43,6 +44,35 @@ def takes(number: int, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             time.sleep(0.01)
+
+
+def _order(number: int, session: ClientSession | None = None) -> None:
+    """Write an order, in two steps that a kill may come between."""
+    orders = mongoengine.get_db()["orders"]
+    orders.insert_one({"number": number, "step": 1}, session=session)
+    time.sleep(0.005)
+    orders.insert_one({"number": number, "step": 2}, session=session)
+
+
+@job
+def orders_once(number: int) -> None:
+    this = current_job()
+    assert this is not None
+    with this.transaction() as session:
+        _order(number, session)
+
+
+@job
+def orders_by_function(number: int) -> None:
+    this = current_job()
+    assert this is not None
+    this.in_transaction(lambda session: _order(number, session))
+
+
+@job
+def orders_plainly(number: int) -> None:
+    """Do the same without a transaction: what is killed before its end is stored does it twice."""
+    _order(number)
 
 
 @job(backoff=0.2)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from types import ModuleType
 from typing import Final
 
@@ -88,6 +89,14 @@ def _clock_that_jumps() -> None:
     _replace(ServerClock, "__init__", init)
 
 
+def _short_transactions() -> None:
+    """Let the lock of a job in a transaction of its own last less long: a test need not wait for a dead one's.
+
+    Not a fault of the library: it must not mind.
+    """
+    _replace(heartbeat, "LONGEST", timedelta(seconds=2))
+
+
 def _replace(owner: type | ModuleType, name: str, value: object) -> None:
     setattr(owner, name, value)
 
@@ -99,4 +108,5 @@ FAULTS: Final[dict[str, Callable[[], None]]] = {
     "no rescue": _no_rescue,
     "rescue during an outage": _rescue_during_an_outage,
     "clock that jumps": _clock_that_jumps,
+    "short transactions": _short_transactions,
 }
