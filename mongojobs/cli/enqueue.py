@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from collections.abc import Mapping
-from dataclasses import Field, fields
+from dataclasses import Field, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from mongojobs.cli.jobs.printing import print_value
 from mongojobs.cli.shared.choosing import parsed_time
-from mongojobs.cli.shared.failures import NO, Failure
+from mongojobs.cli.shared.failures import NO
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import open_app
 from mongojobs.cli.shared.options import Command, DurationType, own_option, with_options
@@ -24,11 +23,8 @@ from mongojobs.core.words.wording import iso, printable
 from mongojobs.enqueuing.options import OPTIONS, Options
 
 if TYPE_CHECKING:
-    from mongojobs.app import MongoJobs
     from mongojobs.core.job import Job
     from mongojobs.payload.calls.handler import Call
-
-LOOK_EVERY_SECONDS: Final = 0.25
 
 
 class JsonType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
@@ -95,7 +91,11 @@ def argument_flags(*, args: str | None = "[]", kwargs: str | None = "{}") -> lis
 @with_options(
     *argument_flags(),
     *map(flag_of, FLAGS),
-    own_option("--wait", text="wait until it has ended; exit status 1 if it failed", is_flag=True),
+    own_option(
+        "--wait",
+        text="wait until it has ended, and print its result if that is kept; exit status 1 if it failed",
+        is_flag=True,
+    ),
     own_option("--timeout", text="longest time to wait", type=DurationType()),
     json_option(),
 )
@@ -122,25 +122,31 @@ def enqueue(
     refuse_without_app(options)
     app = open_app(options).app
     job = app.enqueuer.enqueue(call_named(name, args, kwargs), Options.of(values))
-    ended = _wait(app, job, timeout) if wait else None
+    ended = _ended(job, timeout) if wait else None
     if as_json:
-        print_json(
-            {
-                "id": job.id,
-                "name": job.name,
-                "queue": job.queue,
-                "run_at": job.run_at,
-                "state": ended or job.state,
-                "duplicate": job.duplicate,
-            }
-        )
+        _print_as_json(job, ended)
     else:
-        what = f"Already {job.state}:" if job.duplicate else "Enqueued"
-        say(f"{what} {job.id} {printable(job.name)} in the queue {printable(job.queue)}, due {iso(job.run_at)}")
-        if ended is not None:
-            say(f"It has {_ENDED[ended]}.")
-    if ended not in (None, "completed"):
+        _print(job, ended)
+    if ended is not None and ended.state != "completed":
         raise click.exceptions.Exit(NO)
+
+
+def _print_as_json(job: Job, ended: Job | None) -> None:
+    facts = {name: getattr(job, name) for name in ("id", "name", "queue", "run_at", "duplicate")}
+    print_json(facts | {"state": (ended or job).state, "result": _returned(ended).get("value")})
+
+
+def _print(job: Job, ended: Job | None) -> None:
+    what = f"Already {job.state}:" if job.duplicate else "Enqueued"
+    say(f"{what} {job.id} {printable(job.name)} in the queue {printable(job.queue)}, due {iso(job.run_at)}")
+    if ended is not None:
+        say(f"It has {_ENDED[ended.state]}.")
+    if "value" in _returned(ended):
+        print_value(_returned(ended)["value"])
+
+
+def _returned(ended: Job | None) -> Mapping[str, Any]:
+    return (ended and ended.returned) or {}
 
 
 _ENDED: Final = {"completed": "completed", "failed": "failed", "cancelled": "been cancelled"}
@@ -154,17 +160,12 @@ def call_named(name: str, args: list[Any], kwargs: dict[str, Any]) -> Call:
     return declared_call(registry.find(name), args, kwargs)
 
 
-def _wait(app: MongoJobs, job: Job, timeout: timedelta | None) -> str:
-    """Return how the job ended; one that is gone has completed or been deleted. Raises Failure."""
-    until = None if timeout is None else time.monotonic() + timeout.total_seconds()
-    while True:
-        found = app.get(job.id)
-        if found is None:
-            return "completed"
-        if found.state in _ENDED:
-            if found.last_error and found.state != "completed":
-                say(printable(found.last_error.splitlines()[0]), err=True)
-            return found.state
-        if until is not None and time.monotonic() > until:
-            raise Failure(f"the job {job.id} is still {found.state}: see `mongojobs jobs why {job.id}`", NO)
-        threading.Event().wait(LOOK_EVERY_SECONDS)
+def _ended(job: Job, timeout: timedelta | None) -> Job:
+    """Return *job* as it has ended, after saying what went wrong; one that is gone has completed or been deleted."""
+    from mongojobs.payload.results import why_not_kept
+
+    ended = job.wait(timeout) or replace(job, state="completed")
+    problem = ended.last_error if ended.state != "completed" else ended.returned and why_not_kept(ended.returned)
+    if problem:
+        say(printable(problem.splitlines()[0]), err=True)
+    return ended

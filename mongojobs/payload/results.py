@@ -47,15 +47,15 @@ def why_not_kept(returned: Mapping[str, Any]) -> str | None:
             return f"{WHERE} is damaged"
 
 
-def loaded_result(job: Job, codec: Codec) -> Any:
-    """Return what *job*, which has completed with a result, returned.
+def kept_value(job: Job) -> Any:
+    """Return in stored form what *job*, which has completed with a result, returned.
 
-    Raises ResultTooLargeError, UnstorableResultError, and DeserializationError for what cannot be loaded here.
+    Raises ResultTooLargeError, UnstorableResultError.
     """
     returned = job.returned or {}
     reason = why_not_kept(returned)
     if reason is None:
-        return codec.decode(returned["value"], where=WHERE)
+        return returned["value"]
     message = f"{job} is done, but {reason}"
     if "size" in returned:
         raise ResultTooLargeError(

@@ -20,7 +20,7 @@ from mongojobs.core.errors import (
 from mongojobs.core.inside.home import Timeout
 from mongojobs.core.job import CANCELLED, ENDED, FAILED, Job
 from mongojobs.core.words.wording import by_whom
-from mongojobs.payload.results import loaded_result
+from mongojobs.payload.results import WHERE, kept_value
 from mongojobs.payload.values.codec import Codec
 from mongojobs.results.waiting import AsyncWaiter, Deadline, Waiter, Waiters
 from mongojobs.store.faults import DatabaseError, is_too_slow, unavailable
@@ -67,13 +67,21 @@ class Results:
 
     def result(self, job: Job, timeout: Timeout) -> Any:
         """Return what *job* returned, once it has ended. Raises as the method of ``Job`` says."""
+        return self._loaded(self.stored_result(job, timeout))
+
+    def stored_result(self, job: Job, timeout: Timeout) -> Any:
+        """Return the same in stored form, which needs no code of the app; it raises as ``result``."""
         _refuse_without_result(job)
-        return self._value(job, self.wait(job, timeout))
+        return _value_of(job, self.wait(job, timeout))
 
     async def aresult(self, job: Job, timeout: Timeout) -> Any:  # noqa: ASYNC109 - the same call as result
         """Do as ``result`` without blocking the event loop; in a thread it loads the value, which may be a document."""
         _refuse_without_result(job)
-        return await asyncio.to_thread(self._value, job, await self._await_end(job, Deadline(timeout)))
+        value = _value_of(job, await self._await_end(job, Deadline(timeout)))
+        return await asyncio.to_thread(self._loaded, value)
+
+    def _loaded(self, value: object) -> Any:
+        return self._codec.decode(value, where=WHERE)
 
     def _look(self, job: Job, deadline: Deadline | None = None) -> Job | None:
         """Return *job* as it is now, whatever session the caller has bound. Raises StoreUnavailableError."""
@@ -88,13 +96,6 @@ class Results:
         except DatabaseError as error:
             raise _unavailable(error) from error
         return None if found is None else found.stay(self)
-
-    def _value(self, job: Job, found: Job | None) -> Any:
-        if found is None:
-            raise no_job(job.id)
-        if found.returned is None:
-            raise _without_result(found)
-        return loaded_result(found, self._codec)
 
     def _late(self, found: Job) -> MongoJobsError:
         if (trouble := self._waiters.trouble) is not None:
@@ -113,6 +114,15 @@ def _refuse_without_result(job: Job) -> None:
             " .options(keep_result='1d')",
             job_id=job.id,
         )
+
+
+def _value_of(job: Job, ended: Job | None) -> Any:
+    """Return in stored form what *job* returned, which has *ended* so. Raises as ``result``."""
+    if ended is None:
+        raise no_job(job.id)
+    if ended.returned is None:
+        raise _without_result(ended)
+    return kept_value(ended)
 
 
 def _without_result(job: Job) -> MongoJobsError:

@@ -20,6 +20,7 @@ SAMPLES = [
     ("jobs", "list", "--state", "failed", "--limit", "1"),
     ("jobs", "show", "ID"),
     ("jobs", "why", "ID"),
+    ("jobs", "result", "7"),
     ("jobs", "declared"),
     ("queues", "list"),
     ("schedules", "list"),
@@ -56,7 +57,7 @@ def app(connection):
 def filled(app, tmp_path):
     """An app with jobs in several states, a paused queue and a worker; and the id of a failed job."""
     failed = always_fails.options(meta={"trace": "x"}, tags=["t"]).delay()
-    append.options(job_id=7).delay(str(tmp_path / "ledger"), "done")
+    append.options(job_id=7, keep_result=60).delay(str(tmp_path / "ledger"), "done")
     work_off()
     append.options(queue="asleep", max_run_time=60).delay("x", "y")
     append.options(queue="mail", run_in=3600, max_attempts=3).delay("x", "y")
@@ -76,7 +77,8 @@ def printed(*arguments):
 
 
 def schema_of(command):
-    return "-".join(word for word in command[:2] if word in {*COMMANDS, "list", "show", "why", "declared", "next"})
+    inner = {"list", "show", "why", "result", "declared", "next"}
+    return "-".join(word for word in command[:2] if word in {*COMMANDS, *inner})
 
 
 @pytest.mark.parametrize("command", SAMPLES, ids=" ".join)

@@ -527,7 +527,7 @@ class TestEnqueue:
         ended = here("enqueue", f"{SAMPLE_APP}.always_fails", "--wait", "--timeout", "0.1")
 
         assert ended.exit_code == 1
-        assert re.search("the job .* is still ready: see `mongojobs jobs why", ended.stderr)
+        assert re.search("has not ended in time, it is ready: see `mongojobs jobs why", ended.stderr)
 
     @pytest.mark.parametrize(
         ("arguments", "said"),

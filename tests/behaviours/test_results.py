@@ -2,11 +2,13 @@
 
 import asyncio
 import copy
+import json
 import logging
 import pickle
 import threading
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -29,7 +31,7 @@ from tests.support.command_here import run_here
 from tests.support.command_line import SAMPLE_APP
 from tests.support.documents import User
 from tests.support.result_jobs import Bill, Sum, Tally
-from tests.support.working import work_off
+from tests.support.working import work_off, working
 
 DAY = timedelta(days=1)
 
@@ -356,6 +358,71 @@ class TestAHandle:
         work_off()
 
         assert result_jobs.seen == ["running"]
+
+
+class TestTheCommands:
+    @pytest.fixture
+    def here(self, app):
+        return partial(run_here, MONGOJOBS_APP=result_jobs.__name__)
+
+    def test_print_a_result(self, here):
+        words, pair = result_jobs.adds.delay("two", " words"), result_jobs.adds.delay((1,), ("a",))
+        work_off()
+
+        assert here("jobs", "result", str(words.id)).output == "two words\n"
+        assert here("jobs", "result", str(pair.id)).output == "(1, 'a')\n"
+        assert json.loads(here("jobs", "result", str(words.id), "--json").output) == {
+            "id": str(words.id),
+            "result": "two words",
+        }
+
+    def test_wait_for_a_result(self, app, here):
+        job = result_jobs.adds.delay(1, 2)
+
+        with working(app=app):
+            ended = here("jobs", "result", str(job.id), "--wait")
+
+        assert (ended.exit_code, ended.stdout) == (0, "3\n")
+
+    @pytest.mark.parametrize(
+        ("made", "flags", "said"),
+        [
+            (lambda: result_jobs.fails.delay("luck"), (), "failed: LookupError: no luck"),
+            (result_jobs.discards.delay, (), "was cancelled: not needed"),
+            (result_jobs.returns_a_lock.delay, (), "is done, but the result"),
+            (lambda: result_jobs.adds.options(run_in=60).delay(1, 2), (), "has not ended in time, it is ready"),
+            (lambda: result_jobs.adds.options(run_in=60).delay(1, 2), ("--timeout", "0.1"), "has not ended in time"),
+            (lambda: result_jobs.multiplies.options(run_in=60).delay(1, 2), ("--wait",), "does not keep its result"),
+        ],
+    )
+    def test_say_why_there_is_none(self, here, made, flags, said):
+        job = made()
+        work_off()
+
+        ended = here("jobs", "result", str(job.id), *flags)
+
+        assert (ended.exit_code, ended.stdout) == (1, "")
+        assert said in ended.stderr
+
+    def test_say_that_there_is_no_such_job(self, here):
+        ended = here("jobs", "result", "nobody")
+
+        assert (ended.exit_code, ended.stderr.startswith("Error: no job nobody")) == (1, True)
+
+    def test_print_what_a_new_job_returned(self, app, here):
+        flags = ("enqueue", f"{result_jobs.__name__}.adds", "--args", "[1, 2]", "--wait")
+        with working(app=app):
+            text, document = here(*flags), json.loads(here(*flags, "--json").stdout)
+
+        assert text.stdout.splitlines()[1:] == ["It has completed.", "3"]
+        assert (document["state"], document["result"]) == ("completed", 3)
+
+    def test_say_that_the_result_of_a_new_job_could_not_be_kept(self, app, here):
+        with working(app=app):
+            ended = here("enqueue", f"{result_jobs.__name__}.returns_a_lock", "--wait")
+
+        assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "It has completed.")
+        assert ended.stderr.startswith('the result["locks"][1] is a _thread.lock')
 
 
 class TestInline:

@@ -103,6 +103,13 @@ def _print_result(returned: Mapping[str, Any]) -> None:
         say(f"  {printable(line)}")
 
 
+def print_value(value: object) -> None:
+    """Print a stored *value*: a text as it is, all else as Python would write it, secrets masked."""
+    from mongojobs.payload.show import show_value
+
+    say(value if isinstance(value, str) else show_value(value))
+
+
 def _print_errors(job: Job, now: datetime) -> None:
     if not job.errors:
         return
