@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from mongojobs.core.actions import ACTIONS, CANCEL, CANCEL_RUNNING, Action, Verb
 from mongojobs.core.errors import StateError
@@ -14,7 +14,15 @@ from mongojobs.store.actions.job_actions import JobActions
 from mongojobs.store.actions.sweep import OnProgress
 
 
-def cancel_one(actions: JobActions, job_id: JobId, *, running: bool, given: Mapping[str, Any]) -> Job:
+class Acting(Protocol):
+    """What does what people do with one job: ``JobActions``, or the memory of tests."""
+
+    def act(self, action: Action, job_id: JobId, **given: Any) -> Job:
+        """Do *action* with one job and return it. Raises StateError."""
+        ...
+
+
+def cancel_one(actions: Acting, job_id: JobId, *, running: bool, given: Mapping[str, Any]) -> Job:
     """Cancel one job, even a *running* one. Raises StateError, OptionError, DatabaseError."""
     for action in (CANCEL_RUNNING, CANCEL, CANCEL_RUNNING) if running else ():  # it may begin, or go back, meanwhile
         with suppress(StateError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, Unpack
 
+from mongojobs.app.cancelling import cancel_one
 from mongojobs.core.errors import ScheduleError
 from mongojobs.core.job import Document
 from mongojobs.core.lifecycle import Lifecycle
@@ -18,6 +19,7 @@ from mongojobs.schedules.report import ScheduleCounts, ScheduleReport
 from mongojobs.schedules.schedule import MOST_TICKS, Schedule, tick_id
 from mongojobs.schedules.store import ScheduleStore
 from mongojobs.schedules.ticks import TickEnqueuer, Ticks
+from mongojobs.store.actions.job_actions import JobActions
 from mongojobs.store.faults import DatabaseError, is_refused, unavailable
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.workers import WorkerStore
@@ -169,10 +171,12 @@ def ticks_of(app: SchedulesOfApp, store: JobStore, *, worker: str) -> Ticks:
 
     Raises RegistrationError and EnqueueError for what code declares wrongly.
     """
+    actions = JobActions(store.queries)
     return Ticks(
         ScheduleStore(store.collection, store.clock),
         tick_enqueuer(store, app.payloads, app.lifecycle),
         app.lifecycle,
+        cancel=lambda job_id, **given: cancel_one(actions, job_id, running=True, given=given),
         declared=declared_specs(app.payloads),
         worker=worker,
     )

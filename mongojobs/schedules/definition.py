@@ -14,7 +14,7 @@ from mongojobs.core.job import Document
 from mongojobs.schedules.times.expression import Times, parse_times
 from mongojobs.schedules.times.zones import zone_called
 
-Overlap = Literal["skip", "allow", "queue"]
+Overlap = Literal["skip", "allow", "queue", "cancel"]
 CatchUp = Literal["latest", "none", "all"]
 
 LONGEST_NAME: Final = 200
@@ -163,8 +163,6 @@ def _checked(name: str, value: Any) -> Any:
 
 
 def _overlap(value: object) -> object:
-    if value == "cancel":
-        raise ValueError("must be skip, allow or queue: a running job cannot be cancelled yet")
     return _one_of(get_args(Overlap), value)
 
 

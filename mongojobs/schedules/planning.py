@@ -25,13 +25,14 @@ Living = Mapping[str, str]
 class Plan:
     """The ticks to *enqueue*, the *entries* for those that are not, and when the next one is, if it is not over then.
 
-    Nothing at all is done about a schedule that *waits* for its job to end.
+    Nothing at all is done about a schedule that *waits* for its job to end, after that was cancelled if *ends_earlier*.
     """
 
     enqueue: tuple[datetime, ...] = ()
     entries: tuple[Tick, ...] = ()
     next_run_at: datetime | None = None
     waits: bool = False
+    ends_earlier: bool = False
 
 
 def plan(schedule: Schedule, *, now: datetime, living: Living) -> Plan:
@@ -44,11 +45,13 @@ def plan(schedule: Schedule, *, now: datetime, living: Living) -> Plan:
     entries: list[Tick | None] = [_missed(said, early, recent[: len(recent) - len(chosen)])]
     if said.overlap == "queue" and said.catch_up == "all" and len(chosen) > 1:
         return Plan(enqueue=tuple(chosen[:1]), entries=_some(entries), next_run_at=chosen[1])
-    if said.overlap == "skip" and chosen:
-        chosen, skipped = _one_at_a_time(chosen, living)
+    if said.overlap in ("skip", "cancel") and chosen:
+        chosen, skipped = _one_at_a_time(chosen, living if said.overlap == "skip" else {})
         entries += skipped
     if said.times is not None:
         chosen = chosen[: max(said.times - schedule.enqueued, 0)]
+    if said.overlap == "cancel" and chosen and living:
+        return Plan(waits=True, ends_earlier=True)
     return Plan(enqueue=tuple(chosen), entries=_some(entries), next_run_at=said.after(now))
 
 

@@ -47,7 +47,7 @@ class ScheduleReport:
             return "orphaned"
         if schedule.next_run_at > self.at - LATE:
             return "due"
-        return "waiting" if schedule.definition.overlap == "queue" and self.is_unfinished else "late"
+        return "waiting" if schedule.definition.overlap in ("queue", "cancel") and self.is_unfinished else "late"
 
     @property
     def is_overdue(self) -> bool:

@@ -23,6 +23,8 @@ from mongojobs.store.documents import to_shown_job
 from mongojobs.store.filters import EPOCH
 from mongojobs.store.indexes import SCHEDULES_SUFFIX
 
+CANCELLING: Final = "cancelling"
+"""The state of a running job that was cancelled."""
 _MOST_TRIES: Final = 20
 _MOST_LISTED: Final = 10_000
 _WITHOUT_HISTORY: Final = {"ticks": 0, "code": 0, "edited": 0}
@@ -76,12 +78,13 @@ class ScheduleStore:
         return [to_schedule(found) for found in self.collection.find(query).sort("next_run_at", 1).limit(_MOST_LISTED)]
 
     def living(self, job_ids: Iterable[str]) -> dict[str, str]:
-        """Return those of the jobs that have not ended, with their states."""
+        """Return those of the jobs that have not ended, with their states, or ``CANCELLING``."""
         ids = list(job_ids)
         if not ids:
             return {}
         query = {"_id": {"$in": ids}, "state": {"$in": [READY, RUNNING]}}
-        return {found["_id"]: found["state"] for found in self._jobs.find(query, {"state": 1})}
+        living = self._jobs.find(query, {"state": 1, "cancellation": 1})
+        return {one["_id"]: CANCELLING if one.get("cancellation") is not None else one["state"] for one in living}
 
     def jobs(self, job_ids: Iterable[str]) -> dict[str, Job]:
         """Return those of the jobs that are there, by id."""

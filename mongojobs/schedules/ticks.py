@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from mongojobs.core.errors import EnqueueUnknownError, ScheduleError, StoreUnavailableError, UndeclaredError
-from mongojobs.core.job import Document, tick_of
+from mongojobs.core.errors import EnqueueUnknownError, ScheduleError, StateError, StoreUnavailableError, UndeclaredError
+from mongojobs.core.job import Document, JobId, tick_of
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import ScheduleTicked, TicksDropped, Warned
 from mongojobs.enqueuing.enqueuer import Enqueuer
@@ -21,7 +22,7 @@ from mongojobs.schedules.declaring import declare
 from mongojobs.schedules.definition import Definition
 from mongojobs.schedules.planning import Living, Plan, plan
 from mongojobs.schedules.schedule import Result, Schedule, Tick, tick_id
-from mongojobs.schedules.store import ScheduleStore
+from mongojobs.schedules.store import CANCELLING, ScheduleStore
 from mongojobs.store.faults import DatabaseError, describe, is_about_document
 
 MOST_READ: Final = 100
@@ -83,10 +84,18 @@ class TickEnqueuer:
         return TickOptions(**options, kept_for=retention(schedule.said, at))
 
 
+class CancelJob(Protocol):
+    """Cancels a job, even a running one. Raises StateError if it has ended."""
+
+    def __call__(self, job_id: JobId, /, *, by: str, why: str) -> object:
+        """Do it, and record *by* and *why*."""
+        ...
+
+
 class Ticks:
     """Enqueues the ticks of all schedules that are due and that this process can tick, in the name of *worker*.
 
-    *declared* is what its code says of schedules, by name, as it is stored.
+    *cancel* ends the job of an earlier tick; *declared* is what its code says of schedules, by name, as it is stored.
     """
 
     def __init__(
@@ -95,12 +104,14 @@ class Ticks:
         enqueuer: TickEnqueuer,
         lifecycle: Lifecycle,
         *,
+        cancel: CancelJob,
         declared: Mapping[str, Document],
         worker: str,
     ) -> None:
         self.store = store
         self.declared = declared
         self._enqueuer = enqueuer
+        self._cancel = cancel
         self._lifecycle = lifecycle
         self._worker = worker
         self._warned: set[tuple[str, str]] = set()
@@ -129,8 +140,7 @@ class Ticks:
     def _tick_one(self, schedule: Schedule, now: datetime) -> bool:
         """Enqueue the ticks of *schedule*, read *now*; return False if it stays due: it waits, or is not known here."""
         try:
-            living = self.store.living(schedule.unfinished)
-            planned = plan(schedule, now=now, living=living)
+            planned, living = self._plan(schedule, now)
             if planned.waits:
                 return False
             ticks = [*planned.entries]
@@ -151,6 +161,18 @@ class Ticks:
         if is_ours:
             self._tell(schedule, ticks, now)
         return True
+
+    def _plan(self, schedule: Schedule, now: datetime) -> tuple[Plan, Living]:
+        """Return what to do about *schedule*, and its jobs that have not ended, cancelled if it says so."""
+        living = self.store.living(schedule.unfinished)
+        planned = plan(schedule, now=now, living=living)
+        if not planned.ends_earlier:
+            return planned, living
+        for job_id in (job_id for job_id, state in living.items() if state != CANCELLING):
+            with suppress(StateError):  # it has just ended
+                self._cancel(job_id, by=f"the schedule {schedule.name}", why="its next tick is due")
+        living = self.store.living(living)
+        return plan(schedule, now=now, living=living), living
 
     def _has_moved_on(self, schedule: Schedule, read_at: datetime) -> bool:
         """Return whether *schedule*, if read a while ago, was ticked since: the job may be over, and forgotten."""

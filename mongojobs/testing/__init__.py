@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mongojobs.testing.assertions import assert_enqueued, refute_enqueued
     from mongojobs.testing.draining import drain, perform
-    from mongojobs.testing.modes import Mode, enqueued_jobs, mode, tick, travel
+    from mongojobs.testing.modes import Mode, cancel, enqueued_jobs, mode, tick, travel
 
 __all__ = [  # noqa: RUF022 - grouped by what they are for
     # Where jobs go
@@ -42,6 +42,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     # Run
     "drain",
     "perform",
+    "cancel",
     "tick",
     "travel",
 ]
@@ -49,7 +50,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
 _HOMES = {
     "mongojobs.testing.assertions": ("assert_enqueued", "refute_enqueued"),
     "mongojobs.testing.draining": ("drain", "perform"),
-    "mongojobs.testing.modes": ("Mode", "enqueued_jobs", "mode", "tick", "travel"),
+    "mongojobs.testing.modes": ("Mode", "cancel", "enqueued_jobs", "mode", "tick", "travel"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

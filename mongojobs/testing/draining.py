@@ -41,6 +41,7 @@ NAME: Final = "mongojobs.testing"
 """The name of the worker that hooks and plugins see."""
 
 LONGEST_CLOSE_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 0.01
 _LEASE: Final = timedelta(days=1)
 """Long enough never to be renewed: a test may stop in a debugger."""
 
@@ -107,6 +108,8 @@ class Drainer:
         worker = Worker(app=app, name=NAME, prefix="", executor="thread")
         self._mode = mode
         self._queue = queue
+        self._held: InFlightJob | None = None
+        mode.on_cancelled = self._cancel
         self._in_flight = InFlight(threads=1, async_concurrency=1)
         reporter = Reporter(app.lifecycle, NAME, worker)
         self._timekeeper = Timekeeper(self._in_flight, reporter, worker.settings, on_stuck=lambda _held: None)
@@ -137,9 +140,21 @@ class Drainer:
 
     def close(self) -> None:
         """End the threads."""
+        self._mode.on_cancelled = lambda _job: None
         self._timekeeper.stop()
         self._minding.join()
         self._event_loop.close(LONGEST_CLOSE_SECONDS)
+
+    def _cancel(self, job: Job) -> None:
+        """Interrupt *job* if it runs, and wait until that has reached its code."""
+        held = self._held
+        if held is None or held.job.id != job.id or job.cancellation is None:
+            return
+        held.job.note_cancellation(job.cancellation)
+        self._timekeeper.cancel(held)
+        pause = threading.Event()
+        while not (held.interruption.is_over or held.interruption.raised):
+            pause.wait(_LOOK_SECONDS)
 
     def _next(self, until: datetime | None) -> Job | None:
         job = self._reserve()
@@ -166,6 +181,7 @@ class Drainer:
         expires = elapsed_seconds() + _LEASE.total_seconds()
         [held] = self._runner.hold([job], expires, stopping=threading.Event())
         held.interruption = witness
+        self._held = held
         self._in_flight.add([held])
         self._in_flight.take_now()
         result = self._slots.perform(held)

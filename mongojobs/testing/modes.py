@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, ParamSpec, TypeVar, get_args
 
 from mongojobs.app import MongoJobs, default_app
+from mongojobs.app.cancelling import cancel_one
 from mongojobs.core.actions import DELETE
 from mongojobs.core.clock import SystemClock, truncate
 from mongojobs.core.errors import ConfigurationError
@@ -55,6 +56,8 @@ class Mode:
         self._remembered = Remembered()
         self._ticking = Ticking(self)
         self._memory = MemoryStore(self.clock, lambda: self.app.settings)
+        self.on_cancelled: Callable[[Job], object] = lambda _job: None
+        """Called with a running job that was cancelled."""
         self._waiters: Waiters = Still("call drain() first") if name == "fake" else Watch(lambda: self.store)
 
     @property
@@ -106,8 +109,21 @@ class Mode:
 
     def delete(self, job_id: JobId) -> Job:
         """Delete a job that is not running, and return it."""
-        actions = self._memory if self.name == "fake" else JobActions(self._queries())
-        return actions.act(DELETE, job_id)
+        return self._actions.act(DELETE, job_id)
+
+    def cancel(self, job_id: JobId, *, by: str | None = None, why: str | None = None) -> Job:
+        """Cancel a job, even one that ``drain`` is running, and return it. Raises StateError, OptionError.
+
+        The code of a running one gets ``Cancelled`` before this returns; so it does not where it calls it itself.
+        """
+        job = cancel_one(self._actions, job_id, running=True, given={"by": by, "why": why})
+        if job.cancelling:
+            self.on_cancelled(job)
+        return job
+
+    @property
+    def _actions(self) -> JobActions | MemoryStore:
+        return self._memory if self.name == "fake" else JobActions(self._queries())
 
     def _queries(self) -> Queries:
         return Queries(self.app.store.collection, self.clock, self.app.settings)
@@ -216,6 +232,11 @@ def travel(duration: timedelta | float | str) -> datetime:
 def tick(until: datetime | None = None) -> int:
     """Do as ``Mode.tick``, in the mode that is in force. Raises ConfigurationError in inline mode."""
     return queue_in_force("tick()").tick(until)
+
+
+def cancel(job: Job, *, by: str | None = None, why: str | None = None) -> Job:
+    """Do as ``Mode.cancel``, in the mode that is in force. Raises ConfigurationError in inline mode."""
+    return queue_in_force("cancel()").cancel(job.id, by=by, why=why)
 
 
 def enqueued_jobs(queue: str | None = None) -> list[Job]:

@@ -11,7 +11,7 @@ from mongojobs.app.scheduling import declared_specs
 from mongojobs.core.job import READY, RUNNING, Document, Job, JobId
 from mongojobs.enqueuing.enqueuer import Enqueuer
 from mongojobs.schedules.schedule import Schedule, Tick, to_schedule
-from mongojobs.schedules.store import Edit, ScheduleStore
+from mongojobs.schedules.store import CANCELLING, Edit, ScheduleStore
 from mongojobs.schedules.ticks import TickEnqueuer, Ticks
 from mongojobs.testing.memory import MovableClock
 
@@ -42,6 +42,10 @@ class TickedMode(Protocol):
         """Return a job as it is now."""
         ...
 
+    def cancel(self, job_id: JobId, /, *, by: str, why: str) -> Job:
+        """Cancel a job, even a running one."""
+        ...
+
 
 class Ticking:
     """The schedules of a mode: stored as at its beginning, at their first tick."""
@@ -70,6 +74,7 @@ class Ticking:
             memory if is_fake else ScheduleStore(app.store.collection, clock),
             TickEnqueuer(self._mode.enqueuer(), app.payloads),
             app.lifecycle,
+            cancel=self._mode.cancel,
             declared=declared_specs(app.payloads),
             worker=NAME,
         )
@@ -115,7 +120,8 @@ class MemorySchedules:
     def living(self, job_ids: Iterable[str]) -> dict[str, str]:
         """Return those of the jobs that have not ended, with their states."""
         found = [job for job_id in job_ids if (job := self._mode.get(job_id)) is not None]
-        return {str(job.id): job.state for job in found if job.state in (READY, RUNNING)}
+        living = [job for job in found if job.state in (READY, RUNNING)]
+        return {str(job.id): CANCELLING if job.cancelling else job.state for job in living}
 
     def advance(self, schedule: Schedule, change: Document, ticks: Sequence[Tick]) -> bool:
         """Set what is in *change*, and add *ticks* to the ledger and the totals."""

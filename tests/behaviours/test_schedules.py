@@ -8,6 +8,7 @@ from pymongo import MongoClient
 
 import mongojobs
 from mongojobs import (
+    JobFilter,
     NotAJobError,
     OptionError,
     QueueFullError,
@@ -20,10 +21,13 @@ from mongojobs import (
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import ScheduleTicked, TicksDropped, Warned
 from mongojobs.schedules.ticks import SETTLED, STALE, TickEnqueuer
+from mongojobs.store.jobs import QueueSelector
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.threads.ticker import IDLE_SECONDS, Ticker
+from tests.support.cancelled_jobs import goes_on
 from tests.support.clock import START
 from tests.support.documents import Group
+from tests.support.sample_jobs import recorder
 from tests.support.schedules import code, heard, ids, ledger, moments, tick, ticks
 from tests.support.spy import Spy
 from tests.support.waiting import eventually
@@ -220,10 +224,7 @@ class TestWhatIsSaid:
         [
             ({}, "give either cron, such as .* or every"),
             ({"cron": "* * * * *", "every": "1m"}, "got cron='\\* \\* \\* \\* \\*' and every='1m'"),
-            (
-                {"every": "1m", "overlap": "cancel"},
-                "must be skip, allow or queue: a running job cannot be cancelled yet",
-            ),
+            ({"every": "1m", "overlap": "wait"}, "overlap must be one of skip, allow, queue, cancel, got 'wait'"),
             ({"every": "1m", "overlap": "queue", "catch_up": "none"}, "leave one of them out"),
             ({"every": "1m", "catch_up": "some"}, "catch_up must be one of latest, none, all, got 'some'"),
             ({"every": "1m", "window": 0}, "window must be more than 0, got 0"),
@@ -338,6 +339,60 @@ class TestOverlap:
         tick(app)
 
         assert (waiting, moments(app)) == (["12:15"], ["12:15", "13:00"])
+
+    def test_cancels_the_job_of_an_earlier_tick_that_waits(self, app, clock):
+        app.schedule("report", note, every="15m", overlap="cancel")
+        for _ in range(2):
+            clock.advance(minutes=15)
+            tick(app)
+
+        earlier = app.get("schedule:report:2030-01-01T12:15:00Z")
+        assert (earlier.state, earlier.cancellation["by"], earlier.cancellation["why"]) == (
+            *("cancelled", "the schedule report"),
+            "its next tick is due",
+        )
+        assert app.get("schedule:report:2030-01-01T12:30:00Z").state == "ready"
+        assert [result for _, result, _ in ledger(app, "report")] == ["enqueued", "enqueued"]
+
+    def test_cancels_the_job_of_an_earlier_tick_that_runs_and_waits_until_it_has_ended(self, configure, app, clock):
+        app.schedule("report", goes_on, every="15m", overlap="cancel")
+        clock.advance(minutes=15)
+        tick(app)
+        with working(lease=3600, heartbeat=0.1):
+            eventually(lambda: "began" in recorder.deeds)
+            clock.advance(minutes=15)
+            tick(app)
+            at_once = moments(app)
+            eventually(lambda: app.get("schedule:report:2030-01-01T12:15:00Z").state == "cancelled")
+
+        tick(app)
+
+        assert (at_once, moments(app)) == (["12:15"], ["12:15", "12:30"])
+        assert recorder.deeds == ["began", "cleaned up"]
+
+    def test_asks_a_job_to_end_but_once(self, app, clock):
+        app.schedule("report", note, every="15m", overlap="cancel")
+        clock.advance(minutes=15)
+        tick(app)
+        app.store.reserve(QueueSelector(), token="t", by="w", lease=timedelta(hours=9))
+        clock.advance(minutes=15)
+        tick(app)
+        [asked] = app.find(JobFilter(state="running"))
+        clock.advance(minutes=1)
+
+        tick(app)
+
+        assert app.get(asked.id).cancellation["at"] == asked.cancellation["at"] == in_minutes(30)
+
+    def test_cancels_no_job_for_a_tick_that_is_missed(self, app, clock):
+        app.schedule("report", note, every="15m", overlap="cancel", catch_up="none")
+        clock.advance(minutes=15)
+        tick(app)
+        clock.advance(minutes=17)
+
+        tick(app)
+
+        assert app.get("schedule:report:2030-01-01T12:15:00Z").state == "ready"
 
     def test_counts_a_job_that_another_worker_may_still_enqueue(self, app, clock):
         app.schedule("report", note, every="1s")

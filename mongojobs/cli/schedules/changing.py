@@ -31,7 +31,7 @@ def _said_flags() -> list[click.Option]:
         own_option(
             "--overlap",
             text="what to do with a tick while an earlier job waits or runs; default: skip",
-            type=click.Choice(["skip", "allow", "queue"]),
+            type=click.Choice(["skip", "allow", "queue", "cancel"]),
         ),
         own_option(
             "--catch-up",
