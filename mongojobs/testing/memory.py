@@ -138,6 +138,7 @@ class MemoryStore:
         token: str,
         by: str,
         lease: timedelta,
+        now: datetime | None = None,
         limit: int = 1,  # noqa: ARG002 - one is at most any number of them
         beside: bool = False,
         spread: Spread | None = None,  # noqa: ARG002 - nobody else is in the way
@@ -146,7 +147,7 @@ class MemoryStore:
 
         With *beside*, the process holds other jobs, and one that lost two workers is left out.
         """
-        now = self.clock.now()
+        now = now or self.clock.now()
         with self._changing:
             due = [job for job in self._jobs.values() if _is_reservable(job, wanted, now=now, beside=beside)]
             if not due:
