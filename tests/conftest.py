@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import mongoengine
 import pytest
+from coverage import Coverage
 from pymongo import MongoClient
 
 from tests.support.command_line import COVERAGE
@@ -68,12 +69,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture
-def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep coverage out of the processes that the test starts.
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep coverage out of the threads and processes that the test starts.
 
     On CPython 3.11 all traced threads stand still while one that sits in C has an exception to take, as at a stop.
     """
     monkeypatch.delenv(COVERAGE, raising=False)
+    measuring = Coverage.current()
+    if measuring is None:
+        yield
+        return
+    measuring.stop()
+    yield
+    measuring.start()
 
 
 @pytest.fixture(scope="session")

@@ -205,6 +205,7 @@ class TestAJobThatEndsByItselfFirst:
         assert [notice.job.id for notice in notices] == [job.id]
 
 
+@pytest.mark.usefixtures("unmeasured")
 class TestCodeThatDoesNotReturn:
     """Rule R9: its process ends, and starts anew."""
 
