@@ -86,7 +86,7 @@ ENDS: dict[str, tuple[type[Exception], object]] = {
 }
 
 
-@job
+@job(backoff="1h")
 def ends_as_told(number: int, how: str) -> None:
     """End in one of the ways in which a run can: as one of ``ENDS``, or well."""
     runs.append(number)

@@ -264,8 +264,9 @@ class TestASuspect:
     """A job that lost workers before, and may have killed them."""
 
     def suspect(self, app, name, seconds, *, losses, priority=0):
-        job = worker_jobs.stays.options(priority=priority).delay(name, seconds)
-        app.store.collection.update_one({"_id": job.id}, {"$set": {"losses": losses}})
+        job = worker_jobs.stays.options(priority=priority, run_in=LONG).delay(name, seconds)
+        due = {"losses": losses, "run_at": job.created_at}
+        app.store.collection.update_one({"_id": job.id}, {"$set": due})
 
     def suspects(self, app, count, seconds):
         made = worker_jobs.stays.options(priority=-1).delay_many([("suspect", seconds)] * count)
