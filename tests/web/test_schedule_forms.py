@@ -484,3 +484,20 @@ def test_one_that_is_not_there_is_told_in_a_sentence(operator, app):
     pages = [operator.get(f"{page}?name=none").status_code for page in ("/schedule/edit", "/schedule/backfill")]
 
     assert pages == [404, 404]
+
+
+def test_no_text_of_a_schedule_becomes_markup(app, operator):
+    hostile = '"><img src=x onerror="window.hacked = 1">'
+    app.schedule(hostile, report, every="15m", args=(hostile,), description=hostile, tags=[hostile], unique_key=hostile)
+    form = {"name": hostile, "since": "2029-12-01T00:00", "until": "2029-12-02T00:00"}
+    pages = [
+        *(operator.open(path, query_string=form) for path in ("/schedule/edit", "/schedule/backfill", "/schedule")),
+        operator.post("/schedule/edit/change", {**form, "tz": hostile}),
+        operator.post("/schedules/add/change", {**form, "job": hostile, "when": hostile, "args": hostile}),
+        operator.post("/schedule/backfill/change", form),
+        operator.post("/schedule/backfill/change", {**form, "since": hostile}),
+        operator.post("/schedule/change", {**form, "action": "remove"}),
+    ]
+
+    assert [page.status_code for page in pages] == [200, 200, 200, 400, 400, 200, 400, 200]
+    assert [page.text.count("<img") for page in pages] == [0] * len(pages)
