@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.support.rig.checker import Departure, Disturbance, Enqueued, Evidence, Limits, judge
+from tests.support.rig.checker import Asked, Departure, Disturbance, Enqueued, Evidence, Limits, judge
 from tests.support.rig.ledger import Run
 
+CANCELLED = {"a": {"state": "cancelled"}}
 LIMITS = Limits(lease=4, heartbeat=1, max_losses=3)
 
 
@@ -13,7 +14,7 @@ def a_run(fence=1, *, started=10.0, outcome="ended", pid=1, number=1, seconds=1.
     return Run("a", fence, pid, 0, number, started, outcome, ended)
 
 
-def guarantees(*runs, enqueued=None, documents=None, disturbances=(), departures=(), refused=()):
+def guarantees(*runs, enqueued=None, documents=None, disturbances=(), departures=(), refused=(), asked=None):
     verdict = judge(
         Evidence(
             limits=LIMITS,
@@ -23,6 +24,7 @@ def guarantees(*runs, enqueued=None, documents=None, disturbances=(), departures
             disturbances=disturbances,
             departures=departures,
             refused=frozenset(refused),
+            asked=asked or {},
         )
     )
     return [violation.split(":")[0] for violation in verdict.violations]
@@ -41,6 +43,22 @@ class TestTheJudge:
 
     def test_does_not_miss_a_job_of_which_nobody_knows_whether_it_was_stored(self):
         assert guarantees(enqueued={"a": Enqueued(1, is_known=False)}) == []
+
+    def test_finds_a_job_that_was_cancelled_and_ran_again(self):
+        runs = a_run(1, outcome="cancelled"), a_run(2, started=20)
+
+        found = guarantees(*runs, asked={"a": Asked(1, 10.5)}, disturbances=[harm("killed", 15)])
+
+        assert found == ["I4"]
+
+    def test_finds_a_job_that_had_ended_and_counts_as_cancelled(self):
+        assert guarantees(a_run(), documents=CANCELLED, asked={"a": Asked(1, 60.0)}) == ["I3"]
+
+    def test_does_not_mind_a_cancellation_that_came_just_when_the_job_ended(self):
+        assert guarantees(a_run(), documents=CANCELLED, asked={"a": Asked(1, 11.1)}) == []
+
+    def test_finds_a_job_that_nobody_has_cancelled_and_that_is(self):
+        assert guarantees(a_run(outcome="failed"), documents=CANCELLED) == ["I3"]
 
     def test_finds_a_job_that_nobody_enqueued(self):
         assert guarantees(a_run(), enqueued={}) == ["I2"]

@@ -45,6 +45,14 @@ class Enqueued:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A job that was cancelled while its reserve was the *fence*-th; the answer came at *at*, in ``time.monotonic``."""
+
+    fence: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Departure:
     """A worker that ended: asked to within *allowed_seconds*, or (None) by itself."""
 
@@ -87,6 +95,8 @@ class Evidence:
     departures: Sequence[Departure] = ()
     refused: frozenset[int] = frozenset()
     """The numbers of jobs whose enqueue was refused."""
+    asked: Mapping[str, Asked] = field(default_factory=dict)
+    """What was cancelled, by id."""
 
     def histories(self) -> dict[str, list[Run]]:
         """Return the runs of each job that ran, in the order of its reserves."""
@@ -122,6 +132,7 @@ def judge(evidence: Evidence) -> Verdict:
         *_unbounded(evidence),
         *_miscounted(evidence),
         *_departed(evidence),
+        *_cancelled(evidence),
     ]
     return Verdict(
         violations=found,
@@ -270,6 +281,30 @@ def _departed(evidence: Evidence) -> Iterator[str]:
             yield f"I8: the worker {one.pid} took {one.seconds:.1f} s to stop, more than {one.allowed_seconds} s"
 
 
+def _cancelled(evidence: Evidence) -> Iterator[str]:
+    """I3: nothing is cancelled that nobody has cancelled, or that had ended; I4: what is cancelled never runs again."""
+    histories = evidence.histories()
+    for job_id, document in evidence.documents.items():
+        asked, history = evidence.asked.get(job_id), histories.get(job_id, [])
+        if document["state"] != "cancelled":
+            continue
+        if asked is None:
+            yield f"I3: job {evidence.enqueued[job_id].number} was cancelled, and nobody has asked for it"
+        elif any(_had_ended(run, asked, evidence) for run in history):
+            yield f"I3: job {history[-1].number} had ended when somebody cancelled it, and counts as cancelled"
+    for job_id, asked in evidence.asked.items():
+        for run in histories.get(job_id, ()):
+            if run.fence > asked.fence:
+                yield f"I4: job {run.number} was cancelled at fence {asked.fence}, and ran again (fence {run.fence})"
+
+
+def _had_ended(run: Run, asked: Asked, evidence: Evidence) -> bool:
+    """Whether *run* had ended well long before it was cancelled, and its process had the time to say so."""
+    if run.outcome != "ended" or run.ended is None or _death(run, evidence.disturbances) is not None:
+        return False
+    return asked.at - run.ended > SLACK_SECONDS
+
+
 def _extra(history: Sequence[Run]) -> Iterator[tuple[Run, Run]]:
     """Yield each run that did not fail and was followed by another one all the same, with that one."""
     return ((run, later) for run, later in itertools.pairwise(history) if run.outcome != "failed")
@@ -314,7 +349,13 @@ def _is_failed_for_attempts(document: Mapping[str, Any]) -> bool:
 
 
 def _how(run: Run) -> str:
-    told = {"ended": "ended well", "died": "killed its worker", None: "never ended", "interrupted": "was interrupted"}
+    told = {
+        "ended": "ended well",
+        "died": "killed its worker",
+        None: "never ended",
+        "interrupted": "was interrupted",
+        "cancelled": "was cancelled",
+    }
     return told.get(run.outcome, "failed")
 
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mongojobs import Interrupted, Job
+from mongojobs import Cancelled, Interrupted, Job
 
-End = Literal["ended", "failed", "interrupted", "died"]
-"""Returned; raised; was interrupted by a worker that stops; killed its own worker."""
+End = Literal["ended", "failed", "interrupted", "cancelled", "died"]
+"""Returned; raised; was interrupted by a worker that stops; was cancelled; killed its own worker."""
 
 
 @dataclass(slots=True)
@@ -48,6 +48,9 @@ class Ledger:
             yield
         except Interrupted:
             self.note("interrupted", job)
+            raise
+        except Cancelled:
+            self.note("cancelled", job)
             raise
         except BaseException:
             self.note("failed", job)

@@ -1,8 +1,10 @@
 """The rig: starts workers, does harm to them and to their database, keeps a record of it, and has it judged."""
 
+import random
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from signal import Signals
@@ -11,11 +13,11 @@ from typing import Any
 from bson import ObjectId
 from pymongo import MongoClient
 
-from mongojobs import MongoJobs, Settings
+from mongojobs import JobFilter, MongoJobs, Settings, StateError
 from mongojobs.enqueuing.functions import JobFunction
 from tests.support.command_line import Process
 from tests.support.mongod import with_database
-from tests.support.rig.checker import Departure, Disturbance, Evidence, Harm, Limits, Verdict, judge
+from tests.support.rig.checker import Asked, Departure, Disturbance, Evidence, Harm, Limits, Verdict, judge
 from tests.support.rig.ledger import Ledger
 from tests.support.rig.load import Enqueue, Load, Register
 from tests.support.rig.proxy import Proxy
@@ -43,6 +45,7 @@ class Rig:
         self.ledger = Ledger(folder / "ledger")
         self.workers: list[Process] = []
         self.verdict: Verdict | None = None
+        self.asked: dict[str, Asked] = {}
         self._uri = uri
         self._folder = folder
         self._grace = grace
@@ -73,6 +76,27 @@ class Rig:
         self.workers.append(worker)
         worker.says("Starting job worker")
         return worker
+
+    @contextmanager
+    def cancelling(self, *, pause_seconds: float = 0.05) -> Iterator[None]:
+        """Cancel jobs that run, at random, as long as the block lasts."""
+        over = threading.Event()
+        thread = threading.Thread(target=self._cancel_until, args=(over, pause_seconds), name="cancelling", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join(60)
+
+    def _cancel_until(self, over: threading.Event, pause_seconds: float) -> None:
+        while not over.wait(pause_seconds):
+            running = self.app.find(JobFilter(state="running"), limit=50).jobs
+            job = random.choice([one for one in running if not one.cancelling] or [None])
+            if job is not None:
+                with suppress(StateError):
+                    asked = self.app.cancel(job.id, running=True)
+                    self.asked[str(job.id)] = Asked(asked.fence, time.monotonic())
 
     def enqueue(self, call: Enqueue, times: int = 1) -> list[int]:
         """Enqueue *times* jobs and return their numbers."""
@@ -210,6 +234,7 @@ class Rig:
             disturbances=self._disturbances,
             departures=[*self._departures, *(Departure(one.pid, one.process.wait()) for one in ended)],
             refused=frozenset(self.register.refused),
+            asked=dict(self.asked),
         )
 
     def _note(self, kind: Harm, pids: frozenset[int] | None, begun: float) -> None:
