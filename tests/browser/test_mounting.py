@@ -4,7 +4,9 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from signal import Signals
 
 import pytest
 
@@ -144,6 +146,9 @@ def site(request, app, mongo_uri, tmp_path, environ):
         text=True,
     )
     yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+    process.send_signal(Signals.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(10)
     process.kill()
     process.wait()
     process.stdout.close()
