@@ -60,6 +60,7 @@ class OpenTelemetryPlugin(Plugin):
         lifecycle.around("execute", self._quietly)
         lifecycle.before("error", self._note_error)
         lifecycle.before("failure", self._note_error)
+        lifecycle.before("cancelled", self._note_cancelled)
         lifecycle.on_notice(self._hear, n.JobEnqueued, n.CallMerged, n.JobStarted, n.RunEnded)
 
     def _send(self, proceed: Callable[[], T], job: Job) -> T:
@@ -95,6 +96,10 @@ class OpenTelemetryPlugin(Plugin):
         """Keep an instrumented driver from tracing the worker's own requests, which never end."""
         with _attached(contexts.set_value(names.SUPPRESSED, True)):
             return proceed()
+
+    def _note_cancelled(self, _worker: object, _job: Job) -> None:
+        """Say why the run ended early; who cancelled it, and why, is in the job."""
+        trace.get_current_span().set_attribute(names.CANCELLED, True)
 
     def _note_error(self, _worker: object, job: Job) -> None:
         """Record the error in the job's own words, from which secrets have been removed."""

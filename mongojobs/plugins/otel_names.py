@@ -17,6 +17,7 @@ ATTEMPT: Final = "mongojobs.attempt"
 PRIORITY: Final = "mongojobs.priority"
 WAIT_MS: Final = "mongojobs.wait_ms"
 ANSWER: Final = "mongojobs.answer"
+CANCELLED: Final = "mongojobs.cancelled"
 
 EXCEPTION: Final = "exception"
 EXCEPTION_TYPE: Final = "exception.type"

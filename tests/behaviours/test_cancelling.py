@@ -11,6 +11,7 @@ from tests.support.cancelled_jobs import (
     fails_once_told,
     fails_to_clean_up,
     goes_on,
+    goes_on_after_half,
     goes_on_async,
     snoozes_once_told,
     takes_everything_for_its_own_error,
@@ -104,6 +105,15 @@ class TestARunningJob:
 
         ended = app.get(job.id)
         assert (ended.state, ended.last_error) == ("cancelled", "NoLuckError: no luck with the temporary file")
+
+    def test_keeps_what_it_told_of_its_progress(self, app, recorder):
+        job = goes_on_after_half.delay(20_000, 40_000)
+
+        with working():
+            cancel(app, job, recorder)
+
+        progress = app.get(job.id).progress
+        assert (progress.done, progress.of) == (20_000, 40_000)
 
     def test_calls_its_hook_and_no_other_but_after(self, app, recorder):
         job = enqueue(Orderly())

@@ -17,7 +17,9 @@ from pymongo import monitoring
 import mongojobs
 from mongojobs import current_job, job
 from mongojobs.plugins.opentelemetry import LONGEST_HEADER, OpenTelemetryPlugin
+from tests.support.cancelled_jobs import goes_on
 from tests.support.command_line import ROOT
+from tests.support.sample_jobs import gate, recorder
 from tests.support.waiting import eventually
 from tests.support.working import work_off, working
 
@@ -260,6 +262,23 @@ class TestTheDatabase:
 
 def is_of_the_job(event):
     return event.command.get("filter") == {"_id": "asked by a job"}
+
+
+class TestACancelledRun:
+    def test_is_a_span_without_an_error_that_says_so(self, configure, exporter, reader):
+        app, job = configure(lease=1, heartbeat=0.1), goes_on.delay()
+        recorder.clear()
+        gate.clear()
+
+        with working():
+            eventually(lambda: "began" in recorder.deeds)
+            app.cancel(job.id, running=True)
+            eventually(lambda: "process" in spans(exporter))
+
+        span = spans(exporter)["process"]
+        assert (span.attributes["mongojobs.cancelled"], span.status.status_code) == (True, StatusCode.UNSET)
+        [scope] = reader.get_metrics_data().resource_metrics[0].scope_metrics
+        assert "messaging.process.duration" in {metric.name for metric in scope.metrics}
 
 
 class TestMetrics:

@@ -25,6 +25,14 @@ def goes_on() -> None:
 
 
 @job
+def goes_on_after_half(done: float, of: float) -> None:
+    this = current_job()
+    assert this is not None
+    this.set_progress(done, of)
+    go_on()
+
+
+@job
 async def goes_on_async() -> None:
     recorder.note("began")
     try:
