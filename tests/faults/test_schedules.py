@@ -34,6 +34,22 @@ def test_each_tick_has_one_job_though_workers_die_at_random(app, start, pytestco
     assert enqueued_more_than_once(app) == []
 
 
+@pytest.mark.slow
+def test_each_tick_has_one_job_by_the_servers_clock_though_that_of_a_worker_is_hours_off_and_jumps(app, start):
+    begin = app.store.clock.now().replace(microsecond=0) + timedelta(seconds=5)
+    end = begin + timedelta(seconds=10)
+    for number in range(5):
+        app.schedule(f"s{number}", note, every="1s", starts=begin, ends=end, catch_up="all")
+    for _ in range(2):
+        start("work", MONGOJOBS_APP="tests.support.ticking_app", TICKING_FAULT="clock that jumps")
+
+    eventually(lambda: are_over(app) and ended(app) == 5 * 11, seconds=120)
+
+    assert every_tick(app) == {f"s{number}": 11 for number in range(5)}
+    assert enqueued_more_than_once(app) == []
+    assert early(app) == []
+
+
 def new_worker(start):
     return start("work", MONGOJOBS_APP="tests.support.ticking_app", TICKING_CRASHES="0.002")
 
@@ -61,6 +77,12 @@ def every_tick(app):
         name = found["_id"].split(":")[1]
         counts[name] = counts.get(name, 0) + 1
     return counts
+
+
+def early(app):
+    """Return the jobs that ran before their ticks, by the clock of the server."""
+    runs = app.store.collection.database["runs"]
+    return [found["job"] for found in runs.find({"$expr": {"$lt": ["$at", "$tick"]}})]
 
 
 def enqueued_more_than_once(app):

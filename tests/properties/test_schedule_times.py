@@ -1,18 +1,26 @@
-"""The nominal times of a schedule are those that one finds by looking at the clocks of a zone minute by minute."""
+"""When schedules are due: as the clocks of a zone show it minute by minute, and as workers enqueue their jobs."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mongojobs
+from mongojobs import every
 from mongojobs.schedules.times.cron import Cron
-from mongojobs.schedules.times.expression import times_after
+from mongojobs.schedules.times.expression import next_times, parse_times, times_after
 from mongojobs.schedules.times.zones import clock_changes
+from mongojobs.testing import mode
+from tests.support.sample_jobs import remember_one
+from tests.support.schedules import code
 
 MINUTE = timedelta(minutes=1)
+YEAR = timedelta(days=365)
 DAYS = 3
+TICKS = 5
 ZONES = [
     "UTC",
     "Europe/Athens",
@@ -83,3 +91,35 @@ def test_times_are_those_that_clocks_show(text, name, data):
     due = list(takewhile(lambda one: one <= begin + timedelta(days=DAYS), times_after(cron, begin, zone)))
 
     assert due == looked_up(cron, begin, zone)
+
+
+INTERVALS = st.tuples(st.integers(1, 30), st.sampled_from(["m", "h", "d"])).map(lambda parts: f"{parts[0]}{parts[1]}")
+CASES = st.lists(st.tuples(EXPRESSIONS | INTERVALS, st.sampled_from(ZONES)), min_size=8, max_size=8)
+BEGINNINGS = st.sampled_from(sorted({begin for begins in LOOKED_FROM.values() for begin in begins})).map(
+    lambda begin: begin.replace(year=begin.year + 4)
+)
+
+
+@pytest.mark.parametrize(("kind", "examples"), [("fake", 40), pytest.param("real", 250, marks=pytest.mark.slow)])
+def test_workers_enqueue_the_jobs_of_the_times_that_are_shown_as_next(connection, kind, examples):
+    """Of 320 schedules, or 2,000 on a server, eight at a time, the clock goes from tick to tick of the first five."""
+    jobs_stored = mongojobs.default_app().store.collection
+    stored = [jobs_stored, jobs_stored.database.delayed_jobs_schedules]
+
+    @settings(max_examples=examples, deadline=None)
+    @given(cases=CASES, begin=BEGINNINGS)
+    def check(cases, begin):
+        told = [{"tz": zone, "starts": begin, "times": TICKS, "overlap": "allow"} for _, zone in cases]
+        declared = [every(text, name=f"s{n}", args=(n,), **told[n]) for n, (text, _) in enumerate(cases)]
+        with code(*((remember_one, one) for one in declared)), mode(kind) as jobs:
+            [collection.delete_many({}) for collection in stored]
+            jobs.tick(until=begin + YEAR)
+            due = {
+                n: [job.scheduled_for for job in jobs.enqueued() if job.schedule == f"s{n}"] for n in range(len(cases))
+            }
+
+        before = begin - MINUTE / 60_000
+        shown_as_next = [next_times(parse_times(text), before, ZoneInfo(zone), number=TICKS) for text, zone in cases]
+        assert list(due.values()) == shown_as_next
+
+    check()

@@ -1,6 +1,7 @@
 """An app of many schedules, whose jobs note in the database for which tick they ran.
 
-With TICKING_CRASHES=0.02 its process dies so often between the insert of a job and the advance of its schedule.
+With TICKING_CRASHES=0.02 its process dies so often between the insert of a job and the advance of its schedule; with
+TICKING_FAULT it has one that is planted.
 """
 
 import os
@@ -11,6 +12,7 @@ import mongoengine
 
 from mongojobs import current_job, default_app, job
 from mongojobs.schedules.store import ScheduleStore
+from tests.support.rig.planted import plant
 
 if "SAMPLE_URI" in os.environ:
     mongoengine.connect(host=os.environ["SAMPLE_URI"], uuidRepresentation="standard")
@@ -28,10 +30,15 @@ def advance_or_die(*arguments: Any) -> bool:
 setattr(ScheduleStore, "advance", advance_or_die)  # noqa: B010 - mypy forbids it otherwise
 
 
+if "TICKING_FAULT" in os.environ:
+    plant(os.environ["TICKING_FAULT"])
+
+
 @job
 def note() -> None:
-    """Note the tick, and when its job was enqueued: were it enqueued again, that would be another time."""
+    """Note the tick, the server's time, and when its job was enqueued: enqueued again, that would be another time."""
     now = current_job()
     assert now is not None
     runs = default_app().store.collection.database["runs"]
-    runs.update_one({"_id": f"{now.id} {now.created_at}"}, {"$set": {"job": now.id}}, upsert=True)
+    seen = {"job": now.id, "tick": now.scheduled_for, "at": "$$NOW"}
+    runs.update_one({"_id": f"{now.id} {now.created_at}"}, [{"$set": seen}], upsert=True)

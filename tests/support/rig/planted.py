@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Final
 
-from mongojobs.core.clock import ServerClock, TimeSource
+from mongojobs.core.clock import ServerClock, SystemClock, TimeSource, truncate
 from mongojobs.core.job import Job
 from mongojobs.store.jobs import JobStore, Rescued
 from mongojobs.worker.finish import group
@@ -83,10 +83,14 @@ def _clock_that_jumps() -> None:
     """
     made = ServerClock.__init__
 
+    def wall() -> float:
+        return time.time() + (3600 if time.monotonic() % 2 < 1 else -3600)
+
     def init(self: ServerClock, source: TimeSource) -> None:
-        made(self, source, wall=lambda: time.time() + (3600 if time.monotonic() % 2 < 1 else -3600))
+        made(self, source, wall=wall)
 
     _replace(ServerClock, "__init__", init)
+    _replace(SystemClock, "now", lambda _clock: truncate(datetime.fromtimestamp(wall(), UTC)))
 
 
 def _short_transactions() -> None:
