@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from tests.bench import backlogs, costs, dashboards, drains, enqueues, latencies
+from tests.bench import backlogs, costs, dashboards, drains, enqueues, features, latencies
 from tests.bench.figures import Figure, Result, gathered, keep, saved, table
 from tests.bench.ground import Ground
 from tests.bench.peers.measuring import measure_peers
@@ -37,6 +37,13 @@ FIGURES = {
         Figure("drain, read_ahead=0 / naive loop", ">=", 0.85),
         Figure("enqueue one / insert_one", ">=", 0.93, 0.97),
         Figure("delay_many / insert_many", ">=", 0.6, 0.75),
+        Figure("CPU of an enqueue, with a unique key / without", "<=", 1.1, 1.05),
+        Figure("CPU of delay_many, with unique keys / without", "<=", 2.2, 1.5),
+        Figure("drain, with unique keys / without", ">=", 0.85, 0.97),
+        Figure("% of a core, idle, 200 schedules declared", "<=", 1, 0.3),
+        Figure("CPU of a job, 200 schedules declared / none", "<=", 1.03, 1),
+        Figure("CPU of a job / before", "<=", 1.03, 1),
+        Figure("CPU of an enqueue / before", "<=", 1.03, 1),
         Figure("ms from enqueue to body, p50", "<=", 8, 5),
         Figure("ms from enqueue to body, p95", "<=", 20, 10),
         Figure("ms from enqueue to body, p50 / bare loop", "<=", 1.05, 1),
@@ -78,6 +85,9 @@ WORKLOADS: dict[str, Callable[[Ground], dict[str, float]]] = {
         drains.hoarding,
         backlogs.paused,
         enqueues.enqueues,
+        features.keys,
+        features.schedules,
+        features.before,
         latencies.idle,
         latencies.many_idle,
         latencies.standalone,
@@ -92,6 +102,7 @@ WORKLOADS: dict[str, Callable[[Ground], dict[str, float]]] = {
 }
 _QUICK = 0.01
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -100,6 +111,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--quick", is_flag=True, help="a hundredth of each size: tells whether it works, not how fast")
 @click.option("--peers", is_flag=True, help="only beside other libraries, which are installed for it; needs PyPI")
 @click.option("--backlog", default=10_000_000, show_default=True, type=click.IntRange(1), help="jobs of `largest`")
+@click.option(
+    "--before", type=_FOLDER, help="an earlier version's repository, to measure what it costs to use no feature"
+)
 @click.option("--save", type=_FILE, help="add the figures to this file as they are measured")
 @click.option("--join", multiple=True, type=_FILE, help="measure nothing: join what was saved; may be repeated")
 @click.option("--json", "as_json", is_flag=True, help="print JSON instead of a table")
@@ -111,6 +125,7 @@ def main(
     quick: bool,
     peers: bool,
     backlog: int,
+    before: Path | None,
     save: Path | None,
     join: tuple[Path, ...],
     as_json: bool,
@@ -124,7 +139,7 @@ def main(
     if join:
         measured = [found for file in join for found in saved(file)]
     else:
-        ground = Ground(os.environ["MONGODB_URI"], _QUICK if quick else 1, backlog)
+        ground = Ground(os.environ["MONGODB_URI"], _QUICK if quick else 1, backlog, before)
         measured = [*_measured(ground, names, runs, save)]
     results = gathered(measured, FIGURES)
     click.echo(json.dumps([one.as_json() for one in results], indent=2) if as_json else _tables(results))

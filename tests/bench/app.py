@@ -14,10 +14,12 @@ import mongoengine
 from pymongo import monitoring
 
 import mongojobs
-from mongojobs import Lifecycle, Plugin, job
+from mongojobs import Lifecycle, Plugin, every, job
 
 NOTES = "MONGOJOBS_BENCH_NOTES"
 """The file that a worker's notes go to when it ends; without it, nothing is noted."""
+SCHEDULES = "MONGOJOBS_BENCH_SCHEDULES"
+"""How many schedules to declare, none of which is due before next year."""
 MILLISECOND = 0.001
 
 marks: list[tuple[Any, float]] = []
@@ -27,6 +29,11 @@ marks: list[tuple[Any, float]] = []
 @job
 def nothing(number: int) -> None:
     """Do nothing, as fast as possible."""
+
+
+@job(unique=True)
+def nothing_once(number: int) -> None:
+    """Do nothing, and not twice with the same number."""
 
 
 @job
@@ -51,6 +58,10 @@ def takes_a_second(number: int) -> None:
     """Wait, as for a web service, and note when it ended."""
     time.sleep(1)
     marks.append((number, time.monotonic()))
+
+
+for _number in range(int(os.environ.get(SCHEDULES, "0"))):
+    every("0 3 1 1 *", name=f"schedule {_number}", args=(_number,))(nothing)
 
 
 class Notes(Plugin):

@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import bson
@@ -18,6 +19,7 @@ from mongojobs.enqueuing.functions import JobFunction
 from mongojobs.store.documents import to_document
 from tests.bench.records import Record, rate
 from tests.bench.workers import Worker, cpu_seconds, loop_rate
+from tests.support.command_line import ROOT
 
 Document = dict[str, Any]
 _CHUNK = 10_000
@@ -28,8 +30,10 @@ _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 class Ground:
     """The jobs of one database; *scale* shrinks all that is large, for a quick look whether everything works."""
 
-    def __init__(self, uri: str, scale: float, backlog: int = 0) -> None:
+    def __init__(self, uri: str, scale: float, backlog: int = 0, before: Path | None = None) -> None:
         self.uri = uri
+        self.before = before
+        """Where the code of an earlier version is, to measure beside this one."""
         self.backlog = backlog
         """How many jobs the largest backlog has, before it is shrunk."""
         self._scale = scale
@@ -82,10 +86,10 @@ class Ground:
         """Let a worker drain all jobs, or this many, and return the jobs a second."""
         return rate([self.drained(*arguments, limit=limit)])
 
-    def drained(self, *arguments: str, limit: int = 0, through: Sequence[str] = ()) -> Record:
-        """Do as ``drain``, and return what the worker did; its log may go *through* a command."""
+    def drained(self, *arguments: str, limit: int = 0, through: Sequence[str] = (), root: Path = ROOT) -> Record:
+        """Do as ``drain``, and return what the worker did; its log may go *through* a command, its code from *root*."""
         limited = ("--max-jobs", str(limit)) if limit else ()
-        return Worker(self.uri, "--exit-on-complete", *limited, *arguments, through=through).end()
+        return Worker(self.uri, "--exit-on-complete", *limited, *arguments, through=through, root=root).end()
 
     def drained_together(self, function: JobFunction[[int], Any], size: int, count: int) -> list[Record]:
         """Let *count* idle workers begin to drain *size* jobs at one moment, and return what they did."""

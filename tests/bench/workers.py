@@ -27,7 +27,12 @@ class Worker:
     """
 
     def __init__(
-        self, uri: str, *arguments: str, environ: Mapping[str, str] | None = None, through: Sequence[str] = ()
+        self,
+        uri: str,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        through: Sequence[str] = (),
+        root: Path = ROOT,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="mongojobs-bench-")
         self._notes = Path(self._folder.name, "notes.json")
@@ -38,7 +43,7 @@ class Worker:
                 self._reader = subprocess.Popen(through, stdin=subprocess.PIPE, stdout=log)
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mongojobs", "-A", app.__name__, "work", *arguments],
-                cwd=ROOT,
+                cwd=root,
                 env=clean_environ({"MONGODB_URI": uri, app.NOTES: str(self._notes), **(environ or {})}),
                 stdin=subprocess.DEVNULL,
                 stdout=self._reader.stdin if self._reader else log,

@@ -11,7 +11,7 @@ from tests.bench.figures import Figure, Result, gathered, keep, table
 from tests.bench.records import rate, record
 from tests.support.command_line import ROOT, clean_environ
 
-QUICK = ("enqueues", "sustained", "rare", "beginnings", "executors", "job_cost", "largest", "waits", "idle")
+QUICK = ("enqueues", "sustained", "rare", "beginnings", "executors", "job_cost", "largest", "waits", "idle", "keys")
 
 LOG = """\
 2026-11-28T10:00:00.000Z: [Worker(host:a pid:1)] Starting job worker: queues=*
@@ -38,6 +38,7 @@ class TestTheBench:
             "last 5k / first 5k of 60k",
             "ms, mongojobs --help",
             "drain, executor process / executor thread",
+            "drain, with unique keys / without",
             "us of CPU a job, worker with its log to a pipe",
             "drain at the largest backlog / at 1k",
             "jobs that wait 1 ms, 16 threads / ideal",
