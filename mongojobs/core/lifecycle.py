@@ -237,13 +237,13 @@ class _Audience(dict[NoticeKind, tuple[_Listener, ...]]):
         return heard
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Reporter:
     """The lifecycle as one worker uses it: its notices carry the worker's name, its events the worker."""
 
-    def __init__(self, lifecycle: Lifecycle, name: str, worker: object = None) -> None:
-        self.lifecycle = lifecycle
-        self.name = name
-        self._worker = worker
+    lifecycle: Lifecycle
+    name: str
+    worker: object = None
 
     def tell(self, kind: Callable[Concatenate[str, P], Notice], *facts: P.args, **more: P.kwargs) -> None:
         """Send all listeners, if there are any, a notice of that *kind*, whose first field is the worker's name."""
@@ -256,11 +256,11 @@ class Reporter:
 
     def run(self, event: str, *arguments: object, body: Callable[[], T]) -> T:
         """Run *body* as an event whose first argument is the worker."""
-        return self.lifecycle.run(event, self._worker, *arguments, body=body)
+        return self.lifecycle.run(event, self.worker, *arguments, body=body)
 
     def run_surely(self, event: str, *arguments: object, body: Callable[[], T]) -> T:
         """Like ``run``, for a *body* that must not be left out. Raises NotRunError if a plugin does that."""
-        return self.lifecycle.run_surely(event, self._worker, *arguments, body=body)
+        return self.lifecycle.run_surely(event, self.worker, *arguments, body=body)
 
 
 @public

@@ -117,16 +117,7 @@ def assemble(
     """Make the parts of a worker; *on_end* may be called after each run, *on_stuck* is for one that nothing can end."""
     store, settings, reporter, outage = connections.store, context.settings, context.reporter, context.outage
     _listen_to(store, context)
-    in_flight = InFlight(threads=settings.threads, async_concurrency=settings.async_concurrency)
-    heartbeat = Heartbeat(lambda: connections.holding, in_flight, reporter, settings, outage)
-
-    def end(held: InFlightJob) -> object:
-        return runner.abort(held) or on_stuck()
-
-    loop_watch = LoopWatch(in_flight, reporter)
-    timekeeper = Timekeeper(in_flight, reporter, settings, on_stuck=end, excuses=loop_watch.excuses)
-    runs = _run_context(context, connections, heartbeat)
-    runner = _runner(context.child, runs, timekeeper, loop_watch)
+    in_flight, heartbeat, loop_watch, timekeeper, runner = _what_runs(context, connections, on_stuck)
     finisher = Finisher(store, in_flight, reporter, outage, on_written=partial(context.stats.count, few=FEW_NOTICES))
     reserver = Reserver(store, connections.pauses, settings, by=reporter.name)
     suspects = SuspectIsolation(in_flight, settings.lease.total_seconds())
@@ -146,17 +137,26 @@ def assemble(
     )
 
 
-def _runner(child: ChildCommand | None, runs: RunContext, timekeeper: Timekeeper, loop_watch: LoopWatch) -> Runner:
-    """Return what runs the jobs: here, or in children that the command *child* starts."""
-    if child is None:
-        return Runner(runs, watch=timekeeper.watch, loop=loop_watch.loop)
-    return ChildRunner(runs, watch=timekeeper.watch, command=child)
+def _what_runs(
+    context: WorkerContext, connections: Connections, on_stuck: Callable[[], object]
+) -> tuple[InFlight, Heartbeat, LoopWatch, Timekeeper, Runner]:
+    """Make what holds the jobs, what minds their locks, their event loop and their limits, and what runs them."""
+    payloads, settings, reporter = context.payloads, context.settings, context.reporter
 
+    def end(held: InFlightJob) -> object:
+        return runner.abort(held) or on_stuck()
 
-def _run_context(context: WorkerContext, connections: Connections, heartbeat: Heartbeat) -> RunContext:
-    payloads, settings = context.payloads, context.settings
+    in_flight = InFlight(threads=settings.threads, async_concurrency=settings.async_concurrency)
+    heartbeat = Heartbeat(lambda: connections.holding, in_flight, reporter, settings, context.outage)
+    loop_watch = LoopWatch(in_flight, reporter)
+    timekeeper = Timekeeper(in_flight, reporter, settings, on_stuck=end, excuses=loop_watch.excuses)
     transactions = Transactions(connections.of_app, heartbeat, payloads, settings)
-    return RunContext(payloads, settings, context.reporter, connections.store.clock, transactions)
+    runs = RunContext(payloads, settings, reporter, connections.store.clock, transactions)
+    if context.child is None:
+        runner = Runner(runs, watch=timekeeper.watch, loop=loop_watch.loop)
+    else:
+        runner = ChildRunner(runs, watch=timekeeper.watch, command=context.child)
+    return in_flight, heartbeat, loop_watch, timekeeper, runner
 
 
 def _listen_to(store: JobStore, context: WorkerContext) -> None:

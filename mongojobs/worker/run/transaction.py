@@ -11,6 +11,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol, TypeVar
 
@@ -51,16 +52,14 @@ class Renewals(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Transactions:
     """The transactions of the jobs of one process: through *store*, which uses the client of the app."""
 
-    def __init__(
-        self, store: Callable[[], JobStore], renewals: Renewals, payloads: Payloads, settings: Settings
-    ) -> None:
-        self._store = store
-        self.renewals = renewals
-        self._payloads = payloads
-        self._settings = settings
+    store: Callable[[], JobStore]
+    renewals: Renewals
+    payloads: Payloads
+    settings: Settings
 
     @contextmanager
     def block(self, held: InFlightJob) -> Iterator[Session]:
@@ -101,7 +100,7 @@ class Transactions:
             yield ending, session
 
     def _ending(self) -> EndingTransaction:
-        ending = self._store().ending
+        ending = self.store().ending
         try:
             is_possible = ending.is_possible()
         except DatabaseError as error:
@@ -126,7 +125,7 @@ class Transactions:
     def _success(self, held: InFlightJob, value: object) -> Succeeded:
         if held.job.keep_result is None:
             return SUCCEEDED
-        return Succeeded(stored_result(value, self._payloads.codec, self._settings.max_result_bytes))
+        return Succeeded(stored_result(value, self.payloads.codec, self.settings.max_result_bytes))
 
     def _commit(self, held: InFlightJob, success: Succeeded, ending: EndingTransaction, session: Session) -> None:
         if held.interruption.is_over:

@@ -9,7 +9,7 @@ from typing import Final
 from mongojobs.core.clock import ServerClock, SystemClock, TimeSource, truncate
 from mongojobs.core.job import Job
 from mongojobs.store.jobs import JobStore, Rescued
-from mongojobs.worker.finish import group
+from mongojobs.worker.finish import finisher
 from mongojobs.worker.rescue import Rescuer
 from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.threads import heartbeat
@@ -29,8 +29,8 @@ def _finish_by_id_alone() -> None:
 
     _replace(JobStore, "finish", finish)
     _replace(InFlightJob, "lost", property(lambda _held: False))
-    for module in (group, heartbeat):
-        _replace(module, "lost_among", lambda _held: [])
+    _replace(heartbeat, "lost_among", lambda _held: [])
+    _replace(finisher, "_lost_among", lambda _results: set())
 
 
 def _finish_across_tokens() -> None:
