@@ -25,6 +25,8 @@ from mongojobs.store.queries import Quarantined, Queries
 from mongojobs.store.unique.again import started
 
 WIDEST_SPREAD: Final = 8
+UNDISTURBED_BATCHES: Final = 8
+"""After so many batches with which nobody else was quicker a worker comes closer to the head of the queue."""
 FIRST_DUE: Final = 100
 """How many of the first due jobs are searched for one that must run alone; the jobs before it go first."""
 
@@ -37,10 +39,12 @@ class Spread:
     """How one worker keeps out of the way of others that reserve at the same time; for use by one thread.
 
     Of so many batches at the head of the queue it takes any one: of twice as many after others were quicker with some
-    of a batch, of half as many after none was. What is passed over the server only counts in its index.
+    of a batch, of half as many after that did not happen for some time. What is passed over the server only counts in
+    its index; to lock what another is locking costs both of them far more.
     """
 
     batches = 1
+    _undisturbed = 0
 
     def passed_over(self, limit: int) -> int:
         """Return how many jobs to leave to others, where up to *limit* are wanted."""
@@ -48,7 +52,11 @@ class Spread:
 
     def learn(self, *, tried: int, got: int) -> None:
         """Note that the locks of so many jobs were *tried*, and how many of these the worker *got*."""
-        self.batches = min(self.batches * 2, WIDEST_SPREAD) if got < tried else max(self.batches // 2, 1)
+        self._undisturbed = self._undisturbed + 1 if got >= tried else 0
+        if not self._undisturbed:
+            self.batches = min(self.batches * 2, WIDEST_SPREAD)
+        elif self._undisturbed % UNDISTURBED_BATCHES == 0:
+            self.batches = max(self.batches // 2, 1)
 
 
 class Reserving:

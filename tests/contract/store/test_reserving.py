@@ -311,13 +311,23 @@ class TestWorkersThatMeet:
 
         assert self.reserve(server_store, 3, spread) == [job.id for job in jobs[9:]]
 
-    def test_come_nearer_again_after_batches_that_nobody_else_touched(self, server_store, spread):
+    def test_come_nearer_again_after_many_batches_that_nobody_else_touched(self, server_store, spread):
         server_store.insert_many([a_job() for _ in range(100)])
         spread.batches = 4
-        for _ in range(2):
-            self.reserve(server_store, 3, spread)
 
-        assert spread.batches == 1
+        seen = [(self.reserve(server_store, 3, spread), spread.batches)[1] for _ in range(16)]
+
+        assert seen == [*[4] * 7, *[2] * 8, 1]
+
+    def test_stay_apart_where_others_are_quicker_now_and_then(self, overtaken, spread, monkeypatch):
+        overtaken.insert_many([a_job() for _ in range(200)])
+        spread.batches = 8
+
+        self.reserve(overtaken, 3, spread)
+        monkeypatch.undo()
+        seen = [(self.reserve(overtaken, 3, spread), spread.batches)[1] for _ in range(7)]
+
+        assert seen == [8] * 7
 
     def test_take_the_first_jobs_where_too_few_are_left_behind_them(self, server_store, spread):
         jobs = [a_job(priority=number) for number in range(5)]
