@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from tests.bench import app
 from tests.bench.app import marks_its_run, nothing
@@ -13,6 +14,7 @@ from tests.bench.workers import Worker, memory_mib, working
 from tests.support.command_line import ROOT, clean_environ
 
 _TURNS = 3
+_DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 _WAIT = "import time, {module}; print(flush=True); time.sleep(600)"
 
 
@@ -29,10 +31,27 @@ def job_cost(ground: Ground) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in found.items()}
 
 
-def _cpu_of_drain(ground: Ground, count: int, through: Sequence[str]) -> tuple[float, float]:
-    """Return the processor seconds that a worker and the server use for this many jobs."""
+def result_cost(ground: Ground) -> dict[str, float]:
+    """The same for a job whose result is kept, worker and server together, beside a plain one."""
+    few, many = ground.size(2000), ground.size(12_000, least=500)
+    kept: dict[str, Any] = {"keep_result": _DAY_MILLISECONDS}
+    found: dict[bool, list[float]] = {False: [], True: []}
+    for _ in ground.turns(_TURNS):
+        for keeps, spent in found.items():
+            small, large = (sum(_cpu_of_drain(ground, count, **kept if keeps else {})) for count in (few, many))
+            spent.append(large - small)
+    return {"CPU of a job that keeps its result / a plain job": statistics.median(found[True]) / _middle(found[False])}
+
+
+def _middle(values: Sequence[float]) -> float:
+    """Return their median; not 0, as a few short runs may take no time at all."""
+    return statistics.median(values) or 1e-6
+
+
+def _cpu_of_drain(ground: Ground, count: int, through: Sequence[str] = (), **changes: Any) -> tuple[float, float]:
+    """Return the processor seconds that a worker and the server use for this many jobs, with *changes* of fields."""
     ground.clear()
-    ground.fill(nothing, count)
+    ground.fill(nothing, count, **changes)
     before = ground.server_cpu_seconds()
     ended = ground.drained(through=through)
     return ended.cpu_seconds, ground.server_cpu_seconds() - before

@@ -11,7 +11,19 @@ from tests.bench.figures import Figure, Result, gathered, keep, table
 from tests.bench.records import rate, record
 from tests.support.command_line import ROOT, clean_environ
 
-QUICK = ("enqueues", "sustained", "rare", "beginnings", "executors", "job_cost", "largest", "waits", "idle", "keys")
+QUICK = (
+    "enqueues",
+    "sustained",
+    "rare",
+    "beginnings",
+    "executors",
+    "job_cost",
+    "result_cost",
+    "largest",
+    "waits",
+    "idle",
+    "keys",
+)
 
 LOG = """\
 2026-11-28T10:00:00.000Z: [Worker(host:a pid:1)] Starting job worker: queues=*
@@ -40,6 +52,7 @@ class TestTheBench:
             "drain, executor process / executor thread",
             "drain, with unique keys / without",
             "us of CPU a job, worker with its log to a pipe",
+            "CPU of a job that keeps its result / a plain job",
             "drain at the largest backlog / at 1k",
             "jobs that wait 1 ms, 16 threads / ideal",
             "ms from enqueue to body, p95 / bare loop",

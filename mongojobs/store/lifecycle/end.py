@@ -18,12 +18,13 @@ from datetime import timedelta
 from itertools import repeat
 from typing import Final
 
+import bson
 from pymongo import UpdateOne
 
 from mongojobs.core import transitions
 from mongojobs.core.change import Change
-from mongojobs.core.job import CANCELLED, RUNNING, Document, Job, JobId
-from mongojobs.store.documents import to_shown_job, to_update
+from mongojobs.core.job import CANCELLED, COMPLETED, RUNNING, Document, Job, JobId
+from mongojobs.store.documents import to_joint_update, to_shown_job, to_update
 from mongojobs.store.filters import NOT_CANCELLED, held, held_groups, merged
 from mongojobs.store.queries import Queries
 from mongojobs.store.unique.again import (
@@ -38,6 +39,10 @@ from mongojobs.store.unique.again import (
 from mongojobs.store.unique.merges import tell_merged
 
 _CANCELLED: Final = Change(sets={"state": CANCELLED})
+MOST_JOINED: Final = 100
+LARGEST_JOINED: Final = 10 * 1024
+"""How many completed jobs are written at once, and the largest result of one, in bytes."""
+
 _COUNTERS: Final = ("attempts", "fence", "losses", "releases", "snoozes")
 
 
@@ -178,6 +183,18 @@ class Holding:
         """Make each job's own change; return those that were not ours."""
         if len(changes) <= 1 or not self._queries.is_real:
             return [job for job, change in changes if not self._end(job, change, repeated=True)]
+        joint, others = joined(changes)
+        lost = [job for part in joint for job in self._change_jointly(part)]
+        return lost + self._change_one_by_one(others) if others else lost
+
+    def _change_jointly(self, changes: Sequence[tuple[Job, Change]]) -> list[Job]:
+        """Make the changes of jobs that are alike in one write; return those that were not ours."""
+        guard, update = held_groups([job for job, _ in changes]), to_joint_update(changes)
+        if self.collection.update_many(guard, update).matched_count == len(changes):
+            return []
+        return self._not_ours(changes)
+
+    def _change_one_by_one(self, changes: Sequence[tuple[Job, Change]]) -> list[Job]:
         by_id = self._queries.by_id
         writes = [UpdateOne(held_to_end(job, change), to_update(change), hint=by_id) for job, change in changes]
         if self.collection.bulk_write(writes, ordered=False).matched_count == len(changes):
@@ -208,6 +225,31 @@ class Holding:
         ids = [job.id for job in jobs]
         fields = dict.fromkeys(("state", "lock_token", "cancellation", *_COUNTERS), 1)
         return {found["_id"]: found for found in self._queries.find({"_id": {"$in": ids}}, fields)}
+
+
+def joined(changes: Sequence[tuple[Job, Change]]) -> tuple[list[list[tuple[Job, Change]]], list[tuple[Job, Change]]]:
+    """Return the changes in groups that one write can make, and the others.
+
+    Those are of jobs that have completed, are not unique, and returned little or nothing.
+    """
+    groups: dict[tuple[str, ...], list[list[tuple[Job, Change]]]] = {}
+    others: list[tuple[Job, Change]] = []
+    for job, change in changes:
+        if job.unique_key is not None or not _is_small(change):
+            others.append((job, change))
+            continue
+        alike = groups.setdefault(tuple(change.sets), [[]])
+        if len(alike[-1]) == MOST_JOINED:
+            alike.append([])
+        alike[-1].append((job, change))
+    return [group for alike in groups.values() for group in alike], others
+
+
+def _is_small(change: Change) -> bool:
+    if change.sets["state"] != COMPLETED:
+        return False
+    returned = change.sets.get("returned")
+    return returned is None or len(bson.encode(returned)) <= LARGEST_JOINED
 
 
 def is_held(job: Job, found: Document | None) -> bool:
