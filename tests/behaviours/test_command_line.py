@@ -441,7 +441,7 @@ class TestSignals:
 
         worker.send(Signals.SIGTERM)
 
-        assert worker.wait(8) == 0
+        assert worker.wait() == 0
         assert "Stopped, 1 running job handed back" in worker.output
 
     @pytest.mark.usefixtures("unmeasured")

@@ -171,7 +171,7 @@ gates = {}
 def takes_its_time():
     recorder_of_jobs.note("tried")
     gates["begun"].set()
-    gates["may_end"].wait(10)
+    gates["may_end"].wait(30)
 
 
 @job
@@ -273,7 +273,7 @@ class TestWhatTheStoredJobWouldHaveDone:
         gates.update(begun=begun, may_end=may_end)
         running = threading.Thread(target=takes_its_time.options(job_id="once").delay)
         running.start()
-        begun.wait(10)
+        begun.wait(30)
 
         takes_its_time.options(job_id="once").delay()
         may_end.set()

@@ -603,7 +603,7 @@ class TestTop:
             eventually(lambda: app.counts()["failed"].number == 0)
             terminal.type("q")
 
-            assert terminal.process.wait(10) == 0
+            assert terminal.process.wait(30) == 0
             terminal.sees(re.escape("\x1b[?1049l"))
 
 

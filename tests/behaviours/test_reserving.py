@@ -213,7 +213,7 @@ class TestOrder:
         [remember_one.options(priority=-number).delay(number) for number in range(50)]
 
         with working(exit_on_complete=True, read_ahead=0) as shift:
-            shift.join(10)
+            shift.join(30)
 
         assert recorder.facts("remembered") == list(range(49, -1, -1))
 

@@ -101,7 +101,7 @@ class TestAStopThatWaitsForNothing:
 
         worker.send(Signals.SIGTERM)
 
-        assert worker.wait(15) == 0
+        assert worker.wait() == 0
         assert "Stopped" in worker.output
 
 

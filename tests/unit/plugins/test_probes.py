@@ -26,7 +26,7 @@ def server(gate):
         "/good": lambda: Answer("fine ü\n"),
         "/bad": lambda: Answer("not now\n", ok=False),
         "/broken": raises,
-        "/slow": lambda: Answer(str(gate.wait(10))),
+        "/slow": lambda: Answer(str(gate.wait(30))),
     }
     with ProbeServer(pages, host="127.0.0.1", port=0) as server:
         yield server

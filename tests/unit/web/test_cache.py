@@ -34,7 +34,7 @@ class TestMemory:
 
         def make():
             asked.append(1)
-            go_on.wait(5)
+            go_on.wait(30)
             return "answer"
 
         answers = []

@@ -33,7 +33,7 @@ class Database:
     def connect(self):
         answer = self.answers.pop(0)
         self.asked.set()
-        self.gate.wait(10)
+        self.gate.wait(30)
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -69,7 +69,7 @@ class InAThread(threading.Thread):
         self.answer = self.connecting.run()
 
     def end(self):
-        self.join(5)
+        self.join(30)
         assert not self.is_alive()
         return self.answer
 
@@ -111,7 +111,7 @@ class TestConnecting:
         database.gate.clear()
         connecting = connecting_to(database)
         run = InAThread(connecting)
-        database.asked.wait(5)
+        database.asked.wait(30)
 
         stop(connecting, stopping)
 
@@ -125,13 +125,13 @@ class TestConnecting:
         database.gate.clear()
         connecting = connecting_to(database)
         run = InAThread(connecting)
-        database.asked.wait(5)
+        database.asked.wait(30)
 
         stop(connecting, stopping)
         run.end()
         database.gate.set()
 
-        assert connections.closed.wait(5)
+        assert connections.closed.wait(30)
         eventually(lambda: not connecting.hangs)
 
     def test_that_fails_after_the_stop_tells_nobody(self, connecting_to, stopping, told):
@@ -139,7 +139,7 @@ class TestConnecting:
         database.gate.clear()
         connecting = connecting_to(database)
         run = InAThread(connecting)
-        database.asked.wait(5)
+        database.asked.wait(30)
 
         stop(connecting, stopping)
         run.end()

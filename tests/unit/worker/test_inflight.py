@@ -35,7 +35,7 @@ class TestTakingAJob:
         taker.start()
 
         in_flight.add([awaited])
-        taker.join(5)
+        taker.join(30)
 
         assert found == [awaited]
 
@@ -69,7 +69,7 @@ class TestTakingAJob:
         taker.start()
 
         in_flight.close()
-        taker.join(5)
+        taker.join(30)
 
         assert not taker.is_alive()
 
@@ -87,7 +87,7 @@ class TestTakingAJob:
         list(map(threading.Thread.start, threads))
         eventually(lambda: in_flight.waiting() == 0)
         in_flight.close()
-        [thread.join(5) for thread in threads]
+        [thread.join(30) for thread in threads]
 
         assert len(found) == len(set(found)) == 2000
 
@@ -112,7 +112,7 @@ class TestASlotBesideAnother:
     def test_begins_at_once_where_the_interpreter_has_time(self, beside):
         first, found, slot = beside(load_is_high=False)
 
-        slot.join(5)
+        slot.join(30)
 
         assert found
         assert found[0] is not first
@@ -120,7 +120,7 @@ class TestASlotBesideAnother:
     def test_begins_soon_where_the_other_is_a_long_one(self, beside):
         first, found, slot = beside(load_is_high=True)
 
-        slot.join(5)
+        slot.join(30)
 
         assert found
         assert found[0].started - first.started >= STRETCH_SECONDS
@@ -142,7 +142,7 @@ class TestASlotBesideAnother:
             in_flight.ended(held)
             held = in_flight.take_now()
         in_flight.close()
-        slot.join(5)
+        slot.join(30)
 
         assert len(by_the_other) < 50
 
@@ -152,13 +152,13 @@ class TestASlotBesideAnother:
 
         def work_together():
             in_flight.take(is_async=False)
-            everybody.wait(5)
+            everybody.wait(30)
 
         for _ in range(4):
             threading.Thread(target=work_together, daemon=True).start()
         in_flight.add(some_held(4))
 
-        everybody.wait(5)
+        everybody.wait(30)
 
 
 class TestAJobThatEnded:

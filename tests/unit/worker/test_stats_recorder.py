@@ -277,7 +277,7 @@ class TestTheThread:
 
         eventually(lambda: stats.merged == list(stats.processes) != [])
         statistics.end()
-        thread.join(5)
+        thread.join(30)
 
         assert not thread.is_alive()
 
@@ -289,7 +289,7 @@ class TestTheThread:
         eventually(lambda: stats.runs("minute") == {START: 1})
         stats.clock.advance(seconds=1)
         statistics.end()
-        thread.join(5)
+        thread.join(30)
 
         assert not thread.is_alive()
 

@@ -63,7 +63,7 @@ def writer(finisher):
     thread.start()
     yield thread
     finisher.close()
-    thread.join(5)
+    thread.join(30)
 
 
 @pytest.fixture(autouse=True)
@@ -107,12 +107,12 @@ class TestAGroup:
 
         def slowly():
             begun.set()
-            go_on.wait(5)
+            go_on.wait(30)
             return []
 
         store.on("finish", slowly)
         submit(finisher, in_flight, Succeeded())
-        begun.wait(5)
+        begun.wait(30)
         submit(finisher, in_flight, *[Succeeded()] * 50)
         go_on.set()
 
@@ -265,7 +265,7 @@ class TestAnOutage:
         finisher.submit(result)
         eventually(in_flight.is_empty)
         finisher.close()
-        writer.join(5)
+        writer.join(30)
 
         assert len(told.of(JobLost)) == len(told.of(DatabaseAway)) == 1
         assert told.of(DatabaseBack) == []
@@ -276,7 +276,7 @@ class TestAnOutage:
         eventually(lambda: store.called("finish"))
 
         finisher.close()
-        writer.join(5)
+        writer.join(30)
 
         assert not writer.is_alive()
         assert not in_flight.is_empty()
@@ -299,7 +299,7 @@ class TestResultsThatAreGivenUp:
         finisher.close()
         left = finisher.give_up()
         go_on.set()
-        writer.join(5)
+        writer.join(30)
 
         assert left == 2
         assert not writer.is_alive()

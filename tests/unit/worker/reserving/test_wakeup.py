@@ -285,7 +285,7 @@ class TestListening:
 
         for _ in range(3):
             wakeup.busy()
-        was_closed = stream.closed.wait(5)
+        was_closed = stream.closed.wait(30)
         listening(wakeup, streams)
 
         assert was_closed

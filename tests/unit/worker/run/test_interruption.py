@@ -40,7 +40,7 @@ class InAThread:
             self.raised = error
 
     def end(self):
-        self._thread.join(10)
+        self._thread.join(30)
         assert not self._thread.is_alive()
         return self.raised
 
@@ -91,7 +91,7 @@ class TestAnInterruption:
     def test_is_raised_inside_the_code_that_runs(self):
         interruption, begun = Interruption(), threading.Event()
         run = InAThread(interruption, lambda: runs_until_interrupted(begun))
-        begun.wait(5)
+        begun.wait(30)
 
         was_running = interruption.interrupt(JobTimeout)
 
@@ -108,7 +108,7 @@ class TestAnInterruption:
                 cleaned.append(True)
 
         run = InAThread(interruption, body)
-        begun.wait(5)
+        begun.wait(30)
         interruption.interrupt(Interrupted)
 
         assert type(run.end()) is Interrupted
@@ -125,7 +125,7 @@ class TestAnInterruption:
                 return "success"
 
         run = InAThread(interruption, body)
-        begun.wait(5)
+        begun.wait(30)
         interruption.interrupt(JobTimeout)
 
         assert type(run.end()) is JobTimeout
@@ -141,7 +141,7 @@ class TestAnInterruption:
                 raise ValueError("of its own") from error
 
         run = InAThread(interruption, body)
-        begun.wait(5)
+        begun.wait(30)
         interruption.interrupt(JobTimeout)
 
         assert type(run.end()) is ValueError
@@ -156,9 +156,9 @@ class TestAnInterruption:
                 runs_until_interrupted(again)
 
         run = InAThread(interruption, body)
-        begun.wait(5)
+        begun.wait(30)
         interruption.interrupt(JobTimeout)
-        again.wait(5)
+        again.wait(30)
         interruption.interrupt(Interrupted)
         run.end()
 
@@ -233,7 +233,7 @@ class TestAnInterruption:
         worker.start()
         worker.join(60)
         over.set()
-        interrupter.join(5)
+        interrupter.join(30)
 
         assert not worker.is_alive()
         assert leaked == []
@@ -273,7 +273,7 @@ class TestAnAsyncRun:
                 cleaned.append(True)
 
         run = self.run(event_loop, interruption, waits)
-        begun.wait(5)
+        begun.wait(30)
         interruption.interrupt(JobTimeout)
 
         assert type(run.end()) is JobTimeout
@@ -291,7 +291,7 @@ class TestAnAsyncRun:
                 return "success"
 
         run = self.run(event_loop, interruption, swallows)
-        begun.wait(5)
+        begun.wait(30)
         interruption.interrupt(JobTimeout)
 
         assert type(run.end()) is JobTimeout
@@ -337,7 +337,7 @@ class TestAnAsyncRun:
             runs_until_interrupted(begun)
 
         run = InAThread(interruption, body)
-        begun.wait(5)
+        begun.wait(30)
         interruption.interrupt(JobTimeout)
 
         assert type(run.end()) is JobTimeout

@@ -193,10 +193,10 @@ class TestAnAsyncHookOfAnInterruptedRun:
         held, outcomes = held_object(hostile_jobs.RunsTooLong()), []
         thread = threading.Thread(target=lambda: outcomes.append(runner.run(held)))
         thread.start()
-        assert hostile_jobs.begun.wait(10)
+        assert hostile_jobs.begun.wait(30)
 
         held.interruption.interrupt(JobTimeout)
-        thread.join(10)
+        thread.join(30)
 
         assert outcomes[0].error.error == "ValueError: after"
 
@@ -299,7 +299,7 @@ class TestTheCurrentJob:
 
         thread = threading.Thread(target=runner.overdue, args=(held,))
         thread.start()
-        thread.join(5)
+        thread.join(30)
 
         assert found == [held.job.id]
 

@@ -16,7 +16,7 @@ def test_a_thread_runs_in_the_context_of_its_maker():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5)
+        thread.join(30)
 
     assert seen == ["worker", "worker"]
 
@@ -24,6 +24,6 @@ def test_a_thread_runs_in_the_context_of_its_maker():
 def test_what_a_thread_sets_stays_in_it():
     thread = background_thread(lambda: mark.set("thread"), "test")
     thread.start()
-    thread.join(5)
+    thread.join(30)
 
     assert mark.get() == "nothing"

@@ -47,7 +47,7 @@ def beating(store, told, monkeypatch):
     yield begin
     for one, thread in begun:
         one.stop()
-        thread.join(5)
+        thread.join(30)
         assert not thread.is_alive()
 
 
@@ -191,7 +191,7 @@ class TestTheHeartbeat:
 
         thread = threading.Thread(target=heartbeat.run, daemon=True)
         thread.start()
-        thread.join(5)
+        thread.join(30)
 
         assert not thread.is_alive()
 

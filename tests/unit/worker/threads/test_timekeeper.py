@@ -144,7 +144,7 @@ class TestTheTimekeepersThread:
         yield begin
         for timekeeper, thread in begun:
             timekeeper.stop()
-            thread.join(5)
+            thread.join(30)
             assert not thread.is_alive()
 
     def test_wakes_for_a_deadline_that_begins_while_it_sleeps(self, told, stuck, keeping):
@@ -187,7 +187,7 @@ class TestTheTimekeepersThread:
 
         thread = threading.Thread(target=timekeeper.run, daemon=True)
         thread.start()
-        thread.join(5)
+        thread.join(30)
 
         assert not thread.is_alive()
 
