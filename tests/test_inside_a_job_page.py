@@ -85,6 +85,29 @@ class TestExactlyOnce:
         assert [account.balance for account in page.Account.objects.order_by("id")] == [6, 4]
 
 
+class TestSteps:
+    def test_are_done_once(self, app, load, capsys):
+        page = load("paying")
+        job = page.pay.delay(7)
+
+        work_off()
+        app.run_now(job.id)
+        work_off()
+
+        assert capsys.readouterr().out == "charge 7\nsend the receipt r7\nsend the receipt r7\n"
+
+
+class TestRows:
+    def test_are_each_done_once(self, app, load, capsys):
+        page = load("greeting")
+        page.Guest.objects.insert([page.Guest(name=name) for name in ("Ann", "nobody", "Bob")])
+        page.greet_all.delay()
+
+        work_off()
+
+        assert capsys.readouterr().out == "hello Ann\nhello Bob\n"
+
+
 class TestProgress:
     def test_is_what_the_job_said(self, load, capsys):
         page = load("importing")

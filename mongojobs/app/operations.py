@@ -185,12 +185,13 @@ class Operating(SchedulesOfApp):
         return cancel_one(self.actions, job_id, running=running, given={"by": _person(by), "why": why})
 
     @plain_errors()
-    def retry(self, job_id: JobId, *, by: str | None = None, merge: bool = False) -> Job:
+    def retry(self, job_id: JobId, *, by: str | None = None, merge: bool = False, from_start: bool = False) -> Job:
         """Let a failed or cancelled job run again with all its attempts; record *by*, who asked. Raises StateError.
 
         So too for a unique job whose key another one holds by now; with *merge* it is dropped, and that one returned.
+        The steps that it has done are not done again, unless it is to begin *from_start*.
         """
-        return self.actions.act(RETRY, job_id, by=_person(by), merge=merge)
+        return self.actions.act(RETRY, job_id, by=_person(by), merge=merge, from_start=from_start)
 
     @plain_errors()
     def delete(self, job_id: JobId) -> Job:
@@ -233,13 +234,15 @@ class Operating(SchedulesOfApp):
         *,
         by: str | None = None,
         merge: bool = False,
+        from_start: bool = False,
         on_progress: OnProgress | None = None,
     ) -> int:
         """Let the failed and cancelled jobs that match run again; return how many. Raises FilterError.
 
-        Unique jobs whose keys others hold by now are left as they are, and with *merge* dropped.
+        Unique jobs whose keys others hold by now are left as they are, and with *merge* dropped. Steps as ``retry``.
         """
-        return self.actions.act_on_all(RETRY, job_filter, by=_person(by), merge=merge, on_progress=on_progress)
+        given = {"by": _person(by), "merge": merge, "from_start": from_start}
+        return self.actions.act_on_all(RETRY, job_filter, on_progress=on_progress, **given)
 
     @plain_errors()
     def delete_all(self, job_filter: JobFilter, *, on_progress: OnProgress | None = None) -> int:

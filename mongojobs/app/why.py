@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, assert_never
 
+from mongojobs.core.inside.cursor import rows_aside
 from mongojobs.core.inside.progress import in_a_line
 from mongojobs.core.job import Job
 from mongojobs.core.retry import ALONE_FROM_LOSSES
 from mongojobs.core.words.durations import format_duration
-from mongojobs.core.words.wording import by_whom
+from mongojobs.core.words.wording import by_whom, counted
 from mongojobs.store.pauses import Pause
 from mongojobs.store.reader.counts import Count
 from mongojobs.store.workers import WorkerStatus
@@ -219,6 +220,8 @@ def _running(job: Job, facts: Facts) -> Reason:
     text = f"it is being run{_since(job.locked_at)} by {by}{until}"
     if job.progress is not None:
         text += f"; it has done {in_a_line(job.progress, is_running=True)}"
+    if aside := rows_aside(job.cursors):
+        text += f"; it has left out {counted(len(aside), 'row')} at which workers died, such as {aside[-1].row}"
     if job.again is not None:
         text += "; it was enqueued again meanwhile, and runs once more when it has ended"
     return Reason(kind="running", text=text, remedy="wait until it ends")

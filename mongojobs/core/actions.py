@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from mongojobs.core.change import DELETED, Change
 from mongojobs.core.checks import Check, plain_text, priority, queue_name
 from mongojobs.core.errors import FilterError, NoSuchJobError, OptionError, StateError
+from mongojobs.core.inside.record import TOLD
 from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, RUNNING, JobId
 from mongojobs.core.job_filter import JobFilter, ShownState
 from mongojobs.core.limits import LONGEST_ERROR, cut
@@ -104,17 +105,23 @@ _OF_THE_END: Final = (
 
 
 def _retried(
-    now: datetime, *, by: str | None = None, after: timedelta = timedelta(0), key: str | None = None
+    now: datetime,
+    *,
+    by: str | None = None,
+    after: timedelta = timedelta(0),
+    key: str | None = None,
+    from_start: bool = False,
 ) -> Change:
     """Make an ended job ready, due *after* a delay, with all its attempts; its errors and its fence stay.
 
-    One that was unique takes its *key* again.
+    One that was unique takes its *key* again. What its runs have told stays, so that it goes on where it was, unless it
+    is to begin *from_start*.
     """
     fields: dict[str, Any] = {"state": READY, "run_at": now + after, **dict.fromkeys(_COUNTERS, 0)}
     if key is not None:
         fields["unique_key"] = key
     signed = {} if by is None else {"retries": {"at": now, "by": by}}
-    return Change(sets=fields, unsets=_OF_THE_END, pushes=signed)
+    return Change(sets=fields, unsets=(*_OF_THE_END, *TOLD) if from_start else _OF_THE_END, pushes=signed)
 
 
 def _due(now: datetime) -> Change:
@@ -171,6 +178,7 @@ RETRY: Final = Action(
     phrase="retry {}",
     starts_from=("failed", "cancelled"),
     change=_retried,
+    takes=("from_start",),
     signed=True,
     takes_key=True,
     done="Ready again:",

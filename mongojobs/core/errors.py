@@ -33,7 +33,7 @@
     |   |-- UnstorableResultError     its result cannot be stored
     |   `-- ResultTimeoutError        it has not ended in time
     |-- ScheduleError                 a schedule that cannot be, or cannot be changed like this
-    |-- ProgressError                 what a job says of its own progress that cannot be kept
+    |-- ProgressError                 a progress or a step of a job that cannot be kept
     |-- FilterError                   a filter of jobs, or a place in a list of them, that cannot be one
     |-- TransactionError              a transaction of a job that cannot be, here or now
     |   `-- TransactionConflictError  it was undone, as another write came first: the job runs again
@@ -271,7 +271,7 @@ class ResultTimeoutError(ResultError, TimeoutError):
 
 
 class ProgressError(MongoJobsError, ValueError):
-    """What a job says of its own progress cannot be kept; the message names the value, and what can be."""
+    """A job cannot keep this as its progress or a step; the message names the value, and what can be."""
 
 
 class ScheduleError(MongoJobsError, ValueError):

@@ -17,6 +17,9 @@ from mongojobs.core.fields import DETAILED, HIDDEN, Option, option
 from mongojobs.core.inside.home import Home, Timeout, home_here
 from mongojobs.core.inside.progress import Progress
 from mongojobs.core.inside.record import Record, Told
+from mongojobs.core.inside.rows import Rows
+from mongojobs.core.inside.sources import Key
+from mongojobs.core.inside.steps import Step
 from mongojobs.core.words.naming import public
 
 if TYPE_CHECKING:
@@ -212,6 +215,12 @@ class Job:
     """
     progress: Progress | None = None
     """How far it is, as it has said itself."""
+    steps: tuple[Mapping[str, Any], ...] = field(default=(), repr=False, metadata={"json": DETAILED})
+    """The steps that are done: *name*, *value* in stored form, *at*, and how many milliseconds it *took*."""
+    cursors: tuple[Mapping[str, Any], ...] = field(default=(), repr=False, metadata={"json": DETAILED})
+    """Where its passes over rows are: *name*, *key* of the last row that is done, *count*, and rows set *aside*."""
+    advanced: int | None = field(default=None, metadata={"json": HIDDEN})
+    """The ``fence`` of the last run that did something which the next one does not have to do again."""
     tags: tuple[str, ...] = field(default=(), metadata=option(checks.tags, "tags to find it by", flags=("--tag",)))
     meta: Mapping[str, Any] | None = field(
         default=None,
@@ -279,7 +288,39 @@ class Job:
 
         Raises ProgressError for a bad value, StateError outside of the job.
         """
-        self.note(progress=self._own_run("set_progress").recording().set_progress(done, of, note))
+        self._own_run("set_progress").recording().set_progress(done, of, note)
+
+    def step(self, name: str) -> Step:
+        """Return, inside the job, its step called *name*, for a ``with`` block: what is done once, and not again.
+
+        ``with current_job().step("charge") as step:`` and then ``if step.todo: step.done(charge())``: done is stored
+        before the job goes on, so that its next run, after a failure, a stop or a lost worker, finds ``step.value``.
+
+        Raises ProgressError for a bad name, or one that was there in this run, StateError outside of the job.
+        """
+        return self._own_run("step").recording().step(name)
+
+    def each(
+        self,
+        rows: Any,
+        key: Key = None,
+        *,
+        name: str | None = None,
+        skip_after: int | None = 3,
+        of: float | None = None,
+    ) -> Rows:
+        """Go, inside the job, through *rows* that a later run goes on with: ``for user in current_job().each(users)``.
+
+        They are those of a MongoEngine query, of a collection or ``find()`` of PyMongo, in the order of *key*, which
+        must be unique and is the id unless you say otherwise; or those of a sequence, in its own order or that of a
+        *key*. A run that is cut short goes on after the last row that was done. When the worker stops, the loop ends
+        after the present row and the job is handed back. A row at which workers died *skip_after* times is left out.
+        Each pass in a job has a *name*, which is that of the document or collection, or ``rows``, unless you say
+        otherwise. How many rows are done is shown as the job's progress, *of* so many, unless it says that itself.
+
+        Raises ProgressError, StateError outside of the job.
+        """
+        return self._own_run("each").recording().each(rows, key, name=name, skip_after=skip_after, of=of)
 
     def transaction(self) -> AbstractContextManager[Any]:
         """Begin a transaction for a ``with`` block, at the end of which it is committed, and the job with it.
@@ -325,6 +366,11 @@ class Job:
         if self.expires_at is None or self.expires_at > now:
             return False
         return not (self.attempts or self.losses or self.releases or self.snoozes)
+
+    @property
+    def has_advanced(self) -> bool:
+        """Whether its last run did something which the next one does not have to do again."""
+        return self.advanced is not None and self.advanced == self.fence
 
     @property
     def is_locked(self) -> bool:

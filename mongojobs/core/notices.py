@@ -279,6 +279,17 @@ class JobBlocks:
 
 
 @dataclass(frozen=True, slots=True)
+class RowSetAside:
+    """A job leaves out a *row* of its *rows*, since workers died at it, as often as *deaths*."""
+
+    worker: str
+    job: Job
+    rows: str
+    row: str
+    deaths: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobStuck:
     """A job's code did not return after its timeout; the process ends because of it."""
 
@@ -411,6 +422,7 @@ AboutJob = (
     | JobLost
     | JobTimedOut
     | JobBlocks
+    | RowSetAside
     | JobStuck
 )
 """The notices about one job, which is their ``job``."""

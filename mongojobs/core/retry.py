@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from mongojobs.core.calling import ran
+from mongojobs.core.job import Job
 from mongojobs.core.words.durations import parse_duration
 
 LONGEST_DELAY = timedelta(days=366)
@@ -66,6 +67,20 @@ def loss_backoff(losses: int) -> timedelta:
     A first loss is most likely the worker's fault (a restart, a dead machine), a second one perhaps the job's.
     """
     return timedelta(0) if losses <= 1 else backoff(losses - 1)
+
+
+def releases_after(job: Job) -> int:
+    """Return how often *job* was handed back, once more, since it last got on."""
+    return 0 if job.has_advanced else job.releases + 1
+
+
+def losses_after(job: Job, most: int) -> int:
+    """Return how many workers were lost with *job*, one more, since it last got on.
+
+    One that gets on is not given up at *most* losses, but it may still be what kills its workers, and then it must not
+    take others with it: so it stays a suspect.
+    """
+    return min(job.losses + 1, ALONE_FROM_LOSSES, most - 1) if job.has_advanced else job.losses + 1
 
 
 def deferral(waited: timedelta) -> timedelta:

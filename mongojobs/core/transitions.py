@@ -48,7 +48,7 @@ from typing import Final
 from mongojobs.core.change import DELETED, Change
 from mongojobs.core.job import CANCELLED, COMPLETED, FAILED, READY, RUNNING, Document, ErrorText, Job
 from mongojobs.core.limits import KEPT_ENTRIES, LARGEST_COUNT, LONGEST_ERROR, LONGEST_TRACE, cut
-from mongojobs.core.retry import loss_backoff
+from mongojobs.core.retry import loss_backoff, losses_after, releases_after
 from mongojobs.core.settings import Settings
 
 LOCK: Final = ("locked_at", "locked_by", "locked_until", "lock_token")
@@ -131,7 +131,7 @@ class Crashed:
 
     def change(self, job: Job, now: datetime, settings: Settings) -> Change:
         """Do what a rescue does."""
-        losses, most = job.losses + 1, settings.max_losses
+        losses, most = losses_after(job, settings.max_losses), settings.max_losses
         given_up = f"lost {losses} times (max_losses is {most}); at last, {self.error.error}"
         return Change(sets=_lost(job, self.error, given_up, now=now, most=most), unsets=LOCK_AND_DEFERRAL)
 
@@ -175,7 +175,7 @@ class Conflicted:
 
     def change(self, job: Job, now: datetime, _settings: Settings) -> Change:
         """Count it among the times that it was handed back, of which there are only so many."""
-        sets = {"state": READY, "run_at": now + self.delay, "releases": job.releases + 1}
+        sets = {"state": READY, "run_at": now + self.delay, "releases": job.releases + 1, **_told(job)}
         return Change(sets=sets, unsets=LOCK_AND_DEFERRAL)
 
 
@@ -240,16 +240,17 @@ def renewed(*, until: datetime) -> Change:
 
 def told(job: Job) -> Change:
     """Keep what *job* has told of itself in this run so far."""
-    return Change(sets=_told(job))
+    return Change(sets={} if job.run is None or job.run.record is None else job.run.record.fields())
 
 
 def released(job: Job, *, started: bool, now: datetime, settings: Settings) -> Change:
     """Hand back a job that did not end; one that had *started*, only a limited number of times."""
     if not started:
         return Change(sets={"state": READY}, unsets=LOCK)
-    releases, most = job.releases + 1, settings.max_releases
+    releases, most = releases_after(job), settings.max_releases
     if releases < most:
-        return Change(sets={"state": READY, "releases": releases, **_told(job)}, unsets=LOCK_AND_DEFERRAL)
+        anew = {"losses": 0} if job.has_advanced else {}
+        return Change(sets={"state": READY, "releases": releases, **anew, **_told(job)}, unsets=LOCK_AND_DEFERRAL)
     error = ErrorText(
         error=f"given up: its worker was stopped {releases} times before the job ended (max_releases is {most}); it may"
         " be too long for the shutdown timeout"
@@ -260,7 +261,7 @@ def released(job: Job, *, started: bool, now: datetime, settings: Settings) -> C
 
 def rescued(job: Job, *, by: str, now: datetime, settings: Settings) -> Change:
     """Take a job back from its worker, which is gone; *by* is the worker that found out."""
-    losses, most = job.losses + 1, settings.max_losses
+    losses, most = losses_after(job, settings.max_losses), settings.max_losses
     workers = "1 worker" if losses == 1 else f"{losses} workers"
     lost = (
         f"the worker {job.locked_by} was lost while it held this job: it did not renew its lock in time (found by {by})"
@@ -283,12 +284,12 @@ def quarantined(job: Job, *, reason: str, now: datetime) -> Change:
 
 def _lost(job: Job, error: ErrorText, given_up: str, *, now: datetime, most: int) -> Document:
     """Return the fields of a job with one more loss: ready after the first, later with a delay, finally *given_up*."""
-    losses = job.losses + 1
-    fields: Document = {"state": READY, "losses": losses, **_told(job)}
+    losses = losses_after(job, most)
+    fields: Document = {"state": READY, "losses": losses, **told(job).sets}
     if losses >= most:
         error = replace(error, error=f"given up: {given_up}")
         fields |= _failed(now)
-    elif delay := loss_backoff(losses):
+    elif not job.has_advanced and (delay := loss_backoff(losses)):
         fields["run_at"] = now + delay
     return fields | _recorded(job, error, now=now, attempt=_last_attempt(job))
 
@@ -319,7 +320,7 @@ def _last_run(job: Job) -> Document:
 
 def _told(job: Job) -> Document:
     """Return what *job* has told of itself in this run, which every end of the run keeps."""
-    return {} if job.run is None or job.run.record is None else job.run.record.fields()
+    return {} if job.run is None or job.run.record is None else job.run.record.closing()
 
 
 def _last_attempt(job: Job) -> int:

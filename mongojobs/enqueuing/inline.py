@@ -31,6 +31,7 @@ from mongojobs.payload.registry import Declaration
 from mongojobs.payload.results import stored_result
 from mongojobs.results.results import Results
 from mongojobs.results.still import Still
+from mongojobs.store.rows import source_of
 from mongojobs.unique.terms import Terms
 
 MOST_REMEMBERED: Final = 10_000
@@ -99,7 +100,7 @@ class Inline:
         if there is not None:
             return there
         ended = job
-        job.begin(Alone(job.progress, lambda: self._means(job)))
+        job.begin(Alone(job, lambda: self._means(job)))
         try:
             ended = isolated(job, lambda: self._run(job, now)).stay(self._home)
         finally:
@@ -109,7 +110,9 @@ class Inline:
         return ended
 
     def _means(self, job: Job) -> Means:
-        return Means(SystemClock(), clean=cleaner(job.handler, self._payloads, None))
+        return Means(
+            SystemClock(), self._payloads.values, clean=cleaner(job.handler, self._payloads, None), source=source_of
+        )
 
     def _run(self, job: Job, now: datetime) -> Job:
         try:

@@ -223,13 +223,15 @@ def about_job(notice: n.AboutJob) -> str:  # noqa: C901, PLR0912 - a table, not 
             return f"CANCELLED after {in_seconds(seconds)}{by_whom(job.cancellation)}{f' ({fault})' if fault else ''}"
         case n.JobReleased():
             return "HANDED BACK because the worker is stopping"
-        case n.JobLost() | n.JobTimedOut() | n.JobBlocks() | n.JobStuck() | n.ResultDropped():
+        case n.JobLost() | n.JobTimedOut() | n.JobBlocks() | n.JobStuck() | n.ResultDropped() | n.RowSetAside():
             return _trouble(notice)
         case _:
             assert_never(notice)
 
 
-def _trouble(notice: n.JobLost | n.JobTimedOut | n.JobBlocks | n.JobStuck | n.ResultDropped) -> str:
+def _trouble(
+    notice: n.JobLost | n.JobTimedOut | n.JobBlocks | n.JobStuck | n.ResultDropped | n.RowSetAside,
+) -> str:
     match notice:
         case n.JobLost(what=what):
             return f"is no longer ours: {what} was dropped"
@@ -240,6 +242,8 @@ def _trouble(notice: n.JobLost | n.JobTimedOut | n.JobBlocks | n.JobStuck | n.Re
         case n.JobStuck(job=job):
             after = "its timeout" if job.cancellation is None else "it was cancelled"
             return f"did not return after {after}: its process ends because of it"
+        case n.RowSetAside(rows=rows, row=row, deaths=deaths):
+            return f"LEAVES OUT the row {row} of {rows}: {counted(deaths, 'worker')} died at it"
         case n.ResultDropped(why=why):
             return f"has LOST its result: {why[:_MESSAGE_BYTES]}"
         case _:
@@ -258,7 +262,8 @@ _LEVELS: dict[Callable[..., n.Notice], int] = {
         logging.WARNING,
     ),
     **dict.fromkeys(
-        (n.JobFailed, n.JobCrashed, n.JobStuck, n.JobRescued, n.JobQuarantined, n.CallbackRaised), logging.ERROR
+        (n.JobFailed, n.JobCrashed, n.JobStuck, n.JobRescued, n.JobQuarantined, n.CallbackRaised, n.RowSetAside),
+        logging.ERROR,
     ),
     n.DatabaseAway: logging.ERROR,
 }
@@ -294,6 +299,7 @@ EVENTS: Final[dict[type, str]] = {
     n.JobTimedOut: "job.timed_out",
     n.JobBlocks: "job.blocks_loop",
     n.JobStuck: "job.stuck",
+    n.RowSetAside: "job.row_set_aside",
     n.JobRescued: "job.rescued",
     n.JobQuarantined: "job.quarantined",
     n.ScheduleTicked: "schedule.ticked",

@@ -4,6 +4,7 @@
 - ``lifecycle``: the transitions: insert, reserve, end, rescue
 - ``actions``: what people do with jobs
 - ``unique``: what unique jobs need besides
+- ``rows``: the rows of an app that a job goes through
 - ``reader``: what people ask about jobs
 - ``queries``: asks the collection by the right index
 - ``filters``: query filters with a meaning

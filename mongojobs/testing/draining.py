@@ -20,6 +20,7 @@ from mongojobs.core.transitions import Deferred, Errored, GivenUp, Succeeded
 from mongojobs.payload.calls.invoke import invoke, run_to_end
 from mongojobs.payload.masking import cleaner
 from mongojobs.store.jobs import JobStore, QueueSelector
+from mongojobs.store.rows import source_of
 from mongojobs.testing.memory import stored
 from mongojobs.testing.modes import Mode, mode_in_force
 from mongojobs.worker.finish.finisher import Finisher
@@ -75,7 +76,12 @@ def perform(job: Job) -> object:
     mode = mode_in_force()
     payloads, lifecycle = mode.app.payloads, mode.app.lifecycle
     call = payloads.load(stored(job).handler)
-    job.begin(Alone(job.progress, lambda: Means(mode.clock, clean=cleaner(job.handler, payloads, None))))
+    job.begin(
+        Alone(
+            job,
+            lambda: Means(mode.clock, payloads.values, clean=cleaner(job.handler, payloads, None), source=source_of),
+        )
+    )
     try:
         result = isolated(job, lambda: invoke(call, job, lifecycle=lifecycle, wait=run_to_end))
     finally:
@@ -114,7 +120,15 @@ class Drainer:
         reporter = Reporter(app.lifecycle, NAME, worker)
         self._timekeeper = Timekeeper(self._in_flight, reporter, worker.settings, on_stuck=lambda _held: None)
         self._event_loop = EventLoop()
-        context = RunContext(app.payloads, worker.settings, reporter, mode.clock, _PretendedTransactions())
+        context = RunContext(
+            app.payloads,
+            worker.settings,
+            reporter,
+            mode.clock,
+            transactions=_PretendedTransactions(),
+            save=self._save,
+            source=source_of,
+        )
         self._runner = Runner(context, watch=self._timekeeper.watch, loop=self._event_loop.get)
         store = cast(JobStore, mode.store)  # a MemoryStore has the methods that a finisher calls
         self._finisher = Finisher(store, self._in_flight, reporter, Outage(reporter))
@@ -161,6 +175,9 @@ class Drainer:
         while job is None and until is not None and self._let_time_pass(until):
             job = self._reserve()
         return job
+
+    def _save(self, held: InFlightJob) -> bool:
+        return not self._mode.store.tell([held.job])
 
     def _reserve(self) -> Job | None:
         wanted = QueueSelector(queues=(self._queue,) if self._queue else ())

@@ -14,6 +14,7 @@ from mongojobs.core.settings import Settings
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.process.supervisor import ChildCommand
 from mongojobs.store.jobs import JobStore
+from mongojobs.store.rows import source_of
 from mongojobs.worker.children.runner import ChildRunner
 from mongojobs.worker.connecting import Connections
 from mongojobs.worker.finish.finisher import Finisher
@@ -151,7 +152,8 @@ def _what_runs(
     loop_watch = LoopWatch(in_flight, reporter)
     timekeeper = Timekeeper(in_flight, reporter, settings, on_stuck=end, excuses=loop_watch.excuses)
     transactions = Transactions(connections.of_app, heartbeat, payloads, settings)
-    runs = RunContext(payloads, settings, reporter, connections.store.clock, transactions)
+    clock = connections.store.clock
+    runs = RunContext(payloads, settings, reporter, clock, transactions, heartbeat.store_now, source_of)
     if context.child is None:
         runner = Runner(runs, watch=timekeeper.watch, loop=loop_watch.loop)
     else:

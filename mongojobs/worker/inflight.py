@@ -103,7 +103,7 @@ class InFlight:
             self._busy[held.is_async] -= 1
             self._ended_jobs += 1
             self._ended_seconds += monotonic_seconds() - (held.started or 0.0)
-            if not held.is_given_up:
+            if not (held.is_given_up or (interrupted and held.lost)):
                 (self._interrupted if interrupted else self._unwritten)[held] = None
             if self._watchers:
                 self._tell(held.is_async)

@@ -10,6 +10,7 @@ from typing import Final
 from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.errors import Interrupted
 from mongojobs.core.notices import JobFailed, JobReleased, Warned
+from mongojobs.core.retry import releases_after
 from mongojobs.core.transitions import HandedBack
 from mongojobs.core.words.wording import counted
 from mongojobs.store.faults import DatabaseError
@@ -163,7 +164,7 @@ class Shutdown:
         """Hand back what was interrupted, and what is still running, in one write."""
         for held in self._releaser.release_started():
             self._released += 1
-            releases = held.job.releases + 1
+            releases = releases_after(held.job)
             if releases < self._max_releases:
                 self._reporter.tell(JobReleased, held.job)
             else:

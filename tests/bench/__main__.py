@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from tests.bench import backlogs, costs, dashboards, drains, enqueues, features, latencies
+from tests.bench import backlogs, costs, dashboards, drains, enqueues, features, latencies, progress
 from tests.bench.figures import Figure, Result, gathered, keep, saved, table
 from tests.bench.ground import Ground
 from tests.bench.peers.measuring import measure_peers
@@ -67,6 +67,7 @@ FIGURES = {
         Figure("% of a core, idle", "<=", 1),
         Figure("commands/s, idle", "<=", 0.5, 0.3),
         Figure("MiB above the bare app", "<=", 25),
+        Figure("renewal of 100 jobs with progress / without", "<=", 2.5),
         Figure("ms, mongojobs --help", "<=", 150),
         Figure("ms, the slowest page of the dashboard, 1M jobs", "<=", 100),
         Figure("ms, the slowest page of the dashboard, 20 processes of 200 names", "<=", 300),
@@ -99,6 +100,7 @@ WORKLOADS: dict[str, Callable[[Ground], dict[str, float]]] = {
         costs.result_cost,
         costs.idle_cost,
         costs.beginnings,
+        progress.progress_cost,
         dashboards.dashboard,
     )
 }

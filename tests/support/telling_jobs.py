@@ -77,3 +77,86 @@ class TellsAnything:
 
     def perform(self) -> None:
         this_job().set_progress(*self.given)
+
+
+@job(max_attempts=2)
+def does_steps(*, fails: bool = False) -> None:
+    """Do two steps, and say which; perhaps fail after them."""
+    with this_job().step("first") as first:
+        if first.todo:
+            seen.append("first")
+            first.done(("a", 1))
+    with this_job().step("second") as second:
+        if second.todo:
+            seen.append("second")
+            second.done()
+    seen.append((first.value, second.value))
+    if fails:
+        raise ValueError("no luck")
+
+
+@job
+async def does_a_step_on_the_loop() -> None:
+    with this_job().step("first") as first:
+        if first.todo:
+            await first.adone(7)
+    seen.append(first.value)
+
+
+@job
+def does_a_step_and_stays(gate: str) -> None:
+    with this_job().step("first") as first:
+        if first.todo:
+            first.done()
+    gates[gate].wait()
+    with this_job().step("second") as second:
+        second.done("too late")
+
+
+@job
+def does_a_step_and_dies() -> None:
+    """Do a step in the first run, and die."""
+    with this_job().step("first") as first:
+        if first.todo:
+            first.done(os.getpid())
+            os._exit(3)
+
+
+@job
+@dataclass
+class StepsAsTold:
+    """Does the steps with these names and values."""
+
+    steps: list[tuple[Any, Any]]
+
+    def perform(self) -> None:
+        for name, value in self.steps:
+            with this_job().step(name) as step:
+                step.done(value)
+
+
+@job
+def does_a_step_twice() -> None:
+    with this_job().step("first") as first:
+        first.done()
+        first.done()
+
+
+@job
+def asks_for_a_value_too_early() -> None:
+    with this_job().step("first") as first:
+        seen.append(first.value)
+
+
+@job
+def keeps_an_odd_value() -> None:
+    with this_job().step("first") as first:
+        first.done(object())
+
+
+@job
+def keeps_too_much() -> None:
+    with this_job().step("first") as first:
+        first.done("x" * 900_000)
+    with this_job().step("second") as second:
+        second.done("y" * 200_000)

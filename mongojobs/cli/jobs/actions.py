@@ -54,10 +54,13 @@ def _command(*options: click.Option) -> Callable[[Callable[..., None]], click.Co
     return make
 
 
-@_command(own_option("--merge", text="drop a unique job whose key another one holds by now", is_flag=True))
-def retry(options: GlobalOptions, /, *, merge: bool, **values: Any) -> None:
+@_command(
+    own_option("--merge", text="drop a unique job whose key another one holds by now", is_flag=True),
+    own_option("--from-start", text="let them do again what their earlier runs have done", is_flag=True),
+)
+def retry(options: GlobalOptions, /, *, merge: bool, from_start: bool, **values: Any) -> None:
     """Retry failed or cancelled jobs, with a fresh set of attempts."""
-    _act("retry", options, values, merge=merge)
+    _act("retry", options, values, merge=merge, from_start=from_start)
 
 
 @_command()

@@ -11,7 +11,9 @@ import click
 
 from mongojobs.cli.shared.output import TableColumn, plain, print_table, say, shortened
 from mongojobs.core.fields import DETAILED, LISTED, kind_of
+from mongojobs.core.inside.cursor import ShownRow, rows_aside
 from mongojobs.core.inside.progress import Progress, in_a_line
+from mongojobs.core.inside.steps import steps_of
 from mongojobs.core.job import FIELDS
 from mongojobs.core.words.wording import NONE, ago, by_whom, counted, in_words, iso, printable, printable_lines, to_json
 
@@ -47,6 +49,10 @@ def print_job(job: Job, now: datetime) -> None:
     for name, value in _facts(job, now).items():
         if value not in (None, 0, "") or name in ("priority", "failures"):
             say(f"  {name:<13}{printable(str(value))}")
+    if job.steps:
+        _print_steps(job, now)
+    if aside := rows_aside(job.cursors):
+        _print_rows_aside(aside, now)
     _print_values("Handler", job.handler)
     if job.meta:
         _print_values("Meta", job.meta)
@@ -87,6 +93,19 @@ def _facts(job: Job, now: datetime) -> dict[str, object]:
         "progress": job.progress and in_a_line(job.progress, is_running=job.is_locked),
         "tags": ", ".join(job.tags),
     }
+
+
+def _print_steps(job: Job, now: datetime) -> None:
+    click.echo(click.style("\nSteps that are done", bold=True))
+    for step in steps_of(job.steps):
+        took = "" if step.took is None else f", took {in_words(step.took)}"
+        say(printable(f"  {step.name}, {_moment(step.at, now)}{took}"))
+
+
+def _print_rows_aside(aside: Sequence[ShownRow], now: datetime) -> None:
+    click.echo(click.style("\nRows left out, since workers died at them", bold=True))
+    for one in aside:
+        say(printable(f"  {one.row} of {one.rows}, {_moment(one.at, now)}, after {counted(one.deaths, 'death')}"))
 
 
 def _print_values(title: str, values: Any) -> None:

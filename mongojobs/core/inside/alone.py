@@ -6,8 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
-from mongojobs.core.inside.progress import Progress
-from mongojobs.core.inside.record import Means, Record
+from mongojobs.core.inside.record import Means, Record, Telling
 
 T = TypeVar("T")
 
@@ -18,9 +17,9 @@ class Alone:
     stopping = lost = False
     seconds: float | None = None
 
-    def __init__(self, progress: Progress | None, means: Callable[[], Means]) -> None:
+    def __init__(self, job: Telling, means: Callable[[], Means]) -> None:
         self.record: Record | None = None
-        self._progress = progress
+        self._job = job
         self._means = means
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -33,5 +32,5 @@ class Alone:
 
     def recording(self) -> Record:
         """Return the record, made now if it is not there."""
-        self.record = self.record or Record(self._means(), self._progress)
+        self.record = self.record or Record(self._job, self._means())
         return self.record

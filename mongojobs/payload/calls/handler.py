@@ -17,6 +17,7 @@ from mongojobs.core.errors import (
     NotAJobError,
     UnknownJobError,
 )
+from mongojobs.core.inside.values import Values
 from mongojobs.core.job import Document
 from mongojobs.core.limits import LONGEST_NAME
 from mongojobs.payload.calls.kinds import Call, ClassMethodCall, FunctionCall, MethodCall, ObjectCall
@@ -145,6 +146,12 @@ class Payloads:
         self._max_bytes = max_bytes
         self._outlines: dict[tuple[str, str], Outline] = {}
         """Those of declared jobs, by kind and name, once they are checked: most jobs are of a few."""
+
+    @property
+    def values(self) -> Values:
+        """How a job keeps values for its next run."""
+        codec = self.codec
+        return Values(codec.encode, lambda stored, where: codec.decode(stored, where=where), most=self._max_bytes)
 
     def dump(self, call: Call) -> Document:
         """Return *call* as a document.

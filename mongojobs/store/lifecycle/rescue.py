@@ -61,6 +61,8 @@ class Rescuing:
             "lock_token",
             "locked_until",
             "locked_by",
+            "fence",
+            "advanced",
             "losses",
             "attempts",
             "errors",

@@ -7,6 +7,7 @@ from typing import Any, Final, assert_never
 
 from mongojobs.core.change import Change
 from mongojobs.core.errors import DuplicateJobError
+from mongojobs.core.inside.record import TOLD
 from mongojobs.core.job import COMPLETED, ENDED, READY, RUNNING, Document, Job
 from mongojobs.store.documents import to_document
 from mongojobs.unique.checks import Keep
@@ -26,9 +27,6 @@ CALL: Final = (
     "meta",
 )
 """The fields of a job that a call sets, and a later one replaces."""
-
-TOLD: Final = ("progress",)
-"""What the runs of a job have told, of a call that another one replaces."""
 
 _ONE_MORE: Final = {"merged": 1}
 MERGED: Final = Change(adds=_ONE_MORE)

@@ -13,7 +13,9 @@ from werkzeug.wrappers import Response
 
 from mongojobs.app.why import Reason
 from mongojobs.core.actions import CANCEL_RUNNING, DELETE, Action, offered_in
+from mongojobs.core.inside.cursor import rows_aside
 from mongojobs.core.inside.progress import pace
+from mongojobs.core.inside.steps import steps_of
 from mongojobs.core.job import Job
 from mongojobs.core.words.wording import by_whom
 from mongojobs.payload.show import ShownCall, show_call, show_result, show_value
@@ -67,6 +69,8 @@ def show(visit: RequestContext) -> Page:
             "last_error": call.clean(job.last_error or ""),
             "cancelled": call.clean(by_whom(job.cancellation)),
             "pace": pace(job.progress.rate) if state == "running" and job.progress and job.progress.rate else "",
+            "steps": steps_of(job.steps),
+            "aside": rows_aside(job.cursors),
             "note": call.clean(job.progress.note) if job.progress else "",
             "why": _why(job, call, visit),
             "actions": actions,

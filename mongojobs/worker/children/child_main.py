@@ -27,6 +27,7 @@ from mongojobs.process.memory import measured
 from mongojobs.process.signals import WORKER_SIGNALS, Handlers, do_nothing, dump_stacks_on_demand
 from mongojobs.store.documents import to_job
 from mongojobs.store.jobs import JobStore
+from mongojobs.store.rows import source_of
 from mongojobs.worker.children import messages
 from mongojobs.worker.children.channel import Channel
 from mongojobs.worker.children.telling import Telling
@@ -101,7 +102,7 @@ class ChildMain:
         self._main_thread = threading.get_ident()
         self._renewals = _WorkersRenewals(self._channel)
         reporter, transactions = Reporter(self._events, ""), Transactions(store, self._renewals, payloads, settings)
-        context = RunContext(payloads, settings, reporter, self._clock, transactions)
+        context = RunContext(payloads, settings, reporter, self._clock, transactions, self._save, source_of)
         self._runner = Runner(context, watch=self._tell_limit, loop=self._event_loop.get)
 
     def serve(self) -> None:
@@ -160,6 +161,8 @@ class ChildMain:
                 self._renewals.note_paused(is_ours=message["is_ours"])
             case "lost" if self._held is not None:
                 self._held.is_given_up = True
+            case "saved":
+                self._telling.answer(message["number"], is_ours=message["is_ours"])
             case "stopping":
                 self._stopping.set()
             case _:
@@ -167,7 +170,11 @@ class ChildMain:
 
     def _means(self, held: InFlightJob) -> Means:
         """Return what the record of *held* needs: here, the worker hears of each move."""
-        return dataclasses.replace(self._runner.means(held), on_move=self._telling.note)
+        return dataclasses.replace(
+            self._runner.means(held),
+            on_move=self._telling.note,
+            on_aside=lambda rows, row, deaths: self._channel.send(messages.aside(rows, row, deaths)),
+        )
 
     def _interrupt(self, held: InFlightJob, message: Document) -> None:
         """Interrupt the run; that of a job that was cancelled, even while it waits in the system."""
@@ -176,6 +183,9 @@ class ChildMain:
             held.job.note_cancellation(cancellation)
         if held.interruption.interrupt(messages.INTERRUPTIONS[message["exception"]]) and cancellation is not None:
             signal.pthread_kill(self._main_thread, signal.SIGTERM)  # any signal with a handler ends a sleep
+
+    def _save(self, held: InFlightJob) -> bool:
+        return held.record is None or self._telling.save(held.record)
 
     def _tell_limit(self, held: InFlightJob) -> None:
         """Report the job object's own limits, as nobody can ask once the job is stuck; the worker knows all others."""

@@ -1,9 +1,9 @@
 """What a worker and its children tell each other, as documents.
 
-The worker sends ``run`` with a job and the server's time, ``interrupt`` with the name of an exception, ``stopping`` and
-``lost``. The child sends ``ready`` once, ``limit``, ``complaint`` and ``told`` during a run, and ``outcome`` at its
-end. Around a transaction of the job it sends ``pause``, which is answered by ``paused``, and then ``resume`` or
-``committed``.
+The worker sends ``run`` with a job and the server's time, ``interrupt`` with the name of an exception, ``stopping``,
+``lost`` and ``saved``. The child sends ``ready`` once, ``limit``, ``complaint``, ``told`` and ``aside`` during a run,
+and ``outcome`` at its end. Around a transaction of the job it sends ``pause``, which is answered by ``paused``, and
+then ``resume`` or ``committed``.
 """
 
 from __future__ import annotations
@@ -76,14 +76,24 @@ def complaint_of(message: Document) -> tuple[str, str]:
     return message["what"], message["trace"]
 
 
-def told(record: Told) -> Document:
-    """Report what the job has told of itself."""
-    return {"kind": "told", "fields": to_fields(record.fields())}
+def told(record: Told, number: int = 0) -> Document:
+    """Report what the job has told of itself; with a *number*, it waits until that is stored."""
+    return {"kind": "told", "fields": to_fields(record.fields()), "number": number}
 
 
 def told_of(message: Document) -> Document:
     """Return the contents of a ``told``, as fields of the job."""
     return read_fields(message["fields"])
+
+
+def aside(rows: str, row: str, deaths: int) -> Document:
+    """Report a *row* that is left out."""
+    return {"kind": "aside", "rows": rows, "row": row, "deaths": deaths}
+
+
+def saved(number: int, *, is_ours: bool) -> Document:
+    """Tell the child that what it told with this *number* is stored, unless the job is lost."""
+    return {"kind": "saved", "number": number, "is_ours": is_ours}
 
 
 def outcome(ended: Outcome, events: Sequence[str]) -> Document:

@@ -13,7 +13,8 @@ from typing import Final
 from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.inside.record import Told
 from mongojobs.core.job import Document, ErrorText, Job, isolated
-from mongojobs.core.notices import CallbackRaised, ChildReplaced, Warned
+from mongojobs.core.notices import CallbackRaised, ChildReplaced, RowSetAside, Warned
+from mongojobs.core.retry import losses_after
 from mongojobs.core.transitions import Committed, Crashed, Errored, GivenUp, HandedBack, Outcome
 from mongojobs.core.words.durations import format_duration
 from mongojobs.core.words.wording import counted
@@ -224,12 +225,17 @@ class ChildRun(Run):
             try:
                 message = child.receive()
             except TimeoutError:
-                for name in [name for name in untold if getattr(self.held, name)]:
-                    child.tell(untold.pop(name))
+                self._tell_news(child, untold)
                 continue
             if message is None or message["kind"] == "outcome":
                 return message
             self._note(child, message)
+            self._tell_news(child, untold)
+
+    def _tell_news(self, child: Child, untold: dict[str, Document]) -> None:
+        """Tell the child what has come true of the things *untold*."""
+        for name in [name for name in untold if getattr(self.held, name)]:
+            child.tell(untold.pop(name))
 
     def _note(self, child: Child, message: Document) -> None:
         """Process a child's report during a run."""
@@ -245,6 +251,10 @@ class ChildRun(Run):
                 self.context.reporter.tell(CallbackRaised, held.job, what, trace)
             case "told":
                 self._take_told(messages.told_of(message))
+                if number := message["number"]:
+                    child.tell(messages.saved(number, is_ours=self.context.save(held)))
+            case "aside":
+                self.context.reporter.tell(RowSetAside, held.job, message["rows"], message["row"], message["deaths"])
             case of_transaction:
                 self._mind_transaction(child, of_transaction)
 
@@ -290,8 +300,9 @@ class ChildRun(Run):
         if child.was_aborted:
             more = f": its process was killed; {death.peak}"
             return self._children.overdue(held, more) if held.is_cut_short else HandedBack()
-        losses = held.job.losses + 1
-        reason = counted(losses, "lost process") if losses >= self.context.settings.max_losses else None
+        most = self.context.settings.max_losses
+        losses = losses_after(held.job, most)
+        reason = counted(losses, "lost process") if losses >= most else None
         return Crashed(ErrorText(error=f"the process that ran this job {death.how}; {death.peak}"), reason)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +14,7 @@ from mongojobs.worker.children import messages
 
 PAUSE_SECONDS: Final = 0.1
 """How long a job may go on before the worker hears of it again: a message for each move would cost more than most."""
+LOOK_SECONDS: Final = 0.25
 
 
 class Telling:
@@ -21,6 +23,8 @@ class Telling:
     def __init__(self, send: Callable[[Document], object]) -> None:
         self._send = send
         self._record: Told | None = None
+        self._number = 0
+        self._answers: dict[int, queue.SimpleQueue[bool]] = {}
         self._sending = threading.Lock()
         self._is_news = threading.Event()
         self._thread: threading.Thread | None = None
@@ -32,6 +36,21 @@ class Telling:
             self._thread = threading.Thread(target=self._run, name="mongojobs-telling", daemon=True)
             self._thread.start()
         self._is_news.set()
+
+    def save(self, record: Told) -> bool:
+        """Wait until the worker has stored what *record* has told; False if the job is lost, or the worker gone."""
+        answer: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        with self._sending:
+            self._number += 1
+            self._answers[self._number] = answer
+            self._send(messages.told(record, self._number))
+        while True:
+            with suppress(queue.Empty):
+                return answer.get(timeout=LOOK_SECONDS)  # in between, the job can be interrupted
+
+    def answer(self, number: int, *, is_ours: bool) -> None:
+        """Pass on the answer of the worker."""
+        self._answers.pop(number).put(is_ours)
 
     def end(self) -> Document | None:
         """Send nothing more of this run, and return its last message, if any: it goes with the outcome."""

@@ -145,7 +145,7 @@ class InFlightJob:
     def recording(self) -> Record:
         """Return the record, made now if it is not there."""
         if not isinstance(self.record, Record):
-            self.record = Record(self.means(self), self.job.progress)
+            self.record = Record(self.job, self.means(self))
         return self.record
 
     def transaction(self) -> AbstractContextManager[Any]:

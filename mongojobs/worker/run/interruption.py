@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from mongojobs.core.calling import adopt
+from mongojobs.core.errors import Interrupted
 from mongojobs.process.copies import CopiesEndHere
 
 T = TypeVar("T")
@@ -119,6 +120,12 @@ class Interruption:
             elif (thread := self._thread) is not None:
                 _raise_in(thread, exception)
             return True
+
+    def leave(self) -> NoReturn:
+        """End the run from within its own code, as if its worker had interrupted it."""
+        with self._lock:
+            self.raised = self.raised or Interrupted
+        raise self.raised
 
     @contextmanager
     def held_off(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import (
@@ -24,6 +24,7 @@ from mongojobs.core.errors import (
     TransactionConflictError,
     UndeclaredError,
 )
+from mongojobs.core.inside.sources import Key, Source, listed
 from mongojobs.core.job import ErrorText, Job
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.limits import LONGEST_ERROR, cut
@@ -64,6 +65,10 @@ class RunContext:
     clock: Clock
     transactions: Transactions | None = None
     """What gives jobs transactions of their own; None where there are none."""
+    save: Callable[[InFlightJob], bool] = lambda _held: True
+    """Stores at once what a job has told of itself; False if the job is lost."""
+    source: Callable[[Any, Key], Source] = listed
+    """Finds the rows that a job goes through."""
 
 
 class Judgement:

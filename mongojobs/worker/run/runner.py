@@ -9,10 +9,10 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from mongojobs.core.errors import SIGNALS, Cancelled, Interrupted, JobTimeout, MongoJobsError
+from mongojobs.core.errors import SIGNALS, Cancelled, Interrupted, JobTimeout, MongoJobsError, ProgressError
 from mongojobs.core.inside.record import Means
 from mongojobs.core.job import Document, Job, isolated
-from mongojobs.core.notices import JobStarted
+from mongojobs.core.notices import JobStarted, RowSetAside
 from mongojobs.core.transitions import SUCCEEDED, Committed, Discarded, HandedBack, Outcome, Succeeded
 from mongojobs.core.words.wording import iso
 from mongojobs.payload.calls.invoke import invoke
@@ -52,7 +52,28 @@ class Runner:
 
     def means(self, held: InFlightJob) -> Means:
         """Return what the record of *held* needs."""
-        return Means(self.context.clock, clean=Judgement(held, self.context).cleaner())
+        context = self.context
+
+        def look() -> None:
+            if held.stopping or held.lost or held.interruption.raised is not None:
+                held.interruption.leave()
+
+        def save(_told: object) -> None:
+            if held.is_in_transaction:
+                raise ProgressError("inside transaction() no step is done, and no rows are begun: it ends the job")
+            if not context.save(held):
+                held.interruption.leave()
+
+        return Means(
+            context.clock,
+            context.payloads.values,
+            clean=Judgement(held, context).cleaner(),
+            save=save,
+            source=context.source,
+            look=look,
+            on_aside=lambda rows, row, deaths: context.reporter.tell(RowSetAside, held.job, rows, row, deaths),
+            wary=context.settings.lease.total_seconds(),
+        )
 
     def run_in_time(self, held: InFlightJob) -> Outcome:
         """Do as ``run`` with a job that may expire: one that has is not begun."""

@@ -22,6 +22,8 @@ from mongojobs.worker.run.transaction import LONGEST
 PAUSE_SECONDS: Final = 1.0
 STALLED_LOOK_SECONDS: Final = 0.1
 """How often to look whether jobs wait for too long."""
+LOOK_SECONDS: Final = 0.25
+"""How soon a job that waits until something is stored looks whether it is lost."""
 
 
 class Heartbeat:
@@ -49,6 +51,8 @@ class Heartbeat:
         self._stopped = False
         self._renewing = threading.Lock()
         self._wake = threading.Event()
+        self._storing = threading.Condition()
+        self._is_asked = False
         self._is_news = False
         self._next = elapsed_seconds()
         self.beat: Callable[[], object] = lambda: None
@@ -83,7 +87,7 @@ class Heartbeat:
     def renew(self) -> None:
         """Renew every lock once. Raises DatabaseError."""
         with self._renewing:
-            self._renew([one for one in self._in_flight.all() if not one.is_in_transaction])
+            self._renew(self._to_write())
 
     def pause(self, held: InFlightJob) -> bool:
         """Renew the lock of *held* for a whole transaction, and then leave it alone; False if that is not possible."""
@@ -109,6 +113,10 @@ class Heartbeat:
         """Forget the lock of *held*, which is gone: its end is stored."""
         held.is_committed, held.expires = True, float("inf")
 
+    def _to_write(self) -> list[InFlightJob]:
+        """Return what is in flight, but for jobs whose transactions a write would undo."""
+        return [one for one in self._in_flight.all() if not one.is_in_transaction]
+
     def _renew(self, held: list[InFlightJob]) -> None:
         if not held:
             return
@@ -122,20 +130,33 @@ class Heartbeat:
                 one.expires = expires
                 if one.job.cancellation is not None:
                     self.on_cancelled(one)
-        if moved := [one for one in held if one.record is not None and one.record.is_moved]:
-            self._store_told(moved)
+        self._store_told(held)
+
+    def store_now(self, held: InFlightJob) -> bool:
+        """Let what *held* has told be stored, and wait until it is; False if the job is lost."""
+        if (record := held.record) is None:
+            return True
+        moves = record.moves
+        with self._storing:
+            while record.stored < moves and not held.lost:
+                self._is_asked = True
+                self._wake.set()
+                self._storing.wait(LOOK_SECONDS)
+        return record.stored >= moves
 
     def _store_told(self, held: list[InFlightJob]) -> None:
-        """Store what these jobs have told of themselves. Raises DatabaseError; then it is stored the next time."""
-        records = [one.record for one in held if one.record is not None]
-        for record in records:
-            record.is_moved = False
-        try:
-            self._holding.tell([one.job for one in held])
-        except BaseException:
-            for record in records:
-                record.is_moved = True
-            raise
+        """Store what these jobs have told of themselves since the last time. Raises DatabaseError."""
+        moved = [(one, one.record, one.record.moves) for one in held if one.record is not None and one.record.is_moved]
+        if not moved:
+            return
+        lost = {(job.id, job.lock_token) for job in self._holding.tell([one.job for one, _, _ in moved])}
+        for one, record, moves in moved:
+            if one.key in lost:
+                self._lose(one)
+            else:
+                record.stored = moves
+        with self._storing:
+            self._storing.notify_all()
 
     def _turn(self) -> float:
         """Do what is due, and return how many seconds to wait."""
@@ -157,8 +178,12 @@ class Heartbeat:
         if not is_idle:  # what came to an idle process has begun since, and tells of itself
             self._next = min(self._next, now + self._interval)
         is_due, self._is_news = now >= self._next or self._is_news, False
+        is_asked, self._is_asked = self._is_asked, False
         if is_due and not is_idle:
             self.renew()
+        elif is_asked:
+            with self._renewing:
+                self._store_told(self._to_write())
         if not is_idle:
             self._in_flight.return_stalled(LONG_RUN_SECONDS)
             if self._in_flight.returning():

@@ -6,7 +6,7 @@ import pytest
 
 from mongojobs.core.inside.progress import Progress
 from tests.support.clock import START
-from tests.support.endings import DEFERRED, ENDINGS
+from tests.support.endings import CRASHED, DEFERRED, ENDINGS
 from tests.support.jobs import a_job
 from tests.support.stores import reserve, reserved, stored
 from tests.support.worker_parts import held_of
@@ -78,3 +78,46 @@ def test_a_job_that_has_told_nothing_is_left_alone(store, clock):
 
     assert store.tell([held.job]) == []
     assert stored(store, held.job) == before
+
+
+def got_on(store, job, *, clock):
+    """Let a reserved *job* run and do a step."""
+    held = held_of(job, clock=clock)
+    with held.job.step("charge") as step:
+        step.done(7)
+    return held.job
+
+
+class TestAJobThatGetsOn:
+    def test_is_not_given_up_when_its_worker_is_stopped(self, store, clock):
+        job = got_on(store, reserved(store, a_job(releases=2, losses=2)), clock=clock)
+
+        store.release([job], started=True)
+
+        told = store.get(job.id)
+        assert (told.state, told.releases, told.losses, told.steps[0]["value"]) == ("ready", 0, 0, 7)
+
+    @pytest.mark.parametrize(("losses", "left"), [(0, 1), (1, 2), (2, 2)])
+    def test_is_not_given_up_when_its_worker_is_lost_but_stays_a_suspect(self, store, clock, losses, left):
+        job = got_on(store, reserved(store, a_job(losses=losses)), clock=clock)
+        store.tell([job])
+        clock.advance(minutes=2)
+
+        store.rescue(by="rescuer")
+
+        told = store.get(job.id)
+        assert (told.state, told.losses, told.run_at) == ("ready", left, job.run_at)
+
+    def test_has_not_got_on_in_its_next_run_before_it_does(self, store, clock):
+        store.release([got_on(store, reserved(store, a_job()), clock=clock)], started=True)
+
+        [again] = reserve(store)
+
+        assert not again.has_advanced
+
+    def test_of_which_a_child_dies_is_not_given_up(self, store, clock):
+        job = got_on(store, reserved(store, a_job(losses=2)), clock=clock)
+
+        store.end(job, CRASHED)
+
+        assert (store.get(job.id).state, store.get(job.id).losses) == ("ready", 2)

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mongojobs.core.errors import ProgressError
+from mongojobs.core.inside.alone import Alone
 from mongojobs.core.inside.progress import Progress, checked, in_a_line, pace
-from mongojobs.core.inside.record import Means, Record
+from mongojobs.core.inside.record import Means
 from tests.support.clock import START, HeldClock
+from tests.support.jobs import a_job
 
 NAIVE = datetime(2030, 1, 1)  # noqa: DTZ001 - as mongomock gives it
 
@@ -103,22 +105,26 @@ class TestARate:
     def test_is_that_of_this_run(self, monkeypatch):
         now = [100.0]
         monkeypatch.setattr("time.monotonic", lambda: now[0])
-        record = Record(Means(HeldClock()), Progress(done=500))
+        job = a_job(progress=Progress(done=500))
+        job.begin(Alone(job, lambda: Means(HeldClock())))
 
-        first = record.set_progress(500, None, "")
+        job.set_progress(500)
+        first = job.progress
         now[0] += 4
-        second = record.set_progress(520, None, "")
+        job.set_progress(520)
 
-        assert (first.rate, second.rate) == (None, 5)
+        assert (first.rate, job.progress.rate) == (None, 5)
 
     def test_begins_anew_with_another_count(self, monkeypatch):
         now = [100.0]
         monkeypatch.setattr("time.monotonic", lambda: now[0])
-        record = Record(Means(HeldClock()), None)
-        record.set_progress(500, None, "")
+        job = a_job()
+        job.begin(Alone(job, lambda: Means(HeldClock())))
+        job.set_progress(500)
         now[0] += 4
 
-        record.set_progress(0, None, "")
+        job.set_progress(0)
         now[0] += 1
+        job.set_progress(3)
 
-        assert record.set_progress(3, None, "").rate == 3
+        assert job.progress.rate == 3
