@@ -80,6 +80,8 @@ def reasons(job: Job, facts: Facts) -> list[Reason]:
             return [Reason(kind="cancelled", text=text, remedy=f"mongojobs jobs retry {job.id}")]
         case "completed":
             remedy = "to run it again, enqueue it again"
+            if job.returned is not None:
+                remedy = f"to see what it returned: mongojobs jobs result {job.id}"
             return [Reason(kind="completed", text=f"it has run{_at(job.finished_at)}", remedy=remedy)]
         case _:
             assert_never(job.state)

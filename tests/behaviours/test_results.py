@@ -404,6 +404,14 @@ class TestTheCommands:
         assert (ended.exit_code, ended.stdout) == (1, "")
         assert said in ended.stderr
 
+    def test_name_the_command_that_prints_it(self, app):
+        job = result_jobs.adds.delay(1, 2)
+        work_off()
+
+        [reason] = app.why(job.id)
+
+        assert reason.remedy == f"to see what it returned: mongojobs jobs result {job.id}"
+
     def test_say_that_there_is_no_such_job(self, here):
         ended = here("jobs", "result", "nobody")
 

@@ -16,7 +16,7 @@ from tests.support.command_here import run_here
 from tests.support.command_line import ROOT
 from tests.support.dashboard import PAGES, Visitor
 from tests.support.mongod.secured import PASSWORD, secured_server
-from tests.support.sample_app import append
+from tests.support.sample_app import append, says_hello
 from tests.support.waiting import eventually
 from tests.support.web import get, status
 
@@ -139,6 +139,14 @@ class TestTheWebProcess:
             second = append.options(job_id="once").delay("x", "y")
 
         assert first == second
+
+    def test_waits_for_a_result_without_the_right_to_listen(self, app, work):
+        with app("jobsWeb").active():
+            job = says_hello.delay("Ann")
+
+        work("jobsWorker")
+
+        assert job.result(timeout=60) == "hello Ann"
 
     def test_finds_out_that_a_queue_is_full(self, app):
         with app("jobsWeb").active():

@@ -27,6 +27,12 @@ def append(path: str, line: str) -> None:
         file.write(f"{line}\n")
 
 
+@job(keep_result="1d")
+def says_hello(name: str) -> str:
+    """Return a greeting."""
+    return f"hello {name}"
+
+
 @job
 def append_after(path: str, line: str, seconds: float) -> None:
     """Add a line saying that it began, and later one that it ended."""

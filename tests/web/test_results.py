@@ -24,7 +24,10 @@ def page(app):
 
 class TestAResult:
     def test_is_shown(self, page):
-        assert "[&#39;sent&#39;, 7]" in page({"value": ["sent", 7]})
+        text = page({"value": ["sent", 7]})
+
+        assert "[&#39;sent&#39;, 7]" in text
+        assert "mongojobs jobs result " in text
 
     def test_has_its_secrets_masked(self, page):
         text = page({"value": {"token": "t0p-s3cret", "note": "said open sesame, twice"}})

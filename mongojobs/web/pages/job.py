@@ -186,6 +186,7 @@ def _attempts(job: Job, call: ShownCall) -> Iterator[Attempt]:
 def _commands(job: Job, actions: Sequence[Action]) -> Iterator[str]:
     """Yield the equivalent commands of the command line."""
     names = ["show", *(["why"] if job.state in ("ready", "running") else [])]
+    names += ["result"] if job.returned is not None else []
     names += [
         f"{action.command}{' --running' * (action is CANCEL_RUNNING)}" for action in actions if not action.asks_for
     ]
