@@ -24,6 +24,7 @@ from mongojobs.core.job import Job, JobId
 from mongojobs.core.job_filter import JobFilter, ShownState
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.limits import LONGEST_NAME, cut
+from mongojobs.enqueuing import current
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.payload.search import ArgumentSearch
 from mongojobs.store.actions.job_actions import JobActions
@@ -84,6 +85,12 @@ class Operating(SchedulesOfApp):
         return JobActions(self.store.queries)
 
     @property
+    def _acting(self) -> JobActions:
+        """What changes one job: in ``fake`` mode of a test, where the jobs are in memory, their store."""
+        memory: JobActions | None = current.memory_of(self)
+        return self.actions if memory is None else memory
+
+    @property
     def reader(self) -> JobReader:
         """What people are shown of the jobs."""
         return JobReader(self.store.queries)
@@ -116,8 +123,12 @@ class Operating(SchedulesOfApp):
     @plain_errors()
     def get(self, job_id: JobId) -> Job | None:
         """Return a job, or None."""
-        found = self.store.get(job_id)
-        return None if found is None else found.stay(self.home)
+        memory = current.memory_of(self)
+        if memory is None:
+            found, home = self.store.get(job_id), self.home
+        else:
+            found, home = memory.get(job_id), current.enqueuer().home
+        return None if found is None else found.stay(home)
 
     @plain_errors()
     def find(self, job_filter: JobFilter = ALL, *, limit: int = 50, after: str | None = None) -> JobPage:
@@ -182,7 +193,7 @@ class Operating(SchedulesOfApp):
         The code of a running job gets ``Cancelled`` at the latest when its worker renews its lock, and the job ends
         once that has returned: until then it is returned as ``cancelling``. Raises StateError, OptionError.
         """
-        return cancel_one(self.actions, job_id, running=running, given={"by": _person(by), "why": why})
+        return cancel_one(self._acting, job_id, running=running, given={"by": _person(by), "why": why})
 
     @plain_errors()
     def retry(self, job_id: JobId, *, by: str | None = None, merge: bool = False, from_start: bool = False) -> Job:
@@ -191,22 +202,22 @@ class Operating(SchedulesOfApp):
         So too for a unique job whose key another one holds by now; with *merge* it is dropped, and that one returned.
         The steps that it has done are not done again, unless it is to begin *from_start*.
         """
-        return self.actions.act(RETRY, job_id, by=_person(by), merge=merge, from_start=from_start)
+        return self._acting.act(RETRY, job_id, by=_person(by), merge=merge, from_start=from_start)
 
     @plain_errors()
     def delete(self, job_id: JobId) -> Job:
         """Delete a job that is not running. Raises StateError."""
-        return self.actions.act(DELETE, job_id)
+        return self._acting.act(DELETE, job_id)
 
     @plain_errors()
     def run_now(self, job_id: JobId) -> Job:
         """Make a scheduled job due now. Raises StateError."""
-        return self.actions.act(RUN_NOW, job_id)
+        return self._acting.act(RUN_NOW, job_id)
 
     @plain_errors()
     def move(self, job_id: JobId, *, queue: str | None = None, priority: int | None = None) -> Job:
         """Move a job that has not started to another queue or priority. Raises OptionError, StateError."""
-        return self.actions.act(MOVE, job_id, queue=queue, priority=priority)
+        return self._acting.act(MOVE, job_id, queue=queue, priority=priority)
 
     @plain_errors()
     def cancel_all(

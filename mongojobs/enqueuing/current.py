@@ -1,11 +1,11 @@
-"""The slot of the app that enqueues: the default one, unless code runs inside ``app.active()``."""
+"""The slots of the app that enqueues, the default one unless code runs inside ``app.active()``, and of tests."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mongojobs.core.inside.home import provide_home
 
@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from mongojobs.enqueuing.enqueuer import Enqueuer
 
 Provider = Callable[[], "Enqueuer"]
+Memory = Callable[[object], Any]
+"""Returns what keeps the jobs of an app in memory; None if nothing does."""
 
 _active: ContextVar[Provider | None] = ContextVar("mongojobs_active_app", default=None)
 _default: list[Provider] = []
+_memories: list[Memory] = []
 
 
 def enqueuer() -> Enqueuer:
@@ -42,10 +45,17 @@ def active(provider: Provider) -> Iterator[None]:
 
 
 @contextmanager
-def replaced(provider: Provider) -> Iterator[None]:
-    """Make the whole process enqueue through *provider* in the block: for tests."""
+def replaced(provider: Provider, memory: Memory) -> Iterator[None]:
+    """Make the whole process enqueue through *provider* in the block, and find its jobs in *memory*: for tests."""
     _default.append(provider)
+    _memories.append(memory)
     try:
         yield
     finally:
         _default.remove(provider)
+        _memories.remove(memory)
+
+
+def memory_of(app: object) -> Any:
+    """Return what keeps the jobs of *app* in memory, in a test in ``fake`` mode; None anywhere else."""
+    return _memories[-1](app) if _memories else None

@@ -14,7 +14,7 @@ from bson.codec_options import CodecOptions
 
 from mongojobs.core import transitions
 from mongojobs.core.actions import Action
-from mongojobs.core.change import Change
+from mongojobs.core.change import DELETED, Change
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import ConfigurationError
 from mongojobs.core.job import ENDED, READY, Document, Job, JobId, State
@@ -26,7 +26,7 @@ from mongojobs.store.documents import to_document, to_job
 from mongojobs.store.jobs import QueueSelector, Rescued, Spread
 from mongojobs.store.lifecycle.end import is_held, is_left_as
 from mongojobs.store.unique.again import ends_run, hands_back, rerun
-from mongojobs.store.unique.answers import answer, is_over
+from mongojobs.store.unique.answers import MERGED, answer, is_over
 from mongojobs.store.unique.insert import insert_each
 from mongojobs.store.unique.retake import refused
 from mongojobs.unique.terms import Terms
@@ -205,10 +205,20 @@ class MemoryStore:
             job = self.get(job_id)
             if job is None or job.state not in action.stored_states:
                 raise action.refusal(job_id, None if job is None else job.state)
+            merge = given.pop("merge", False)
             if action.takes_key:
+                holder = self._holder(job.unique_digest)
+                if merge and holder is not None and not is_over(holder, self.clock.now()):
+                    return self._drop(job, holder)
                 given["key"] = self._free_key(job)
             self._write(job, action.change(self.clock.now(), **given))
             return self._jobs.get(job_id, job)
+
+    def _drop(self, job: Job, holder: Job) -> Job:
+        """Delete *job*, counted as a call merged into *holder*, and return that."""
+        self._write(job, DELETED)
+        self._write(holder, MERGED)
+        return dataclasses.replace(self._jobs[holder.id], duplicate=True)
 
     def _free_key(self, job: Job) -> str | None:
         """Return the key that *job* had. Raises StateError if another job holds it."""

@@ -86,6 +86,10 @@ class Mode:
             home=Results(lambda job: self.store.get(job.id), app.payloads.codec, self._waiters),
         )
 
+    def memory_of(self, app: object) -> MemoryStore | None:
+        """Return what keeps the jobs of *app* if this mode does, in memory."""
+        return self._memory if self.name == "fake" and app is self.app else None
+
     def get(self, job_id: JobId) -> Job | None:
         """Return a job as it is now, in any state; None in inline mode."""
         return None if self.name == "inline" else self.store.get(job_id)
@@ -163,7 +167,7 @@ class Scope(AbstractContextManager[Mode]):
         with ExitStack() as stack:
             _in_force.append(mode)
             stack.callback(_in_force.remove, mode)
-            stack.enter_context(current.replaced(mode.enqueuer))
+            stack.enter_context(current.replaced(mode.enqueuer, mode.memory_of))
             self._entered.append(stack.pop_all())
         return mode
 

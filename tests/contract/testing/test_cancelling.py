@@ -10,6 +10,7 @@ from mongojobs import Cancelled, Job, StateError, current_job, every, job
 from mongojobs.core.errors import ConfigurationError
 from mongojobs.testing import cancel, drain, enqueued_jobs, mode, travel
 from mongojobs.testing.modes import tick
+from tests.support.sample_jobs import remember_one
 from tests.support.schedules import code
 
 deeds: list[object] = []
@@ -22,6 +23,41 @@ def jobs(request, connection):
     with mode(request.param) as jobs:
         yield jobs
     mongojobs.configure()
+
+
+class TestTheApp:
+    """What its own code asks of it: the app under test knows no mode."""
+
+    def test_cancels_a_job_that_waits(self, jobs):
+        app, made = mongojobs.default_app(), remember_one.delay(1)
+
+        cancelled = app.cancel(made.id, by="ann", why="wrong file")
+
+        assert (cancelled.state, app.get(made.id).cancellation["why"]) == ("cancelled", "wrong file")
+        assert enqueued_jobs() == []
+
+    def test_makes_the_other_changes_of_one_job_too(self, jobs):
+        app, made = mongojobs.default_app(), remember_one.options(run_in=60).delay(1)
+
+        app.cancel(made.id)
+        app.retry(made.id)
+        app.run_now(made.id)
+        assert app.move(made.id, queue="mail").queue == "mail"
+        app.delete(made.id)
+
+        assert app.get(made.id) is None
+
+    def test_drops_a_twin_where_it_is_told_to(self, jobs):
+        app, unique = mongojobs.default_app(), remember_one.options(unique_key="k")
+        first = unique.delay(1)
+        app.cancel(first.id)
+        second = unique.delay(2)
+
+        with pytest.raises(StateError, match="holds its unique key"):
+            app.retry(first.id)
+
+        assert app.retry(first.id, merge=True).id == second.id
+        assert (app.get(first.id), app.get(second.id).merged) == (None, 1)
 
 
 def is_cancelled_now(why="wrong file"):
