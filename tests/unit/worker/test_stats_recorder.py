@@ -133,6 +133,16 @@ class TestStoring:
         assert stats.runs("day") == {START.replace(hour=0): 5}
         assert len(stats.processes) == 1
 
+    def test_writes_what_few_notices_have_told_that_waited_to_be_counted(self, statistics, stats, completes):
+        completes(3)
+        statistics.count(few=6)
+        completes(1)
+        statistics.count(few=6)
+        completes(1)
+        statistics.store()
+
+        assert stats.runs("minute") == {START: 5}
+
     def test_again_within_a_minute_writes_all_of_that_minute(self, statistics, stats, completes):
         completes(3)
         statistics.store()
