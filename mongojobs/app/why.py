@@ -226,7 +226,7 @@ def _running(job: Job, facts: Facts) -> Reason:
         text += f"; it has left out {counted(len(aside), 'row')} at which workers died, such as {aside[-1].row}"
     if job.again is not None:
         text += "; it was enqueued again meanwhile, and runs once more when it has ended"
-    return Reason(kind="running", text=text, remedy="wait until it ends")
+    return Reason(kind="running", text=text, remedy=f"wait until it ends, or: mongojobs jobs cancel --running {job.id}")
 
 
 def _failed(job: Job) -> Reason:

@@ -11,7 +11,7 @@ from mongojobs import JobFilter
 from mongojobs.web import wsgi_app
 from tests.support.browser import tab
 from tests.support.command_line import Process
-from tests.support.dashboard import PAGES, SAME_ORIGIN, VIEWER, a_failed_job, served
+from tests.support.dashboard import PAGES, SAME_ORIGIN, VIEWER, a_failed_job, a_running_job, served
 from tests.support.dashboard_jobs import refuses, send_receipt, waits_for
 from tests.support.waiting import eventually
 
@@ -207,6 +207,18 @@ class TestOneJob:
 
         expect(visitor.page.locator("#job-head .state")).to_have_text("cancelled")
         assert app.get(job.id).state == "cancelled"
+
+    def test_is_cancelled_though_it_runs_with_a_reason(self, app, visitor):
+        job = a_running_job(created_at=datetime.now(UTC))
+        app.store.insert(job)
+        page = visitor.open(f"/job?id={job.id}")
+        page.locator("summary", has_text="Cancel").click()
+        page.get_by_label("Why").fill("wrong file")
+        page.get_by_role("button", name="Cancel").click()
+
+        expect(page.locator("#job-head .state")).to_have_text("cancelling")
+        expect(page.get_by_role("status").first).to_contain_text("1 job asked to end")
+        assert app.get(job.id).cancellation["why"] == "wrong file"
 
     def test_is_run_now(self, app, visitor):
         job = send_receipt.options(run_in=3600).delay(1)

@@ -69,7 +69,7 @@ class TestCancel:
     def test_of_a_running_job_is_refused_with_the_state_and_what_to_do(self, store):
         held = reserved(store, a_job())
 
-        with pytest.raises(StateError, match=f"cannot cancel the job {held.id}, it is running: .* wait until it ends"):
+        with pytest.raises(StateError, match=f"cannot cancel the job {held.id}, it is running: .*`--running`"):
             actions(store).act(CANCEL, held.id)
 
     def test_of_no_job_is_refused(self, store):
