@@ -231,9 +231,8 @@ class JobFailed(ResultError):  # noqa: N818 - what became of the job, not of the
 
     @property
     def type_name(self) -> str:
-        """The name of the exception's class; empty if it was no exception, as when workers were lost."""
-        name = self.error.partition(":")[0]
-        return name if name.isidentifier() else ""
+        """The name of the exception's class; empty if there was no exception, as when workers were lost."""
+        return self.error.partition(":")[0] if self.trace else ""
 
 
 class JobCancelled(ResultError):  # noqa: N818 - what became of the job, not of the call

@@ -143,7 +143,8 @@ class Enqueuer:
         else:
             fields |= {"id": options.job_id, "id_given": True}
         job = Job.of(fields)
-        return self._lifecycle.run("enqueue", job, body=lambda: self._enqueue(call, job, options, budget, terms))
+        made = self._lifecycle.run("enqueue", job, body=lambda: self._enqueue(call, job, options, budget, terms))
+        return made if made.home is not None else made.stay(self.home)
 
     def enqueue_many(self, declaration: Declaration, calls: Sequence[Sequence[object]], options: Options) -> list[Job]:
         """Store calls of one declared function, which share the *options*, in one round trip, and return the jobs.
@@ -174,7 +175,7 @@ class Enqueuer:
         if delayed:
             self._check_room(delayed, budget)
             if others := self._insert_many(delayed, options, budget, terms):
-                jobs = [others.get(job.id, job) for job in jobs]
+                jobs = [others.get(job.id, job).stay(self.home) for job in jobs]
                 delayed = [job for job in delayed if job.id not in others]
         self._telling.enqueued(delayed)
         return jobs if all(decided) else self._run_all(zip(jobs, decided, strict=True), self._now(budget), terms)

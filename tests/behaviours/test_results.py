@@ -207,6 +207,18 @@ class TestAJobWithoutAResult:
         assert 'raise LookupError(f"no {word}")' in caught.value.trace
         assert caught.value.job_id == job.id
 
+    def test_that_failed_for_its_workers_names_no_exception(self, configure, clock):
+        app = configure(max_losses=1)
+        job = result_jobs.adds.delay(1, 2)
+        app.store.reserve(mongojobs.store.jobs.QueueSelector(), token="t", by="w1", lease=DAY)
+        clock.advance(days=2)
+        app.store.rescue(by="w2")
+
+        with pytest.raises(JobFailed, match="given up: 1 worker") as caught:
+            job.result(0)
+
+        assert (caught.value.type_name, caught.value.trace) == ("", "")
+
     def test_that_failed_is_kept_for_the_one_who_waits(self, app):
         job = result_jobs.fails_and_goes.delay()
         work_off()
@@ -344,12 +356,18 @@ class TestAHandle:
 
     def test_asks_the_app_that_made_it(self, app, mongo_uri):
         other = mongojobs.MongoJobs(mongojobs.Settings(uri=mongo_uri, collection="others"))
+        other.create_indexes()
         with other.active():
             job = result_jobs.adds.delay(1, 2)
 
+            twice = [result_jobs.adds.options(job_id=7).delay(3, 4) for _ in range(2)]
+            alike = [result_jobs.runs_again.options(on_duplicate="return").delay("7") for _ in range(2)]
+            many = result_jobs.runs_again.options(on_duplicate="return").delay_many([("7",), ("8",)])
         work_off(app=other)
 
         assert job.result(0) == 3
+        assert [one.result(0) for one in twice] == [7, 7]
+        assert [one.result(0) for one in (*alike, *many)] == [f"{n} at reserve 1" for n in "7778"]
         other.close()
 
     def test_of_the_current_job_asks_the_app_that_is_active(self, app):
