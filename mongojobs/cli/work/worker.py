@@ -52,7 +52,7 @@ def work_here(options: GlobalOptions, work: WorkOptions) -> ExitResult:
 def _work(options: GlobalOptions, work: WorkOptions, signals: WorkerSignals, *, is_supervised: bool) -> ExitResult:
     from mongojobs.app import Worker
     from mongojobs.cli.work.readiness import Boot, ReadinessNotifier
-    from mongojobs.core.notices import AboutOthers, AboutWorker
+    from mongojobs.core.notices import DatabaseAway, DatabaseBack, WorkerStarted, WorkerStopping
     from mongojobs.process.interpreter import prepare_to_work
     from mongojobs.process.supervisor import DISMISSED_STATUS
 
@@ -69,7 +69,7 @@ def _work(options: GlobalOptions, work: WorkOptions, signals: WorkerSignals, *, 
         os.environ
     )  # before the command of the children is made, who are not to tell
     worker = Worker(app=opened.app, child=child_command(options, work), **_labelled(opened.settings, work))
-    opened.app.lifecycle.on_notice(notifier.hear, AboutWorker, AboutOthers)
+    opened.app.lifecycle.on_notice(notifier.hear, WorkerStarted, WorkerStopping, DatabaseAway, DatabaseBack)
     worker.liveness.on_beat(notifier.beat)
     with probes_of(worker, opened, work.probes, number=work.number), _heartbeat_of(worker, work):
         try:
