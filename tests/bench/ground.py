@@ -18,7 +18,7 @@ import mongojobs.testing
 from mongojobs.enqueuing.functions import JobFunction
 from mongojobs.store.documents import to_document
 from tests.bench.records import Record, rate
-from tests.bench.workers import Worker, cpu_seconds, loop_rate
+from tests.bench.workers import Worker, cpu_seconds, loop_rate, working
 from tests.support.command_line import ROOT
 
 Document = dict[str, Any]
@@ -94,10 +94,10 @@ class Ground:
     def drained_together(self, function: JobFunction[[int], Any], size: int, count: int) -> list[Record]:
         """Let *count* idle workers begin to drain *size* jobs at one moment, and return what they did."""
         self.fill(function, size, run_at=datetime.now(UTC) + timedelta(seconds=3 + 0.7 * count))
-        workers = [Worker(self.uri) for _ in range(count)]
-        while self.jobs.estimated_document_count():
-            time.sleep(0.1)
-        return [worker.stop() for worker in workers]
+        with working(self.uri, count=count) as workers:
+            while self.jobs.estimated_document_count():
+                time.sleep(0.1)
+            return [worker.stop() for worker in workers]
 
     def loop(self, way: str, limit: int) -> float:
         """Let a loop without a library drain up to this many jobs, and return the jobs a second."""

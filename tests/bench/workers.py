@@ -87,7 +87,7 @@ class Worker:
         """Return its resident memory."""
         return memory_mib(self.process.pid)
 
-    def wait_until_it_works(self, seconds: float = 30) -> None:
+    def wait_until_it_works(self, seconds: float = 120) -> None:
         """Return once its log says that it has started."""
         deadline = time.monotonic() + seconds
         log = self._log
