@@ -14,7 +14,7 @@ from tests.bench.ground import Ground
 from tests.support.worker_parts import held_of
 
 RUNNING = 100
-_TURNS = 5
+_TURNS = 3
 _LEASE = timedelta(minutes=1)
 
 
@@ -22,7 +22,7 @@ def progress_cost(ground: Ground) -> dict[str, float]:
     """The processor time, of worker and server, of a renewal of running jobs that all got on, beside a plain one."""
     ground.clear()
     ground.fill(nothing, RUNNING)
-    store, rounds = mongojobs.default_app().store, ground.size(100)
+    store, rounds = mongojobs.default_app().store, ground.size(40)
     jobs = store.reserve(QueueSelector(), token=secrets.token_hex(12), by="bench", lease=_LEASE, limit=RUNNING)
     held = [held_of(job, clock=store.clock) for job in jobs]
     ratios = []

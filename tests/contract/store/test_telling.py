@@ -121,3 +121,24 @@ class TestAJobThatGetsOn:
         store.end(job, CRASHED)
 
         assert (store.get(job.id).state, store.get(job.id).losses) == ("ready", 2)
+
+
+def test_a_former_owner_cannot_set_it_back_beside_the_new_one(store, clock):
+    former = telling(store, reserved(store, a_job(), by="former"), 3, clock=clock)
+    clock.advance(minutes=2)
+    store.rescue(by="rescuer")
+    [new] = reserve(store, by="new")
+    new = telling(store, new, 7, clock=clock)
+
+    store.tell([former, new])
+
+    assert store.get(new.id).progress.done == 7
+
+
+def test_texts_that_mean_something_to_the_server_stay_texts(server_store, clock):
+    jobs = [telling(server_store, reserved(server_store, a_job()), 3, clock=clock) for _ in range(2)]
+    jobs[0].set_progress(1, note="$lock_token")
+
+    server_store.tell(jobs)
+
+    assert server_store.get(jobs[0].id).progress.note == "$lock_token"
