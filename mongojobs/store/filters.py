@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from mongojobs.core.job import READY, RUNNING, Document, Job, JobId
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
@@ -78,16 +79,19 @@ NOT_CANCELLED: Final[Document] = {"cancellation": None}
 """Matches the running jobs that nobody has cancelled."""
 
 
-def held_groups(jobs: Iterable[Job]) -> Document:
-    """Match those of *jobs* that still carry the lock they were reserved with.
+def held_groups(jobs: Iterable[Job], also: Mapping[str, Any] = MappingProxyType({})) -> Document:
+    """Match those of *jobs* that still carry the lock they were reserved with, and match *also*.
 
     Each id under its own token: combined by two independent ``$in``, a stale id would match under the token of another
-    job of the same list, and change a job that somebody else is running.
+    job of the same list, and change a job that somebody else is running. Each under *also*: beside the groups, it would
+    make the server read each job twice.
     """
     ids: dict[str | None, list[JobId]] = {}
     for job in jobs:
         ids.setdefault(job.lock_token, []).append(job.id)
-    groups = [{"state": RUNNING, "lock_token": token, "_id": {"$in": of_token}} for token, of_token in ids.items()]
+    groups = [
+        {"state": RUNNING, "lock_token": token, "_id": {"$in": of_token}, **also} for token, of_token in ids.items()
+    ]
     return groups[0] if len(groups) == 1 else {"$or": groups}
 
 

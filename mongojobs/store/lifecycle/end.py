@@ -25,7 +25,7 @@ from mongojobs.core import transitions
 from mongojobs.core.change import Change
 from mongojobs.core.job import CANCELLED, COMPLETED, RUNNING, Document, Job, JobId
 from mongojobs.store.documents import to_fields, to_joint_update, to_shown_job, to_update
-from mongojobs.store.filters import NOT_CANCELLED, held, held_groups, merged
+from mongojobs.store.filters import NOT_CANCELLED, held, held_groups
 from mongojobs.store.queries import Queries
 from mongojobs.store.unique.again import (
     all_held_to_end,
@@ -63,7 +63,7 @@ class Holding:
         if not jobs:
             return []
         update = to_update(transitions.renewed(until=self.clock.now() + lease))
-        renewed = self.collection.update_many(merged(held_groups(jobs), NOT_CANCELLED), update)
+        renewed = self.collection.update_many(held_groups(jobs, NOT_CANCELLED), update)
         if renewed.matched_count == len(jobs):
             return []
         found = self._look(jobs)
@@ -224,7 +224,7 @@ class Holding:
             return self._change_each([(job, change) for job in jobs])
         if len(jobs) == 1:
             return [] if self._end(jobs[0], change, repeated=True) else [*jobs]
-        guard = merged(held_groups(jobs), NOT_CANCELLED) if hands_back(change) else held_groups(jobs)
+        guard = held_groups(jobs, NOT_CANCELLED) if hands_back(change) else held_groups(jobs)
         if self.collection.update_many(guard, to_update(change)).matched_count == len(jobs):
             return []
         return self._not_ours([(job, change) for job in jobs])

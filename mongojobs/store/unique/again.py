@@ -18,7 +18,7 @@ from mongojobs.core.job import ENDED, READY, Document, Job
 from mongojobs.core.transitions import LOCK_AND_DEFERRAL
 from mongojobs.store.clients import Jobs, Session
 from mongojobs.store.documents import to_job, to_shown_job, to_update
-from mongojobs.store.filters import NOT_CANCELLED, held, held_groups, merged
+from mongojobs.store.filters import NOT_CANCELLED, held, held_groups
 from mongojobs.store.queries import Queries
 from mongojobs.store.unique.answers import replaced
 from mongojobs.store.unique.merges import tell_of
@@ -39,7 +39,7 @@ def held_to_end(job: Job, change: Change) -> Document:
 
 def all_held_to_end(jobs: Sequence[Job]) -> Document:
     """Match those of *jobs*, whose runs have ended, that are still held and were not called again."""
-    return merged(held_groups(jobs), _NOT_AGAIN)
+    return held_groups(jobs, _NOT_AGAIN)
 
 
 def ends_run(change: Change) -> bool:

@@ -36,6 +36,7 @@ from tests.support.plans import EXPLAINABLE, Plan, explain
 from tests.support.spy import Spy
 from tests.support.stores import MINUTE, actions, reader, reserve, reserved
 from tests.support.verbs import VERBS, fields_in, given
+from tests.support.worker_parts import held_of
 
 MANY = 10_000
 LOCKED = 1_000
@@ -94,6 +95,13 @@ def _jobs() -> Iterator[Job]:
 def held(store: JobStore, number: int = 1) -> list[Job]:
     """Reserve jobs in two batches, so that their tokens differ."""
     return [*reserve(store, number), *reserve(store, number)]
+
+
+def telling(store: JobStore) -> list[Job]:
+    jobs = [held_of(job, clock=store.clock).job for job in held(store)]
+    for job in jobs:
+        job.set_progress(1)
+    return jobs
 
 
 def one_held(store: JobStore) -> Job:
@@ -209,6 +217,7 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
         partial(a_holder, state="completed", finished_at=START, key_until=START),
         lambda store, _: store.insert_unique(a_unique_job(), Terms()),
     ),
+    "held_keys": (a_holder, lambda store, _: store.held_keys(["k", "another"])),
     "insert_many_unique": (a_holder, lambda store, _: insert_three(store)),
     "rescue one that is wanted again": (lost_too_often, lambda store, _: store.rescue(by="test")),
     "act retry of a twin": (a_failed_twin, retry_in_vain),
@@ -230,6 +239,7 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "earliest_run_at by queue": (nothing, lambda store, _: store.earliest_run_at(BY_QUEUE, after=START)),
     "renew": (held, lambda store, jobs: store.renew(jobs, lease=MINUTE)),
     "renew one": (one_held, lambda store, job: store.renew([job], lease=MINUTE)),
+    "tell": (telling, lambda store, jobs: store.tell(jobs)),
     "finish": (lambda store: held(store, 20), lambda store, jobs: store.finish(jobs)),
     "finish again": (one_held, lambda store, job: [store.finish([job]), store.finish([job])]),
     "finish given": (
