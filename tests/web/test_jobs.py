@@ -131,10 +131,10 @@ class TestARow:
 
         assert re.search(r"for 2m( \d+s)? of 5m", shown(operator.text("/jobs?state=running")))
 
-    def test_cannot_be_selected_where_nothing_can_be_done_with_it(self, app, operator):
+    def test_that_runs_can_be_selected_to_be_cancelled_and_for_nothing_else(self, app, operator):
         app.store.insert(a_running_job())
 
-        assert 'type="checkbox"' not in operator.text("/jobs?state=running")
+        assert re.findall(r'name="action" value="(\w+)"', operator.text("/jobs?state=running")) == ["cancel"]
 
 
 def test_scheduled_jobs_come_soonest_first(app, operator):

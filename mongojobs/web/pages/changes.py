@@ -117,6 +117,7 @@ _READERS: Final[Mapping[str, Callable[[RequestContext], Any]]] = {
     "queue": _queue,
     "priority": _priority,
     "running": lambda visit: bool(visit.text("running")) or None,
+    "from_start": lambda visit: bool(visit.text("from_start")) or None,
     "why": lambda visit: visit.text("why").strip() or None,
 }
 
