@@ -34,6 +34,11 @@ def generator_kind(function: object) -> str | None:
     return None if kind in ("plain", "async") else kind
 
 
+def label(function: object) -> str:
+    """Return what to call *function* in a message."""
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
 def ran(what: str, result: T) -> T:
     """Return the *result* of calling *what*. Raises NotRunError, after closing it, if it has yet to be run."""
     if result is None:

@@ -20,7 +20,7 @@ from pymongo.errors import (
     WriteError,
 )
 
-from mongojobs.core.errors import EnqueueRefusedError, StoreUnavailableError
+from mongojobs.core.errors import EnqueueRefusedError, StoreUnavailableError, TransactionError
 
 DatabaseError = PyMongoError
 """Any error of the driver or the server, for rooms that do not know the driver."""
@@ -99,13 +99,13 @@ def _is_of_name_service(error: BaseException) -> bool:
 def is_conflict(error: BaseException) -> bool:
     """Whether a transaction was undone for a passing reason: another write came first, or the server changed.
 
-    What was raised over the driver's error, as MongoEngine does, is looked behind.
+    What was raised over the driver's error, as MongoEngine does, is looked behind, but not into another transaction.
     """
     behind: BaseException | None = error
-    while behind is not None:
+    while behind is not None and not isinstance(behind, TransactionError):
         if isinstance(behind, PyMongoError) and behind.has_error_label("TransientTransactionError"):
             return True
-        behind = behind.__cause__ or behind.__context__
+        behind = behind.__cause__ or (None if behind.__suppress_context__ else behind.__context__)
     return False
 
 

@@ -35,10 +35,14 @@ class Releaser:
 
         Raises DatabaseError.
         """
-        running = [held for held in self._in_flight.running() if not (held.is_cut_short or held.is_given_up)]
+        running = [
+            held
+            for held in self._in_flight.running()
+            if not (held.is_cut_short or held.is_given_up or held.is_committed)
+        ]
         cut_short = [*self._in_flight.interrupted(), *running]
         self._release(cut_short, started=True)
-        return [held for held in cut_short if held.job.cancellation is None]
+        return [held for held in cut_short if held.job.cancellation is None and not held.is_committed]
 
     def _release(self, held: list[InFlightJob], *, started: bool) -> None:
         if held:

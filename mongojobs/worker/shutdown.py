@@ -171,9 +171,9 @@ class Shutdown:
                 self._reporter.tell(JobFailed, held.job, f"{releases} interrupted runs")
 
     def _judge_overdue(self) -> None:
-        """Turn the jobs whose code has not returned after their timeout into failures."""
+        """Note how the jobs have ended whose code has not returned after their timeout, or after their transaction."""
         for held in self._in_flight.running():
-            if held.is_cut_short and not held.lost:
+            if (held.is_cut_short or held.is_committed) and not held.lost:
                 outcome = self._parts.runner.overdue(held)
                 if not isinstance(outcome, HandedBack):
                     self._parts.finisher.submit(Result(held, outcome, monotonic_seconds() - (held.started or 0.0)))

@@ -101,6 +101,47 @@ class TestATransaction:
 
         assert f"Job tests.support.transacting_app.orders (id={job.id}) (queue=default) COMPLETED" in caplog.text
 
+    def test_of_a_function_that_has_yet_to_be_awaited_is_undone(self, app):
+        job = transacting_app.orders_in_a_coroutine.delay(7)
+
+        assert work_off() == (0, 1)
+        assert "returned a coroutine, which nothing awaits" in app.get(job.id).last_error
+
+    def test_leaves_a_step_that_was_refused_in_it_to_be_done(self, app):
+        job = transacting_app.does_a_step_in_its_transaction.delay(7)
+
+        assert work_off(1) == (0, 1)
+        assert "inside transaction() no step is done" in app.get(job.id).last_error
+        assert app.get(job.id).steps == ()
+        assert numbers() == []
+
+
+class TestCodeAfterATransaction:
+    def test_that_a_stop_does_not_wait_for_leaves_the_job_completed(self, configure, caplog):
+        caplog.set_level("INFO")
+        configure(clock=None, shutdown_timeout="100ms")
+        with working():
+            transacting_app.orders_and_goes_on.delay(7)
+            assert transacting_app.reached.wait(30)
+        transacting_app.gate.set()
+
+        assert numbers() == [7]
+        assert "COMPLETED" in caplog.text
+        assert "HANDED BACK" not in caplog.text
+
+    def test_that_is_beyond_its_time_and_deaf_leaves_the_job_completed(self, configure, caplog):
+        caplog.set_level("INFO")
+        configure(clock=None, shutdown_timeout="100ms", max_run_time="1s", timeout_grace="100ms")
+        with working() as shift:
+            transacting_app.orders_and_goes_on.delay(7)
+            shift.join(30)
+        transacting_app.gate.set()
+
+        assert numbers() == [7]
+        assert "did not return after its timeout" in caplog.text
+        assert "COMPLETED" in caplog.text
+        assert "is no longer ours" not in caplog.text
+
 
 class TestAKeptResult:
     def test_is_what_the_function_returned(self, app):
@@ -165,6 +206,18 @@ class TestAConflict:
         assert (Tries.made, numbers()) == (5, [])
         assert app.get(job.id).releases == 1
 
+    def test_over_which_the_job_snoozes_lets_it_snooze(self, app):
+        job = transacting_app.snoozes_after_a_conflict.delay()
+
+        assert work_off() == (0, 0)
+        assert (app.get(job.id).snoozes, app.get(job.id).releases) == (1, 0)
+
+    def test_is_not_seen_in_an_error_of_another_transaction(self, app):
+        job = transacting_app.fails_after_a_conflict.delay()
+
+        assert work_off() == (0, 1)
+        assert app.get(job.id).last_error.startswith("ValueError: of its own")
+
     def test_that_the_job_swallows_leaves_it_to_go_on_as_any_job(self, app):
         job = transacting_app.swallows_a_conflict.delay(7)
 
@@ -228,6 +281,14 @@ class TestACommit:
 
         assert numbers() == [7]
         assert [one.name for one in app.reader.find()] == ["tests.support.transacting_app.follows"]
+
+    def test_goes_beyond_a_time_limit_of_the_job(self, app, administrator):
+        transacting_app.orders_in_time.delay(7)
+
+        with failing(administrator, "commitTransaction", times=1, blockConnection=True, blockTimeMS=1000):
+            assert work_off(1) == (1, 0)
+
+        assert numbers() == [7]
 
     def test_of_what_the_server_has_undone_puts_the_job_back(self, app, clock):
         job = transacting_app.is_ended_by_the_server.delay(7)

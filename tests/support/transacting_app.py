@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable
 
 import mongoengine
+import pymongo
 import pytest
 
-from mongojobs import Job, TransactionConflictError, TransactionError, current_job, job
+from mongojobs import Job, Snooze, TransactionConflictError, TransactionError, current_job, job
 from tests.support.fault_app import note
 
 if "SAMPLE_URI" in os.environ:
@@ -180,3 +181,58 @@ def dies_after_its_transaction(ledger: str, number: int) -> None:
     with this_job().transaction():
         Order(number=number).save()
     os._exit(3)
+
+
+@job(max_attempts=1)
+def orders_in_a_coroutine(number: int) -> None:
+    async def order(_session: object) -> None:
+        Order(number=number).save()
+
+    this_job().in_transaction(order)  # type: ignore[unused-coroutine]
+
+
+@job
+def does_a_step_in_its_transaction(number: int) -> None:
+    with this_job().transaction(), this_job().step("order") as step:
+        if step.todo:
+            Order(number=number).save()
+            step.done()
+
+
+def meets_a_conflict() -> None:
+    stock = Stock.objects.get()
+    elsewhere(lambda: Stock.objects.update(inc__left=-1))
+    stock.update(inc__left=-1)
+
+
+@job
+def snoozes_after_a_conflict() -> None:
+    with this_job().transaction():
+        try:
+            meets_a_conflict()
+        except mongoengine.OperationError:
+            raise Snooze("1h")  # noqa: B904 - as people write it
+
+
+@job(max_attempts=1)
+def fails_after_a_conflict() -> None:
+    try:
+        with this_job().transaction():
+            meets_a_conflict()
+    except TransactionConflictError:
+        with this_job().transaction():
+            raise ValueError("of its own")  # noqa: B904 - as people write it
+
+
+@job
+def orders_in_time(number: int) -> None:
+    with pymongo.timeout(0.5), this_job().transaction():
+        Order(number=number).save()
+
+
+@job
+def orders_and_goes_on(number: int) -> None:
+    with this_job().transaction():
+        Order(number=number).save()
+    reached.set()
+    gate.wait(60)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
+from mongojobs.core.calling import label, ran
 from mongojobs.core.inside.record import Means, Record, Telling
 
 T = TypeVar("T")
@@ -27,8 +28,8 @@ class Alone:
         return nullcontext()
 
     def in_transaction(self, function: Callable[[None], T]) -> T:
-        """Call *function*."""
-        return function(None)
+        """Call *function*. Raises NotRunError as a transaction does."""
+        return ran(label(function), function(None))
 
     def recording(self) -> Record:
         """Return the record, made now if it is not there."""

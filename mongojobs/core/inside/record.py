@@ -58,15 +58,17 @@ class Telling(Protocol):
 class Means:
     """What a record needs of the place where the job runs.
 
-    *clean* takes the secrets of the job out of a text; *on_move* is called after each move; *save* stores what was told
-    at once, and raises what ends the run if the job is lost. *source* finds rows; *look* raises what ends the run, if
-    something does; *on_aside* is told of the name of rows, the row left out, and how many workers died at it.
+    *clean* takes the secrets of the job out of a text; *on_move* is called after each move. *may_save* raises
+    ProgressError where nothing can be stored; *save* stores what was told at once, and raises what ends the run if the
+    job is lost. *source* finds rows; *look* raises what ends the run, if something does; *on_aside* is told of the name
+    of rows, the row left out, and how many workers died at it.
     """
 
     clock: Clock
     values: Values = AS_THEY_ARE
     clean: Callable[[str], str] = str
     on_move: Callable[[Told], object] = lambda _told: None
+    may_save: Callable[[], object] = lambda: None
     save: Callable[[Told], object] = lambda _told: None
     source: Callable[[Any, Key], Source] = listed
     look: Callable[[], object] = lambda: None
@@ -195,7 +197,8 @@ class Record(Told):
         self._means.save(self)
 
     def _finish(self, entry: Mapping[str, Any]) -> None:
-        """Keep a step that is done, and store it. Raises ProgressError if there is no room for it."""
+        """Keep a step that is done, and store it. Raises ProgressError if there is no room for it, or this no place."""
+        self._means.may_save()  # first: a step that is refused is not done, for the next run neither
         steps = (*self._job.steps, {**entry, "at": self._means.clock.now()})
         self._means.values.check_size(entry["name"], steps)
         self._job.note(steps=steps)

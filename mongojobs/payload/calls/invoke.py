@@ -16,7 +16,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any
 
-from mongojobs.core.calling import adopt, is_async, ran
+from mongojobs.core.calling import adopt, is_async, label, ran
 from mongojobs.core.errors import SIGNALS, Cancelled, Interrupted
 from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Lifecycle
@@ -39,7 +39,7 @@ def call_hook(job_object: object | None, name: str, *arguments: object, wait: Aw
         return None
     with CopiesEndHere():
         result = hook(*arguments[: _takes(hook, len(arguments))])
-    return ran(_label(hook), wait(_awaited(result)) if inspect.isawaitable(result) else result)
+    return ran(label(hook), wait(_awaited(result)) if inspect.isawaitable(result) else result)
 
 
 def invoke(call: Call, job: Job, *, lifecycle: Lifecycle, wait: Await, wait_for_hook: Await | None = None) -> object:
@@ -101,11 +101,7 @@ def _perform(call: Call, wait: Await) -> object:
         return None
     if inspect.isawaitable(result) and (is_async(call.function) or is_async(inspect.unwrap(call.function))):
         result = wait(_awaited(result))
-    return ran(_label(call.function), result)
-
-
-def _label(function: object) -> str:
-    return str(getattr(function, "__qualname__", type(function).__qualname__))
+    return ran(label(call.function), result)
 
 
 def _awaited(awaitable: Awaitable[object]) -> Coroutine[Any, Any, object]:

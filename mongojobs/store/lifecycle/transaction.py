@@ -72,7 +72,7 @@ class EndingTransaction:
         """
         while True:
             try:
-                session.commit_transaction()
+                contextvars.Context().run(session.commit_transaction)  # beyond any time limit of the caller
                 return True
             except PyMongoError as error:
                 if not error.has_error_label("UnknownTransactionCommitResult"):

@@ -31,6 +31,7 @@ from mongojobs.core.limits import LONGEST_ERROR, cut
 from mongojobs.core.retry import LONGEST_DELAY, deferral, delay_after
 from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import (
+    Committed,
     Conflicted,
     Deferred,
     Discarded,
@@ -101,8 +102,10 @@ class Judgement:
         return self.of(error)
 
     def of_deafness(self, more: str = "") -> Outcome:
-        """Return the outcome of a job whose code does not return after it was interrupted; *more* may add to it."""
+        """Return the outcome of a job whose code does not return in time; *more* may add to it."""
         held = self._held
+        if held.is_committed:
+            return Committed()
         if held.job.cancellation is not None:
             return self._cancelled(f"the code did not return{_blocking(held)}{more}")
         return self.of(JobTimeout(f"{_too_long(held)}, and the code did not return{_blocking(held)}{more}"))

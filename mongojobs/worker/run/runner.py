@@ -58,9 +58,12 @@ class Runner:
             if held.stopping or held.lost or held.interruption.raised is not None:
                 held.interruption.leave()
 
-        def save(_told: object) -> None:
+        def may_save() -> None:
             if held.is_in_transaction:
                 raise ProgressError("inside transaction() no step is done, and no rows are begun: it ends the job")
+
+        def save(_told: object) -> None:
+            may_save()
             if not context.save(held):
                 held.interruption.leave()
 
@@ -68,6 +71,7 @@ class Runner:
             context.clock,
             context.payloads.values,
             clean=Judgement(held, context).cleaner(),
+            may_save=may_save,
             save=save,
             source=context.source,
             look=look,

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol, TypeVar
 
+from mongojobs.core.calling import label, ran
 from mongojobs.core.clock import monotonic_seconds
-from mongojobs.core.errors import TransactionConflictError, TransactionError
+from mongojobs.core.errors import SIGNALS, TransactionConflictError, TransactionError
 from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import SUCCEEDED, Succeeded
 from mongojobs.payload.calls.handler import Payloads
@@ -86,7 +87,7 @@ class Transactions:
 
     def _run(self, held: InFlightJob, function: Callable[[Session], T]) -> T:
         with self._begun(held) as (ending, session):
-            value = function(session)
+            value = ran(label(function), function(session))  # before the commit: what has not run is not done
             self._commit(held, self._success(held, value), ending, session)
         return value
 
@@ -151,6 +152,6 @@ def _as_conflict() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, TransactionError) or not is_conflict(error):
+        if isinstance(error, SIGNALS) or not is_conflict(error):
             raise
         raise TransactionConflictError(f"the transaction is undone: {describe(error)}") from error
