@@ -252,8 +252,9 @@ class _Child:
     def is_booting(self) -> bool:
         """Whether it is alive but has not yet reported that it imported the app."""
         if self._booting is not None and select.select([self._booting], [], [], 0)[0]:
+            if os.read(self._booting, 1):  # else it has ended without a word
+                self._boot_limit, self._has_hung = self._boot_timeout, False
             self._stop_listening()
-            self._boot_limit, self._has_hung = self._boot_timeout, False
         return self._booting is not None
 
     def end_boot(self) -> None:

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -141,6 +142,20 @@ class TestSupervisor:
             "has not imported the app within 0.1s: killing it once it has written its stacks",
             "has not imported the app within 0.2s: killing it once it has written its stacks",
         ]
+
+    def test_gives_a_child_twice_the_time_whose_predecessor_was_killed_for_it(self, child):
+        one = supervisor._Child(0, child(STAY), timedelta(seconds=60))
+
+        one.start()
+        one.end_boot()
+        one.kill()
+        eventually(lambda: not one.is_booting())
+        one.end()
+        one.start()
+        limit = one.boot_ends - time.monotonic()
+        one.kill()
+
+        assert limit > 60
 
     def test_leaves_a_child_alone_that_has_said_so(self, child):
         boots = "os.write(int(os.environ['MONGOJOBS_BOOT_DESCRIPTOR']), b'.')\n"
