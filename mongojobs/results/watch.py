@@ -30,6 +30,8 @@ LINGER_SECONDS: Final = 2.0
 """How long the thread stays when nobody waits any more: the next one usually comes soon."""
 LOOK_SECONDS: Final = 2.0
 """How long the database may take for one look, or to open the stream."""
+SILENCE_SECONDS: Final = 1.0
+"""How long it may take to say that there is no news; it may hang."""
 
 
 class Store(Protocol):
@@ -87,8 +89,9 @@ class Watch:
         with self._changing:
             self._arrived.set()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="mongojobs-results", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="mongojobs-results", daemon=True)
+                thread.start()  # which fails where there can be no more
+                self._thread = thread
 
     def _run(self) -> None:
         """Look and listen, again and again: the body of the thread."""
@@ -139,7 +142,9 @@ class Watch:
         if not (ears.hears and self._waiting):
             self._arrived.wait(min(until - time.monotonic(), LINGER_SECONDS))
         while ears.hears and self._waiting and not self._arrived.is_set() and time.monotonic() < until:
-            if (job_id := ears.next()) is not None:
+            with time_limit(SILENCE_SECONDS):
+                job_id = ears.next()
+            if job_id is not None:
                 self._wake(job_id)
 
     def _wake(self, job_id: JobId) -> None:

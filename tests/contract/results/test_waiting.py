@@ -196,7 +196,7 @@ class TestAJobThatIsDeleted:
 
 class TestADatabaseThatIsAway:
     def test_while_one_waits_is_told_when_the_time_is_over(self, app, sent, administrator, waiting):
-        wait = waiting(result_jobs.adds.delay(1, 2), timeout=4)
+        wait = waiting(result_jobs.adds.delay(1, 2), timeout=6)
         eventually(lambda: looks(sent))
 
         with failing(administrator, "find", "getMore", "aggregate", times=100_000, closeConnection=True):
