@@ -115,7 +115,7 @@ class Drainer:
         self._mode = mode
         self._queue = queue
         self._held: InFlightJob | None = None
-        mode.on_cancelled = self._cancel
+        mode.tell_of_cancelled(self._cancel)
         self._in_flight = InFlight(threads=1, async_concurrency=1)
         reporter = Reporter(app.lifecycle, NAME, worker)
         self._timekeeper = Timekeeper(self._in_flight, reporter, worker.settings, on_stuck=lambda _held: None)
@@ -154,7 +154,7 @@ class Drainer:
 
     def close(self) -> None:
         """End the threads."""
-        self._mode.on_cancelled = lambda _job: None
+        self._mode.tell_of_cancelled(lambda _job: None)
         self._timekeeper.stop()
         self._minding.join()
         self._event_loop.close(LONGEST_CLOSE_SECONDS)

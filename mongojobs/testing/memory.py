@@ -58,6 +58,8 @@ class MemoryStore:
         self._settings = settings
         self._jobs: dict[JobId, Job] = {}
         self._changing = threading.RLock()
+        self.on_cancelled: Callable[[Job], object] = lambda _job: None
+        """Called with a running job that was cancelled."""
 
     @property
     def settings(self) -> Settings:
@@ -201,6 +203,12 @@ class MemoryStore:
 
     def act(self, action: Action, job_id: JobId, **given: Any) -> Job:
         """Do *action* with one job and return the job as changed, or as it was if it is gone. Raises StateError."""
+        job = self._act(action, job_id, **given)
+        if job.cancelling:
+            self.on_cancelled(job)
+        return job
+
+    def _act(self, action: Action, job_id: JobId, **given: Any) -> Job:
         with self._changing:
             job = self.get(job_id)
             if job is None or job.state not in action.stored_states:

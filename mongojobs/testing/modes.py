@@ -56,8 +56,7 @@ class Mode:
         self._remembered = Remembered()
         self._ticking = Ticking(self)
         self._memory = MemoryStore(self.clock, lambda: self.app.settings)
-        self.on_cancelled: Callable[[Job], object] = lambda _job: None
-        """Called with a running job that was cancelled."""
+        self._on_cancelled: Callable[[Job], object] = lambda _job: None
         self._waiters: Waiters = Still("call drain() first") if name == "fake" else Watch(lambda: self.store)
 
     @property
@@ -121,9 +120,13 @@ class Mode:
         The code of a running one gets ``Cancelled`` before this returns; so it does not where it calls it itself.
         """
         job = cancel_one(self._actions, job_id, running=True, given={"by": by, "why": why})
-        if job.cancelling:
-            self.on_cancelled(job)
+        if job.cancelling and self.name == "real":  # the memory has told it
+            self._on_cancelled(job)
         return job
+
+    def tell_of_cancelled(self, listener: Callable[[Job], object]) -> None:
+        """Call *listener* with each running job that is cancelled."""
+        self._on_cancelled = self._memory.on_cancelled = listener
 
     @property
     def _actions(self) -> JobActions | MemoryStore:

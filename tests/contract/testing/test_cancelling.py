@@ -140,6 +140,24 @@ class TestARunningJob:
         assert deeds[-1] == "ran"
 
 
+@job
+def is_cancelled_by_the_app():
+    try:
+        mongojobs.default_app().cancel(current_job().id, running=True)
+        deeds.append("went on")
+    finally:
+        deeds.append("cleaned up")
+
+
+def test_the_app_cancels_a_running_job_in_memory_too():
+    deeds.clear()
+    with mode("fake") as jobs:
+        job = is_cancelled_by_the_app.delay()
+        drain()
+
+        assert (deeds, jobs.get(job.id).state) == (["cleaned up"], "cancelled")
+
+
 class TestAWaitingJob:
     def test_is_cancelled_at_once(self, jobs):
         job = note.delay()
