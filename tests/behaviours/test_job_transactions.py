@@ -290,6 +290,15 @@ class TestACommit:
 
         assert numbers() == [7]
 
+    def test_is_waited_for_by_a_time_limit_that_comes_meanwhile(self, app, administrator, caplog):
+        with failing(administrator, "commitTransaction", times=1, blockConnection=True, blockTimeMS=1500), working():
+            transacting_app.orders_from_a_loop.options(max_run_time="1s").delay(7)
+            eventually(lambda: numbers() == [7])
+            eventually(lambda: "after its transaction was stored" in caplog.text)
+
+        assert "TIMED OUT" in caplog.text
+        assert "is no longer ours" not in caplog.text
+
     def test_of_what_the_server_has_undone_puts_the_job_back(self, app, clock):
         job = transacting_app.is_ended_by_the_server.delay(7)
 

@@ -38,6 +38,7 @@ class Interruption:
     raised: type[BaseException] | None = None
     """The first exception that ``interrupt`` was told to raise."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _is_held_off: bool = False
     _thread: int | None = None
     _cancel: Callable[[], object] | None = None
     _relay: Callable[[type[BaseException]], object] | None = None
@@ -113,12 +114,8 @@ class Interruption:
                 return True
             if self.raised is None:
                 self.raised = exception
-            if self._relay is not None:
-                self._relay(exception)
-            elif self._cancel is not None:
-                self._cancel()
-            elif (thread := self._thread) is not None:
-                _raise_in(thread, exception)
+            if not self._is_held_off:
+                self._deliver(exception)
             return True
 
     def leave(self) -> NoReturn:
@@ -129,24 +126,29 @@ class Interruption:
 
     @contextmanager
     def held_off(self) -> Iterator[None]:
-        """Keep exceptions from the calling thread during the block; one that comes meanwhile is raised after it.
+        """Keep exceptions from the code, whose block this is, on whatever thread; one that comes is raised after it.
 
         One that came before is raised in its place, even if the code has swallowed it.
         """
         with self._lock:
             if self.raised is not None:
                 raise self.raised
-            thread, is_here = self._thread, self._thread == threading.get_ident()
-            if is_here:
-                self._thread = None
+            self._is_held_off = True
         try:
             yield
         finally:
             with self._lock:
-                if is_here and not self.is_over:
-                    self._thread = thread
-                    if self.raised is not None and self._cancel is None:
-                        _raise_in(threading.get_ident(), self.raised)
+                self._is_held_off = False
+                if self.raised is not None and not self.is_over:
+                    self._deliver(self.raised)
+
+    def _deliver(self, exception: type[BaseException]) -> None:
+        if self._relay is not None:
+            self._relay(exception)
+        elif self._cancel is not None:
+            self._cancel()
+        elif (thread := self._thread) is not None:
+            _raise_in(thread, exception)
 
     def relay_to(self, relay: Callable[[type[BaseException]], object]) -> None:
         """Pass exceptions to *relay*, for code that runs elsewhere; at once, if one has come already."""
