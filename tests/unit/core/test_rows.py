@@ -24,8 +24,8 @@ class Place:
         self.done = []
         self.aside = []
 
-    def run(self, *, dies_at=None, wary=60.0, **options):
-        """Go through the rows, and note them; perhaps die at one."""
+    def run(self, *, dies_at=None, breaks_at=None, wary=60.0, **options):
+        """Go through the rows, and note them; perhaps die or stop at one."""
         job = a_job(cursors=self.cursors, fence=1)
 
         def save(record):
@@ -38,6 +38,8 @@ class Place:
             for row in job.each(ROWS, **options):
                 if row == dies_at:
                     raise _Death
+                if row == breaks_at:
+                    break
                 self.done.append(row)
         except _Death:
             return
@@ -61,6 +63,13 @@ class TestAPlace:
         place.run()
 
         assert place.done == [*ROWS]
+
+    def test_where_a_run_ended_in_order_is_no_place_of_death(self, place):
+        place.run(breaks_at=3)
+        place.run(dies_at=5)
+
+        assert (place.done, place.saves) == ([0, 1, 2, 3, 4], 2)
+        assert place.cursors[0]["key"] == 2
 
     def test_is_stored_for_each_row_after_a_death(self, place):
         place.run(dies_at=3)
