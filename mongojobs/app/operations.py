@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from mongojobs.app.cancelling import cancel_many, cancel_one, filters_of
 from mongojobs.app.scheduling import SchedulesOfApp
@@ -27,9 +26,10 @@ from mongojobs.core.limits import LONGEST_NAME, cut
 from mongojobs.enqueuing import current
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.payload.search import ArgumentSearch
+from mongojobs.store import faults
 from mongojobs.store.actions.job_actions import JobActions
 from mongojobs.store.actions.sweep import OnProgress
-from mongojobs.store.faults import DatabaseError, is_refused, unavailable
+from mongojobs.store.faults import DatabaseError, is_refused
 from mongojobs.store.indexes import IndexReport, check_indexes, create_indexes
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.pauses import Pause, PauseStore
@@ -42,6 +42,9 @@ from mongojobs.store.stats.stats_store import StatsStore
 from mongojobs.store.workers import WorkerStatus, WorkerStore
 
 NO_WAIT = timedelta(0)
+
+plain_errors: Final = faults.plain_errors
+"""The same, for rooms that do not know the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +63,6 @@ class Report:
     def in_queues(self, state: ShownState) -> Count:
         """Return how many jobs in *state* all *queues* hold together."""
         return sum((queue.counts.of(state) for queue in self.queues), Count(0))
-
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Raise the driver's errors as StoreUnavailableError, without the command, which may quote a job."""
-    try:
-        yield
-    except DatabaseError as error:
-        raise unavailable(error) from error
 
 
 class Operating(SchedulesOfApp):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Unpack
 
 from mongojobs.app.cancelling import cancel_one
-from mongojobs.core.errors import ScheduleError
+from mongojobs.core.errors import ScheduleError, StoreUnavailableError
 from mongojobs.core.job import Document
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.enqueuing.enqueuer import Enqueuer
@@ -20,7 +20,7 @@ from mongojobs.schedules.schedule import MOST_TICKS, Schedule, tick_id
 from mongojobs.schedules.store import ScheduleStore
 from mongojobs.schedules.ticks import TickEnqueuer, Ticks
 from mongojobs.store.actions.job_actions import JobActions
-from mongojobs.store.faults import DatabaseError, is_refused, unavailable
+from mongojobs.store.faults import plain_errors
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.workers import WorkerStore
 
@@ -53,6 +53,7 @@ class SchedulesOfApp:
         """The schedules in their collection."""
         return ScheduleStore(self.store.collection, self.store.clock)
 
+    @plain_errors()
     def schedule(
         self,
         name: str,
@@ -90,10 +91,12 @@ class SchedulesOfApp:
         self.worker_store.wake()
         return self.schedule_of(name)
 
+    @plain_errors()
     def schedules(self) -> list[Schedule]:
         """Return all schedules, by name. Raises StoreUnavailableError."""
         return self.schedule_store.all()
 
+    @plain_errors()
     def schedule_reports(self, name: str | None = None) -> list[ScheduleReport]:
         """Return what people are shown of the schedules, or of the one called *name*, each with its last job.
 
@@ -103,6 +106,7 @@ class SchedulesOfApp:
             return self._reports(self.schedules(), latest=1)
         return self._reports([self.schedule_of(name).get()], latest=MOST_TICKS)
 
+    @plain_errors()
     def some_schedule_reports(self, *, after: str = "", limit: int) -> list[ScheduleReport]:
         """Return the reports of the first *limit* schedules whose names come after *after*."""
         return self._reports(self.schedule_store.all(after=after, limit=limit), latest=1)
@@ -114,11 +118,12 @@ class SchedulesOfApp:
         """
         try:
             found = self.schedules()
-            return ScheduleCounts.of(self._reports(found, latest=1)) if found else None
-        except DatabaseError as error:
-            if is_refused(error):
+            with plain_errors():
+                return ScheduleCounts.of(self._reports(found, latest=1)) if found else None
+        except StoreUnavailableError as error:
+            if error.refused:
                 return None
-            raise unavailable(error) from error
+            raise
 
     def _reports(self, found: Sequence[Schedule], *, latest: int) -> list[ScheduleReport]:
         ids = {schedule.name: _job_ids(schedule, latest) for schedule in found}

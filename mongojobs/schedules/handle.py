@@ -20,6 +20,7 @@ from mongojobs.schedules.definition import Said
 from mongojobs.schedules.schedule import Result, Schedule, Tick, tick_id
 from mongojobs.schedules.store import ScheduleStore
 from mongojobs.schedules.ticks import TickEnqueuer
+from mongojobs.store.faults import plain_errors
 from mongojobs.unique.terms import NAMES
 
 MOST_BACKFILLED: Final = 10_000
@@ -37,7 +38,10 @@ class Scheduling:
 
 
 class ScheduleHandle:
-    """One schedule of an app. All methods raise ScheduleError where there is none of this name."""
+    """One schedule of an app.
+
+    All methods raise ScheduleError where there is none of this name, and StoreUnavailableError.
+    """
 
     def __init__(self, name: str, scheduling: Scheduling) -> None:
         self.name = name
@@ -47,6 +51,7 @@ class ScheduleHandle:
     def __repr__(self) -> str:
         return f"<schedule {self.name}>"
 
+    @plain_errors()
     def get(self) -> Schedule:
         """Return it as it is in the database."""
         found = self._store.get(self.name)
@@ -54,6 +59,7 @@ class ScheduleHandle:
             raise self._none()
         return found
 
+    @plain_errors()
     def pause(self, why: str = "", until: datetime | None = None, *, by: str | None = None) -> Schedule:
         """Pause its ticks until *until*, or until ``resume``; what falls due meanwhile is never caught up."""
         now = self._store.clock.now()
@@ -68,6 +74,7 @@ class ScheduleHandle:
 
         return self._edit(edit)
 
+    @plain_errors()
     def resume(self) -> Schedule:
         """Resume its ticks, from the next one on. Raises ScheduleError if it was not paused."""
         now = self._store.clock.now()
@@ -79,6 +86,7 @@ class ScheduleHandle:
 
         return self._edit(edit)
 
+    @plain_errors()
     def run_now(self, *, by: str | None = None) -> Job:
         """Enqueue its job now, whatever else is waiting or running, and return it; its ticks stay as they are.
 
@@ -91,10 +99,12 @@ class ScheduleHandle:
         self._store.note(self.name, [tick], [tick_id(self.name, now)])
         return self._store.jobs([tick_id(self.name, now)])[tick_id(self.name, now)]
 
+    @plain_errors()
     def backfill_count(self, since: datetime, until: datetime) -> int:
         """Return how many jobs ``backfill`` would enqueue."""
         return len(self._between(self.get(), since, until))
 
+    @plain_errors()
     def backfill(self, since: datetime, until: datetime, *, by: str | None = None) -> int:
         """Enqueue the jobs of all ticks from *since* up to, and without, *until*, whatever else waits or runs.
 
@@ -112,6 +122,7 @@ class ScheduleHandle:
             raise ScheduleError(f"{len(refused)} of {len(ticks)} ticks were not enqueued; the first: {refused[0].why}")
         return len(ticks)
 
+    @plain_errors()
     def edit(
         self,
         when: object = None,
@@ -140,6 +151,7 @@ class ScheduleHandle:
 
         return self._edit(edit)
 
+    @plain_errors()
     def remove(self) -> None:
         """Forget it; its jobs stay. Raises ScheduleError for one that a living worker declares: it would come back."""
         declarers = self._shared.declarers(self.name) if self.get().source == "code" else []

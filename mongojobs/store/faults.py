@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from pymongo.errors import (
@@ -170,6 +171,15 @@ def unavailable(error: BaseException) -> StoreUnavailableError:
     refused = is_refused(error)
     said = "the database refused the operation" if refused else "the database is not available"
     return StoreUnavailableError(f"{said}: {describe(error)}", refused=refused)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Raise the driver's errors as StoreUnavailableError, without the command, which may quote a job."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise unavailable(error) from error
 
 
 def not_stored(error: BaseException) -> StoreUnavailableError:

@@ -9,11 +9,14 @@ from pymongo import MongoClient
 import mongojobs
 from mongojobs import (
     JobFilter,
+    MongoJobs,
     NotAJobError,
     OptionError,
     QueueFullError,
     RegistrationError,
     ScheduleError,
+    Settings,
+    StoreUnavailableError,
     current_job,
     every,
     job,
@@ -21,6 +24,7 @@ from mongojobs import (
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import ScheduleTicked, TicksDropped, Warned
 from mongojobs.schedules.ticks import SETTLED, STALE, TickEnqueuer
+from mongojobs.store import clients
 from mongojobs.store.jobs import QueueSelector
 from mongojobs.worker.outage import Outage
 from mongojobs.worker.threads.ticker import IDLE_SECONDS, Ticker
@@ -972,3 +976,33 @@ class TestAnAppWithoutSchedules:
             note.delay()
 
         assert [event.command.get("insert") for event in spy.sent] == ["delayed_jobs"]
+
+
+HOURLY = "hourly"
+CALLS = {
+    "schedule": lambda app: app.schedule(HOURLY, note, every="1h"),
+    "schedules": lambda app: app.schedules(),
+    "schedule_reports": lambda app: app.schedule_reports(),
+    "some_schedule_reports": lambda app: app.some_schedule_reports(limit=1),
+    "schedule_counts": lambda app: app.schedule_counts(),
+    "get": lambda app: app.schedule_of(HOURLY).get(),
+    "pause": lambda app: app.schedule_of(HOURLY).pause(),
+    "resume": lambda app: app.schedule_of(HOURLY).resume(),
+    "run_now": lambda app: app.schedule_of(HOURLY).run_now(),
+    "backfill_count": lambda app: app.schedule_of(HOURLY).backfill_count(START, START + timedelta(hours=1)),
+    "backfill": lambda app: app.schedule_of(HOURLY).backfill(START, START + timedelta(hours=1)),
+    "edit": lambda app: app.schedule_of(HOURLY).edit(every="2h"),
+    "remove": lambda app: app.schedule_of(HOURLY).remove(),
+}
+
+
+class TestADatabaseThatIsAway:
+    @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+    def test_is_told_by_an_error_of_ours(self, monkeypatch, call):
+        monkeypatch.setattr(clients, "PATIENCE", timedelta(seconds=0.1))
+        app = MongoJobs(Settings(uri="mongodb://127.0.0.1:1/away"))
+
+        with pytest.raises(StoreUnavailableError, match="the database is not available"):
+            call(app)
+
+        app.close()
