@@ -40,6 +40,14 @@ def numbers():
     return sorted(order.number for order in Order.objects)
 
 
+def seconds_until_the_next_run(app, clock, job):
+    """Run *job*, let as much time go by as it then has to wait, and return how much that was."""
+    work_off()
+    seconds = (app.get(job.id).run_at - clock.now()).total_seconds()
+    clock.advance(seconds=seconds)
+    return seconds
+
+
 class TestATransaction:
     def test_stores_what_the_block_writes_and_enqueues_and_the_end_of_the_job(self, app):
         job = transacting_app.orders.delay(7)
@@ -173,6 +181,16 @@ class TestAConflict:
         assert work_off() == (1, 0)
         assert (numbers(), left()) == ([7], 8)
         assert app.get(job.id) is None
+
+    def test_that_comes_again_and_again_is_given_the_minute_that_a_lost_transaction_may_last(self, app, clock):
+        job = transacting_app.meets_conflicts.delay(7, times=99)
+
+        waited = [seconds_until_the_next_run(app, clock, job) for _ in range(app.settings.max_releases - 1)]
+
+        assert waited[0] <= 0.2
+        assert max(waited) < 15
+        assert sum(waited) > 60
+        assert app.get(job.id).attempts == 0
 
     def test_is_said_in_the_log(self, app, caplog):
         caplog.set_level("INFO")
@@ -336,7 +354,7 @@ class TestAChildProcess:
 
         assert (numbers(), left()) == ([7], 8)
 
-    def test_that_dies_leaves_nothing_of_its_transaction(self, configure, work, tmp_path):
+    def test_that_dies_leaves_nothing_of_its_transaction(self, configure, work, tmp_path, administrator):
         app = configure(clock=None)
         (tmp_path / "ledger").touch()
         transacting_app.dies_in_its_transaction.delay(str(tmp_path / "ledger"), 7)
@@ -345,6 +363,7 @@ class TestAChildProcess:
 
         assert numbers() == [7]
         assert (tmp_path / "ledger").read_text() == "run with 0 losses\nrun with 1 losses\n"
+        administrator.admin.command("killAllSessions", [])  # else it lasts a minute, and the database as long
 
     def test_that_dies_after_its_transaction_has_done_its_job(self, configure, work, tmp_path):
         app = configure(clock=None)

@@ -54,6 +54,8 @@ from mongojobs.worker.run.transaction import Transactions
 
 _CONFLICT_DELAY: Final = timedelta(milliseconds=100)
 """How long a job waits at least before it tries its transaction again."""
+_MOST_DOUBLINGS: Final = 6
+"""How often that doubles: a transaction whose process died is in the way for a minute, which must not be all tries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,8 @@ class Judgement:
             case Discard():
                 return Discarded(cut(writable(self._clean(str(error.reason))), LONGEST_ERROR))
             case TransactionConflictError() if self._held.job.releases + 1 < self._context.settings.max_releases:
-                return Conflicted(self._summary(error), _CONFLICT_DELAY * random.uniform(1, 2))
+                delay = _CONFLICT_DELAY * 2 ** min(self._held.job.releases, _MOST_DOUBLINGS)
+                return Conflicted(self._summary(error), delay * random.uniform(1, 2))
             case DocumentGoneError() if declaration and declaration.on_missing == "discard":
                 return Discarded(self._summary(error))
             case UndeclaredError() if (
