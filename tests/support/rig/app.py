@@ -46,11 +46,11 @@ def takes(number: int, seconds: float) -> None:
             time.sleep(0.01)
 
 
-def _order(number: int, session: ClientSession | None = None) -> None:
+def _order(number: int, session: ClientSession | None = None, pause_seconds: float = 0.005) -> None:
     """Write an order, in two steps that a kill may come between."""
     orders = mongoengine.get_db()["orders"]
     orders.insert_one({"number": number, "step": 1}, session=session)
-    time.sleep(0.005)
+    time.sleep(pause_seconds)
     orders.insert_one({"number": number, "step": 2}, session=session)
 
 
@@ -71,8 +71,8 @@ def orders_by_function(number: int) -> None:
 
 @job
 def orders_plainly(number: int) -> None:
-    """Do the same without a transaction: what is killed before its end is stored does it twice."""
-    _order(number)
+    """Do the same without a transaction, so slowly that a kill comes between: it is done twice then."""
+    _order(number, pause_seconds=0.2)
 
 
 @job(backoff=0.2)
