@@ -9,6 +9,7 @@ def test_the_public_names_are_these():
     assert set(mongojobs.testing.__all__) == {
         "Mode",
         "assert_enqueued",
+        "cancel",
         "drain",
         "enqueued_jobs",
         "mode",
