@@ -159,6 +159,19 @@ class TestAKeptResult:
         assert job.result(0) == ("ordered", 7)
         assert numbers() == [7]
 
+    @pytest.mark.parametrize("executor", ["thread", "process"])
+    def test_that_is_too_large_is_said_to_be_lost(self, configure, environ, executor):
+        app = configure(clock=None)
+        job = transacting_app.orders_with_a_result.delay(7)
+
+        ended = run(
+            *("workoff", f"--executor={executor}"),
+            environ=environ | APP | {"MONGOJOBS_MAX_RESULT_BYTES": "10"},
+        )
+
+        assert "has LOST its result: " in ended.stdout + ended.stderr
+        assert app.get(job.id).state == "completed"
+
     def test_is_none_of_a_block(self, app):
         job = transacting_app.orders.options(keep_result="1h").delay(7)
 

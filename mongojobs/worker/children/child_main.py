@@ -253,9 +253,8 @@ class _WorkersRenewals:
         held.is_in_transaction = False
         self._channel.send(messages.RESUME)
 
-    def note_committed(self, held: InFlightJob) -> None:
+    def note_committed(self, held: InFlightJob) -> None:  # noqa: ARG002 - the job knows by itself
         """Let the worker know that the end of the job is stored, whatever becomes of this process."""
-        held.is_committed = True
         self._channel.send(messages.COMMITTED)
 
 

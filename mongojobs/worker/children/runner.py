@@ -15,7 +15,7 @@ from mongojobs.core.inside.record import Told
 from mongojobs.core.job import Document, ErrorText, Job, isolated
 from mongojobs.core.notices import CallbackRaised, ChildReplaced, RowSetAside, Warned
 from mongojobs.core.retry import losses_after
-from mongojobs.core.transitions import Committed, Crashed, Errored, GivenUp, HandedBack, Outcome
+from mongojobs.core.transitions import Crashed, Errored, GivenUp, HandedBack, Outcome
 from mongojobs.core.words.durations import format_duration
 from mongojobs.core.words.wording import counted
 from mongojobs.process.memory import recycle_reason
@@ -295,8 +295,8 @@ class ChildRun(Run):
     def _after_death(self, child: Child) -> Outcome:
         """Return the outcome of a job whose child has ended: the reason we killed it, or a crash."""
         held, death = self.held, self._children.reap(child)
-        if held.is_committed:
-            return Committed()
+        if held.committed is not None:
+            return held.committed
         if child.was_aborted:
             more = f": its process was killed; {death.peak}"
             return self._children.overdue(held, more) if held.is_cut_short else HandedBack()

@@ -21,6 +21,7 @@ from mongojobs.core.notices import (
     ResultDropped,
 )
 from mongojobs.core.transitions import (
+    Committed,
     Conflicted,
     Crashed,
     Deferred,
@@ -61,8 +62,8 @@ class Result:
         self.seconds = held.seconds = seconds
         self.has_failed = isinstance(outcome, _FAILURES)
         """Whether the run counts as a failure."""
-        self.is_plain = isinstance(outcome, Succeeded) and outcome.returned is None
-        """Whether nothing is to be written of it but that it succeeded."""
+        self.is_plain = isinstance(outcome, Committed) or (isinstance(outcome, Succeeded) and outcome.returned is None)
+        """Whether nothing is to be written of it but that it succeeded, if that."""
         self.is_doubtful = False
         """Whether an earlier write of it got no answer, so that it may be stored already."""
         self.is_settled = False

@@ -12,6 +12,7 @@ from mongojobs.core.clock import SystemClock, elapsed_seconds, monotonic_seconds
 from mongojobs.core.errors import TransactionError
 from mongojobs.core.inside.record import Means, Record, Told
 from mongojobs.core.job import Job, JobId
+from mongojobs.core.transitions import Committed
 from mongojobs.payload.calls.handler import Call, Outline
 from mongojobs.worker.run.interruption import Interruption
 
@@ -53,11 +54,11 @@ class InFlightJob:
 
     __slots__ = (
         "call",
+        "committed",
         "ends",
         "expires",
         "interruption",
         "is_async",
-        "is_committed",
         "is_cut_short",
         "is_given_up",
         "is_in_transaction",
@@ -107,8 +108,8 @@ class InFlightJob:
         """Whether its code was interrupted for good: by its limit, or as somebody has cancelled the job."""
         self.is_in_transaction = False
         """Whether its lock is left alone, as a transaction of the job is under way that will end it."""
-        self.is_committed = False
-        """Whether such a transaction is stored."""
+        self.committed: Committed | None = None
+        """How the job has ended, if such a transaction is stored."""
         self.transactions: Transactions | None = None
         """What gives it transactions."""
         self.is_stuck = False
@@ -116,6 +117,11 @@ class InFlightJob:
         """Makes what its record needs."""
         self.record: Told | None = None
         """What the job has told of itself in this run; None if nothing."""
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether a transaction is stored that has ended the job."""
+        return self.committed is not None
 
     @property
     def stopping(self) -> bool:

@@ -31,7 +31,6 @@ from mongojobs.core.limits import LONGEST_ERROR, cut
 from mongojobs.core.retry import LONGEST_DELAY, deferral, delay_after
 from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import (
-    Committed,
     Conflicted,
     Deferred,
     Discarded,
@@ -106,8 +105,8 @@ class Judgement:
     def of_deafness(self, more: str = "") -> Outcome:
         """Return the outcome of a job whose code does not return in time; *more* may add to it."""
         held = self._held
-        if held.is_committed:
-            return Committed()
+        if held.committed is not None:
+            return held.committed
         if held.job.cancellation is not None:
             return self._cancelled(f"the code did not return{_blocking(held)}{more}")
         return self.of(JobTimeout(f"{_too_long(held)}, and the code did not return{_blocking(held)}{more}"))

@@ -13,7 +13,7 @@ from mongojobs.core.errors import SIGNALS, Cancelled, Interrupted, JobTimeout, M
 from mongojobs.core.inside.record import Means
 from mongojobs.core.job import Document, Job, isolated
 from mongojobs.core.notices import JobStarted, RowSetAside
-from mongojobs.core.transitions import SUCCEEDED, Committed, Discarded, HandedBack, Outcome, Succeeded
+from mongojobs.core.transitions import SUCCEEDED, Discarded, HandedBack, Outcome, Succeeded
 from mongojobs.core.words.wording import iso
 from mongojobs.payload.calls.invoke import invoke
 from mongojobs.payload.precedence import applying
@@ -140,9 +140,9 @@ class Run:
             self.limit()
             returned = held.interruption.run(self._invoke)
         except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome, never the worker's end
-            if held.is_committed:
+            if held.committed is not None:
                 self.judgement.report("the job, after its transaction was stored")
-                return Committed()
+                return held.committed
             if held.job.cancellation is not None:
                 return self.judgement.of_cancellation(error)
             if held.interruption.raised is Interrupted and not isinstance(error, SIGNALS):
@@ -150,8 +150,8 @@ class Run:
             if isinstance(error, JobTimeout) and held.interruption.raised is JobTimeout:
                 return self.judgement.of_time_out(error)
             return self.judgement.of(error)
-        if held.is_committed:
-            return Committed()
+        if held.committed is not None:
+            return held.committed
         if held.job.cancellation is not None:  # it has looked by itself, and returned
             return self.judgement.of_cancellation(Cancelled())
         return SUCCEEDED if returned is None else Succeeded(returned)

@@ -19,9 +19,9 @@ from mongojobs.core.calling import label, ran
 from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.errors import SIGNALS, TransactionConflictError, TransactionError
 from mongojobs.core.settings import Settings
-from mongojobs.core.transitions import SUCCEEDED, Succeeded
+from mongojobs.core.transitions import SUCCEEDED, Committed, Succeeded
 from mongojobs.payload.calls.handler import Payloads
-from mongojobs.payload.results import stored_result
+from mongojobs.payload.results import stored_result, why_not_kept
 from mongojobs.store.clients import Session
 from mongojobs.store.faults import DatabaseError, describe, is_conflict
 from mongojobs.store.jobs import JobStore
@@ -137,6 +137,8 @@ class Transactions:
                 raise TransactionConflictError("the transaction is undone, as the job's lock was lost meanwhile")
             if not ending.commit(held.job, session, may_go_on=lambda: not held.lost):
                 raise TransactionConflictError("the transaction is undone, as the database was away at its end")
+            is_dropped = success.returned is not None and why_not_kept(success.returned) is not None
+            held.committed = Committed(success.returned if is_dropped else None)  # for those who are told of it
             self.renewals.note_committed(held)
 
 

@@ -11,6 +11,7 @@ from mongojobs.core.clock import elapsed_seconds
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobLost
 from mongojobs.core.settings import Settings
+from mongojobs.core.transitions import Committed
 from mongojobs.store.faults import DatabaseError
 from mongojobs.store.lifecycle.end import Holding
 from mongojobs.worker.inflight import LONG_RUN_SECONDS, InFlight
@@ -111,7 +112,7 @@ class Heartbeat:
 
     def note_committed(self, held: InFlightJob) -> None:
         """Forget the lock of *held*, which is gone: its end is stored."""
-        held.is_committed, held.expires = True, float("inf")
+        held.committed, held.expires = held.committed or Committed(), float("inf")
 
     def _to_write(self) -> list[InFlightJob]:
         """Return what is in flight, but for jobs whose transactions a write would undo."""
