@@ -204,7 +204,7 @@ class Group:
 
     def _store_all(self, results: list[Result]) -> list[Job]:
         """Write *results*, which are alike; return the jobs that were no longer ours."""
-        jobs = [result.held.job for result in results if not result.held.is_committed]
+        jobs = [result.held.job for result in results if result.held.committed is None]
         repeated = results[0].is_doubtful
         if results[0].is_plain:
             return self._store.finish(jobs, repeated=repeated)
