@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar, cast
 from mongojobs.app import Worker
 from mongojobs.core.clock import elapsed_seconds, truncate
 from mongojobs.core.errors import MongoJobsError
-from mongojobs.core.inside.alone import Alone
+from mongojobs.core.inside.alone import Alone, run_alone
 from mongojobs.core.inside.record import Means
 from mongojobs.core.job import READY, Job, isolated
 from mongojobs.core.lifecycle import Reporter
@@ -103,7 +103,7 @@ class _PretendedTransactions(Transactions):
         yield None
 
     def run(self, held: InFlightJob, function: Callable[[Any], T]) -> T:  # noqa: ARG002 - one is like the other
-        return function(None)
+        return run_alone(function)
 
 
 class Drainer:

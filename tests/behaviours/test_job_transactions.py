@@ -5,7 +5,7 @@ from datetime import timedelta
 import mongoengine
 import pytest
 
-from mongojobs import StateError, testing
+from mongojobs import NotRunError, StateError, testing
 from tests.support import sample_jobs, transacting_app
 from tests.support.command_line import run
 from tests.support.failpoints import WRITE_CONCERN_ERROR, failing
@@ -432,3 +432,9 @@ class TestWithoutATransaction:
             testing.drain()
 
         assert numbers() == [7]
+
+    def test_in_a_fake_queue_a_function_that_has_yet_to_be_awaited_is_refused_too(self, app):
+        with testing.mode("fake"):
+            transacting_app.orders_in_a_coroutine.delay(7)
+            with pytest.raises(NotRunError, match="returned a coroutine"):
+                testing.drain()

@@ -12,6 +12,11 @@ from mongojobs.core.inside.record import Means, Record, Telling
 T = TypeVar("T")
 
 
+def run_alone(function: Callable[[None], T]) -> T:
+    """Call *function* where a transaction would. Raises NotRunError as that does."""
+    return ran(label(function), function(None))
+
+
 class Alone:
     """A run that nobody stops, and that is over when its caller goes on."""
 
@@ -28,8 +33,8 @@ class Alone:
         return nullcontext()
 
     def in_transaction(self, function: Callable[[None], T]) -> T:
-        """Call *function*. Raises NotRunError as a transaction does."""
-        return ran(label(function), function(None))
+        """Call *function*, as ``run_alone`` does."""
+        return run_alone(function)
 
     def recording(self) -> Record:
         """Return the record, made now if it is not there."""
