@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+import mongojobs
 from mongojobs import MongoJobs
 from mongojobs.app.scheduling import ticks_of
+from mongojobs.core.clock import Clock
 from mongojobs.core.notices import Notice
 from mongojobs.schedules import declared
 from mongojobs.schedules.declared import DeclaredSchedules
@@ -39,6 +41,16 @@ def moments(app: MongoJobs) -> list[str]:
 def ledger(app: MongoJobs, name: str) -> list[tuple[Any, ...]]:
     """Return what became of the ticks of a schedule: of when, what, and of how many."""
     return [(f"{tick.at:%d %H:%M}", tick.result, tick.number) for tick in app.schedule_of(name).get().ticks]
+
+
+@contextmanager
+def app_without_schedules(clock: Clock) -> Iterator[MongoJobs]:
+    """Let the default app go by *clock* during the block, and know no schedules of other tests."""
+    app = mongojobs.configure(clock=clock, retry_jitter=0)
+    app.create_indexes()
+    with code():
+        yield app
+    mongojobs.configure()
 
 
 @contextmanager

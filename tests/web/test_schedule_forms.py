@@ -13,7 +13,7 @@ from mongojobs.cli.schedules.changing import edit as edit_command
 from tests.support.clock import HeldClock
 from tests.support.dashboard import VIEWER, Visitor
 from tests.support.planted import ODD
-from tests.support.schedules import code, moments, ticks
+from tests.support.schedules import app_without_schedules, code, moments, ticks
 from tests.support.waiting import eventually
 from tests.support.working import working
 
@@ -41,11 +41,8 @@ def clock():
 
 @pytest.fixture
 def app(connection, clock):
-    app = mongojobs.configure(clock=clock, retry_jitter=0)
-    app.create_indexes()
-    with code():
+    with app_without_schedules(clock) as app:
         yield app
-    mongojobs.configure()
 
 
 @pytest.fixture

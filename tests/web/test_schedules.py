@@ -5,12 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-import mongojobs
 from mongojobs import every, job
 from tests.support.clock import HeldClock
 from tests.support.dashboard import VIEWER, Visitor
 from tests.support.planted import ODD
-from tests.support.schedules import code, tick
+from tests.support.schedules import app_without_schedules, code, tick
 from tests.support.working import work_off
 
 
@@ -25,11 +24,8 @@ def clock():
 
 @pytest.fixture
 def app(connection, clock):
-    app = mongojobs.configure(clock=clock, retry_jitter=0)
-    app.create_indexes()
-    with code():
+    with app_without_schedules(clock) as app:
         yield app
-    mongojobs.configure()
 
 
 @pytest.fixture
