@@ -240,7 +240,7 @@ class Batch:
 
 
 def _lost_among(results: Iterable[Result]) -> set[InFlightJob]:
-    """Return the jobs of *results* that are ``lost``, by one look at the clock."""
+    """Return the jobs of *results* that are ``lost``, by one look at the clock: there may be a thousand."""
     now = elapsed_seconds()
     return {one.held for one in results if one.held.is_given_up or now >= one.held.expires}
 

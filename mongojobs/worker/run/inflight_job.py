@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, Final, Protocol, TypeVar
@@ -202,9 +202,3 @@ class InFlightJob:
 
 def _means_here(_held: InFlightJob) -> Means:
     return Means(SystemClock())
-
-
-def lost_among(held: Iterable[InFlightJob]) -> list[InFlightJob]:
-    """Return those of *held* that are ``lost``, by one look at the clock."""
-    now = elapsed_seconds()
-    return [one for one in held if one.is_given_up or now >= one.expires]

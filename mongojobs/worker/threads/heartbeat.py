@@ -17,7 +17,7 @@ from mongojobs.store.lifecycle.end import Holding
 from mongojobs.worker.inflight import LONG_RUN_SECONDS, InFlight
 from mongojobs.worker.outage import RENEWING, Outage
 from mongojobs.worker.release import Releaser
-from mongojobs.worker.run.inflight_job import InFlightJob, lost_among
+from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.transaction import LONGEST
 
 PAUSE_SECONDS: Final = 1.0
@@ -207,8 +207,9 @@ class Heartbeat:
         return min(to_beat, STALLED_LOOK_SECONDS) if not is_idle and self._in_flight.waiting() else to_beat
 
     def _give_up_expired(self) -> None:
-        for one in lost_among(self._in_flight.all()):
-            self._lose(one)
+        for one in self._in_flight.all():
+            if one.lost:
+                self._lose(one)
 
     def _lose(self, held: InFlightJob) -> None:
         if self._in_flight.lose(held) and held.started is not None and not self._stopped:

@@ -30,7 +30,6 @@ def _finish_by_id_alone() -> None:
 
     _replace(JobStore, "finish", finish)
     _replace(InFlightJob, "lost", property(lambda _held: False))
-    _replace(heartbeat, "lost_among", lambda _held: [])
     _replace(finisher, "_lost_among", lambda _results: set())
 
 
