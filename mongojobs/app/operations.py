@@ -14,7 +14,7 @@ from typing import Any, Final
 from mongojobs.app.cancelling import cancel_many, cancel_one, filters_of
 from mongojobs.app.scheduling import SchedulesOfApp
 from mongojobs.app.why import Facts, Reason, reasons
-from mongojobs.core.actions import DELETE, MOVE, RETRY, RUN_NOW, Verb, no_job
+from mongojobs.core.actions import DELETE, MOVE, RETRY, RUN_NOW, Changed, Verb, no_job
 from mongojobs.core.checks import plain_text
 from mongojobs.core.clock import truncate
 from mongojobs.core.errors import OptionError
@@ -193,8 +193,8 @@ class Operating(SchedulesOfApp):
     def retry(self, job_id: JobId, *, by: str | None = None, merge: bool = False, from_start: bool = False) -> Job:
         """Let a failed or cancelled job run again with all its attempts; record *by*, who asked. Raises StateError.
 
-        So too for a unique job whose key another one holds by now; with *merge* it is dropped, and that one returned.
-        The steps that it has done are not done again, unless it is to begin *from_start*.
+        KeyHeldError for a unique job whose key another one holds by now; with *merge* it is dropped, and that one
+        returned. The steps that it has done are not done again, unless it is to begin *from_start*.
         """
         return self._acting.act(RETRY, job_id, by=_person(by), merge=merge, from_start=from_start)
 
@@ -241,10 +241,11 @@ class Operating(SchedulesOfApp):
         merge: bool = False,
         from_start: bool = False,
         on_progress: OnProgress | None = None,
-    ) -> int:
+    ) -> Changed:
         """Let the failed and cancelled jobs that match run again; return how many. Raises FilterError.
 
-        Unique jobs whose keys others hold by now are left as they are, and with *merge* dropped. Steps as ``retry``.
+        Unique jobs whose keys others hold by now are left as they are, and counted as ``.held`` of the number that is
+        returned; with *merge* they are dropped. Steps as ``retry``.
         """
         given = {"by": _person(by), "merge": merge, "from_start": from_start}
         return self.actions.act_on_all(RETRY, job_filter, on_progress=on_progress, **given)

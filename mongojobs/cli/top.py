@@ -204,7 +204,7 @@ class _Screen:
                     lambda: f"Resumed {queue}" if operator.resume(queue) else f"The queue {queue} was not paused"
                 )
             case "r" if self._ask("Retry all failed jobs? Type yes: ") == "yes":
-                self._said = self._try(lambda: f"Ready again: {counted(_retry_failed(operator), 'job')}")
+                self._said = self._try(lambda: _retry_failed(operator))
             case _:
                 self._said = ""
 
@@ -238,10 +238,13 @@ def _pause(operator: Operator, queue: str) -> str:
     return f"Paused {paused}" if paused in names else f"Paused {paused}. {unknown_queue(paused, names)}"
 
 
-def _retry_failed(operator: Operator) -> int:
+def _retry_failed(operator: Operator) -> str:
+    from mongojobs.core.actions import left_for_their_keys
     from mongojobs.core.job_filter import JobFilter
 
-    return operator.retry_all(JobFilter(state="failed"))
+    retried = operator.retry_all(JobFilter(state="failed"))
+    done = f"Ready again: {counted(retried, 'job')}"
+    return f"{done}. {left_for_their_keys(retried.held)}" if retried.held else done
 
 
 @contextmanager

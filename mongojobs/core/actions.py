@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from mongojobs.core.change import DELETED, Change
 from mongojobs.core.checks import Check, plain_text, priority, queue_name
@@ -83,6 +83,24 @@ class Action:
             return no_job(job_id)
         remedy = self.remedies.get(state, "look at it with `mongojobs jobs show`")
         return StateError(f"cannot {self.phrase.format(f'the job {job_id}')}, it is {state}: {remedy}")
+
+
+class Changed(int):
+    """How many jobs were changed; *held*: how many were not retried, as other living jobs hold their unique keys."""
+
+    held: int
+
+    def __new__(cls, number: int, *, held: int = 0) -> Self:
+        """Make it of both numbers."""
+        changed = super().__new__(cls, number)
+        changed.held = held
+        return changed
+
+
+def left_for_their_keys(held: int) -> str:
+    """Return what people are told of so many jobs that a change of many left alone, as others hold their keys."""
+    jobs, key = ("1 job was", "its unique key") if held == 1 else (f"{held:,} jobs were", "their unique keys")
+    return f"{jobs} left alone, as other living jobs hold {key}: `mongojobs jobs retry --merge` drops such jobs"
 
 
 def no_job(job_id: JobId) -> NoSuchJobError:

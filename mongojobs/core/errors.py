@@ -24,7 +24,8 @@
     |-- PartialEnqueueError           some of many jobs were stored
     |-- StoreUnavailableError         the database could not be reached or refused
     |-- StateError                    the job is in a state that forbids the request
-    |   `-- NoSuchJobError            there is no job with this id
+    |   |-- NoSuchJobError            there is no job with this id
+    |   `-- KeyHeldError              another job holds the unique key of the one to retry
     |-- ResultError                   what the job returned cannot be had
     |   |-- JobFailed                 it was given up on
     |   |-- JobCancelled              it was cancelled
@@ -208,6 +209,14 @@ class StateError(MongoJobsError):
 
 class NoSuchJobError(StateError):
     """No job has this id: there never was one, or it was deleted, or its time is over; in a transaction, not yet."""
+
+
+class KeyHeldError(StateError):
+    """The job cannot be retried, as the job ``holder_id`` holds its unique key."""
+
+    def __init__(self, message: str, *, holder_id: object) -> None:
+        super().__init__(message)
+        self.holder_id = holder_id
 
 
 class ResultError(MongoJobsError):

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from werkzeug.http import quote_etag, unquote_etag
 from werkzeug.wrappers import Response
 
-from mongojobs.core.actions import ACTIONS
+from mongojobs.core.actions import ACTIONS, left_for_their_keys
 from mongojobs.version import __version__
 from mongojobs.web import wording
 from mongojobs.web.context import Page, RequestContext
@@ -51,6 +51,7 @@ def _environment() -> Environment:
     environment.tests["listens"] = _listens
     environment.globals |= {"version": __version__, "static_version": _static_version(), "term": term}
     environment.globals |= {"ended_within": ended_within, "menu": MENU, "all_actions": ACTIONS}
+    environment.globals["left_for_their_keys"] = left_for_their_keys
     environment.globals["parts"] = environment.get_template("_parts.html").module
     return environment
 

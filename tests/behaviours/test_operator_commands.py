@@ -236,6 +236,21 @@ class TestManyJobs:
         assert ended.output == "Ready again: 3 jobs.\n"
         assert [job.queue for job in app.reader.find(state="ready")] == ["mail"] * 3
 
+    @pytest.mark.parametrize("command", [("jobs", "retry", "--all"), ("requeue", "--failed")])
+    def test_whose_keys_others_hold_are_left_alone_and_counted_with_what_to_do(self, app, here, command):
+        always_fails.options(max_attempts=1, unique_key="a").delay()
+        work_off()
+        always_fails.options(unique_key="a", run_in=60).delay()
+        failed_jobs(2)
+
+        ended = here(*command, "--yes")
+
+        assert ended.stdout.endswith(" 2 jobs.\n")
+        assert ended.stderr == (
+            "1 job was left alone, as other living jobs hold its unique key:"
+            " `mongojobs jobs retry --merge` drops such jobs.\n"
+        )
+
     def test_are_cancelled_by_their_arguments(self, app, here):
         wanted = append.options(run_in=60).delay("x", "5")
         append.delay("x", "6")
@@ -590,8 +605,11 @@ class TestTop:
     def test_shows_all_on_a_terminal_and_obeys_keys(self, app, environ):
         failed_jobs(2)
         append.options(queue="mail").delay("x", "y")
+        always_fails.options(max_attempts=1, unique_key="a", queue="other").delay()
+        work_off(queues="other")
+        always_fails.options(unique_key="a").delay()
         with Terminal("top", "--interval", "0.2", environ=environ, keyboard=True) as terminal:
-            terminal.sees(r"mail +1 +0 +0 +0", r"2 +tests\.support\.sample_app\.always_fails +ValueError")
+            terminal.sees(r"mail +1 +0 +0 +0", r"3 +tests\.support\.sample_app\.always_fails +ValueError")
             terminal.type("p")
             terminal.sees("Pause which queue")
             terminal.type("mail\r")
@@ -600,7 +618,7 @@ class TestTop:
             terminal.type("r")
             terminal.sees("Retry all failed jobs")
             terminal.type("yes\r")
-            eventually(lambda: app.counts()["failed"].number == 0)
+            terminal.sees("Ready again: 2 jobs. 1 job was left alone, as other living jobs hold its unique key")
             terminal.type("q")
 
             assert terminal.process.wait(30) == 0

@@ -10,6 +10,7 @@ from mongojobs import (
     DuplicateJobError,
     EnqueueRefusedError,
     JobFilter,
+    KeyHeldError,
     OptionError,
     PartialEnqueueError,
     StateError,
@@ -274,9 +275,10 @@ class TestAFailedJob:
         work_off()
         other = fails_when_told.delay("x")
 
-        with pytest.raises(StateError, match=f"the job {other.id}, which is ready, holds its unique key 'name=x'"):
+        with pytest.raises(KeyHeldError, match="which is ready, holds its unique key 'name=x'") as refused:
             app.retry(failed.id)
 
+        assert refused.value.holder_id == other.id
         assert app.get(failed.id).state == "failed"
 
     def test_can_be_dropped_then(self, app):
@@ -295,8 +297,9 @@ class TestAFailedJob:
         work_off()
         fails_when_told.delay("y")
 
-        assert app.retry_all(JobFilter(state="failed")) == 3
+        retried = app.retry_all(JobFilter(state="failed"))
 
+        assert (retried, retried.held) == (3, 1)
         assert [job.unique_text for job in app.reader.find(state="failed")] == ["name=y"]
 
     def test_can_be_dropped_with_all_others(self, app):

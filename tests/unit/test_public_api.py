@@ -83,6 +83,7 @@ FACTS = {
     "UnstorableValueError": {"where": "argument 'x'"},
     "PayloadTooLargeError": {"size": 2, "limit": 1},
     "DuplicateJobError": {"job_id": 1},
+    "KeyHeldError": {"holder_id": 1},
     "ResultError": {"job_id": 1},
     "JobFailed": {"job_id": 1, "error": "KeyError: 7", "trace": ""},
     "JobCancelled": {"job_id": 1, "reason": "not needed", "by": "ann"},

@@ -8,6 +8,7 @@ import pytest
 from mongojobs import JobFilter, StoreUnavailableError
 from mongojobs.web.pages import changes
 from tests.support.dashboard import a_failed_job
+from tests.support.jobs import a_job
 
 FORM = {"action": "retry", "all": "1", "confirmed": "1", "state": "failed", "q": "queue:mail"}
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
@@ -86,6 +87,27 @@ def test_a_job_that_has_another_state_by_then_is_left_alone_and_counted(app, ope
     assert "1 job will run again. 1 had another state by then, and was left alone." in re.sub(
         r"\s+", " ", operator.text(response.headers["Location"])
     )
+
+
+class TestJobsWhoseKeysOthersHold:
+    @pytest.fixture
+    def failed(self, app):
+        """Three failed jobs, two of which have lost their unique keys to others."""
+        failed = [a_failed_job(unique_digest=digest) for digest in ("a", "b", "c")]
+        app.store.insert_many([*failed, *(a_job(unique_digest=key, unique_key=key) for key in ("a", "b"))])
+        return failed
+
+    @pytest.mark.parametrize("all_that_match", [True, False])
+    def test_are_left_alone_and_counted_with_what_to_do_and_in_the_log(self, operator, failed, told, all_that_match):
+        chosen = FORM | {"q": ""} if all_that_match else {"action": "retry", "id": [str(job.id) for job in failed]}
+
+        response = operator.post("/jobs/change", chosen)
+
+        assert (
+            "1 job will run again. 2 jobs were left alone, as other living jobs hold their unique keys:"
+            " `mongojobs jobs retry --merge` drops such jobs."
+        ) in operator.text(response.headers["Location"])
+        assert [(action.count, action.target["keys held by others"]) for action in told] == [(1, 2)]
 
 
 @pytest.mark.parametrize(("state", "count"), [("", 2), ("failed", 2)])

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from pymongo import ReturnDocument
 
-from mongojobs.core.actions import Action
+from mongojobs.core.actions import Action, Changed
 from mongojobs.core.change import Change
-from mongojobs.core.errors import StateError
+from mongojobs.core.errors import KeyHeldError, StateError
 from mongojobs.core.job import RUNNING, Document, Job, JobId, State
 from mongojobs.core.job_filter import JobFilter
 from mongojobs.store.actions.sweep import OnProgress, Sweep, clearable
@@ -54,7 +53,7 @@ class JobActions:
 
     def act_on_all(
         self, action: Action, job_filter: JobFilter, *, on_progress: OnProgress | None = None, **given: Any
-    ) -> int:
+    ) -> Changed:
         """Do *action* with all jobs that match; return how many were changed.
 
         Raises FilterError where the filter asks for a state that the action does not start from, OptionError, and
@@ -64,19 +63,31 @@ class JobActions:
         sweep = Sweep(self._queries, on_progress)
         selections = sweep.selections(action.among(job_filter))
         if change.deletes:
-            return sweep.delete(selections)
+            return Changed(sweep.delete(selections))
         update = to_update(change, is_real=self._queries.is_real)
         if not action.takes_key:
-            return sweep.change(selections, update)
-        return sweep.change(selections, update, apart=lambda guard: self._retake_each(action, guard, given))
+            return Changed(sweep.change(selections, update))
+        held = 0
 
-    def _retake_each(self, action: Action, guard: Document, given: Mapping[str, Any]) -> int:
+        def apart(guard: Document) -> int:
+            nonlocal held
+            retaken = self._retake_each(action, guard, given)
+            held += retaken.held
+            return retaken
+
+        return Changed(sweep.change(selections, update, apart=apart), held=held)
+
+    def _retake_each(self, action: Action, guard: Document, given: Mapping[str, Any]) -> Changed:
         """Retry those that match and need their unique keys again, one by one; return how many had them free."""
-        number = 0
+        number = held = 0
         for found in self._queries.find(merged(guard, KEYED), {"_id": 1}, index="_id_"):
-            with suppress(StateError):
+            try:
                 number += not self.act(action, found["_id"], **given).duplicate
-        return number
+            except KeyHeldError:
+                held += 1
+            except StateError:  # somebody else has changed it meanwhile
+                continue
+        return Changed(number, held=held)
 
     def clear(
         self,

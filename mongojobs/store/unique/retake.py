@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from pymongo.errors import DuplicateKeyError
 
 from mongojobs.core.actions import RETRY
-from mongojobs.core.errors import StateError
+from mongojobs.core.errors import KeyHeldError
 from mongojobs.core.job import Document, Job, JobId
 from mongojobs.store.clients import Jobs, Session
 from mongojobs.store.documents import to_shown_job, to_update
@@ -44,7 +44,7 @@ class Retaking:
     def retaken(self, job_id: JobId, key: str, write: Callable[[], T | None], *, merge: bool) -> T | Document | None:
         """Return the result of *write*, which gives the job its *key* again; with *merge*, else the job that holds it.
 
-        Raises StateError where another job does.
+        Raises KeyHeldError where another job does.
         """
         while True:
             holder = self._holder(key) if not self._queries.is_real else None
@@ -66,13 +66,14 @@ class Retaking:
         return self._collection.find_one(one(holder.id))
 
     def _holder(self, key: str) -> Job | None:
-        """Return the job that holds *key*. Raises StateError if no write could recognise it."""
+        """Return the job that holds *key*. Raises KeyHeldError if no write could recognise it."""
         found = self._collection.find_one({"unique_key": {"$eq": key}})
         if found is None:
             return None
         holder = to_shown_job(found)
         if damage := damage_of_holder(holder, found):
-            raise StateError(f"another job holds the unique key of the one to retry, and {damage}")
+            problem = f"another job holds the unique key of the one to retry, and {damage}"
+            raise KeyHeldError(problem, holder_id=holder.id)
         return holder
 
 
@@ -87,9 +88,10 @@ def free(jobs: Jobs, holder: Job, now: datetime, *, session: Session | None = No
     return True
 
 
-def refused(job_id: JobId, holder: Job) -> StateError:
+def refused(job_id: JobId, holder: Job) -> KeyHeldError:
     """Return the error that a job cannot be retried because *holder* holds its key."""
-    return StateError(
+    return KeyHeldError(
         f"cannot retry the job {job_id}: the job {holder.id}, which is {holder.state}, holds its unique key"
-        f" {holder.unique_text!r}; wait until it ends, or drop this one with `mongojobs jobs retry --merge {job_id}`"
+        f" {holder.unique_text!r}; wait until it ends, or drop this one with `mongojobs jobs retry --merge {job_id}`",
+        holder_id=holder.id,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import reduce
@@ -17,7 +16,7 @@ from werkzeug.wrappers import Response
 from mongojobs.app import MongoJobs
 from mongojobs.app.cancelling import filters_of
 from mongojobs.core.actions import ACTIONS, CANCEL, CANCEL_RUNNING, Action
-from mongojobs.core.errors import StateError
+from mongojobs.core.errors import KeyHeldError, StateError
 from mongojobs.core.job import Job, JobId
 from mongojobs.core.job_filter import JobFilter
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
@@ -139,7 +138,7 @@ def _change_matching(visit: RequestContext, order: Order) -> Page | Response:
 
     Each round begins with the oldest job again, so each has more time than the one before it.
     """
-    search, changed = _search(visit, order), 0
+    search, changed, held = _search(visit, order), 0, 0
     until = monotonic() + _PATIENCE.total_seconds() * 2**order.rounds
 
     def watch(so_far: int, _looked_at: int) -> None:
@@ -151,29 +150,34 @@ def _change_matching(visit: RequestContext, order: Order) -> Page | Response:
     is_done = False
     try:
         act = getattr(visit.app, order.action.for_many)
-        act(search.job_filter, on_progress=watch, **order.given, **_signature(visit, order.action))
-        is_done = True
+        done = act(search.job_filter, on_progress=watch, **order.given, **_signature(visit, order.action))
+        held, is_done = getattr(done, "held", 0), True
     except _LongEnoughError:
         pass
     finally:  # what was changed is told, whatever became of the rest
-        visit.done(order.action.verb, count=changed, target=_target(order))
+        visit.done(order.action.verb, count=changed, target=_target(order, held))
     total = order.done_before + changed
     if is_done:
-        return visit.go("jobs", state=order.state, q=order.text, did=name_of(order.action), n=total)
+        return visit.go("jobs", state=order.state, q=order.text, did=name_of(order.action), n=total, held=held or None)
     further = replace(order, done_before=total, rounds=order.rounds + 1)
     return Page("confirm.html", {"order": further, "count": f"{total:,}", "is_going_on": True})
 
 
 def _change_selected(visit: RequestContext, order: Order) -> Response:
     changed: list[str] = []
+    left = held = 0
     try:
         for key in order.keys:
-            with suppress(StateError):
+            try:
                 changed.append(str(change_one(visit, order.action, read_key(key), order.given).id))
+            except KeyHeldError:
+                held += 1
+            except StateError:
+                left += 1
     finally:
-        visit.done(order.action.verb, count=len(changed), target=_target(order) | {"ids": changed})
-    refused, did = len(order.keys) - len(changed), name_of(order.action)
-    return visit.go("jobs", state=order.state, q=order.text, did=did, n=len(changed), left=refused or None)
+        visit.done(order.action.verb, count=len(changed), target=_target(order, held) | {"ids": changed})
+    told = {"n": len(changed), "left": left or None, "held": held or None}
+    return visit.go("jobs", state=order.state, q=order.text, did=name_of(order.action), **told)
 
 
 def change_one(visit: RequestContext, action: Action, job_id: JobId, given: Mapping[str, Any]) -> Job:
@@ -193,5 +197,7 @@ def _search(visit: RequestContext, order: Order) -> Search:
     return search
 
 
-def _target(order: Order) -> dict[str, object]:
-    return {"filter": order.text, "state": order.state or "any", **order.given}
+def _target(order: Order, held: int) -> dict[str, object]:
+    """Return what *order* was about, and of how many of its jobs others hold the unique keys, for the log."""
+    of_keys = {"keys held by others": held} if held else {}
+    return {"filter": order.text, "state": order.state or "any", **order.given, **of_keys}
