@@ -20,6 +20,7 @@ The rooms, from the bottom up; each imports only from those above it in this lis
 - ``cli``: the command line
 - ``web``: the dashboard
 - ``testing``: for the tests of apps
+- ``django``: for projects of Django
 """
 
 from __future__ import annotations

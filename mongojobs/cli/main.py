@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from typing import Any, Final
 
 import click
@@ -109,11 +110,16 @@ def mongojobs(context: click.Context, /, **values: Any) -> None:
     context.color = options.colors
 
 
-def main() -> None:
-    """Run the command line and exit the process with its status."""
+def main(words: Sequence[str] | None = None, *, program: str = "mongojobs") -> None:
+    """Run the command line, or the one of these *words*, and exit the process with its status."""
     hold_back()
     open_standard_files()
+    run(words, program=program)
+
+
+def run(words: Sequence[str] | None, *, program: str) -> None:
+    """Run it as a part of a *program*, which goes on with its signals and files. Raises SystemExit."""
     try:
-        mongojobs(prog_name="mongojobs")
+        mongojobs(words, prog_name=program)
     except OutputError as error:
         raise SystemExit(f"Error: cannot write to standard output: {error.strerror}") from None

@@ -1,0 +1,4 @@
+"""Commands of ``manage.py``.
+
+- ``commands``: where Django looks for them
+"""

@@ -1,0 +1,4 @@
+"""A module for each command.
+
+- ``mongojobs``: the whole command line
+"""

@@ -1,0 +1,21 @@
+"""Its settings; those of the jobs come from the test, if it starts a process."""
+
+import os
+
+SECRET_KEY = "not secret"
+ALLOWED_HOSTS = ["*"]
+DEBUG = True
+USE_TZ = True
+LANGUAGE_CODE = "en"
+TIME_ZONE = "Europe/Athens"
+ROOT_URLCONF = "tests.support.django_site.urls"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "mongojobs.django",
+    "tests.support.django_site.shop",
+]
+MONGOJOBS = {"uri": os.environ["SAMPLE_URI"]} if "SAMPLE_URI" in os.environ else {}

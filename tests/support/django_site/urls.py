@@ -1,0 +1,3 @@
+"""Its addresses."""
+
+urlpatterns: list[object] = []
