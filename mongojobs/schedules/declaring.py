@@ -11,33 +11,55 @@ from bson.codec_options import CodecOptions
 from mongojobs.core.job import Document
 from mongojobs.schedules.schedule import Schedule, to_schedule
 from mongojobs.schedules.store import ScheduleStore
+from mongojobs.store.reading import DAMAGED
 
 _AS_READ: Final[CodecOptions[dict[str, Any]]] = CodecOptions(tz_aware=True)
 _ABOUT_TIME: Final = frozenset({"due", "tz", "starts", "ends", "times"})
 """What makes a schedule due at other times."""
+_DUE_BY: Final = frozenset({"spec", "next_run_at", "paused"})
+"""The fields of its document by which it is due; damaged, they do not say when."""
 
 
-def declare(store: ScheduleStore, name: str, spec: Document) -> None:
+def declare(store: ScheduleStore, name: str, spec: Document) -> str:
     """Store the schedule *name* as code says it, to be called at the start of a worker: the last one wins.
 
-    Raises DatabaseError.
+    A damaged one is repaired; return what was wrong with it. Raises DatabaseError.
     """
+    problem = ""
     said = bson.decode(bson.encode(spec), _AS_READ)
 
     def edit(found: Schedule | None) -> Document | None:
+        nonlocal problem
         if found is None:
             return new(name, said, source="code", now=store.clock.now()) | {"code": said}
-        changed = {field: value for field, value in said.items() if found.code.get(field) != value}
-        if not changed and found.source == "code":
+        problem, is_lost = found.problem, "spec" in found.damaged
+        changed = {field: value for field, value in said.items() if is_lost or found.code.get(field) != value}
+        if not (changed or found.damaged) and found.source == "code":
             return None
         edited = {field: entry for field, entry in found.edited.items() if field not in changed}
-        return changes(found, changed, now=store.clock.now()) | {
-            "source": "code",
-            "code": said,
-            "edited": edited or None,
-        }
+        return (
+            _readable(found)
+            | changes(found, changed, now=store.clock.now())
+            | {
+                "source": "code",
+                "code": said,
+                "edited": edited or None,
+            }
+        )
 
     store.edit(name, edit)
+    return problem
+
+
+def _readable(found: Schedule) -> Document:
+    """Return what can be read of the damaged fields of a schedule's history, to be stored in their place."""
+    readable: Document = {
+        "unfinished": [job_id for job_id in found.unfinished if job_id != DAMAGED],
+        "ticks": [tick.stored() for tick in found.ticks],
+        "totals": dict(found.totals),
+        "paused": None,
+    }
+    return {field: value for field, value in readable.items() if field in found.damaged}
 
 
 def new(name: str, spec: Document, *, source: str, now: datetime) -> Document:
@@ -49,7 +71,7 @@ def new(name: str, spec: Document, *, source: str, now: datetime) -> Document:
 def changes(found: Schedule, changed: Document, *, now: datetime) -> Document:
     """Return what to set where the fields *changed* of what was said of a schedule."""
     spec = {**found.spec, **changed}
-    if not _ABOUT_TIME & changed.keys() and found.definition is not None:
+    if _ABOUT_TIME.isdisjoint(changed) and _DUE_BY.isdisjoint(found.damaged):
         return {"spec": spec}
     schedule = to_schedule({"_id": found.name, "spec": spec, "totals": dict(found.totals)})
     return {"spec": spec, "next_run_at": next_of(schedule, found, now)}

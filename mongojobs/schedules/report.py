@@ -37,7 +37,7 @@ class ScheduleReport:
     def state(self) -> ScheduleState:
         """Its state in a word, the most important one."""
         schedule = self.schedule
-        if schedule.definition is None:
+        if schedule.definition is None or schedule.problem:
             return "damaged"
         if schedule.is_paused(self.at):
             return "paused"
@@ -87,7 +87,7 @@ class ScheduleReport:
     def notes(self) -> list[str]:
         """Warnings: surprises in its times, and what is wrong with it."""
         said = self.schedule.definition
-        if said is None:
+        if said is None or self.schedule.problem:
             return [self.schedule.problem]
         orphaned = "no living worker declares it, so it is not due: remove it, or start a worker with its code"
         return [*([orphaned] if self.state == "orphaned" else []), *notes(said.due, said.tz, now=self.at)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
@@ -57,7 +57,9 @@ class SchedulePause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """One schedule; *definition* is None where it cannot be read, and *problem* says why.
+    """One schedule; *definition* is None where it cannot be read, *damaged* names the fields that cannot.
+
+    *problem* says what is wrong, if anything is.
 
     *next_run_at* is None when it is over or paused. *unfinished* are the ids of its jobs that may not have ended.
     *edited* names what operators have changed, with who and when.
@@ -67,6 +69,7 @@ class Schedule:
     source: Source
     definition: Definition | None
     problem: str = ""
+    damaged: tuple[str, ...] = ()
     spec: Mapping[str, Any] = field(repr=False)
     """What was said of it, as it is stored."""
     next_run_at: datetime | None
@@ -127,11 +130,15 @@ def tick_id(name: str, at: datetime) -> str:
 def to_schedule(document: Document) -> Schedule:
     """Return the schedule that *document* holds, which anyone may have written."""
     definition, problem = _definition(document.get("spec"))
+    damaged = tuple(name for name, is_sound in _SOUND.items() if not is_sound(document.get(name)))
+    if damaged and not problem:
+        problem = f"its field {' and '.join(damaged)} cannot be read"
     return Schedule(
         name=reading.text(document.get("_id")),
         source="code" if document.get("source") == "code" else "operator",
         definition=definition,
         problem=problem,
+        damaged=damaged if definition is not None or "spec" in damaged else ("spec", *damaged),
         spec=_table(document.get("spec")),
         next_run_at=reading.moment(document.get("next_run_at")),
         pause=_pause(document.get("paused")),
@@ -180,4 +187,20 @@ def _table(found: object) -> Document:
     return found if type(found) is dict else {}
 
 
+def _is_call(spec: object) -> bool:
+    """Whether the part of *spec* that is no definition can be read."""
+    return type(spec) is dict and all(type(spec.get(name, {})) is dict for name in ("handler", "options"))
+
+
 _RESULTS: Final = get_args(Result)
+_SOUND: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "spec": _is_call,
+    "next_run_at": lambda found: found is None or isinstance(found, datetime),
+    "paused": lambda found: found is None or _pause(found) is not None,
+    "unfinished": lambda found: reading.DAMAGED not in reading.texts(found),
+    "ticks": lambda found: found is None or type(found) is list,
+    "totals": lambda found: found is None or (type(found) is dict and all(map(reading.is_count, found.values()))),
+    "edited": lambda found: found is None or type(found) is dict,
+    "revision": lambda found: found is None or reading.is_count(found),
+}
+"""What a schedule goes on by, and whether that can be read."""

@@ -107,11 +107,11 @@ class ScheduleStore:
         It is asked again when somebody else has changed it meanwhile. Raises ScheduleError after many times.
         """
         for _ in range(_MOST_TRIES):
-            found = self.get(name)
-            change = edit(found)
+            document = self.collection.find_one({"_id": {"$eq": name}})
+            change = edit(None if document is None else to_schedule(document))
             if change is None:
                 return None
-            if self._write(name, found, change):
+            if self._write(name, document, change):
                 return self.get(name)
         raise ScheduleError(f"the schedule {name!r} keeps being changed by others: try again")
 
@@ -126,16 +126,18 @@ class ScheduleStore:
         """Forget the schedule; return whether it was there."""
         return self.collection.delete_one({"_id": {"$eq": name}}).deleted_count == 1
 
-    def _write(self, name: str, found: Schedule | None, change: Document) -> bool:
-        if found is None:
+    def _write(self, name: str, document: Document | None, change: Document) -> bool:
+        """Set what is in *change*, if nobody has moved on what *document* shows, whatever that holds."""
+        if document is None:
             try:
                 self.collection.insert_one({"_id": name, "revision": 1, **_update(change)["$set"]})
             except DuplicateKeyError:
                 return False
             return True
-        seen: Document = {"_id": {"$eq": name}, "revision": found.revision, "next_run_at": found.next_run_at}
-        update = _update(change) | {"$inc": {"revision": 1}}
-        return self.collection.update_one(seen, update).matched_count == 1
+        seen = {"_id": name} | {field: document.get(field) for field in ("revision", "next_run_at")}
+        update = _update({**change, "revision": reading.count(seen["revision"]) + 1})
+        guard = {field: {"$eq": value} for field, value in seen.items()}
+        return self.collection.update_one(guard, update).matched_count == 1
 
 
 def _tickable(declared: Collection[str]) -> Document:

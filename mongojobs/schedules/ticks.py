@@ -117,9 +117,11 @@ class Ticks:
         self._warned: set[tuple[str, str]] = set()
 
     def declare(self) -> None:
-        """Store what the code says of schedules. Raises DatabaseError."""
+        """Store what the code says of schedules, and tell of those that were damaged. Raises DatabaseError."""
         for name, spec in self.declared.items():
-            declare(self.store, name, spec)
+            if problem := declare(self.store, name, spec):
+                repaired = f"the schedule {name} was damaged ({problem}), and is repaired from the code"
+                self._lifecycle.notify(Warned(self._worker, repaired))
 
     def tick(self, is_over: Callable[[], bool] = lambda: False) -> datetime | None:
         """Enqueue all ticks that are due, until *is_over*; return when the next one will be.

@@ -539,3 +539,11 @@ class TestSchedules:
         app.schedule_store.collection.update_one({}, {"$set": {"spec.due": "soon"}})
 
         assert "cannot be read: 'soon' is not a schedule" in found(app, "damaged_schedule").text
+        assert found(app, "damaged_schedule").remedy.startswith("remove it and make it again")
+
+    def test_of_the_code_that_are_damaged_are_repaired_by_a_worker_that_starts(self, app):
+        with code((plain_job, every("1h", name="hourly"))):
+            ticks(app)
+        app.schedule_store.collection.update_one({}, {"$set": {"totals": 5}})
+
+        assert found(app, "damaged_schedule").remedy == "restart a worker whose code declares it, which repairs it"

@@ -637,6 +637,113 @@ class TestCode:
         assert (ids(app), app.schedule_of("hourly").get().pause.why) == ([], "audit")
 
 
+class TestADamagedScheduleOfTheCode:
+    DAMAGE = (
+        {"spec": 5},
+        {"spec.due": "soon"},
+        {"spec.handler": "x"},
+        {"next_run_at": "x"},
+        {"paused": "x"},
+        {"unfinished": [5]},
+        {"ticks": "x"},
+        {"totals.enqueued": "x"},
+        {"edited": 5},
+        {"code": 5},
+        {"source": 5},
+        {"revision": "x"},
+    )
+
+    @pytest.fixture
+    def warnings(self, app):
+        return heard(app, Warned)
+
+    @pytest.fixture(autouse=True)
+    def hourly(self, app):
+        with code((note, every("1h", name="hourly", overlap="allow"))):
+            ticks(app)
+            yield app.schedule_of("hourly")
+
+    def damage(self, app, damage):
+        app.schedule_store.collection.update_one({"_id": "hourly"}, {"$set": damage})
+
+    @pytest.mark.parametrize("damage", DAMAGE)
+    def test_ticks_again_once_a_worker_has_started(self, app, clock, hourly, damage):
+        clock.advance(hours=1)
+        tick(app)
+        self.damage(app, damage)
+        ticks(app)
+        clock.advance(hours=1)
+
+        tick(app)
+
+        assert moments(app) == ["13:00", "14:00"]
+        assert hourly.get().problem == ""
+
+    @pytest.mark.parametrize("damage", DAMAGE[:-3])
+    def test_is_told_once(self, app, warnings, damage):
+        self.damage(app, damage)
+
+        ticks(app)
+        ticks(app)
+
+        [warning] = warnings
+        assert warning.message.startswith("the schedule hourly was damaged (")
+        assert warning.message.endswith("), and is repaired from the code")
+
+    def test_keeps_ledger_and_pause(self, app, clock, hourly):
+        clock.advance(hours=1)
+        tick(app)
+        hourly.pause("audit", by="olga")
+        self.damage(app, {"spec": 5, "totals": 5})
+
+        ticks(app)
+        clock.advance(hours=1)
+        tick(app)
+
+        assert (moments(app), ledger(app, "hourly")) == (["13:00"], [("01 13:00", "enqueued", 1)])
+        assert hourly.get().pause.why == "audit"
+
+    def test_keeps_an_operators_edits_that_can_be_read(self, app, hourly):
+        hourly.edit("30m", by="olga")
+        self.damage(app, {"ticks": 5})
+
+        ticks(app)
+
+        assert hourly.get().said.due.text == "30m"
+
+    def test_catches_up_what_fell_due_meanwhile_if_it_says_when(self, app, clock):
+        self.damage(app, {"ticks": 5})
+        clock.advance(hours=1, minutes=30)
+
+        tick(app)
+
+        assert moments(app) == ["13:00"]
+
+    def test_is_shown_with_what_cannot_be_read(self, app):
+        self.damage(app, {"totals": 5})
+
+        [report] = app.schedule_reports("hourly")
+
+        assert (report.state, report.notes) == ("damaged", ["its field totals cannot be read"])
+
+
+class TestADamagedScheduleOfAnOperator:
+    def test_is_told_once_and_not_touched_by_a_worker_that_starts(self, app, clock):
+        warnings = heard(app, Warned)
+        app.schedule("report", note, every="10m")
+        app.schedule_store.collection.update_one({"_id": "report"}, {"$set": {"spec.due": "soon"}})
+        damaged = app.schedule_store.collection.find_one({"_id": "report"})
+        clock.advance(minutes=10)
+
+        worker = ticks(app)
+        worker.tick()
+        worker.tick()
+
+        [warning] = warnings
+        assert warning.message.startswith("cannot tick the schedule report: the schedule 'report' is damaged: ")
+        assert app.schedule_store.collection.find_one({"_id": "report"}) == damaged
+
+
 class TestAnOperator:
     @pytest.fixture
     def report(self, app):

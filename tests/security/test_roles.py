@@ -9,16 +9,20 @@ from signal import Signals
 import pytest
 
 import mongojobs
-from mongojobs import EnqueueRefusedError, MongoJobs, Settings, StoreUnavailableError
+from mongojobs import EnqueueRefusedError, MongoJobs, Settings, StoreUnavailableError, every
 from mongojobs.core.stats import StatsByJob, begin_of
+from mongojobs.core.words.wording import iso
 from mongojobs.store.stats.merging import MergingStats
+from tests.support.clock import HeldClock
 from tests.support.command_here import run_here
 from tests.support.command_line import ROOT
 from tests.support.dashboard import PAGES, Visitor
 from tests.support.mongod.secured import PASSWORD, secured_server
 from tests.support.sample_app import append, says_hello
+from tests.support.schedules import code, ids, tick, ticks
 from tests.support.waiting import eventually
 from tests.support.web import get, status
+from tests.support.working import work_off
 
 DATABASE = "shop_jobs"
 TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
@@ -26,7 +30,8 @@ ROLES = [json.loads(found) for found in re.findall(r"^db\.createRole\((\{.*?^\})
 NO_STREAM = "jobsWorkerWithoutStream"
 NO_LIST = "jobsWorkerWithoutList"
 NO_STATS = "jobsWorkerWithoutStats"
-REFUSED = "Error: the database refused the operation: not authorized on shop_jobs to execute the command"
+NOT_AUTHORIZED = "not authorized on shop_jobs to execute the command"
+REFUSED = f"Error: the database refused the operation: {NOT_AUTHORIZED}"
 
 
 def without_stream(role):
@@ -61,9 +66,15 @@ def secured():
 
 
 @pytest.fixture
+def clock():
+    """The time, which stands still."""
+    return HeldClock()
+
+
+@pytest.fixture
 def uri(secured):
     """The URI of the user with a role; the jobs of earlier tests are gone, and the workers that they have killed."""
-    for collection in ("delayed_jobs", "delayed_jobs_workers"):
+    for collection in ("delayed_jobs", "delayed_jobs_workers", "delayed_jobs_schedules"):
         secured.administrator[DATABASE][collection].delete_many({})
     return lambda role: secured.uri(role, DATABASE, source=DATABASE)
 
@@ -73,8 +84,8 @@ def app(uri):
     """The app of the user with a role."""
     apps = []
 
-    def app(role):
-        apps.append(MongoJobs(Settings(uri=uri(role), queue_attributes={"small": {"max_size": 1}})))
+    def app(role, **given):
+        apps.append(MongoJobs(Settings(uri=uri(role), queue_attributes={"small": {"max_size": 1}}), **given))
         return apps[-1]
 
     yield app
@@ -251,6 +262,28 @@ class TestTheWorker:
 
         assert stats.collection.count_documents({"at": now - timedelta(minutes=5)}) == 1
 
+    def test_stores_the_schedules_of_its_code_ticks_and_runs_them(self, app, clock):
+        worker = app("jobsWorker", clock=clock)
+        with code((says_hello, every("15m", name="hello", args=("Ann",)))):
+            ticks(worker)
+            clock.advance(minutes=15)
+            tick(worker)
+        work_off(app=worker)
+
+        [report] = app("jobsReader").schedule_reports()
+        [job] = report.jobs.values()
+        assert (report.strip, job.state, job.scheduled_for) == ("E", "completed", clock.now())
+
+    def test_ticks_what_an_operator_added(self, app, clock):
+        worker = app("jobsWorker", clock=clock)
+        app("jobsOperator", clock=clock).schedule("hello", says_hello, every="15m", args=("Ann",))
+        clock.advance(minutes=15)
+
+        with code():
+            tick(worker)
+
+        assert ids(worker) == [f"schedule:hello:{iso(clock.now()).replace('.000Z', 'Z')}"]
+
     def test_tells_its_probes_all_that_they_ask(self, work):
         worker = work("jobsWorker", "--probe-port=0")
         worker.says("Probes: http")
@@ -354,6 +387,17 @@ class TestTheOperator:
 
         assert answers == [303] * len(forms)
 
+    def test_does_all_with_schedules_but_enqueue_their_jobs(self, run, app):
+        app("jobsOperator").schedule("hello", says_hello, every="15m", args=("Ann",))
+        verbs = [("edit", "hello", "--when", "20m"), ("pause", "hello"), ("resume", "hello"), ("run", "hello")]
+
+        ended = [run("jobsOperator", "schedules", *verb) for verb in verbs]
+        removed = run("jobsOperator", "schedules", "remove", "--yes", "hello")
+
+        assert [one.exit_code for one in ended] == [0, 0, 0, 4]
+        assert "to execute the command insert on" in ended[-1].output
+        assert removed.exit_code == 0
+
     def test_enqueues_nothing(self, app):
         with app("jobsOperator").active(), pytest.raises(StoreUnavailableError, match="the command insert on"):
             append.delay("x", "y")
@@ -387,6 +431,22 @@ class TestTheReader:
         eventually(lambda: "Metrics: http" in metrics.errors)
 
         assert "mongojobs_queue_jobs" in get(re.search(r"Metrics: (\S+)", metrics.errors)[1]).text
+
+    def test_sees_schedules_and_cannot_change_them(self, run, app):
+        app("jobsOperator").schedule("hello", says_hello, every="15m", args=("Ann",))
+        reads = [("list",), ("show", "hello")]
+        add = ("add", "new", says_hello.declaration.name, "1h", "--args", '["Ann"]')
+        writes = [add, ("edit", "hello", "--when", "20m"), ("pause", "hello")]
+        writes += [("run", "hello"), ("remove", "--yes", "hello")]
+
+        seen = [run("jobsReader", "schedules", *command) for command in reads]
+        refused = [run("jobsReader", "schedules", *command) for command in writes]
+        checked = run("jobsReader", "check", "--schedules")
+
+        assert [("hello" in one.output, one.exit_code) for one in seen] == [(True, 0)] * 2
+        assert [(NOT_AUTHORIZED in one.output, one.exit_code) for one in refused] == [(True, 4)] * 5
+        assert checked.exit_code == 0
+        assert [schedule.said.due.text for schedule in app("jobsReader").schedules()] == ["15m"]
 
     def test_sees_a_job(self, run, a_job):
         assert str(a_job.id) in run("jobsReader", "jobs", "show", str(a_job.id)).output

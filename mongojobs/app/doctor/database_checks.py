@@ -248,7 +248,9 @@ def of_schedules(patient: DoctorContext) -> Iterator[Finding]:
             yield fault(
                 "damaged_schedule",
                 f"the schedule {schedule.name!r} cannot be read: {schedule.problem}",
-                f"remove it and make it again: mongojobs schedules remove {name}",
+                "restart a worker whose code declares it, which repairs it"
+                if schedule.source == "code"
+                else f"remove it and make it again: mongojobs schedules remove {name}",
             )
         elif report.state == "orphaned":
             yield advice(
