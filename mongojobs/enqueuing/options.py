@@ -176,7 +176,7 @@ def unknown_option(name: str, more: Iterable[str] = ()) -> str:
     """Return the message for an option that is neither one of an enqueue nor one of *more*."""
     known = [*OPTIONS, *more]
     near = get_close_matches(name, known, n=1)
-    hint = f", did you mean {near[0]}?" if near else ""
+    hint = f", did you mean {near[0]}?" if near else "."
     return f"unknown option {name!r}{hint} The options are {', '.join(known)}"
 
 

@@ -82,6 +82,10 @@ class TestAnUnknownOption:
         with pytest.raises(OptionError, match=r"unknown option 'queu', did you mean queue\? The options are queue,"):
             Options.of({"queu": "mail"})
 
+    def test_like_no_other_is_refused_with_all(self):
+        with pytest.raises(OptionError, match=r"unknown option 'zzz'\. The options are queue,"):
+            Options.of({"zzz": 1})
+
     @pytest.mark.parametrize("name", ["attempts", "locked_by", "failed_at", "unique_digest", "zzz", ""])
     def test_is_every_other_field_of_a_job(self, name):
         with pytest.raises(OptionError, match=f"unknown option '{name}'"):
