@@ -2,6 +2,7 @@
 
 - ``registry``: the jobs and classes that are declared
 - ``hints``: the classes that type hints name
+- ``records``: the fields of dataclasses, attrs classes and Pydantic models
 - ``precedence``: which value applies where several places give one
 - ``calls``: what can be a job, and how it is run
 - ``values``: Python values to BSON and back

@@ -6,13 +6,11 @@ write a job document can only call what the app declared. The registry belongs t
 
 from __future__ import annotations
 
-import dataclasses
-import enum
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
 
 from mongojobs.core.calling import is_async
 from mongojobs.core.errors import (
@@ -25,6 +23,7 @@ from mongojobs.core.errors import (
 from mongojobs.core.limits import LONGEST_NAME
 from mongojobs.core.retry import Backoff
 from mongojobs.payload.hints import hinted_classes
+from mongojobs.payload.records import is_value_class
 
 Kind = Literal["function", "object", "method"]
 
@@ -60,15 +59,6 @@ class Declaration:
     def __post_init__(self) -> None:
         body = getattr(self.target, "perform", None) if self.kind == "object" else self.target
         object.__setattr__(self, "is_async", is_async(body))
-
-
-def is_value_class(candidate: object) -> TypeGuard[type]:
-    """Return whether *candidate* is a class whose instances are plain values: enum, dataclass or named tuple."""
-    return isinstance(candidate, type) and (
-        issubclass(candidate, enum.Enum)
-        or dataclasses.is_dataclass(candidate)
-        or (issubclass(candidate, tuple) and hasattr(candidate, "_fields"))
-    )
 
 
 def is_nameless(target: object) -> bool:
@@ -191,7 +181,7 @@ class Registry:
             return None
 
     def add_class(self, cls: type, name: str | None = None) -> None:
-        """Allow instances of *cls* as values in payloads: an enum, dataclass, named tuple or plain class.
+        """Allow instances of *cls* as values in payloads: a class that ``is_value_class``, or a plain one.
 
         Raises RegistrationError when the name belongs to another class, or *cls* cannot be found by one.
         """

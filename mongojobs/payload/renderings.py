@@ -17,7 +17,7 @@ from uuid import UUID
 from bson import Decimal128, ObjectId, Regex, Timestamp
 
 from mongojobs.payload.values import times
-from mongojobs.payload.values.encode import TAG
+from mongojobs.payload.values.encode import TAG, WITH_FIELDS
 
 
 def texts_of(stored: object) -> Iterator[str]:  # noqa: C901, PLR0912 - a table, not a decision
@@ -93,9 +93,10 @@ _LEFT_IN_URLS: Final = ("", "/", "!*'()", "!#$&'()*+,/:;=?@[]~")
 
 def _tagged(tag: str, content: Any) -> Iterator[str]:
     match tag, content:
-        case (("dataclass" | "object" | "namedtuple" | "embedded"), {"fields": dict() as fields}):
+        case _, {"fields": dict() as fields} if tag in WITH_FIELDS:
             for value in fields.values():
                 yield from texts_of(value)
+            yield from texts_of([content.get("extra"), content.get("private")])
         case ("document", {"key": key}) | ("lazyref", {"id": key}):
             yield from texts_of(list(key.values()) if isinstance(key, dict) and TAG not in key else key)
         case "dbref", {"id": key, "extra": extra}:

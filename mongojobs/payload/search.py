@@ -22,9 +22,7 @@ from mongojobs.payload.arguments import hides, is_secret, names_at
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.payload.calls.methods import declaration_of, job_method, parameter_names
 from mongojobs.payload.registry import Declaration, full_name
-from mongojobs.payload.values.encode import TAG
-
-_WITH_FIELDS: Final = ("dataclass", "object", "namedtuple", "embedded")
+from mongojobs.payload.values.encode import TAG, WITH_FIELDS
 
 DEEPEST_IN_OBJECTS: Final = 3
 """How many levels of objects and tuples inside an argument are searched: each doubles what the server compares."""
@@ -207,7 +205,7 @@ def _places(root: str, inner: Sequence[str]) -> Iterator[tuple[str, Document, li
         yield path, holders, [*plain, *unwanted]
     if len(inner) > DEEPEST_IN_OBJECTS:
         return
-    tags: Any = "tuple" if first.isdecimal() else {"$in": list(_WITH_FIELDS)}
+    tags: Any = "tuple" if first.isdecimal() else {"$in": list(WITH_FIELDS)}
     tagged = f"{root}.v.{first}" if first.isdecimal() else f"{root}.v.fields.{first}"
     for path, holders, unwanted in _places(tagged, rest):
         yield path, {f"{root}.{TAG}": tags, **holders}, [_is_list(root), *unwanted]

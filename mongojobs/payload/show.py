@@ -18,7 +18,7 @@ from mongojobs.payload.arguments import is_secret, stored_arguments
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.payload.masking import MASK, Clean, Mask
 from mongojobs.payload.results import why_not_kept
-from mongojobs.payload.values.encode import TAG
+from mongojobs.payload.values.encode import TAG, WITH_FIELDS
 
 T = TypeVar("T")
 
@@ -216,6 +216,8 @@ def _tagged(tag: str, content: Any, depth: int, room: _Room) -> str:  # noqa: C9
             return f"frozenset({text})" if tag == "frozenset" else text if items or tag == "tuple" else "set()"
         case (("decimal" | "date" | "time"), str()):
             return f"{tag.capitalize() if tag == 'decimal' else tag}({content!r})"
+        case "range", [_, _, _]:
+            return f"range({', '.join(_written(number, depth + 1, room) for number in content)})"
         case "uuid", bytes():
             return f"UUID('{bytes(content).hex()}')"
         case (("int64" | "bigint"), _):
@@ -226,7 +228,7 @@ def _tagged(tag: str, content: Any, depth: int, room: _Room) -> str:  # noqa: C9
             return f"{_short(cls)}({_key(key, depth, room)})"
         case "lazyref", {"class": cls, "id": key}:
             return f"{_short(cls)}({_key(key, depth, room)})"
-        case (("dataclass" | "object" | "namedtuple" | "embedded"), {"class": cls, "fields": dict() as fields}):
+        case _, {"class": cls, "fields": dict() as fields} if tag in WITH_FIELDS:
             items = [f"{name}={_inner(str(name), item, depth, room)}" for name, item in room.for_some(fields.items())]
             return _joined(f"{_short(cls)}(", ")", items)
         case "pairs", list():

@@ -2,7 +2,11 @@
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+import attrs
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, RootModel
 
 from mongojobs.core.errors import UnknownJobError
 from mongojobs.payload.registry import Declaration, Registry, full_name
@@ -95,8 +99,71 @@ class Plain:
         return word.upper()
 
 
+@attrs.define
+class Attrs:
+    x: Any
+    _hidden: Any = 0
+    labels: list[str] = attrs.field(factory=list)
+
+    @cached_property
+    def size(self) -> int:
+        return len(self.labels)
+
+
+@attrs.frozen(cache_hash=True)
+class FrozenAttrs:
+    x: int
+
+    def __attrs_post_init__(self) -> None:
+        if self.x < 0:
+            raise AssertionError("the constructor must not run again")
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    x: Any
+    labels: set[str] = Field(default_factory=set)
+    _seen: int = PrivateAttr(default=0)
+
+    @cached_property
+    def size(self) -> int:
+        return len(self.labels)
+
+
+class FrozenModel(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    inside: list[Model]
+    point: Point | None = None
+
+
+class Names(RootModel[list[str]]):
+    pass
+
+
+T = TypeVar("T")
+
+
+class Box(BaseModel, Generic[T]):
+    inside: T
+
+
+class IntBox(Box[int]):
+    pass
+
+
 class Unregistered:
     pass
+
+
+@attrs.define
+class HintedAttrs:
+    inside: "HintedModel | None" = None
+
+
+class HintedModel(BaseModel):
+    x: int = 0
 
 
 class OnlyHinted(enum.Enum):
@@ -118,6 +185,10 @@ def send_receipt(order_id: int, *extra: Any, copies: int = 1, **options: Any) ->
 
 def decide(answer: "OnlyHinted", records: list[HintedRecord], group: "Group | None" = None) -> OnlyHinted:
     return answer
+
+
+def inspect_parcel(parcel: HintedAttrs) -> HintedAttrs:
+    return parcel
 
 
 def renamed(text: str) -> str:
@@ -174,7 +245,10 @@ class AsyncJob:
         return "awaited"
 
 
-VALUE_CLASSES = (Color, Level, Mood, Access, Bits, Pair, Point, Frozen, Plain)
+VALUE_CLASSES = (
+    *(Color, Level, Mood, Access, Bits, Pair, Point, Frozen, Plain),
+    *(Attrs, FrozenAttrs, Model, FrozenModel, Names, IntBox),
+)
 JOB_CLASSES = (Namespace.Nested, Newsletter, Named, NamedByAttribute, PlainJob, AsyncJob)
 
 
@@ -189,7 +263,7 @@ def sample_registry() -> Registry:
     registry = Registry()
     for cls in VALUE_CLASSES:
         registry.add_class(cls)
-    for target in (send_receipt, decide, fetch, *JOB_CLASSES):
+    for target in (send_receipt, decide, inspect_parcel, fetch, *JOB_CLASSES):
         registry.add(declared(target))
     registry.add(declared(renamed, aliases=("app.old_name",)))
     return registry

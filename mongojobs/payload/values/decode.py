@@ -21,9 +21,10 @@ import bson
 from bson import DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 
 from mongojobs.core.errors import DamagedPayloadError, DeserializationError
+from mongojobs.payload import records
 from mongojobs.payload.registry import Registry
 from mongojobs.payload.values import times
-from mongojobs.payload.values.encode import DEEPEST, TAG, written_integer
+from mongojobs.payload.values.encode import DEEPEST, TAG, TEXTUAL, written_integer
 
 T = TypeVar("T")
 S = TypeVar("S", set[object], frozenset[object])
@@ -33,7 +34,7 @@ Loaded = dict[object, object]
 
 Decode = Callable[[Any, int, Loaded], object]
 
-DAMAGE = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
+DAMAGE = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, NotImplementedError)
 """What constructors raise for a stored value of the wrong shape. Database errors are none of these."""
 
 
@@ -76,12 +77,14 @@ class Decoder:
             "set": lambda stored, depth, loaded: _as_set(set, self._items(stored, depth, loaded)),
             "frozenset": lambda stored, depth, loaded: _as_set(frozenset, self._items(stored, depth, loaded)),
             "pairs": self._pairs,
+            "range": self._range,
             "timedelta": self._timedelta,
             "dbref": self._dbref,
             "enum": lambda stored, _depth, _loaded: self._enum(**_parts(stored, "class", "name")),
             "flags": lambda stored, _depth, _loaded: self._flags(**_parts(stored, "class", "names")),
             "class": lambda stored, _depth, _loaded: self.find_class(stored),
             "dataclass": self._dataclass,
+            "model": self._model,
             "namedtuple": self._namedtuple,
             "object": self._object,
             **{tag: functools.partial(self._reference, tag) for tag in ("document", "embedded", "lazyref")},
@@ -123,13 +126,11 @@ class Decoder:
 
     def restore(self, cls: type, fields: Mapping[str, object]) -> object:
         """Return an instance of *cls* with *fields*, without calling its ``__init__``. Raises DamagedPayloadError."""
+        if records.has_fields(cls):
+            return records.make(cls, _completed(cls, fields))
         instance: object = object.__new__(cls)
-        if not dataclasses.is_dataclass(cls):
-            _refuse_methods(cls, fields)
-            vars(instance).update(fields)
-            return instance
-        for name, value in _completed(cls, fields).items():
-            object.__setattr__(instance, name, value)
+        _refuse_methods(cls, fields)
+        vars(instance).update(fields)
         return instance
 
     def _list(self, stored: list[object], depth: int, loaded: Loaded) -> list[object]:
@@ -170,6 +171,10 @@ class Decoder:
         for pair in _checked(list, stored):
             yield [decode(item, depth + 1, loaded) for item in _checked(list, pair)]
 
+    def _range(self, stored: object, depth: int, loaded: Loaded) -> range:
+        start, stop, step = (_checked(int, number) for number in self._items(stored, depth, loaded))
+        return range(start, stop, step)
+
     def _timedelta(self, stored: object, depth: int, loaded: Loaded) -> timedelta:
         return timedelta(microseconds=_checked(int, self.decode(stored, depth, loaded)))
 
@@ -190,9 +195,21 @@ class Decoder:
     def _dataclass(self, stored: object, depth: int, loaded: Loaded) -> object:
         parts = _parts(stored, "class", "fields")
         cls = self._registry.find_class(parts["class"])
-        if not dataclasses.is_dataclass(cls):
-            raise TypeError(f"{cls.__name__} is no longer a dataclass")
+        if not records.has_fields(cls):
+            raise TypeError(f"{cls.__name__} is no longer a dataclass or attrs class")
         return self.restore(cls, self._fields(parts["fields"], depth, loaded))
+
+    def _model(self, stored: object, depth: int, loaded: Loaded) -> object:
+        parts = _parts(stored, "class", "fields", "set", "extra", "private")
+        cls = self._registry.find_class(parts["class"])
+        if not records.is_model(cls):
+            raise TypeError(f"{cls.__name__} is no longer a Pydantic model")
+        given = [_checked(str, name) for name in _checked(list, parts["set"])]
+        fields, extra, private = (
+            None if parts[name] is None else self._fields(parts[name], depth, loaded)
+            for name in ("fields", "extra", "private")
+        )
+        return records.make_model(cls, _completed(cls, fields or {}), given, extra=extra, private=private)
 
     def _namedtuple(self, stored: object, depth: int, loaded: Loaded) -> object:
         parts = _parts(stored, "class", "fields")
@@ -207,7 +224,7 @@ class Decoder:
     def _object(self, stored: object, depth: int, loaded: Loaded) -> object:
         parts = _parts(stored, "class", "fields")
         cls = self._registry.find_class(parts["class"])
-        if dataclasses.is_dataclass(cls) or issubclass(cls, enum.Enum):
+        if dataclasses.is_dataclass(cls) or records.is_model(cls) or issubclass(cls, enum.Enum):
             raise TypeError(f"{cls.__name__} is now stored differently")
         return self.restore(cls, self._fields(parts["fields"], depth, loaded))
 
@@ -230,12 +247,12 @@ def _at(where: str, error: DeserializationError) -> DeserializationError:
 
 
 def _completed(cls: Any, stored: Mapping[str, object]) -> dict[str, object]:
-    """Return the fields of a dataclass: the *stored* ones, defaults for the rest."""
-    fields = {field.name: field for field in dataclasses.fields(cls)}
+    """Return the fields of a class that declares them: the *stored* ones, defaults for the rest."""
+    fields = records.fields_of(cls)
     unknown = [name for name in stored if name not in fields]
     if unknown:
         raise DamagedPayloadError(f"{cls.__name__} has no field {unknown[0]!r:.100} any more")
-    return {name: stored[name] if name in stored else _default(cls, field) for name, field in fields.items()}
+    return {name: stored[name] if name in stored else _default(cls, name, made) for name, made in fields.items()}
 
 
 def _refuse_methods(cls: type, stored: Mapping[str, object]) -> None:
@@ -245,12 +262,10 @@ def _refuse_methods(cls: type, stored: Mapping[str, object]) -> None:
         raise DamagedPayloadError(f"a stored attribute of {cls.__name__} has the name of its method {hidden[0]!r:.100}")
 
 
-def _default(cls: type, field: dataclasses.Field[object]) -> object:
-    if field.default is not dataclasses.MISSING:
-        return field.default
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    raise DamagedPayloadError(f"{cls.__name__} needs the field {field.name!r}, which was not stored: give it a default")
+def _default(cls: type, name: str, made: records.Default | None) -> object:
+    if made is None:
+        raise DamagedPayloadError(f"{cls.__name__} needs the field {name!r}, which was not stored: give it a default")
+    return made()
 
 
 def _check_depth(depth: int) -> None:
@@ -341,6 +356,7 @@ _SIMPLE: dict[str, Decode] = {
     "binary": _binary,
     "uuid": _uuid,
     "datetime": lambda stored, _depth, _loaded: times.loaded_datetime(stored),
+    **{name: _canonical(cls, str) for name, cls in TEXTUAL.items()},
     "date": _canonical(times.Own.date.fromisoformat, times.Own.date.isoformat),
     "time": lambda stored, _depth, _loaded: times.loaded_time(stored),
 }

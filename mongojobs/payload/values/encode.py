@@ -6,26 +6,28 @@ back as something else.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import functools
 import inspect
 import operator
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from types import MemberDescriptorType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import bson
 from bson import DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 
 from mongojobs.core.words.naming import shown_name
+from mongojobs.payload import records
 from mongojobs.payload.registry import Registry
 from mongojobs.payload.values import times
-from mongojobs.payload.values.refused import REGISTER, RefusedError, advice, reachable
+from mongojobs.payload.values.refused import PLAINLY, REGISTER, RefusedError, advice, reachable
 
 TAG = "__mj"
 RESERVED = (TAG, "$ref")
@@ -36,6 +38,18 @@ DEEPEST = 50
 
 LONGEST_DECIMAL_BITS = 2000
 """Longer integers are written in hexadecimal: Python may refuse to read more than 640 decimal digits."""
+
+TEXTUAL: Final[Mapping[str, type]] = {
+    cls.__name__: cls
+    for cls in (
+        *(PurePosixPath, PureWindowsPath, PosixPath, WindowsPath),
+        *(IPv4Address, IPv6Address, IPv4Network, IPv6Network, IPv4Interface, IPv6Interface),
+    )
+}
+"""Classes whose text says all; it is stored under the name of the class."""
+
+WITH_FIELDS: Final = ("dataclass", "model", "object", "namedtuple", "embedded")
+"""The tags of values whose content names a ``class`` and its ``fields``."""
 
 Encode = Callable[[Any, int], object]
 """Stores a value at the given depth of nesting."""
@@ -79,6 +93,8 @@ class Encoder:
             times.Own.datetime: _datetime,
             times.Own.date: _date,
             time: lambda value, _depth: tagged("time", times.stored_time(value)),
+            range: lambda value, depth: tagged("range", self._list((value.start, value.stop, value.step), depth)),
+            **dict.fromkeys(TEXTUAL.values(), _as_text),
             timedelta: lambda value, _depth: tagged("timedelta", _integer(value // _MICROSECOND, 0)),
         }
 
@@ -99,16 +115,14 @@ class Encoder:
         return reachable(name)
 
     def fields(self, instance: Any, depth: int) -> object:
-        """Return the state of *instance*, of a registered class: the fields of a dataclass, else its ``__dict__``."""
-        _refuse_hidden_state(type(instance))
-        if not dataclasses.is_dataclass(instance):
+        """Return the state of *instance*, of a registered class: the declared fields, else its ``__dict__``."""
+        kind = type(instance)
+        _refuse_hidden_state(kind)
+        if not records.has_fields(kind):
             return self._named(_attributes(instance), depth)
-        names = [field.name for field in dataclasses.fields(instance)]
-        unset = [name for name in names if not hasattr(instance, name)]
-        if unset:
-            raise RefusedError(f"is a {type(instance).__name__} whose field {unset[0]!r} is not set: set it first")
-        _refuse_other_attributes(instance, names)
-        return self._named({name: getattr(instance, name) for name in names}, depth)
+        values = _values(instance)
+        _refuse_other_attributes(instance, values)
+        return self._named(values, depth)
 
     def _for_class(self, kind: type) -> Encode:
         """Return what stores the instances of a class that is not in the table. Raises RefusedError."""
@@ -125,7 +139,9 @@ class Encoder:
             return self._enum
         if issubclass(kind, tuple) and hasattr(kind, "_fields"):
             return self._namedtuple
-        return partial(self._instance, "dataclass" if dataclasses.is_dataclass(kind) else "object")
+        if records.is_model(kind):
+            return self._model
+        return partial(self._instance, "dataclass" if records.has_fields(kind) else "object")
 
     def _name(self, kind: type) -> str:
         """Return the name under which *kind*, the class of a value, is registered now. Raises RefusedError."""
@@ -207,6 +223,11 @@ class Encoder:
     def _instance(self, tag: str, value: object, depth: int) -> object:
         return tagged(tag, {"class": self._name(type(value)), "fields": self.fields(value, depth)})
 
+    def _model(self, value: Any, depth: int) -> object:
+        parts = {"fields": _values(value), **records.beside_fields(value)}
+        stored = {name: None if part is None else self._named(part, depth) for name, part in parts.items()}
+        return tagged("model", {"class": self._name(type(value)), **stored, "set": sorted(value.model_fields_set)})
+
     def _dbref(self, value: DBRef, depth: int) -> object:
         extra = {key: item for key, item in value.as_doc().items() if key not in ("$ref", "$id", "$db")}
         content = {"collection": value.collection, "id": value.id, "database": value.database, "extra": extra}
@@ -228,6 +249,10 @@ def _text(value: str, _depth: int) -> str:
         except UnicodeEncodeError:
             raise RefusedError("holds a lone surrogate, which is not a character: decode it properly first") from None
     return value
+
+
+def _as_text(value: object, _depth: int) -> object:
+    return tagged(type(value).__name__, _text(str(value), 0))
 
 
 def _key(key: str) -> str:
@@ -291,13 +316,18 @@ def _refuse_hidden_state(kind: type) -> None:
     """Refuse classes whose instances hold more than we would store: subclasses of dict or Exception, or with slots."""
     if issubclass(kind, enum.Enum):
         raise RefusedError(f"is {_a(kind)}, an enum: pass it as an argument")
-    try:
-        object.__new__(kind)
-    except TypeError:
-        raise RefusedError(f"is {_a(kind)}, which holds more than its attributes: make it a plain dataclass") from None
-    slots = [cls for cls in kind.__mro__ if getattr(cls, "__slots__", ()) and "__slots__" in vars(cls)]
-    if slots and not dataclasses.is_dataclass(kind):
-        raise RefusedError(f"is {_a(kind)}, which has __slots__: make it a dataclass")
+    hidden = records.hides(kind)
+    if hidden is not None:
+        raise RefusedError(f"is {_a(kind)}, which {hidden}: {PLAINLY}")
+
+
+def _values(instance: object) -> dict[str, object]:
+    """Return the values of the fields that the class of *instance* declares. Raises RefusedError if one is not set."""
+    names = records.fields_of(type(instance))
+    unset = [name for name in names if not hasattr(instance, name)]
+    if unset:
+        raise RefusedError(f"is {_a(type(instance))} whose field {unset[0]!r} is not set: set it first")
+    return {name: getattr(instance, name) for name in names}
 
 
 def _attributes(instance: object) -> dict[str, object]:
@@ -325,7 +355,9 @@ def _refuse_other_attributes(instance: object, fields: Container[str]) -> None:
 
 @functools.lru_cache(maxsize=4096)
 def _slots(kind: type) -> list[str]:
-    return [name for cls in kind.__mro__ for name, slot in vars(cls).items() if isinstance(slot, MemberDescriptorType)]
+    """Return the slots of *kind*, but for those of attrs classes: what is no field there can be made anew."""
+    own = [vars(cls) for cls in kind.__mro__ if "__attrs_attrs__" not in vars(cls)]
+    return [name for those in own for name, slot in those.items() if isinstance(slot, MemberDescriptorType)]
 
 
 def _a(kind: type) -> str:

@@ -7,8 +7,10 @@ import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from pathlib import PurePath
 
 from mongojobs.core.errors import EnqueueError, UnsavedDocumentError, UnstorableValueError
+from mongojobs.payload.records import has_fields, hides, is_unnamed_model, is_value_class
 
 _BY_TYPE: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (
@@ -22,7 +24,6 @@ _BY_TYPE: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (io.IOBase, "open files cannot be stored: pass the path or the content"),
     (re.Pattern, "pass bson.Regex.from_native(pattern), or the pattern as a text"),
     ((bytearray, memoryview), "pass bytes(...) of it"),
-    (range, "pass list(...) of it"),
     (str, "a subclass of str would come back as str: pass str(...) of it"),
     (bool, "pass bool(...) of it"),
     (int, "a subclass of int would come back as int: pass int(...) of it"),
@@ -30,7 +31,8 @@ _BY_TYPE: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bytes, "a subclass of bytes would come back as bytes: pass bytes(...) of it"),
     (dict, "a subclass of dict would come back as dict: pass dict(...) of it"),
     (list, "a subclass of list would come back as list: pass list(...) of it"),
-    (tuple, "a subclass of tuple would come back as tuple: pass tuple(...) of it, or register the named tuple's class"),
+    (tuple, "a subclass of tuple would come back as tuple: pass tuple(...) of it"),
+    (PurePath, "a subclass of a path would come back as a plain one: pass str(...) of it"),
     ((set, frozenset), "a subclass of a set would come back as a plain one: pass set(...) of it"),
     (Mapping, "pass dict(...) of it"),
     (AbstractSet, "pass set(...) of it"),
@@ -47,7 +49,9 @@ _BY_MODULE = {
     "socket": "connections cannot be stored: open it in the job",
 }
 
-REGISTER = "name its class in a type hint of the job, register the class with mongojobs.register, or pass its id"
+REGISTER = "register the class with mongojobs.register, or pass its id"
+REGISTER_VALUE = "name its class in a type hint of the job, or register the class with mongojobs.register"
+PLAINLY = "pass what the job needs of it as plain values, or, if the class is yours, make it a plain dataclass"
 
 
 class RefusedError(Exception):
@@ -85,7 +89,11 @@ def advice(kind: type) -> str:
     package = kind.__module__.partition(".")[0]
     if package in _BY_MODULE:
         return _BY_MODULE[package]
+    if is_unnamed_model(kind):
+        return f"give it a class of its own, as in class Named({kind.__name__}), and pass an instance of that"
+    if is_value_class(kind) and not (has_fields(kind) and hides(kind)):
+        return f"it cannot be stored before it is known: {REGISTER_VALUE}"
     for types_, text in _BY_TYPE:
         if issubclass(kind, types_):
             return text
-    return f"it cannot be stored as it is: {REGISTER}"
+    return f"it cannot be stored as it is: {PLAINLY if hides(kind) else REGISTER}"

@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import PurePosixPath
 from time import process_time as time_now
 from uuid import UUID
 
@@ -13,6 +15,7 @@ import mongojobs
 from mongojobs.payload.masking import Mask, cleaner
 from mongojobs.testing import mode
 from mongojobs.worker.run.error_text import error_text
+from tests.support.payload_samples import FrozenAttrs, Model
 from tests.support.secretive_jobs import WAYS, formats
 
 WORDS = ["c4n4ry", "hunter", "geheim"]
@@ -105,8 +108,18 @@ VALUES = {
     "fraction": (1990.25, ["{}", "{:,}", "{:.2f}"]),
     "huge number": (1990**30, ["{}", "{:,}"]),
     "dict": ({"key1990": 1, 19_901: "x", (1_990_123,): None}, ["{}"]),
+    "path": (PurePosixPath("/srv/1990/x"), ["{}", "{!r}"]),
+    "address": (IPv4Address("198.7.1.1"), ["{}", "{!r}"]),
+    "network": (IPv4Network("198.7.1.0/24"), ["{}", "{!r}"]),
+    "range": (range(1_990_123, 19_901_234), ["{}"]),
+    "model": (Model(x="1990 and so on", other="1990 more"), ["{}", "{!r}"]),
+    "attrs class": (FrozenAttrs(1_990_123), ["{}"]),
     "nested": ([{"a": ({"1990 and so on"},)}, frozenset({1_990_123})], ["{}"]),
 }
+
+
+for cls in (Model, FrozenAttrs):
+    mongojobs.register(cls)
 
 
 class TestASecretValue:

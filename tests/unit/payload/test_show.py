@@ -4,6 +4,8 @@ import dataclasses
 import enum
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from ipaddress import IPv4Address
+from pathlib import PurePosixPath
 from uuid import UUID
 
 import pytest
@@ -13,6 +15,7 @@ from mongojobs import enqueue, job
 from mongojobs.payload.arguments import is_secret
 from mongojobs.payload.show import show_call, show_value
 from mongojobs.testing import mode
+from tests.support.payload_samples import FrozenAttrs, Model
 
 SECRET_NAMES = [
     *("password", "old_passwd", "userPassword", "secret", "accessToken", "API_KEY", "apikey", "authorization", "auth"),
@@ -112,11 +115,17 @@ class TestAValue:
             (2**70, str(2**70)),
             (Colour.RED, "Colour.RED"),
             (b"raw", "b'raw'"),
+            (range(0, 9, 2), "range(0, 9, 2)"),
+            (PurePosixPath("/a"), "PurePosixPath('/a')"),
+            (IPv4Address("10.0.0.1"), "IPv4Address('10.0.0.1')"),
+            (Model(x=1, labels={"a"}), "Model(x=1, labels={'a'})"),
+            (FrozenAttrs(1), "FrozenAttrs(x=1)"),
         ],
         ids=repr,
     )
     def test_is_written_as_python_would_write_it(self, shown, value, text):
-        mongojobs.payload.registry.registry.add_class(Colour)
+        for cls in (Colour, Model, FrozenAttrs):
+            mongojobs.register(cls)
         assert shown(takes.delay(value)).arguments[0].text == text
 
     @pytest.mark.parametrize("value", [timedelta(days=1), UUID(int=7), b"x" * 500])

@@ -1,6 +1,7 @@
 import asyncio
 import collections
 import dataclasses
+import enum
 import io
 import math
 import re
@@ -9,24 +10,39 @@ import threading
 import types
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Interface
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import attrs
 import bson
 import pytest
 from bson import SON, Binary, Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from bson.codec_options import CodecOptions
 from bson.tz_util import FixedOffset
+from pydantic import BaseModel
 from pymongo import MongoClient
 
 from mongojobs.core.errors import DamagedPayloadError, UnknownJobError, UnstorableValueError
+from tests.support.identity import identical
 from tests.support.payload_samples import (
     Access,
+    Attrs,
     Bits,
+    Box,
     Color,
     Frozen,
+    FrozenAttrs,
+    FrozenModel,
+    HintedAttrs,
+    HintedModel,
+    IntBox,
     Level,
+    Model,
     Mood,
+    Names,
     Pair,
     Plain,
     Point,
@@ -156,6 +172,22 @@ TAGGED = [
     Plain(a=1, b=Point(3)),
     Color,
     Point,
+    range(3),
+    range(2**70, 0, -2),
+    Path("a") / "b",
+    PurePosixPath("/a"),
+    PureWindowsPath("c:\\a"),
+    IPv4Address("10.0.0.1"),
+    IPv6Address("fe80::1%eth0"),
+    IPv4Network("10.0.0.0/8"),
+    IPv6Interface("::1/64"),
+    Attrs(Point(1), 2, ["a"]),
+    {FrozenAttrs(1)},
+    Model(x=Decimal("1.10"), labels={"a"}, color=Color.RED),
+    FrozenModel(inside=[Model(x=Model(x=1))], point=Point(1)),
+    Names(["a"]),
+    IntBox(inside=1),
+    HintedAttrs(HintedModel(x=1)),
 ]
 
 
@@ -224,6 +256,39 @@ class TestRoundTrip:
 
         assert codec.decode(old).color is Color.GREEN
 
+    def test_keeps_what_a_model_holds_beside_its_fields(self, codec):
+        model = Model(x=1, color="red")
+        model._seen = 2
+
+        loaded = through_bson(codec, model)
+
+        assert (loaded._seen, loaded.color, loaded.model_fields_set) == (2, "red", {"x", "color"})
+        assert loaded.model_dump(exclude_unset=True) == {"x": 1, "color": "red"}
+
+    @pytest.mark.parametrize("value", [Attrs(1), Model(x=1)], ids=lambda value: type(value).__name__)
+    def test_makes_anew_what_a_cached_property_keeps(self, codec, value):
+        value.labels = ["one", "two"]
+        assert value.size == 2
+
+        assert through_bson(codec, value).size == 2
+
+    @pytest.mark.parametrize("value", [Attrs(1), Model(x=1)], ids=lambda value: type(value).__name__)
+    def test_gives_fields_that_were_added_since_their_defaults(self, codec, value):
+        older = stored(codec, value)
+        del older["v"]["fields"]["labels"]
+
+        assert codec.decode(older) == value
+
+    def test_neither_validates_a_model_again_nor_converts_its_values(self, codec):
+        odd = Names.model_construct(root=5)
+
+        assert through_bson(codec, odd).root == 5
+
+    def test_reads_an_attrs_class_that_an_earlier_version_stored_by_its_attributes(self, codec):
+        older = stored(codec, Attrs(1, 2, ["a"])) | {"__mj": "object"}
+
+        assert codec.decode(older) == Attrs(1, 2, ["a"])
+
     def test_reads_a_time_from_mongomock_as_utc(self, codec):
         assert codec.decode(NAIVE) == datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -276,6 +341,27 @@ class Slotted:
     __slots__ = ("hidden",)
 
 
+class Stray(enum.Enum):
+    ODD = 1
+
+
+class StrayWord(enum.StrEnum):
+    ODD = "odd"
+
+
+class StrayNote(NamedTuple):
+    text: str
+
+
+@attrs.define
+class StrayAttrs:
+    x: int = 1
+
+
+class StrayModel(BaseModel):
+    x: int = 1
+
+
 REFUSED = [
     (Text("a"), "str(...)"),
     (Numbers([1]), "list(...)"),
@@ -284,9 +370,8 @@ REFUSED = [
     (collections.Counter("a"), "dict(...)"),
     (SON(a=1), "dict(...)"),
     (Code("1"), "str(...)"),
-    (collections.namedtuple("Row", "a")(1), "register"),  # noqa: PYI024 - without types, as users write it
+    (collections.namedtuple("Row", "a")(1), "type hint"),  # noqa: PYI024 - without types, as users write it
     (types.MappingProxyType({"a": 1}), "dict(...)"),
-    (range(3), "list(...)"),
     (bytearray(b"a"), "bytes(...)"),
     (memoryview(b"a"), "bytes(...)"),
     (re.compile("a"), "Regex"),
@@ -304,7 +389,15 @@ REFUSED = [
     (Unregistered(), "pass its id"),
     (Unregistered, "not registered"),
     (int, "not registered"),
-    (StatefulError("a"), "pass its id"),
+    (StatefulError("a"), "as plain values"),
+    (Slotted(), "as plain values"),
+    (Stray.ODD, "type hint"),
+    (StrayWord.ODD, "type hint"),
+    (StrayNote("a"), "type hint"),
+    (StrayAttrs(), "type hint"),
+    (StrayModel(), "type hint"),
+    (Box[int](inside=1), "class Named(Box[int])"),
+    (ZoneInfo("Europe/Athens"), "as plain values"),
     (object(), "pass its id"),
     (Bits(9), "not a combination"),
     (datetime(2026, 1, 2, tzinfo=timezone(timedelta(microseconds=3))), "whole number of seconds"),
@@ -381,8 +474,38 @@ class TestRefusal:
         codec.registry.add_class(StatefulError)
         codec.registry.add_class(Slotted)
 
-        assert "dataclass" in refusal(codec, StatefulError("a"))
+        assert "holds more than its attributes" in refusal(codec, StatefulError("a"))
         assert "__slots__" in refusal(codec, Slotted())
+
+    @pytest.mark.parametrize(
+        "value",
+        [Stray.ODD, StrayWord.ODD, StrayNote("a"), StrayAttrs(), StrayModel()],
+        ids=lambda value: type(value).__name__,
+    )
+    def test_gives_advice_that_works_when_it_is_followed(self, codec, value):
+        def job(argument): ...
+
+        job.__annotations__ = {"argument": type(value)}
+        assert "name its class in a type hint of the job" in refusal(codec, value)
+
+        codec.registry.learn(job)
+
+        assert identical(through_bson(codec, value), value)
+
+    def test_of_a_plain_class_works_when_it_is_registered_as_advised(self, codec):
+        assert "register the class with mongojobs.register" in refusal(codec, Unregistered())
+
+        codec.registry.add_class(Unregistered)
+
+        assert type(through_bson(codec, Unregistered())) is Unregistered
+
+    def test_of_a_model_with_a_field_that_is_not_set(self, codec):
+        assert "'x' is not set" in refusal(codec, Model.model_construct())
+
+    def test_names_the_place_inside_a_model(self, codec):
+        assert refusal(codec, FrozenModel(inside=[Model(x=object())])).startswith(
+            "argument 'x'.inside[0].x is an object"
+        )
 
     def test_of_a_dataclass_with_a_field_that_is_not_set(self, codec):
         half = object.__new__(Point)
@@ -406,7 +529,22 @@ def tag(name, content):
     return {"__mj": name, "v": content}
 
 
+MODEL = {"class": "tests.support.payload_samples.Model", "set": ["x"], "extra": None, "private": None}
+
 DAMAGED = [
+    tag("range", [0, 1]),
+    tag("range", [0, 1, 0]),
+    tag("range", [0, 1, True]),
+    tag("IPv4Address", "10.0.0.256"),
+    tag("IPv4Address", 1),
+    tag("PosixPath", "a//b"),
+    tag("WindowsPath", "c:"),
+    tag("model", {**MODEL, "fields": {"x": 1, "unknown": 1}}),
+    tag("model", {**MODEL, "fields": {"labels": []}}),
+    tag("model", {**MODEL, "fields": {"x": 1}, "set": "x"}),
+    tag("model", {**MODEL, "class": POINT, "fields": {"x": 1}}),
+    tag("object", {"class": MODEL["class"], "fields": {"x": 1}}),
+    tag("model", {"class": MODEL["class"], "fields": {"x": 1}}),
     tag("unknown", 1),
     tag("os.system", "ls"),
     tag(None, 1),
