@@ -21,6 +21,7 @@ The rooms, from the bottom up; each imports only from those above it in this lis
 - ``web``: the dashboard
 - ``testing``: for the tests of apps
 - ``django``: for projects of Django
+- ``flask``: for Flask
 """
 
 from __future__ import annotations

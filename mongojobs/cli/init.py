@@ -14,6 +14,7 @@ from typing import Final
 import click
 
 from mongojobs.cli.shared.global_options import GlobalOptions, flag_words
+from mongojobs.cli.shared.importing import OF_FLASK
 from mongojobs.cli.shared.options import Command, own_option, with_options
 from mongojobs.cli.shared.settings import app_named, modules_named, refuse_without_app, resolve_settings
 
@@ -144,6 +145,10 @@ def _app(options: GlobalOptions) -> list[str]:
     """Return the words that name the app in the commands; none if the project's settings do."""
     from mongojobs.core.settings import Settings
 
+    if options.app == OF_FLASK:
+        raise click.UsageError(
+            "how will the platform find the app? Name it: flask mongojobs init PLATFORM --app shop:create_app"
+        )
     refuse_without_app(options, "init PLATFORM")
     resolved = resolve_settings(options, None, Settings())
     here_alone = resolved.origins["imports"] in ("flag", "MONGOJOBS_IMPORTS")

@@ -30,7 +30,7 @@ def enqueuer() -> Enqueuer:
 
 def provide(provider: Provider) -> None:
     """Fill the slot: *provider* returns the default app's enqueuer at first use."""
-    _default[:] = [provider]
+    _default[:1] = [provider]
     provide_home(lambda: enqueuer().home)
 
 

@@ -1,4 +1,4 @@
-"""For Flask: access for users of Flask-Login."""
+"""For Flask: access for users of Flask-Login, and of Flask-Security, which is built on it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def flask_login(app: Any, *, is_viewer: Callable[[Any], bool], is_operator: Call
     """Return an *auth* for ``wsgi_app`` that asks the Flask-Login of *app* who is logged in.
 
     *is_viewer* and *is_operator* are given that user; who is neither is refused. Who is not logged in is led to the
-    ``login_view`` of Flask-Login, if it has one.
+    ``login_view`` of Flask-Login or to the login of Flask-Security, if there is one.
     """
 
     def authenticate(request: Request) -> User | None:
@@ -38,6 +38,8 @@ def flask_login(app: Any, *, is_viewer: Callable[[Any], bool], is_operator: Call
 def _login_url(app: Any) -> str | None:
     """Return the address of the site's login, below the site itself, not below the dashboard."""
     view = app.login_manager.login_view
+    if not view and "security" in app.extensions:
+        view = f"{app.config['SECURITY_BLUEPRINT_NAME']}.login"
     if not view or view.startswith(("/", "http://", "https://")):
         return view or None
     try:

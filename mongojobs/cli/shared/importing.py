@@ -8,20 +8,26 @@ import os
 import sys
 import traceback
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import click
 
 from mongojobs.cli.shared.failures import NO_APP, Failure, failure
 from mongojobs.cli.shared.output import say
 
+OF_FLASK: Final = "mongojobs.flask:load_app"
+"""Names the app that the ``flask`` command has loaded."""
+_WRITE_ONE: Final = "give them defaults, or write a function without arguments that calls it, and name that one"
+
 
 def import_app(spec: str) -> object:
     """Return what *spec*, ``module`` or ``module:attr``, names; a factory is called, and its result returned.
 
-    Raises Failure.
+    The factory may be written as a call without arguments, as other programs want it. Raises Failure.
     """
-    name, _, path = spec.partition(":")
+    name, _, path = spec.removesuffix("()").partition(":")
+    if path.endswith(")"):
+        raise Failure(f"a factory in --app is called without arguments, got {spec}: {_WRITE_ONE}", NO_APP)
     target: Any = import_module(name)
     for attribute in filter(None, path.split(".")):
         if not hasattr(target, attribute):
@@ -71,8 +77,8 @@ def _call(factory: Any, spec: str) -> object:
     """Call a factory, such as a Flask app's. A job of that name is left alone: it is a function as well."""
     try:
         inspect.signature(factory).bind()
-    except TypeError:
-        raise Failure(f"the factory {spec} needs arguments: name one that can be called without", NO_APP) from None
+    except TypeError as error:
+        raise Failure(f"the factory {spec} needs arguments ({error}): {_WRITE_ONE}", NO_APP) from None
     try:
         return factory()
     except (Exception, SystemExit) as error:

@@ -33,12 +33,16 @@ HOW_TO_NAME_JOBS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An app, its settings and where each comes from; *modules* are those imported for it."""
+    """An app, its settings and where each comes from; *modules* are those imported for it.
+
+    *advice* is what to do about an app of Flask whose context no job will run in.
+    """
 
     app: MongoJobs
     settings: Settings
     origins: Mapping[str, str]
     modules: tuple[str, ...]
+    advice: str | None = None
 
     @property
     def named(self) -> str:
@@ -78,16 +82,19 @@ class Database:
 def open_app(options: GlobalOptions, flags: Mapping[str, object] | None = None) -> Opened:
     """Import the app and apply its settings, with *flags* above all others. Raises Failure, ConfigurationError."""
     from mongojobs.app import MongoJobs
-    from mongojobs.app.mongojobs import configured, use
+    from mongojobs.app.mongojobs import configured, default_app, use
+    from mongojobs.cli.shared.flask_apps import advice_on, extension_of
 
     named = app_named(options)
     target: object = import_app(named) if named else None
-    instance = target if isinstance(target, MongoJobs) else None
+    found = target if isinstance(target, MongoJobs) else extension_of(target)
+    instance = None if found is not None and found is default_app() else found
     imports = modules_named(options) or (instance.settings if instance else configured()).imports
     _import_all(imports)
     resolved = resolve_settings(options, flags, instance.settings if instance else configured())
     modules = (*([named] if named else []), *imports)
-    return Opened(use(resolved.settings, instance), resolved.settings, resolved.origins, modules)
+    app = use(resolved.settings, instance)
+    return Opened(app, resolved.settings, resolved.origins, modules, advice_on(target, named or "", app.plugins))
 
 
 @contextmanager

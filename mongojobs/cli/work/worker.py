@@ -62,6 +62,8 @@ def _work(options: GlobalOptions, work: WorkOptions, signals: WorkerSignals, *, 
     if opened.settings.processes > 1:
         restart(options, work, processes=opened.settings.processes)
     set_up_worker_logging(opened.settings, work.log_dir)
+    if opened.advice:
+        logger.warning("%s", opened.advice)
     _log_origins(opened, is_supervised=is_supervised)
     _tell_declared(opened, allow_none=work.allow_none)
     failed = _FailedRuns(opened.app.lifecycle)

@@ -2,6 +2,7 @@
 
 import flask
 import flask_login
+import flask_security
 import pytest
 from werkzeug.exceptions import Forbidden
 from werkzeug.test import EnvironBuilder
@@ -14,6 +15,10 @@ from mongojobs.web.flask import flask_login as authenticate_in
 class Person(flask_login.UserMixin):
     def __init__(self, name):
         self.id = name
+
+
+class Account(flask_security.UserMixin):
+    fs_uniquifier = "of an account"
 
 
 @pytest.fixture
@@ -56,5 +61,17 @@ class TestAStranger:
 
         with pytest.raises(NotLoggedInError) as raised:
             ask()
+
+        assert raised.value.login_url == url
+
+    @pytest.mark.parametrize(("config", "url"), [({}, "/login"), ({"SECURITY_URL_PREFIX": "/auth"}, "/auth/login")])
+    def test_is_led_to_the_login_of_flask_security(self, config, url):
+        site = flask.Flask("site")
+        site.config.update(SECRET_KEY="secret" * 8, SECURITY_PASSWORD_SALT="salt" * 8, **config)
+        flask_security.Security(site, flask_security.UserDatastore(Account, None))
+        authenticate = authenticate_in(site, is_viewer=lambda user: True, is_operator=lambda user: False)
+
+        with pytest.raises(NotLoggedInError) as raised:
+            authenticate(Request(EnvironBuilder().get_environ()))
 
         assert raised.value.login_url == url
