@@ -19,7 +19,7 @@ RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
 QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
 LABELS = {"queue", "job", "outcome", "state", "worker", "reason", "version", "le", "schedule", "result"}
 OUTCOMES = {"completed", "failed", "retried", "discarded", "cancelled", "snoozed", "deferred", "interrupted"}
-STATES = {"ready", "scheduled", "running", "failed"}
+STATES = {"ready", "scheduled", "running", "cancelling", "failed"}
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ from mongojobs.store.reader.counts import ALL, MOST_COUNTED, Count
 from mongojobs.store.reader.failures import FailureGroup
 from mongojobs.store.reader.job_reader import JobReader
 from mongojobs.store.reader.pages import JobPage
-from mongojobs.store.reader.queues import QueueStatus
+from mongojobs.store.reader.queues import MOST_LOOKED_AT, QueueCounts, QueueState, QueueStatus
 from mongojobs.store.stats.stats_store import StatsStore
 from mongojobs.store.workers import WorkerStatus, WorkerStore
 
@@ -60,9 +60,19 @@ class Report:
         """The highest latency of all queues."""
         return max((queue.latency for queue in self.queues), default=NO_WAIT)
 
-    def in_queues(self, state: ShownState) -> Count:
+    def in_queues(self, state: QueueState) -> Count:
         """Return how many jobs in *state* all *queues* hold together."""
         return sum((queue.counts.of(state) for queue in self.queues), Count(0))
+
+    def by_state(self) -> dict[str, Count]:
+        """Return the counts as people are shown them: the jobs that were asked to end apart from those that run."""
+        shown: dict[str, Count] = {}
+        for state, count in self.counts.items():
+            shown[state] = count
+            if state == "running":
+                shown["cancelling"] = asked = self.in_queues("cancelling")
+                shown["running"] = replace(count, number=max(count.number - asked.number, 0))
+        return shown
 
 
 class Operating(SchedulesOfApp):
@@ -306,7 +316,9 @@ class Operating(SchedulesOfApp):
     def queues(self, *, limit: int = MOST_COUNTED) -> list[QueueStatus]:
         """Return the queues that have jobs or are paused, by name, with at most *limit* counted in each."""
         now, pauses = self.store.clock.now(), {pause.queue: pause for pause in self.pauses.all()}
-        counted = self.reader.queue_counts(sorted({*self.reader.known_queues(), *pauses}), limit=limit)
+        counted = self._cancelling_apart(
+            self.reader.queue_counts(sorted({*self.reader.known_queues(), *pauses}), limit=limit)
+        )
         return [
             QueueStatus(
                 queue=counts.queue,
@@ -384,6 +396,15 @@ class Operating(SchedulesOfApp):
     def check_indexes(self) -> IndexReport:
         """Compare the indexes with those required, and change nothing."""
         return check_indexes(self.store.collection)
+
+    def _cancelling_apart(self, counted: list[QueueCounts]) -> list[QueueCounts]:
+        """Return these counts with the running jobs that were asked to end apart."""
+        running = sum(counts.running.number for counts in counted)
+        if not running:
+            return counted
+        asked = self.reader.cancelling_by_queue()
+        is_exact = running < MOST_LOOKED_AT
+        return [counts.apart(Count(asked[counts.queue], is_exact=is_exact)) for counts in counted]
 
     def _worked_on(self) -> Iterator[str]:
         return itertools.chain.from_iterable(worker.queues for worker in self.worker_store.alive())

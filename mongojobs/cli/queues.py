@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from mongojobs.core.job_filter import ShownState
     from mongojobs.store.pauses import Pause
     from mongojobs.store.reader.counts import Count
-    from mongojobs.store.reader.queues import QueueStatus
+    from mongojobs.store.reader.queues import QueueState, QueueStatus
 
-QUEUE_STATES: Final[tuple[ShownState, ...]] = ("ready", "scheduled", "running", "failed")
+QUEUE_STATES: Final[tuple[QueueState, ...]] = ("ready", "scheduled", "running", "cancelling", "failed")
 QUEUE_COLUMNS: Final = (
     TableColumn("QUEUE"),
     TableColumn("READY", is_number=True),
     TableColumn("SCHEDULED", is_number=True),
     TableColumn("RUNNING", is_number=True),
+    TableColumn("CANCELLING", is_number=True),
     TableColumn("FAILED", is_number=True, is_alarming=True),
     TableColumn("LATENCY", is_number=True),
     TableColumn("PAUSED"),

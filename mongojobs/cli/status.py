@@ -14,7 +14,7 @@ from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import Database, open_database
 from mongojobs.cli.shared.options import Command, DurationType, own_option, with_options
 from mongojobs.cli.shared.output import TableColumn, json_option, print_json, print_table, say
-from mongojobs.cli.workers import said_by
+from mongojobs.cli.workers import run_lines, said_by
 from mongojobs.core.words.wording import NONE, ago, in_words, printable
 
 if TYPE_CHECKING:
@@ -153,6 +153,8 @@ def _print_workers(workers: list[WorkerStatus], now: datetime) -> None:
         for worker in workers
     ]
     print_table(_WORKERS, rows)
+    if runs := run_lines(workers, now):
+        click.echo("\n".join(["", *runs]))
 
 
 def _in_a_line(schedules: ScheduleCounts, now: datetime) -> str:
@@ -167,7 +169,7 @@ def status_document(
     report: Report, workers: list[WorkerStatus], schedules: ScheduleCounts | None, database: Database
 ) -> dict[str, object]:
     """Return it as the document that programs read."""
-    counts = {state: count.number for state, count in report.counts.items()}
+    counts = {state: count.number for state, count in report.by_state().items()}
     return {
         "at": report.at,
         "database": database.name,

@@ -22,7 +22,7 @@ from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import Database, open_database
 from mongojobs.cli.shared.options import Command, DurationType, own_option, with_options
 from mongojobs.cli.shared.output import TableColumn, json_option, json_text, say, shortened, table_lines
-from mongojobs.cli.workers import WORKER_COLUMNS, worker_document, worker_row
+from mongojobs.cli.workers import WORKER_COLUMNS, run_lines, worker_document, worker_row
 from mongojobs.core.words.wording import counted, in_words, iso, printable
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _print_lines(database: Database, seconds: float, *, once: bool, as_json: boo
 
 def _line(view: View) -> str:
     report = view.report
-    counts = " ".join(f"{state}={count}" for state, count in report.counts.items())
+    counts = " ".join(f"{state}={count}" for state, count in report.by_state().items())
     busy, threads = sum(one.busy for one in view.workers), sum(one.threads for one in view.workers)
     paused = ",".join(queue.queue for queue in report.queues if queue.pause is not None) or "none"
     latency = f"{report.latency.total_seconds():.3f}"
@@ -122,7 +122,7 @@ def _document(view: View) -> dict[str, Any]:
     return {
         "at": report.at,
         "latency_seconds": report.latency,
-        "counts": {state: count_document(count) for state, count in report.counts.items()},
+        "counts": {state: count_document(count) for state, count in report.by_state().items()},
         "queues": [queue_document(queue) for queue in report.queues],
         "workers": [worker_document(worker, is_alive=True) for worker in view.workers],
         "failures": [
@@ -135,11 +135,13 @@ def _document(view: View) -> dict[str, Any]:
 def screen_lines(view: View, place: str, *, width: int, height: int) -> list[str]:
     """Return what fits on the screen above its last two lines, which are for keys and questions."""
     report = view.report
-    counts = "  ".join(f"{state} {count}" for state, count in report.counts.items())
+    counts = "  ".join(f"{state} {count}" for state, count in report.by_state().items())
     lines = [f"{iso(report.at)}  {place}", f"{counts}  latency {in_words(report.latency)}", ""]
     lines += table_lines(QUEUE_COLUMNS, [queue_row(queue, report.at) for queue in report.queues]) or ["No jobs."]
     lines.append("")
     lines += table_lines(WORKER_COLUMNS, [worker_row(worker, report.at) for worker in view.workers]) or ["No workers."]
+    if runs := run_lines(view.workers, report.at):
+        lines += ["", *runs]
     if view.failures:
         lines.append("")
         rows = [(one.count, one.name, one.error, one.place or "-") for one in view.failures[:MOST_FAILURES]]

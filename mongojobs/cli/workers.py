@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -12,14 +12,15 @@ from mongojobs.cli.shared.failures import NO, Failure
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import open_database
 from mongojobs.cli.shared.options import Command, Group, own_option, with_options
-from mongojobs.cli.shared.output import TableColumn, json_option, print_json, print_table, say
+from mongojobs.cli.shared.output import TableColumn, json_option, print_json, print_table, say, table_lines
+from mongojobs.core.inside.progress import in_a_line
 from mongojobs.core.words.wording import NONE, ago, counted, printable
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from mongojobs.app.operations import Operator
-    from mongojobs.store.workers import WorkerStatus
+    from mongojobs.store.workers import RunningJob, WorkerStatus
 
 WORKER_COLUMNS: Final = (
     TableColumn("WORKER"),
@@ -32,6 +33,15 @@ WORKER_COLUMNS: Final = (
     TableColumn("LAST SEEN"),
     TableColumn("RUNS"),
 )
+RUN_COLUMNS: Final = (
+    TableColumn("RUNS"),
+    TableColumn("STATE"),
+    TableColumn("WORKER"),
+    TableColumn("BEGUN"),
+    TableColumn("PROGRESS"),
+)
+MOST_RUNS: Final = 10
+"""How many jobs that say how far they are, or were asked to end, are listed."""
 
 
 @click.group(cls=Group)
@@ -145,8 +155,19 @@ def worker_row(worker: WorkerStatus, now: datetime) -> tuple[Any, ...]:
         _memory(worker),
         ago(worker.started_at, now),
         ago(worker.heartbeat_at, max(now, worker.heartbeat_at or now)),
-        ", ".join(f"{one.name} {ago(one.since, now)}" for one in worker.running[:1]) or NONE,
+        ", ".join(_briefly(one, now) for one in worker.running[:1]) or NONE,
     )
+
+
+def run_lines(workers: Iterable[WorkerStatus], now: datetime) -> list[str]:
+    """Return a table of the jobs that say how far they are, or were asked to end; nothing if there are none."""
+    rows = [
+        (run.name, _state(run), worker.name, ago(run.since, now), _progress(run) or NONE)
+        for worker in workers
+        for run in worker.running
+        if run.progress is not None or run.cancelling
+    ]
+    return table_lines(RUN_COLUMNS, rows[:MOST_RUNS])
 
 
 def worker_document(worker: WorkerStatus, *, is_alive: bool) -> dict[str, object]:
@@ -158,7 +179,8 @@ def said_by(worker: WorkerStatus) -> dict[str, object]:
     """Return what a worker says about itself, as opposed to what it was told."""
     said = asdict(worker)
     del said["told"]
-    return said
+    runs = [{one.name: getattr(run, one.name) for one in fields(run)} for run in worker.running]
+    return {**said, "running": runs}
 
 
 def _print_worker(worker: WorkerStatus, now: datetime, *, is_alive: bool) -> None:
@@ -182,7 +204,28 @@ def _print_worker(worker: WorkerStatus, now: datetime, *, is_alive: bool) -> Non
         if value is not None:
             say(f"  {name:<13}{printable(str(value))}")
     for one in worker.running:
-        say(printable(f"  runs         {one.id} {one.name} (queue {one.queue}), begun {ago(one.since, now)}"))
+        begun = f"{one.id} {one.name} (queue {one.queue}), begun {ago(one.since, now)}"
+        say(printable(f"  {'cancelling' if one.cancelling else 'runs':<13}{begun}"))
+        if one.progress is not None:
+            say(printable(f"  {'progress':<13}{_progress(one)}"))
+
+
+def _briefly(run: RunningJob, now: datetime) -> str:
+    """Return a job as it fits the table of workers."""
+    parts = [f"{run.name} {ago(run.since, now)}"]
+    parts += [] if run.progress is None else [run.progress.brief]
+    return ", ".join([*parts, "cancelling"] if run.cancelling else parts)
+
+
+def _state(run: RunningJob) -> str:
+    return "cancelling" if run.cancelling else "running"
+
+
+def _progress(run: RunningJob) -> str:
+    """Return how far a job is: a bar, the numbers, and the time left where that is known."""
+    if run.progress is None:
+        return ""
+    return f"{run.progress.bar} {in_a_line(run.progress, is_running=True)}".strip()
 
 
 def _memory(worker: WorkerStatus) -> str:

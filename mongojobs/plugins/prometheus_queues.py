@@ -10,11 +10,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, get_args
 
 from mongojobs.core.errors import ExtraMissingError
-from mongojobs.core.job_filter import ShownState
-from mongojobs.store.reader.queues import QueueStatus
+from mongojobs.store.reader.queues import QueueState, QueueStatus
 from mongojobs.store.workers import WorkerStatus
 
 try:
@@ -27,7 +26,7 @@ except ImportError:
 MOST_QUEUES: Final = 200
 MOST_WORKERS: Final = 1000
 """How many are reported; names of queues and workers are labels, so their number must be bounded."""
-_STATES: Final[tuple[ShownState, ...]] = ("ready", "scheduled", "running", "failed")
+_STATES: Final = get_args(QueueState)
 _WORKER_STATES: Final = ("busy", "idle", "quiet", "stopping")
 SHARE: Final = 20
 """Looking may take a twentieth of the time: the next look waits twenty times as long as the last one took."""
@@ -113,7 +112,9 @@ def _metrics(look: Look) -> tuple[GaugeMetricFamily, ...]:
 def _fullness(queue: QueueStatus) -> tuple[bool, int]:
     """Sort the fullest queue first, but paused queues before all others."""
     counts = queue.counts
-    return queue.pause is None, -(counts.ready.number + counts.scheduled.number + counts.running.number)
+    return queue.pause is None, -(
+        counts.ready.number + counts.scheduled.number + counts.running.number + counts.cancelling.number
+    )
 
 
 def _doing(worker: WorkerStatus) -> str:

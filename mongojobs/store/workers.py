@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, get_args
 from pymongo import ReturnDocument, WriteConcern
 
 from mongojobs.core.clock import Clock
+from mongojobs.core.inside.progress import Progress
 from mongojobs.core.job import Document, JobId
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.core.settings import Settings
@@ -40,12 +41,21 @@ _STATES: Final = get_args(WorkerState)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningJob:
-    """A job that a worker is running, and since when."""
+    """A job that a worker is running, since when, how far it has said it is, and whether it was asked to end."""
 
     id: JobId
     name: str
     queue: str
     since: datetime
+    progress: Progress | None = None
+    cancelling: bool = False
+
+    def stored(self) -> Document:
+        """Return it as a document, without what does not apply."""
+        entry: Document = {"id": self.id, "name": self.name, "queue": self.queue, "since": self.since}
+        if self.progress is not None:
+            entry["progress"] = self.progress.stored()
+        return entry | {"cancelling": True} if self.cancelling else entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +123,7 @@ class WorkerStore:
         now = self._clock.now()
         document = asdict(status) | {"heartbeat_at": now, "expire_at": now + self._lease}
         document |= {"queues": list(status.queues), "schedules": list(status.schedules)}
-        document["running"] = document["running"][:MOST_RUNS_SHOWN]
+        document["running"] = [run.stored() for run in status.running[:MOST_RUNS_SHOWN]]
         name, _ = document.pop("name"), document.pop("told")
         before = self.collection.find_one_and_update(
             {"_id": {"$eq": name}},
@@ -212,6 +222,8 @@ def _running(found: object) -> tuple[RunningJob, ...]:
             name=reading.text(one.get("name")),
             queue=reading.text(one.get("queue")),
             since=reading.moment(one.get("since")) or EPOCH,
+            progress=Progress.read(said) if type(said := one.get("progress")) is dict else None,
+            cancelling=one.get("cancelling") is True,
         )
         for one in reading.documents(found)[:MOST_RUNS_SHOWN]
     )

@@ -88,4 +88,11 @@ class Presence:
 def _shown(held: InFlightJob, now: datetime) -> RunningJob:
     """Return the entry in the list of workers for a job running *now*."""
     job, elapsed = held.job, monotonic_seconds() - (held.started or monotonic_seconds())
-    return RunningJob(id=job.id, name=job.name, queue=job.queue, since=truncate(now - timedelta(seconds=elapsed)))
+    return RunningJob(
+        id=job.id,
+        name=job.name,
+        queue=job.queue,
+        since=truncate(now - timedelta(seconds=elapsed)),
+        progress=job.progress,
+        cancelling=job.cancelling,
+    )

@@ -1,5 +1,8 @@
 """Cancelling a job that runs: its code is interrupted and cleans up, and it ends as cancelled, by whom and why."""
 
+import json
+import re
+
 import pytest
 
 from mongojobs import Cancelled, JobFilter, OptionError, StateError, enqueue
@@ -17,6 +20,8 @@ from tests.support.cancelled_jobs import (
     takes_everything_for_its_own_error,
     takes_everything_for_its_own_error_async,
 )
+from tests.support.command_here import run_here
+from tests.support.dashboard import Visitor
 from tests.support.sample_jobs import gate, remember_one, waits_at_the_gate
 from tests.support.waiting import LONG, eventually
 from tests.support.working import working
@@ -234,6 +239,43 @@ class TestCodeThatDoesNotReturn:
         ended = app.get(job.id)
         assert (ended.state, ended.last_error) == ("cancelled", "the code did not return")
         assert [type(notice) for notice in notices] == [JobStuck, JobCancelled]
+
+
+class TestUntilItHasEnded:
+    @pytest.fixture
+    def asked(self, app, recorder):
+        """A job that was asked to end, and does not."""
+        app.create_indexes()
+        job = waits_at_the_gate.delay()
+        with working(name="ada"):
+            eventually(lambda: "arrived" in recorder.deeds)
+            app.cancel(job.id, running=True)
+            eventually(lambda: [run for one in app.workers() for run in one.running if run.cancelling])
+            yield job
+            gate.set()
+
+    def test_it_is_counted_and_shown_apart_by_commands(self, asked):
+        shown = {
+            name: run_here(*name.split()).output for name in ("status", "queues list", "workers list", "top --once")
+        }
+
+        assert re.search(r"^default +0 +0 +0 +1 +0 ", shown["status"], re.MULTILINE)
+        assert re.search(r"waits_at_the_gate +cancelling +ada", shown["status"])
+        assert re.search(r"^default +0 +0 +0 +1 +0 ", shown["queues list"], re.MULTILINE)
+        assert "ago, cancelling" in shown["workers list"]
+        assert "running=0 cancelling=1" in shown["top --once"]
+
+    def test_it_is_counted_and_shown_apart_as_json(self, asked):
+        status = json.loads(run_here("status", "--json").output)
+        top = json.loads(run_here("top", "--once", "--json").output)
+
+        assert (status["totals"]["running"], status["totals"]["cancelling"]) == (0, 1)
+        assert top["queues"][0]["cancelling"] == {"number": 1, "exact": True}
+        assert top["workers"][0]["running"][0]["cancelling"] is True
+
+    @pytest.mark.parametrize("address", ["/", "/queues", "/workers", "/jobs"])
+    def test_it_is_shown_apart_by_the_dashboard(self, app, asked, address):
+        assert "cancelling" in Visitor(app).text(address)
 
 
 class TestAJobThatWaits:

@@ -1,6 +1,7 @@
 """A job says how far it is, and everybody sees it: while it runs, after it has failed, and in the tests of an app."""
 
 import json
+import re
 import threading
 
 import pytest
@@ -31,7 +32,7 @@ def app(connection):
 def half_way(app):
     """A job that a worker runs, and that is half way, as it says."""
     go_on = gates["go on"] = threading.Event()
-    with working(shutdown_timeout=5, **OFTEN):
+    with working(name="ada", shutdown_timeout=5, **OFTEN):
         job = telling_jobs.tells_and_waits.delay("go on")
         eventually(lambda: progress_of(app, job))
         yield job
@@ -47,6 +48,10 @@ def command(*arguments):
 def progress_of(app, job):
     found = app.get(job.id)
     return found and found.progress
+
+
+def told_by_workers(app):
+    return [run.progress for worker in app.workers() for run in worker.running if run.progress is not None]
 
 
 class TestARunningJob:
@@ -183,13 +188,27 @@ class TestItIsShown:
         assert told["progress"].keys() == {"done", "of", "note", "at", "rate", "left_seconds"}
         assert (told["progress"]["done"], in_full["progress"]["note"]) == (3, "three")
 
+    @pytest.mark.parametrize("name", ["status", "top --once --json", "workers list", "workers show ada"])
+    def test_by_the_commands_that_show_workers(self, app, half_way, name):
+        eventually(lambda: told_by_workers(app))
+
+        assert re.search(r"30 %|\"of\": 10", command(*name.split()))
+
+    def test_with_a_bar_and_the_time_left(self, app, half_way):
+        eventually(lambda: told_by_workers(app))
+
+        line = r"tells_and_waits +running +ada .* \[===       \] 3 of 10 \(30 %\), .* left: three"
+        assert re.search(line, command("status"))
+
     def test_by_why(self, app, half_way):
         [reason] = app.why(half_way.id)
 
         assert "it has done 3 of 10 (30 %), " in reason.text
 
-    @pytest.mark.parametrize("address", ["/jobs?state=running", "/job?id={}"])
+    @pytest.mark.parametrize("address", ["/jobs?state=running", "/job?id={}", "/workers"])
     def test_by_the_dashboard(self, app, half_way, address):
+        eventually(lambda: told_by_workers(app))
+
         page = Visitor(app).text(address.format(half_way.id))
 
         assert '<progress max="10" value="3"' in page

@@ -12,7 +12,7 @@ import click
 from mongojobs.cli.shared.output import TableColumn, plain, print_table, say, shortened
 from mongojobs.core.fields import DETAILED, LISTED, kind_of
 from mongojobs.core.inside.cursor import ShownRow, rows_aside
-from mongojobs.core.inside.progress import Progress, in_a_line
+from mongojobs.core.inside.progress import in_a_line
 from mongojobs.core.inside.steps import steps_of
 from mongojobs.core.job import FIELDS
 from mongojobs.core.words.wording import NONE, ago, by_whom, counted, in_words, iso, printable, printable_lines, to_json
@@ -145,16 +145,9 @@ def job_document(job: Job, *, in_detail: bool = False) -> dict[str, object]:
     told = (LISTED, DETAILED) if in_detail else (LISTED,)
     fields = [field for field in FIELDS if field.metadata.get("json", LISTED) in told]
     return {
-        f"{field.name}_seconds" if kind_of(field) == "timedelta" else field.name: _told(getattr(job, field.name))
+        f"{field.name}_seconds" if kind_of(field) == "timedelta" else field.name: getattr(job, field.name)
         for field in fields
     }
-
-
-def _told(value: object) -> object:
-    """Return a field's *value* for JSON."""
-    if not isinstance(value, Progress):
-        return value
-    return {**dict.fromkeys(("of", "at", "rate")), "note": "", **value.stored(), "left_seconds": value.left}
 
 
 def _state(job: Job, now: datetime) -> str:

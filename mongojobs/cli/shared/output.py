@@ -14,6 +14,7 @@ import click
 
 from mongojobs.cli.shared.failures import NO, USAGE, Failure
 from mongojobs.cli.shared.options import own_option
+from mongojobs.core.inside.progress import Progress
 from mongojobs.core.words.wording import iso, printable, printable_lines, to_json
 
 
@@ -80,6 +81,9 @@ def plain(value: Any) -> Any:
             return iso(value)
         case timedelta():
             return value.total_seconds()
+        case Progress():
+            whole = {**dict.fromkeys(("of", "at", "rate")), "note": "", **value.stored(), "left_seconds": value.left}
+            return plain(whole)
         case bytes():
             return value.hex()
         case Mapping():

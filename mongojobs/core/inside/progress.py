@@ -16,6 +16,8 @@ LONGEST_NOTE: Final = 256
 LARGEST: Final = 2**53
 _UNITS: Final = (("second", 1), ("minute", 60), ("hour", 3600), ("day", 86400))
 LONGEST_LEFT: Final = timedelta(days=366)
+_MARKS: Final = 10
+"""How long a bar is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,11 @@ class Progress:
     def brief(self) -> str:
         """As much as fits a list: ``3 %``, or what is done where that is all that is known."""
         return amount(self.done) if self.share is None else f"{int(self.share * 100)} %"
+
+    @property
+    def bar(self) -> str:
+        """How much is done as ``[===       ]``, for a terminal; nothing if it is not known how much there is."""
+        return "" if self.share is None else f"[{'=' * int(self.share * _MARKS):{_MARKS}}]"
 
     @property
     def counts(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -85,6 +86,10 @@ class JobReader:
     def queue_counts(self, queue_names: Sequence[str], *, limit: int = MOST_COUNTED) -> list[QueueCounts]:
         """Return how many jobs are in each of these queues, up to *limit*."""
         return queues.queue_counts(self._queries, queue_names, limit=limit)
+
+    def cancelling_by_queue(self) -> Counter[str]:
+        """Return how many of the 1,000 running jobs with the freshest locks were asked to end, by queue."""
+        return queues.cancelling_by_queue(self._queries)
 
     def oldest_due(self, queue: str) -> datetime | None:
         """Return since when the longest-waiting job of *queue* has been due; None if none is due."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final, Literal
 
-from mongojobs.core.job import READY, Document
+from mongojobs.core.job import READY, RUNNING, Document
 from mongojobs.core.job_filter import JobFilter, ShownState
 from mongojobs.store import indexes
 from mongojobs.store.filters import EPOCH
@@ -17,6 +19,11 @@ from mongojobs.store.reader.counts import Count, count_in_queue, latest_by
 from mongojobs.store.reader.edge import PAGE_MILLISECONDS
 from mongojobs.store.reading import aware
 
+QueueState = Literal["ready", "scheduled", "running", "cancelling", "failed"]
+"""The states that are counted in each queue; a *cancelling* job runs, and was asked to end."""
+MOST_LOOKED_AT: Final = 1000
+"""How many running jobs are searched for those that were asked to end, which no index knows."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueCounts:
@@ -26,11 +33,17 @@ class QueueCounts:
     ready: Count
     scheduled: Count
     running: Count
+    cancelling: Count = Count(0)
     failed: Count
     oldest_due: datetime | None
     """Since when the longest-waiting due job has been due."""
 
-    def of(self, state: ShownState) -> Count:
+    def apart(self, cancelling: Count) -> QueueCounts:
+        """Return the counts with so many of the running jobs as *cancelling*: they were asked to end."""
+        running = replace(self.running, number=max(self.running.number - cancelling.number, 0))
+        return replace(self, running=running, cancelling=cancelling)
+
+    def of(self, state: QueueState) -> Count:
         """Return how many jobs are in *state*, one of those counted per queue."""
         counted: Count = getattr(self, state)
         return counted
@@ -89,6 +102,19 @@ def oldest_due(queries: Queries, queue: str) -> datetime | None:
     moments = [group["run_at"] for group in found]
     due = [aware(moment) for moment in moments if isinstance(moment, datetime) and aware(moment) <= now]
     return min(due, default=None)
+
+
+def cancelling_by_queue(queries: Queries) -> Counter[str]:
+    """Return how many of the 1,000 running jobs with the freshest locks were asked to end, by queue."""
+    pipeline: list[Document] = [
+        {"$match": {"state": RUNNING, "locked_until": {"$gte": EPOCH}}},
+        {"$sort": {"locked_until": -1}},
+        {"$limit": MOST_LOOKED_AT},
+        {"$match": {"cancellation": {"$ne": None}}},
+        {"$group": {"_id": "$queue", "jobs": {"$sum": 1}}},
+    ]
+    found = queries.aggregate(pipeline, index=indexes.RUNNING, maxTimeMS=PAGE_MILLISECONDS)
+    return Counter({str(group["_id"]): group["jobs"] for group in found})
 
 
 def _latest_by_queue(queries: Queries, state: ShownState, limit: int) -> dict[str, int]:

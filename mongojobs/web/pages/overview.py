@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from mongojobs.app.dashboard import what_is_deferred, what_waits
+from mongojobs.app.operations import Report
 from mongojobs.app.why import first_line
 from mongojobs.core.job_filter import JobFilter
 from mongojobs.core.stats import FAILED, RunStats
@@ -48,8 +49,8 @@ class Concern:
 def show(visit: RequestContext) -> Page:
     """Show it."""
     app, time_range = visit.app, RANGES[visit.choice("range", tuple(RANGES))]
-    counts = app.counts()
     queues, workers = app.queues(limit=QUEUE_MOST_COUNTED), app.workers()
+    counts = Report(queues=queues, counts=app.counts(), at=visit.now).by_state()
     columns = visit.columns(time_range)
     late = sorted((queue for queue in queues if queue.latency), key=lambda queue: -queue.latency)
     return Page(

@@ -309,7 +309,10 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
 }
 
 
-WITHOUT_A_PLAN = {"waiting", "deferred", "kinds", "odd_states", "collection_type", "foreign_indexes", "server", "ends"}
+WITHOUT_A_PLAN = {
+    *("waiting", "deferred", "cancelling_by_queue", "kinds", "odd_states", "collection_type"),
+    *("foreign_indexes", "server", "ends"),
+}
 """What reads a bounded number of documents, or none of the jobs."""
 
 

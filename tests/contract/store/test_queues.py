@@ -17,7 +17,7 @@ def store(database_store):
 
 
 def numbers_of(queue):
-    return [queue.counts.of(state).number for state in ("ready", "scheduled", "running", "failed")]
+    return [queue.counts.of(state).number for state in ("ready", "scheduled", "running", "cancelling", "failed")]
 
 
 def report_of(store, **options):
@@ -37,8 +37,19 @@ class TestReport:
 
         default, mail = report_of(store).queues
 
-        assert (default.queue, numbers_of(default)) == ("default", [1, 1, 1, 0])
-        assert (mail.queue, numbers_of(mail)) == ("mail", [0, 0, 0, 1])
+        assert (default.queue, numbers_of(default)) == ("default", [1, 1, 1, 0, 0])
+        assert (mail.queue, numbers_of(mail)) == ("mail", [0, 0, 0, 0, 1])
+
+    def test_counts_running_jobs_that_were_asked_to_end_apart(self, store):
+        store.insert_many([a_job(), a_job(), a_job(queue="mail")])
+        [asked] = reserve(store, limit=1)
+        reserve(store, limit=2)
+        Operator(store, payloads=None).cancel(asked.id, running=True)
+
+        report = report_of(store)
+
+        assert [numbers_of(queue) for queue in report.queues] == [[0, 0, 1, 1, 0], [0, 0, 1, 0, 0]]
+        assert (report.by_state()["running"], report.by_state()["cancelling"]) == (Count(2), Count(1))
 
     def test_counts_no_more_of_each_than_asked(self, store):
         store.insert_many([a_job(), a_job(), a_job(), a_job(queue="mail")])

@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
+from mongojobs.core.inside.progress import Progress
 from mongojobs.core.settings import Settings
-from mongojobs.store.workers import WorkerStatus, WorkerStore
+from mongojobs.store.workers import RunningJob, WorkerStatus, WorkerStore
 from tests.support.clock import START
 from tests.support.stores import MINUTE
 
@@ -29,6 +30,13 @@ class TestAlive:
         workers.beat(STATUS)
 
         assert workers.alive() == [dataclasses.replace(STATUS, heartbeat_at=START)]
+
+    def test_gives_how_far_its_jobs_are_and_which_were_asked_to_end(self, workers):
+        far = RunningJob(id=1, name="a", queue="mail", since=START, progress=Progress(done=3, of=4, note="three"))
+        asked = RunningJob(id=2, name="b", queue="mail", since=START, cancelling=True)
+        workers.beat(dataclasses.replace(STATUS, running=(far, asked)))
+
+        assert workers.alive()[0].running == (far, asked)
 
     def test_gives_each_worker_once_with_its_last_word_by_name(self, workers, clock):
         workers.beat(STATUS)
