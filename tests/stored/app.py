@@ -11,10 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from pathlib import PosixPath, PurePosixPath, PureWindowsPath
 from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
+import attrs
 import bson
+import pydantic
 from mongoengine import (
     Document,
     EmbeddedDocument,
@@ -68,7 +72,21 @@ class Plain:
     __hash__ = None  # type: ignore[assignment]  # it is compared, and no key of anything
 
 
-for kind in (Colour, Right, Pair, Point):
+@attrs.define
+class Label:
+    text: str
+    _copies: int = 1
+
+
+class Order(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="allow")
+
+    number: int
+    points: list[Point] = []
+    _seen: bool = pydantic.PrivateAttr(default=True)
+
+
+for kind in (Colour, Right, Pair, Point, Label, Order):
     register(kind)
 
 MOMENT = datetime(2026, 3, 29, 3, 30, 15, 123456, tzinfo=UTC)
@@ -111,6 +129,15 @@ VALUES: dict[str, Any] = {
     "dataclass": Point(1, Point(2)),
     "namedtuple": Pair(1, "r"),
     "object": Plain(a=1, b=[Colour.RED]),
+    "attrs class": Label("a"),
+    "model": Order(number=1, points=[Point(1)], colour=Colour.RED),
+    "range": range(1, 2**70, 2),
+    "path": PosixPath("/srv/a"),
+    "pure path": PurePosixPath("a") / "b",
+    "path of Windows": PureWindowsPath("c:/a"),
+    "addresses": [IPv4Address("10.0.0.1"), IPv6Address("fe80::1%eth0")],
+    "networks": [IPv4Network("10.0.0.0/8"), IPv6Network("fe80::/64")],
+    "interfaces": [IPv4Interface("10.0.0.1/8"), IPv6Interface("fe80::1/64")],
 }
 """A value of each kind that can be an argument."""
 

@@ -34,7 +34,7 @@ Loaded = dict[object, object]
 
 Decode = Callable[[Any, int, Loaded], object]
 
-DAMAGE = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, NotImplementedError)
+DAMAGE = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
 """What constructors raise for a stored value of the wrong shape. Database errors are none of these."""
 
 

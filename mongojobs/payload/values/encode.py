@@ -15,7 +15,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
+from pathlib import PosixPath, PurePosixPath, PureWindowsPath
 from types import MemberDescriptorType
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -42,7 +42,7 @@ LONGEST_DECIMAL_BITS = 2000
 TEXTUAL: Final[Mapping[str, type]] = {
     cls.__name__: cls
     for cls in (
-        *(PurePosixPath, PureWindowsPath, PosixPath, WindowsPath),
+        *(PurePosixPath, PureWindowsPath, PosixPath),
         *(IPv4Address, IPv6Address, IPv4Network, IPv6Network, IPv4Interface, IPv6Interface),
     )
 }

@@ -538,7 +538,6 @@ DAMAGED = [
     tag("IPv4Address", "10.0.0.256"),
     tag("IPv4Address", 1),
     tag("PosixPath", "a//b"),
-    tag("WindowsPath", "c:"),
     tag("model", {**MODEL, "fields": {"x": 1, "unknown": 1}}),
     tag("model", {**MODEL, "fields": {"labels": []}}),
     tag("model", {**MODEL, "fields": {"x": 1}, "set": "x"}),
