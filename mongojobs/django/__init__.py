@@ -7,6 +7,7 @@ It needs the extra ``django``: ``pip install mongojobs[django]``. ``manage.py mo
 - ``discovery``: the ``jobs.py`` of every installed app
 - ``cycle``: what Django does around a request, done around a job
 - ``checks``: what ``manage.py check`` says
+- ``tasks``: a backend for ``django.tasks``
 - ``management``: ``manage.py mongojobs``
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from typing import TYPE_CHECKING, Any
 
 from mongojobs.core.errors import ConfigurationError, ExtraMissingError
 
@@ -22,7 +24,10 @@ if importlib.util.find_spec("django") is None:
         "mongojobs.django needs Django, which the extra django brings: pip install 'mongojobs[django]'"
     )
 
-__all__ = ["setup"]
+if TYPE_CHECKING:
+    from mongojobs.django.tasks.backend import Backend
+
+__all__ = ["Backend", "setup"]
 
 
 def setup() -> None:
@@ -43,3 +48,12 @@ def setup() -> None:
         django.setup()
     if not apps.is_installed(__name__):
         raise ConfigurationError(f'"{__name__}" is not installed in {settings}: add it to INSTALLED_APPS')
+
+
+def __getattr__(name: str) -> Any:
+    """Return the backend of tasks when it is first asked for: not all projects have tasks. Raises ExtraMissingError."""
+    if name != "Backend":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mongojobs.django.tasks.backend import Backend as Found  # noqa: PLC0415
+
+    return Found

@@ -13,7 +13,7 @@ class MongoJobsConfig(AppConfig):
     verbose_name = "Background jobs"
 
     def ready(self) -> None:
-        """Read ``MONGOJOBS``, then import ``jobs.py`` of every installed app. Raises ConfigurationError."""
+        """Read ``MONGOJOBS``, then import the jobs of every installed app. Raises ConfigurationError."""
         from mongojobs.django import checks  # noqa: PLC0415 - imported once Django is ready for it
         from mongojobs.django.configuring import configure_from_settings  # noqa: PLC0415
         from mongojobs.django.cycle import as_a_request  # noqa: PLC0415
@@ -22,4 +22,7 @@ class MongoJobsConfig(AppConfig):
         checks.register()
         app = configure_from_settings()
         app.lifecycle.around("invoke_job", as_a_request)
-        discover()
+        if discover():
+            from mongojobs.django.tasks.runs import tell_of_ends  # noqa: PLC0415 - which needs a framework of tasks
+
+            tell_of_ends(app)

@@ -23,7 +23,7 @@ def register() -> None:
     """Let ``manage.py check`` ask what is below."""
     for check in (check_database, check_jobs):
         checks.register(check, TAG)
-    checks.register(check_database_indexes, TAG, checks.Tags.database)
+    checks.register(check_database_indexes, checks.Tags.database)
 
 
 def check_database(**_given: Any) -> list[checks.CheckMessage]:

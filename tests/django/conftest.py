@@ -1,6 +1,5 @@
 """Django, started once in this process, and the default app as its settings make it, in the database of the test."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -8,20 +7,12 @@ from pymongo import MongoClient
 
 import mongojobs
 from mongojobs import MongoJobs
-
-SETTINGS = "tests.support.django_site.settings"
+from tests.support.django_start import start_django
 
 
 @pytest.fixture(scope="session")
 def django_started() -> None:
-    before = os.environ.get("DJANGO_SETTINGS_MODULE")
-    os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
-    import django
-
-    django.setup()
-    if before is None:
-        del os.environ["DJANGO_SETTINGS_MODULE"]
-    mongojobs.configure()
+    start_django()
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import os
 
+from tests.tasks_kit import NAME
+
 SECRET_KEY = "not secret"
 ALLOWED_HOSTS = ["*"]
 DEBUG = True
@@ -18,4 +20,9 @@ INSTALLED_APPS = [
     "mongojobs.django",
     "tests.support.django_site.shop",
 ]
+TASKS = {
+    "default": {"BACKEND": "mongojobs.django.Backend", "QUEUES": ["default", "other"], "OPTIONS": {"max_attempts": 1}},
+    "patient": {"BACKEND": "mongojobs.django.Backend", "OPTIONS": {"max_attempts": 3}},
+    "elsewhere": {"BACKEND": f"{NAME}.backends.dummy.DummyBackend"},
+}
 MONGOJOBS = {"uri": os.environ["SAMPLE_URI"]} if "SAMPLE_URI" in os.environ else {}
