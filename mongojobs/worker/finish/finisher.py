@@ -87,10 +87,11 @@ class Finisher:
         """
         was_asked = False
         with self._writing:
-            while self._waiting and not self._is_over:
-                was_asked |= self._write(
-                    [self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_GROUP))]
-                )
+            left = len(self._waiting)
+            while left > 0 and not self._is_over:
+                group = [self._waiting.popleft() for _ in range(min(left, LARGEST_GROUP))]
+                left -= len(group)
+                was_asked |= self._write(group)
         return was_asked
 
     def close(self) -> None:
@@ -104,12 +105,13 @@ class Finisher:
         return self._in_flight.unwritten()
 
     def write_patiently(self) -> None:
-        """Write what is waiting, through outages of the database, until it is stored, no longer ours, or ``close``."""
+        """Write what waits now, through outages of the database, until it is stored, no longer ours, or ``close``."""
         while self._waiting and not self._is_over:
             try:
                 was_asked = self.flush()
                 if WRITING in self._outage.failing:
                     (self._outage.note_recovered if was_asked else self._outage.note_dropped)(WRITING)
+                return
             except DatabaseError as error:
                 if self._closing.is_set() or self._closing.wait(self._outage.note_failure(WRITING, error)):
                     return

@@ -1,5 +1,7 @@
 """How busy a process is, by clocks that the test controls."""
 
+from collections import Counter
+
 import pytest
 
 from mongojobs.process.cpu_load import CpuLoad
@@ -50,6 +52,31 @@ def test_twice_as_many_are_of_use_after_each_stretch_in_which_the_jobs_waited_fo
         found.append(threads_of_use(process, running=found[-1]))
 
     assert found == [1, 2, 4, 8]
+
+
+def test_all_stay_of_use_that_keep_the_interpreter_busy_only_together(process):
+    def load(running):
+        """Each waits most of the time, so that all 16 together keep the interpreter busy."""
+        return min(running / 14, 1.0)
+
+    found = [16]
+    for _ in range(200):
+        process.goes_on(0.02, used=0.02 * load(found[-1]))
+        found.append(min(threads_of_use(process, running=found[-1]), 16))
+
+    assert Counter(found).most_common(1)[0][0] == 16
+    assert found.count(8) <= 8, "half of them are tried now and then"
+    assert set(found) == {8, 16}
+
+
+def test_half_are_tried_again_since_the_jobs_may_be_others_by_now(process):
+    found = [16]
+    for load in (0.95, 0.5, *[0.95] * 60):
+        process.goes_on(0.02, used=0.02 * load)
+        found.append(min(threads_of_use(process, running=found[-1]), 16))
+
+    assert found[:4] == [16, 8, 16, 16], "half of them were too few"
+    assert found[-1] == 1
 
 
 def test_is_not_judged_by_a_moment(process):

@@ -120,6 +120,21 @@ class TestAGroup:
 
         assert [len(jobs) for jobs in store.called("finish")] == [1, 50]
 
+    def test_is_gathered_after_each_write_as_before_the_first_while_jobs_wait(
+        self, finisher, in_flight, store, monkeypatch
+    ):
+        writes_at = []
+        monkeypatch.setattr(finisher._closing, "wait", lambda _seconds: writes_at.append(len(store.called("finish"))))
+        first, second, third = (a_result(in_flight) for _ in range(3))
+        in_flight.add([a_held()])
+        store.on("finish", lambda: finisher.submit(second) or [], lambda: finisher.submit(third) or [])
+        store.on("finish", lambda: finisher.close() or [])
+        finisher.submit(first)
+
+        finisher.run()
+
+        assert writes_at == [0, 1, 2]
+
     def test_is_no_larger_than_a_thousand(self, finisher, in_flight, store):
         submit(finisher, in_flight, *[Succeeded()] * 1500)
 
