@@ -14,7 +14,7 @@ import click
 from tests.bench import backlogs, costs, dashboards, drains, enqueues, features, latencies, progress
 from tests.bench.figures import Figure, Result, gathered, keep, saved, table
 from tests.bench.ground import Ground
-from tests.bench.peers.measuring import measure_peers
+from tests.bench.peers.measuring import measure_peers, turns
 from tests.bench.peers.peers import is_of_peer
 from tests.bench.peers.peers import table as peers_table
 
@@ -118,7 +118,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--before", type=_FOLDER, help="an earlier version's repository, to measure what it costs to use no feature"
 )
-@click.option("--save", type=_FILE, help="add the figures to this file as they are measured")
+@click.option("--save", type=_FILE, help="add the figures to this file as they come; a cut --peers goes on with it")
 @click.option("--join", multiple=True, type=_FILE, help="measure nothing: join what was saved; may be repeated")
 @click.option("--json", "as_json", is_flag=True, help="print JSON instead of a table")
 @click.option("--plot", type=_FILE, help="draw the drain against the backlog; PNG or SVG")
@@ -139,19 +139,20 @@ def main(
 
     The figures are ratios where they can be: those of two machines, or of one at two moments, say little.
     """
-    names = ("peers",) if peers else only or tuple(WORKLOADS)
     if join:
-        measured = [found for file in join for found in saved(file)]
+        measured, expected = [found for file in join for found in saved(file)], 0
     else:
         ground = Ground(os.environ["MONGODB_URI"], _QUICK if quick else 1, backlog, before)
-        measured = [*_measured(ground, names, runs, save)]
+        names = only or tuple(WORKLOADS)
+        measured = [*(_measured_peers(ground, runs, save) if peers else _measured(ground, names, runs, save))]
+        expected = turns(ground, runs) if peers else runs * len(names)
     results = gathered(measured, FIGURES)
     click.echo(json.dumps([one.as_json() for one in results], indent=2) if as_json else _tables(results))
     if plot is not None:
         from tests.bench.plot import draw
 
         draw(results, plot)
-    if not join and len(measured) < runs * len(names):
+    if len(measured) < expected:
         raise click.ClickException("not all could be measured: see above")
     if not quick:
         sys.exit(any(one.verdict == "MISSED" for one in results))
@@ -169,12 +170,22 @@ def _measured(ground: Ground, names: Sequence[str], runs: int, file: Path | None
         begun = time.monotonic()
         click.echo(f"== run {run}: {name}", err=True)
         try:
-            found = (WORKLOADS | {"peers": measure_peers})[name](ground)
+            found = WORKLOADS[name](ground)
         except Exception as error:  # noqa: BLE001 - the others take long enough to be worth having
             is_told = isinstance(error, click.ClickException)
             click.echo(f"   {error}" if is_told else traceback.format_exc(), err=True)
             continue
         click.echo(f"   {time.monotonic() - begun:.0f} s", err=True)
+        if file is not None:
+            keep(found, file)
+        yield found
+
+
+def _measured_peers(ground: Ground, runs: int, file: Path | None) -> Iterator[dict[str, float]]:
+    """Measure the peers and save each turn; the turns of a run that was cut short stand in *file* already."""
+    had = [found for found in saved(file) if any(map(is_of_peer, found))] if file is not None and file.exists() else []
+    yield from had
+    for found in measure_peers(ground, runs=runs, done=len(had)):
         if file is not None:
             keep(found, file)
         yield found

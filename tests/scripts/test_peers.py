@@ -1,12 +1,18 @@
 """What `scripts/bench --peers` makes of its measurements; the peers themselves are in no test."""
 
+import itertools
 import json
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests.bench.figures import gathered
+from tests.bench import __main__ as bench
+from tests.bench.figures import gathered, keep, saved
+from tests.bench.peers import measuring
+from tests.bench.peers.environment import Installed
 from tests.bench.peers.measuring import compared
 from tests.bench.peers.moments import NOTES, cpu_microseconds, latencies, rate
 from tests.bench.peers.peers import PEERS, is_of_peer, table
@@ -61,6 +67,39 @@ class TestTheTableOfPeers:
         medians = {"mongojobs: 1 process": 9000.0, "PgQueuer: 1 process": 6000.0, "PgQueuer: 2 processes": 9000.0}
 
         assert compared(medians) == {"drain / PgQueuer in batches of 100, 1 process": 1.5}
+
+
+class TestARunOfAllPeers:
+    """Where three turns are measured of one peer, and each gives how often it was measured."""
+
+    @pytest.fixture(autouse=True)
+    def _measured(self, monkeypatch):
+        self.measured = itertools.count(1)
+        installed = [Installed(PEERS[1], Path(), "")]
+        monkeypatch.setattr(measuring, "_available", lambda _stack: installed)
+        monkeypatch.setattr(measuring, "_measured", lambda _peer, _ground: {"cpu": float(next(self.measured))})
+
+    @pytest.fixture
+    def turns_of(self):
+        ground = SimpleNamespace(turns=range)
+        return lambda file: (found["PgQueuer: cpu"] for found in bench._measured_peers(ground, 1, file))
+
+    def test_keeps_each_turn_once_it_is_measured(self, turns_of, tmp_path):
+        turns = turns_of(tmp_path / "figures.jsonl")
+
+        assert [next(turns), len(saved(tmp_path / "figures.jsonl"))] == [1, 1]
+
+    def test_that_was_cut_goes_on_with_the_turns_that_are_missing(self, turns_of, tmp_path):
+        keep({"drain / naive loop": 12.0}, tmp_path / "figures.jsonl")
+        next(turns_of(tmp_path / "figures.jsonl"))
+
+        found = [*turns_of(tmp_path / "figures.jsonl")]
+
+        assert found == [1, 2, 3]
+        assert [*turns_of(tmp_path / "figures.jsonl")] == found
+
+    def test_measures_all_where_nothing_is_kept(self, turns_of):
+        assert [*turns_of(None)] == [1, 2, 3]
 
 
 class TestAServerThatIsNotInstalled:

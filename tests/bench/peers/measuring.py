@@ -1,6 +1,5 @@
 """What is measured of each peer, and in which order."""
 
-import statistics
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -19,26 +18,30 @@ _ENQUEUES = 500
 _SPREAD = 60
 
 
-def measure_peers(ground: Ground) -> dict[str, float]:
-    """Measure all available peers, in turns, and say what the others lack."""
-    found: dict[str, list[float]] = {}
+def measure_peers(ground: Ground, *, runs: int, done: int) -> Iterator[dict[str, float]]:
+    """Measure all available peers in turns, and give what each turn found; *done* of the turns are known already."""
     with ExitStack() as stack:
         peers = [*_available(stack)]
-        for turn in ground.turns(_TURNS):
+        for turn in range(done, turns(ground, runs)):
+            found: dict[str, float] = {}
             for peer in peers:
                 click.echo(f"== peers, turn {turn + 1}: {peer.peer.name}", err=True)
                 with _told_if_missing():
-                    for column, value in _measured(peer, ground).items():
-                        found.setdefault(measure_name(peer.peer.name, column), []).append(value)
-    medians = {name: statistics.median(values) for name, values in found.items()}
-    return compared(medians) | medians
+                    measured = _measured(peer, ground)
+                    found |= {measure_name(peer.peer.name, column): value for column, value in measured.items()}
+            yield compared(found) | found
 
 
-def compared(medians: Mapping[str, float]) -> dict[str, float]:
+def turns(ground: Ground, runs: int) -> int:
+    """Return how many turns *runs* are."""
+    return runs * len(ground.turns(_TURNS))
+
+
+def compared(found: Mapping[str, float]) -> dict[str, float]:
     """Return our drain beside that of the only peer that takes jobs in batches, as far as both are known."""
     ratios = {}
     for shape in ("1 process", "2 processes"):
-        ours, theirs = (medians.get(measure_name(name, shape)) for name in (OURS, "PgQueuer"))
+        ours, theirs = (found.get(measure_name(name, shape)) for name in (OURS, "PgQueuer"))
         if ours and theirs:
             ratios[f"drain / PgQueuer in batches of 100, {shape}"] = ours / theirs
     return ratios
