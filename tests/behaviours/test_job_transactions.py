@@ -400,6 +400,7 @@ class TestWithoutATransaction:
             work_off()
 
             assert "this MongoDB server has no transactions, as it stands alone" in app.get(job.id).last_error
+            mongoengine.disconnect_all()  # while the server is there to be told, for which it waits 30 s
 
     def test_a_write_concern_of_the_app_is_named_with_the_remedy(self, configure, connection, mongo_uri):
         mongoengine.disconnect_all()

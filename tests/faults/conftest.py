@@ -76,8 +76,8 @@ def rig_on(tmp_path, record_property, seconds_to_leave):
 
 
 @pytest.fixture
-def rig(rig_on, mongo_uri):
-    """A rig on the server of all tests."""
+def rig(mongo_uri, rig_on):
+    """A rig on the server of all tests; it ends before its database is dropped, and so comes after it."""
     return rig_on(mongo_uri)
 
 

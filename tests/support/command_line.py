@@ -100,7 +100,7 @@ class Process:
 
     def end(self) -> None:
         """Leave nothing of it behind."""
-        if self.group():
+        with suppress(ProcessLookupError, PermissionError):  # of zombies alone, macOS says that it is not permitted
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
