@@ -89,8 +89,8 @@ if TYPE_CHECKING:
     from mongojobs.core.settings import Settings
     from mongojobs.enqueuing.asynchronous import handle_asynchronously
     from mongojobs.enqueuing.documents import Delayable, DelayedJob
-    from mongojobs.enqueuing.functions import enqueue, job, register
-    from mongojobs.enqueuing.proxy import delay
+    from mongojobs.enqueuing.functions import aenqueue, enqueue, job, register
+    from mongojobs.enqueuing.proxy import adelay, delay
     from mongojobs.payload.documents.references import UnsavedChangesWarning
     from mongojobs.schedules.declared import every
     from mongojobs.version import __version__
@@ -98,6 +98,8 @@ if TYPE_CHECKING:
 __all__ = [  # noqa: RUF022 - grouped by what they are for
     # Enqueue
     "Delayable",
+    "adelay",
+    "aenqueue",
     "delay",
     "enqueue",
     "every",
@@ -183,8 +185,8 @@ _HOMES = {
     "mongojobs.core.settings": ("Settings",),
     "mongojobs.enqueuing.asynchronous": ("handle_asynchronously",),
     "mongojobs.enqueuing.documents": ("Delayable", "DelayedJob"),
-    "mongojobs.enqueuing.functions": ("enqueue", "job", "register"),
-    "mongojobs.enqueuing.proxy": ("delay",),
+    "mongojobs.enqueuing.functions": ("aenqueue", "enqueue", "job", "register"),
+    "mongojobs.enqueuing.proxy": ("adelay", "delay"),
     "mongojobs.payload.documents.references": ("UnsavedChangesWarning",),
     "mongojobs.schedules.declared": ("every",),
     "mongojobs.version": ("__version__",),

@@ -3,6 +3,7 @@
 - ``mongojobs``: the class ``MongoJobs``, and the default app
 - ``connections``: finds the MongoDB that holds the jobs, and connects to it
 - ``operations``: what people and their tools do with jobs, queues and workers
+- ``twins``: the same for code on an event loop
 - ``cancelling``: cancels jobs, running ones too
 - ``scheduling``: what people and their tools do with schedules
 - ``schedule_texts``: the options of a schedule, as they are shown and typed in a form

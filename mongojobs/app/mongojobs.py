@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from mongojobs.app.connections import Link, find_link, open_connections
-from mongojobs.app.operations import Operating, plain_errors
+from mongojobs.app.operations import plain_errors
 from mongojobs.app.pyproject import read_file, settings_of
+from mongojobs.app.twins import Awaited
 from mongojobs.core.calling import ran
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import OptionError, SettingsError
@@ -28,6 +29,7 @@ from mongojobs.core.words.naming import public
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.enqueuer import Enqueuer
 from mongojobs.enqueuing.options import EnqueueOptions, Options
+from mongojobs.enqueuing.twins import twin
 from mongojobs.payload.calls.handler import Payloads, object_call
 from mongojobs.payload.documents.references import DocumentReferences
 from mongojobs.payload.registry import registry
@@ -40,7 +42,7 @@ from mongojobs.worker.connecting import Connections
 
 
 @public
-class MongoJobs(Operating):
+class MongoJobs(Awaited):
     """One app: where its jobs are, how they are handled, and who listens.
 
     *client* is a PyMongo client to use instead of looking for one, *clock* tells the time instead of the server (for
@@ -157,6 +159,9 @@ class MongoJobs(Operating):
         store = self.stats_store
         with plain_errors():
             return store.read(by=by, since=begin, until=end, name=name, apart=apart)
+
+    aenqueue = twin(enqueue)
+    astats = twin(stats)
 
     def connect_worker(self, settings: Settings, *, patience: timedelta | None = None) -> Connections:
         """Open a worker's connections within *patience*. Raises StoreUnavailableError, ServerTooOldError."""

@@ -3,6 +3,7 @@
 - ``functions``: the decorator ``job``
 - ``proxy``: ``delay`` for methods
 - ``asynchronous``: ``handle_asynchronously``
+- ``twins``: async twins of all that asks the database
 - ``documents``: ``Delayable`` and ``DelayedJob``, MongoEngine's side
 - ``declarations``: what a declaration may say
 - ``options``: the options of an enqueue

@@ -14,6 +14,7 @@ from mongojobs.core.words.naming import public
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.declarations import Declared, check_names, declare
 from mongojobs.enqueuing.options import EnqueueOptions, Options, unknown_option
+from mongojobs.enqueuing.twins import twin
 from mongojobs.payload.calls.handler import method_call
 from mongojobs.payload.calls.methods import handed_on_parameters
 from mongojobs.payload.registry import Declaration, full_name
@@ -138,6 +139,8 @@ class BoundAsynchronousMethod(Generic[R]):
         name, owner = self._method.place_in(self._owner)
         call = method_call(self._target, name, args, kwargs, owner=owner)
         return current.enqueuer().enqueue(call, self._method.options_for(self._target))
+
+    adelay = twin(delay)
 
     @property
     def without_delay(self) -> Callable[..., R]:

@@ -25,27 +25,30 @@ from mongojobs.core.job import FIELDS
 from mongojobs.core.words.naming import public
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.asynchronous import refuse_hidden
-from mongojobs.enqueuing.proxy import DelayAttribute
+from mongojobs.enqueuing.proxy import AwaitedProxy, DelayAttribute, DelayProxy
 
 
 @public
 class Delayable:
     """Gives a class and its instances ``delay``: ``group.delay.update_users()`` stores the call as a job.
 
-    Mix it in before ``Document``. Raises RegistrationError when the class has an attribute of its own called ``delay``,
-    or ``handle_asynchronously`` below ``classmethod``.
+    ``await group.adelay.update_users()`` does so without blocking the event loop. Mix it in before ``Document``. Raises
+    RegistrationError when the class has an attribute of its own called ``delay`` or ``adelay``, or
+    ``handle_asynchronously`` below ``classmethod``.
     """
 
-    delay = DelayAttribute()
+    delay = DelayAttribute(DelayProxy)
+    adelay = DelayAttribute(AwaitedProxy)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        attribute = inspect.getattr_static(cls, "delay")
-        if not isinstance(attribute, DelayAttribute) or "delay" in getattr(cls, "_fields", {}):
-            raise RegistrationError(
-                f"{cls.__name__} has a field or attribute of its own called delay, which hides Delayable's:"
-                f" leave Delayable out and write mongojobs.delay(document).method(...)"
-            )
+        for name in ("delay", "adelay"):
+            attribute = inspect.getattr_static(cls, name)
+            if not isinstance(attribute, DelayAttribute) or name in getattr(cls, "_fields", {}):
+                raise RegistrationError(
+                    f"{cls.__name__} has a field or attribute of its own called {name}, which hides Delayable's:"
+                    f" leave Delayable out and write mongojobs.{name}(document).method(...)"
+                )
         refuse_hidden(cls)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 from collections.abc import Callable, Iterable
@@ -14,6 +13,7 @@ from mongojobs.core.words.naming import public
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.declarations import Declared, declare
 from mongojobs.enqueuing.options import NO_OPTIONS, EnqueueOptions, Options
+from mongojobs.enqueuing.twins import twin
 from mongojobs.payload.calls.handler import function_call, object_call
 from mongojobs.payload.registry import Declaration, registry
 
@@ -40,9 +40,8 @@ class Delayer(Generic[P]):
         """
         return current.enqueuer().enqueue_many(self._declaration, [_arguments(call) for call in calls], self._options)
 
-    async def adelay(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
-        """Do what ``delay`` does without blocking the event loop."""
-        return await asyncio.to_thread(self.delay, *args, **kwargs)
+    adelay = twin(delay)
+    adelay_many = twin(delay_many)
 
     def options(self, **options: Unpack[EnqueueOptions]) -> Delayer[P]:
         """Return the same with more options."""
@@ -101,6 +100,9 @@ def job(target: Any = None, /, **declared: Any) -> Any:
 def enqueue(job_object: object, **options: Unpack[EnqueueOptions]) -> Job:
     """Store *job_object*, an instance of a class declared with ``@job``, and return the job. Raises NotAJobError."""
     return current.enqueuer().enqueue(object_call(job_object), Options.of(options))
+
+
+aenqueue = public(twin(enqueue))
 
 
 @public

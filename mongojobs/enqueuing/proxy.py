@@ -1,11 +1,11 @@
-"""``delay`` for methods: the next method called on its result is stored instead of run."""
+"""``delay`` and ``adelay`` for methods: the next method called on their result is stored instead of run."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from contextlib import suppress
-from typing import Any, Unpack
+from typing import Any, Self, Unpack
 
 from mongojobs.core.errors import NotAJobError
 from mongojobs.core.job import Job
@@ -13,6 +13,7 @@ from mongojobs.core.words.naming import public
 from mongojobs.enqueuing import current
 from mongojobs.enqueuing.functions import Delayer
 from mongojobs.enqueuing.options import NO_OPTIONS, EnqueueOptions, Options
+from mongojobs.enqueuing.twins import twin
 from mongojobs.payload.calls.handler import method_call
 from mongojobs.payload.calls.methods import bound_method
 
@@ -24,11 +25,21 @@ def delay(target: object, **options: Unpack[EnqueueOptions]) -> DelayProxy:
     For classes without ``Delayable`` and for those with a field called ``delay``. Raises OptionError, and NotAJobError
     for a function.
     """
+    return DelayProxy(_target("delay", target), Options.of(options))
+
+
+@public
+def adelay(target: object, **options: Unpack[EnqueueOptions]) -> AwaitedProxy:
+    """Do what ``delay`` does where the call is awaited: ``await mongojobs.adelay(group).rebuild()``."""
+    return AwaitedProxy(_target("adelay", target), Options.of(options))
+
+
+def _target(word: str, target: object) -> object:
     if isinstance(target, Delayer) or inspect.isroutine(target):
         raise NotAJobError(
-            f"delay(...) is for objects and classes, got {target!r}: write function.delay(...), with @job"
+            f"{word}(...) is for objects and classes, got {target!r}: write function.{word}(...), with @job"
         )
-    return DelayProxy(target, Options.of(options))
+    return target
 
 
 class DelayProxy:
@@ -44,9 +55,9 @@ class DelayProxy:
         self._target = target
         self._options = options
 
-    def __call__(self, **options: Unpack[EnqueueOptions]) -> DelayProxy:
+    def __call__(self, **options: Unpack[EnqueueOptions]) -> Self:
         """Return the same proxy with more options."""
-        return DelayProxy(self._target, self._options.with_changes(options))
+        return type(self)(self._target, self._options.with_changes(options))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -79,8 +90,23 @@ class DelayedMethod:
         return f"<delay {self._target!r}.{self._name}>"
 
 
+class AwaitedProxy(DelayProxy):
+    """The async twin of a ``DelayProxy``: what is called on it is to be awaited."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return twin(super().__getattr__(name))
+
+    def __repr__(self) -> str:
+        return f"<a{super().__repr__()[1:]}"
+
+
 class DelayAttribute:
-    """The attribute ``delay`` of a class and its instances."""
+    """The attribute ``delay`` or ``adelay`` of a class and its instances, which gives a *proxy*."""
+
+    def __init__(self, proxy: type[DelayProxy]) -> None:
+        self._proxy = proxy
 
     def __get__(self, instance: object | None, owner: type) -> Any:
-        return DelayProxy(owner if instance is None else instance)
+        return self._proxy(owner if instance is None else instance)

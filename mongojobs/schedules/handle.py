@@ -13,6 +13,7 @@ from mongojobs.core.errors import DeserializationError, OptionError, ScheduleErr
 from mongojobs.core.job import Document, Job
 from mongojobs.core.limits import LONGEST_NAME, cut
 from mongojobs.enqueuing.options import Options
+from mongojobs.enqueuing.twins import twin
 from mongojobs.payload.calls.handler import Call, Payloads, call_with
 from mongojobs.schedules.declared import EveryOptions, check_uniqueness, checked_options
 from mongojobs.schedules.declaring import changes
@@ -161,6 +162,15 @@ class ScheduleHandle:
                 " it, or remove its @every"
             )
         self._store.remove(self.name)
+
+    aget = twin(get)
+    apause = twin(pause)
+    aresume = twin(resume)
+    arun_now = twin(run_now)
+    abackfill_count = twin(backfill_count)
+    abackfill = twin(backfill)
+    aedit = twin(edit)
+    aremove = twin(remove)
 
     def _spec(
         self,

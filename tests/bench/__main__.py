@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from tests.bench import backlogs, costs, dashboards, drains, enqueues, features, latencies, progress
+from tests.bench import backlogs, costs, dashboards, drains, enqueues, features, latencies, progress, twins
 from tests.bench.figures import Figure, Result, gathered, keep, saved, table
 from tests.bench.ground import Ground
 from tests.bench.peers.measuring import measure_peers, turns
@@ -41,6 +41,8 @@ FIGURES = {
         Figure("CPU of an enqueue, with a unique key / without", "<=", 1.1, 1.05),
         Figure("CPU of delay_many, with unique keys / without", "<=", 2.2, 1.5),
         Figure("drain, with unique keys / without", ">=", 0.85, 0.97),
+        Figure(twins.HELD_UP, "<=", 1),
+        Figure(twins.LOOP_CPU, "<=", 100, 60),
         Figure("% of a core, idle, 200 schedules declared", "<=", 1, 0.3),
         Figure("CPU of a job, 200 schedules declared / none", "<=", 1.03, 1),
         Figure("CPU of a job / before", "<=", 1.03, 1),
@@ -87,6 +89,7 @@ WORKLOADS: dict[str, Callable[[Ground], dict[str, float]]] = {
         drains.hoarding,
         backlogs.paused,
         enqueues.enqueues,
+        twins.event_loop,
         features.keys,
         features.schedules,
         features.before,

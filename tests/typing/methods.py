@@ -2,7 +2,18 @@
 
 from typing import Any, assert_type
 
-from mongojobs import Delayable, Job, Worker, current_job, handle_asynchronously, job
+from mongojobs import (
+    Delayable,
+    Job,
+    Worker,
+    adelay,
+    aenqueue,
+    current_job,
+    default_app,
+    handle_asynchronously,
+    job,
+)
+from mongojobs.store.reader.pages import JobPage
 
 
 class Band(Delayable):
@@ -48,8 +59,17 @@ assert_type(Worker().start(), int)
 
 
 async def in_an_event_loop() -> None:
-    """Pass what does not fit."""
+    """Await the twins, and pass what does not fit."""
+    assert_type(await band.adelay(queue="slow").play("SOS"), Any)
+    assert_type(await adelay(band).play("SOS"), Any)
+    assert_type(await band.tour.adelay("Rome"), Job)
+    assert_type(await resize.adelay_many([("a",), ("b",)]), list[Job])
+    assert_type(await aenqueue(Letter(), queue="slow"), Job)
+    assert_type(await default_app().afind(limit=3), JobPage)
+    assert_type(await default_app().aenqueue(Letter()), Job)
     await resize.adelay(3)  # type: ignore[arg-type]
+    await aenqueue(Letter(), queue=3)  # type: ignore[arg-type]
+    await default_app().afind(limit="3")  # type: ignore[arg-type]
 
 
 @job

@@ -358,6 +358,14 @@ class TestDelayable:
             class Late(Delayable, Document):
                 delay = IntField()
 
+    def test_refuses_a_field_called_adelay(self):
+        with pytest.raises(
+            RegistrationError, match=r"Late has a field .* called adelay.* mongojobs\.adelay\(document\)"
+        ):
+
+            class Late(Delayable, Document):
+                adelay = IntField()
+
     def test_refuses_a_method_called_delay(self):
         with pytest.raises(RegistrationError, match="Later has a field or attribute of its own called delay"):
 
