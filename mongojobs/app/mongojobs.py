@@ -83,9 +83,10 @@ class MongoJobs(Awaited):
     @property
     def store(self) -> JobStore:
         """The life of the jobs in their collection. Raises ConnectionMissingError."""
-        link, opened = self.link, self._opened
-        if opened is not None and opened[0] is link:
+        opened = self._opened
+        if opened is not None and opened[0].is_current:
             return opened[1]
+        link = self.link
         with self._making:
             if self._opened is None or self._opened[0] is not link:
                 self._opened = link, self._open(link)

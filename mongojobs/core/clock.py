@@ -25,6 +25,7 @@ SLOW_ANSWER_SECONDS = 0.005
 authentication. It is asked again, and the quicker answer counts."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Clock(Protocol):
@@ -117,7 +118,7 @@ class ServerClock:
         if mark is None or self._is_doubtful(mark, elapsed - mark.elapsed):
             mark, elapsed = self._measure(mark), self._elapsed()
         seconds = mark.server_seconds + (elapsed - mark.elapsed)
-        return _EPOCH + timedelta(milliseconds=int(seconds * 1000))
+        return _EPOCH + int(seconds * 1000) * _MILLISECOND
 
     def _is_doubtful(self, mark: _Mark, passed: float) -> bool:
         return (

@@ -124,9 +124,10 @@ class Lifecycle:
 
     def hears(self, kind: NoticeKind) -> bool:
         """Whether anybody wants notices of a *kind*: else none need be made."""
-        if self._listeners[kind]:
-            return True
-        return any(listener.wants is None or listener.wants(kind) for listener in self._orderly[kind])
+        for listener in self._all[kind]:  # noqa: SIM110 - each enqueue asks, and a generator costs more than the answer
+            if listener.wants is None or listener.wants(kind):
+                return True
+        return False
 
     def notify(self, notice: Notice, *, is_foretold: bool = False) -> None:
         """Tell all listeners; those who listen in order skip what *is_foretold* to them.

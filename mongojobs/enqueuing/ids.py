@@ -28,14 +28,14 @@ class JobIds:
     def renew(self) -> None:
         """Start over in a forked process, which has copied its parent's number, and the lock as it was."""
         self._changing = threading.Lock()
-        self._process = secrets.token_bytes(5)
+        self._process = secrets.randbits(40) << 8 * _COUNTED_BYTES
 
     def take(self, count: int, now: datetime) -> list[ObjectId]:
         """Return this many new ids, made *now*."""
         with self._changing:
             first, self._next = self._next, (self._next + count) % _COUNTED
-            start = (int(now.timestamp()) % 2**32).to_bytes(4, "big") + self._process
-        return [ObjectId(start + ((first + n) % _COUNTED).to_bytes(_COUNTED_BYTES, "big")) for n in range(count)]
+            start = (int(now.timestamp()) % 2**32 << 64) + self._process
+        return [ObjectId((start + (first + n) % _COUNTED).to_bytes(12, "big")) for n in range(count)]
 
 
 job_ids: Final = JobIds()

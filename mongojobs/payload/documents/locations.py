@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mongojobs.core.errors import DamagedPayloadError
 
@@ -18,8 +18,7 @@ _DATABASE = re.compile(r'[^ /\\."$\0]{1,63}')
 _COLLECTION = re.compile(r"(?!system\.)[^.$\0](?:[^$\0]{0,253}[^.$\0])?")
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(NamedTuple):
     """How an enqueue looks up the caller's documents: in which *session*, within which time limit."""
 
     session: Any = None
