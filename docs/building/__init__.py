@@ -1,0 +1,7 @@
+"""What our site has beyond Sphinx.
+
+- ``links``: links that work on GitHub work on the site
+- ``tree``: ``index.md`` makes the menu, ``llms.txt``, and each page has its text beside it
+- ``reference``: pages that are made of the code: names, commands, settings
+- ``offline``: a site that asks nothing of anybody else
+"""

@@ -1,0 +1,50 @@
+"""The site of the docs: ``scripts/docs`` builds it of the Markdown beside this file, which GitHub shows as well."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from pygments.lexers.special import TextLexer
+
+from mongojobs.version import __version__
+
+sys.path.insert(0, str(Path(__file__).parent))  # where our own extensions are
+
+project = "mongojobs"
+author = copyright = "The mongojobs authors"  # noqa: A001 - Sphinx calls it so
+version = release = __version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "building.links",
+    "building.tree",
+    "building.reference",
+    "building.offline",
+]
+root_doc = "index"
+exclude_patterns = ["examples", "building"]
+templates_path: list[str] = []
+
+myst_heading_anchors = 3
+"""So deep headings can be linked to, by the names that GitHub gives them."""
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+python_display_short_literal_types = True
+python_use_unqualified_type_names = True
+
+html_theme = "furo"
+html_title = f"mongojobs {version}"
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options = {
+    "source_repository": "https://github.com/mongojobs/mongojobs/",
+    "source_branch": "main",
+    "source_directory": "docs/",
+}
+
+
+def setup(app: Any) -> None:
+    """Show drawings as GitHub's source of them, for a picture of them would be drawn by a script from elsewhere."""
+    app.add_lexer("mermaid", TextLexer)
