@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from mongojobs.enqueuing.functions import aenqueue, enqueue, job, register
     from mongojobs.enqueuing.proxy import adelay, delay
     from mongojobs.payload.documents.references import UnsavedChangesWarning
+    from mongojobs.payload.documents.registered import register_reference
     from mongojobs.schedules.declared import every
     from mongojobs.version import __version__
 
@@ -106,6 +107,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "handle_asynchronously",
     "job",
     "register",
+    "register_reference",
     # Inside a job
     "Cancelled",
     "Discard",
@@ -188,6 +190,7 @@ _HOMES = {
     "mongojobs.enqueuing.functions": ("aenqueue", "enqueue", "job", "register"),
     "mongojobs.enqueuing.proxy": ("adelay", "delay"),
     "mongojobs.payload.documents.references": ("UnsavedChangesWarning",),
+    "mongojobs.payload.documents.registered": ("register_reference",),
     "mongojobs.schedules.declared": ("every",),
     "mongojobs.version": ("__version__",),
 }

@@ -10,19 +10,34 @@ from mongojobs.testing import drain, mode
 from tests.support.command_line import ROOT
 
 TEXT = (ROOT / "docs" / "arguments.md").read_text(encoding="utf-8")
-[EXAMPLE] = re.findall(r"```python\n# parcels\.py\n(.*?)```", TEXT, re.DOTALL)
+EXAMPLES = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", TEXT, re.DOTALL))
 
 
 @pytest.fixture
-def parcels(tmp_path, monkeypatch):
-    (tmp_path / "parcels.py").write_text(EXAMPLE)
+def load(tmp_path, monkeypatch):
+    """Imports a module of the page."""
+    for name, text in EXAMPLES.items():
+        (tmp_path / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    yield importlib.import_module("parcels")
-    sys.modules.pop("parcels")
+    yield importlib.import_module
+    for name in EXAMPLES:
+        sys.modules.pop(name, None)
 
 
-def test_the_example_is_true(parcels):
+def test_the_example_is_true(load):
+    parcels = load("parcels")
+
     with mode("fake"):
         parcels.example()
 
         assert drain() == (2, 0)
+
+
+def test_an_object_is_loaded_by_its_key(load, capsys):
+    shelves = load("shelves")
+
+    with mode("fake"):
+        shelves.lend.delay(shelves.shelf[7], "Ann")
+        drain()
+
+    assert capsys.readouterr().out == "Ann has 7\n"

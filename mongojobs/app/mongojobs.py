@@ -32,6 +32,7 @@ from mongojobs.enqueuing.options import EnqueueOptions, Options
 from mongojobs.enqueuing.twins import twin
 from mongojobs.payload.calls.handler import Payloads, object_call
 from mongojobs.payload.documents.references import DocumentReferences
+from mongojobs.payload.documents.registered import RegisteredReferences
 from mongojobs.payload.registry import registry
 from mongojobs.payload.search import ArgumentSearch
 from mongojobs.payload.values.codec import Codec
@@ -110,7 +111,7 @@ class MongoJobs(Awaited):
             switched_databases=self.settings.switched_databases,
             switched_collections=self.settings.switched_collections,
         )
-        return Payloads(Codec(registry, references), max_bytes=self.settings.max_payload_bytes)
+        return Payloads(Codec(registry, RegisteredReferences(references)), max_bytes=self.settings.max_payload_bytes)
 
     @cached_property
     def enqueuer(self) -> Enqueuer:

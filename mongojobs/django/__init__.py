@@ -6,6 +6,7 @@ It needs the extra ``django``: ``pip install mongojobs[django]``. ``manage.py mo
 - ``configuring``: ``MONGOJOBS`` in Django's settings
 - ``discovery``: the ``jobs.py`` of every installed app
 - ``cycle``: what Django does around a request, done around a job
+- ``references``: models as arguments
 - ``checks``: what ``manage.py check`` says
 - ``tasks``: a backend for ``django.tasks``
 - ``management``: ``manage.py mongojobs``

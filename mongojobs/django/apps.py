@@ -18,8 +18,10 @@ class MongoJobsConfig(AppConfig):
         from mongojobs.django.configuring import configure_from_settings  # noqa: PLC0415
         from mongojobs.django.cycle import as_a_request  # noqa: PLC0415
         from mongojobs.django.discovery import discover  # noqa: PLC0415
+        from mongojobs.django.references import refer_to_models  # noqa: PLC0415
 
         checks.register()
+        refer_to_models()
         app = configure_from_settings()
         app.lifecycle.around("invoke_job", as_a_request)
         if discover():

@@ -11,7 +11,7 @@ from django.utils import timezone, translation
 
 from mongojobs.app import default_app
 from mongojobs.core.inside.alone import Alone
-from mongojobs.core.job import Job
+from mongojobs.core.job import Job, current_job
 
 
 def as_a_request(proceed: Callable[[], Any], job: Job) -> Any:
@@ -20,7 +20,7 @@ def as_a_request(proceed: Callable[[], Any], job: Job) -> Any:
     As after ``request_finished``, connections that are too old or broken are closed; ``DEBUG`` keeps the queries of one
     job. The language and time zone are those of the settings, whatever an earlier job has activated.
     """
-    if isinstance(job.run, Alone):
+    if not is_in_worker():
         return proceed()
     tidy = _tidy_for_async if default_app().payloads.peek(job.handler).is_async else _tidy
     tidy()
@@ -32,6 +32,12 @@ def as_a_request(proceed: Callable[[], Any], job: Job) -> Any:
         tidy()
 
 
+def is_in_worker() -> bool:
+    """Whether this code runs in a job of a worker: not outside of jobs, nor in one that runs where it was enqueued."""
+    job = current_job()
+    return job is not None and not isinstance(job.run, Alone)
+
+
 def _tidy() -> None:
     """Forget the queries of the calling thread, and close its connections that Django would close."""
     reset_queries()
@@ -39,5 +45,6 @@ def _tidy() -> None:
 
 
 def _tidy_for_async() -> None:
-    """Do so in the thread in which ``sync_to_async`` runs the queries of ``async def`` jobs, before any that follow."""
+    """Do so here, where arguments are loaded, and where ``sync_to_async`` runs queries, before any that follow."""
+    _tidy()
     SyncToAsync.single_thread_executor.submit(_tidy)

@@ -154,6 +154,8 @@ def _shown(stored: object) -> object:
     match stored:
         case {"__mj": "document", "v": {"class": str(name), "key": {"_id": key}}}:
             return f"{name.rpartition('.')[2]} {key}"
+        case {"__mj": "reference", "v": {"class": str(name), "key": str() | int() as key}}:
+            return f"{name.rpartition('.')[2]} {key}"
         case dict() | list():
             return _HIDDEN
         case _:

@@ -97,7 +97,7 @@ def _tagged(tag: str, content: Any) -> Iterator[str]:
             for value in fields.values():
                 yield from texts_of(value)
             yield from texts_of([content.get("extra"), content.get("private")])
-        case ("document", {"key": key}) | ("lazyref", {"id": key}):
+        case (("document" | "reference"), {"key": key}) | ("lazyref", {"id": key}):
             yield from texts_of(list(key.values()) if isinstance(key, dict) and TAG not in key else key)
         case "dbref", {"id": key, "extra": extra}:
             yield from texts_of([key, extra])

@@ -21,6 +21,7 @@ from mongojobs.core.searching.typed import Typed, dates, keys
 from mongojobs.payload.arguments import hides, is_secret, names_at
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.payload.calls.methods import declaration_of, job_method, parameter_names
+from mongojobs.payload.documents.registered import is_registered
 from mongojobs.payload.registry import Declaration, full_name
 from mongojobs.payload.values.encode import TAG, WITH_FIELDS
 
@@ -136,10 +137,15 @@ class ArgumentSearch:
         if _is_document(value):
             of_class = {f"{path}.v.class": full_name(type(value))}
             value = value.pk  # type: ignore[attr-defined]  # which a document has
-        if value is None or isinstance(value, bool):
+        if value is None or isinstance(value, bool) or is_registered(type(value)):
             return
         lazy: Any = "lazyref" if of_class else {"$in": ["lazyref", "dbref"]}
-        for tag, key in (("document", "key._id"), (lazy, "id")):
+        kinds: list[tuple[Any, str]] = [
+            ("document", "key._id"),
+            (lazy, "id"),
+            *([] if of_class else [("reference", "key")]),
+        ]
+        for tag, key in kinds:
             query = self._one_of(f"{path}.v.{key}", _keys(value))
             yield {f"{path}.{TAG}": tag, **of_class, **query, "$nor": [*query["$nor"], _is_list(path)]}
 
@@ -235,7 +241,8 @@ def _keys(value: object) -> list[object]:
 
 
 def _is_document(value: object) -> bool:
-    return hasattr(type(value), "_meta") and hasattr(value, "pk")
+    """Return whether *value* is a document of MongoEngine; other references are found as they are stored."""
+    return hasattr(type(value), "_meta") and hasattr(value, "pk") and not is_registered(type(value))
 
 
 def _all_names(declared: Sequence[Declaration]) -> list[str]:

@@ -224,7 +224,7 @@ def _tagged(tag: str, content: Any, depth: int, room: _Room) -> str:  # noqa: C9
             return str(content)
         case "enum", {"class": cls, "name": name}:
             return f"{_short(cls)}.{name}"
-        case "document", {"class": cls, "key": key}:
+        case (("document" | "reference"), {"class": cls, "key": key}):
             return f"{_short(cls)}({_key(key, depth, room)})"
         case "lazyref", {"class": cls, "id": key}:
             return f"{_short(cls)}({_key(key, depth, room)})"

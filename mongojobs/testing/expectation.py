@@ -293,6 +293,8 @@ def _document(stored: object) -> str | None:
     match stored:
         case {"__mj": "document", "v": {"class": str(name), "key": {"_id": key}}}:
             return _cut(f"{name.rpartition('.')[2]} {key}")
+        case {"__mj": "reference", "v": {"class": str(name), "key": key}}:
+            return _cut(f"{name.rpartition('.')[2]} {key}")
         case _:
             return None
 

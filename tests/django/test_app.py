@@ -90,8 +90,8 @@ class TestAJob:
     def test_leaves_no_connection_open(self, site, jobs, monkeypatch):
         from django.db.backends.sqlite3.base import DatabaseWrapper
 
-        closed = []
-        monkeypatch.setattr(DatabaseWrapper, "close", closed.append)
+        closed, close = [], DatabaseWrapper.close
+        monkeypatch.setattr(DatabaseWrapper, "close", lambda self: closed.append(self) or close(self))
         jobs.leave_open.delay()
 
         work_off()

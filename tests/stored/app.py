@@ -29,7 +29,7 @@ from mongoengine import (
     StringField,
 )
 
-from mongojobs import Delayable, Discard, Snooze, current_job, handle_asynchronously, job, register
+from mongojobs import Delayable, Discard, Snooze, current_job, handle_asynchronously, job, register, register_reference
 
 noted: list[tuple[str, Any]] = []
 """What jobs did: the case that each was stored for, and what it had."""
@@ -86,6 +86,15 @@ class Order(pydantic.BaseModel):
     _seen: bool = pydantic.PrivateAttr(default=True)
 
 
+@dataclass(frozen=True)
+class Parcel:
+    """Kept elsewhere, and found there by its label."""
+
+    label: str
+
+
+register_reference(Parcel, lambda parcel: parcel.label, lambda cls, label: cls(label))
+
 for kind in (Colour, Right, Pair, Point, Label, Order):
     register(kind)
 
@@ -137,6 +146,7 @@ VALUES: dict[str, Any] = {
     "path of Windows": PureWindowsPath("c:/a"),
     "addresses": [IPv4Address("10.0.0.1"), IPv6Address("fe80::1%eth0")],
     "networks": [IPv4Network("10.0.0.0/8"), IPv6Network("fe80::/64")],
+    "reference": Parcel("a"),
     "interfaces": [IPv4Interface("10.0.0.1/8"), IPv6Interface("fe80::1/64")],
 }
 """A value of each kind that can be an argument."""

@@ -1,5 +1,6 @@
-"""MongoEngine documents in payloads.
+"""Documents and other objects that payloads refer to.
 
-- ``references``: stored as references, loaded fresh
+- ``references``: those of MongoEngine, stored as references, loaded fresh
+- ``registered``: objects of any class, as ``register_reference`` allows
 - ``locations``: where a document lives
 """

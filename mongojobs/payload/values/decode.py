@@ -42,7 +42,7 @@ class ReferenceDecoder(Protocol):
     """How the documents of the app's ODM are loaded."""
 
     def decode(self, tag: str, content: Any, inner: Callable[[object], object], loaded: Loaded) -> object:
-        """Return the object stored as *content* of *tag*: ``document``, ``embedded`` or ``lazyref``.
+        """Return the object stored as *content* of *tag*: ``document``, ``embedded``, ``lazyref`` or ``reference``.
 
         *inner* loads the values inside. Raises DeserializationError, and errors of the database as they are.
         """
@@ -87,7 +87,9 @@ class Decoder:
             "model": self._model,
             "namedtuple": self._namedtuple,
             "object": self._object,
-            **{tag: functools.partial(self._reference, tag) for tag in ("document", "embedded", "lazyref")},
+            **{
+                tag: functools.partial(self._reference, tag) for tag in ("document", "embedded", "lazyref", "reference")
+            },
         }
 
     def load(self, stored: object, loaded: Loaded, where: str) -> object:

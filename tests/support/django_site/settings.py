@@ -1,6 +1,8 @@
 """Its settings; those of the jobs come from the test, if it starts a process."""
 
 import os
+from pathlib import Path
+from tempfile import gettempdir
 
 from tests.tasks_kit import NAME
 
@@ -12,7 +14,11 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "Europe/Athens"
 ROOT_URLCONF = "tests.support.django_site.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+DATABASE = Path(gettempdir()) / f"mongojobs_site_{os.getpid()}.sqlite3"
+DATABASES = {
+    "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATABASE},
+    "archive": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATABASE.with_suffix(".archive")},
+}
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",

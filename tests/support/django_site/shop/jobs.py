@@ -5,10 +5,11 @@ from pathlib import Path
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import connection
+from django.db import connection, connections
 from django.utils import timezone, translation
 
 from mongojobs import job
+from tests.support.django_site.shop.models import Order
 
 seen: list[object] = []
 
@@ -46,9 +47,24 @@ async def query_async() -> None:
 def leave_open() -> None:
     """Leave a connection that Django would close after a request."""
     connection.ensure_connection()
-    seen.append(connection)
+    seen.append(connections["default"])
 
 
 @job
 def write_language(path: str) -> None:
     Path(path).write_text(f"{settings.LANGUAGE_CODE} {os.getpid()}")
+
+
+@job
+def see(first: Order, second: Order) -> None:
+    seen.append((first, second))
+
+
+@job
+async def see_async(order: Order) -> None:
+    seen.append(order)
+
+
+@job(on_missing="discard")
+def see_if_there(order: Order) -> None:
+    seen.append(order)
