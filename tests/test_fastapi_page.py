@@ -39,3 +39,15 @@ def test_each_twin_of_the_example_stores_its_job(page):
     app = page("shop_api").app
 
     assert asyncio.run(ask(app, "POST", "/news")) == 5
+
+
+def test_a_worker_runs_in_the_site_during_development(page, monkeypatch):
+    monkeypatch.setenv("DEVELOPMENT", "yes")
+    shop = page("shop_api")
+
+    async def buy():
+        async with shop.app.router.lifespan_context(shop.app):
+            job = await shop.send_receipt.options(keep_result="1h").adelay(7)
+            return await asyncio.to_thread(job.wait, 20)
+
+    assert asyncio.run(buy()).state == "completed"

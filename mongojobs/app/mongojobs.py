@@ -178,8 +178,9 @@ class MongoJobs(Awaited):
                 self.__dict__.pop(made, None)
 
     def close(self) -> None:
-        """Close the client if this app opened it."""
-        link = self._link
+        """Close the client if this app opened it; what is asked next opens another."""
+        with self._making:
+            link, self._link, self._opened = self._link, None, None
         if link is not None and link.address is not None and not link.source.startswith("MongoEngine"):
             link.client.close()
 
