@@ -108,6 +108,20 @@ class TestRows:
         assert capsys.readouterr().out == "hello Ann\nhello Bob\n"
 
 
+class TestLog:
+    def test_is_what_the_job_said(self, app, load):
+        page = load("logged")
+        job = page.tidy.delay(["attic", "~tmp"])
+
+        work_off()
+
+        [run] = app.log(job.id)
+        assert [(line.level, line.text) for line in run.lines] == [
+            ("INFO", "attic is tidy"),
+            ("WARNING", "~tmp is left alone"),
+        ]
+
+
 class TestProgress:
     def test_is_what_the_job_said(self, load, capsys):
         page = load("importing")

@@ -28,6 +28,7 @@ VALUES = {
     "str": "a text",
     "int": "a whole number",
     "datetime": "a `datetime` with a time zone",
+    "Bytes": "a size: bytes, or a text such as `64k`",
     "timedelta": "a duration: `timedelta`, seconds, or a text such as `5m`",
     "tuple[str, ...]": "a list of texts",
     "Mapping[str, Any]": "a dict",

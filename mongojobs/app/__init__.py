@@ -5,6 +5,7 @@
 - ``operations``: what people and their tools do with jobs, queues and workers
 - ``twins``: the same for code on an event loop
 - ``cancelling``: cancels jobs, running ones too
+- ``logs``: reads what jobs have logged
 - ``scheduling``: what people and their tools do with schedules
 - ``schedule_texts``: the options of a schedule, as they are shown and typed in a form
 - ``worker``: the worker of an app

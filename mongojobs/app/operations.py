@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from mongojobs.app.cancelling import cancel_many, cancel_one, filters_of
+from mongojobs.app.logs import LogsOfApp
 from mongojobs.app.scheduling import SchedulesOfApp
 from mongojobs.app.why import Facts, Reason, reasons
 from mongojobs.core.actions import DELETE, MOVE, RETRY, RUN_NOW, Changed, Verb, no_job
@@ -75,7 +76,7 @@ class Report:
         return shown
 
 
-class Operating(SchedulesOfApp):
+class Operating(LogsOfApp, SchedulesOfApp):
     """The part of an app that is for people; ``MongoJobs`` is the whole."""
 
     @property

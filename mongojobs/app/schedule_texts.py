@@ -42,6 +42,7 @@ _WRITTEN: Final = {
     "tuple[str, ...]": ", with commas between them",
     "Mapping[str, Any]": ", as a JSON object",
     "timedelta": ", such as 15m",
+    "Bytes": ", such as 64k",
 }
 """How options of a kind are written."""
 

@@ -17,6 +17,8 @@ class Awaited(Operating):
     afailures = twin(Operating.failures)
     awhy = twin(Operating.why)
 
+    alog = twin(Operating.log)
+
     acancel = twin(Operating.cancel)
     aretry = twin(Operating.retry)
     adelete = twin(Operating.delete)

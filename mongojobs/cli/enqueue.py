@@ -62,6 +62,7 @@ _TYPES_BY_KIND: Final[Mapping[str, Mapping[str, Any]]] = {
     "str": {"metavar": "TEXT"},
     "JobId": {"metavar": "ID"},
     "int": {"type": int, "metavar": "N"},
+    "Bytes": {"metavar": "SIZE"},
     "timedelta": {"type": DurationType(), "metavar": "DURATION"},
     "datetime": {"type": TimeType(), "metavar": "ISO"},
     "Mapping[str, Any]": {"type": JsonType(dict, "object"), "metavar": "JSON"},

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from mongojobs.core.clock import truncate
-from mongojobs.core.limits import HIGHEST_PRIORITY, LONGEST_NAME, LOWEST_PRIORITY
+from mongojobs.core.limits import HIGHEST_PRIORITY, LARGEST_LOG, LONGEST_NAME, LOWEST_PRIORITY, SMALLEST_LOG
 from mongojobs.core.words.durations import parse_duration
+from mongojobs.core.words.sizes import parse_size
 
 Check = Callable[[Any], Any]
 
@@ -74,6 +75,14 @@ def time_limit(value: object) -> timedelta:
     if duration <= timedelta(0):
         raise ValueError("must be more than 0")
     return duration
+
+
+def log_size(value: object) -> int:
+    """Return how much of a log is kept, in bytes, given as a number or as a text such as ``64k``."""
+    size = parse_size(value)
+    if not SMALLEST_LOG <= size <= LARGEST_LOG:
+        raise ValueError("must be between 4k and 16m")
+    return size
 
 
 def tags(value: object) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import logging
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -15,6 +16,7 @@ from mongojobs.core import checks
 from mongojobs.core.errors import StateError
 from mongojobs.core.fields import DETAILED, HIDDEN, Option, option
 from mongojobs.core.inside.home import Home, Timeout, home_here
+from mongojobs.core.inside.log import LoggedRun
 from mongojobs.core.inside.progress import Progress
 from mongojobs.core.inside.record import Record, Told
 from mongojobs.core.inside.rows import Rows
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     """What identifies a job: an ObjectId made here, or whatever the caller gave as ``job_id``."""
 else:
     JobId = object  # the command line handles jobs before it loads the driver
+
+Bytes = int
+"""A size, which people may write as ``64k``."""
 
 T = TypeVar("T")
 
@@ -183,6 +188,16 @@ class Job:
             is_declared=True,
         ),
     )
+    keep_log: Bytes | None = field(
+        default=None,
+        metadata=option(
+            checks.log_size,
+            "how much of what it logs in a run is kept; nothing otherwise",
+            metavar="SIZE",
+            of_object="keep_log",
+            is_declared=True,
+        ),
+    )
     locked_at: datetime | None = None
     locked_by: str | None = None
     locked_until: datetime | None = None
@@ -252,6 +267,8 @@ class Job:
     """The current run, in the job that ``current_job`` and the hooks see; never stored."""
     duplicate: bool = field(default=False, compare=False, metadata={"json": HIDDEN})
     """Whether an enqueue returned it because it was there already; never stored."""
+    logged: tuple[LoggedRun, ...] = field(default=(), repr=False, compare=False, metadata={"json": HIDDEN})
+    """What is kept of its log, if it has run where nothing is stored; ``app.log(id)`` has that of others."""
     home: Home[Job] | None = field(default=None, repr=False, compare=False, metadata={"json": HIDDEN})
     """Where it is asked about, if that is known; never stored."""
 
@@ -289,6 +306,23 @@ class Job:
         Raises ProgressError for a bad value, StateError outside of the job.
         """
         self._own_run("set_progress").recording().set_progress(done, of, note)
+
+    @property
+    def log(self) -> logging.Logger:
+        """The logger of this run, inside the job: ``current_job().log.info("row %s", number)``.
+
+        Its lines go where those of ``logging.getLogger("mongojobs.job")`` go. With ``keep_log`` those of INFO and above
+        are kept too, without the job's secrets: ``app.log(job_id)`` and ``mongojobs jobs log ID`` read them. The last
+        lines of each run are kept, so much of them; nothing waits for the database but, for a moment, the end.
+
+        Raises StateError outside of the job.
+        """
+        if self.run is None:
+            raise StateError(
+                "log is the logger of a run, and this job is not running here: use current_job().log to write, and"
+                " app.log(job.id) or `mongojobs jobs log ID` to read what was kept"
+            )
+        return self.run.recording().log
 
     def step(self, name: str) -> Step:
         """Return, inside the job, its step called *name*, for a ``with`` block: what is done once, and not again.

@@ -21,8 +21,13 @@ LONGEST_ERROR: Final = 8 * 1024
 LONGEST_TRACE: Final = 32 * 1024
 """The sizes of texts kept with a job, in bytes: without limits it could grow too large to finish."""
 
+SMALLEST_LOG: Final = 4 * 1024
+LARGEST_LOG: Final = 16 * 1024 * 1024
+"""How much may be kept of what a job logs in one run, in bytes."""
+
 _CUT: Final = "... (cut)"
 _CUT_FRONT: Final = "(cut) ... "
+_CUT_MIDDLE: Final = " ... (cut) ... "
 
 
 def cut(text: str, size: int) -> str:
@@ -41,3 +46,14 @@ def cut_front(text: str, size: int) -> str:
     if len(written) <= size:
         return written.decode()
     return _CUT_FRONT + written[-(size - len(_CUT_FRONT)) :].decode("utf-8", "ignore")
+
+
+def cut_middle(text: str, size: int) -> str:
+    """Return the beginning and the end of *text*, *size* bytes in all, with a mark if that is not all."""
+    if len(text) > size:
+        text = text[:size] + text[-size:]
+    written = text.encode("utf-8", "replace")
+    if len(written) <= size:
+        return written.decode()
+    half = (size - len(_CUT_MIDDLE)) // 2
+    return written[:half].decode("utf-8", "ignore") + _CUT_MIDDLE + written[-half:].decode("utf-8", "ignore")

@@ -46,6 +46,7 @@ class Declared(UniqueOptions, total=False):
     max_attempts: int
     max_run_time: timedelta | float | str
     keep_result: timedelta | float | str
+    keep_log: int | str
     retry_on: Errors
     discard_on: Errors
     on_missing: Literal["fail", "discard", "retry"]

@@ -77,6 +77,7 @@ _FIELD_BY_KIND: Final[Mapping[str, Callable[..., BaseField]]] = {
     "str": StringField,
     "State": StringField,
     "int": IntField,
+    "Bytes": IntField,
     "bool": BooleanField,
     "datetime": DateTimeField,
     "timedelta": DynamicField,

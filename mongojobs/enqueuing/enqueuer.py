@@ -327,8 +327,9 @@ class Enqueuer:
             "priority": self._decided("priority", call, options, queue=queue),
             "home": self.home,
         }
-        if (keep_result := self._decided("keep_result", call, options)) is not None:
-            fields["keep_result"] = keep_result
+        for name in ("keep_result", "keep_log"):
+            if (kept := self._decided(name, call, options)) is not None:
+                fields[name] = kept
         if options.meta is not None:
             fields["meta"] = self._meta(options)
         return fields

@@ -100,13 +100,15 @@ class Inline:
         if there is not None:
             return there
         ended = job
-        job.begin(Alone(job, lambda: self._means(job)))
+        alone = Alone(job, lambda: self._means(job))
+        job.begin(alone)
         try:
             ended = isolated(job, lambda: self._run(job, now)).stay(self._home)
         finally:
             job.end()
             self.remembered.end(ended)
         ended.end()
+        ended.note(logged=alone.logged())
         return ended
 
     def _means(self, job: Job) -> Means:

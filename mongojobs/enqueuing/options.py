@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mongojobs.core import checks
 from mongojobs.core.errors import OptionError
 from mongojobs.core.fields import Option, option
-from mongojobs.core.job import FIELDS, JOB_OPTIONS, JobId
+from mongojobs.core.job import FIELDS, JOB_OPTIONS, Bytes, JobId
 from mongojobs.unique import checks as unique_checks
 from mongojobs.unique.checks import Unique, UniqueOptions
 from mongojobs.unique.terms import NAMES as UNIQUE_OPTIONS
@@ -36,6 +36,7 @@ class EnqueueOptions(UniqueOptions, total=False):
     expires_at: datetime | None
     expires_in: timedelta | float | str | None
     keep_result: timedelta | float | str | None
+    keep_log: int | str | None
     tags: Sequence[str] | None
     meta: Mapping[str, Any] | None
     session: Session | None
@@ -47,7 +48,7 @@ class Options:
     """How, when and where a job should run; None leaves it to the declaration, the payload and the settings.
 
     *run_at* and *expires_at* must be aware; *run_in*, *expires_in*, *max_run_time* and *keep_result* are durations:
-    ``timedelta``, seconds, or a text such as ``5m``.
+    ``timedelta``, seconds, or a text such as ``5m``. *keep_log* is a size: bytes, or a text such as ``64k``.
     *job_id* chosen by the caller makes the enqueue repeatable. *session* takes part in the caller's transaction. Raises
     OptionError.
     """
@@ -68,6 +69,7 @@ class Options:
         ),
     )
     keep_result: timedelta | None = None
+    keep_log: Bytes | None = None
     tags: tuple[str, ...] = ()
     meta: Mapping[str, Any] | None = None
     session: Session | None = field(

@@ -46,6 +46,7 @@ class Declaration:
     max_attempts: int | None = None
     max_run_time: timedelta | None = None
     keep_result: timedelta | None = None
+    keep_log: int | None = None
     retry_on: tuple[type[BaseException], ...] | None = None
     discard_on: tuple[type[BaseException], ...] = ()
     on_missing: Literal["fail", "discard", "retry"] = "fail"

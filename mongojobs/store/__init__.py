@@ -14,6 +14,7 @@
 - ``reading``: reads documents that anybody may have written
 - ``indexes``: each index with the query it serves
 - ``workers``: the workers that are alive
+- ``logs``: what jobs have logged
 - ``pauses``: paused queues
 - ``stats``: what workers did
 - ``stream``: tells an idle worker of new jobs

@@ -51,6 +51,7 @@ _TYPES_BY_KIND: Final[dict[str, frozenset[type]]] = {
     "str": _TEXT,
     "State": _TEXT,
     "int": _COUNT,
+    "Bytes": _COUNT,
     "bool": _TRUTH,
     "datetime": _DATE,
     "timedelta": _COUNT,

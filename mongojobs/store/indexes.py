@@ -19,6 +19,7 @@ from mongojobs.core.job import READY as READY_STATE
 from mongojobs.core.job import RUNNING as RUNNING_STATE
 from mongojobs.core.job import Document
 from mongojobs.store.clients import Jobs, beside, is_real, topology
+from mongojobs.store.logs.reading import LOGS_SUFFIX, ORDER
 from mongojobs.store.stats.stats_store import STATS_SUFFIX
 from mongojobs.store.workers import WORKERS_SUFFIX
 
@@ -32,6 +33,7 @@ EXPIRED: Final = "expired"
 ALIVE: Final = "alive"
 KEPT: Final = "kept"
 DUE: Final = "due"
+LINES: Final = "lines"
 
 SCHEDULES_SUFFIX: Final = "_schedules"
 
@@ -133,6 +135,19 @@ INDEXES: Final = (
         is_ttl=True,
         suffix=STATS_SUFFIX,
         serves="removing figures about runs that were kept long enough",
+    ),
+    Index(
+        name=LINES,
+        keys=("job_id", *ORDER),
+        suffix=LOGS_SUFFIX,
+        serves="reading what a job has logged, and removing it with the job",
+    ),
+    Index(
+        name=KEPT,
+        keys=("expire_at",),
+        is_ttl=True,
+        suffix=LOGS_SUFFIX,
+        serves="removing what jobs have logged that was kept long enough",
     ),
     Index(
         name=DUE,

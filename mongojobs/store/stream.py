@@ -16,6 +16,7 @@ from mongojobs.store.reading import aware
 
 AWAIT_MILLISECONDS: Final = 30_000
 END_AWAIT_MILLISECONDS: Final = 250
+LOG_AWAIT_MILLISECONDS: Final = 1_000
 """How long a silence is; at the end of a short one, who listens may look for something else."""
 
 
@@ -98,6 +99,21 @@ class EndStream(_IdStream):
 
     def __init__(self, jobs: Jobs) -> None:
         super().__init__(jobs, _ENDED, END_AWAIT_MILLISECONDS)
+
+
+class LogStream(_Stream):
+    """New lines of the log of one job, in the collection *logs*; its silences last a second."""
+
+    def __init__(self, logs: Jobs, job_id: JobId) -> None:
+        new = {"operationType": {"$in": ["insert", "replace"]}, "fullDocument.job_id": {"$eq": job_id}}
+        super().__init__(logs, [{"$match": new}, {"$project": {"documentKey": 1}}], LOG_AWAIT_MILLISECONDS)
+
+    def next(self) -> bool:
+        """Return whether there are new lines; False after a silence, or after ``close``.
+
+        Raises DatabaseError when the stream is broken for good.
+        """
+        return self._next_event() is not None
 
 
 _CANCELLED: Final[list[dict[str, Any]]] = [

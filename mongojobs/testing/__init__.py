@@ -15,6 +15,7 @@ The names are loaded at first use, so that pytest may load the plugin in every r
 - ``assertions``: what is enqueued
 - ``expectation``: what a test expects, and how a job differs
 - ``draining``: runs the jobs
+- ``logs``: what jobs log
 - ``ticking``: lets schedules tick
 - ``modes``: where jobs go meanwhile
 - ``memory``: the queue of ``fake`` mode
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mongojobs.testing.assertions import assert_enqueued, refute_enqueued
     from mongojobs.testing.draining import drain, perform
+    from mongojobs.testing.logs import logged
     from mongojobs.testing.modes import Mode, cancel, enqueued_jobs, mode, tick, travel
 
 __all__ = [  # noqa: RUF022 - grouped by what they are for
@@ -39,6 +41,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "assert_enqueued",
     "refute_enqueued",
     "enqueued_jobs",
+    "logged",
     # Run
     "drain",
     "perform",
@@ -50,6 +53,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
 _HOMES = {
     "mongojobs.testing.assertions": ("assert_enqueued", "refute_enqueued"),
     "mongojobs.testing.draining": ("drain", "perform"),
+    "mongojobs.testing.logs": ("logged",),
     "mongojobs.testing.modes": ("Mode", "cancel", "enqueued_jobs", "mode", "tick", "travel"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -21,6 +21,7 @@ from mongojobs.payload.calls.invoke import invoke, run_to_end
 from mongojobs.payload.masking import cleaner
 from mongojobs.store.jobs import JobStore, QueueSelector
 from mongojobs.store.rows import source_of
+from mongojobs.testing.logs import DrainedLogs
 from mongojobs.testing.memory import stored
 from mongojobs.testing.modes import Mode, mode_in_force
 from mongojobs.worker.finish.finisher import Finisher
@@ -76,16 +77,14 @@ def perform(job: Job) -> object:
     mode = mode_in_force()
     payloads, lifecycle = mode.app.payloads, mode.app.lifecycle
     call = payloads.load(stored(job).handler)
-    job.begin(
-        Alone(
-            job,
-            lambda: Means(mode.clock, payloads.values, clean=cleaner(job.handler, payloads, None), source=source_of),
-        )
-    )
+    clean = cleaner(job.handler, payloads, None)
+    alone = Alone(job, lambda: Means(mode.clock, payloads.values, clean=clean, source=source_of))
+    job.begin(alone)
     try:
         result = isolated(job, lambda: invoke(call, job, lifecycle=lifecycle, wait=run_to_end))
     finally:
         job.end()
+        job.note(logged=alone.logged())
     waiting = mode.get(job.id)
     if waiting is not None and waiting.state == READY:
         mode.delete(job.id)
@@ -128,6 +127,7 @@ class Drainer:
             transactions=_PretendedTransactions(),
             save=self._save,
             source=source_of,
+            logs=DrainedLogs(mode),
         )
         self._runner = Runner(context, watch=self._timekeeper.watch, loop=self._event_loop.get)
         store = cast(JobStore, mode.store)  # a MemoryStore has the methods that a finisher calls

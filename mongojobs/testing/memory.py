@@ -17,6 +17,7 @@ from mongojobs.core.actions import Action
 from mongojobs.core.change import DELETED, Change
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import ConfigurationError
+from mongojobs.core.inside.log import LoggedRun
 from mongojobs.core.job import ENDED, READY, Document, Job, JobId, State
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.core.retry import ALONE_FROM_LOSSES
@@ -25,6 +26,7 @@ from mongojobs.core.transitions import Ending, RunCancelled, Succeeded
 from mongojobs.store.documents import to_document, to_job
 from mongojobs.store.jobs import QueueSelector, Rescued, Spread
 from mongojobs.store.lifecycle.end import is_held, is_left_as
+from mongojobs.store.logs.reading import runs_of
 from mongojobs.store.unique.again import ends_run, hands_back, rerun
 from mongojobs.store.unique.answers import MERGED, answer, is_over
 from mongojobs.store.unique.insert import insert_each
@@ -57,6 +59,7 @@ class MemoryStore:
         self.clock = clock
         self._settings = settings
         self._jobs: dict[JobId, Job] = {}
+        self._chunks: list[Document] = []
         self._changing = threading.RLock()
         self.on_cancelled: Callable[[Job], object] = lambda _job: None
         """Called with a running job that was cancelled."""
@@ -113,6 +116,14 @@ class MemoryStore:
         """Return the job with this id, or None, even if what is asked for cannot be an id."""
         with self._changing:
             return next((job for job in self._jobs.values() if job.id == job_id), None)
+
+    def keep_log(self, chunks: Sequence[Document]) -> None:
+        """Keep what a job has logged."""
+        self._chunks += chunks
+
+    def logs(self, job_id: JobId) -> list[LoggedRun]:
+        """Return what is kept of the log of a job, by run."""
+        return runs_of(chunk for chunk in self._chunks if chunk["job_id"] == job_id)
 
     def unfinished(self, job_ids: Collection[JobId]) -> set[JobId]:
         """Return those of *job_ids* whose jobs are there and have yet to end."""

@@ -15,7 +15,8 @@ from mongojobs.app.cancelling import cancel_one
 from mongojobs.core.actions import DELETE
 from mongojobs.core.clock import SystemClock, truncate
 from mongojobs.core.errors import ConfigurationError
-from mongojobs.core.job import READY, Job, JobId
+from mongojobs.core.inside.log import LoggedRun
+from mongojobs.core.job import READY, Document, Job, JobId
 from mongojobs.core.settings import Settings
 from mongojobs.core.words.durations import parse_duration
 from mongojobs.enqueuing import current
@@ -27,6 +28,7 @@ from mongojobs.results.waiting import Waiters
 from mongojobs.results.watch import Watch
 from mongojobs.store.actions.job_actions import JobActions
 from mongojobs.store.jobs import JobStore
+from mongojobs.store.logs.log_store import logs_of
 from mongojobs.store.queries import Queries
 from mongojobs.store.reader.job_reader import JobReader
 from mongojobs.testing.memory import MemoryStore, MovableClock
@@ -92,6 +94,19 @@ class Mode:
     def get(self, job_id: JobId) -> Job | None:
         """Return a job as it is now, in any state; None in inline mode."""
         return None if self.name == "inline" else self.store.get(job_id)
+
+    def keep_log(self, chunks: list[Document]) -> None:
+        """Keep what a job has logged."""
+        if self.name == "fake":
+            self._memory.keep_log(chunks)
+        elif chunks:
+            logs_of(self._queries()).write(chunks)
+
+    def logs_of(self, job_id: JobId) -> list[LoggedRun]:
+        """Return what is kept of the log of a job, by run; nothing in inline mode."""
+        if self.name == "inline":
+            return []
+        return self._memory.logs(job_id) if self.name == "fake" else logs_of(self._queries()).read(job_id)
 
     def enqueued(self, queue: str | None = None) -> list[Job]:
         """Return the ready jobs in the order a worker takes them: the due ones, then those due later."""

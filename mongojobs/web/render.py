@@ -33,6 +33,7 @@ _FILTERS: Final[tuple[Callable[..., Any], ...]] = (
     wording.local,
     wording.in_zone,
     wording.duration,
+    wording.size,
     wording.number,
     wording.first_line,
 )

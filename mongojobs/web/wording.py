@@ -7,6 +7,7 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
+from mongojobs.core.words.sizes import format_size
 from mongojobs.core.words.wording import NONE, in_words, iso
 
 _BREAKS: Final = "\n\t"
@@ -75,6 +76,11 @@ def number(value: float | None) -> str:
     if value is None:
         return NONE
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+def size(value: int) -> str:
+    """Return a number of bytes, as it would be given."""
+    return format_size(value)
 
 
 def first_line(text: str | None) -> str:

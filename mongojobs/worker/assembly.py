@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
+from typing import Final
 
+from mongojobs.core.inside.log import Lines
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobQuarantined, Warned
 from mongojobs.core.settings import Settings
@@ -34,9 +36,12 @@ from mongojobs.worker.threads.background import join_all, start_threads
 from mongojobs.worker.threads.cancel_watch import CancelWatch
 from mongojobs.worker.threads.event_loop import LoopWatch
 from mongojobs.worker.threads.heartbeat import Heartbeat
+from mongojobs.worker.threads.log_writer import LogWriter
 from mongojobs.worker.threads.slots import Slots
 from mongojobs.worker.threads.ticker import Ticker
 from mongojobs.worker.threads.timekeeper import Timekeeper
+
+LOGS: Final = "mongojobs-logs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +73,7 @@ class Parts:
     rescuer: Rescuer
     runner: Runner
     slots: Slots
+    logs: Logs
     finisher: Finisher
     loop_watch: LoopWatch
     heartbeat: Heartbeat
@@ -97,7 +103,8 @@ class Parts:
         self.threads.extend(start_threads({"mongojobs-schedules": ticker.run}))
 
     def stop_minding(self) -> None:
-        """Let the heartbeat, the timekeeper and the counting end."""
+        """Let the heartbeat, the timekeeper, the counting and the storing of log lines end."""
+        self.logs.stop()
         self.context.stats.end()
         self.heartbeat.stop()
         self.timekeeper.stop()
@@ -106,6 +113,38 @@ class Parts:
         """Wait for all threads that were told to end, and end the event loop; False if some have not ended in time."""
         slots = chain.from_iterable(self.slots.threads.values())
         return join_all([*self.threads, *slots], timeout) and self.loop_watch.close(timeout)
+
+
+class Logs:
+    """What stores log lines, made with the first job that keeps its log, its thread among *threads*."""
+
+    def __init__(self, make: Callable[[], LogWriter], threads: list[threading.Thread]) -> None:
+        self._make = make
+        self._threads = threads
+        self._making = threading.Lock()
+        self._writer: LogWriter | None = None
+
+    def open(self, held: InFlightJob, clean: Callable[[str], str]) -> Lines:
+        """Return what takes the lines of the run of *held*; *clean* takes the job's secrets out of a text."""
+        with self._making:
+            if self._writer is None:
+                self._writer = self._make()
+                self._threads.extend(start_threads({LOGS: self._writer.run}))
+        return self._writer.open(held, clean)
+
+    def close(self, held: InFlightJob) -> None:
+        """Store the last lines of the run, which has ended, if it has logged any."""
+        if self._writer is not None:
+            self._writer.close(held)
+
+    def stop(self) -> None:
+        """Let the thread end once it has stored what is left."""
+        if self._writer is not None:
+            self._writer.stop()
+
+    def join(self, timeout: float) -> None:
+        """Wait until it has."""
+        join_all([thread for thread in self._threads if thread.name == LOGS], timeout)
 
 
 def assemble(
@@ -118,7 +157,9 @@ def assemble(
     """Make the parts of a worker; *on_end* may be called after each run, *on_stuck* is for one that nothing can end."""
     store, settings, reporter, outage = connections.store, context.settings, context.reporter, context.outage
     _listen_to(store, context)
-    in_flight, heartbeat, loop_watch, timekeeper, runner = _what_runs(context, connections, on_stuck)
+    threads: list[threading.Thread] = []
+    logs = Logs(lambda: LogWriter(connections.logs, reporter, outage), threads)
+    in_flight, heartbeat, loop_watch, timekeeper, runner = _what_runs(context, connections, logs, on_stuck)
     finisher = Finisher(store, in_flight, reporter, outage, on_written=partial(context.stats.count, few=FEW_NOTICES))
     reserver = Reserver(store, connections.pauses, settings, by=reporter.name)
     suspects = SuspectIsolation(in_flight, settings.lease.total_seconds())
@@ -131,15 +172,17 @@ def assemble(
         rescuer=Rescuer(store, reporter, settings, outage),
         runner=runner,
         slots=Slots(in_flight, runner, finisher, reporter, on_end=on_end),
+        logs=logs,
         finisher=finisher,
         loop_watch=loop_watch,
         heartbeat=heartbeat,
         timekeeper=timekeeper,
+        threads=threads,
     )
 
 
 def _what_runs(
-    context: WorkerContext, connections: Connections, on_stuck: Callable[[], object]
+    context: WorkerContext, connections: Connections, logs: Logs, on_stuck: Callable[[], object]
 ) -> tuple[InFlight, Heartbeat, LoopWatch, Timekeeper, Runner]:
     """Make what holds the jobs, what minds their locks, their event loop and their limits, and what runs them."""
     payloads, settings, reporter = context.payloads, context.settings, context.reporter
@@ -153,7 +196,7 @@ def _what_runs(
     timekeeper = Timekeeper(in_flight, reporter, settings, on_stuck=end, excuses=loop_watch.excuses)
     transactions = Transactions(connections.of_app, heartbeat, payloads, settings)
     clock = connections.store.clock
-    runs = RunContext(payloads, settings, reporter, clock, transactions, heartbeat.store_now, source_of)
+    runs = RunContext(payloads, settings, reporter, clock, transactions, heartbeat.store_now, source_of, logs)
     if context.child is None:
         runner = Runner(runs, watch=timekeeper.watch, loop=loop_watch.loop)
     else:

@@ -14,6 +14,7 @@ from mongojobs.core.errors import StoreUnavailableError
 from mongojobs.store.clients import Client
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.lifecycle.end import Holding
+from mongojobs.store.logs.log_store import LogStore, logs_of
 from mongojobs.store.pauses import PauseStore
 from mongojobs.store.queries import Queries
 from mongojobs.store.stats.merging import MergingStats
@@ -55,6 +56,10 @@ class Connections:
     def holding(self) -> Holding:
         """What the heartbeat does with the jobs that the worker holds."""
         return Holding(self._through_beat)
+
+    def logs(self) -> LogStore:
+        """Return where the lines go that jobs have logged."""
+        return logs_of(self.store.queries)
 
     def of_app(self) -> JobStore:
         """Return the store, seen through the client of the app."""

@@ -112,6 +112,7 @@ class Shutdown:
         self._within(0.0, "listening for cancelled jobs", self._cancel_watch.close)
         parts.stop_minding()
         parts.runner.close(self._rest())
+        self._within(self._rest(), "the last log lines", lambda: parts.logs.join(LEAVE_SECONDS))
         self._within(self._rest(), "the last statistics", parts.context.stats.try_to_store)
         self._join_helpers(self._rest())  # a change stream cannot be closed any more once its client is
         self._within(self._rest(), "leaving", leave)

@@ -82,7 +82,13 @@ class TestACollectionOfItsOwn:
         other.create_indexes()
 
         names = set(connection.get_default_database().list_collection_names())
-        assert names == {"other_jobs", "other_jobs_workers", "other_jobs_stats", "other_jobs_schedules"}
+        assert names == {
+            "other_jobs",
+            "other_jobs_workers",
+            "other_jobs_stats",
+            "other_jobs_schedules",
+            "other_jobs_logs",
+        }
 
 
 class TestTheActiveApp:

@@ -553,7 +553,7 @@ class TestCreateIndexes:
 
         assert ended.exit_code == 0
         assert "reserving the next job of all queues" in ended.stdout
-        assert "Created 10 indexes" in ended.stdout
+        assert "Created 12 indexes" in ended.stdout
         assert "ready" in client.get_default_database()["delayed_jobs"].index_information()
 
     def test_says_at_the_second_run_that_nothing_is_to_do(self, here):
@@ -579,7 +579,7 @@ class TestCreateIndexes:
         ended = here("create-indexes", "--dry-run")
 
         assert ended.exit_code == 0
-        assert "10 indexes missing" in ended.stdout
+        assert "12 indexes missing" in ended.stdout
         assert client.get_default_database().list_collection_names() == []
 
     def test_says_what_to_do_about_a_different_index_of_that_name(self, here, client):

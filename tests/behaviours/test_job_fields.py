@@ -26,6 +26,7 @@ SAMPLES = {
     "max_run_time": ("90m", timedelta(minutes=90), "1h 30m"),
     "expires_at": ("2033-04-05T06:07Z", datetime(2033, 4, 5, 6, 7, tzinfo=UTC), "2033-04-05"),
     "keep_result": ("36h", timedelta(hours=36), "1d 12h"),
+    "keep_log": ("48k", 48 * 1024, "48k"),
     "tags": ("urgent", ("urgent",), "urgent"),
     "meta": ('{"trace": "x1"}', {"trace": "x1"}, "x1"),
 }
@@ -108,4 +109,4 @@ def test_json_has_the_fields_that_its_schema_promises(schema, told):
 def test_only_the_run_and_what_an_enqueue_says_is_not_stored():
     all_of_them = {field.name for field in dataclasses.fields(mongojobs.Job)}
 
-    assert all_of_them - {field.name for field in FIELDS} == {"run", "duplicate", "home"}
+    assert all_of_them - {field.name for field in FIELDS} == {"run", "duplicate", "home", "logged"}

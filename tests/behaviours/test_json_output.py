@@ -10,6 +10,7 @@ from mongojobs.cli.main import COMMANDS
 from mongojobs.cli.main import mongojobs as command_line
 from tests.support.command_here import run_here
 from tests.support.command_line import ROOT, SAMPLE_APP
+from tests.support.logging_jobs import logs
 from tests.support.sample_app import always_fails, append
 from tests.support.waiting import eventually
 from tests.support.working import work_off, working
@@ -21,6 +22,7 @@ SAMPLES = [
     ("jobs", "show", "ID"),
     ("jobs", "why", "ID"),
     ("jobs", "result", "7"),
+    ("jobs", "log", "8"),
     ("jobs", "declared"),
     ("queues", "list"),
     ("schedules", "list"),
@@ -58,6 +60,7 @@ def filled(app, tmp_path):
     """An app with jobs in several states, a paused queue and a worker; and the id of a failed job."""
     failed = always_fails.options(meta={"trace": "x"}, tags=["t"]).delay()
     append.options(job_id=7, keep_result=60).delay(str(tmp_path / "ledger"), "done")
+    logs.options(job_id=8).delay("well")
     work_off()
     append.options(queue="asleep", max_run_time=60).delay("x", "y")
     append.options(queue="mail", run_in=3600, max_attempts=3).delay("x", "y")
@@ -77,7 +80,7 @@ def printed(*arguments):
 
 
 def schema_of(command):
-    inner = {"list", "show", "why", "result", "declared", "next"}
+    inner = {"list", "show", "why", "result", "log", "declared", "next"}
     return "-".join(word for word in command[:2] if word in {*COMMANDS, *inner})
 
 

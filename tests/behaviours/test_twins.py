@@ -149,6 +149,7 @@ class TestAwaitingATwin:
 @pytest.mark.parametrize("cls", [MongoJobs, ScheduleHandle])
 def test_all_that_asks_the_database_has_a_twin(cls):
     methods = {name for name, _ in inspect.getmembers(cls, inspect.isfunction) if not name.startswith("_")}
-    twins = {name for name in methods if inspect.iscoroutinefunction(getattr(cls, name))}
+    kinds = (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+    twins = {name for name in methods if any(is_such(getattr(cls, name)) for is_such in kinds)}
 
     assert {f"a{name}" for name in methods - twins - OF_PROGRAMS} == twins

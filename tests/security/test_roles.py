@@ -17,6 +17,7 @@ from tests.support.clock import HeldClock
 from tests.support.command_here import run_here
 from tests.support.command_line import ROOT
 from tests.support.dashboard import PAGES, Visitor
+from tests.support.logging_jobs import logs, logs_and_fails
 from tests.support.mongod.secured import PASSWORD, secured_server
 from tests.support.sample_app import append, says_hello
 from tests.support.schedules import code, ids, tick, ticks
@@ -30,6 +31,7 @@ ROLES = [json.loads(found) for found in re.findall(r"^db\.createRole\((\{.*?^\})
 NO_STREAM = "jobsWorkerWithoutStream"
 NO_LIST = "jobsWorkerWithoutList"
 NO_STATS = "jobsWorkerWithoutStats"
+NO_LOGS = "jobsWorkerWithoutLogs"
 NOT_AUTHORIZED = "not authorized on shop_jobs to execute the command"
 REFUSED = f"Error: the database refused the operation: {NOT_AUTHORIZED}"
 
@@ -43,12 +45,18 @@ def without_stream(role):
 
 def without_list(role):
     """Return the role of a worker that may not show itself in the list of workers."""
-    return {**role, "role": NO_LIST, "privileges": role["privileges"][::2]}
+    return without(role, NO_LIST, "delayed_jobs_workers", "delayed_jobs_schedules")
 
 
 def without_stats(role):
     """Return the role of the worker as it was before there were figures."""
-    return {**role, "role": NO_STATS, "privileges": role["privileges"][:-1]}
+    return without(role, NO_STATS, "delayed_jobs_stats")
+
+
+def without(role, name, *collections):
+    """Return a role called *name* without rights on *collections*."""
+    kept = [one for one in role["privileges"] if one["resource"]["collection"] not in collections]
+    return {**role, "role": name, "privileges": kept}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +64,8 @@ def secured():
     """The server, with its indexes and a user for each role, who is called as the role is."""
     with secured_server() as server:
         worker = next(role for role in ROLES if role["role"] == "jobsWorker")
-        for role in (*ROLES, without_stream(worker), without_list(worker), without_stats(worker)):
+        without_logs = without(worker, NO_LOGS, "delayed_jobs_logs")
+        for role in (*ROLES, without_stream(worker), without_list(worker), without_stats(worker), without_logs):
             server.create_role(DATABASE, role)
             server.create_user(DATABASE, role["role"], role["role"])
         operator = MongoJobs(Settings(uri=server.uri("jobsOperator", DATABASE, source=DATABASE)))
@@ -305,6 +314,29 @@ class TestTheWorker:
             == 1
         )
 
+    def test_keeps_logs_that_the_reader_reads_and_the_operator_deletes(self, app):
+        with app("jobsWeb").active():
+            well, fails = logs.delay("well"), logs_and_fails.options(max_attempts=1).delay("it")
+
+        work_off(app=app("jobsWorker"))
+
+        assert [line.text for run in app("jobsReader").log(well.id) for line in run.lines] == ["well"]
+        assert [run.attempt for run in app("jobsReader").follow_log(fails.id)] == [1]
+        app("jobsOperator").delete(fails.id)
+        assert app("jobsReader").log(fails.id) == []
+        with pytest.raises(StoreUnavailableError, match='find on "delayed_jobs_logs"'):
+            app("jobsWeb").log(well.id)
+
+    def test_without_a_place_for_logs_says_so_once_and_works_on(self, app, caplog):
+        with app("jobsWeb").active():
+            jobs = [logs.delay("well") for _ in range(3)]
+
+        assert work_off(app=app(NO_LOGS)) == (3, 0)
+
+        assert caplog.text.count("Refused by the database while storing log lines: not authorized on shop_jobs") == 1
+        assert "3 lines that jobs had logged could not be stored" in caplog.text
+        assert app("jobsReader").log(jobs[0].id) == []
+
     @pytest.mark.parametrize("command", [("create-indexes",), ("create-indexes", "--check")])
     def test_is_no_operator(self, run, command):
         refused = run("jobsWorker", *command)
@@ -320,7 +352,7 @@ class TestTheOperator:
         created = run("jobsOperator", "create-indexes")
         checked = run("jobsOperator", "create-indexes", "--check")
 
-        assert "Created 10 indexes" in created.output
+        assert "Created 12 indexes" in created.output
         assert checked.exit_code == 0
 
     def test_retries_cancels_deletes_and_clears(self, run, a_job):

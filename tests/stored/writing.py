@@ -153,7 +153,7 @@ def _wait() -> None:
     super(stored.Employee, stored.Employee).recount("class method of the base")
     stored.Employee.delay.tell("static method", "a", "b")
     options = {"queue": "mail", "priority": 9, "tags": ["a", "b"], "meta": {"order": 7}, "job_id": "chosen"}
-    limits = {"max_attempts": 2, "max_run_time": "10s", "expires_in": "10d", "keep_result": "1h"}
+    limits = {"max_attempts": 2, "max_run_time": "10s", "expires_in": "10d", "keep_result": "1h", "keep_log": "64k"}
     stored.keep.options(run_in="30m", **options, **limits).delay("options")
     stored.unique_until_start.delay("until start")
     stored.debounced.delay("debounced", "first")

@@ -9,6 +9,7 @@ import click
 
 from mongojobs.cli.jobs import actions
 from mongojobs.cli.jobs.declared import declared
+from mongojobs.cli.jobs.log import log
 from mongojobs.cli.jobs.printing import job_document, print_job, print_jobs
 from mongojobs.cli.jobs.result import result
 from mongojobs.cli.shared.choosing import filter_options, job_filter_of, look_up
@@ -24,7 +25,7 @@ def jobs() -> None:
     """Look at jobs and change them, one or many."""
 
 
-for command in (declared, result, *actions.COMMANDS):
+for command in (declared, result, log, *actions.COMMANDS):
     jobs.add_command(command)
 
 

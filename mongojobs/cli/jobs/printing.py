@@ -15,6 +15,7 @@ from mongojobs.core.inside.cursor import ShownRow, rows_aside
 from mongojobs.core.inside.progress import in_a_line
 from mongojobs.core.inside.steps import steps_of
 from mongojobs.core.job import FIELDS
+from mongojobs.core.words.sizes import format_size
 from mongojobs.core.words.wording import NONE, ago, by_whom, counted, in_words, iso, printable, printable_lines, to_json
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def _facts(job: Job, now: datetime) -> dict[str, object]:
         "due": _moment(job.run_at, now),
         "expires": _moment(job.expires_at, now),
         "keeps result": None if job.keep_result is None else f"for {in_words(job.keep_result)}",
+        "keeps log": None if job.keep_log is None else f"{format_size(job.keep_log)}: mongojobs jobs log {job.id}",
         "locked": _moment(job.locked_at, now),
         "locked by": job.locked_by,
         "locked until": _moment(job.locked_until, now),

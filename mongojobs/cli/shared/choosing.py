@@ -175,14 +175,15 @@ def look_up(store: JobStore, text: str) -> Job:
     """Return the job with the id *text*: as ObjectId, text or number. Raises Failure."""
     from mongojobs.core.actions import no_job
 
-    for job_id in _possible_ids(text):
+    for job_id in possible_ids(text):
         job = store.get(job_id)
         if job is not None:
             return job
     raise Failure(str(no_job(text)), NO)
 
 
-def _possible_ids(text: str) -> list[JobId]:
+def possible_ids(text: str) -> list[JobId]:
+    """Return the ids that *text* can mean: an ObjectId, a text, a number."""
     from bson import ObjectId
 
     ids: list[JobId] = [ObjectId(text)] if ObjectId.is_valid(text) else []

@@ -5,6 +5,7 @@
 - ``rows``: many rows, each of which is done once
 - ``sources``: where rows come from
 - ``cursor``: where a job is in its rows
+- ``log``: what it logs
 - ``values``: what a job keeps for its next run
 - ``record``: what one run has told of itself, until it is stored
 - ``alone``: a run without a worker

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TypeVar
+from dataclasses import replace
+from typing import Protocol, TypeVar
 
 from mongojobs.core.calling import label, ran
+from mongojobs.core.inside.log import Lines, LoggedRun, RunJob, logged_run
 from mongojobs.core.inside.record import Means, Record, Telling
 
 T = TypeVar("T")
+
+
+class AloneJob(Telling, RunJob, Protocol):
+    """What such a run knows of its job."""
 
 
 def run_alone(function: Callable[[None], T]) -> T:
@@ -23,10 +29,11 @@ class Alone:
     stopping = lost = False
     seconds: float | None = None
 
-    def __init__(self, job: Telling, means: Callable[[], Means]) -> None:
+    def __init__(self, job: AloneJob, means: Callable[[], Means]) -> None:
         self.record: Record | None = None
         self._job = job
         self._means = means
+        self._lines: Lines | None = None
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return nothing to commit: what a worker's death could tear apart is in one piece here."""
@@ -38,5 +45,14 @@ class Alone:
 
     def recording(self) -> Record:
         """Return the record, made now if it is not there."""
-        self.record = self.record or Record(self._job, self._means())
+        self.record = self.record or Record(self._job, replace(self._means(), lines=self._open))
         return self.record
+
+    def logged(self) -> tuple[LoggedRun, ...]:
+        """Return what is kept of what the job has logged."""
+        return () if self._lines is None else (logged_run(self._job, self._lines, self._means().clean),)
+
+    def _open(self) -> Lines | None:
+        if self._job.keep_log is not None:
+            self._lines = Lines(2 * self._job.keep_log)
+        return self._lines

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import ProgressError
 from mongojobs.core.inside.cursor import Cursor, closed
+from mongojobs.core.inside.log import JobLogger, Lines, LoggingJob
 from mongojobs.core.inside.progress import LONGEST_NOTE, Progress, checked
 from mongojobs.core.inside.rows import Keeper, Rows
 from mongojobs.core.inside.sources import Key, Source, listed
@@ -26,7 +27,7 @@ MOST_CURSORS: Final = 100
 Entries = tuple[Mapping[str, Any], ...]
 
 
-class Telling(Protocol):
+class Telling(LoggingJob, Protocol):
     """What a record knows of its job: what earlier runs have told, and the number of this one."""
 
     @property
@@ -61,7 +62,7 @@ class Means:
     *clean* takes the secrets of the job out of a text; *on_move* is called after each move. *may_save* raises
     ProgressError where nothing can be stored; *save* stores what was told at once, and raises what ends the run if the
     job is lost. *source* finds rows; *look* raises what ends the run, if something does; *on_aside* is told of the name
-    of rows, the row left out, and how many workers died at it.
+    of rows, the row left out, and how many workers died at it. *lines* opens what takes what it logs, if that is kept.
     """
 
     clock: Clock
@@ -74,6 +75,7 @@ class Means:
     look: Callable[[], object] = lambda: None
     on_aside: Callable[[str, str, int], object] = lambda _rows, _row, _deaths: None
     wary: float = 60.0
+    lines: Callable[[], Lines | None] = lambda: None
 
 
 class Told:
@@ -121,6 +123,7 @@ class Record(Told):
         self._steps: dict[str, Step] = {}
         self._cursors: dict[str, Cursor] = {}
         self._passes: set[str] = set()
+        self._log: JobLogger | None = None
 
     def fields(self) -> dict[str, Any]:
         """Return what is to be stored, as fields of the job."""
@@ -131,6 +134,13 @@ class Record(Told):
         if self._passes:
             fields["cursors"] = tuple([cursor.stored() for cursor in self._cursors.values()])
         return fields
+
+    @property
+    def log(self) -> JobLogger:
+        """What the job logs with."""
+        if self._log is None:
+            self._log = JobLogger(self._job, self._means.lines())
+        return self._log
 
     def set_progress(self, done: object, of: object, note: object) -> None:
         """Note how far the job is. Raises ProgressError."""

@@ -5,13 +5,13 @@ Each parser returns the value in its own type, or raises ValueError as ``core.ch
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from mongojobs.core.calling import generator_kind, is_async
 from mongojobs.core.checks import Check, plain_text, queue_name
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from mongojobs.core.words.sizes import parse_size
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 _LEVELS_BY_OTHER_NAMES: Final = {
@@ -30,8 +30,6 @@ _LEVELS_BY_OTHER_NAMES: Final = {
     "fatal": "critical",
     "unknown": "critical",
 }
-_SIZE: Final = re.compile(r"(?P<number>\d+(?:\.\d+)?) ?(?P<unit>[kmgt]?)(?:i?b)?", re.IGNORECASE)
-_UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 LARGEST_QUEUE: Final = 10_000_000
 """The largest ``max_size`` of a queue, all of which is counted at each enqueue once it is nearly full."""
 
@@ -59,10 +57,7 @@ priority: Final = number(LOWEST_PRIORITY, HIGHEST_PRIORITY)
 
 def size(value: object) -> int:
     """Return a size of memory in bytes, given as a number or as a text such as ``400M``, ``1.5G``, ``512MiB``."""
-    found = _SIZE.fullmatch(str(value).strip())
-    if found is None or isinstance(value, bool):
-        raise ValueError("must be a size such as 400M or 1G")
-    size = int(float(found["number"]) * _UNITS[found["unit"].upper()])
+    size = parse_size(value)
     if size < 2**20:
         raise ValueError("must be 1M or more")
     return size

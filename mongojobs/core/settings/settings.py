@@ -92,6 +92,10 @@ class Settings:
         timedelta(days=14), checks.delay, "how long statistics about runs are kept; 0: none are collected"
     )
 
+    log_retention: timedelta = _setting(
+        timedelta(days=7), checks.time_limit, "how long what jobs with keep_log have logged is kept"
+    )
+
     queues: tuple[str, ...] = _setting(
         (), parsing.queue_names, "queues to work on, comma-separated; default: all", "QUEUES", "QUEUE"
     )

@@ -1,6 +1,7 @@
 """Values in words.
 
 - ``durations``: ``90s``, ``15m``, ``7d``
+- ``sizes``: ``64k``, ``400M``
 - ``wording``: times, numbers and printable texts for people
 - ``naming``: the public names of classes and functions
 """

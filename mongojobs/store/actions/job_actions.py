@@ -17,6 +17,7 @@ from mongojobs.core.job_filter import JobFilter
 from mongojobs.store.actions.sweep import OnProgress, Sweep, clearable
 from mongojobs.store.documents import to_shown_job, to_update
 from mongojobs.store.filters import merged, one
+from mongojobs.store.logs.log_store import logs_of
 from mongojobs.store.queries import Queries
 from mongojobs.store.unique.retake import KEYED, Retaking
 
@@ -121,6 +122,8 @@ class JobActions:
         """Delete a job that is not running, even one in an unknown state."""
         guard = one(job_id) | {"state": {"$ne": RUNNING}}
         found: Document | None = self._collection.find_one_and_delete(guard, hint=self._queries.by_id)
+        if found is not None and found.get("keep_log") is not None:
+            logs_of(self._queries).forget([job_id])
         return found
 
     def _state(self, job_id: JobId) -> str | None:

@@ -7,7 +7,7 @@ batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from mongojobs.core.job import READY, RUNNING, STATES, Document, JobId, State
 from mongojobs.core.job_filter import JobFilter
 from mongojobs.store import indexes
 from mongojobs.store.filters import merged
+from mongojobs.store.logs.log_store import logs_of
 from mongojobs.store.positions import Position, ranges
 from mongojobs.store.queries import Queries
 from mongojobs.store.selections import BY_END, BY_TIME, SWEEP_MILLISECONDS, Selection, by_state, not_after, stretches
@@ -52,18 +53,22 @@ class Sweep:
         *apart* is called with the filter of each batch for the unique jobs in it, and they are left out of the update.
         """
 
-        def act(guard: Document, size: int) -> int:
+        def act(guard: Document, ids: Sequence[JobId]) -> int:
             plain = guard if apart is None else merged(guard, PLAIN)
             changed = self._collection.update_many(plain, update, hint=self._queries.by_id).modified_count
-            return changed if apart is None or changed == size else changed + apart(guard)
+            return changed if apart is None or changed == len(ids) else changed + apart(guard)
 
         return self._each_batch(selections, act)
 
     def delete(self, selections: Iterable[Selection]) -> int:
         """Delete all jobs in *selections*; return how many there were."""
+        logs = logs_of(self._queries)
 
-        def act(guard: Document, _size: int) -> int:
-            return self._collection.delete_many(guard, hint=self._queries.by_id).deleted_count
+        def act(guard: Document, ids: Sequence[JobId]) -> int:
+            deleted = self._collection.delete_many(guard, hint=self._queries.by_id).deleted_count
+            if deleted:
+                logs.forget_gone(ids, self._collection)
+            return deleted
 
         return self._each_batch(selections, act)
 
@@ -71,13 +76,13 @@ class Sweep:
         """Return how many jobs are in *selections*."""
         return sum(self._queries.count(one.query, index=one.index, maxTimeMS=SWEEP_MILLISECONDS) for one in selections)
 
-    def _each_batch(self, selections: Iterable[Selection], act: Callable[[Document, int], int]) -> int:
+    def _each_batch(self, selections: Iterable[Selection], act: Callable[[Document, Sequence[JobId]], int]) -> int:
         begun, changed, looked_at = self._queries.clock.now(), 0, 0
         parts = (part for one in selections for part in stretches(one, everything=self._queries.anything))
         for selection in parts:
             for ids in self._batches(selection):
                 guard = merged({"_id": {"$in": ids}}, selection.query, not_after(selection, begun))
-                changed += act(guard, len(ids))
+                changed += act(guard, ids)
                 looked_at += len(ids)
                 if self._on_progress is not None:
                     self._on_progress(changed, looked_at)

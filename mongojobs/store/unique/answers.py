@@ -23,6 +23,7 @@ CALL: Final = (
     "max_run_time",
     "expires_at",
     "keep_result",
+    "keep_log",
     "tags",
     "meta",
 )

@@ -30,6 +30,7 @@ from mongojobs.store.jobs import JobStore
 from mongojobs.store.rows import source_of
 from mongojobs.worker.children import messages
 from mongojobs.worker.children.channel import Channel
+from mongojobs.worker.children.lines import LineSender
 from mongojobs.worker.children.telling import Telling
 from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.judgement import RunContext
@@ -102,7 +103,8 @@ class ChildMain:
         self._main_thread = threading.get_ident()
         self._renewals = _WorkersRenewals(self._channel)
         reporter, transactions = Reporter(self._events, ""), Transactions(store, self._renewals, payloads, settings)
-        context = RunContext(payloads, settings, reporter, self._clock, transactions, self._save, source_of)
+        logs = LineSender(self._channel.send)
+        context = RunContext(payloads, settings, reporter, self._clock, transactions, self._save, source_of, logs)
         self._runner = Runner(context, watch=self._tell_limit, loop=self._event_loop.get)
 
     def serve(self) -> None:
@@ -112,6 +114,7 @@ class ChildMain:
             self._channel.send(messages.READY)
         while (held := self._jobs.get()) is not None:
             outcome = self._runner.run(held)
+            self._runner.close_log(held)
             self._held = None
             ended = messages.outcome(outcome, self._events.take())
             try:

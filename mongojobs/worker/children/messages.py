@@ -1,9 +1,9 @@
 """What a worker and its children tell each other, as documents.
 
 The worker sends ``run`` with a job and the server's time, ``interrupt`` with the name of an exception, ``stopping``,
-``lost`` and ``saved``. The child sends ``ready`` once, ``limit``, ``complaint``, ``told`` and ``aside`` during a run,
-and ``outcome`` at its end. Around a transaction of the job it sends ``pause``, which is answered by ``paused``, and
-then ``resume`` or ``committed``.
+``lost`` and ``saved``. The child sends ``ready`` once, ``limit``, ``complaint``, ``told``, ``lines`` and ``aside``
+during a run, and ``outcome`` at its end. Around a transaction of the job it sends ``pause``, which is answered by
+``paused``, and then ``resume`` or ``committed``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, get_args
 
 from mongojobs.core.errors import Cancelled, Interrupted, JobTimeout
+from mongojobs.core.inside.log import Entry, LogLine
 from mongojobs.core.inside.record import Told
 from mongojobs.core.job import Document, ErrorText, Job
 from mongojobs.core.notices import CallbackRaised
@@ -89,6 +90,17 @@ def told_of(message: Document) -> Document:
 def aside(rows: str, row: str, deaths: int) -> Document:
     """Report a *row* that is left out."""
     return {"kind": "aside", "rows": rows, "row": row, "deaths": deaths}
+
+
+def lines(entries: Sequence[LogLine], dropped: int) -> Document:
+    """Report what the job has logged, and how many more were *dropped* before."""
+    written = [{"at": one.at.timestamp(), "level": one.level, "text": one.text} for one in entries]
+    return {"kind": "lines", "lines": written, "dropped": dropped}
+
+
+def lines_of(message: Document) -> tuple[list[Entry], int]:
+    """Return the contents of ``lines``."""
+    return [Entry(one["at"], one["level"], one["text"]) for one in message["lines"]], message["dropped"]
 
 
 def saved(number: int, *, is_ours: bool) -> Document:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from mongojobs.core.clock import monotonic_seconds
+from mongojobs.core.inside.log import Entry, Lines
 from mongojobs.core.inside.record import Told
 from mongojobs.core.job import Document, ErrorText, Job, isolated
 from mongojobs.core.notices import CallbackRaised, ChildReplaced, RowSetAside, Warned
@@ -181,6 +182,7 @@ class ChildRun(Run):
     def __init__(self, held: InFlightJob, runner: ChildRunner) -> None:
         super().__init__(held, runner)
         self._children = runner
+        self._lines: Lines | None = None
 
     def execute(self) -> Outcome:
         """Run the job in this thread's child, and return how it ended."""
@@ -253,6 +255,8 @@ class ChildRun(Run):
                 self._take_told(messages.told_of(message))
                 if number := message["number"]:
                     child.tell(messages.saved(number, is_ours=self.context.save(held)))
+            case "lines":
+                self._take_lines(*messages.lines_of(message))
             case "aside":
                 self.context.reporter.tell(RowSetAside, held.job, message["rows"], message["row"], message["deaths"])
             case of_transaction:
@@ -278,6 +282,17 @@ class ChildRun(Run):
         held.record = held.record or Told()
         held.record.take(fields)
         held.job.note(**fields)
+
+    def _take_lines(self, entries: list[Entry], dropped: int) -> None:
+        """Keep what the job has logged, without its secrets, to be stored from here."""
+        held, logs = self.held, self.context.logs
+        if logs is None:
+            return
+        held.record = held.record or Told()
+        self._lines = self._lines or logs.open(held, str)
+        self._lines.dropped += dropped
+        for entry in entries:
+            self._lines.add(entry)
 
     def _repeat_events(self, events: list[str], outcome: Outcome) -> None:
         """Repeat here the events that came up in the child."""

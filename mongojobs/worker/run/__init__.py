@@ -1,5 +1,6 @@
 """One run of a job: from its payload to an outcome.
 
+- ``run_log``: what a run has logged, on its way to the store
 - ``runner``: runs the job's code
 - ``inflight_job``: a job that this process holds, and its times
 - ``interruption``: raises an exception inside the job's code

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from mongojobs.core.clock import SystemClock, elapsed_seconds, monotonic_seconds
 from mongojobs.core.errors import TransactionError
+from mongojobs.core.inside.log import Lines
 from mongojobs.core.inside.record import Means, Record, Told
 from mongojobs.core.job import Job, JobId
 from mongojobs.core.transitions import Committed
@@ -33,6 +34,18 @@ class Transactions(Protocol):
 
     def run(self, held: InFlightJob, function: Callable[[Any], T]) -> T:
         """Call *function* in such a transaction, again after a conflict, and return what it returns."""
+        ...
+
+
+class Logs(Protocol):
+    """Where the lines go that jobs log."""
+
+    def open(self, held: InFlightJob, clean: Callable[[str], str]) -> Lines:
+        """Return what takes the lines of the run of *held*; *clean* takes the job's secrets out of a text."""
+        ...
+
+    def close(self, held: InFlightJob) -> None:
+        """Store the last lines of the run, which has ended, if it has logged any."""
         ...
 
 

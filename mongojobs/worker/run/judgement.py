@@ -47,7 +47,7 @@ from mongojobs.payload.calls.invoke import call_hook, run_to_end
 from mongojobs.payload.masking import Clean, cleaner
 from mongojobs.payload.registry import Declaration
 from mongojobs.worker.run.error_text import error_text, summary, writable
-from mongojobs.worker.run.inflight_job import LONG_BLOCK_SECONDS, InFlightJob
+from mongojobs.worker.run.inflight_job import LONG_BLOCK_SECONDS, InFlightJob, Logs
 from mongojobs.worker.run.overrides import Overrides
 from mongojobs.worker.run.transaction import Transactions
 
@@ -71,6 +71,8 @@ class RunContext:
     """Stores at once what a job has told of itself; False if the job is lost."""
     source: Callable[[Any, Key], Source] = listed
     """Finds the rows that a job goes through."""
+    logs: Logs | None = None
+    """Where the lines go of jobs that keep their log; None where nothing is kept."""
 
 
 class Judgement:

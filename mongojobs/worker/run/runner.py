@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mongojobs.core.errors import SIGNALS, Cancelled, Interrupted, JobTimeout, MongoJobsError, ProgressError
+from mongojobs.core.inside.log import Lines
 from mongojobs.core.inside.record import Means
 from mongojobs.core.job import Document, Job, isolated
 from mongojobs.core.notices import JobStarted, RowSetAside
@@ -67,16 +68,22 @@ class Runner:
             if not context.save(held):
                 held.interruption.leave()
 
+        clean = Judgement(held, context).cleaner()
+
+        def lines() -> Lines | None:
+            return None if context.logs is None or not held.job.keep_log else context.logs.open(held, clean)
+
         return Means(
             context.clock,
             context.payloads.values,
-            clean=Judgement(held, context).cleaner(),
+            clean=clean,
             may_save=may_save,
             save=save,
             source=context.source,
             look=look,
             on_aside=lambda rows, row, deaths: context.reporter.tell(RowSetAside, held.job, rows, row, deaths),
             wary=context.settings.lease.total_seconds(),
+            lines=lines,
         )
 
     def run_in_time(self, held: InFlightJob) -> Outcome:
@@ -89,6 +96,11 @@ class Runner:
     def run(self, held: InFlightJob) -> Outcome:
         """Run the job in a context of its own, and return how that ended, beyond interruption; never raises."""
         return isolated(held.job, Run(held, self).perform)
+
+    def close_log(self, held: InFlightJob) -> None:
+        """Store the last lines of a run that has ended."""
+        if self.context.logs is not None:
+            self.context.logs.close(held)
 
     def overdue(self, held: InFlightJob, more: str = "") -> Outcome:
         """Return the outcome of a job whose code does not return after it was interrupted; *more* may add to it."""

@@ -57,10 +57,13 @@ class Slots:
         """Run one job and pass on its result; None if it was interrupted and so has none."""
         started = monotonic_seconds()
         outcome = self._runner.run(held) if held.job.expires_at is None else self._runner.run_in_time(held)
+        seconds = monotonic_seconds() - started
+        if held.record is not None:  # before the end is: whoever sees that finds all lines
+            self._runner.close_log(held)
         self._in_flight.ended(held, interrupted=isinstance(outcome, HandedBack))
         if isinstance(outcome, HandedBack):
             return None
-        result = Result(held, outcome, monotonic_seconds() - started)
+        result = Result(held, outcome, seconds)
         self._finisher.submit(result)
         if self._on_end is not None:
             self._on_end()

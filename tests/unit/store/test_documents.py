@@ -38,6 +38,7 @@ FULL = a_job(
     took=timedelta(seconds=2),
     progress=Progress(done=3, of=7, note="n", at=START, rate=0.5),
     keep_result=timedelta(hours=1),
+    keep_log=64 * 1024,
     returned={"value": 7},
     steps=({"name": "charge", "value": 7, "at": START, "took": 12},),
     cursors=({"name": "User", "key": 7, "count": 3},),
@@ -65,7 +66,7 @@ class TestRoundTrip:
         assert to_job(to_document(job)) == job
 
     def test_keeps_every_field_but_the_run_and_what_an_enqueue_says(self):
-        stored = to_document(FULL).keys() - {"_id"} | {"id", "run", "duplicate", "home"}
+        stored = to_document(FULL).keys() - {"_id"} | {"id", "run", "duplicate", "home", "logged"}
 
         assert stored == {field.name for field in dataclasses.fields(FULL)}
 

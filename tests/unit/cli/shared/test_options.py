@@ -12,7 +12,7 @@ WITHOUT_FLAG = {
     *("db_alias", "write_concern", "enqueue_timeout", "imports", "delay_jobs", "default_queue_name"),
     *("default_priority", "queue_attributes", "max_payload_bytes", "switched_databases", "switched_collections"),
     *("max_losses", "max_releases", "undeclared_for", "retry_jitter", "destroy_failed_jobs", "keep_completed"),
-    *("job_id_retention", "stats_retention", "boot_timeout", "timeout_grace", "redact"),
+    *("job_id_retention", "stats_retention", "log_retention", "boot_timeout", "timeout_grace", "redact"),
 }
 """Settings that all programs of an app should share, or that no flag can say."""
 
