@@ -1,9 +1,12 @@
-"""What an app does with schedules: it makes them, lists them and gives handles of them."""
+"""What an app does with schedules: it makes them, lists them and gives handles of them.
+
+The room ``schedules`` and what it needs are imported when somebody uses one: most processes only enqueue.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Unpack
+from typing import TYPE_CHECKING, Final, Unpack
 
 from mongojobs.app.cancelling import cancel_one
 from mongojobs.core.errors import ScheduleError, StoreUnavailableError
@@ -11,18 +14,18 @@ from mongojobs.core.job import Document
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.enqueuing.enqueuer import Enqueuer
 from mongojobs.payload.calls.handler import Payloads
-from mongojobs.schedules.declared import DeclaredSchedule, EveryOptions, call_of, schedules, split
-from mongojobs.schedules.declaring import changes, new
-from mongojobs.schedules.definition import one_expression, schedule_name
-from mongojobs.schedules.handle import ScheduleHandle, Scheduling
-from mongojobs.schedules.report import ScheduleCounts, ScheduleReport
-from mongojobs.schedules.schedule import MOST_TICKS, Schedule, tick_id
-from mongojobs.schedules.store import ScheduleStore
-from mongojobs.schedules.ticks import TickEnqueuer, Ticks
 from mongojobs.store.actions.job_actions import JobActions
 from mongojobs.store.faults import plain_errors
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.workers import WorkerStore
+
+if TYPE_CHECKING:
+    from mongojobs.schedules.declared import EveryOptions
+    from mongojobs.schedules.handle import ScheduleHandle
+    from mongojobs.schedules.report import ScheduleCounts, ScheduleReport
+    from mongojobs.schedules.schedule import Schedule
+    from mongojobs.schedules.store import ScheduleStore
+    from mongojobs.schedules.ticks import TickEnqueuer, Ticks
 
 _MOST_UNFINISHED: Final = 10
 """Of the jobs of a schedule that may not have ended, so many are looked at."""
@@ -51,6 +54,8 @@ class SchedulesOfApp:
     @property
     def schedule_store(self) -> ScheduleStore:
         """The schedules in their collection."""
+        from mongojobs.schedules.store import ScheduleStore
+
         return ScheduleStore(self.store.collection, self.store.clock)
 
     @plain_errors()
@@ -71,6 +76,10 @@ class SchedulesOfApp:
         *job* is a job function, a method of a saved document or of a class, or a job object. Give *cron* or *every*,
         and what ``@every`` takes. Raises ScheduleError, EnqueueError, StoreUnavailableError.
         """
+        from mongojobs.schedules.declared import DeclaredSchedule, call_of, split
+        from mongojobs.schedules.declaring import changes, new
+        from mongojobs.schedules.definition import one_expression, schedule_name
+
         when = one_expression(cron, every)
         definition, options = split(when, dict(said))
         call = call_of(job, args, kwargs or {})
@@ -102,6 +111,8 @@ class SchedulesOfApp:
 
         Of one, with all jobs of its ledger. Raises ScheduleError where there is none of this *name*.
         """
+        from mongojobs.schedules.schedule import MOST_TICKS
+
         if name is None:
             return self._reports(self.schedules(), latest=1)
         return self._reports([self.schedule_of(name).get()], latest=MOST_TICKS)
@@ -116,6 +127,8 @@ class SchedulesOfApp:
 
         Raises StoreUnavailableError.
         """
+        from mongojobs.schedules.report import ScheduleCounts
+
         try:
             found = self.schedules()
             with plain_errors():
@@ -126,6 +139,8 @@ class SchedulesOfApp:
             raise
 
     def _reports(self, found: Sequence[Schedule], *, latest: int) -> list[ScheduleReport]:
+        from mongojobs.schedules.report import ScheduleReport
+
         ids = {schedule.name: _job_ids(schedule, latest) for schedule in found}
         jobs = self.schedule_store.jobs({job_id for some in ids.values() for job_id in some})
         workers, now = self.worker_store.alive(), self.store.clock.now()
@@ -141,6 +156,9 @@ class SchedulesOfApp:
 
     def schedule_of(self, name: str) -> ScheduleHandle:
         """Return the handle of the schedule called *name*, whether there is one or not."""
+        from mongojobs.schedules.definition import schedule_name
+        from mongojobs.schedules.handle import ScheduleHandle, Scheduling
+
         return ScheduleHandle(
             schedule_name(name),
             Scheduling(
@@ -159,6 +177,8 @@ class SchedulesOfApp:
 
 def _job_ids(schedule: Schedule, latest: int) -> list[str]:
     """Return the ids of the *latest* jobs of *schedule*, and of the last that may not have ended."""
+    from mongojobs.schedules.schedule import tick_id
+
     ticks = [tick for tick in schedule.ticks if tick.result in ("enqueued", "by hand")]
     unfinished = schedule.unfinished[-_MOST_UNFINISHED:]
     return [*unfinished, *(tick_id(schedule.name, tick.at) for tick in ticks[-latest:])]
@@ -166,6 +186,8 @@ def _job_ids(schedule: Schedule, latest: int) -> list[str]:
 
 def tick_enqueuer(store: JobStore, payloads: Payloads, lifecycle: Lifecycle) -> TickEnqueuer:
     """Return what enqueues the jobs of ticks into *store*, whatever ``delay_jobs`` says."""
+    from mongojobs.schedules.ticks import TickEnqueuer
+
     settings = store.settings.changed(delay_jobs=True)
     enqueuer = Enqueuer(store=lambda: store, payloads=payloads, settings=settings, lifecycle=lifecycle)
     return TickEnqueuer(enqueuer, payloads)
@@ -176,6 +198,9 @@ def ticks_of(app: SchedulesOfApp, store: JobStore, *, worker: str) -> Ticks:
 
     Raises RegistrationError and EnqueueError for what code declares wrongly.
     """
+    from mongojobs.schedules.store import ScheduleStore
+    from mongojobs.schedules.ticks import Ticks
+
     actions = JobActions(store.queries)
     return Ticks(
         ScheduleStore(store.collection, store.clock),
@@ -189,4 +214,6 @@ def ticks_of(app: SchedulesOfApp, store: JobStore, *, worker: str) -> Ticks:
 
 def declared_specs(payloads: Payloads) -> dict[str, Document]:
     """Return what the code of this process says of schedules, by name, as it is stored; raises as ``ticks_of`` does."""
+    from mongojobs.schedules.declared import schedules
+
     return {schedule.name: schedule.stored(payloads) for schedule in schedules.all()}

@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from mongojobs.core.job import JobId
 from mongojobs.core.lifecycle import Lifecycle, Reporter
@@ -18,7 +18,6 @@ from mongojobs.payload.calls.handler import Payloads
 from mongojobs.process.green_threads import refuse_green_threads
 from mongojobs.process.memory import measured, recycle_reason
 from mongojobs.process.supervisor import ChildCommand
-from mongojobs.schedules.ticks import Ticks
 from mongojobs.store.faults import unavailable
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.workers import WorkerOrder
@@ -33,6 +32,9 @@ from mongojobs.worker.shutdown import Shutdown
 from mongojobs.worker.stats_recorder import StatsRecorder
 from mongojobs.worker.threads.background import background_thread
 from mongojobs.worker.threads.ticker import Ticker
+
+if TYPE_CHECKING:
+    from mongojobs.schedules.ticks import Ticks
 
 STUCK_EXIT_STATUS: Final = 70
 

@@ -133,6 +133,11 @@ class TestImporting:
 
         assert "mongojobs" in modules_after(code)
 
+    def test_an_app_and_its_worker_import_no_schedules_before_one_is_used(self):
+        code = "from mongojobs import Worker, default_app; default_app().enqueuer; import sys"
+
+        assert "cronsim" not in modules_after(f"{code}; assert 'mongojobs.schedules' not in sys.modules")
+
     @pytest.mark.parametrize("name", ["enqueue", "job", "delay", "handle_asynchronously", "Delayable", "DelayedJob"])
     def test_any_name_first_finds_the_default_app(self, name):
         code = f"from mongojobs import {name}; from mongojobs.enqueuing import current; assert current._default"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from mongojobs.core.errors import EnqueueUnknownError, StoreUnavailableError
 from mongojobs.core.lifecycle import Reporter
-from mongojobs.schedules.ticks import Ticks
 from mongojobs.store.faults import DatabaseError
+
+if TYPE_CHECKING:
+    from mongojobs.schedules.ticks import Ticks
 
 TICKING: Final = "enqueueing the jobs of schedules"
 POLL_SECONDS: Final = 5.0
