@@ -202,6 +202,8 @@ class Job:
     locked_by: str | None = None
     locked_until: datetime | None = None
     lock_token: str | None = field(default=None, repr=False, metadata={"json": HIDDEN})
+    transacts_until: datetime | None = field(default=None, repr=False, metadata={"json": HIDDEN})
+    """Until when its run may be in a transaction of its own, which any write to the job would undo."""
     fence: int = 0
     losses: int = 0
     releases: int = 0
@@ -400,6 +402,10 @@ class Job:
         if self.expires_at is None or self.expires_at > now:
             return False
         return not (self.attempts or self.losses or self.releases or self.snoozes)
+
+    def is_transacting(self, now: datetime) -> bool:
+        """Whether a write to the job would probably undo a transaction of its run."""
+        return self.state == RUNNING and self.transacts_until is not None and now < self.transacts_until
 
     @property
     def has_advanced(self) -> bool:

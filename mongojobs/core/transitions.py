@@ -6,6 +6,7 @@ from                 event                            to                        
 -                    enqueue                          ready                                the job as it is
 ready, due           reserve                          running, fence+1, new token          ``reserved``
 running              heartbeat                        running, later ``locked_until``      ``renewed``
+running              begins a transaction of its own  the same, ``transacts_until``       ``left_alone``
 running              has told of itself               running, with ``progress``           ``told``
 running              success                          deleted, or completed                ``Succeeded``
 running              error, attempts left             ready, later, attempts+1             ``Errored``
@@ -51,7 +52,7 @@ from mongojobs.core.limits import KEPT_ENTRIES, LARGEST_COUNT, LONGEST_ERROR, LO
 from mongojobs.core.retry import loss_backoff, losses_after, releases_after
 from mongojobs.core.settings import Settings
 
-LOCK: Final = ("locked_at", "locked_by", "locked_until", "lock_token")
+LOCK: Final = ("locked_at", "locked_by", "locked_until", "lock_token", "transacts_until")
 """The fields that a job has only while it is running."""
 
 LOCK_AND_DEFERRAL: Final = (*LOCK, "deferred_since", "deferred_reason")
@@ -236,6 +237,11 @@ def reserved(*, token: str, by: str, now: datetime, lease: timedelta) -> Change:
 def renewed(*, until: datetime) -> Change:
     """Renew the lock of a job."""
     return Change(sets={"locked_until": until})
+
+
+def left_alone(*, until: datetime, lease: timedelta) -> Change:
+    """Renew the lock of a job for a transaction of its run, which lasts *until* then at most."""
+    return Change(sets={"locked_until": until + lease, "transacts_until": until})
 
 
 def told(job: Job) -> Change:

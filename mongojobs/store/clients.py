@@ -164,16 +164,16 @@ def session_in_force(client: Client, session: Session | None) -> Session | None:
 def joined_by_default(session: Session) -> AbstractContextManager[object]:
     """Let all operations of the session's client in the block take part in *session*, if PyMongo can (since 4.17).
 
-    Raises TransactionError for a client with a write concern of its own: PyMongo leaves that out only where it is given
-    the session, and the server refuses it.
+    Raises TransactionError for a client that asks for no answers: its writes would not take part. Of one with another
+    write concern of its own the server refuses writes, unless they are given the session.
     """
     bind: Callable[..., AbstractContextManager[object]] | None = getattr(session, "bind", None)
     if bind is None:
         return nullcontext()
-    if not (concern := session.client.write_concern).is_server_default:
+    if not session.client.write_concern.acknowledged:
         raise TransactionError(
-            f"the app's connection asks for a write concern ({concern.document}), which the server refuses inside a"
-            " transaction: leave w, journal and wtimeout out of its URI (w=majority is the server's default)"
+            "the app's connection asks for no answers (w=0), and such writes take no part in a transaction: leave w=0"
+            " out of its URI"
         )
     return bind(end_session=False)
 

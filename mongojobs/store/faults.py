@@ -29,6 +29,7 @@ DatabaseError = PyMongoError
 _LONGEST_DESCRIPTION: Final = 300
 _BAD_VALUE: Final = 2
 _TYPE_MISMATCH: Final = 14
+_INVALID_OPTIONS: Final = 72
 _REFUSED: Final = frozenset({11, 13, 18, 20, 31, 33, 59, 115, 238, 301, 322, 323, 324, 8000})
 """UserNotFound, Unauthorized, AuthenticationFailed, IllegalOperation, RoleNotFound, BadAuthMechanism, CommandNotFound,
 CommandNotSupported, NotImplemented, the same of other makes of server, APIVersionError, APIStrictError,
@@ -102,12 +103,25 @@ def is_conflict(error: BaseException) -> bool:
 
     What was raised over the driver's error, as MongoEngine does, is looked behind, but not into another transaction.
     """
+    return any(
+        isinstance(one, PyMongoError) and one.has_error_label("TransientTransactionError") for one in _behind(error)
+    )
+
+
+def is_write_concern(error: BaseException) -> bool:
+    """Whether the server refused a write in a transaction because it asks for a write concern of its own."""
+    return any(
+        isinstance(one, OperationFailure) and one.code == _INVALID_OPTIONS and "writeConcern" in str(one)
+        for one in _behind(error)
+    )
+
+
+def _behind(error: BaseException) -> Iterator[BaseException]:
+    """Yield *error* and those that it was raised over, up to another transaction."""
     behind: BaseException | None = error
     while behind is not None and not isinstance(behind, TransactionError):
-        if isinstance(behind, PyMongoError) and behind.has_error_label("TransientTransactionError"):
-            return True
+        yield behind
         behind = behind.__cause__ or (None if behind.__suppress_context__ else behind.__context__)
-    return False
 
 
 def is_about_document(error: BaseException) -> bool:

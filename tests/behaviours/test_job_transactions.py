@@ -1,22 +1,27 @@
 """A job's own transaction: what it writes there and its end are stored together, or neither is."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import mongoengine
 import pytest
 
-from mongojobs import NotRunError, StateError, testing
+from mongojobs import JobFilter, NotRunError, StateError, StoreUnavailableError, enqueue, testing
+from mongojobs.store import clients
+from mongojobs.store.actions import job_actions
+from mongojobs.store.time_limits import time_limit
 from tests.support import sample_jobs, transacting_app
 from tests.support.command_line import run
+from tests.support.dashboard import a_running_job
 from tests.support.failpoints import WRITE_CONCERN_ERROR, failing
 from tests.support.mongod import Server, with_database
 from tests.support.sessions import needs_bound_sessions
-from tests.support.transacting_app import Order, Stock, Tries
+from tests.support.transacting_app import Order, OrdersWithHooks, Stock, Tries
 from tests.support.waiting import eventually
 from tests.support.working import work_off, working
 
 pytestmark = needs_bound_sessions
 
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 APP = {"MONGOJOBS_APP": "tests.support.transacting_app"}
 
 
@@ -30,6 +35,7 @@ def _orders(app, connection):
     Tries.made = 0
     transacting_app.gate.clear()
     transacting_app.reached.clear()
+    transacting_app.heard.clear()
 
 
 def left():
@@ -257,6 +263,85 @@ class TestAConflict:
         assert app.get(job.id) is None
 
 
+class TestACallThatComesMeanwhile:
+    def test_and_is_dropped_leaves_the_transaction_alone(self, app):
+        job = transacting_app.is_called_again.delay(7)
+
+        assert work_off() == (1, 0)
+        assert numbers() == [7]
+        assert app.get(job.id) is None
+
+    def test_and_is_to_be_run_undoes_it_once_however_often_it_comes(self, app):
+        job = transacting_app.is_to_run_again.delay(7)
+
+        assert work_off() == (2, 0)
+        assert Tries.made == 3
+        assert numbers() == [7, 7]
+        assert app.get(job.id) is None
+
+
+class TestTheHooks:
+    def test_hear_nothing_of_a_conflict_after_which_the_job_just_runs_again(self, app):
+        enqueue(OrdersWithHooks(7, times=1))
+
+        assert work_off() == (0, 0)
+        assert transacting_app.heard == ["after"]
+
+    def test_hear_of_one_that_counts_as_a_failure(self, configure):
+        configure(max_releases=1)
+        enqueue(OrdersWithHooks(7, times=1))
+
+        assert work_off() == (0, 1)
+        assert transacting_app.heard == ["TransactionConflictError", "after"]
+
+
+class TestTheEnqueues:
+    def test_are_counted_by_a_queue_of_limited_size(self, configure):
+        app = configure(queue_attributes={"narrow": {"max_size": 1}})
+        job = transacting_app.orders_for_a_full_queue.delay(7)
+
+        assert work_off() == (0, 1)
+        assert "has no room for 1 more" in app.get(job.id).last_error
+        assert numbers() == []
+        assert app.count(JobFilter(queue="narrow")).number == 0
+
+    @pytest.mark.filterwarnings("ignore:write_concern is 1")
+    def test_take_part_whatever_the_write_concern_of_the_queue(self, configure):
+        app = configure(write_concern=1)
+        transacting_app.orders.delay(7)
+
+        assert work_off(1) == (1, 0)
+        assert numbers() == [7]
+        assert [one.name for one in app.reader.find()] == ["tests.support.transacting_app.follows"]
+
+
+class TestADocumentWhoseEndIsWrittenAndNotCommitted:
+    """A worker has died or hangs just then: the document is locked until the server undoes the transaction."""
+
+    @pytest.fixture
+    def ending(self, app):
+        """A running job whose end is written in a transaction."""
+        app.store.insert(job := a_running_job(locked_until=app.store.clock.now() + timedelta(minutes=1)))
+        with app.store.queries.client.start_session() as session, session.start_transaction():
+            clients.transaction_handle(app.store.collection).delete_one({"_id": job.id}, session=session)
+            yield job
+            session.abort_transaction()
+
+    def test_can_be_cancelled_later_after_a_bounded_time(self, app, ending, monkeypatch):
+        monkeypatch.setattr(job_actions, "LONGEST_WAIT_MILLISECONDS", 200)
+
+        with pytest.raises(StoreUnavailableError, match="is about to end in a transaction of its own, and its worker"):
+            app.cancel(ending.id, running=True)
+
+    def test_holds_up_no_rescue(self, app, ending):
+        app.store.insert(lost := a_running_job(locked_until=LONG_AGO))
+
+        with time_limit(5):
+            rescued = app.store.rescue(by="ada")
+
+        assert [one.job_id for one in rescued] == [lost.id]
+
+
 class TestTheLock:
     def test_is_left_alone_during_the_transaction_while_others_are_renewed(self, configure):
         app = configure(clock=None, lease="10s", heartbeat="1s")
@@ -410,7 +495,37 @@ class TestWithoutATransaction:
 
         work_off()
 
-        assert "leave w, journal and wtimeout out of its URI" in app.get(job.id).last_error
+        assert "(w, journal or wTimeoutMS in its URI or beside it)" in app.get(job.id).last_error
+        assert numbers() == []
+
+    def test_a_write_concern_of_the_app_is_no_matter_to_what_is_given_the_session(
+        self, configure, connection, mongo_uri
+    ):
+        mongoengine.disconnect_all()
+        mongoengine.connect(host=f"{mongo_uri}&w=majority&journal=true", uuidRepresentation="standard")
+        app = configure()
+        transacting_app.orders_with_the_session.delay(7)
+
+        assert work_off(1) == (1, 0)
+        assert numbers() == [7]
+        assert [one.name for one in app.reader.find()] == ["tests.support.transacting_app.follows"]
+
+    def test_a_connection_that_asks_for_no_answers_is_refused(self, configure, connection, mongo_uri):
+        mongoengine.disconnect_all()
+        mongoengine.connect(host=f"{mongo_uri}&w=0", uuidRepresentation="standard")
+        app = configure()
+        job = transacting_app.orders_with_the_session.delay(7)
+
+        work_off()
+
+        assert "leave w=0 out of its URI" in app.get(job.id).last_error
+
+    def test_another_client_writes_nothing_in_the_block(self, app, connection, mongo_uri, monkeypatch):
+        monkeypatch.setenv("ELSEWHERE", mongo_uri)
+        job = transacting_app.orders_elsewhere.delay(7)
+
+        assert work_off() == (0, 1)
+        assert "Only the client that created the bound session" in app.get(job.id).last_error
         assert numbers() == []
 
     def test_outside_of_its_job_there_is_none(self, app):

@@ -13,6 +13,7 @@ from tests.support.command_line import run
 from tests.support.jobs import a_job
 from tests.support.mongod import ShardedCluster, with_database
 from tests.support.rig import app as jobs
+from tests.support.sessions import needs_bound_sessions
 from tests.support.spy import Spy
 from tests.support.stores import reserve
 
@@ -81,6 +82,23 @@ class TestWorkersBehindMongos:
         verdict = rig.check()
 
         assert verdict.runs == 1
+
+    @needs_bound_sessions
+    @pytest.mark.parametrize("layout", ["unsharded"], indirect=True)
+    def test_end_a_job_with_what_it_wrote_in_its_transaction(self, uri):
+        environ = {"SAMPLE_URI": uri, "MONGOJOBS_APP": "tests.support.transacting_app"}
+        with MongoClient(uri) as client:
+            database = client.get_default_database()
+            database.create_collection("orders")
+            for name in ("orders", "orders_and_fails"):
+                run("enqueue", f"tests.support.transacting_app.{name}", "--args", "[7]", environ=environ)
+
+            run("workoff", environ=environ)
+
+            assert database.orders.count_documents({}) == 1
+            assert sorted(job["name"].rpartition(".")[2] for job in database.delayed_jobs.find()) == [
+                "orders_and_fails"
+            ]
 
 
 @pytest.fixture

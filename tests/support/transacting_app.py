@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import mongoengine
 import pymongo
@@ -236,3 +237,74 @@ def orders_and_goes_on(number: int) -> None:
         Order(number=number).save()
     reached.set()
     gate.wait(60)
+
+
+@job(unique="number")
+def is_called_again(number: int) -> None:
+    """Be called again by somebody else, in the midst of the transaction."""
+    with this_job().transaction():
+        Order(number=number).save()
+        elsewhere(lambda: is_called_again.delay(number))
+
+
+@job(unique="number", on_duplicate="rerun")
+def is_to_run_again(number: int) -> None:
+    """The same, at each try of the first run."""
+    is_first = not Order.objects(number=number)
+
+    def order(_session: object) -> None:
+        Tries.made += 1
+        Order(number=number).save()
+        if is_first:
+            elsewhere(lambda: is_to_run_again.delay(number))
+
+    this_job().in_transaction(order)
+
+
+@job
+@dataclass
+class OrdersWithHooks:
+    """Meets conflicts, and notes what its hooks hear."""
+
+    number: int
+    times: int
+
+    def perform(self) -> None:
+        with this_job().transaction():
+            Order(number=self.number).save()
+            if this_job().releases < self.times:
+                meets_a_conflict()
+
+    def error(self, _job: Job, error: Exception) -> None:
+        heard.append(type(error).__name__)
+
+    def after(self) -> None:
+        heard.append("after")
+
+
+heard: list[str] = []
+"""What the hooks of a job heard."""
+
+
+@job
+def orders_with_the_session(number: int) -> None:
+    with this_job().transaction() as session:
+        Order._get_collection().insert_one({"number": number}, session=session)
+        follows.delay(number)
+
+
+@job
+def orders_for_a_full_queue(number: int) -> None:
+    with this_job().transaction():
+        Order(number=number).save()
+        follows.options(queue="narrow").delay(number)
+        follows.options(queue="narrow").delay(number)
+
+
+@job(max_attempts=1)
+def orders_elsewhere(number: int) -> None:
+    """Write through a client of its own."""
+    client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(os.environ["ELSEWHERE"])
+    with client as other, this_job().transaction():
+        Order(number=number).save()
+        other.get_default_database().orders.insert_one({"number": number})

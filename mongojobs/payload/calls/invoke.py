@@ -42,16 +42,24 @@ def call_hook(job_object: object | None, name: str, *arguments: object, wait: Aw
     return ran(label(hook), wait(_awaited(result)) if inspect.isawaitable(result) else result)
 
 
-def invoke(call: Call, job: Job, *, lifecycle: Lifecycle, wait: Await, wait_for_hook: Await | None = None) -> object:
+def invoke(
+    call: Call,
+    job: Job,
+    *,
+    lifecycle: Lifecycle,
+    wait: Await,
+    wait_for_hook: Await | None = None,
+    is_failure: Callable[[BaseException], bool] = lambda _error: True,
+) -> object:
     """Run the hooks and the call as the event ``invoke_job``; return or raise whatever that does.
 
     ``after`` runs in every case. What ``error`` or ``after`` raise replaces the exception of the job. Signals, a
-    cancellation and an interruption are no errors, so that ``error`` is not called for them. Raises NotRunError where
-    the code of the job did not run.
+    cancellation and an interruption are no errors, nor is anything that is no failure by *is_failure*: ``error`` is not
+    called for them. Raises NotRunError where the code of the job did not run.
     """
     body = partial(_perform, call, wait)
     if call.job_object is not None:
-        body = partial(_with_hooks, call, job, body, wait_for_hook or wait)
+        body = partial(_with_hooks, call, job, body, wait_for_hook or wait, is_failure)
     return lifecycle.run_surely("invoke_job", job, body=body) if "invoke_job" in lifecycle.watched else body()
 
 
@@ -72,7 +80,13 @@ def run_to_end(coroutine: Coroutine[Any, Any, object]) -> object:
         adopt(context)
 
 
-def _with_hooks(call: Call, job: Job, perform: Callable[[], object], wait: Await) -> object:
+def _with_hooks(
+    call: Call,
+    job: Job,
+    perform: Callable[[], object],
+    wait: Await,
+    is_failure: Callable[[BaseException], bool],
+) -> object:
     def hook(name: str, *arguments: object) -> None:
         call_hook(call.job_object, name, job, *arguments, wait=wait)
 
@@ -83,7 +97,8 @@ def _with_hooks(call: Call, job: Job, perform: Callable[[], object], wait: Await
     except _NOT_FAILURES:
         raise
     except BaseException as error:
-        hook("error", error)
+        if is_failure(error):
+            hook("error", error)
         raise
     finally:
         hook("after")

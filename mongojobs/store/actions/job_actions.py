@@ -5,21 +5,25 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pymongo import ReturnDocument
 
 from mongojobs.core.actions import Action, Changed
 from mongojobs.core.change import Change
-from mongojobs.core.errors import KeyHeldError, StateError
+from mongojobs.core.errors import KeyHeldError, StateError, StoreUnavailableError
 from mongojobs.core.job import RUNNING, Document, Job, JobId, State
 from mongojobs.core.job_filter import JobFilter
 from mongojobs.store.actions.sweep import OnProgress, Sweep, clearable
 from mongojobs.store.documents import to_shown_job, to_update
+from mongojobs.store.faults import DatabaseError, is_too_slow
 from mongojobs.store.filters import merged, one
 from mongojobs.store.logs.log_store import logs_of
 from mongojobs.store.queries import Queries
 from mongojobs.store.unique.retake import KEYED, Retaking
+
+LONGEST_WAIT_MILLISECONDS: Final = 10_000
+"""How long to wait for a job whose transaction is being committed: a moment, unless its worker dies just then."""
 
 
 class JobActions:
@@ -113,9 +117,16 @@ class JobActions:
     def _update(self, job_id: JobId, action: Action, change: Change) -> Document | None:
         update = to_update(change, is_real=self._queries.is_real)
         guard = one(job_id) | {"state": {"$in": sorted(action.stored_states)}}
-        found: Document | None = self._collection.find_one_and_update(
-            guard, update, return_document=ReturnDocument.AFTER, hint=self._queries.by_id
-        )
+        is_bounded = RUNNING in action.stored_states and self._queries.is_real
+        limit: dict[str, Any] = {"maxTimeMS": LONGEST_WAIT_MILLISECONDS} if is_bounded else {}
+        try:
+            found: Document | None = self._collection.find_one_and_update(
+                guard, update, return_document=ReturnDocument.AFTER, hint=self._queries.by_id, **limit
+            )
+        except DatabaseError as error:
+            if not is_bounded or not is_too_slow(error):
+                raise
+            raise _is_ending(job_id) from error
         return found
 
     def _delete(self, job_id: JobId) -> Document | None:
@@ -129,6 +140,14 @@ class JobActions:
     def _state(self, job_id: JobId) -> str | None:
         found = self._collection.find_one(one(job_id), {"state": 1})
         return None if found is None else str(found.get("state"))
+
+
+def _is_ending(job_id: JobId) -> StoreUnavailableError:
+    """Return the error that the end of the job is written in a transaction, and not committed for a long time."""
+    return StoreUnavailableError(
+        f"the job {job_id} is about to end in a transaction of its own, and its worker does not go on: try again in a"
+        " minute, when the server has undone that"
+    )
 
 
 def _without_merge(given: Mapping[str, Any]) -> dict[str, Any]:

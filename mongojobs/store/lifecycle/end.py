@@ -60,9 +60,14 @@ class Holding:
 
         Those that somebody has cancelled know it afterwards.
         """
-        if not jobs:
-            return []
-        update = to_update(transitions.renewed(until=self.clock.now() + lease))
+        return self._renew(jobs, transitions.renewed(until=self.clock.now() + lease)) if jobs else []
+
+    def leave_alone(self, job: Job, *, longest: timedelta, lease: timedelta) -> bool:
+        """Extend the lock of *job* for a transaction that lasts *longest*; False if it is no longer ours."""
+        return not self._renew([job], transitions.left_alone(until=self.clock.now() + longest, lease=lease))
+
+    def _renew(self, jobs: Sequence[Job], change: Change) -> list[Job]:
+        update = to_update(change)
         renewed = self.collection.update_many(held_groups(jobs, NOT_CANCELLED), update)
         if renewed.matched_count == len(jobs):
             return []

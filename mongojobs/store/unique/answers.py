@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final, assert_never
 
+import bson
+
 from mongojobs.core.change import Change
 from mongojobs.core.errors import DuplicateJobError
 from mongojobs.core.inside.record import TOLD
@@ -69,6 +71,19 @@ def answer(holder: Job, job: Job, terms: Terms) -> Change:
             )
         case _:
             assert_never(terms.on_duplicate)
+
+
+def may_be_left_out(change: Change, holder: Job, now: datetime) -> bool:
+    """Whether *holder* can do without *change*: one more call that is dropped, or the very call it remembers already.
+
+    Both are still written where they harm nothing, for the count of calls.
+    """
+    if change is MERGED:
+        return True
+    call, known = change.sets.get("again"), holder.again
+    if call is None or known is None or max(call["run_at"], known["run_at"]) > now:
+        return False
+    return bson.encode({**call, "run_at": now}) == bson.encode({**known, "run_at": now})
 
 
 def name_of_answer(merged: Job, terms: Terms) -> str:

@@ -27,7 +27,7 @@ from mongojobs.store.documents import to_document, to_shown_job, to_update
 from mongojobs.store.filters import one
 from mongojobs.store.queries import Queries
 from mongojobs.store.time_limits import time_left, time_limit
-from mongojobs.store.unique.answers import MERGED, answer, as_seen, damage_of_holder
+from mongojobs.store.unique.answers import MERGED, answer, as_seen, damage_of_holder, may_be_left_out
 from mongojobs.store.unique.retake import free
 from mongojobs.unique.terms import Terms
 
@@ -151,7 +151,8 @@ class UniqueInserting:
             holder = self._holder(job, session)
             if holder is None or holder.id == job.id:  # its own: the answer to the insert was lost
                 return holder and job
-            is_free = free(handle, holder, self._queries.clock.now(), session=session)
+            now = self._queries.clock.now()
+            is_free = free(handle, holder, now, session=session)
             change = None if is_free else answer(holder, job, terms)
         except PyMongoError as error:
             if in_transaction:
@@ -160,6 +161,10 @@ class UniqueInserting:
         if change is None:
             return None
         if in_transaction and change is MERGED:  # only read, so that the worker does not wait for the transaction
+            return dataclasses.replace(holder, duplicate=True)
+        if holder.is_transacting(now) and may_be_left_out(
+            change, holder, now
+        ):  # only read: a write would undo that one
             return dataclasses.replace(holder, duplicate=True)
         return self._merge(holder, change, session)
 

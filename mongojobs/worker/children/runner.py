@@ -26,6 +26,7 @@ from mongojobs.worker.children.process import Child, ExitReport
 from mongojobs.worker.run.inflight_job import InFlightJob, Key
 from mongojobs.worker.run.judgement import RunContext
 from mongojobs.worker.run.runner import Run, Runner
+from mongojobs.worker.run.transaction import Renewals
 
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 10.0
@@ -259,20 +260,20 @@ class ChildRun(Run):
                 self._take_lines(*messages.lines_of(message))
             case "aside":
                 self.context.reporter.tell(RowSetAside, held.job, message["rows"], message["row"], message["deaths"])
-            case of_transaction:
-                self._mind_transaction(child, of_transaction)
+            case of_transaction if self.context.transactions is not None:
+                self._mind_transaction(child, of_transaction, self.context.transactions.renewals)
+            case _:
+                pass
 
-    def _mind_transaction(self, child: Child, step: str) -> None:
+    def _mind_transaction(self, child: Child, step: str, renewals: Renewals) -> None:
         """Keep the heartbeat away from the lock of the job while it is in a transaction of its own."""
-        transactions = self.context.transactions
         match step:
             case "pause":
-                is_ours = transactions is not None and transactions.renewals.pause(self.held)
-                child.tell(messages.paused(is_ours=is_ours))
-            case "resume" if transactions is not None:
-                transactions.renewals.resume(self.held)
-            case "committed" if transactions is not None:
-                transactions.renewals.note_committed(self.held)
+                child.tell(messages.paused(is_ours=renewals.pause(self.held)))
+            case "resume":
+                renewals.resume(self.held)
+            case "committed":
+                renewals.note_committed(self.held)
             case _:
                 pass
 

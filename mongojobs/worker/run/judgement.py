@@ -118,6 +118,11 @@ class Judgement:
         is_usual = isinstance(error, Cancelled | Interrupted | asyncio.CancelledError | Snooze | Discard)
         return self._cancelled("" if is_usual else self._summary(error))
 
+    def is_put_back(self, error: BaseException) -> bool:
+        """Whether a job that raised *error* just runs again: its transaction met a conflict, and not too often yet."""
+        is_conflict = isinstance(error, TransactionConflictError)
+        return is_conflict and self._held.job.releases + 1 < self._context.settings.max_releases
+
     def report(self, what: str) -> None:
         """Report the exception being handled, which *what* raised."""
         self._context.reporter.report_exception(what, self._held.job, clean=self._clean)
@@ -156,7 +161,7 @@ class Judgement:
                 return Snoozed(min(max(error.delay, SHORTEST_SNOOZE), LONGEST_DELAY))
             case Discard():
                 return Discarded(cut(writable(self._clean(str(error.reason))), LONGEST_ERROR))
-            case TransactionConflictError() if self._held.job.releases + 1 < self._context.settings.max_releases:
+            case _ if self.is_put_back(error):
                 delay = _CONFLICT_DELAY * 2 ** min(self._held.job.releases, _MOST_DOUBLINGS)
                 return Conflicted(self._summary(error), delay * random.uniform(1, 2))
             case DocumentGoneError() if declaration and declaration.on_missing == "discard":

@@ -208,10 +208,20 @@ class Run:
             held.limit_to(self.judgement.overrides().max_run_time())
             self._runner.watch(held)
         lifecycle = self.context.reporter.lifecycle
-        value = invoke(call, job, lifecycle=lifecycle, wait=self._wait, wait_for_hook=self._wait_for_hook)
+        value = invoke(
+            call,
+            job,
+            lifecycle=lifecycle,
+            wait=self._wait,
+            wait_for_hook=self._wait_for_hook,
+            is_failure=self._is_failure,
+        )
         if job.keep_result is None:
             return None
         return stored_result(value, self.context.payloads.codec, self.context.settings.max_result_bytes)
+
+    def _is_failure(self, error: BaseException) -> bool:
+        return not self.judgement.is_put_back(error)
 
     def _wait(self, coroutine: Coroutine[Any, Any, object]) -> object:
         self.held.enter_loop()

@@ -23,7 +23,7 @@ from mongojobs.core.transitions import SUCCEEDED, Committed, Succeeded
 from mongojobs.payload.calls.handler import Payloads
 from mongojobs.payload.results import stored_result, why_not_kept
 from mongojobs.store.clients import Session
-from mongojobs.store.faults import DatabaseError, describe, is_conflict
+from mongojobs.store.faults import DatabaseError, describe, is_conflict, is_write_concern
 from mongojobs.store.jobs import JobStore
 from mongojobs.store.lifecycle.transaction import EndingTransaction
 from mongojobs.worker.run.inflight_job import InFlightJob
@@ -147,13 +147,21 @@ _STANDALONE: Final = (
     " (mongod --replSet rs0, then rs.initiate() in mongosh)"
 )
 
+_WRITE_CONCERN: Final = (
+    "the server refuses a write concern inside a transaction, and this write has one from the app's connection (w,"
+    " journal or wTimeoutMS in its URI or beside it) or of its own: leave it out there (w=majority is the server's"
+    " default, and what the transaction is committed with), or give the operation the session"
+)
+
 
 @contextmanager
 def _as_conflict() -> Iterator[None]:
-    """Turn an error of a transaction that was undone for a passing reason into ours."""
+    """Turn an error of a transaction into ours: one that was undone for a passing reason, or a write concern in it."""
     try:
         yield
     except Exception as error:
+        if not isinstance(error, SIGNALS) and is_write_concern(error):
+            raise TransactionError(_WRITE_CONCERN) from error
         if isinstance(error, SIGNALS) or not is_conflict(error):
             raise
         raise TransactionConflictError(f"the transaction is undone: {describe(error)}") from error

@@ -92,11 +92,10 @@ class Heartbeat:
 
     def pause(self, held: InFlightJob) -> bool:
         """Renew the lock of *held* for a whole transaction, and then leave it alone; False if that is not possible."""
-        lease = LONGEST + self._lease
-        expires = elapsed_seconds() + lease.total_seconds()
+        expires = elapsed_seconds() + (LONGEST + self._lease).total_seconds()
         with self._renewing:  # one that is under way would undo the transaction
             try:
-                is_ours = not self._holding.renew([held.job], lease=lease)
+                is_ours = self._holding.leave_alone(held.job, longest=LONGEST, lease=self._lease)
             except DatabaseError:
                 return False
             held.is_in_transaction = is_ours and held.job.cancellation is None

@@ -22,6 +22,7 @@ FULL = a_job(
     locked_by="w",
     locked_until=START,
     lock_token="t",
+    transacts_until=START,
     fence=3,
     losses=4,
     releases=5,
