@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
 from mongojobs.app.connections import Link, find_link, open_connections
 from mongojobs.app.operations import plain_errors
@@ -58,9 +58,9 @@ class MongoJobs(Awaited):
         plugins: Iterable[Plugin | type[Plugin]] = (),
         clock: Clock | None = None,
     ) -> None:
-        self.settings = settings or Settings()
-        self.plugins = _made(plugins)
-        self.lifecycle = Lifecycle()
+        self.settings: Settings = settings or Settings()
+        self.plugins: list[Plugin] = _made(plugins)
+        self.lifecycle: Lifecycle = Lifecycle()
         self._client = client
         self._clock = clock
         self._making = threading.RLock()
@@ -162,8 +162,8 @@ class MongoJobs(Awaited):
         with plain_errors():
             return store.read(by=by, since=begin, until=end, name=name, apart=apart)
 
-    aenqueue = twin(enqueue)
-    astats = twin(stats)
+    aenqueue: Final = twin(enqueue)
+    astats: Final = twin(stats)
 
     def connect_worker(self, settings: Settings, *, patience: timedelta | None = None) -> Connections:
         """Open a worker's connections within *patience*. Raises StoreUnavailableError, ServerTooOldError."""

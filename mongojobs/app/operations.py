@@ -427,7 +427,7 @@ class Operator(Operating):
     def __init__(self, store: JobStore, payloads: Payloads, lifecycle: Lifecycle | None = None) -> None:
         self._store = store
         self._payloads = payloads
-        self.lifecycle = lifecycle or Lifecycle()
+        self.lifecycle: Lifecycle = lifecycle or Lifecycle()
         store.queries.match_argument = ArgumentSearch(payloads)
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from mongojobs.app.operations import Operating
 from mongojobs.enqueuing.twins import twin
 
@@ -9,48 +11,48 @@ from mongojobs.enqueuing.twins import twin
 class Awaited(Operating):
     """``Operating``, for code on an event loop too: the same words with an ``a`` in front, to be awaited."""
 
-    aget = twin(Operating.get)
-    afind = twin(Operating.find)
-    acount = twin(Operating.count)
-    acounts = twin(Operating.counts)
-    acount_for = twin(Operating.count_for)
-    afailures = twin(Operating.failures)
-    awhy = twin(Operating.why)
+    aget: Final = twin(Operating.get)
+    afind: Final = twin(Operating.find)
+    acount: Final = twin(Operating.count)
+    acounts: Final = twin(Operating.counts)
+    acount_for: Final = twin(Operating.count_for)
+    afailures: Final = twin(Operating.failures)
+    awhy: Final = twin(Operating.why)
 
-    alog = twin(Operating.log)
+    alog: Final = twin(Operating.log)
 
-    acancel = twin(Operating.cancel)
-    aretry = twin(Operating.retry)
-    adelete = twin(Operating.delete)
-    arun_now = twin(Operating.run_now)
-    amove = twin(Operating.move)
-    acancel_all = twin(Operating.cancel_all)
-    aretry_all = twin(Operating.retry_all)
-    adelete_all = twin(Operating.delete_all)
-    arun_all_now = twin(Operating.run_all_now)
-    amove_all = twin(Operating.move_all)
-    arescue_all = twin(Operating.rescue_all)
+    acancel: Final = twin(Operating.cancel)
+    aretry: Final = twin(Operating.retry)
+    adelete: Final = twin(Operating.delete)
+    arun_now: Final = twin(Operating.run_now)
+    amove: Final = twin(Operating.move)
+    acancel_all: Final = twin(Operating.cancel_all)
+    aretry_all: Final = twin(Operating.retry_all)
+    adelete_all: Final = twin(Operating.delete_all)
+    arun_all_now: Final = twin(Operating.run_all_now)
+    amove_all: Final = twin(Operating.move_all)
+    arescue_all: Final = twin(Operating.rescue_all)
 
-    apause = twin(Operating.pause)
-    aresume = twin(Operating.resume)
-    aqueues = twin(Operating.queues)
-    aqueue_names = twin(Operating.queue_names)
-    alatency = twin(Operating.latency)
-    areport = twin(Operating.report)
+    apause: Final = twin(Operating.pause)
+    aresume: Final = twin(Operating.resume)
+    aqueues: Final = twin(Operating.queues)
+    aqueue_names: Final = twin(Operating.queue_names)
+    alatency: Final = twin(Operating.latency)
+    areport: Final = twin(Operating.report)
 
-    aworkers = twin(Operating.workers)
-    adead_workers = twin(Operating.dead_workers)
-    aquiet_workers = twin(Operating.quiet_workers)
-    astop_workers = twin(Operating.stop_workers)
-    aprune_workers = twin(Operating.prune_workers)
+    aworkers: Final = twin(Operating.workers)
+    adead_workers: Final = twin(Operating.dead_workers)
+    aquiet_workers: Final = twin(Operating.quiet_workers)
+    astop_workers: Final = twin(Operating.stop_workers)
+    aprune_workers: Final = twin(Operating.prune_workers)
 
-    aschedule = twin(Operating.schedule)
-    aschedules = twin(Operating.schedules)
-    aschedule_reports = twin(Operating.schedule_reports)
-    asome_schedule_reports = twin(Operating.some_schedule_reports)
-    aschedule_counts = twin(Operating.schedule_counts)
-    aschedule_of = twin(Operating.schedule_of)
-    adeclarers = twin(Operating.declarers)
+    aschedule: Final = twin(Operating.schedule)
+    aschedules: Final = twin(Operating.schedules)
+    aschedule_reports: Final = twin(Operating.schedule_reports)
+    asome_schedule_reports: Final = twin(Operating.some_schedule_reports)
+    aschedule_counts: Final = twin(Operating.schedule_counts)
+    aschedule_of: Final = twin(Operating.schedule_of)
+    adeclarers: Final = twin(Operating.declarers)
 
-    acreate_indexes = twin(Operating.create_indexes)
-    acheck_indexes = twin(Operating.check_indexes)
+    acreate_indexes: Final = twin(Operating.create_indexes)
+    acheck_indexes: Final = twin(Operating.check_indexes)

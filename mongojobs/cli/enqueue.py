@@ -15,7 +15,7 @@ from mongojobs.cli.shared.choosing import parsed_time
 from mongojobs.cli.shared.failures import NO
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import open_app
-from mongojobs.cli.shared.options import Command, DurationType, own_option, with_options
+from mongojobs.cli.shared.options import Command, DurationType, ParamType, own_option, with_options
 from mongojobs.cli.shared.output import json_option, print_json, say
 from mongojobs.cli.shared.settings import refuse_without_app
 from mongojobs.core.fields import kind_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mongojobs.payload.calls.handler import Call
 
 
-class JsonType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
+class JsonType(ParamType):
     """A JSON list or object."""
 
     def __init__(self, kind: type, name: str) -> None:
@@ -45,7 +45,7 @@ class JsonType(click.ParamType):  # type: ignore[type-arg]  # older ones take no
         return parsed
 
 
-class TimeType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
+class TimeType(ParamType):
     """A moment in ISO 8601."""
 
     name = "time"

@@ -15,7 +15,7 @@ import click
 
 from mongojobs.cli.shared.global_options import GlobalOptions, flag_words
 from mongojobs.cli.shared.importing import OF_FLASK
-from mongojobs.cli.shared.options import Command, own_option, with_options
+from mongojobs.cli.shared.options import Command, ParamType, own_option, with_options
 from mongojobs.cli.shared.settings import app_named, modules_named, refuse_without_app, resolve_settings
 
 PLATFORMS: Final = ("procfile", "docker", "compose", "k8s", "systemd", "supervisord", "fly", "render")
@@ -85,7 +85,7 @@ class Plan:
         return values
 
 
-class NameType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
+class NameType(ParamType):
     """A name that can be part of the names of files, images and Kubernetes objects."""
 
     name = "name"

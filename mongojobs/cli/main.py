@@ -58,7 +58,8 @@ class Commands(Group):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, aliases=ALIASES, **options)
-        self.commands = {name: click.Command(name) for name in COMMANDS}  # click suggests these for misspelled ones
+        self.commands: dict[str, click.Command] = {name: click.Command(name) for name in COMMANDS}
+        # click suggests these for misspelled ones
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click passes it
         """Return the names that the help shows."""

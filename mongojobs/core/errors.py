@@ -186,9 +186,9 @@ class PartialEnqueueError(MongoJobsError):
 
     def __init__(self, message: str, *, stored: Sequence[object], reasons: Mapping[Any, str]) -> None:
         super().__init__(message)
-        self.stored = list(stored)
-        self.not_stored = list(reasons)
-        self.reasons = dict(reasons)
+        self.stored: list[object] = list(stored)
+        self.not_stored: list[int] = list(reasons)
+        self.reasons: dict[Any, str] = dict(reasons)
 
 
 class StoreUnavailableError(MongoJobsError):
@@ -360,7 +360,7 @@ class Snooze(Exception):  # noqa: N818 - a signal, not an error
             wanted = delay if isinstance(delay, timedelta) else parse_duration(delay)
         except ValueError as error:
             raise ValueError(f"Snooze {error}, got {delay!r:.100}") from None
-        self.delay = max(wanted, SHORTEST_SNOOZE)
+        self.delay: timedelta = max(wanted, SHORTEST_SNOOZE)
         super().__init__(f"snoozed for {self.delay}")
 
 

@@ -77,12 +77,12 @@ class Durations:
     __slots__ = ("lanes", "longest", "seconds")
 
     def __init__(self) -> None:
-        self.lanes = 0
+        self.lanes: int = 0
         """How many durations are in each bucket, the shortest lowest: a number of ``LANE`` bytes each, so that two
         histograms are added without looking at their buckets."""
-        self.seconds = 0.0
+        self.seconds: float = 0.0
         """The sum."""
-        self.longest = 0.0
+        self.longest: float = 0.0
 
     def add(self, seconds: float) -> None:
         """Add one duration."""
@@ -141,10 +141,10 @@ class RunStats:
     __slots__ = ("merged", "outcomes", "run", "wait")
 
     def __init__(self) -> None:
-        self.outcomes = dict.fromkeys(OUTCOMES, 0)
-        self.merged = 0
-        self.run = Durations()
-        self.wait = Durations()
+        self.outcomes: dict[str, int] = dict.fromkeys(OUTCOMES, 0)
+        self.merged: int = 0
+        self.run: Durations = Durations()
+        self.wait: Durations = Durations()
 
     def end(self, outcome: str | None, seconds: float | None) -> None:
         """Count one run that has ended."""

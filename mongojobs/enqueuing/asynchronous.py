@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
+from typing import Any, Final, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from mongojobs.core.calling import generator_kind, is_async, ran
 from mongojobs.core.errors import NotAJobError, OptionError, RegistrationError
@@ -123,7 +123,7 @@ class BoundAsynchronousMethod(Generic[R]):
         self._method = method
         self._owner = owner
         self._target = owner if instance is None or not method.needs_instance else instance
-        self.declaration = method.declaration
+        self.declaration: Declaration = method.declaration
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Job:
         """Store the call and return the job."""
@@ -140,7 +140,7 @@ class BoundAsynchronousMethod(Generic[R]):
         call = method_call(self._target, name, args, kwargs, owner=owner)
         return current.enqueuer().enqueue(call, self._method.options_for(self._target))
 
-    adelay = twin(delay)
+    adelay: Final = twin(delay)
 
     @property
     def without_delay(self) -> Callable[..., R]:

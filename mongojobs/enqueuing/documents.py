@@ -37,8 +37,8 @@ class Delayable:
     ``handle_asynchronously`` below ``classmethod``.
     """
 
-    delay = DelayAttribute(DelayProxy)
-    adelay = DelayAttribute(AwaitedProxy)
+    delay: DelayAttribute = DelayAttribute(DelayProxy)
+    adelay: DelayAttribute = DelayAttribute(AwaitedProxy)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -67,9 +67,13 @@ _DELETE = "use mongojobs.default_app().delete(id), or run mongojobs clear"
 class DelayedJobs(QuerySet):
     """A query over the jobs that cannot write."""
 
-    insert = create = _refuse("inserting", _ENQUEUE)
-    update = update_one = upsert_one = modify = _refuse("updating", _CHANGE)
-    delete = _refuse("deleting", _DELETE)
+    insert: Any = _refuse("inserting", _ENQUEUE)
+    create: Any = insert
+    update: Any = _refuse("updating", _CHANGE)
+    update_one: Any = update
+    upsert_one: Any = update
+    modify: Any = update
+    delete: Any = _refuse("deleting", _DELETE)
 
 
 _FIELD_BY_KIND: Final[Mapping[str, Callable[..., BaseField]]] = {
@@ -120,9 +124,10 @@ class DelayedJob(_Fields, Document):
     def _get_collection(cls) -> Any:
         return current.enqueuer().collection
 
-    save = _refuse("save()", _ENQUEUE)
-    update = modify = _refuse("updating", _CHANGE)
-    delete = _refuse("delete()", _DELETE)
+    save: Any = _refuse("save()", _ENQUEUE)
+    update: Any = _refuse("updating", _CHANGE)
+    modify: Any = update
+    delete: Any = _refuse("delete()", _DELETE)
     drop_collection: Any = classmethod(_refuse("drop_collection()", _DELETE))
     create_index: Any = classmethod(_refuse("making indexes", "use mongojobs create-indexes"))
     ensure_indexes: Any = classmethod(_refuse("making indexes", "use mongojobs create-indexes"))

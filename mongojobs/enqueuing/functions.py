@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
+from typing import Any, Final, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from mongojobs.core.errors import OptionError, RegistrationError
 from mongojobs.core.job import Job
@@ -40,8 +40,8 @@ class Delayer(Generic[P]):
         """
         return current.enqueuer().enqueue_many(self._declaration, [_arguments(call) for call in calls], self._options)
 
-    adelay = twin(delay)
-    adelay_many = twin(delay_many)
+    adelay: Final = twin(delay)
+    adelay_many: Final = twin(delay_many)
 
     def options(self, **options: Unpack[EnqueueOptions]) -> Delayer[P]:
         """Return the same with more options."""
@@ -102,7 +102,7 @@ def enqueue(job_object: object, **options: Unpack[EnqueueOptions]) -> Job:
     return current.enqueuer().enqueue(object_call(job_object), Options.of(options))
 
 
-aenqueue = public(twin(enqueue))
+aenqueue: Final = public(twin(enqueue))
 
 
 @public

@@ -44,7 +44,7 @@ class Remembered:
     def __init__(self) -> None:
         self._changing = threading.Lock()
         self._jobs: OrderedDict[JobId, Job] = OrderedDict()
-        self.holders = Holders()
+        self.holders: Holders = Holders()
 
     def get(self, job_id: JobId, *, since: datetime) -> Job | None:
         """Return the job with that id if it is running, or ended after *since*."""

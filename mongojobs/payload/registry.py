@@ -289,5 +289,5 @@ def _cut(name: object) -> str:
     return repr(name[:100]) if isinstance(name, str) else f"{name!r:.100}"
 
 
-registry = Registry()
+registry: Registry = Registry()
 """The jobs and value classes of this process."""

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
-logger = logging.getLogger("mongojobs")
+logger: logging.Logger = logging.getLogger("mongojobs")
 
 SHORTEST_SECONDS: Final = 1.0
 """A busy loop turns hundreds of times a second; the file is written only once."""

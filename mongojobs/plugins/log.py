@@ -17,7 +17,7 @@ from mongojobs.core.job import Job, current_job
 from mongojobs.core.lifecycle import Lifecycle, Plugin
 from mongojobs.core.words.wording import by_whom, counted, in_seconds, iso, printable, printable_lines
 
-logger = logging.getLogger("mongojobs")
+logger: logging.Logger = logging.getLogger("mongojobs")
 
 _BRIEF = (n.JobStarted, n.JobCompleted)
 """Of these there are too many for a record each; the logger of a worker may have a ``shortcut`` for them."""

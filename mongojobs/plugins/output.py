@@ -40,7 +40,7 @@ class Output(io.FileIO):
 
     def __init__(self, descriptor: int, *, is_strict: bool = False) -> None:
         super().__init__(descriptor, "w", closefd=False)
-        self.is_strict = is_strict
+        self.is_strict: bool = is_strict
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Write all of *data*, even if somebody has made the descriptor non-blocking."""
@@ -164,7 +164,7 @@ class Heard(logging.Logger):
     shortcut: Callable[[Any], bool] | None = None
     """What writes lines of which there are many, where it can; it says whether it could."""
 
-    disabled = property(operator.not_, lambda _logger, _value: None)
+    disabled: Any = property(operator.not_, lambda _logger, _value: None)
     """Whether it is silent: never, as is found without a call of Python's each time."""
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name in the standard library

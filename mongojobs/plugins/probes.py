@@ -16,9 +16,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Final, Self
+from typing import Any, Final, Self
 
-logger = logging.getLogger("mongojobs")
+logger: logging.Logger = logging.getLogger("mongojobs")
 
 MOST_CLIENTS: Final = 8
 """How many clients a page is made for at once; others are turned away."""
@@ -86,7 +86,7 @@ class ProbeServer:
             backlog=MOST_WAITING,
             dualstack_ipv6=is_new and socket.has_dualstack_ipv6(),
         )
-        self.server_address = self._socket.getsockname()
+        self.server_address: Any = self._socket.getsockname()
         self._waiting: dict[asyncio.StreamWriter, None] = {}
         self._made_now = 0
         self._stopping = asyncio.Event()

@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import ClassVar, NoReturn, Self
 
 
 class Descent:
@@ -15,7 +15,7 @@ class Descent:
     A run, which every job passes, asks it as ``CopiesEndHere`` does, without the calls of a ``with``.
     """
 
-    generation = 0
+    generation: ClassVar[int] = 0
 
     @classmethod
     def note_fork(cls) -> None:

@@ -19,7 +19,7 @@ from signal import Signals
 from types import FrameType, TracebackType
 from typing import Any, Final, Protocol, Self
 
-logger = logging.getLogger("mongojobs")
+logger: logging.Logger = logging.getLogger("mongojobs")
 
 SUPERVISED: Final = "MONGOJOBS_SUPERVISED"
 """The environment variable in which a supervisor tells its children that it handles Ctrl-C for them."""

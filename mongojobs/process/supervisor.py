@@ -22,7 +22,7 @@ from typing import Final
 from mongojobs.core.words.durations import format_duration
 from mongojobs.process.signals import INTERRUPT_AGAIN, SUPERVISED, Mailbox, held_back
 
-logger = logging.getLogger("mongojobs")
+logger: logging.Logger = logging.getLogger("mongojobs")
 
 SETUP_STATUSES: Final = (2, 3, 4, 5)
 """Exit statuses after which a child would only fail again: bad usage, no app, no database, no indexes."""

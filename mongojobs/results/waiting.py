@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from mongojobs.core.checks import delay
 from mongojobs.core.errors import OptionError
 from mongojobs.core.inside.home import Timeout
-from mongojobs.core.job import Job
+from mongojobs.core.job import Job, JobId
 
 
 class Deadline:
@@ -37,10 +37,10 @@ class Waiting:
     """
 
     def __init__(self, job: Job) -> None:
-        self.job_id = job.id
-        self.is_kept = job.keep_result is not None
+        self.job_id: JobId = job.id
+        self.is_kept: bool = job.keep_result is not None
         """Whether the end of the job is announced: that of one which is deleted then is not."""
-        self.since = time.monotonic()
+        self.since: float = time.monotonic()
         self.listen: Callable[[], object] = _nothing
         """Makes somebody listen; called before each wait."""
 

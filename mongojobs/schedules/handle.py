@@ -163,14 +163,14 @@ class ScheduleHandle:
             )
         self._store.remove(self.name)
 
-    aget = twin(get)
-    apause = twin(pause)
-    aresume = twin(resume)
-    arun_now = twin(run_now)
-    abackfill_count = twin(backfill_count)
-    abackfill = twin(backfill)
-    aedit = twin(edit)
-    aremove = twin(remove)
+    aget: Final = twin(get)
+    apause: Final = twin(pause)
+    aresume: Final = twin(resume)
+    arun_now: Final = twin(run_now)
+    abackfill_count: Final = twin(backfill_count)
+    abackfill: Final = twin(backfill)
+    aedit: Final = twin(edit)
+    aremove: Final = twin(remove)
 
     def _spec(
         self,

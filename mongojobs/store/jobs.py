@@ -11,7 +11,7 @@ from mongojobs.core.job import ENDED, READY, Job, JobId
 from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import Ending
 from mongojobs.store import indexes
-from mongojobs.store.clients import Client, Session, jobs_collection, session_in_force, topology
+from mongojobs.store.clients import Client, Jobs, Session, jobs_collection, session_in_force, topology
 from mongojobs.store.documents import to_shown_job
 from mongojobs.store.filters import EPOCH, QueueSelector, one
 from mongojobs.store.lifecycle.end import Holding
@@ -43,9 +43,9 @@ class JobStore:
 
     def __init__(self, queries: Queries) -> None:
         self.queries = queries
-        self.collection = queries.collection
-        self.clock = queries.clock
-        self.settings = queries.settings
+        self.collection: Jobs = queries.collection
+        self.clock: Clock = queries.clock
+        self.settings: Settings = queries.settings
 
     @cached_property
     def _inserting(self) -> Inserting:

@@ -53,8 +53,8 @@ class Queries:
         self.on_merged: Callable[[Job, int], None] | None = None
         self.match_argument: MatchArgument = by_place
         self.client: clients.Client = collection.database.client
-        self.is_real = clients.is_real(self.client)
-        self.clock = clock or ServerClock(clients.ClientTime(self.client))
+        self.is_real: bool = clients.is_real(self.client)
+        self.clock: Clock = clock or ServerClock(clients.ClientTime(self.client))
         self.by_id: Final = "_id_" if self.is_real else None
         """The hint for a query whose ids are few: other conditions must not tempt the planner."""
         self.anything: Final[Document] = {"$gte": MinKey()} if self.is_real else {"$exists": True}

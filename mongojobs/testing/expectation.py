@@ -188,7 +188,7 @@ class DeclaredTarget(Target):
     """The jobs of a function or class declared with ``@job``."""
 
     def __init__(self, declaration: Declaration, payloads: Payloads) -> None:
-        self.label = declaration.name
+        self.label: str = declaration.name
         self._payloads = payloads
 
     def differences(self, job: Job) -> Iterator[Difference]:
@@ -231,7 +231,7 @@ class Method(Target):
         self._owner = getattr(method, "__self__", None)
         self._function = getattr(method, "__func__", method)
         self._codec = payloads.codec
-        self.label = self._function.__qualname__
+        self.label: str = self._function.__qualname__
 
     def differences(self, job: Job) -> Iterator[Difference]:
         """Compare the function that would be called, then the object."""

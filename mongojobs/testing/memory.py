@@ -41,7 +41,7 @@ class MovableClock:
 
     def __init__(self, base: Callable[[], Clock]) -> None:
         self._base = base
-        self.moved = timedelta(0)
+        self.moved: timedelta = timedelta(0)
 
     def now(self) -> datetime:
         """Return the moved time."""

@@ -53,7 +53,7 @@ class Mode:
         if name not in get_args(ModeName):
             raise ConfigurationError(f"mode must be one of {', '.join(get_args(ModeName))}, got {name!r}")
         self.name = name
-        self.clock = MovableClock(SystemClock if name == "fake" else lambda: self.app.store.clock)
+        self.clock: MovableClock = MovableClock(SystemClock if name == "fake" else lambda: self.app.store.clock)
         self._app = app
         self._remembered = Remembered()
         self._ticking = Ticking(self)

@@ -93,7 +93,7 @@ class MemorySchedules:
     """The schedules of ``fake`` mode, with the methods of ``ScheduleStore`` that a tick calls."""
 
     def __init__(self, mode: TickedMode) -> None:
-        self.clock = mode.clock
+        self.clock: MovableClock = mode.clock
         self._mode = mode
         self._documents: dict[str, Document] = {}
 

@@ -68,7 +68,7 @@ VIEWS: Final[dict[str, View]] = {endpoint: view for endpoint, (_, view) in (_LOO
 FOR_OPERATORS: Final = frozenset(_ASK | _CHANGE)
 """What viewers are refused."""
 
-MENU: Final = {
+MENU: Final[dict[str, tuple[str, ...]]] = {
     "Overview": ("overview",),
     "Jobs": ("jobs", "job", "again", "run_again", "change_job", "change_jobs"),
     "Failures": ("failures",),

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import Final, TypeVar
 
@@ -41,14 +41,14 @@ class Connections:
     ) -> None:
         jobs, clock, settings = store.collection, store.clock, store.settings
         self.store = store
-        self.pauses = PauseStore(jobs, clock)
-        self.stats = MergingStats(jobs, clock, settings) if settings.stats_retention else None
+        self.pauses: PauseStore = PauseStore(jobs, clock)
+        self.stats: MergingStats | None = MergingStats(jobs, clock, settings) if settings.stats_retention else None
         """Where statistics go; None if none are wanted."""
-        self.open_stream = partial(JobStream, jobs) if has_streams else None
+        self.open_stream: partial[JobStream] | None = partial(JobStream, jobs) if has_streams else None
         """Opens a change stream; None if the server has none."""
-        self.open_cancelled = partial(CancelStream, jobs) if has_streams else None
+        self.open_cancelled: partial[CancelStream] | None = partial(CancelStream, jobs) if has_streams else None
         self.close = close
-        self.opened_at = clock.now()  # asks the server, for the last time before somebody waits for the worker
+        self.opened_at: datetime = clock.now()  # the last question to the server before somebody waits for the worker
         self._beat = beat
         self._of_app = of_app
 

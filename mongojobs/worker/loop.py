@@ -34,8 +34,8 @@ class ReserveLoop:
 
     def __init__(self, parts: Parts, *, stop: Callable[[], object], patience: timedelta | None) -> None:
         self.given_up_on: DatabaseError | None = None
-        self.wakeup = _wakeup_of(parts)
-        self.cancel_watch = CancelWatch(
+        self.wakeup: Wakeup = _wakeup_of(parts)
+        self.cancel_watch: CancelWatch = CancelWatch(
             parts.connections.open_cancelled,
             parts.in_flight,
             parts.context.reporter,

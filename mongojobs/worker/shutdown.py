@@ -92,7 +92,7 @@ class Shutdown:
         self._end = 0.0
         self._released = 0
         self._helpers: list[_Helper] = []
-        self.has_left_threads = False
+        self.has_left_threads: bool = False
         """Whether code of jobs, or a call to a database that hangs, still goes on."""
 
     def run(self, reserving: threading.Thread, leave: Callable[[], object]) -> int:

@@ -66,9 +66,9 @@ class JobWorker:
         child: ChildCommand | None = None,
     ) -> None:
         self.settings = settings
-        self.name = (settings.prefix + (settings.name or _unique_name()))[:LONGEST_NAME]
-        self.liveness = Liveness()
-        self.has_stuck_threads = False
+        self.name: str = (settings.prefix + (settings.name or _unique_name()))[:LONGEST_NAME]
+        self.liveness: Liveness = Liveness()
+        self.has_stuck_threads: bool = False
         """Whether code of jobs, or a call to a database that hangs, outlives ``start``: leave by ``os._exit`` then."""
         self._reporter = reporter = Reporter(lifecycle, self.name, self)
         outage = Outage(reporter)

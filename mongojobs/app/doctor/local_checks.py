@@ -11,7 +11,10 @@ from mongojobs.app.doctor.findings import Finding, advice, fault
 from mongojobs.core.settings import Settings
 from mongojobs.core.words.durations import format_duration
 
-SUPPORTED: Final = {"pymongo": ((4, 13), (5,)), "mongoengine": ((0, 29, 1), (1,))}
+SUPPORTED: Final[Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]] = {
+    "pymongo": ((4, 13), (5,)),
+    "mongoengine": ((0, 29, 1), (1,)),
+}
 """The supported driver versions, from the first up to, but not including, the last."""
 
 SHORTEST_LEASE: Final = timedelta(seconds=25)

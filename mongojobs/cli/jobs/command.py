@@ -25,8 +25,8 @@ def jobs() -> None:
     """Look at jobs and change them, one or many."""
 
 
-for command in (declared, result, log, *actions.COMMANDS):
-    jobs.add_command(command)
+for _command in (declared, result, log, *actions.COMMANDS):
+    jobs.add_command(_command)
 
 
 @with_options(

@@ -14,5 +14,5 @@ def schedules() -> None:
     """Look at recurring jobs and change them."""
 
 
-for command in (*listing.COMMANDS, *changing.COMMANDS, next_times):
-    schedules.add_command(command)
+for _command in (*listing.COMMANDS, *changing.COMMANDS, next_times):
+    schedules.add_command(_command)

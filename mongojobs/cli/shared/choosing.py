@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from mongojobs.cli.shared.failures import NO, Failure
-from mongojobs.cli.shared.options import own_option
+from mongojobs.cli.shared.options import ParamType, own_option
 from mongojobs.cli.shared.output import confirm, say
 from mongojobs.core.words.wording import counted
 
@@ -41,7 +41,7 @@ FIELDS: Final = (
 )
 
 
-class MomentType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
+class MomentType(ParamType):
     """A moment: how long ago, such as 2h, or a date with time and zone."""
 
     name = "moment"
@@ -58,7 +58,7 @@ class MomentType(click.ParamType):  # type: ignore[type-arg]  # older ones take 
             return parsed_time(value, lambda message: self.fail(message, param, ctx))
 
 
-class ArgumentType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
+class ArgumentType(ParamType):
     """A place in a job's arguments, and the value there."""
 
     name = "argument"

@@ -6,13 +6,18 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from mongojobs.cli.shared.global_options import ENVIRONMENT_PREFIX, GLOBAL_SETTINGS
 from mongojobs.cli.shared.queue_completion import complete_queues
 from mongojobs.process.signals import let_in
+
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType  # older ones take no argument
 
 _LONGEST_SENTENCE: Final = 1000
 
@@ -73,7 +78,7 @@ class Group(click.Group):
 
     def __init__(self, *arguments: Any, aliases: Mapping[str, str] | None = None, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.aliases = aliases or {}
+        self.aliases: Mapping[str, str] | dict[str, str] = aliases or {}
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of this name or alias, or None."""
@@ -87,7 +92,7 @@ class Group(click.Group):
             formatter.write_dl(rows)
 
 
-class DurationType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
+class DurationType(ParamType):
     """A duration such as 90, 15m or 7d."""
 
     name = "duration"

@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 
 from mongojobs.process.signals import STOP_SIGNALS
 
-logger = logging.getLogger("mongojobs")
+logger: logging.Logger = logging.getLogger("mongojobs")
 
 LEAVING_SECONDS: Final = 2.0
 """How long Python may take to end after the worker has; with all before it, less than Heroku's 30 s."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import click
 
 from mongojobs.cli.health import heartbeat_option
 from mongojobs.cli.shared.global_options import flag_words
-from mongojobs.cli.shared.options import own_option
+from mongojobs.cli.shared.options import ParamType, own_option
 from mongojobs.cli.work.probes import ProbeOptions, probe_options
 
 WORK_SETTINGS: Final = (
@@ -48,11 +48,11 @@ class Pool:
     processes: int
 
 
-class PoolType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
+class PoolType(ParamType):
     """``mail,sms:2``; ``*`` or nothing means all queues, and a missing count one. Source: delayed_job, ``--pool``."""
 
     name = "pool"
-    envvar_list_splitter = ";"
+    envvar_list_splitter: ClassVar[str] = ";"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Pool:
         """Return it as a pool."""
@@ -109,7 +109,7 @@ class WorkOptions:
         ]
 
 
-class IdentifierType(click.ParamType):  # type: ignore[type-arg]  # older ones take no argument
+class IdentifierType(ParamType):
     """A name that can be a part of the name of a file."""
 
     name = "identifier"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mongojobs.core.notices import Notice
     from mongojobs.core.settings import Settings
 
-logger = logging.getLogger("mongojobs")
+logger: logging.Logger = logging.getLogger("mongojobs")
 
 _NOT_LOGGED: Final = ("uri", "collection", "database", "processes")
 _FOR_THE_SUPERVISOR: Final = ("shutdown_timeout", "exit_on_complete")

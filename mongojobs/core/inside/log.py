@@ -122,7 +122,7 @@ class Lines(logging.Handler):
 
     def __init__(self, most: int, on_news: Callable[[], object] = lambda: None) -> None:
         super().__init__()
-        self.dropped = 0
+        self.dropped: int = 0
         self.since: float | None = None
         """Since when there have been some, in ``time.monotonic`` seconds."""
         self._most = most
@@ -189,7 +189,7 @@ class JobLogger(logging.Logger):
 
     def __init__(self, job: LoggingJob, lines: Lines | None) -> None:
         super().__init__(_PARENT)
-        self.parent = logging.getLogger(_PARENT)
+        self.parent: logging.Logger = logging.getLogger(_PARENT)
         self._lines = lines
         self._job = {"job_id": str(job.id), "job": job.name}
 

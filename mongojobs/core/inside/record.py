@@ -86,7 +86,7 @@ class Told:
     """
 
     def __init__(self) -> None:
-        self.moves = 0
+        self.moves: int = 0
         self.stored = 0
         self._fields: dict[str, Any] = {}
 
@@ -107,6 +107,9 @@ class Told:
     def take(self, fields: dict[str, Any]) -> None:
         """Note what was told."""
         self._fields = {**self._fields, **fields}
+        self._note_move()
+
+    def _note_move(self) -> None:
         self.moves += 1
 
 
@@ -223,7 +226,7 @@ class Record(Told):
         self._move()
 
     def _move(self) -> None:
-        self.moves += 1
+        self._note_move()
         self._means.on_move(self)
 
     def _rate(self, done: float) -> float | None:

@@ -38,7 +38,7 @@ class Listed:
     name = "rows"
 
     def __init__(self, rows: Sequence[Any], key: Key) -> None:
-        self.size = len(rows)
+        self.size: int = len(rows)
         self._rows = rows
         self._key = key
 

@@ -24,6 +24,7 @@ class Codec:
         self._references = references
         self._encoder = Encoder(registry, references)
         self._decoder = Decoder(registry, references)
+        self.decode_all: Callable[[Iterable[object], Loaded, Callable[[int], Sequence[str]]], tuple[object, ...]]
         self.decode_all = self._decoder.load_all
         """Does what ``decode`` does for many values."""
 

@@ -23,7 +23,10 @@ from pymongo import UpdateOne
 
 from mongojobs.core import transitions
 from mongojobs.core.change import Change
+from mongojobs.core.clock import Clock
 from mongojobs.core.job import CANCELLED, COMPLETED, RUNNING, Document, Job, JobId
+from mongojobs.core.settings import Settings
+from mongojobs.store.clients import Jobs
 from mongojobs.store.documents import to_fields, to_joint_update, to_shown_job, to_update
 from mongojobs.store.filters import NOT_CANCELLED, held, held_groups
 from mongojobs.store.queries import Queries
@@ -51,9 +54,9 @@ class Holding:
 
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
-        self.collection = queries.collection
-        self.clock = queries.clock
-        self.settings = queries.settings
+        self.collection: Jobs = queries.collection
+        self.clock: Clock = queries.clock
+        self.settings: Settings = queries.settings
 
     def renew(self, jobs: Sequence[Job], *, lease: timedelta) -> list[Job]:
         """Extend the locks of *jobs* by another *lease* from now; return those that are no longer ours.

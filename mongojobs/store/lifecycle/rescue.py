@@ -9,9 +9,12 @@ from typing import Final
 
 from mongojobs.core import transitions
 from mongojobs.core.change import Change
+from mongojobs.core.clock import Clock
 from mongojobs.core.job import CANCELLED, ENDED, FAILED, READY, RUNNING, Document, Job, JobId
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from mongojobs.core.settings import Settings
 from mongojobs.store import filters, indexes
+from mongojobs.store.clients import Jobs
 from mongojobs.store.documents import Update, damage, to_shown_job, to_update
 from mongojobs.store.queries import Quarantined, Queries
 from mongojobs.store.unique.again import hands_back, rescue_again
@@ -49,9 +52,9 @@ class Rescuing:
 
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
-        self.collection = queries.collection
-        self.clock = queries.clock
-        self.settings = queries.settings
+        self.collection: Jobs = queries.collection
+        self.clock: Clock = queries.clock
+        self.settings: Settings = queries.settings
 
     def rescue(self, *, by: str, limit: int = 50) -> list[Rescued]:
         """Take back up to *limit* jobs whose lease has expired, each with one more loss."""

@@ -13,10 +13,12 @@ from pymongo.errors import OperationFailure
 
 from mongojobs.core import transitions
 from mongojobs.core.change import Change
+from mongojobs.core.clock import Clock
 from mongojobs.core.errors import DamagedPayloadError
 from mongojobs.core.job import READY, RUNNING, Document, Job, JobId
 from mongojobs.core.retry import ALONE_FROM_LOSSES
 from mongojobs.store import faults, filters, indexes
+from mongojobs.store.clients import Jobs
 from mongojobs.store.documents import to_job, to_update
 from mongojobs.store.filters import RESERVE_ORDER, QueueSelector
 from mongojobs.store.lifecycle.end import Holding
@@ -43,7 +45,7 @@ class Spread:
     its index; to lock what another is locking costs both of them far more.
     """
 
-    batches = 1
+    batches: int = 1
     _undisturbed = 0
 
     def passed_over(self, limit: int) -> int:
@@ -64,8 +66,8 @@ class Reserving:
 
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
-        self.collection = queries.collection
-        self.clock = queries.clock
+        self.collection: Jobs = queries.collection
+        self.clock: Clock = queries.clock
 
     def reserve(
         self,

@@ -45,7 +45,7 @@ class Child:
 
     def __init__(self, command: ChildCommand) -> None:
         self.is_ready = False
-        self.was_aborted = False
+        self.was_aborted: bool = False
         self.runs = 0
         self.memory = 0
         """What it occupied at the end of its last run, in bytes; 0 while unknown."""

@@ -56,7 +56,7 @@ class Finisher:
         self._closing = threading.Event()
         self._writing = threading.Lock()
         self._is_over = False
-        self.batch = Batch()
+        self.batch: Batch = Batch()
 
     def submit(self, result: Result) -> None:
         """Hand over a result; the writer thread takes it from here."""

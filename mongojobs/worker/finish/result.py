@@ -57,16 +57,18 @@ class Result:
     )
 
     def __init__(self, held: InFlightJob, outcome: Ending, seconds: float) -> None:
-        self.held = held
+        self.held: InFlightJob = held
         self.outcome = outcome
-        self.seconds = held.seconds = seconds
-        self.has_failed = isinstance(outcome, _FAILURES)
+        self.seconds: float = seconds
+        held.seconds = seconds
+        self.has_failed: bool = isinstance(outcome, _FAILURES)
         """Whether the run counts as a failure."""
-        self.is_plain = isinstance(outcome, Committed) or (isinstance(outcome, Succeeded) and outcome.returned is None)
+        returns_nothing = isinstance(outcome, Succeeded) and outcome.returned is None
+        self.is_plain: bool = isinstance(outcome, Committed) or returns_nothing
         """Whether nothing is to be written of it but that it succeeded, if that."""
-        self.is_doubtful = False
+        self.is_doubtful: bool = False
         """Whether an earlier write of it got no answer, so that it may be stored already."""
-        self.is_settled = False
+        self.is_settled: bool = False
         """Whether it is stored, or dropped because the job is not ours any more."""
         self._telling = threading.Lock()
         self._is_told = False

@@ -28,7 +28,7 @@ class Demand:
     *on_alone* is called when ``is_alone`` has changed.
     """
 
-    is_alone = False
+    is_alone: bool = False
     """Whether, at the last look, nothing could start beside a suspect, or to let one in."""
 
     def __init__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import time
+from datetime import datetime
 from typing import Final
 
 from mongojobs.core.clock import elapsed_seconds
@@ -82,7 +83,7 @@ class Reserver:
     """
 
     def __init__(self, store: JobStore, pauses: PauseStore, settings: Settings, *, by: str) -> None:
-        self.scope = ReserveScope(store, pauses, _wanted(settings))
+        self.scope: ReserveScope = ReserveScope(store, pauses, _wanted(settings))
         self._store = store
         self._by = by
         self._lease = settings.lease
@@ -92,7 +93,7 @@ class Reserver:
         self._spread = Spread()
         self._seconds_a_job = _SECONDS_AT_FIRST
         self._unanswered: str | None = None
-        self.looked_at = EPOCH
+        self.looked_at: datetime = EPOCH
         """When the last reserve was about to begin: it found all that was due then."""
 
     def observe(self, jobs: int, seconds: float) -> None:

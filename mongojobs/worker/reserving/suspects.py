@@ -35,7 +35,8 @@ class SuspectIsolation:
         self._lease = lease
         self._alone_seconds = max(lease * ALONE_LEASES, LEAST_ALONE_SECONDS)
         self._suspect: InFlightJob | None = None
-        self._alone_since = self.room_since = 0.0
+        self._alone_since: float = 0.0
+        self.room_since: float = 0.0
         self._cost_since = 0.0
         """When the suspect was reserved, or the process began to run empty for it."""
         self._others_until = 0.0

@@ -55,11 +55,11 @@ class LoopTime:
     __slots__ = ("blocked", "excused", "is_there", "waits_since")
 
     def __init__(self) -> None:
-        self.is_there = False
+        self.is_there: bool = False
         self.waits_since: float | None = None
         """Since when a coroutine has been waiting to begin, in ``monotonic_seconds``."""
-        self.excused = 0.0
-        self.blocked = 0.0
+        self.excused: float = 0.0
+        self.blocked: float = 0.0
 
 
 class InFlightJob:
@@ -91,41 +91,41 @@ class InFlightJob:
     )
 
     def __init__(self, job: Job, *, expires: float, stopping: threading.Event, is_async: bool = False) -> None:
-        self.stopping_event = stopping
-        self.job = job
+        self.stopping_event: threading.Event = stopping
+        self.job: Job = job
         self.key: Key = (job.id, job.lock_token)
         """Tells this reserve of the job from an earlier one of the same job."""
         job.begin(self)
-        self.expires = expires
+        self.expires: float = expires
         """When the lock runs out unless it is renewed, in ``elapsed_seconds``."""
-        self.is_async = is_async
+        self.is_async: bool = is_async
         self.outline: Outline | None = None
         """What is known of the payload before it is loaded, if somebody has looked."""
         self.call: Call | None = None
         """The payload, once it is loaded."""
-        self.interruption = Interruption()
+        self.interruption: Interruption = Interruption()
         self.started: float | None = None
         """When the run began, in ``monotonic_seconds``."""
         self.ends: float | None = None
         """When the run is too long if it never waits for the event loop, in ``monotonic_seconds``."""
-        self.limit = timedelta(0)
+        self.limit: timedelta = timedelta(0)
         self.loop_time: LoopTime | None = None
         """What it has to do with the event loop, if anything."""
         self.overdue_since: float | None = None
         """When the run was found to be too long, in ``monotonic_seconds``."""
         self.seconds: float | None = None
         """How long the run took, once it has ended."""
-        self.is_given_up = False
+        self.is_given_up: bool = False
         """Whether we have stopped renewing the lock, since it is not ours any more."""
-        self.is_cut_short = False
+        self.is_cut_short: bool = False
         """Whether its code was interrupted for good: by its limit, or as somebody has cancelled the job."""
-        self.is_in_transaction = False
+        self.is_in_transaction: bool = False
         """Whether its lock is left alone, as a transaction of the job is under way that will end it."""
         self.committed: Committed | None = None
         """How the job has ended, if such a transaction is stored."""
         self.transactions: Transactions | None = None
         """What gives it transactions."""
-        self.is_stuck = False
+        self.is_stuck: bool = False
         self.means: Callable[[InFlightJob], Means] = _means_here
         """Makes what its record needs."""
         self.record: Told | None = None

@@ -42,10 +42,10 @@ class RunLog:
         self.held = held
         self.is_over = False
         """Whether the run has ended."""
-        self.is_written = threading.Event()
+        self.is_written: threading.Event = threading.Event()
         """Set once all of it is stored after that, or given up."""
         self._most = job.keep_log or 0
-        self.lines = Lines(2 * self._most, on_news)
+        self.lines: Lines = Lines(2 * self._most, on_news)
         self._clean = clean
         self._head: Document = {
             "job_id": job.id,

@@ -127,7 +127,7 @@ class Run:
 
     def __init__(self, held: InFlightJob, runner: Runner) -> None:
         self.held = held
-        self.context = runner.context
+        self.context: RunContext = runner.context
         self._runner = runner
         self._outcome: Outcome | None = None
 

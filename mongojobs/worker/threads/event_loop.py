@@ -79,7 +79,7 @@ class LoopWatch:
     """
 
     def __init__(self, in_flight: InFlight, reporter: Reporter) -> None:
-        self.event_loop = EventLoop()
+        self.event_loop: EventLoop = EventLoop()
         self._in_flight = in_flight
         self._reporter = reporter
         self._changing = threading.Lock()
