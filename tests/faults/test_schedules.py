@@ -51,11 +51,11 @@ def test_each_tick_has_one_job_by_the_servers_clock_though_that_of_a_worker_is_h
 
 
 def new_worker(start):
-    return start("work", MONGOJOBS_APP="tests.support.ticking_app", TICKING_CRASHES="0.002")
+    return start("work", MONGOJOBS_APP="tests.support.ticking_app", TICKING_CRASHES="0.001")
 
 
 def replaced(team, start):
-    """Start another worker for each that has died; they do so by themselves, between insert and advance."""
+    """Start another worker for each that has died; they do so by themselves, before the insert or the advance."""
     for worker in [one for one in team if one.process.poll() is not None]:
         team.remove(worker)
         team.append(new_worker(start))

@@ -1,7 +1,7 @@
 """An app of many schedules, whose jobs note in the database for which tick they ran.
 
-With TICKING_CRASHES=0.02 its process dies so often between the insert of a job and the advance of its schedule; with
-TICKING_FAULT it has one that is planted.
+With TICKING_CRASHES=0.02 its process dies so often before the insert of a job, and so often between that and the
+advance of its schedule; with TICKING_FAULT it has one that is planted.
 """
 
 import os
@@ -12,23 +12,29 @@ import mongoengine
 
 from mongojobs import current_job, default_app, job
 from mongojobs.schedules.store import ScheduleStore
+from mongojobs.schedules.ticks import TickEnqueuer
 from tests.support.rig.planted import plant
 
 if "SAMPLE_URI" in os.environ:
     mongoengine.connect(host=os.environ["SAMPLE_URI"], uuidRepresentation="standard")
 
 _CHANCE = float(os.environ.get("TICKING_CRASHES", "0"))
-_advance = ScheduleStore.advance
 
 
-def advance_or_die(*arguments: Any) -> bool:
-    if random.random() < _CHANCE:
-        os._exit(9)
-    return _advance(*arguments)
+def may_die_at(owner: type, name: str) -> None:
+    """Let the process die at some of the calls of a method."""
+    method = getattr(owner, name)
+
+    def call_or_die(*arguments: Any) -> Any:
+        if random.random() < _CHANCE:
+            os._exit(9)
+        return method(*arguments)
+
+    setattr(owner, name, call_or_die)
 
 
-setattr(ScheduleStore, "advance", advance_or_die)  # noqa: B010 - mypy forbids it otherwise
-
+may_die_at(TickEnqueuer, "enqueue")
+may_die_at(ScheduleStore, "advance")
 
 if "TICKING_FAULT" in os.environ:
     plant(os.environ["TICKING_FAULT"])

@@ -6,9 +6,15 @@ from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Final
 
+from mongojobs.core.change import DELETED
 from mongojobs.core.clock import ServerClock, SystemClock, TimeSource, truncate
 from mongojobs.core.job import Job
+from mongojobs.core.transitions import Succeeded
+from mongojobs.schedules.schedule import Schedule
+from mongojobs.schedules.ticks import Ticks
 from mongojobs.store.jobs import JobStore, Rescued
+from mongojobs.store.lifecycle import reserve
+from mongojobs.store.unique.insert import UniqueInserting
 from mongojobs.worker.finish import finisher
 from mongojobs.worker.rescue import Rescuer
 from mongojobs.worker.run.inflight_job import InFlightJob
@@ -103,6 +109,31 @@ def _short_transactions() -> None:
     _replace(heartbeat, "LONGEST", timedelta(seconds=2))
 
 
+def _advance_before_insert() -> None:
+    """Let a schedule be moved on before the jobs of its ticks are there."""
+
+    def move_on(self: Ticks, schedule: Schedule, _read_at: datetime) -> bool:
+        self.store.advance(schedule, {"next_run_at": schedule.said.after(self.store.clock.now())}, ())
+        return False
+
+    _replace(Ticks, "_has_moved_on", move_on)
+
+
+def _delete_when_done() -> None:
+    """Let no job be kept after its end, though it may be enqueued again under its id."""
+    _replace(Succeeded, "change", lambda _ending, _job, _now, _settings: DELETED)
+
+
+def _duplicates_without_index() -> None:
+    """Let unique jobs be stored though no index keeps them unique."""
+    _replace(UniqueInserting, "_require_index", lambda _inserting: None)
+
+
+def _reserve_that_does_not_unset() -> None:
+    """Let a job that holds its key until it starts hold it on."""
+    _replace(reserve, "started", lambda _queries, jobs, _starting: jobs)
+
+
 def _replace(owner: type | ModuleType, name: str, value: object) -> None:
     setattr(owner, name, value)
 
@@ -113,6 +144,10 @@ FAULTS: Final[dict[str, Callable[[], None]]] = {
     "losses not counted": _losses_not_counted,
     "no rescue": _no_rescue,
     "rescue during an outage": _rescue_during_an_outage,
+    "advance before insert": _advance_before_insert,
+    "delete when done": _delete_when_done,
+    "duplicates without index": _duplicates_without_index,
+    "reserve that does not unset": _reserve_that_does_not_unset,
     "clock that jumps": _clock_that_jumps,
     "short transactions": _short_transactions,
 }
