@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Any, Final, Protocol
 
 from mongojobs.core.errors import EnqueueUnknownError, ScheduleError, StateError, StoreUnavailableError, UndeclaredError
@@ -223,7 +223,7 @@ def _is_recent(job_id: str, now: datetime) -> bool:
 
 def delay(schedule: Schedule, at: datetime) -> timedelta:
     """Return how long the job of the tick *at* waits, up to the jitter: the same wherever it is worked out."""
-    digest = blake2b(tick_id(schedule.name, at).encode(), digest_size=6).digest()
+    digest = sha256(tick_id(schedule.name, at).encode()).digest()[:6]
     milliseconds = schedule.said.jitter / timedelta(milliseconds=1) * int.from_bytes(digest) / 2**48
     return timedelta(milliseconds=int(milliseconds))
 

@@ -6,8 +6,8 @@ not, nor is one moment in two time zones.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import Any, Final
 
 import bson
@@ -15,7 +15,8 @@ import bson
 LONGEST_TEXT: Final = 200
 
 _NESTED: Final = (dict, list)
-_DIGEST_BYTES: Final = 16
+_NOTHING_YET: Final = hashlib.sha256()
+"""Copied for each key, which takes a third of the time of making one; and where FIPS rules, BLAKE2 is not to be had."""
 
 KeyFields = dict[str, Any]
 """What a job says of its key, as fields of it: the digest that is indexed, twice, and the text that people see."""
@@ -26,7 +27,9 @@ def key_of(scope: str, chosen: Mapping[str, Any], text: str) -> KeyFields:
     content: dict[str, Any] = {"scope": scope}
     for name, value in chosen.items():
         content[name] = _in_order(value) if type(value) in _NESTED else value
-    digest = blake2b(bson.encode(content), digest_size=_DIGEST_BYTES).hexdigest()
+    made = _NOTHING_YET.copy()
+    made.update(bson.encode(content))
+    digest = made.hexdigest()[:32]
     shown = text if text.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in text)
     cut = shown if len(shown) <= LONGEST_TEXT else f"{shown[: LONGEST_TEXT - 4]} ..."
     return {"unique_key": digest, "unique_digest": digest, "unique_text": cut}
