@@ -2,6 +2,7 @@
 
 - ``signals``: handed to the worker, or held back
 - ``supervisor``: keeps several worker processes alive
+- ``reloader``: runs a command anew when files change
 - ``identity``: which process it is, beyond its number
 - ``copies``: processes that a job forks off
 - ``memory``: how much it uses, and when it should be replaced

@@ -44,13 +44,14 @@ _LONG_LIFE_SECONDS: Final = 10.0
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 30.0
 _LONGEST_WAIT_SECONDS: Final = 5.0
-_PASSED_ON: Final = {
+PASSED_ON: Final = {
     Signals.SIGTERM: Signals.SIGTERM,
     Signals.SIGQUIT: Signals.SIGQUIT,
     Signals.SIGTSTP: Signals.SIGTSTP,
     Signals.SIGUSR1: Signals.SIGUSR1,
     Signals.SIGUSR2: Signals.SIGUSR2,
 }
+"""What a child is sent for each signal to its supervisor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Supervisor:
     def run(self) -> int:
         """Return the exit status of the process once all children have ended. For the main thread only."""
         logger.info("[Supervisor(pid:%d)] Starting %d worker processes", os.getpid(), len(self._children))
-        with Mailbox([*_PASSED_ON, Signals.SIGINT, Signals.SIGCHLD]) as mailbox:
+        with Mailbox([*PASSED_ON, Signals.SIGINT, Signals.SIGCHLD]) as mailbox:
             try:
                 while self._is_busy():
                     self._beat()
@@ -137,7 +138,7 @@ class Supervisor:
                 logger.info(INTERRUPT_AGAIN)
             self._interrupted = True
         else:
-            passed_on = _PASSED_ON[number]
+            passed_on = PASSED_ON[number]
         if passed_on in (Signals.SIGTERM, Signals.SIGQUIT):
             self._stop(passed_on)
         else:

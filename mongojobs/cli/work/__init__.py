@@ -4,6 +4,7 @@
 - ``options``: their flags, and the values of these
 - ``worker``: one worker in this process
 - ``supervised``: several processes under a supervisor
+- ``reloading``: a worker that starts anew when files change
 - ``own_command``: the commands of the children, made from our own
 - ``launch``: starts a daemon, and waits until it is up
 - ``pidfile``: the file that a daemon holds while it runs

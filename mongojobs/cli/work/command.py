@@ -21,6 +21,7 @@ from mongojobs.cli.work.options import (
     work_options,
     work_options_of,
 )
+from mongojobs.cli.work.reloading import work_reloading
 from mongojobs.cli.work.supervised import supervise
 from mongojobs.cli.work.worker import work_here
 
@@ -31,17 +32,24 @@ LEAVING_SECONDS: Final = 10.0
 """How much longer than its ``shutdown_timeout`` a worker may take to leave, with its supervisor."""
 
 
-@with_options(*work_options(), pidfile_option())
+@with_options(
+    *work_options(),
+    pidfile_option(),
+    own_option("--reload", text="for development: start anew when Python files of this folder change", is_flag=True),
+)
 @click.command(cls=Command, settings=(*WORK_SETTINGS, "exit_on_complete"), takes_signals=True)
 @click.pass_context
-def work(context: click.Context, /, **values: Any) -> None:
+def work(context: click.Context, /, *, reload: bool, **values: Any) -> None:
     """Work off jobs until told to stop.
 
     TERM and Ctrl-C stop it: running jobs have the shutdown timeout to end, and are handed back after it. A second
     Ctrl-C, or QUIT, hands them back at once. TSTP and USR1 make it reserve no more jobs; USR2 prints the stacks of all
     threads.
     """
-    work_with(context.obj, work_options_of("work", values)).leave()
+    options, chosen = context.obj, work_options_of("work", values)
+    if reload:
+        ExitResult(work_reloading(options, chosen, settings_outside(options, chosen))).leave()
+    work_with(options, chosen).leave()
 
 
 @with_options(

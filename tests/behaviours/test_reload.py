@@ -1,0 +1,51 @@
+"""`mongojobs work --reload`: a worker that has the code of the moment."""
+
+import subprocess
+import sys
+from signal import Signals
+
+from mongojobs.cli.work.reloading import changed_files
+
+VERSION = "from mongojobs import job\nprint('version {}', flush=True)\n@job\ndef nothing(): pass\n"
+
+
+def test_a_worker_starts_anew_when_its_code_changes_and_waits_where_that_is_broken(start, tmp_path, mongo_uri):
+    code = tmp_path / "reloaded_app.py"
+    code.write_text(VERSION.format(1))
+    worker = start("work", "--reload", cwd=tmp_path, MONGOJOBS_APP="reloaded_app", MONGOJOBS_URI=mongo_uri)
+    worker.says("version 1")
+
+    code.write_text("this is no Python\n")
+    worker.says("Starting anew, as reloaded_app.py has changed")
+    worker.says("Status 3: waiting for a file to change")
+    code.write_text(VERSION.format(2))
+    worker.says("version 2")
+    worker.send(Signals.SIGTERM)
+
+    assert worker.wait() == 0
+    assert "SyntaxError" in worker.errors
+
+
+def test_files_that_are_no_code_of_the_app_change_nothing(tmp_path):
+    changes = changed_files(tmp_path)
+    next(changes)
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "library.py").write_text("x = 1")
+
+    seen = next(changes) | next(changes)
+    (tmp_path / "shop.py").write_text("x = 1")
+
+    assert (seen, next(changes)) == (set(), {"shop.py"})
+
+
+def test_without_watchfiles_the_command_that_installs_it_is_told():
+    code = (
+        "import sys; sys.modules['watchfiles'] = None; from mongojobs.cli.main import main\n"
+        "sys.argv = ['mongojobs', '--app', 'shop', 'work', '--reload']; main()"
+    )
+
+    refused = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+
+    assert refused.returncode == 2
+    assert 'Error: --reload needs an optional package: pip install "mongojobs[reload]"' in refused.stderr
