@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -45,7 +45,8 @@ class Link:
 
     *address* is None where that cannot be known, as with a client that was handed over. *source* says where the link
     was found, for people. *alias* is MongoEngine's, where the client is its own. The password is in *address* or
-    *options*, and in no repr.
+    *options*, and in no repr. *session* returns that of the transaction which the calling code is in, where a framework
+    knows of one beside the driver.
     """
 
     client: Client
@@ -54,6 +55,7 @@ class Link:
     address: str | None = field(default=None, repr=False)
     options: Mapping[str, Any] | None = field(default=None, repr=False)
     alias: str | None = None
+    session: Callable[[], clients.Session | None] | None = field(default=None, repr=False, compare=False)
 
     @property
     def shown_address(self) -> str:

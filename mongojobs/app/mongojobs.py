@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -61,6 +61,8 @@ class MongoJobs(Awaited):
         self.settings: Settings = settings or Settings()
         self.plugins: list[Plugin] = _made(plugins)
         self.lifecycle: Lifecycle = Lifecycle()
+        self.link_source: Callable[[Settings], Link] | None = None
+        """What finds the connection instead, where a framework has it."""
         self._client = client
         self._clock = clock
         self._making = threading.RLock()
@@ -78,8 +80,13 @@ class MongoJobs(Awaited):
             return link
         with self._making:
             if self._link is None or not self._link.is_current:
-                self._link = find_link(self.settings, os.environ, self._client)
+                self._link = self._find_link()
             return self._link
+
+    def _find_link(self) -> Link:
+        if self.link_source is not None:
+            return self.link_source(self.settings)
+        return find_link(self.settings, os.environ, self._client)
 
     @property
     def store(self) -> JobStore:
@@ -100,6 +107,8 @@ class MongoJobs(Awaited):
                 stacklevel=3,
             )
         store = open_store(link.client, link.database, self.settings, self._clock)
+        if link.session is not None:
+            store.join(link.session)
         store.queries.on_warning = lambda message: self.lifecycle.notify(Warned("", message))
         store.queries.match_argument = ArgumentSearch(self.payloads)
         return store
@@ -181,7 +190,7 @@ class MongoJobs(Awaited):
         """Close the client if this app opened it; what is asked next opens another."""
         with self._making:
             link, self._link, self._opened = self._link, None, None
-        if link is not None and link.address is not None and not link.source.startswith("MongoEngine"):
+        if link is not None and link.address is not None and not link.source.startswith(("MongoEngine", "Django")):
             link.client.close()
 
 

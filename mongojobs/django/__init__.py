@@ -5,6 +5,7 @@ It needs the extra ``django``: ``pip install mongojobs[django]``. ``manage.py mo
 - ``apps``: what the project gets when Django starts
 - ``configuring``: ``MONGOJOBS`` in Django's settings
 - ``discovery``: the ``jobs.py`` of every installed app
+- ``database``: jobs in a database of Django, with its transactions
 - ``cycle``: what Django does around a request, done around a job
 - ``references``: models as arguments
 - ``checks``: what ``manage.py check`` says

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,8 @@ from django.utils.module_loading import import_string
 from mongojobs.app import MongoJobs, configure
 from mongojobs.core.errors import ConfigurationError, SettingsError
 from mongojobs.core.settings import Settings
+from mongojobs.django.database import link_of, refuse_other
+from mongojobs.django.discovery import tasks_databases
 
 
 def configure_from_settings() -> MongoJobs:
@@ -22,11 +25,30 @@ def configure_from_settings() -> MongoJobs:
         )
     values = dict(given)
     try:
+        using = _database_named(values)
         if "plugins" in values:
             values["plugins"] = _imported(values["plugins"])
-        return configure(**values)
+        app = configure(**values)
     except SettingsError as error:
         raise SettingsError(f"MONGOJOBS in Django's settings: {error}{_hint(error)}", setting=error.setting) from None
+    app.link_source = None if using is None else partial(link_of, using)
+    return app
+
+
+def _database_named(values: dict[str, Any]) -> str | None:
+    """Return the database of Django that holds the jobs, if ``using`` or a tasks backend names one; takes it out."""
+    named = {*tasks_databases(), *([values.pop("using")] if "using" in values else [])} - {None}
+    if len(named) > 1:
+        raise SettingsError(
+            f"jobs are in one database, and these are named: {', '.join(map(repr, named))}", setting="using"
+        )
+    for using in named:
+        refuse_other(using)
+        if values.get("uri") is not None:
+            raise SettingsError(
+                f"using {using!r} and uri both say where the jobs are: leave one of them out", setting="using"
+            )
+    return next(iter(named), None)
 
 
 def _imported(plugins: object) -> object:

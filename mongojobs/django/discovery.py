@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from django.apps import apps
 from django.conf import settings
@@ -13,19 +15,25 @@ from django.utils.module_loading import autodiscover_modules, import_string
 def discover() -> bool:
     """Import the modules of each app that has them; return whether tasks become jobs. What they raise is raised."""
     autodiscover_modules("jobs")
-    has_tasks = _has_backend()
-    if has_tasks:
-        autodiscover_modules("tasks")
-        _declare_all()
-    return has_tasks
+    if not _backends():
+        return False
+    autodiscover_modules("tasks")
+    _declare_all()
+    return True
 
 
-def _has_backend() -> bool:
-    """Return whether ``TASKS`` names our backend; it is Django that complains of a name that cannot be imported."""
-    named = [backend.get("BACKEND") for backend in getattr(settings, "TASKS", {}).values()]
-    classes = [_imported(name) for name in named if isinstance(name, str)]
+def tasks_databases() -> set[object]:
+    """Return the databases of Django that the ``OPTIONS`` of our backends name."""
+    return {backend.get("OPTIONS", {}).get("database") for backend in _backends()}
+
+
+def _backends() -> list[Mapping[str, Any]]:
+    """Return what ``TASKS`` says of our backends; it is Django that complains of a name that cannot be imported."""
+    said = [backend for backend in getattr(settings, "TASKS", {}).values() if isinstance(backend.get("BACKEND"), str)]
+    classes = [_imported(backend["BACKEND"]) for backend in said]
     module = sys.modules.get("mongojobs.django.tasks.backend")
-    return module is not None and any(issubclass(cls, module.Backend) for cls in classes)
+    ours = object if module is None else module.Backend
+    return [backend for backend, cls in zip(said, classes, strict=True) if module is not None and issubclass(cls, ours)]
 
 
 def _imported(name: str) -> type:

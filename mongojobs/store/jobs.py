@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 
 from mongojobs.core.clock import Clock
 from mongojobs.core.job import ENDED, READY, Job, JobId
@@ -46,6 +46,11 @@ class JobStore:
         self.collection: Jobs = queries.collection
         self.clock: Clock = queries.clock
         self.settings: Settings = queries.settings
+        self._in_force: Callable[[Session | None], Session | None] = partial(session_in_force, queries.client)
+
+    def join(self, current: Callable[[], Session | None]) -> None:
+        """Let enqueues without a session take part in the transaction of the *current* one, if there is one."""
+        self._in_force = lambda session: session_in_force(self.queries.client, session or current())
 
     @cached_property
     def _inserting(self) -> Inserting:
@@ -82,7 +87,7 @@ class JobStore:
         Raises EnqueueUnknownError when the job may or may not be stored, EnqueueRefusedError when the database refused
         to store it, StoreUnavailableError when it is not stored otherwise.
         """
-        return self._inserting.insert(job, session=session_in_force(self.queries.client, session))
+        return self._inserting.insert(job, session=self._in_force(session))
 
     def insert_many(self, jobs: Sequence[Job], *, session: Session | None = None) -> None:
         """Store new jobs in one round trip and in no order; chosen ids that already exist count as stored.
@@ -90,14 +95,14 @@ class JobStore:
         Raises PartialEnqueueError with the ids stored and not stored, EnqueueUnknownError whose ``job_id`` is the list
         of those that may be stored, StoreUnavailableError when none is. In a transaction as ``insert``.
         """
-        self._inserting.insert_many(jobs, session=session_in_force(self.queries.client, session))
+        self._inserting.insert_many(jobs, session=self._in_force(session))
 
     def insert_unique(self, job: Job, terms: Terms, *, session: Session | None = None) -> Job:
         """Store *job*, which has a unique key, and return it; or return the job that holds the key, as *duplicate*.
 
         Raises DuplicateJobError where the *terms* say so, and as ``insert``.
         """
-        return self._unique.insert(job, terms, session=session_in_force(self.queries.client, session))
+        return self._unique.insert(job, terms, session=self._in_force(session))
 
     def insert_many_unique(
         self, jobs: Sequence[Job], terms: Terms, *, session: Session | None = None
@@ -106,7 +111,7 @@ class JobStore:
 
         Raises PartialEnqueueError, also where one is refused as a duplicate, and as ``insert_many``.
         """
-        return self._unique.insert_many(jobs, terms, session=session_in_force(self.queries.client, session))
+        return self._unique.insert_many(jobs, terms, session=self._in_force(session))
 
     def held_keys(self, keys: Sequence[str]) -> set[str]:
         """Return those of these unique *keys* that jobs hold. Raises DatabaseError."""

@@ -34,7 +34,7 @@ class Backend(BaseTaskBackend):
     def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
         super().__init__(alias, params)
         self._problems = list(problems(self.options, self.queues))
-        self._defaults = {**OF_ALL, **self.options}
+        self._defaults = {name: self.options.get(name, default) for name, default in OF_ALL.items()}
 
     def validate_task(self, task: Any) -> None:
         """See that *task* can be run, and let the workers of this process know it. Raises InvalidTask."""

@@ -14,7 +14,8 @@ from mongojobs.django.tasks.framework import Task
 from mongojobs.enqueuing.options import checked
 
 OF_ALL: Final[Mapping[str, object]] = {"keep_result": "1d", "max_attempts": None, "max_run_time": None}
-"""The options of the backend, with their defaults: a result must be kept to be asked for."""
+"""The options that are for each task, with their defaults: a result must be kept to be asked for."""
+_KNOWN: Final = ("database", *OF_ALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +51,11 @@ def declared_of(task: Any) -> dict[str, Any]:
 def problems(options: Mapping[str, object], queues: set[object]) -> Iterator[str]:
     """Yield what is wrong with the ``OPTIONS`` and ``QUEUES`` of a backend, in words."""
     for name, value in options.items():
-        if name not in OF_ALL:
-            near = get_close_matches(name, OF_ALL, n=1)
+        if name not in _KNOWN:
+            near = get_close_matches(name, _KNOWN, n=1)
             hint = f": did you mean {near[0]}?" if near else ""
-            yield f"unknown option {name!r}{hint} The options are {', '.join(OF_ALL)}"
-        elif value is not None:
+            yield f"unknown option {name!r}{hint} The options are {', '.join(_KNOWN)}"
+        elif name in OF_ALL and value is not None:
             try:
                 checked(name, value)
             except OptionError as error:

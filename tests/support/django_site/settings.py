@@ -18,6 +18,7 @@ DATABASE = Path(gettempdir()) / f"mongojobs_site_{os.getpid()}.sqlite3"
 DATABASES = {
     "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATABASE},
     "archive": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATABASE.with_suffix(".archive")},
+    "mongo": {"ENGINE": "django_mongodb_backend", "HOST": "mongodb://localhost", "NAME": "of_the_test"},
 }
 INSTALLED_APPS = [
     "django.contrib.auth",
