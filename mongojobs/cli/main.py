@@ -14,6 +14,7 @@ from mongojobs.cli.shared.options import Group, global_options
 from mongojobs.cli.shared.standard_files import open_standard_files
 from mongojobs.core.words.wording import printable_lines
 from mongojobs.plugins.output import OutputError
+from mongojobs.process.interpreter import end_without_the_driver
 from mongojobs.process.signals import hold_back
 from mongojobs.version import __version__
 
@@ -115,7 +116,10 @@ def main(words: Sequence[str] | None = None, *, program: str = "mongojobs") -> N
     """Run the command line, or the one of these *words*, and exit the process with its status."""
     hold_back()
     open_standard_files()
-    run(words, program=program)
+    try:
+        run(words, program=program)
+    finally:
+        end_without_the_driver()
 
 
 def run(words: Sequence[str] | None, *, program: str) -> None:

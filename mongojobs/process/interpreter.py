@@ -1,7 +1,8 @@
-"""What a process that does nothing but work asks of Python's interpreter."""
+"""What a process of ours asks of Python's interpreter while it works, and when it ends."""
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from typing import Final
@@ -34,3 +35,14 @@ def take_short_turns() -> None:
     """
     if sys.getswitchinterval() == _DEFAULT_TURN_SECONDS:
         sys.setswitchinterval(TURN_SECONDS)
+
+
+def end_without_the_driver() -> None:
+    """Let this process end without a wait of half a second for pymongo's threads to wake, as they have nothing to tell.
+
+    They are daemons, which Python ends by itself; clients say farewell to the server when they are closed. Where a
+    pymongo has no such function, it is waited for.
+    """
+    waiting = getattr(sys.modules.get("pymongo.synchronous.monitor"), "_shutdown_resources", None)
+    if waiting is not None:
+        atexit.unregister(waiting)

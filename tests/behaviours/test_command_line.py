@@ -4,6 +4,8 @@ import json
 import logging
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +20,7 @@ from mongojobs import Job, MongoJobs
 from mongojobs.cli.main import mongojobs as command_line
 from tests.support import sample_app
 from tests.support.command_here import run_here
-from tests.support.command_line import SAMPLE_APP, Process, run, run_without_reader, runner
+from tests.support.command_line import SAMPLE_APP, Process, clean_environ, run, run_without_reader, runner
 from tests.support.failpoints import failing
 from tests.support.waiting import eventually
 
@@ -267,6 +269,26 @@ class TestWork:
         sample_app.append.options(queue=queues[0]).delay(str(ledger), queues[0])
         sample_app.append.options(queue=queues[1]).delay(str(ledger), queues[1])
         sample_app.append.options(queue=queues[-1], run_in=3600).delay(str(ledger), "much later")
+
+
+SHOWS_WAITS = """
+import sys
+from pymongo.periodic_executor import PeriodicExecutor
+from mongojobs.__main__ import main
+PeriodicExecutor.join = lambda executor, timeout=None: print("waited for", executor)
+sys.argv = ["mongojobs", "status"]
+main()
+"""
+
+
+class TestTheEndOfACommand:
+    def test_waits_for_no_thread_of_the_driver(self, environ):
+        ended = subprocess.run(
+            [sys.executable, "-c", SHOWS_WAITS], env=clean_environ(environ), capture_output=True, text=True, check=False
+        )
+
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert "waited for" not in ended.stdout
 
 
 class TestWorkoff:
