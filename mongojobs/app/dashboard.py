@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from mongojobs.app.mongojobs import MongoJobs
 from mongojobs.app.operations import plain_errors
+from mongojobs.core.errors import StoreUnavailableError
+from mongojobs.core.inside.log import LoggedRun
+from mongojobs.core.job import JobId
 from mongojobs.core.settings import Settings, explanation
 from mongojobs.core.words.durations import format_duration
 from mongojobs.core.words.wording import NONE
+from mongojobs.payload.masking import Clean
 from mongojobs.store import clients
 from mongojobs.store.reader.counts import Count
 from mongojobs.store.reader.failures import FailureGroup
@@ -29,9 +33,11 @@ __all__ = [
     "Known",
     "QueueStatus",
     "Server",
+    "ShownLog",
     "ShownSetting",
     "Waiting",
     "WorkerStatus",
+    "last_lines",
     "now",
     "place",
     "safe_setting",
@@ -46,6 +52,9 @@ __all__ = [
 
 
 _MOST_LOOKED_AT: Final = 1000
+MOST_LINES: Final = 200
+LARGEST_TAIL: Final = 64 * 1024
+"""How much of a log is shown: so many lines, and bytes."""
 
 
 def now(app: MongoJobs) -> datetime:
@@ -97,6 +106,34 @@ def what_is_known(app: MongoJobs, *, limit: int) -> Known:
         queues = app.store.ready_queues()
     declared = {declaration.name for declaration in app.payloads.codec.registry.functions()}
     return Known(tuple(sorted(waiting | declared)[:limit]), tuple(sorted(queues)[:limit]))
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLog:
+    """The last lines of a log, by run, and whether these are all; or why they cannot be read."""
+
+    runs: tuple[LoggedRun, ...] = ()
+    is_all: bool = True
+    wrong: str = ""
+
+
+def last_lines(app: MongoJobs, job_id: JobId, clean: Clean) -> ShownLog:
+    """Return the last lines that a job has logged, without what *clean* takes out. Raises StoreUnavailableError.
+
+    Where the right to read them is missing it says so, as the rest of the job can be read.
+    """
+    try:
+        with plain_errors():
+            tail = app.log_store.tail(job_id, lines=MOST_LINES, size=LARGEST_TAIL)
+    except StoreUnavailableError as error:
+        if not error.refused:
+            raise
+        return ShownLog(wrong=str(error))
+    return ShownLog(tuple(_cleaned(run, clean) for run in tail.runs), tail.is_all)
+
+
+def _cleaned(run: LoggedRun, clean: Clean) -> LoggedRun:
+    return replace(run, lines=tuple(replace(line, text=clean(line.text)) for line in run.lines))
 
 
 def where_kept(app: MongoJobs) -> Server:

@@ -4,12 +4,15 @@ import threading
 
 from playwright.sync_api import expect
 
+from mongojobs.core.inside.log import Entry
 from mongojobs.web import wsgi_app
+from mongojobs.worker.run.run_log import RunLog
 from tests.support.browser import HURRY, tab
-from tests.support.dashboard import OPERATOR, a_failed_job, served
+from tests.support.dashboard import OPERATOR, a_failed_job, a_running_job, served
 from tests.support.dashboard_jobs import send_receipt
 from tests.support.jobs import a_job
 from tests.support.waiting import eventually
+from tests.support.worker_parts import a_held
 
 
 class Slow:
@@ -42,6 +45,14 @@ def answers(page):
 
 def is_look(request):
     return request.headers.get("hx-request") == "true"
+
+
+def say(app, log, *texts):
+    """Let a run log something, and store it."""
+    for text in texts:
+        log.lines.add(Entry(0.0, "INFO", text))
+    app.log_store.write(log.gather(0.0))
+    log.note_stored()
 
 
 class TestAPage:
@@ -117,6 +128,23 @@ class TestAPage:
 
         expect(page.locator("[data-label=Ready]")).to_have_text("2")
         expect(page.get_by_role("button", name="Pause mail")).to_be_visible()
+
+    def test_follows_a_log_at_its_end_unless_somebody_reads_further_up(self, app, hurried):
+        job = a_running_job(keep_log=64 * 1024)
+        app.store.insert(job)
+        log = RunLog(a_held(id=job.id, keep_log=64 * 1024, locked_at=job.locked_at), str, lambda: None)
+        say(app, log, *(f"row {number}" for number in range(60)))
+        page = hurried.open(f"/job?id={job.id}")
+        box, to_end = page.locator(".log"), "box => -box.scrollTop"
+
+        say(app, log, "row 60")
+        expect(box.get_by_text("row 60")).to_be_in_viewport()
+        assert box.evaluate(to_end) == 0
+        box.evaluate("box => { box.scrollTop = -300 }")
+        say(app, log, "row 61")
+        expect(box.get_by_text("row 61")).to_be_attached()
+
+        assert box.evaluate(to_end) >= 300
 
     def test_keeps_its_theme(self, app, operator):
         page = operator.open("/")

@@ -7,13 +7,16 @@ import pytest
 from playwright.sync_api import expect
 
 from mongojobs import JobFilter
+from mongojobs.core.inside.log import Entry
 from mongojobs.core.stats import STEPS, StatsByJob, begin_of
 from mongojobs.schedules.schedule import Tick
 from mongojobs.store.workers import RunningJob, WorkerStatus
+from mongojobs.worker.run.run_log import RunLog
 from tests.support.browser import tab
 from tests.support.dashboard import PAGES, a_failed_job, a_running_job
 from tests.support.dashboard_jobs import Club, send_receipt
 from tests.support.jobs import a_job
+from tests.support.worker_parts import a_held
 
 LOOKS = [*PAGES, "/jobs?state=failed"]
 ONES = [
@@ -55,7 +58,7 @@ COLUMN_WIDTHS = """() => {
 
 @pytest.fixture
 def failed():
-    return a_failed_job(name="shop.send", queue="mail")
+    return a_failed_job(name="shop.send", queue="mail", keep_log=64 * 1024)
 
 
 @pytest.fixture
@@ -66,6 +69,12 @@ def shop(app, failed):
     due = a_job(name="shop.send", queue="mail", run_at=now), a_job(queue="video", run_at=now)
     for one in (failed, running, *due):
         app.store.insert(one)
+    log = RunLog(a_held(id=failed.id, keep_log=64 * 1024, locked_at=now, locked_by="web.1"), str, lambda: None)
+    for number in range(60):
+        log.lines.add(
+            Entry(now.timestamp(), ("INFO", "WARNING", "ERROR")[number % 3], f"row {number} {'is sent ' * 40}")
+        )
+    app.log_store.write(log.gather(0.0))
     send_receipt.options(run_in=3600).delay(1, password="hidden")
     send_receipt.delay(2)
     Club(name="a").save().delay.update_users(7)

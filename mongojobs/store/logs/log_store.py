@@ -21,11 +21,12 @@ from mongojobs.core.limits import KEPT_ENTRIES
 from mongojobs.core.settings import Settings
 from mongojobs.store.clients import Jobs, beside, topology
 from mongojobs.store.faults import is_duplicate_id_detail, is_refused
-from mongojobs.store.logs.reading import LOGS_SUFFIX, ORDER, Pieces, runs_of
+from mongojobs.store.logs.reading import LOGS_SUFFIX, ORDER, Pieces, Tail, runs_of, tail_of
 from mongojobs.store.queries import Queries
 from mongojobs.store.stream import LogStream
 
 READ_MILLISECONDS: Final = 5_000
+_FEW: Final = 20
 
 
 class LogStore:
@@ -60,6 +61,12 @@ class LogStore:
     def read(self, job_id: JobId) -> list[LoggedRun]:
         """Return what is kept of the log of a job, by run, in order. Raises DatabaseError."""
         return runs_of(self._chunks(job_id))
+
+    def tail(self, job_id: JobId, *, lines: int, size: int) -> Tail:
+        """Return the last *lines* of the log of a job, of *size* bytes at most. Raises DatabaseError."""
+        options = {"sort": [(key, -1) for key in ORDER], "batch_size": _FEW, "max_time_ms": READ_MILLISECONDS}
+        with self.collection.find({"job_id": {"$eq": job_id}}, **options) as newest_first:
+            return tail_of(newest_first, lines=lines, size=size)
 
     def pieces(self, job_id: JobId) -> Pieces:
         """Return what reads the log of a job piece by piece."""

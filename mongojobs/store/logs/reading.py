@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Final
 
-from mongojobs.core.inside.log import LoggedRun, LogLine
+from mongojobs.core.inside.log import LoggedRun, LogLine, last_lines
 from mongojobs.core.job import Document
 from mongojobs.store import reading
 from mongojobs.store.filters import EPOCH
@@ -15,6 +15,36 @@ from mongojobs.store.filters import EPOCH
 LOGS_SUFFIX: Final = "_logs"
 ORDER: Final = ("began", "fence", "n")
 """The order of the chunks of a job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The last lines of a log, by run; *is_all* says that there are no earlier ones."""
+
+    runs: tuple[LoggedRun, ...] = ()
+    is_all: bool = True
+
+
+def tail_of(newest_first: Iterable[Document], *, lines: int, size: int) -> Tail:
+    """Return the last *lines* in chunks that come *newest_first*, of *size* bytes at most."""
+    runs: list[LoggedRun] = []
+    for chunk in newest_first:
+        [run] = runs_of([chunk])
+        kept = last_lines(run.lines, size)[-lines:] if lines else ()
+        lines, size = lines - len(kept), size - sum(line.size for line in kept)
+        if kept:
+            _put_before(runs, replace(run, lines=kept))
+        if len(kept) < len(run.lines):
+            return Tail(tuple(runs), is_all=False)
+    return Tail(tuple(runs))
+
+
+def _put_before(runs: list[LoggedRun], run: LoggedRun) -> None:
+    """Put *run* before the first one of *runs*; with it, if it is the same."""
+    if runs and (runs[0].began, runs[0].fence) == (run.began, run.fence):
+        runs[0] = replace(runs[0], lines=run.lines + runs[0].lines)
+    else:
+        runs.insert(0, run)
 
 
 class Pieces:

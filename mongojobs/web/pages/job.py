@@ -11,6 +11,7 @@ from typing import Final
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
+from mongojobs.app.dashboard import last_lines
 from mongojobs.app.why import Reason
 from mongojobs.core.actions import CANCEL_RUNNING, DELETE, Action, offered_in
 from mongojobs.core.inside.cursor import rows_aside
@@ -64,6 +65,7 @@ def show(visit: RequestContext) -> Page:
             "show_arguments": visit.show_arguments,
             "meta": show_value(dict(job.meta)) if job.meta and visit.show_arguments else "",
             "moments": sorted(_moments(job, visit), key=lambda moment: moment.at),
+            "log": last_lines(visit.app, job.id, call.clean) if job.keep_log is not None else None,
             "attempts": list(_attempts(job, call)),
             "result": show_result(job.returned, call) if job.returned and visit.show_arguments else "",
             "last_error": call.clean(job.last_error or ""),
@@ -186,6 +188,7 @@ def _attempts(job: Job, call: ShownCall) -> Iterator[Attempt]:
 def _commands(job: Job, actions: Sequence[Action]) -> Iterator[str]:
     """Yield the equivalent commands of the command line."""
     names = ["show", *(["why"] if job.state in ("ready", "running") else [])]
+    names += ["log"] if job.keep_log is not None else []
     names += ["result"] if job.returned is not None else []
     names += [
         f"{action.command}{' --running' * (action is CANCEL_RUNNING)}" for action in actions if not action.asks_for
