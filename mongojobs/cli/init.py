@@ -1,4 +1,4 @@
-"""``mongojobs init``: prints what a platform needs to run the workers of this app."""
+"""``mongojobs init``: prints what a platform needs to run the workers of this app, and what its framework needs."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from mongojobs.cli.shared.options import Command, ParamType, own_option, with_op
 from mongojobs.cli.shared.settings import app_named, modules_named, refuse_without_app, resolve_settings
 
 PLATFORMS: Final = ("procfile", "docker", "compose", "k8s", "systemd", "supervisord", "fly", "render")
+
+FRAMEWORKS: Final = ("django", "fastapi", "flask")
 
 LONGEST_GRACE: Final = {"procfile": 30, "fly": 300, "render": 300}
 """How many seconds a platform allows at most between asking the worker to stop and killing it."""
@@ -61,6 +63,7 @@ class Plan:
         health = ["mongojobs", "health", f"--heartbeat-file={HEARTBEAT_FILE}"]
         commands = {
             "work": ["mongojobs", *self.app, "work", *self.work],
+            "manage_work": ["python", "manage.py", "mongojobs", "work", *self.work],
             "create_indexes": ["mongojobs", *self.app, "create-indexes"],
             "health": health,
         }
@@ -108,7 +111,7 @@ class NameType(ParamType):
     ),
 )
 @click.command(cls=Command, settings=_SETTINGS)
-@click.argument("platform", type=click.Choice(PLATFORMS))
+@click.argument("platform", type=click.Choice([*PLATFORMS, *FRAMEWORKS]))
 @click.pass_obj
 def init(
     options: GlobalOptions,
@@ -123,7 +126,8 @@ def init(
 ) -> None:
     """Print the file with which a platform runs the workers: a Procfile, a Dockerfile, a systemd unit and so on.
 
-    Options of `mongojobs work` that are given here are written into it.
+    For django, fastapi and flask it is the module with which a site begins to have jobs. Options of `mongojobs work`
+    that are given here are written into it.
     """
     if platform == "k8s" and "processes" in flags:
         click.echo("Warning: Kubernetes probes only the first process of a pod: scale with replicas instead", err=True)

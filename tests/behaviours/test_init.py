@@ -1,5 +1,6 @@
 """The files that `mongojobs init` prints: each passes the check of its platform, and its commands are ours."""
 
+import asyncio
 import configparser
 import json
 import re
@@ -8,15 +9,22 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import types
 from pathlib import Path
 
 import compose_spec
+import fastapi
+import flask
+import flask_login
 import kubernetes_validate
 import pytest
 import yaml
 
-from mongojobs.cli.init import PLATFORMS
+import mongojobs
+from mongojobs import testing
+from mongojobs.cli.init import FRAMEWORKS, PLATFORMS
 from tests.support.command_here import run_here
+from tests.support.command_line import ROOT
 
 HARMLESS = ["--queues=mail,sms", "--threads=4", "--processes=2"]
 ODD_QUEUE = """it's "odd" $HOME $(id) %i {x}"""
@@ -306,3 +314,67 @@ class TestInit:
 
 def test_a_command_with_an_unknown_option_is_not_understood():
     assert not is_understood(["mongojobs", "work", "--no-such-option"])
+
+
+@pytest.fixture
+def module(printed):
+    """Returns the names of the module that `init` prints for a framework."""
+
+    def module(framework, *flags):
+        text = printed(framework, *flags)
+        made = types.ModuleType(f"jobs_for_{framework}")
+        sys.modules[made.__name__] = made
+        exec(compile(text, made.__name__, "exec"), vars(made))
+        return made
+
+    yield module
+    [sys.modules.pop(f"jobs_for_{framework}", None) for framework in FRAMEWORKS]
+    mongojobs.configure()
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+class TestTheModuleOfAFramework:
+    def test_has_a_job_that_runs(self, module, framework, capsys):
+        with testing.mode("fake"):
+            module(framework).hello.delay("world")
+            testing.drain()
+
+        assert "hello world" in capsys.readouterr().out
+
+    def test_tells_commands_that_we_understand(self, module, framework):
+        told = module(framework, *HARMLESS).__doc__.splitlines()
+
+        words = [
+            shlex.split(line.partition("mongojobs ")[2]) for line in told if ":   " in line and "mongojobs " in line
+        ]
+        assert all(run_here(*line, "--help").exit_code == 0 for line in words)
+        assert any({*HARMLESS} <= {*line} for line in words)
+
+    def test_is_told_of_on_its_page(self, framework):
+        assert f"init {framework}`" in (ROOT / "docs" / f"{framework}.md").read_text(encoding="utf-8")
+
+
+def test_the_module_of_flask_makes_the_extension_and_mounts_the_dashboard(module):
+    app, made = flask.Flask("shop"), module("flask")
+    flask_login.LoginManager(app).request_loader(lambda _request: None)
+
+    made.jobs.init_app(app)
+    made.mount_dashboard(app)
+
+    assert app.test_client().get("/jobs/").status_code == 403
+
+
+def test_the_module_of_fastapi_connects_and_mounts_the_dashboard(module, mongo_uri, monkeypatch):
+    monkeypatch.setenv("MONGODB_URI", mongo_uri)
+    mongojobs.configure()
+    made = module("fastapi")
+    app = fastapi.FastAPI(lifespan=made.around)
+    made.mount_dashboard(app, lambda _cookie: None)
+
+    async def live():
+        async with app.router.lifespan_context(app):
+            return (await made.hello.adelay("world")).name, [route.path for route in app.routes]
+
+    name, paths = asyncio.run(live())
+    assert name == "jobs_for_fastapi.hello"
+    assert "/jobs" in paths
