@@ -34,7 +34,7 @@ class ReserveLoop:
 
     def __init__(self, parts: Parts, *, stop: Callable[[], object], patience: timedelta | None) -> None:
         self.given_up_on: DatabaseError | None = None
-        self.wakeup: Wakeup = _wakeup_of(parts)
+        self.wakeup: Wakeup = _wakeup_of(parts, self._look_in_place)
         self.cancel_watch: CancelWatch = CancelWatch(
             parts.connections.open_cancelled,
             parts.in_flight,
@@ -69,7 +69,7 @@ class ReserveLoop:
 
     def _turn(self) -> None:
         """Look once. Raises DatabaseError."""
-        parts = self._parts
+        parts, was_in_vain = self._parts, self.wakeup.was_in_vain()
         if parts.rescuer.run_if_due():
             self._context.outage.note_recovered(RESERVING)
         parts.demand.look_for_suspects()
@@ -78,12 +78,34 @@ class ReserveLoop:
             self._wait_for_room()
             return
         was_empty = parts.in_flight.is_empty()
-        if held := self._reserve(wanted, was_empty=was_empty):
-            self._begin(held, was_empty=was_empty)
-        elif self._context.settings.exit_on_complete:
+        if not was_in_vain and self._serve(wanted, was_empty=was_empty):
+            return
+        if self._context.settings.exit_on_complete:
             self._complete(was_empty=was_empty)
         else:
             wait_for_jobs(parts, self.wakeup, was_empty=was_empty)
+
+    def _look_in_place(self) -> bool | None:
+        """Look for a job in the thread that has heard of it, while this loop waits; None if the loop has to look.
+
+        It has to where a plugin surrounds its turns, and may forbid one.
+        """
+        is_left = self._context.stopping.is_set() or "loop" in self._context.reporter.lifecycle.watched
+        try:
+            wanted = 0 if is_left else self._wanted()
+            return self._serve(wanted, was_empty=self._parts.in_flight.is_empty()) if wanted else None
+        except DatabaseError:
+            return None  # the loop's own look meets it too, and minds the outage
+        except Exception:  # noqa: BLE001 - a plugin's callback may raise anything; the worker goes on
+            self._context.reporter.report_exception("loop")
+            return None
+
+    def _serve(self, wanted: int, *, was_empty: bool) -> bool:
+        """Reserve jobs and let them begin; return whether there were any. Raises DatabaseError."""
+        held = self._reserve(wanted, was_empty=was_empty)
+        if held:
+            self._begin(held, was_empty=was_empty)
+        return bool(held)
 
     def _wanted(self) -> int:
         return 0 if self._context.quiet.is_set() else self._parts.demand.now()
@@ -144,12 +166,13 @@ class ReserveLoop:
         return pause
 
 
-def _wakeup_of(parts: Parts) -> Wakeup:
-    """Return what ends the waits of the worker, as far as its server can."""
+def _wakeup_of(parts: Parts, look: Callable[[], bool | None]) -> Wakeup:
+    """Return what ends the waits of the worker, as far as its server can, or calls *look* in place of the worker."""
     open_stream, context = parts.connections.open_stream, parts.context
     return Wakeup(
         None if open_stream is None else partial(open_stream, parts.reserver.scope.wanted),
         parts.connections.store.clock,
         context.reporter,
         sleep_delay=context.settings.sleep_delay.total_seconds(),
+        look=look,
     )

@@ -57,6 +57,8 @@ class Wakeup:
     *open_stream* opens a change stream, or is None where the server has none; then the waits begin short and grow up to
     ``sleep_delay``. The stream is open only while the worker is idle.
 
+    Whoever hears of a job calls *look* in place of the worker that waits, which goes on once that is done: to wake it
+    first would only make the job wait for one more thread. *look* says whether there was a job; None if it cannot say.
     Python runs one thread at a time, so whoever has heard of a job rests until the worker waits again: what it would do
     to hear of the next one would hold up this one.
     """
@@ -68,7 +70,13 @@ class Wakeup:
         reporter: Reporter,
         *,
         sleep_delay: float,
+        look: Callable[[], bool | None] = lambda: None,
     ) -> None:
+        self._look = look
+        self._looking = threading.Lock()
+        self._found: bool | None = None
+        """What the last look in place of the worker has found, until the worker goes on."""
+        self._was_in_vain = self._is_announced = False
         self._open_stream = open_stream
         self._clock = clock
         self._reporter = reporter
@@ -124,6 +132,11 @@ class Wakeup:
         """
         self._defers = self._was_woken
 
+    def was_in_vain(self) -> bool:
+        """Return, once, whether a look that found nothing has just been made in place of the worker."""
+        was_in_vain, self._was_in_vain = self._was_in_vain, False
+        return was_in_vain
+
     @property
     def is_listening(self) -> bool:
         """Whether a stream announces new jobs."""
@@ -141,11 +154,16 @@ class Wakeup:
         self._is_waiting = True
         self._rest_is_over.ring()
         is_awake = self._awake.wait(min(to_due, self._seconds_to_poll(), most))
-        self._is_waiting = False
+        with self._looking:  # two looks at once would each do what one does for both
+            self._is_waiting = False
+            found, self._found = self._found, None
+            was_announced, self._is_announced = self._is_announced, False
+        self._was_in_vain = found is False
+        is_awake |= found is not None
         if is_awake and self._defers:
             self._closed.wait(random.uniform(0, LONGEST_DEFERENCE_SECONDS))
             self._awake.wait(0)  # whoever has rung meanwhile is heard by the look that follows
-        self._was_woken = is_awake
+        self._was_woken = was_announced and not found
         due_at, self._due = self._due, float("inf")  # until the next look, any job that is still to come is news
         return is_awake or time.monotonic() >= due_at
 
@@ -223,8 +241,12 @@ class Wakeup:
             self._wake_and_rest()
 
     def _wake_and_rest(self) -> None:
-        """Wake the worker and, if it waited, let it go first."""
-        has_waited, self._is_waiting = self._is_waiting, False
+        """Look for the job if the worker waits, then wake it, and let it go first."""
+        with self._looking:
+            self._is_announced = True
+            has_waited, self._is_waiting = self._is_waiting, False
+            if has_waited and not self._defers:
+                self._found = self._look()
         self._rest_is_over.wait(0)
         self._awake.ring()
         if has_waited:

@@ -148,6 +148,27 @@ class TestAnIdleWorker:
 
         assert len(asked) <= 4
 
+    @pytest.mark.parametrize(
+        ("surrounded", "thread"), [((), "mongojobs-wakeup"), (("loop",), "mongojobs-worker")], ids=["", "plugin"]
+    )
+    def test_reserves_in_the_thread_that_hears_of_a_job_unless_a_plugin_surrounds_its_turns(
+        self, app, sent, surrounded, thread
+    ):
+        reserved = []
+        app.lifecycle.on_notice(
+            lambda notice: reserved.append((threading.current_thread().name, notice.jobs)), JobsReserved
+        )
+        [app.lifecycle.around(event, lambda proceed, *_: proceed()) for event in surrounded]
+        with working():
+            eventually(lambda: "aggregate" in sent.names)
+            eventually(lambda: is_quiet(sent))
+            reserved.clear()
+            worker_jobs.counts.delay(1)
+
+            eventually(lambda: is_empty(app))
+
+        assert reserved[0] == (thread, 1)
+
     def test_that_gets_a_job_looks_for_more_once_it_has_run(self, app, monkeypatch):
         monkeypatch.setattr(loop, "FIRST_RUN_SECONDS", LONG)
         app.lifecycle.on_notice((told := Told()).notify)

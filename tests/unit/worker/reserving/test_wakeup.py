@@ -144,6 +144,76 @@ class TestABrokenStream:
         assert len(told.of(Warned)) == 1
 
 
+class TestAnAnnouncedJob:
+    """Where *looks* has which thread has looked, and each look finds what *finds* says."""
+
+    @pytest.fixture(autouse=True)
+    def _looking(self, wakeup):
+        self.looks, self.finds = [], True
+
+        def look():
+            self.looks.append(threading.current_thread().name)
+            return self.finds
+
+        wakeup._look = look
+
+    def announce(self, wakeup, stream):
+        """Announce a job while the worker waits, and return once it goes on."""
+        waiting = Waiting(wakeup)
+        eventually(lambda: wakeup._is_waiting)
+        stream.events.put(START)
+        assert waiting.is_over()
+
+    def test_is_looked_for_by_who_heard_of_it_before_the_worker_wakes(self, wakeup, streams):
+        self.announce(wakeup, listening(wakeup, streams))
+
+        assert self.looks == ["mongojobs-wakeup"]
+        assert not wakeup.was_in_vain()
+
+    def test_that_others_took_is_looked_for_once(self, wakeup, streams):
+        self.finds = False
+        self.announce(wakeup, listening(wakeup, streams))
+
+        assert [wakeup.was_in_vain(), wakeup.was_in_vain()] == [True, False]
+
+    def test_that_cannot_be_looked_for_is_left_to_the_worker(self, wakeup, streams):
+        self.finds = None
+        self.announce(wakeup, listening(wakeup, streams))
+
+        assert not wakeup.was_in_vain()
+
+    def test_is_left_to_a_worker_that_does_not_wait(self, wakeup, streams):
+        listening(wakeup, streams).events.put(START)
+        eventually(lambda: not wakeup._awake._silence.locked())
+
+        assert wakeup.wait(due=None, most=LONG)
+        assert self.looks == []
+
+    def test_is_left_to_a_worker_that_lets_others_go_first(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+        self.finds = False
+        self.announce(wakeup, stream)
+        wakeup.note_empty()
+        self.announce(wakeup, stream)
+
+        assert len(self.looks) == 1
+
+    def test_is_looked_for_at_once_though_a_look_when_the_stream_was_opened_found_nothing(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+        wakeup.note_empty()
+        self.announce(wakeup, stream)
+
+        assert len(self.looks) == 1
+
+    def test_that_was_found_is_no_reason_to_let_others_go_first(self, wakeup, streams):
+        stream = listening(wakeup, streams)
+        self.announce(wakeup, stream)
+        wakeup.note_empty()
+        self.announce(wakeup, stream)
+
+        assert len(self.looks) == 2
+
+
 class TestAWait:
     def test_ends_when_a_job_falls_due(self, polling):
         assert 0 <= to_wait(polling, due=START + timedelta(seconds=0.01)) <= 0.01
@@ -196,7 +266,7 @@ class TestAWait:
         listening(wakeup, streams)
 
         for look in (wakeup.note_empty, wakeup.note_empty, wakeup.busy, wakeup.note_empty):
-            wakeup.wake()
+            wakeup._wake_and_rest()
             wakeup.wait(due=None, most=LONG)
             look()
         wakeup.wake()
