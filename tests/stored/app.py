@@ -265,6 +265,15 @@ def go_on(case: str) -> None:
     note(case)
 
 
+@job
+def pay(case: str) -> None:
+    this = current_job()
+    assert this is not None
+    with this.transaction():
+        meanwhile()
+    note(case)
+
+
 @job(max_attempts=5)
 def fail_until(case: str, attempts: int) -> None:
     this = current_job()
@@ -341,6 +350,7 @@ WILL_NOTE: dict[str, list[Any]] = {
     "retried": [None],
     "deferred": ["s3cret"],
     "climb": [{"metres": 4}, {"metres": 3}],
+    "paid": [None],
     "by cron": ["by cron", "by cron"],
     "every": ["every", "every", "every"],
     "in season": ["in season"],
