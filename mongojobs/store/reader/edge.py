@@ -22,9 +22,7 @@ def edge_of(
 
     Where it reads documents, it gives up after *furthest* of them at the latest.
     """
-    limit = selection.looked_at
-    if limit is not None and furthest is not None and selection.rest:
-        limit = min(limit, furthest)
+    limit = reach_of(selection, furthest=furthest)
     if limit is None or not queries.is_real:
         return None
     fields = {"_id": 0, **dict.fromkeys(selection.order, 1)}
@@ -35,6 +33,12 @@ def edge_of(
         if found:
             return selection.position(found[0])
     return None
+
+
+def reach_of(selection: Selection, *, furthest: int | None = None) -> int | None:
+    """Return after how many keys, or documents, a search of *selection* gives up; None if it sees all."""
+    reach = selection.looked_at
+    return min(reach, furthest) if reach is not None and furthest is not None and selection.rest else reach
 
 
 def up_to(selection: Selection, edge: Position | None) -> Document:

@@ -317,6 +317,19 @@ class TestACount:
         assert not reader(store).count(JobFilter(state="failed", error="rare")).is_exact
         assert reader(store).count(JobFilter(state="failed", error="boom"), limit=None).number == 30
 
+    @pytest.mark.parametrize(("field", "value"), [("name", "rare"), ("error", "rare")])
+    def test_that_has_not_seen_all_has_seen_the_first_of_the_list(self, server_store, monkeypatch, field, value):
+        monkeypatch.setattr(selections, "KEYS_LOOKED_AT", 10)
+        monkeypatch.setattr(selections, "DOCUMENTS_LOOKED_AT", 10)
+        rare = {"name": "rare", "last_error": "rare"}
+        server_store.insert_many(
+            [a_failed_job(finished_at=START - n * SECOND, **(rare if n in (3, 9, 10, 20) else {})) for n in range(30)]
+        )
+
+        count = reader(server_store).count(JobFilter(state="failed", **{field: value}))
+
+        assert str(count) == "2+"
+
     def test_of_each_state_looks_less_far_in_those_that_are_not_meant(self, store, monkeypatch):
         monkeypatch.setattr(selections, "GLANCED_AT", 5)
         store.insert_many([a_failed_job() for _ in range(9)] + [a_job() for _ in range(9)])
