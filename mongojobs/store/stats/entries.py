@@ -7,7 +7,7 @@ each, up to the largest count's last: a fifth of a list. No sum of sound ones ru
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from mongojobs.core.job import Document
@@ -38,9 +38,9 @@ def _entry_of(name: str, queue: str, figures: RunStats) -> Document:
 def include(figures: RunStats, entry: Mapping[str, Any]) -> None:
     """Add a sound *entry* to *figures*."""
     outcomes = figures.outcomes
-    for outcome in outcomes:
-        if outcome in entry:
-            outcomes[outcome] += entry[outcome]
+    for field, value in entry.items():
+        if field in outcomes:
+            outcomes[field] += value
     if "merged" in entry:
         figures.merged += entry["merged"]
     if run := entry.get("run"):
@@ -51,13 +51,7 @@ def include(figures: RunStats, entry: Mapping[str, Any]) -> None:
 
 def is_sound(entry: Mapping[str, Any]) -> bool:
     """Whether an entry can be added to others: one that is not a number would spoil every sum."""
-    return (
-        type(entry.get("name")) is str
-        and type(entry.get("queue")) is str
-        and all(reading.is_count(entry[outcome]) for outcome in (*OUTCOMES, "merged") if outcome in entry)
-        and _are_durations_if_any(entry.get("run"))
-        and _are_durations_if_any(entry.get("wait"))
-    )
+    return entry.keys() >= _NAMED and all(_CHECKS[field](value) for field, value in entry.items() if field in _CHECKS)
 
 
 def _include_durations(durations: Durations, stored: Mapping[str, Any]) -> None:
@@ -101,3 +95,11 @@ def _as_lanes(stored: bytes | Sequence[int]) -> int:
     for plane in range(1, (len(stored) - 1) // buckets):
         lanes[plane::LANE] = stored[1 + plane * buckets : 1 + (plane + 1) * buckets]
     return int.from_bytes(lanes, "little")
+
+
+_NAMED: Final = {"name", "queue"}
+_CHECKS: Final[Mapping[str, Callable[[Any], bool]]] = {
+    **dict.fromkeys(_NAMED, lambda value: type(value) is str),
+    **dict.fromkeys((*OUTCOMES, "merged"), reading.is_count),
+    **dict.fromkeys(("run", "wait"), _are_durations_if_any),
+}
