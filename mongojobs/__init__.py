@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from mongojobs.enqueuing.proxy import adelay, delay
     from mongojobs.payload.documents.references import UnsavedChangesWarning
     from mongojobs.payload.documents.registered import register_reference
+    from mongojobs.plugins.failures import Failure
     from mongojobs.schedules.declared import every
     from mongojobs.version import __version__
 
@@ -142,6 +143,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "EnqueueRefusedError",
     "EnqueueUnknownError",
     "ExtraMissingError",
+    "Failure",
     "FilterError",
     "JobCancelled",
     "JobFailed",
@@ -192,6 +194,7 @@ _HOMES = {
     "mongojobs.enqueuing.proxy": ("adelay", "delay"),
     "mongojobs.payload.documents.references": ("UnsavedChangesWarning",),
     "mongojobs.payload.documents.registered": ("register_reference",),
+    "mongojobs.plugins.failures": ("Failure",),
     "mongojobs.schedules.declared": ("every",),
     "mongojobs.version": ("__version__",),
 }

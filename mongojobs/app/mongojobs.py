@@ -36,6 +36,7 @@ from mongojobs.payload.documents.registered import RegisteredReferences
 from mongojobs.payload.registry import registry
 from mongojobs.payload.search import ArgumentSearch
 from mongojobs.payload.values.codec import Codec
+from mongojobs.plugins.failures import FailurePlugin
 from mongojobs.plugins.log import LogPlugin
 from mongojobs.store.clients import Client
 from mongojobs.store.jobs import JobStore, open_store
@@ -68,7 +69,9 @@ class MongoJobs(Awaited):
         self._making = threading.RLock()
         self._link: Link | None = None
         self._opened: tuple[Link, JobStore] | None = None
-        for plugin in (LogPlugin(lambda: self.settings.log_tracebacks), *self.plugins):
+        log = LogPlugin(lambda: self.settings.log_tracebacks)
+        failures = FailurePlugin(lambda: self.settings.on_failure, self.get)
+        for plugin in (log, failures, *self.plugins):
             ran(f"{type(plugin).__name__}.register", plugin.register(self.lifecycle))  # type: ignore[func-returns-value]  # it may be async
         self.lifecycle.begin()
 

@@ -162,11 +162,13 @@ class JobErrored:
 
 @dataclass(frozen=True, slots=True)
 class JobFailed:
-    """A job was given up on; *reason* says why."""
+    """A job was given up on; *reason* says why, *error* and *trace* are those of its last run, secrets masked."""
 
     worker: str
     job: Job
     reason: str
+    error: str = ""
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,13 +268,12 @@ def released(job: Job, *, started: bool, now: datetime, settings: Settings) -> C
 def rescued(job: Job, *, by: str, now: datetime, settings: Settings) -> Change:
     """Take a job back from its worker, which is gone; *by* is the worker that found out."""
     losses, most = losses_after(job, settings.max_losses), settings.max_losses
-    workers = "1 worker" if losses == 1 else f"{losses} workers"
+    fate = "1 worker was lost while it" if losses == 1 else f"{losses} workers were lost while they"
     lost = (
         f"the worker {job.locked_by} was lost while it held this job: it did not renew its lock in time (found by {by})"
     )
     given_up = (
-        f"{workers} were lost while they held this job (max_losses is {most}); it may kill its worker or use too much"
-        f" memory; at last, {lost}"
+        f"{fate} held this job (max_losses is {most}); it may kill its worker or use too much memory; at last, {lost}"
     )
     if job.cancellation is not None:
         sets = {"state": CANCELLED, "finished_at": now, "losses": losses, "last_error": lost}

@@ -151,6 +151,9 @@ class Settings:
     redact: Callable[[str], str] | None = _setting(
         None, parsing.function, "function that removes secrets from an error's text before it is stored and logged"
     )
+    on_failure: Callable[[Any], object] | None = _setting(
+        None, parsing.function, "function that is given a Failure for each job that is given up on"
+    )
     log_level: str = _setting("info", parsing.log_level, "lowest level to log, by name or number")
     log_format: str = _setting("auto", parsing.choice("auto", "text", "logfmt", "json"), "format of log lines")
     log_tracebacks: bool = _setting(True, parsing.truth, "log the tracebacks of failed jobs, with secrets masked")

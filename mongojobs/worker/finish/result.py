@@ -119,9 +119,9 @@ def _notices(worker: str, result: Result) -> list[Notice]:
             return [JobErrored(worker, job, seconds, error.error, trace=error.trace, run_at=run_at)]
         case GivenUp(error, reason):
             errored = JobErrored(worker, job, seconds, error.error, given_up=True, trace=error.trace)
-            return [errored, JobFailed(worker, job, reason)]
+            return [errored, JobFailed(worker, job, reason, error.error, error.trace)]
         case Crashed(error, reason):
-            failed = [JobFailed(worker, job, reason)] if reason else []
+            failed = [JobFailed(worker, job, reason, error.error, error.trace)] if reason else []
             return [JobCrashed(worker, job, seconds, error.error, given_up=bool(failed), trace=error.trace), *failed]
         case Snoozed(delay):
             return [JobSnoozed(worker, job, seconds, delay.total_seconds())]

@@ -160,7 +160,9 @@ async def _awaited(*_arguments):
 
 
 class TestAFunction:
-    @pytest.mark.parametrize("name", ["delay_jobs", "redact", "switched_databases", "switched_collections"])
+    @pytest.mark.parametrize(
+        "name", ["delay_jobs", "on_failure", "redact", "switched_databases", "switched_collections"]
+    )
     def test_that_nobody_would_await_is_refused(self, name):
         with pytest.raises(SettingsError, match=rf"{name} must be a plain function, since nothing awaits it"):
             Settings(**{name: _awaited})

@@ -13,6 +13,7 @@ WITHOUT_FLAG = {
     *("default_priority", "queue_attributes", "max_payload_bytes", "switched_databases", "switched_collections"),
     *("max_losses", "max_releases", "undeclared_for", "retry_jitter", "destroy_failed_jobs", "keep_completed"),
     *("job_id_retention", "stats_retention", "log_retention", "boot_timeout", "timeout_grace", "redact"),
+    "on_failure",
 }
 """Settings that all programs of an app should share, or that no flag can say."""
 
