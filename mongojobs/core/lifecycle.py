@@ -124,7 +124,9 @@ class Lifecycle:
 
     def hears(self, kind: NoticeKind) -> bool:
         """Whether anybody wants notices of a *kind*: else none need be made."""
-        for listener in self._all[kind]:  # noqa: SIM110 - each enqueue asks, and a generator costs more than the answer
+        if self._listeners[kind]:
+            return True
+        for listener in self._orderly[kind]:  # noqa: SIM110 - each enqueue asks: a generator costs more than the answer
             if listener.wants is None or listener.wants(kind):
                 return True
         return False
