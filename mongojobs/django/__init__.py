@@ -8,6 +8,8 @@ It needs the extra ``django``: ``pip install mongojobs[django]``. ``manage.py mo
 - ``database``: jobs in a database of Django, with its transactions
 - ``cycle``: what Django does around a request, done around a job
 - ``references``: models as arguments
+- ``models``: the permission to operate jobs
+- ``admin``: the dashboard in the index of the admin
 - ``checks``: what ``manage.py check`` says
 - ``tasks``: a backend for ``django.tasks``
 - ``management``: ``manage.py mongojobs``

@@ -13,11 +13,17 @@ from werkzeug.wrappers import Request
 from mongojobs.web.app import wsgi_app
 from mongojobs.web.auth import Authenticate, NotLoggedInError, User
 
+OPERATE: Final = "mongojobs.operate"
+"""The permission to make changes."""
 _REQUEST: Final = "mongojobs.django_request"
+_views: Final[list[Callable[..., Any]]] = []
+"""Those that were made, the last of which the admin leads to."""
 
 
 def staff(request: Request) -> User | None:
-    """Return the user of Django's own login: staff may look, superusers may also make changes.
+    """Return the user of Django's own login: staff may look, and those with ``mongojobs.operate`` make changes.
+
+    Superusers have all permissions; others can be given this one where ``mongojobs.django`` is installed.
 
     Who is not logged in is led to ``LOGIN_URL``, if the site has such a page. Raises Forbidden, NotLoggedInError.
     """
@@ -26,7 +32,7 @@ def staff(request: Request) -> User | None:
         raise NotLoggedInError(_login_url())
     if not (user.is_active and user.is_staff):
         raise Forbidden("This is for staff only.")
-    return User(user.get_username(), role="operator" if user.is_superuser else "viewer")
+    return User(user.get_username(), role="operator" if user.has_perm(OPERATE) else "viewer")
 
 
 def _login_url() -> str | None:
@@ -63,8 +69,21 @@ def dashboard(*, auth: Authenticate = staff, **options: Any) -> Callable[..., An
                 response.headers[name] = value
         return response
 
+    _views.append(view)
     view.csrf_exempt = True  # type: ignore[attr-defined]  # as Django's csrf_exempt does
     return view
+
+
+def address() -> str | None:
+    """Return where the dashboard is mounted, None if it is not, or below a namespace."""
+    from django.urls import NoReverseMatch, reverse  # noqa: PLC0415 - only here is it needed
+
+    for view in reversed(_views):
+        try:
+            return str(reverse(view, kwargs={"path": ""}))
+        except NoReverseMatch:
+            continue
+    return None
 
 
 def _environ(request: Any, path: str) -> dict[str, Any]:

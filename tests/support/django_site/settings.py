@@ -20,7 +20,28 @@ DATABASES = {
     "archive": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATABASE.with_suffix(".archive")},
     "mongo": {"ENGINE": "django_mongodb_backend", "HOST": "mongodb://localhost", "NAME": "of_the_test"},
 }
+LOGIN_URL = "/admin/login/"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
 INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.messages",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

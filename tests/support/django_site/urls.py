@@ -1,3 +1,8 @@
 """Its addresses."""
 
-urlpatterns: list[object] = []
+from django.contrib import admin
+from django.urls import path, re_path
+
+from mongojobs.web.django import dashboard
+
+urlpatterns = [path("admin/", admin.site.urls), re_path(r"^jobs/(?P<path>.*)$", dashboard())]
