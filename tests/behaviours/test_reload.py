@@ -1,10 +1,10 @@
 """`mongojobs work --reload`: a worker that has the code of the moment."""
 
-import subprocess
 import sys
 from signal import Signals
 
 from mongojobs.cli.work.reloading import changed_files
+from tests.support.command_here import run_here
 
 VERSION = "from mongojobs import job\nprint('version {}', flush=True)\n@job\ndef nothing(): pass\n"
 
@@ -39,13 +39,10 @@ def test_files_that_are_no_code_of_the_app_change_nothing(tmp_path):
     assert (seen, next(changes)) == (set(), {"shop.py"})
 
 
-def test_without_watchfiles_the_command_that_installs_it_is_told():
-    code = (
-        "import sys; sys.modules['watchfiles'] = None; from mongojobs.cli.main import main\n"
-        "sys.argv = ['mongojobs', '--app', 'shop', 'work', '--reload']; main()"
-    )
+def test_without_watchfiles_the_command_that_installs_it_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "watchfiles", None)
 
-    refused = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    refused = run_here("--app", "shop", "work", "--reload")
 
-    assert refused.returncode == 2
+    assert refused.exit_code == 2
     assert 'Error: --reload needs an optional package: pip install "mongojobs[reload]"' in refused.stderr
