@@ -58,6 +58,25 @@ class TestAnImport:
         assert (found.attempts, found.cursors[0].get("aside")) == (0, None)
 
 
+class TestAPoisonousRow:
+    """Its quick twin, of eight rows: `behaviours/test_rows`."""
+
+    @pytest.mark.slow
+    def test_among_many_is_left_out_and_named_and_all_others_are_done(self, app, ledger, start):
+        make_rows(count := 40_000)
+        poisoned = row_jobs.imports_poison.options(job_id="kept", max_run_time="1h")
+        job = poisoned.delay(str(ledger), [poison := 23_456], pause=0.001)
+
+        workers = [start("work") for _ in range(4)]
+        eventually(lambda: app.get(job.id).state == "completed", seconds=300)
+
+        found, rows = app.get(job.id), done(ledger)
+        assert sorted({*rows}) == [number for number in range(count) if number != poison]
+        assert f"LEAVES OUT the row {poison} of Row: 3 workers died at it" in "".join(one.output for one in workers)
+        assert [(one["row"], one["deaths"]) for one in found.cursors[0]["aside"]] == [(str(poison), 3)]
+        assert found.attempts == 0
+
+
 class TestAWorkerThatIsPausedBeyondItsLease:
     def test_sets_neither_cursor_nor_progress_back(self, app, ledger, start):
         make_rows(2000)

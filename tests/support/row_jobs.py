@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,11 +107,12 @@ def imports_slowly(ledger: str, seconds: float) -> None:
 
 
 @job
-def imports_poison(ledger: str, poisonous: list[int], skip_after: int | None = 3) -> None:
+def imports_poison(ledger: str, poisonous: list[int], skip_after: int | None = 3, pause: float = 0.0) -> None:
     """Note each row, and die at some of them."""
     for row in this_job().each(Row.objects, skip_after=skip_after):
         if row.number in poisonous:
             os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(pause)
         note(ledger, str(row.number))
 
 

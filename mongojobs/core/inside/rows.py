@@ -19,7 +19,7 @@ class Keeper:
 
     *encode* and *decode* are for keys. *look* raises what ends the run, if something does. *save* stores the place at
     once, *moved* with the next renewal; *done* says that one more row is. *set_aside* leaves out the row that the
-    cursor is at. After a death the pass is *wary* for so many seconds.
+    cursor is at. After a death the pass is *wary* for so many seconds of its rows' own time.
     """
 
     encode: Callable[[object], Any]
@@ -62,15 +62,18 @@ class Rows:
 
     def __iter__(self) -> Iterator[Any]:
         cursor, keeper = self._cursor, self._keeper
-        is_suspect = self._begin()
+        is_suspect, is_first = self._begin(), True
         for key, row in self._source.after(self._last()):
             keeper.look()
-            stored, begun = keeper.encode(key), time.monotonic()
+            stored = keeper.encode(key)
             if cursor.wary:
                 cursor.at = stored
                 keeper.save()
+            begun = time.monotonic()
             yield row
-            cursor.pass_row(stored, time.monotonic() - begun)
+            # The death was within a heartbeat after the first row: neither that nor what each store takes counts.
+            cursor.pass_row(stored, 0.0 if is_first else time.monotonic() - begun)
+            is_first = False
             if is_suspect:
                 is_suspect, cursor.deaths = False, 0
             keeper.done(self.done)

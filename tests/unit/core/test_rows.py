@@ -1,5 +1,7 @@
 """A pass over rows, with a database that is a variable: what is known of the place after each end of a run."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from mongojobs.core.inside.alone import Alone
@@ -23,6 +25,9 @@ class Place:
         self.saves = 0
         self.done = []
         self.aside = []
+        self.now = 0.0
+        self.seconds_of_a_save = 0.0
+        self.seconds_of_rows = {}
 
     def run(self, *, dies_at=None, breaks_at=None, wary=60.0, **options):
         """Go through the rows, and note them; perhaps die or stop at one."""
@@ -30,6 +35,7 @@ class Place:
 
         def save(record):
             self.saves += 1
+            self.now += self.seconds_of_a_save
             self.cursors = record.fields()["cursors"]
 
         means = Means(HeldClock(), save=save, on_aside=lambda *told: self.aside.append(told), wary=wary)
@@ -40,6 +46,7 @@ class Place:
                     raise _Death
                 if row == breaks_at:
                     break
+                self.now += self.seconds_of_rows.get(row, 0.001)
                 self.done.append(row)
         except _Death:
             return
@@ -47,8 +54,10 @@ class Place:
 
 
 @pytest.fixture
-def place():
-    return Place()
+def place(monkeypatch):
+    place = Place()
+    monkeypatch.setattr("mongojobs.core.inside.rows.time", SimpleNamespace(monotonic=lambda: place.now))
+    return place
 
 
 class TestAPlace:
@@ -82,7 +91,7 @@ class TestAPlace:
         place.run(dies_at=3)
         place.run(wary=1e-9)
 
-        assert place.saves == 3
+        assert place.saves == 4
         assert "deaths" not in place.cursors[0]
 
 
@@ -97,6 +106,19 @@ class TestARow:
         assert place.aside == [("rows", "3", deaths)]
         assert sorted({*place.done}) == [0, 1, 2, 4, 5]
         assert [(one.rows, one.row, one.deaths) for one in rows_aside(place.cursors)] == [("rows", "3", deaths)]
+
+    @pytest.mark.parametrize(
+        ("saving", "rows"), [(20, {}), (0, {0: 100})], ids=["while stores are slow", "behind a long row"]
+    )
+    def test_is_found(self, place, saving, rows):
+        place.seconds_of_a_save, place.seconds_of_rows = saving, rows
+        place.run(dies_at=4)
+        place.run(dies_at=4)
+        place.run(dies_at=4)
+
+        place.run(dies_at=4)
+
+        assert place.aside == [("rows", "4", 3)]
 
     def test_is_not_left_out_for_ever_so_many_deaths_if_that_is_not_wanted(self, place):
         ends = [place.run(dies_at=3, skip_after=None) for _ in range(9)]
