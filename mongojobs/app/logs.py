@@ -52,11 +52,12 @@ class LogsOfApp:
         They come by a change stream where the server has one, and are looked for every second elsewhere. A job that
         waits is waited for. Raises as ``log``.
         """
-        return (run for run in self._followed(job_id, attempt) if run is not None)
+        wanted = None if attempt is None else _checked(attempt)
+        return (run for run in self._followed(job_id, wanted) if run is not None)
 
     async def afollow_log(self, job_id: JobId, *, attempt: int | None = None) -> AsyncIterator[LoggedRun]:
         """Do what ``follow_log`` does without blocking the event loop; for ``async for``."""
-        followed, over = self._followed(job_id, attempt), object()
+        followed, over = self._followed(job_id, None if attempt is None else _checked(attempt)), object()
         try:
             while (run := await asyncio.to_thread(next, followed, over)) is not over:
                 if isinstance(run, LoggedRun):
@@ -65,9 +66,12 @@ class LogsOfApp:
             with suppress(ValueError):  # it is waiting in its thread, and ends when that has looked once more
                 followed.close()
 
-    def _followed(self, job_id: JobId, attempt: int | None) -> Generator[LoggedRun | None]:
-        """Yield what ``follow_log`` does, and None after each wait."""
-        wanted, logs = None if attempt is None else _checked(attempt), self.log_store
+    def _followed(self, job_id: JobId, wanted: int | None) -> Generator[LoggedRun | None]:
+        """Yield what ``follow_log`` does, and None after each wait; in memory, where no job runs meanwhile, all."""
+        if current.memory_of(self) is not None:
+            yield from self.log(job_id, attempt=wanted)
+            return
+        logs = self.log_store
         with closing(_Waiting(lambda: logs.stream(job_id))) as waiting, plain_errors():
             pieces = logs.pieces(job_id)
             while True:

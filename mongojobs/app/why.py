@@ -82,6 +82,8 @@ def reasons(job: Job, facts: Facts) -> list[Reason]:
             remedy = "to run it again, enqueue it again"
             if job.returned is not None:
                 remedy = f"to see what it returned: mongojobs jobs result {job.id}"
+            elif job.keep_log is not None:
+                remedy = f"to see what it logged: mongojobs jobs log {job.id}"
             return [Reason(kind="completed", text=f"it has run{_at(job.finished_at)}", remedy=remedy)]
         case _:
             assert_never(job.state)
@@ -233,7 +235,8 @@ def _failed(job: Job) -> Reason:
     used = f"{_times(job.attempts)}" + (f" of at most {job.max_attempts}" if job.max_attempts else "")
     when = _at(job.failed_at or job.finished_at)
     text = f"it was given up on{when}, after it failed {used}: {first_line(job.last_error)}"
-    return Reason(kind="failed", text=text, remedy=f"fix the cause, then: mongojobs jobs retry {job.id}")
+    look = "" if job.keep_log is None else f" (what it logged: mongojobs jobs log {job.id})"
+    return Reason(kind="failed", text=text, remedy=f"fix the cause{look}, then: mongojobs jobs retry {job.id}")
 
 
 def first_line(text: str | None) -> str:

@@ -329,6 +329,14 @@ class TestTheCommand:
             "well, later",
         ]
 
+    def test_of_jobs_why_names_it(self, app):
+        failed = logs_and_fails.options(max_attempts=1).delay("well")
+        completed = logs.options(job_id="kept").delay("well")
+        work_off()
+
+        assert f"what it logged: mongojobs jobs log {failed.id}" in command("jobs", "why", str(failed.id)).output
+        assert f"to see what it logged: mongojobs jobs log {completed.id}" in command("jobs", "why", "kept").output
+
     def test_of_jobs_show_names_it(self, app):
         job = logs.delay("well")
 

@@ -78,9 +78,10 @@ class TestAPoisonousRow:
 
 
 class TestAWorkerThatIsPausedBeyondItsLease:
-    def test_sets_neither_cursor_nor_progress_back(self, app, ledger, start):
+    def test_sets_neither_cursor_nor_progress_back_and_adds_nothing_to_the_new_log(self, app, ledger, start):
         make_rows(2000)
-        job = row_jobs.imports_slowly.options(job_id="kept", max_run_time="1h").delay(str(ledger), 0.005)
+        given = {"job_id": "kept", "max_run_time": "1h", "keep_log": "1m"}
+        job = row_jobs.imports_slowly.options(**given).delay(str(ledger), 0.005)
         former = start("work")
         eventually(lambda: cursor_count(app, job) > 0)
         former.send(Signals.SIGSTOP)
@@ -90,5 +91,7 @@ class TestAWorkerThatIsPausedBeyondItsLease:
         former.send(Signals.SIGCONT)
         counts = [cursor_count(app, job) for _ in range(50) if not time.sleep(0.05)]
 
+        said = [{line.text.rpartition(" ")[2] for line in run.lines} for run in app.log(job.id)]
         assert counts == sorted(counts)
         assert app.get(job.id).progress.done >= counts[0]
+        assert said == [{"1"}, {"2"}]

@@ -14,7 +14,7 @@ from mongojobs.app.doctor.examine import examine
 from mongojobs.core.job import STATES
 from mongojobs.store.documents import to_document
 from tests.support.command_here import run_here
-from tests.support.dashboard import PAGES, Visitor
+from tests.support.dashboard import PAGES, Visitor, a_failed_job
 from tests.support.jobs import a_job
 from tests.support.planted import (
     JOB_FIELDS,
@@ -22,6 +22,7 @@ from tests.support.planted import (
     ODD,
     plant_jobs,
     plant_jobs_with_odd_ids,
+    plant_logs,
     plant_pauses,
     plant_stats,
     plant_workers,
@@ -222,6 +223,24 @@ class TestAPlantedPause:
         assert "sound" in [pause.queue for pause in app.pauses.all()]
         assert printed(app) <= {0, 1}
         assert shown(app) == {200}
+
+
+class TestAPlantedLog:
+    def test_is_shown_as_well_as_possible(self, app):
+        job = a_failed_job(keep_log=64 * 1024)
+        app.store.insert(job)
+        plant_logs(app.log_store.collection, job.id)
+
+        texts = [line.text for run in app.log(job.id) for line in run.lines]
+        page = Visitor(app).get(f"/job?id={job.id}")
+        followed = [line.text for run in app.follow_log(job.id) for line in run.lines]
+        command = run_here("jobs", "log", str(job.id))
+
+        assert "sound" in texts
+        assert followed == texts
+        assert "sound" in page.text
+        assert (page.status_code, command.exit_code) == (200, 0)
+        assert command.output.replace("\n", "").isprintable()
 
 
 class TestPlantedFigures:

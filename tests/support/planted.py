@@ -111,6 +111,18 @@ def plant_pauses(pauses: Collection[Document]) -> None:
     _plant_what_is_taken(pauses, ({**sound, "_id": value} for value in ODD))
 
 
+def plant_logs(logs: Collection[Document], job_id: object) -> None:
+    """Plant chunks of the log of a job with each field odd in each way, besides a sound one."""
+    line: Document = {"at": NOW, "level": "INFO", "text": "sound"}
+    sound: Document = {"job_id": job_id, "began": NOW, "fence": 1, "n": 0, "attempt": 1, "worker": "w", "lines": [line]}
+    sound["dropped"] = 0
+    logs.insert_one({**sound, "_id": uuid4().hex})
+    for value in ODD:
+        logs.insert_many({**sound, "_id": uuid4().hex, field: value} for field in sound if field != "job_id")
+        logs.insert_one({**sound, "_id": uuid4().hex, "lines": [value]})
+        logs.insert_many({**sound, "_id": uuid4().hex, "lines": [{**line, field: value}]} for field in line)
+
+
 def plant_stats(stats: Collection[Document]) -> None:
     """Plant figures of the last minutes with each field odd in each way."""
     entry: Document = {"name": "n", "queue": "q", **dict.fromkeys(OUTCOMES, 1)}

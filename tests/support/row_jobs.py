@@ -104,6 +104,7 @@ def imports_slowly(ledger: str, seconds: float) -> None:
     for row in this_job().each(Row.objects):
         pause.wait(seconds)
         note(ledger, str(row.number))
+        this_job().log.info("row %s in run %s", row.number, this_job().fence)
 
 
 @job

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from mongojobs.core.calling import label, ran
-from mongojobs.core.inside.log import Lines, LoggedRun, RunJob, logged_run
+from mongojobs.core.inside.log import Lines, LoggedRun, logged_at_once
 from mongojobs.core.inside.record import Means, Record, Telling
 
 T = TypeVar("T")
-
-
-class AloneJob(Telling, RunJob, Protocol):
-    """What such a run knows of its job."""
 
 
 def run_alone(function: Callable[[None], T]) -> T:
@@ -29,7 +25,7 @@ class Alone:
     stopping = lost = False
     seconds: float | None = None
 
-    def __init__(self, job: AloneJob, means: Callable[[], Means]) -> None:
+    def __init__(self, job: Telling, means: Callable[[], Means]) -> None:
         self.record: Record | None = None
         self._job = job
         self._means = means
@@ -50,7 +46,9 @@ class Alone:
 
     def logged(self) -> tuple[LoggedRun, ...]:
         """Return what is kept of what the job has logged."""
-        return () if self._lines is None else (logged_run(self._job, self._lines, self._means().clean),)
+        if self._lines is None or self._job.keep_log is None:
+            return ()
+        return logged_at_once(self._lines, self._means().clean, self._job.keep_log)
 
     def _open(self) -> Lines | None:
         if self._job.keep_log is not None:

@@ -7,14 +7,13 @@ each, and of the two counters of bytes each side writes its own.
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
-from mongojobs.core.clock import truncate
+from mongojobs.core.clock import monotonic_seconds, truncate
 from mongojobs.core.limits import cut_middle
 
 LONGEST_LINE: Final = 8 * 1024
@@ -72,7 +71,7 @@ class LoggedRun:
 
 
 class LoggingJob(Protocol):
-    """What a logger knows of its job."""
+    """What is known here of a job that logs."""
 
     @property
     def id(self) -> object:
@@ -84,33 +83,9 @@ class LoggingJob(Protocol):
         """Its name."""
         ...
 
-
-class RunJob(Protocol):
-    """What is told of a job whose run is logged."""
-
     @property
     def keep_log(self) -> int | None:
-        """How many bytes of the log are kept."""
-        ...
-
-    @property
-    def attempts(self) -> int:
-        """How many runs have failed."""
-        ...
-
-    @property
-    def fence(self) -> int:
-        """The number of the run."""
-        ...
-
-    @property
-    def locked_by(self) -> str | None:
-        """The worker."""
-        ...
-
-    @property
-    def locked_at(self) -> datetime | None:
-        """When the run was reserved."""
+        """How many bytes of the log of a run are kept; None: nothing."""
         ...
 
 
@@ -124,7 +99,7 @@ class Lines(logging.Handler):
         super().__init__()
         self.dropped: int = 0
         self.since: float | None = None
-        """Since when there have been some, in ``time.monotonic`` seconds."""
+        """Since when there have been some, in ``monotonic_seconds``."""
         self._most = most
         self._on_news = on_news
         self._entries: deque[Entry] = deque()
@@ -155,7 +130,7 @@ class Lines(logging.Handler):
             pass
         is_first = self.since is None
         if is_first:
-            self.since = time.monotonic()
+            self.since = monotonic_seconds()
         if is_first or len(self._entries) == FULL:
             self._on_news()
 
@@ -195,7 +170,7 @@ class JobLogger(logging.Logger):
 
     def getEffectiveLevel(self) -> int:  # noqa: N802 - a name of the logging module
         """Return the lowest level that goes anywhere."""
-        passed_on = logging.getLogger(_PARENT).getEffectiveLevel()
+        passed_on = self.parent.getEffectiveLevel()
         return passed_on if self._lines is None else min(self._kept_from, passed_on)
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - a name of the logging module
@@ -210,9 +185,8 @@ class JobLogger(logging.Logger):
         for handler in self.handlers:
             if record.levelno >= handler.level:
                 handler.handle(record)
-        parent = logging.getLogger(_PARENT)
-        if self.propagate and parent.isEnabledFor(record.levelno):
-            parent.handle(record)
+        if self.propagate and self.parent.isEnabledFor(record.levelno):
+            self.parent.handle(record)
 
     @property
     def _kept_from(self) -> int:
@@ -242,19 +216,12 @@ def last_lines(lines: Sequence[LogLine], most: int) -> tuple[LogLine, ...]:
     return tuple(lines[at:])
 
 
-def logged_run(job: RunJob, lines: Lines, clean: Callable[[str], str], *, shift: float = 0.0) -> LoggedRun:
-    """Return what is kept of what *job* has logged in a run that nobody else stores; *shift* as of ``finished``."""
-    most = job.keep_log or 0
-    written = finished(lines.take(), clean, longest=longest_line(most), shift=shift)
+def logged_at_once(lines: Lines, clean: Callable[[str], str], most: int) -> tuple[LoggedRun, ...]:
+    """Return the last *most* bytes of what a job has logged in the only run that it has; none if nothing."""
+    written = finished(lines.take(), clean, longest=longest_line(most))
     kept = last_lines(written, most)
-    return LoggedRun(
-        attempt=job.attempts + 1,
-        fence=job.fence,
-        worker=job.locked_by or "",
-        began=job.locked_at or datetime.fromtimestamp(0, UTC),
-        lines=kept,
-        dropped=lines.dropped + len(written) - len(kept),
-    )
+    dropped = lines.dropped + len(written) - len(kept)
+    return (LoggedRun(attempt=1, fence=1, worker="", began=kept[0].at, lines=kept, dropped=dropped),) if kept else ()
 
 
 def _bounded(text: str) -> str:

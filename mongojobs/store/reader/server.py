@@ -9,11 +9,12 @@ from typing import Any, Final
 from pymongo.errors import OperationFailure
 
 from mongojobs.store.clients import Jobs, beside, is_real, server_version, topology
+from mongojobs.store.logs.reading import LOGS_SUFFIX
 from mongojobs.store.pauses import QUEUES_SUFFIX
 from mongojobs.store.stats.stats_store import STATS_SUFFIX
 from mongojobs.store.workers import WORKERS_SUFFIX
 
-_SUFFIXES: Final = ("", WORKERS_SUFFIX, QUEUES_SUFFIX, STATS_SUFFIX)
+_SUFFIXES: Final = ("", WORKERS_SUFFIX, QUEUES_SUFFIX, STATS_SUFFIX, LOGS_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,7 +97,9 @@ class RunLog:
         """Drop what is not stored; return how many lines that were."""
         number = self.unsent
         self.lines.take()
-        self.note_stored()
+        self._chunks = deque(one for one in self._chunks if one.document is None)
+        self._size = sum(one.size for one in self._chunks)
+        self._dropped += number
         return number
 
     def _add(self, part: list[LogLine]) -> None:

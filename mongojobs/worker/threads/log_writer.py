@@ -7,12 +7,11 @@ moment: while the database is away the last lines wait here, as many as are kept
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import Final
 
-from mongojobs.core.clock import Clock, SystemClock
+from mongojobs.core.clock import Clock, SystemClock, monotonic_seconds
 from mongojobs.core.inside.log import FULL, Lines
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import Warned
@@ -48,7 +47,7 @@ class LogWriter:
         self._urgent = threading.Event()
         self._stopped = False
         self._not_before = 0.0
-        """When to try again after a failure, in ``time.monotonic`` seconds; 0 if the last write succeeded."""
+        """When to try again after a failure, in ``monotonic_seconds``; 0 if the last write succeeded."""
         self._is_late = False
         """Whether the end of a run has waited in vain."""
         self._lost = 0
@@ -95,7 +94,8 @@ class LogWriter:
 
     def _turn(self) -> bool:
         """Store what is due; False if nothing is."""
-        now = time.monotonic()
+        self._forget_too_many()
+        now = monotonic_seconds()
         if now < self._not_before:
             return False
         with self._guard:
@@ -103,7 +103,6 @@ class LogWriter:
         if due:
             self._try_to_store(due)
             self._forget([log for log in due if log.is_over and log.is_idle])
-            self._forget_too_many()
         return bool(due)
 
     def _try_to_store(self, due: list[RunLog]) -> None:
@@ -111,7 +110,7 @@ class LogWriter:
             self._write(due)
         except DatabaseError as error:
             delay = self._outage.note_failure(STORING, error)
-            self._not_before = time.monotonic() + (delay if is_passing(error) else AGAIN_SECONDS)
+            self._not_before = monotonic_seconds() + (delay if is_passing(error) else AGAIN_SECONDS)
             if self._stopped or not is_passing(error):
                 self._give_up([log for log in due if log.is_over or self._stopped])
         except Exception:  # noqa: BLE001 - without this thread nothing would be stored any more
@@ -156,7 +155,7 @@ class LogWriter:
 
     def _seconds_to_next(self) -> float | None:
         """Return how long to wait unless there are news; None if nothing waits."""
-        now = time.monotonic()
+        now = monotonic_seconds()
         with self._guard:
             begun = [log.lines.since for log in self._logs.values() if log.lines.since is not None]
             is_any = bool(begun) or (bool(self._not_before) and bool(self._logs))

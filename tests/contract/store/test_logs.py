@@ -100,6 +100,15 @@ class TestWriting:
         [found] = logs.collection.find()
         assert found["expire_at"].replace(tzinfo=START.tzinfo) == START + timedelta(hours=2)
 
+    def test_counts_what_is_given_up(self):
+        log = a_log(a_held(id="it", keep_log=4096, locked_at=START))
+        say(log, "one", "two")
+
+        assert log.give_up() == 2
+
+        [chunk] = say(log, "three")
+        assert (chunk["dropped"], [line["text"] for line in chunk["lines"]]) == (2, ["three"])
+
     def test_makes_room_for_the_last_lines(self, logs):
         log = a_log(a_held(id="it", keep_log=4096, locked_at=START))
 

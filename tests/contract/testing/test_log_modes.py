@@ -25,6 +25,7 @@ class TestFake:
             assert logged(job)[0] == "well"
             assert "LookupError: no luck" in logged(job)[1]
             assert [run.attempt for run in app.log(job.id)] == [1]
+            assert [*app.follow_log(job.id)] == app.log(job.id)
 
     def test_keeps_them_without_secrets_and_up_to_the_cap(self):
         with mode("fake"):

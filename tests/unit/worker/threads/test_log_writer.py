@@ -120,6 +120,19 @@ class TestAWriter:
 
 
 class TestADatabaseThatIsAway:
+    def test_holds_up_no_further_run(self, writer, store, monkeypatch):
+        monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)
+        store.trouble, first, second = AWAY, a_run(), a_run()
+        say(writer.open(first, str), "one")
+        writer.close(first)
+        eventually(lambda: store.tries)
+        monkeypatch.setattr(module, "PATIENCE_SECONDS", 3600)
+
+        say(writer.open(second, str), "two")
+        writer.close(second)
+
+        assert store.texts == []
+
     def test_holds_up_no_run_and_gets_the_lines_when_it_is_back(self, writer, store, told):
         store.trouble, held = AWAY, a_run()
         say(writer.open(held, str), "one")
@@ -162,6 +175,18 @@ class TestADatabaseThatIsAway:
 
 
 class TestADatabaseThatRefuses:
+    def test_does_not_let_ended_runs_pile_up_until_it_is_asked_again(self, writer, store, told, monkeypatch):
+        monkeypatch.setattr(module, "MOST_ENDED", 2)
+        store.trouble = REFUSED
+        for _ in range(9):
+            held = a_run()
+            say(writer.open(held, str), "one")
+            writer.close(held)
+
+        eventually(lambda: len(writer._logs) <= 2)
+
+        assert store.tries <= 2
+
     def test_is_told_of_once_and_lines_are_dropped_and_counted(self, writer, store, told):
         store.trouble = REFUSED
         for held in [a_run() for _ in range(3)]:
