@@ -7,7 +7,8 @@ import pytest
 
 import mongojobs
 from mongojobs import ArgumentsError, Worker
-from tests.support.working import work_off
+from tests.support.waiting import eventually
+from tests.support.working import work_off, working
 
 
 @pytest.fixture
@@ -124,6 +125,48 @@ class TestATask:
 
         assert finished == [("FAILED", ["mongojobs.JobFailed"])]
         assert refreshed(result).worker_ids == ["gone"]
+
+    def test_that_is_cancelled_while_it_runs_has_finished(self, site, tasks, finished):
+        tasks.started.clear()
+        result = tasks.wait_long.enqueue()
+
+        with working(heartbeat=0.2):
+            assert tasks.started.wait(20)
+            site.cancel(as_id(result), running=True, why="enough")
+            eventually(lambda: finished)
+
+        assert finished == [("FAILED", ["mongojobs.JobCancelled"])]
+        assert (str(refreshed(result).status), result.attempts) == ("FAILED", 1)
+
+    def test_that_was_moved_runs_in_a_queue_that_its_backend_has_not(self, site, tasks):
+        result = tasks.greet.enqueue("ann")
+        site.move(as_id(result), queue="slow", priority=1000)
+
+        work_off()
+
+        assert (refreshed(result).return_value, tasks.greet.get_result(result.id).task.queue_name) == (
+            "hello ann",
+            "slow",
+        )
+
+    def test_that_is_async_lets_receivers_ask_the_database(self, site, tasks):
+        from django.db import connection
+
+        from tests.tasks_kit.framework import SIGNALS
+
+        asked = []
+
+        def ask(task_result, **_):
+            with connection.cursor() as cursor:
+                asked.append(cursor.execute("SELECT 7").fetchone())
+
+        SIGNALS["finished"].connect(ask)
+        tasks.rest.enqueue()
+
+        work_off()
+
+        SIGNALS["finished"].disconnect(ask)
+        assert asked == [(7,)]
 
     def test_runs_at_once_where_jobs_do(self, site, tasks):
         site.change(site.settings.changed(delay_jobs=False))

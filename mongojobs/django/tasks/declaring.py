@@ -10,7 +10,9 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from mongojobs.core.errors import NotAJobError, OptionError, RegistrationError
+from asgiref.sync import sync_to_async
+
+from mongojobs.core.errors import Discard, NotAJobError, OptionError, RegistrationError
 from mongojobs.core.job import Job
 from mongojobs.django.tasks.framework import InvalidTask
 from mongojobs.django.tasks.known import tasks
@@ -45,13 +47,25 @@ def _body(task: Any) -> Any:
 
     @functools.wraps(task.func)
     def perform(*args: Any, **kwargs: Any) -> Any:
-        with TaskRun(task) as run:
-            return run.returned(task.func(*run.context, *args, **kwargs))
+        run = TaskRun(task)
+        run.start()
+        try:
+            value = task.func(*run.context, *args, **kwargs)
+        except Discard as error:
+            run.gave_up(error)
+            raise
+        return run.returned(value)
 
     @functools.wraps(task.func)
     async def perform_async(*args: Any, **kwargs: Any) -> Any:
-        with TaskRun(task) as run:
-            return run.returned(await task.func(*run.context, *args, **kwargs))
+        run = TaskRun(task)
+        await sync_to_async(run.start)()  # receivers may ask a database, which Django refuses on an event loop
+        try:
+            value = await task.func(*run.context, *args, **kwargs)
+        except Discard as error:
+            await sync_to_async(run.gave_up)(error)
+            raise
+        return await sync_to_async(run.returned)(value)
 
     body: Any = perform_async if inspect.iscoroutinefunction(task.func) else perform
     signature = inspect.signature(task.func)

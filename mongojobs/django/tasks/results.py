@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import re
 from collections.abc import Iterator
 from datetime import datetime
@@ -106,10 +107,18 @@ def _last_start(job: Job) -> datetime | None:
 
 
 def _as_enqueued(job: Job, task: Any) -> Any:
-    """Return *task* with the options that *job* was enqueued with."""
+    """Return *task* with what *job* has: whatever its backend allows by now, so without asking that."""
     later = (job.meta or {}).get("run_after")
-    run_after = _moment(later) if isinstance(later, datetime) else None
-    return task.using(priority=-job.priority, queue_name=job.queue, run_after=run_after, backend=alias_of(job))
+    now = {
+        "priority": -job.priority,
+        "queue_name": job.queue,
+        "run_after": _moment(later) if isinstance(later, datetime) else None,
+        "backend": alias_of(job),
+    }
+    same: Any = object.__new__(type(task))
+    for field in dataclasses.fields(task):
+        object.__setattr__(same, field.name, now.get(field.name, getattr(task, field.name)))
+    return same
 
 
 def _moment(moment: datetime | None) -> datetime | None:

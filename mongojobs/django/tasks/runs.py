@@ -9,13 +9,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import traceback
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from django.utils import timezone
 
 from mongojobs.app import MongoJobs, default_app
-from mongojobs.core.errors import Discard
+from mongojobs.core.errors import Discard, StateError
 from mongojobs.core.job import RUNNING, Job, current_job
 from mongojobs.core.notices import JobRescued
 from mongojobs.django.tasks.framework import (
@@ -31,20 +30,19 @@ from mongojobs.django.tasks.results import cancelled_error, error_of, result_of
 
 
 class TaskRun:
-    """What happens around the function of a *task*, for a ``with`` block."""
+    """One run of a *task*, in the code of its job: told that it starts, what it returned, or that it gave itself up."""
 
     def __init__(self, task: Any) -> None:
         self._task = task
         self._result: Any = None
 
-    def __enter__(self) -> Self:
-        """Send the signal that it has started."""
+    def start(self) -> None:
+        """Send the signal that it has started. Raises StateError outside of a job."""
         job = current_job()
         if job is None:
-            raise RuntimeError(f"{self._task.module_path} is not running as a job: call the task with .call()")
+            raise StateError(f"{self._task.module_path} is not running as a job: call the task with .call()")
         self._result = result_of(dataclasses.replace(job, state=RUNNING), self._task, default_app().payloads)
         send(task_started, self._result)
-        return self
 
     @property
     def context(self) -> tuple[Any, ...]:
@@ -52,17 +50,20 @@ class TaskRun:
         return (TaskContext(task_result=self._result),) if self._task.takes_context else ()
 
     def returned(self, value: object) -> object:
-        """Return *value* as it is kept, and send the signal. Raises TypeError or ValueError for what JSON has not."""
-        kept = plain_json(value)
-        object.__setattr__(self._result, "_return_value", kept)
-        finish(self._result, Status.SUCCESSFUL)
+        """Return *value* as it is kept, and send the signal, unless it was cancelled: then an event comes.
+
+        Raises TypeError or ValueError for what JSON has not.
+        """
+        kept, job = plain_json(value), current_job()
+        if job is None or job.cancellation is None:
+            object.__setattr__(self._result, "_return_value", kept)
+            finish(self._result, Status.SUCCESSFUL)
         return kept
 
-    def __exit__(self, kind: type[BaseException] | None, error: object, _frames: TracebackType | None) -> None:
+    def gave_up(self, error: Discard) -> None:
         """Send the signal for a task that gives itself up, which no event tells of."""
-        if kind is not None and issubclass(kind, Discard):
-            self._result.errors.append(_error(error))
-            finish(self._result, Status.FAILED)
+        self._result.errors.append(_error(error))
+        finish(self._result, Status.FAILED)
 
 
 def plain_json(value: object) -> Any:

@@ -1,6 +1,7 @@
 """The tasks of the app."""
 
 import os
+import threading
 from pathlib import Path
 
 from mongojobs import Discard, Snooze, current_job
@@ -38,6 +39,21 @@ def doze() -> None:
 @task(backend="elsewhere")
 def of_another_backend() -> int:
     return 5
+
+
+started = threading.Event()
+
+
+@task
+def wait_long() -> None:
+    started.set()
+    while True:
+        threading.Event().wait(0.01)
+
+
+@task
+async def rest() -> int:
+    return 7
 
 
 @task
