@@ -100,11 +100,16 @@ class TestWork:
         said = [json.loads(line) for line in ended.stdout.splitlines() if "said by the job" in line]
         assert said[0]["job"] == f"{SAMPLE_APP}.log_a_line"
 
-    @pytest.mark.parametrize("executor", ["thread", "process"])
     @pytest.mark.parametrize(
-        "shown", ["text: [job_id={id}] {said}", "logfmt: {said} job_id={id} ", 'json: "job_id": "{id}"']
+        ("shown", "executor"),
+        [
+            ("text: [job_id={id}] {said}", "thread"),
+            ("text: [job_id={id}] {said}", "process"),
+            ("logfmt: {said} job_id={id} ", "thread"),
+            ('json: "job_id": "{id}"', "process"),
+        ],
     )
-    def test_says_which_job_logged_a_line(self, app, environ, executor, shown):
+    def test_says_which_job_logged_a_line(self, app, environ, shown, executor):
         form, shown = shown.split(": ", maxsplit=1)
         one, other = sample_app.log_a_line.delay("one"), sample_app.log_a_line_async.delay("other")
 

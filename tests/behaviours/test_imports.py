@@ -122,6 +122,8 @@ WAYS = {
     "the file beside an app": ('app = "shop_models"\nimports = ["shop_jobs"]', [], {}),
 }
 
+PASSED_ON = ["the flag", "the environment", "the file"]
+"""The ways that differ for the children of a worker."""
 
 REASONS = {
     "no_such_module": (3, "cannot import no_such_module, which imports names: No module named"),
@@ -133,7 +135,9 @@ COMMANDS = ["workoff", "doctor", "status", "config"]
 
 
 class TestTheModulesToImport:
-    @pytest.mark.parametrize(("way", "executor"), [*((way, "process") for way in WAYS), ("the flag", "thread")])
+    @pytest.mark.parametrize(
+        ("way", "executor"), [*((way, "thread") for way in WAYS), *((way, "process") for way in PASSED_ON)]
+    )
     def test_are_named_in_any_way_for_a_worker_and_its_children(self, project, environ, enqueue, way, executor):
         settings, flags, variables = WAYS[way]
         ledger = enqueue()

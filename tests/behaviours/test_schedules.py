@@ -1107,7 +1107,7 @@ class TestADatabaseThatIsAway:
     @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
     def test_is_told_by_an_error_of_ours(self, monkeypatch, call):
         monkeypatch.setattr(clients, "PATIENCE", timedelta(seconds=0.1))
-        app = MongoJobs(Settings(uri="mongodb://127.0.0.1:1/away"))
+        app = MongoJobs(Settings(uri="mongodb://127.0.0.1:1/away", enqueue_timeout=0.1))
 
         with pytest.raises(StoreUnavailableError, match="the database is not available"):
             call(app)

@@ -1,6 +1,5 @@
 """Jobs that fork: the copies of the process are no workers, and what happens to them happens to no worker."""
 
-import itertools
 from signal import Signals
 
 import pytest
@@ -12,10 +11,9 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.faults
 
-EXECUTORS = ("thread", "process")
-JOBS = (forking_app.lets_a_copy_end, forking_app.lets_a_copy_of_the_loop_end)
-ENDS = (("returns", 0), ("exits", 3), ("raises", 1))
-in_both_modes = pytest.mark.parametrize("executor", EXECUTORS)
+HOWS = ("fork", "multiprocessing", "pool", "preexec")
+ENDS = {"returns": 0, "raises": 1, "exits": 3}
+in_both_modes = pytest.mark.parametrize("executor", ["thread", "process"])
 TERMINATED, INTERRUPTED = -15, -2
 
 
@@ -35,16 +33,15 @@ def lines(ledger, beginning=""):
 
 class TestAChildThatAJobTerminates:
     @in_both_modes
-    @pytest.mark.parametrize("how", ["fork", "multiprocessing", "pool", "preexec"])
-    def test_ends_and_the_worker_goes_on(self, app, ledger, start, how, executor):
+    def test_ends_and_the_worker_goes_on(self, app, ledger, start, executor):
         worker = start("work", "--executor", executor)
-        forking_app.terminates_its_child.delay(str(ledger), how)
-        eventually(lambda: lines(ledger, "child ended"))
+        forking_app.terminates_its_child.delay_many([(str(ledger), how) for how in HOWS])
+        eventually(lambda: len(lines(ledger, "child ended")) == len(HOWS))
 
         forking_app.harmless.delay(str(ledger), 1)
         eventually(lambda: lines(ledger, "harmless 1"))
 
-        assert lines(ledger, "child") == [f"child ended with {TERMINATED}"]
+        assert sorted(lines(ledger, "child")) == [f"child ended with {TERMINATED} by {how}" for how in HOWS]
         assert "Exiting" not in worker.output
 
     @in_both_modes
@@ -54,21 +51,21 @@ class TestAChildThatAJobTerminates:
         forking_app.terminates_its_child.delay(str(ledger), "interrupt")
         eventually(lambda: lines(ledger, "child ended"))
 
-        assert lines(ledger, "child") == [f"child ended with {INTERRUPTED}"]
+        assert lines(ledger, "child") == [f"child ended with {INTERRUPTED} by interrupt"]
 
 
 class TestACopyOfTheWorker:
-    @pytest.mark.parametrize("case", list(itertools.product(EXECUTORS, JOBS, ENDS)))
-    def test_ends_where_the_job_does(self, app, ledger, start, case):
-        executor, job, (end, status) = case
+    @in_both_modes
+    @pytest.mark.parametrize("job", [forking_app.lets_a_copy_end, forking_app.lets_a_copy_of_the_loop_end])
+    def test_ends_where_the_job_does(self, app, ledger, start, job, executor):
         start("work", "--executor", executor)
 
-        job.delay(str(ledger), end)
-        eventually(lambda: lines(ledger, "copy ended"))
+        job.delay_many([(str(ledger), end) for end in ENDS])
+        eventually(lambda: len(lines(ledger, "copy ended")) == len(ENDS))
         forking_app.harmless.delay_many([(str(ledger), number) for number in range(10)])
         eventually(lambda: app.store.collection.count_documents({}) == 0)
 
-        assert lines(ledger, "copy") == [f"copy ended with {status}"]
+        assert sorted(lines(ledger, "copy")) == [f"copy ended with {status}, {end}" for end, status in ENDS.items()]
         assert sorted(lines(ledger, "harmless")) == [f"harmless {number}" for number in range(10)]
 
     @in_both_modes
@@ -79,7 +76,7 @@ class TestACopyOfTheWorker:
         eventually(lambda: lines(ledger, "success"))
         eventually(lambda: app.store.collection.count_documents({}) == 0)
 
-        assert lines(ledger) == ["copy ended with 0", "copy ended with 0", "success"]
+        assert lines(ledger) == ["copy ended with 0, returns", "copy ended with 0, returns", "success"]
 
 
 class TestWhatAJobHasStarted:

@@ -12,8 +12,12 @@ pytestmark = pytest.mark.faults
 
 in_both_modes = pytest.mark.parametrize("executor", ["thread", "process"])
 CLOSED = "<&- >&- 2>&-"
-REDIRECTIONS = [">/dev/full", "2>/dev/full", ">/dev/full 2>&1", "<&-", ">&-", "2>&-", CLOSED]
+ALL_AT_ONCE = [">/dev/full 2>&1", CLOSED]
+REDIRECTIONS = [">/dev/full", "2>/dev/full", "<&-", ">&-", "2>&-", *ALL_AT_ONCE]
 COMMANDS = [("status",), ("jobs", "list"), ("jobs", "list", "--json"), ("config",), ("--help",), ("work", "--help")]
+
+
+OTHER_SILENCES = [how for how in talking_app.SILENCES if how != "disables all"]
 
 
 @pytest.fixture
@@ -31,8 +35,14 @@ def is_done(ledger, word):
 
 
 class TestAnOutputThatCannotBeWritten:
-    @in_both_modes
-    @pytest.mark.parametrize("redirection", REDIRECTIONS)
+    @pytest.mark.parametrize(
+        ("redirection", "executor"),
+        [
+            *((redirection, "thread") for redirection in REDIRECTIONS),
+            *((redirection, "process") for redirection in ALL_AT_ONCE),
+            *(pytest.param(one, "process", marks=pytest.mark.slow) for one in REDIRECTIONS if one not in ALL_AT_ONCE),
+        ],
+    )
     def test_keeps_no_worker_from_its_jobs(self, app, ledger, environ, executor, redirection):
         talking_app.prints.delay(str(ledger))
         talking_app.fails.delay("it")
@@ -44,7 +54,7 @@ class TestAnOutputThatCannotBeWritten:
         assert app.store.collection.distinct("last_error") != []
         assert "Error" not in ended.stderr
 
-    @pytest.mark.parametrize("redirection", [">/dev/full 2>&1", CLOSED])
+    @pytest.mark.parametrize("redirection", ALL_AT_ONCE)
     def test_keeps_no_supervisor_from_its_children(self, app, ledger, environ, redirection):
         talking_app.prints.delay(str(ledger))
 
@@ -110,8 +120,14 @@ class TestAnOutputThatKnowsFewCharacters:
 
 
 class TestAnAppThatSetsUpLogging:
-    @in_both_modes
-    @pytest.mark.parametrize("how", talking_app.SILENCES)
+    @pytest.mark.parametrize(
+        ("how", "executor"),
+        [
+            *((how, "thread") for how in talking_app.SILENCES),
+            ("disables all", "process"),
+            *(pytest.param(how, "process", marks=pytest.mark.slow) for how in OTHER_SILENCES),
+        ],
+    )
     def test_in_a_job_does_not_silence_the_failures_of_others(self, app, ledger, start, how, executor):
         worker = start("work", "--executor", executor)
         talking_app.silences.delay(str(ledger), how)

@@ -99,7 +99,7 @@ TERMINATIONS = {
 @job
 def terminates_its_child(ledger: str, how: str) -> None:
     """End a child at once, and note how it ended."""
-    note(ledger, f"child ended with {TERMINATIONS[how]()}")
+    note(ledger, f"child ended with {TERMINATIONS[how]()} by {how}")
 
 
 @job
@@ -120,7 +120,7 @@ ENDS: dict[str, Callable[[], object]] = {
 
 def _fork_and(end: str, ledger: str) -> None:
     if pid := os.fork():
-        note(ledger, f"copy ended with {_status(pid)}")
+        note(ledger, f"copy ended with {_status(pid)}, {end}")
         return
     ENDS[end]()
 
