@@ -634,9 +634,9 @@ class TestStatus:
 
         shown = [line.split() for line in here("status").stdout.splitlines()]
 
-        assert ["mail", "0", "1", "0", "0", "-", "-"] in shown
-        assert ["default", "0", "0", "0", "1", "-", "-"] in shown
-        assert ["all", "queues", "0", "1", "0", "1", "-", "-"] in shown
+        assert ["mail", "0", "1", "0", "0", "0", "-", "-"] in shown
+        assert ["default", "0", "0", "0", "0", "1", "-", "-"] in shown
+        assert ["all", "queues", "0", "1", "0", "0", "1", "-", "-"] in shown
         assert ["the", "worker", "mail", "1", "0"] in [line[:5] for line in shown]
 
     def test_prints_json(self, app, here, ledger):
