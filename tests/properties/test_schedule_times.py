@@ -82,7 +82,7 @@ def fitting(wall, cron, fits):
     return (wall.hour, wall.minute) in fits and cron.is_on(wall.date())
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=EXPRESSIONS, name=st.sampled_from(ZONES), data=st.data())
 def test_times_are_those_that_clocks_show(text, name, data):
     cron, zone = Cron(text), ZoneInfo(name)
