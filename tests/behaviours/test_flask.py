@@ -192,6 +192,16 @@ class TestTheAppOfACommand:
 
         assert default_app().settings.threads == 3
 
+    def test_is_the_one_that_is_named_though_a_module_of_jobs_makes_another(self, named, tmp_path, monkeypatch):
+        named(create_app(MONGOJOBS_THREADS=3))
+        making = f"from {MODULE} import create_app; create_app('other', MONGOJOBS_THREADS=5)"
+        (tmp_path / "another_site.py").write_text(making)
+        monkeypatch.syspath_prepend(tmp_path)
+
+        run_here("--app", f"{MODULE}:named", "--import", "another_site", "config")
+
+        assert default_app().settings.threads == 3
+
     def test_is_told_of_where_its_factory_was_meant(self, mongo_uri):
         worked = run("--app", MODULE, "workoff", environ={"MONGOJOBS_URI": mongo_uri})
 

@@ -88,12 +88,12 @@ def open_app(options: GlobalOptions, flags: Mapping[str, object] | None = None) 
     named = app_named(options)
     target: object = import_app(named) if named else None
     found = target if isinstance(target, MongoJobs) else extension_of(target)
-    instance = None if found is not None and found is default_app() else found
-    imports = modules_named(options) or (instance.settings if instance else configured()).imports
+    imports = modules_named(options) or (found.settings if found else configured()).imports
     _import_all(imports)
-    resolved = resolve_settings(options, flags, instance.settings if instance else configured())
+    given = configured() if found is None or found is default_app() else found.settings
+    resolved = resolve_settings(options, flags, given)
     modules = (*([named] if named else []), *imports)
-    app = use(resolved.settings, instance)
+    app = use(resolved.settings, found)
     return Opened(app, resolved.settings, resolved.origins, modules, advice_on(target, named or "", app.plugins))
 
 
