@@ -12,7 +12,7 @@ from typing import Final
 from mongojobs.process.signals import INTERRUPT_AGAIN, SUPERVISED, Mailbox, held_back
 from mongojobs.process.supervisor import DISMISSED_STATUS, PASSED_ON, ChildCommand
 
-logger = logging.getLogger("mongojobs")
+logger: logging.Logger = logging.getLogger("mongojobs")
 
 _ENDED: Final = (0, DISMISSED_STATUS)
 """Exit statuses that say that there is nothing more to do."""
