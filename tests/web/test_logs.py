@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from pymongo.errors import OperationFailure
 
 from mongojobs.core.inside.log import Entry
+from mongojobs.store.logs.log_store import LogStore
 from mongojobs.worker.run.run_log import RunLog
 from tests.support.clock import START
 from tests.support.dashboard import VIEWER, Visitor, a_running_job
@@ -66,6 +68,18 @@ class TestALog:
 
     def test_that_is_empty_says_so(self, page):
         assert "Nothing yet, or nothing that is still kept." in page()
+
+    def test_that_may_not_be_read_leaves_the_rest_of_the_page(self, page, monkeypatch):
+        def refused(*_arguments, **_options):
+            raise OperationFailure("not authorized on shop_jobs to execute command", 13)
+
+        monkeypatch.setattr(LogStore, "tail", refused)
+
+        text = page("row 1")
+
+        assert "the database refused the operation: not authorized on shop_jobs" in text
+        assert "row 1" not in text
+        assert "Timeline" in text
 
     def test_is_not_looked_for_where_none_is_kept(self, page):
         assert 'id="log"' not in page(keep_log=None)
