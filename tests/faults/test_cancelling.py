@@ -22,7 +22,7 @@ def short(number):
 @pytest.mark.parametrize("times", [1, pytest.param(6, marks=slow)])
 def test_under_load_with_kills_and_stops_ends_each_for_good_and_none_that_had_ended(rig, executor, times):
     rig.work("--threads", "4", executor=executor)
-    with rig.load(short, long, jobs.fails_at_first.delay, pause_seconds=0.05), rig.cancelling():
+    with rig.load(short, long, jobs.fails_at_first.delay, pause_seconds=0.15), rig.cancelling():
         for _ in range(times):
             killed, stopped = [rig.work("--threads", "4", executor=executor) for _ in range(2)]
             rig.wait_for_ends(30)

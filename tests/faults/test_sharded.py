@@ -61,7 +61,7 @@ class TestWorkersBehindMongos:
         calls = [partial(call, queue) for queue in QUEUES for call in (to_queue, failing_in)]
         for queue in QUEUES:
             rig.work("--queues", queue, "--threads", "2")
-        with rig.load(*calls, pause_seconds=0.05):
+        with rig.load(*calls, pause_seconds=0.15):
             victim = rig.work("--queues", QUEUES[0], "--threads", "2")
             rig.wait_for_ends(40)
             in_flight = rig.kill(victim)
