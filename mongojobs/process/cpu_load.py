@@ -37,8 +37,8 @@ class CpuLoad:
         self._wall = wall
         self._used = used
         self._useful = MOST_THREADS
-        self._before_trial = 0.0
-        """The load of all the threads, half of which are being tried; 0 if none are."""
+        self._before_trial = MOST_THREADS, 0.0
+        """How many threads were of use, and their load, if half of them are being tried; else a load of 0."""
         self._stretches_to_trial = 0
         self.begin()
 
@@ -56,12 +56,12 @@ class CpuLoad:
 
     def _learn(self, load: float, running: int) -> None:
         """Work out how many threads are of use from the *load* by those *running*."""
-        is_worse = load < self._before_trial * FALL
-        self._before_trial = 0.0
+        (useful, busier), self._before_trial = self._before_trial, (self._useful, 0.0)
         self._stretches_to_trial -= 1
-        if is_worse:
-            self._stretches_to_trial = TRIAL_STRETCHES
-        if is_worse or load < HIGH_LOAD:
+        if load < busier * FALL:
+            self._useful, self._stretches_to_trial = useful, TRIAL_STRETCHES
+        elif load < HIGH_LOAD:
             self._useful = min(self._useful * 2, MOST_THREADS)
         elif self._stretches_to_trial <= 0:
-            self._useful, self._before_trial = max(running // 2, 1), load if running > 1 else 0.0
+            self._before_trial = self._useful, load if running > 1 else 0.0
+            self._useful = max(running // 2, 1)

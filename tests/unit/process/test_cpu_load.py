@@ -1,7 +1,5 @@
 """How busy a process is, by clocks that the test controls."""
 
-from collections import Counter
-
 import pytest
 
 from mongojobs.process.cpu_load import CpuLoad
@@ -62,11 +60,11 @@ def test_all_stay_of_use_that_keep_the_interpreter_busy_only_together(process):
     found = [16]
     for _ in range(200):
         process.goes_on(0.02, used=0.02 * load(found[-1]))
-        found.append(min(threads_of_use(process, running=found[-1]), 16))
+        beside_who_asks = found[-1] - 1
+        found.append(min(threads_of_use(process, running=beside_who_asks), 16))
 
-    assert Counter(found).most_common(1)[0][0] == 16
-    assert found.count(8) <= 8, "half of them are tried now and then"
-    assert set(found) == {8, 16}
+    assert set(found) == {7, 16}
+    assert found.count(7) <= 8, "half of them are tried now and then"
 
 
 def test_half_are_tried_again_since_the_jobs_may_be_others_by_now(process):
