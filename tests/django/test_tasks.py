@@ -56,10 +56,15 @@ class TestATask:
             tasks.greet.enqueue("ann", "bob")
 
     def test_of_another_backend_is_known_to_workers(self, tasks):
+        from mongojobs.django.discovery import discover
+        from mongojobs.django.tasks import known
+
+        known.tasks.pop(tasks.of_another_backend.module_path)
+        discover()
+        assert tasks.of_another_backend.module_path in known.tasks
+
         result = tasks.of_another_backend.using(backend="default").enqueue()
-
         work_off()
-
         assert refreshed(result).return_value == 5
 
     def test_is_tried_again(self, site, tasks, finished):
