@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -121,6 +122,7 @@ class Logs:
     def __init__(self, make: Callable[[], LogWriter], threads: list[threading.Thread]) -> None:
         self._make = make
         self._threads = threads
+        self._context = copy_context()  # of the worker: that of the first job may hold its transaction
         self._making = threading.Lock()
         self._writer: LogWriter | None = None
 
@@ -129,7 +131,7 @@ class Logs:
         with self._making:
             if self._writer is None:
                 self._writer = self._make()
-                self._threads.extend(start_threads({LOGS: self._writer.run}))
+                self._threads.extend(self._context.run(start_threads, {LOGS: self._writer.run}))
         return self._writer.open(held, clean)
 
     def close(self, held: InFlightJob) -> None:

@@ -147,6 +147,24 @@ class TestWhatAJobLogs:
         assert texts(app, dies) == ["run 1", "run 2"]
         assert texts(app, secret) == ["signing in with [masked]"]
 
+    def test_is_stored_in_no_context_of_the_job(self, connection):
+        seen = []
+        app = mongojobs.configure(redact=lambda text: seen.append(mongojobs.current_job()) or text)
+        app.create_indexes()
+        job = logs.delay("well")
+
+        work_off()
+
+        assert texts(app, job) == ["well"]
+        assert seen == [None]
+
+    def test_is_kept_whatever_becomes_of_a_transaction(self, app):
+        job = logging_jobs.logs_in_a_transaction.delay()
+
+        work_off()
+
+        assert texts(app, job) == ["inside", "after"]
+
     def test_is_refused_outside_of_the_run(self, app):
         with pytest.raises(StateError, match=r"use current_job\(\).log to write, and app.log\(job.id\)"):
             logs.delay("well").log  # noqa: B018 - it raises

@@ -1,5 +1,6 @@
 """Jobs that log, each named for its plot."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -60,6 +61,18 @@ def logs_and_fails(text: str) -> None:
 @job(keep_log="64k", sensitive=("token",))
 def logs_a_secret(token: str) -> None:
     this_log().info("signing in with %s", token)
+
+
+@job(keep_log="64k", max_attempts=1)
+def logs_in_a_transaction() -> None:
+    """Say something in a transaction, long enough to have it stored meanwhile, and undo that."""
+    this = current_job()
+    assert this is not None
+    with contextlib.suppress(LookupError), this.transaction():
+        this.log.info("inside")
+        threading.Event().wait(1.5)
+        raise LookupError
+    this.log.info("after")
 
 
 @job(keep_log="64k")
