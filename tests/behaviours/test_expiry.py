@@ -55,6 +55,14 @@ class TestAJobThatHasNotBegunInTime:
 
         assert (len(started), len(discarded)) == (0, 1)
 
+    def test_is_counted_in_the_statistics(self, app, clock):
+        note.options(expires_in="10m").delay()
+        clock.advance(minutes=10, seconds=30)
+
+        work_off()
+
+        assert app.stats().total().outcomes["discarded"] == 1
+
     def test_runs_after_a_retry_by_a_person(self, app, clock):
         late = note.options(expires_in="10m").delay()
         clock.advance(minutes=10)
