@@ -20,6 +20,11 @@ def refuse(event, arguments):
     if event.startswith(("socket.", "subprocess.", "os.system", "os.exec", "os.fork")):
         raise SystemExit(f"{event} {arguments}")
 sys.addaudithook(refuse)
+import django.conf  # whose models and admin pages can be imported in a project only, as in this one
+django.conf.settings.configure(
+    INSTALLED_APPS=["django.contrib.admin", "django.contrib.auth", "django.contrib.contenttypes", "mongojobs.django"]
+)
+django.setup()
 import mongojobs
 for name in mongojobs.__all__:
     getattr(mongojobs, name)
