@@ -213,6 +213,11 @@ class TestItIsShown:
 
         assert '<progress max="10" value="3"' in page
 
+    def test_with_rate_and_time_left_on_the_page_of_workers(self, app, half_way):
+        eventually(lambda: told_by_workers(app))
+
+        assert re.search(r">, [\d,.]+ a second, .* left<", Visitor(app).text("/workers"))
+
 
 class TestInTests:
     def test_of_an_app_it_is_kept_in_memory(self):

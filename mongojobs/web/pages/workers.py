@@ -5,13 +5,15 @@ from __future__ import annotations
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
+from mongojobs.core.inside.progress import pace
 from mongojobs.web.context import Page, RequestContext
 from mongojobs.web.ids import key_of
 
 
 def show(visit: RequestContext) -> Page:
     """Show them, and those that died without signing off."""
-    return Page("workers.html", {"workers": visit.app.workers(), "dead": visit.app.dead_workers(), "key_of": key_of})
+    workers, dead = visit.app.workers(), visit.app.dead_workers()
+    return Page("workers.html", {"workers": workers, "dead": dead, "key_of": key_of, "pace": pace})
 
 
 def change(visit: RequestContext) -> Response:
