@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from mongojobs.core.calling import label, ran
-from mongojobs.core.inside.log import Lines, LoggedRun, logged_at_once
+from mongojobs.core.inside.log import Lines, LoggedRun, logged_at_once, most_kept
 from mongojobs.core.inside.record import Means, Record, Telling
 
 T = TypeVar("T")
@@ -46,11 +46,11 @@ class Alone:
 
     def logged(self) -> tuple[LoggedRun, ...]:
         """Return what is kept of what the job has logged."""
-        if self._lines is None or self._job.keep_log is None:
+        if self._lines is None:
             return ()
-        return logged_at_once(self._lines, self._means().clean, self._job.keep_log)
+        return logged_at_once(self._lines, self._means().clean, most_kept(self._job))
 
     def _open(self) -> Lines | None:
         if self._job.keep_log is not None:
-            self._lines = Lines(2 * self._job.keep_log)
+            self._lines = Lines(2 * most_kept(self._job))
         return self._lines

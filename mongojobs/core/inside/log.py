@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
 from mongojobs.core.clock import monotonic_seconds, truncate
-from mongojobs.core.limits import cut_middle
+from mongojobs.core.limits import LARGEST_LOG, SMALLEST_LOG, cut_middle
 
 LONGEST_LINE: Final = 8 * 1024
 """How much of a line is kept, in bytes; of a traceback too, which is one line with what was logged."""
@@ -201,6 +201,11 @@ def finished(
         LogLine(_moment(one.created + shift), one.level, cut_middle(_writable(clean(one.text)), longest))
         for one in entries
     ]
+
+
+def most_kept(job: LoggingJob) -> int:
+    """Return how many bytes of the log of a run are kept, whatever somebody has written into the job."""
+    return min(max(job.keep_log or 0, SMALLEST_LOG), LARGEST_LOG)
 
 
 def longest_line(most: int) -> int:

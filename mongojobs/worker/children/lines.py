@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from mongojobs.core.inside.log import Lines, finished, longest_line
+from mongojobs.core.inside.log import Lines, finished, longest_line, most_kept
 from mongojobs.core.job import Document
 from mongojobs.worker.children import messages
 from mongojobs.worker.run.inflight_job import InFlightJob
@@ -28,7 +28,7 @@ class LineSender:
 
     def open(self, held: InFlightJob, clean: Callable[[str], str]) -> Lines:
         """Return what takes the lines of the run; *clean* takes the job's secrets out of a text."""
-        most = held.job.keep_log or 0
+        most = most_kept(held.job)
         lines, told = Lines(2 * most, self._is_news.set), 0
 
         def take() -> Document | None:

@@ -11,7 +11,7 @@ from typing import Final
 import bson
 from bson import ObjectId
 
-from mongojobs.core.inside.log import Lines, LogLine, finished, longest_line
+from mongojobs.core.inside.log import Lines, LogLine, finished, longest_line, most_kept
 from mongojobs.core.job import Document, JobId
 from mongojobs.worker.run.inflight_job import InFlightJob
 
@@ -44,7 +44,7 @@ class RunLog:
         """Whether the run has ended."""
         self.is_written: threading.Event = threading.Event()
         """Set once all of it is stored after that, or given up."""
-        self._most = job.keep_log or 0
+        self._most = most_kept(job)
         self.lines: Lines = Lines(2 * self._most, on_news)
         self._clean = clean
         self._head: Document = {

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import bson
 import pytest
 
 from mongojobs.core.inside.log import Entry
@@ -142,6 +143,14 @@ class TestReadingPieceByPiece:
 
 
 class TestOdd:
+    @pytest.mark.parametrize(("planted", "most"), [(1, 4096), (-7, 4096), (2**50, 16 * 1024 * 1024)])
+    def test_caps_are_none(self, planted, most):
+        log = a_log(a_held(keep_log=planted, locked_at=START))
+
+        chunks = say(log, *(["x" * 5_000] * 20_000))
+
+        assert most / 4 < sum(len(bson.encode(chunk)) for chunk in chunks) <= most
+
     def test_chunks_are_shown_as_well_as_possible(self, logs):
         logs.collection.insert_one({"job_id": "it", "lines": [7, {"text": 8, "level": "\x00"}], "fence": "x"})
 

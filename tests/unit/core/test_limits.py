@@ -2,7 +2,7 @@
 
 import pytest
 
-from mongojobs.core.limits import LONGEST_ERROR, cut
+from mongojobs.core.limits import LONGEST_ERROR, cut, cut_middle
 
 
 class TestCut:
@@ -19,3 +19,19 @@ class TestCut:
 
     def test_replaces_what_cannot_be_written(self):
         assert cut("a\ud800b", 10) == "a?b"
+
+
+class TestCutInTheMiddle:
+    def test_leaves_a_text_that_fits(self):
+        assert cut_middle("x" * 100, 100) == "x" * 100
+
+    @pytest.mark.parametrize("letter", ["x", "\N{LATIN SMALL LETTER E WITH ACUTE}", "\N{SNOWMAN}", "\N{PILE OF POO}"])
+    def test_leaves_beginning_and_end_of_one_that_does_not(self, letter):
+        text = cut_middle(f"begin{letter * 200}end", 100)
+
+        assert 80 < len(text.encode()) <= 100
+        assert (text[:5], text[-3:]) == ("begin", "end")
+        assert " ... (cut) ... " in text
+
+    def test_replaces_what_cannot_be_written(self):
+        assert cut_middle("a\ud800b", 10) == "a?b"
