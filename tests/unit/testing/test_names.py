@@ -12,6 +12,7 @@ def test_the_public_names_are_these():
         "cancel",
         "drain",
         "enqueued_jobs",
+        "logged",
         "mode",
         "perform",
         "refute_enqueued",
