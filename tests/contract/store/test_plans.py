@@ -311,7 +311,7 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
 
 WITHOUT_A_PLAN = {
     *("waiting", "deferred", "cancelling_by_queue", "kinds", "odd_states", "collection_type"),
-    *("foreign_indexes", "server", "ends"),
+    *("foreign_indexes", "server", "ends", "join"),
 }
 """What reads a bounded number of documents, or none of the jobs."""
 
