@@ -139,8 +139,19 @@ def client(mongo_uri: str) -> Iterator[MongoClient]:
 @pytest.fixture
 def connection(mongo_uri: str) -> Iterator[MongoClient]:
     """MongoEngine's default connection, to this test's own database; all its connections end afterwards."""
+    _detach(mongoengine.Document)
     yield mongoengine.connect(host=mongo_uri, uuidRepresentation="standard")
     mongoengine.disconnect_all()
+
+
+def _detach(cls: type[mongoengine.Document]) -> None:
+    """Let the documents under *cls* look for their collection anew.
+
+    MongoEngine does so when it disconnects, but only for the last class of each name, and examples share their names.
+    """
+    for document in cls.__subclasses__():
+        document._disconnect()
+        _detach(document)
 
 
 @pytest.fixture
