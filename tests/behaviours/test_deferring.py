@@ -306,7 +306,7 @@ class TestAConnectionThatIsNotMade:
 
     def test_any_more_when_the_document_is_asked_for_puts_the_job_off(self, app, elsewhere, monkeypatch, deferred):
         job = takes.delay(Faraway(number=1).save())
-        references = app.payloads.codec._references
+        references = app.payloads.codec._references._others
         opened = references._open
 
         def opened_and_closed(cls, place):

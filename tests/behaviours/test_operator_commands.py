@@ -107,7 +107,7 @@ class TestQueues:
         resumed = here("queues", "resume", "mail")
 
         assert paused.output == "Paused mail for 10m.\n"
-        assert re.search(r"^mail +1 +0 +0 +0 +- +\d+ms ago, for 9m \d+s: the provider is down$", shown)
+        assert re.search(r"^mail +1 +0 +0 +0 +0 +- +\d+ms ago, for 9m \d+s: the provider is down$", shown)
         assert (resumed.output, app.pauses.all()) == ("Resumed mail.\n", [])
 
     @pytest.mark.parametrize("duration", ["999999999999d", "inf", "nan", "1e20"])
@@ -595,7 +595,7 @@ class TestTop:
         failed_jobs(1)
         watching = Process("top", "--interval", "0.1", folder=tmp_path, environ=environ)
         try:
-            watching.says("ready=0 scheduled=0 running=0 failed=1", times=2)
+            watching.says("ready=0 scheduled=0 running=0 cancelling=0 failed=1", times=2)
             watching.send(Signals.SIGINT)
 
             assert watching.wait() == 0
