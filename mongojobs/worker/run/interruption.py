@@ -105,11 +105,15 @@ class Interruption:
             raise self.raised
         return _given(tasks[0].result())
 
-    def interrupt(self, exception: type[BaseException]) -> bool:
-        """Raise *exception* once in the running code, or as soon as it starts; False if it has ended."""
+    def interrupt(self, exception: type[BaseException], *, first: Callable[[], object] = lambda: None) -> bool:
+        """Raise *exception* once in the running code, or as soon as it starts; False if it has ended.
+
+        Otherwise *first* is called before, so that what it tells comes before whatever the end of the run tells.
+        """
         with self._lock:
             if self.is_over:
                 return False
+            first()
             if self.raised is exception:
                 return True
             if self.raised is None:

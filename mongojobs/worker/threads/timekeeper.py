@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.errors import Cancelled, JobTimeout
 from mongojobs.core.lifecycle import Reporter
-from mongojobs.core.notices import JobCancelling, JobStuck, JobTimedOut
+from mongojobs.core.notices import JobCancelling, JobStuck, JobTimedOut, Notice
 from mongojobs.core.settings import Settings
 from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.run.inflight_job import InFlightJob
@@ -114,12 +115,14 @@ class Timekeeper:
     def _interrupt(self, held: InFlightJob) -> None:
         """Interrupt *held* for good, unless it is just starting or ending."""
         if held.job.cancellation is not None:
-            if held.interruption.interrupt(Cancelled):
-                held.is_cut_short = True
-                self._reporter.tell(JobCancelling, held.job)
-        elif held.interruption.interrupt(JobTimeout):
-            held.is_cut_short = True
-            self._reporter.tell(JobTimedOut, held.job, held.limit.total_seconds())
+            held.interruption.interrupt(Cancelled, first=partial(self._cut_short, held, JobCancelling))
+        else:
+            seconds = held.limit.total_seconds()
+            held.interruption.interrupt(JobTimeout, first=partial(self._cut_short, held, JobTimedOut, seconds))
+
+    def _cut_short(self, held: InFlightJob, kind: Callable[..., Notice], *more: object) -> None:
+        held.is_cut_short = True
+        self._reporter.tell(kind, held.job, *more)
 
     def _declare_stuck(self, held: InFlightJob) -> None:
         """End the process over a run that does not end, in the job's code or in the app's reaction to its failure."""

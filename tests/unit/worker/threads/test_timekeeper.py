@@ -6,7 +6,7 @@ import pytest
 
 from mongojobs.core.errors import JobTimeout
 from mongojobs.core.lifecycle import Reporter
-from mongojobs.core.notices import CallbackRaised, JobStuck, JobTimedOut
+from mongojobs.core.notices import CallbackRaised, JobCancelling, JobStuck, JobTimedOut
 from mongojobs.core.settings import Settings
 from mongojobs.worker.threads import timekeeper as timekeeper_module
 from mongojobs.worker.threads.timekeeper import Timekeeper
@@ -69,6 +69,22 @@ class TestATimeLimit:
         assert held.interruption.raised is JobTimeout
         assert len(told.of(JobTimedOut)) == 1
         assert following == time.now + GRACE
+
+    @pytest.mark.parametrize(
+        ("cancellation", "kind"), [(None, JobTimedOut), ({"by": "ann"}, JobCancelling)], ids=["limit", "cancelled"]
+    )
+    def test_is_told_of_before_the_code_is_interrupted(self, told, stuck, time, cancellation, kind):
+        in_flight = in_flight_of(a_held())
+        held = running(in_flight, 10, time)
+        held.job.note_cancellation(cancellation)
+        order = []
+        held.interruption.relay_to(order.append)
+        told.on_notice(lambda notice: order.append(type(notice)), JobTimedOut, JobCancelling)
+
+        time.now += 10
+        timekeeper_of(in_flight, told, stuck).check()
+
+        assert order == [kind, held.interruption.raised]
 
     def test_ends_the_process_when_the_code_does_not_return(self, told, stuck, time):
         in_flight = in_flight_of(a_held())
