@@ -266,6 +266,7 @@ class TestALogOfAJobThatRuns:
 
         assert texts(app, job) == ["well", "well, later"]
 
+    @pytest.mark.usefixtures("unmeasured")
     def test_is_stored_when_the_worker_stops(self, app, gate):
         job = logging_jobs.logs_and_waits.delay("go on", "well")
 

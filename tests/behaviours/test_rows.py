@@ -132,6 +132,7 @@ class TestAStop:
         work_off()
         assert done(ledger) == [0, 1, 2, 3, 4]
 
+    @pytest.mark.usefixtures("unmeasured")
     def test_that_interrupts_a_row_has_it_done_again(self, app, ledger):
         gates["go on"] = threading.Event()
         with working() as shift:

@@ -131,6 +131,7 @@ class TestARetryByAPerson:
 
 
 class TestAStopOfTheWorker:
+    @pytest.mark.usefixtures("unmeasured")
     def test_counts_for_nothing_if_the_run_has_got_on(self, app):
         gates["go on"] = threading.Event()
         with working(max_releases=1) as shift:

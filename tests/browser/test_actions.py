@@ -414,7 +414,7 @@ class TestTheKeyboard:
         page.keyboard.press("ArrowDown")
         page.keyboard.press("Enter")
         page.keyboard.type("receipt")
-        page.get_by_role("option", name="send_receipt").click()
+        page.get_by_role("option", name="dashboard_jobs.send_receipt").click()
 
         expect(page.locator("#q")).to_have_value("since:2h queue:mail name:tests.support.dashboard_jobs.send_receipt ")
         assert operator.faults() == []

@@ -12,6 +12,7 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import MongoClient
+from pymongo.errors import AutoReconnect
 
 from mongojobs import JobFilter, MongoJobs, Settings, StateError
 from mongojobs.enqueuing.functions import JobFunction
@@ -220,7 +221,8 @@ class Rig:
         """Leave nothing behind, nor a transaction of a killed worker, which holds its database for a minute."""
         for worker in self.workers:
             worker.end()
-        self.app.store.collection.database.client.admin.command("killAllSessions", [])
+        with suppress(AutoReconnect):  # where no server is left
+            self.app.store.collection.database.client.admin.command("killAllSessions", [])
         self.app.close()
 
     def _evidence(self) -> Evidence:
