@@ -12,6 +12,7 @@ from uuid import uuid4
 import mongoengine
 import pytest
 from coverage import Coverage
+from mongoengine.base.common import _document_registry
 from pymongo import MongoClient
 
 from tests.support.command_line import COVERAGE
@@ -134,6 +135,14 @@ def client(mongo_uri: str) -> Iterator[MongoClient]:
     """A client whose default database is this test's own."""
     with MongoClient(mongo_uri) as client:
         yield client
+
+
+@pytest.fixture(autouse=True)
+def _documents() -> Iterator[None]:
+    """Let a name of a document stand for the same class after a test as before, whatever an example called its own."""
+    before = dict(_document_registry)
+    yield
+    _document_registry.update(before)
 
 
 @pytest.fixture
