@@ -38,6 +38,18 @@ def _orders(app, connection):
     transacting_app.heard.clear()
 
 
+@pytest.fixture
+def reconnected(configure, connection, mongo_uri):
+    """Returns the app over another connection, with more options in its URI."""
+
+    def reconnected(options):
+        mongoengine.disconnect_all()
+        mongoengine.connect(host=f"{mongo_uri}&{options}", uuidRepresentation="standard")
+        return configure()
+
+    return reconnected
+
+
 def left():
     return Stock.objects.get().left
 
@@ -487,10 +499,8 @@ class TestWithoutATransaction:
             assert "this MongoDB server has no transactions, as it stands alone" in app.get(job.id).last_error
             mongoengine.disconnect_all()  # while the server is there to be told, for which it waits 30 s
 
-    def test_a_write_concern_of_the_app_is_named_with_the_remedy(self, configure, connection, mongo_uri):
-        mongoengine.disconnect_all()
-        mongoengine.connect(host=f"{mongo_uri}&w=majority", uuidRepresentation="standard")
-        app = configure()
+    def test_a_write_concern_of_the_app_is_named_with_the_remedy(self, reconnected):
+        app = reconnected("w=majority")
         job = transacting_app.orders.delay(7)
 
         work_off()
@@ -498,22 +508,16 @@ class TestWithoutATransaction:
         assert "(w, journal or wTimeoutMS in its URI or beside it)" in app.get(job.id).last_error
         assert numbers() == []
 
-    def test_a_write_concern_of_the_app_is_no_matter_to_what_is_given_the_session(
-        self, configure, connection, mongo_uri
-    ):
-        mongoengine.disconnect_all()
-        mongoengine.connect(host=f"{mongo_uri}&w=majority&journal=true", uuidRepresentation="standard")
-        app = configure()
+    def test_a_write_concern_of_the_app_is_no_matter_to_what_is_given_the_session(self, reconnected):
+        app = reconnected("w=majority&journal=true")
         transacting_app.orders_with_the_session.delay(7)
 
         assert work_off(1) == (1, 0)
         assert numbers() == [7]
         assert [one.name for one in app.reader.find()] == ["tests.support.transacting_app.follows"]
 
-    def test_a_connection_that_asks_for_no_answers_is_refused(self, configure, connection, mongo_uri):
-        mongoengine.disconnect_all()
-        mongoengine.connect(host=f"{mongo_uri}&w=0", uuidRepresentation="standard")
-        app = configure()
+    def test_a_connection_that_asks_for_no_answers_is_refused(self, reconnected):
+        app = reconnected("w=0")
         job = transacting_app.orders_with_the_session.delay(7)
 
         work_off()
