@@ -32,8 +32,9 @@ def has_fields(cls: type) -> bool:
 def is_model(cls: type) -> bool:
     """Return whether *cls* is a model of Pydantic 2 that can be found by its name."""
     base = getattr(sys.modules.get("pydantic"), "BaseModel", None)
-    is_model = base is not None and cls is not base and issubclass(cls, base) and hasattr(base, "model_fields")
-    return is_model and not is_unnamed_model(cls)
+    if base is None or cls is base or not issubclass(cls, base):
+        return False
+    return hasattr(base, "model_fields") and not is_unnamed_model(cls)
 
 
 def is_unnamed_model(cls: Any) -> bool:
