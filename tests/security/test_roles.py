@@ -83,7 +83,7 @@ def clock():
 @pytest.fixture
 def uri(secured):
     """The URI of the user with a role; the jobs of earlier tests are gone, and the workers that they have killed."""
-    for collection in ("delayed_jobs", "delayed_jobs_workers", "delayed_jobs_schedules"):
+    for collection in ("delayed_jobs", "delayed_jobs_workers", "delayed_jobs_schedules", "delayed_jobs_stats"):
         secured.administrator[DATABASE][collection].delete_many({})
     return lambda role: secured.uri(role, DATABASE, source=DATABASE)
 
@@ -259,10 +259,10 @@ class TestTheWorker:
         with pytest.raises(StoreUnavailableError, match='aggregate on "delayed_jobs_stats"'):
             app("jobsWeb").stats()
 
-    def test_merges_figures_of_a_time_that_is_over(self, app):
-        worker = app("jobsWorker")
-        stats = MergingStats(worker.store.collection, worker.store.clock, worker.settings)
-        now = begin_of("minute", stats.clock.now())
+    def test_merges_figures_of_a_time_that_is_over(self, app, clock):
+        worker = app("jobsWorker", clock=clock)
+        stats = MergingStats(worker.store.collection, clock, worker.settings)
+        now = begin_of("minute", clock.now())
         for at in (now - timedelta(minutes=5), now):
             for process in ("0", "1"):
                 stats.write({("minute", at, process): StatsByJob()}, worker="w")

@@ -380,7 +380,7 @@ class TestAChildThatDoesNotStart:
         assert text in str(told.of(notice)[0])
 
     def test_in_time_is_killed_at_the_stop(self, unborn):
-        runner = unborn(ChildCommand(["/bin/sleep", "60"], {}))
+        runner = unborn(ChildCommand(["/bin/sh", "-c", "exec sleep 60"], {}))  # and not asks what --channel means
         run = InAThread(runner, held_call(child_app.snoozes))
         eventually(lambda: runner._children)
         [child] = runner._children
