@@ -1,4 +1,4 @@
-"""What the tutorial, the page on testing and that on the lifecycle show is done as they say."""
+"""What the tutorial and the pages on enqueueing, testing and the lifecycle show is done as they say."""
 
 import dataclasses
 import importlib
@@ -15,7 +15,7 @@ from tests.support.command_line import ROOT
 from tests.support.working import work_off
 
 BLOCK = re.compile(r"```(?:python|text)\n# (?P<name>\S+)\n(?P<text>.*?)```", re.DOTALL)
-MODULES = {"guestbook", "web", "club", "test_club", "shop_plugins"}
+MODULES = {"guestbook", "web", "club", "test_club", "shop_plugins", "shop", "pages", "tour"}
 LIFECYCLE = (ROOT / "docs" / "lifecycle.md").read_text(encoding="utf-8")
 
 
@@ -24,7 +24,7 @@ def page(tmp_path, monkeypatch):
     """Writes the files of a page into a folder that Python imports from, and returns that."""
 
     def write(name):
-        for block in BLOCK.finditer((ROOT / "docs" / name).read_text(encoding="utf-8")):
+        for block in BLOCK.finditer((ROOT / "docs" / name).resolve().read_text(encoding="utf-8")):
             (tmp_path / block["name"]).write_text(block["text"])
         monkeypatch.syspath_prepend(str(tmp_path))
         return tmp_path
@@ -60,6 +60,34 @@ class TestTheTutorial:
         assert set((ROOT / "Procfile.example").read_text().splitlines()) <= set(lines)
 
 
+class TestEnqueueing:
+    @pytest.fixture
+    def tour(self, page, connection, monkeypatch):
+        page("../README.md")  # whose module connects
+        page("enqueueing.md")
+        monkeypatch.setattr("mongoengine.connect", lambda **_: connection)
+        mongojobs.configure()
+        yield importlib.import_module("tour")
+        mongojobs.configure()
+
+    @pytest.mark.usefixtures("tour")
+    def test_stores_what_its_tour_enqueues_and_runs_what_is_due(self):
+        names = {job.name for job in mongojobs.default_app().find()}
+        worked = work_off()
+        later = mongojobs.default_app().find(mongojobs.JobFilter(state="scheduled"))
+
+        assert names == {
+            "Newsletter",
+            "Page#publish",
+            "Page#reindex",
+            "Page.rebuild_all",
+            "Parcel#send",
+            "pages.resize",
+        }
+        assert worked == (8, 0)
+        assert len(later) == 3
+
+
 class TestTesting:
     @pytest.fixture
     def tests(self, page):
@@ -72,6 +100,7 @@ class TestTesting:
             "test_a_new_member_is_welcomed",
             "test_a_week_later_they_are_asked",
             "test_a_mail_is_tried_again",
+            "test_joining_as_a_whole",
             "test_one_job_by_itself",
         ],
     )

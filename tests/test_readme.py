@@ -1,66 +1,37 @@
-"""The README is followed word by word: its files are written, its commands are run, its tables are compared."""
+"""The README is followed word by word: its files are written, its commands are run, its figures were measured."""
 
-import dataclasses
 import os
 import re
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from mongojobs.cli.main import COMMANDS
-from mongojobs.core.settings import Settings, explanation
-from mongojobs.core.words.durations import format_duration
-from mongojobs.enqueuing.options import OPTIONS
-
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 FILE = re.compile(r"```python\n# (?P<name>\w+\.py)\n(?P<text>.*?)```", re.DOTALL)
 CONSOLE = re.compile(r"```console\n(?P<lines>.*?)```", re.DOTALL)
-SETTINGS = re.compile(r"(?<=tests/test_readme.py -->\n).*?(?=<!-- end of settings)", re.DOTALL)
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """A folder with the files that the README shows."""
+def run(tmp_path, mongo_uri):
+    """Runs a command in a folder with the README's files; MONGODB_URI is that of the test's database."""
     for block in FILE.finditer(README):
         (tmp_path / block["name"]).write_text(f"# {block['name']}\n{block['text']}")
-    return tmp_path
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
-
-@pytest.fixture
-def run(folder, mongo_uri):
-    """Runs a command in the folder; MONGODB_URI is that of the test's database, unless another is given, or none."""
-
-    def run(command, uri=mongo_uri):
-        environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        environment.pop("MONGODB_URI", None)
-        environment |= {"MONGODB_URI": uri} if uri else {}
+    def run(command):
+        environment = os.environ | {"PATH": path, "MONGODB_URI": mongo_uri}
         return subprocess.run(
-            command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=True
+            command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=True
         ).stdout
 
     return run
 
 
-def settings_table():
-    """The settings as a table in Markdown."""
-    rows = [
-        f"| `{field.name}` | {shown(field.metadata['default'])} | {explanation(field.name)} |"
-        for field in dataclasses.fields(Settings)
-    ]
-    return "\n".join(["| setting | default | what it is |", "|---|---|---|", *rows]) + "\n"
-
-
-def shown(default):
-    value = format_duration(default) if isinstance(default, timedelta) else default
-    return "" if value in (None, (), {}, "") else f"`{str(value).lower()}`"
-
-
 class TestReadme:
-    def test_quickstart_runs_and_updates_the_users(self, run, client, mongo_uri):
+    def test_quickstart_runs_and_updates_the_users(self, run, client):
         outputs = [run(line.removeprefix("$ ")) for line in CONSOLE.search(README)["lines"].splitlines()]
 
         before, worked, after = outputs[2:]
@@ -69,55 +40,16 @@ class TestReadme:
         assert "mail" not in after
         assert client.get_default_database()["user"].find_one()["level"] == 7
 
-    def test_tour_of_enqueueing_stores_its_jobs(self, run, client):
-        run("python tour.py")
-
-        names = [job["name"] for job in client.get_default_database()["delayed_jobs"].find()]
-        assert sorted(set(names)) == [
-            "Newsletter",
-            "Page#publish",
-            "Page#reindex",
-            "Page.rebuild_all",
-            "Parcel#send",
-            "pages.resize",
-        ]
-
-    def test_jobs_of_the_tour_run(self, run, client):
-        run("python tour.py")
-
-        log = run("mongojobs -A pages workoff 2>&1")
-
-        assert "0 failed" in log
-        assert (
-            client.get_default_database()["delayed_jobs"].count_documents({"run_at": {"$lte": datetime.now(UTC)}}) == 0
-        )
-
-    def test_example_of_a_users_test_passes_without_a_database(self, run):
-        assert "2 passed" in run("python -m pytest -q test_shop.py", uri=None)
-
-    def test_settings_table_is_up_to_date(self):
-        assert SETTINGS.search(README)[0] == settings_table()
-
-    def test_names_every_option_of_an_enqueue(self):
-        [sentence] = re.findall(r"^\*\*Options\*\* of every enqueue: .*?\.\s", README, re.MULTILINE | re.DOTALL)
-
-        assert [name for name in OPTIONS if f"`{name}`" not in sentence] == []
-
     def test_procfile_example_is_what_the_readme_shows(self):
-        lines = (ROOT / "Procfile.example").read_text().splitlines()
+        lines = (ROOT / "Procfile.example").read_text(encoding="utf-8").splitlines()
 
         assert all(f"       {line}\n" in README for line in lines)
 
-    def test_every_command_in_the_table_exists(self, run):
-        commands = set(re.findall(r"^| `mongojobs ([a-z][a-z-]*)", README, re.MULTILINE)) - {""}
+    def test_quotes_figures_that_were_measured(self):
+        [paragraph] = re.findall(r"^- \*\*It is quick.*?(?=\n\n)", README, re.MULTILINE | re.DOTALL)
+        quoted = re.findall(r"\d[\d,.]*\d", paragraph)
 
-        helps = [run(f"mongojobs {command} --help") for command in sorted(commands)]
+        measured = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
 
-        assert all("Usage:" in text for text in helps)
-
-    def test_has_every_command_in_the_table(self):
-        first_cells = re.findall(r"^\| (`mongojobs [^|]*)\|", README, re.MULTILINE)
-
-        named = {name for cell in first_cells for name in re.findall(r"`(?:mongojobs )?([a-z-]+)", cell)}
-
-        assert set(COMMANDS) <= named
+        assert len(quoted) > 4
+        assert [figure for figure in quoted if f"| {figure} |" not in measured] == []

@@ -98,7 +98,7 @@ def _printable(message: str) -> str:
     cls=Commands,
     params=global_options(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Signals, exit statuses and settings are explained in the README.",
+    epilog="Signals, exit statuses and settings: docs/commands.md and docs/settings.md of the repository.",
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context

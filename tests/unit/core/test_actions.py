@@ -11,7 +11,7 @@ from tests.support.command_line import ROOT
 from tests.support.verbs import VERBS
 
 PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS_PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 
 pytestmark = pytest.mark.parametrize("action", VERBS, ids=lambda action: action.verb)
 
@@ -44,7 +44,7 @@ def test_a_verb_is_a_command_with_its_help(action, jobs):
 
 def test_a_verb_is_described_where_operators_read(action):
     [choosing] = re.findall(r"^`jobs list`,.* choose by the same flags", PAGE, re.MULTILINE)
-    [commands] = re.findall(r"^\| `mongojobs jobs retry`.*", README, re.MULTILINE)
+    [commands] = re.findall(r"^\| `mongojobs jobs retry`.*", COMMANDS_PAGE, re.MULTILINE)
 
     assert f"`{action.command}`" in choosing
     assert f"`{action.for_many}`" in PAGE
