@@ -21,6 +21,7 @@ extensions = [
     "building.tree",
     "building.reference",
     "building.offline",
+    "building.addresses",
 ]
 root_doc = "index"
 exclude_patterns = ["examples", "building"]

@@ -59,13 +59,26 @@ from datetime import timedelta
 from typing import Any, Final, Self
 
 from mongojobs.core.words.durations import parse_duration
-from mongojobs.core.words.naming import public
+from mongojobs.core.words.naming import PACKAGE, public
 
 SHORTEST_SNOOZE: Final = timedelta(seconds=1)
 
+PAGE: Final = "https://github.com/mongojobs/mongojobs/blob/main/docs/errors.md"
+"""Where each public error has its cause and remedy, under its name."""
+
 
 class MongoJobsError(Exception):
-    """The root of all errors of this library."""
+    """The root of all errors of this library; a traceback of one ends with its ``address``."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.add_note(f"Cause and remedy: {self.address}")
+
+    @property
+    def address(self) -> str:
+        """Where the docs tell the cause and the remedy. It is no part of the message, which stays one for programs."""
+        name = next(cls.__name__ for cls in type(self).__mro__ if cls.__module__ == PACKAGE)
+        return f"{PAGE}#{name.lower()}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let copies and other processes get the error with its attributes, whatever its constructor requires."""

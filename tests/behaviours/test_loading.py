@@ -76,6 +76,17 @@ class TestAPayload:
         assert work_off() == (1, 0)
         assert recorder.facts("remembered") == ["after the deploy"]
 
+    def test_keeps_the_address_of_its_error_once_however_often_it_is_retried(self, app, spoil):
+        job = remember_one.delay(1)
+        spoil(job, args=[1, 2])
+        work_off()
+        app.retry(job.id)
+
+        work_off()
+
+        assert app.get(job.id).attempts == 1
+        assert app.get(job.id).last_error.count("docs/errors.md#deserializationerror") == 1
+
 
 class TestAPayloadOfANewerVersion:
     """A rolling deploy: the new web processes enqueue while old workers still run."""
