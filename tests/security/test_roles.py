@@ -180,7 +180,7 @@ class TestTheWebProcess:
         web = app("jobsWeb")
 
         with pytest.raises(
-            StoreUnavailableError, match=r'not authorized on shop_jobs .* findAndModify on "delayed_jobs"$'
+            StoreUnavailableError, match=r'(?m)not authorized on shop_jobs .* findAndModify on "delayed_jobs"$'
         ):
             getattr(web, verb)(a_job.id)
 

@@ -124,7 +124,7 @@ class TestARefusal:
             "collMod", server_store.collection.name, validator={"name": {"$ne": "refused"}}
         )
 
-        with pytest.raises(EnqueueRefusedError, match=r"Document failed validation$") as raised:
+        with pytest.raises(EnqueueRefusedError, match=r"(?m)Document failed validation$") as raised:
             server_store.insert(a_job(name="refused"))
 
         assert not raised.value.refused
