@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 import mongojobs
-from mongojobs import UnsavedDocumentError, delay
+from mongojobs import NotAJobError, UnsavedDocumentError, delay
 from tests.support.working import work_off
 
 ALIASES = ("default", "archive")
@@ -86,6 +86,12 @@ class TestAModel:
         work_off()
 
         assert Order._base_manager.get(pk=order.pk).is_paid
+
+    def test_has_no_methods_of_django_that_are_jobs(self, Order):  # noqa: N803
+        order = Order.objects.create(customer="ann")
+
+        with pytest.raises(NotAJobError, match=r"Order\.delete is Django's own: define a method that calls it"):
+            delay(order).delete()
 
     def test_that_is_gone_lets_the_job_decide(self, site, jobs, Order):  # noqa: N803
         order = Order.objects.create(customer="ann")

@@ -75,7 +75,7 @@ def method_call(
     """Return the call of *method* on *target*, an instance or a class, checked against its signature.
 
     *owner* names the base whose body is meant, where the class has another one. Raises NotAJobError for a method that
-    is not there, needs an instance, is private without being declared, runs nothing, or is MongoEngine's own, and
+    is not there, needs an instance, is private without being declared, runs nothing, or is of the ODM itself, and
     ArgumentsError. Only storing tells whether *target* can be stored at all.
     """
     call: MethodCall | ClassMethodCall

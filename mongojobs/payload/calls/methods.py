@@ -8,14 +8,23 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, Final
 
 from mongojobs.core.calling import generator_kind, is_async
 from mongojobs.core.errors import ArgumentsError, NotAJobError
 from mongojobs.payload.registry import Declaration, can_be_name, full_name
 
-_ODM = "mongoengine"
-"""Its own methods (``delete``, ``drop_collection``, ...) cannot be jobs: a planted job document could call them."""
+_LIBRARIES: Final = {
+    "mongoengine": "MongoEngine",
+    "django.db": "Django",
+    "pydantic": "Pydantic",
+    "beanie": "Beanie",
+    "lazy_model": "Beanie",
+}
+"""By module: their own methods cannot be jobs, since a planted job document could call them.
+
+``drop_collection`` or ``delete_all`` would take the data away, and Pydantic's ``parse_raw`` unpickles if it is told to.
+"""
 
 
 def method_of(cls: type, name: str, owner: str | None = None) -> Any:
@@ -31,8 +40,9 @@ def method_of(cls: type, name: str, owner: str | None = None) -> Any:
         of = "" if owner is None else f" of {owner!r:.100}"
         raise NotAJobError(f"{cls.__name__} has no method {name!r}{of}{_nearest(cls, name)}")
     method = vars(home)[name]
-    if _is_of_odm(home) or _is_of_odm(method):
-        raise NotAJobError(f"{cls.__name__}.{name} is MongoEngine's own: define a method that calls it, and delay that")
+    library = _library_of(home) or _library_of(method)
+    if library is not None:
+        raise NotAJobError(f"{cls.__name__}.{name} is {library}'s own: define a method that calls it, and delay that")
     if not _is_method(method):
         raise NotAJobError(f"{cls.__name__}.{name} is no method, but {type(method).__name__}{_nearest(cls, name)}")
     if (owner is not None or name.startswith("_")) and declaration_of(method) is None:
@@ -289,9 +299,13 @@ def _without_self(signature: inspect.Signature) -> inspect.Signature:
     return signature if first.kind is first.VAR_POSITIONAL else signature.replace(parameters=others)
 
 
-def _is_of_odm(thing: object) -> bool:
+def _library_of(thing: object) -> str | None:
+    """Return the name of the library that *thing*, a class or a method, is of; None if it is the app's."""
     module = getattr(getattr(thing, "__func__", thing), "__module__", None)
-    return isinstance(module, str) and module.partition(".")[0] == _ODM
+    if not isinstance(module, str):
+        return None
+    package, _, rest = module.partition(".")
+    return _LIBRARIES.get(package) or _LIBRARIES.get(f"{package}.{rest.partition('.')[0]}")
 
 
 def _is_method(attribute: object) -> bool:
@@ -305,7 +319,7 @@ def _is_called(attribute: object) -> bool:
 
 
 def _nearest(cls: type, name: str) -> str:
-    attributes = [item for base in cls.__mro__ if not _is_of_odm(base) for item in vars(base).items()]
+    attributes = [item for base in cls.__mro__ if not _library_of(base) for item in vars(base).items()]
     methods = [other for other, value in attributes if _is_method(value) and not other.startswith("_")]
     nearest = difflib.get_close_matches(name, methods, n=1)
     return f": did you mean {nearest[0]!r}?" if nearest else ""
