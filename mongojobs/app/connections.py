@@ -112,7 +112,8 @@ def open_connections(
         except faults.DatabaseError as error:
             raise faults.unavailable(error) from error
         has_streams = topology in ("replica set", "sharded") and not _options_against_streams(main)
-        return Connections(store, beat, of_app=link.client, has_streams=has_streams, close=opened.pop_all().close)
+        is_routed, close = topology == "sharded", opened.pop_all().close
+        return Connections(store, beat, of_app=link.client, has_streams=has_streams, is_routed=is_routed, close=close)
 
 
 def peek_at_queues(settings: Settings, environ: Mapping[str, str], *, within: timedelta) -> list[str]:

@@ -37,7 +37,14 @@ class Connections:
     """
 
     def __init__(
-        self, store: JobStore, beat: Client, *, of_app: Client, has_streams: bool, close: Callable[[], None]
+        self,
+        store: JobStore,
+        beat: Client,
+        *,
+        of_app: Client,
+        has_streams: bool,
+        is_routed: bool,
+        close: Callable[[], None],
     ) -> None:
         jobs, clock, settings = store.collection, store.clock, store.settings
         self.store = store
@@ -46,6 +53,8 @@ class Connections:
         """Where statistics go; None if none are wanted."""
         self.open_stream: partial[JobStream] | None = partial(JobStream, jobs) if has_streams else None
         """Opens a change stream; None if the server has none."""
+        self.is_routed: bool = is_routed
+        """Whether a router stands before the shards, whose streams may be late."""
         self.open_cancelled: partial[CancelStream] | None = partial(CancelStream, jobs) if has_streams else None
         self.close = close
         self.opened_at: datetime = clock.now()  # the last question to the server before somebody waits for the worker

@@ -175,4 +175,5 @@ def _wakeup_of(parts: Parts, look: Callable[[], bool | None]) -> Wakeup:
         context.reporter,
         sleep_delay=context.settings.sleep_delay.total_seconds(),
         look=look,
+        is_prompt=not parts.connections.is_routed,
     )

@@ -1,11 +1,13 @@
 """Behind mongos: an unsharded collection, which is recommended, and one sharded by queue with one queue a worker."""
 
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 
 import pytest
 from pymongo import MongoClient
 
+from mongojobs import MongoJobs
 from mongojobs.core.settings import Settings
 from mongojobs.store.indexes import check_indexes, create_indexes
 from mongojobs.store.jobs import open_store
@@ -13,9 +15,12 @@ from tests.support.command_line import run
 from tests.support.jobs import a_job
 from tests.support.mongod import ShardedCluster, with_database
 from tests.support.rig import app as jobs
+from tests.support.sample_jobs import recorder, remember_one
 from tests.support.sessions import needs_bound_sessions
 from tests.support.spy import Spy
 from tests.support.stores import reserve
+from tests.support.waiting import eventually, promptly
+from tests.support.working import working
 
 pytestmark = pytest.mark.faults
 
@@ -55,6 +60,11 @@ def failing_in(queue, number):
     return jobs.fails_at_first.options(queue=queue).delay(number)
 
 
+def run_one(number):
+    remember_one.delay(number)
+    eventually(lambda: len(recorder.deeds) == number)
+
+
 class TestWorkersBehindMongos:
     def test_lose_nothing_and_run_nothing_twice_when_one_is_killed(self, rig_on, uri):
         rig = rig_on(uri)
@@ -70,6 +80,12 @@ class TestWorkersBehindMongos:
         verdict = rig.check()
 
         assert verdict.extra_runs <= in_flight
+
+    @pytest.mark.parametrize("layout", ["unsharded"], indirect=True)
+    def test_run_each_job_soon_though_a_shard_idles_that_would_have_to_tell(self, uri):
+        recorder.clear()
+        with closing(MongoJobs(Settings(uri=uri))) as app, app.active(), working(app=app), promptly():
+            [run_one(number) for number in range(1, 7)]
 
     def test_run_a_given_id_once_in_its_queue(self, rig_on, uri):
         rig = rig_on(uri)

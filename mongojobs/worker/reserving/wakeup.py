@@ -55,7 +55,9 @@ class Wakeup:
     """What an idle worker waits on.
 
     *open_stream* opens a change stream, or is None where the server has none; then the waits begin short and grow up to
-    ``sleep_delay``. The stream is open only while the worker is idle.
+    ``sleep_delay``. The stream is open only while the worker is idle. One that is not *is_prompt* may end a wait, but
+    nobody relies on it: a router passes on what one shard tells only when all others have told that nothing came before
+    it, which one that idles does every ten seconds.
 
     Whoever hears of a job calls *look* in place of the worker that waits, which goes on once that is done: to wake it
     first would only make the job wait for one more thread. *look* says whether there was a job; None if it cannot say.
@@ -71,6 +73,7 @@ class Wakeup:
         *,
         sleep_delay: float,
         look: Callable[[], bool | None] = lambda: None,
+        is_prompt: bool = True,
     ) -> None:
         self._look = look
         self._looking = threading.Lock()
@@ -78,6 +81,7 @@ class Wakeup:
         """What the last look in place of the worker has found, until the worker goes on."""
         self._was_in_vain = self._is_announced = False
         self._open_stream = open_stream
+        self._is_prompt = is_prompt
         self._clock = clock
         self._reporter = reporter
         self._failures = 0
@@ -139,8 +143,8 @@ class Wakeup:
 
     @property
     def is_listening(self) -> bool:
-        """Whether a stream announces new jobs."""
-        return self._stream is not None
+        """Whether a stream announces new jobs at once."""
+        return self._is_prompt and self._stream is not None
 
     def wait(self, *, due: datetime | None, most: float) -> bool:
         """Wait for a job to come, until *due* (the earliest one known), and at most *most* seconds.

@@ -10,7 +10,7 @@ import pytest
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import Warned
 from mongojobs.worker.reserving import wakeup as wakeup_module
-from mongojobs.worker.reserving.wakeup import Wakeup
+from mongojobs.worker.reserving.wakeup import SHORTEST_POLL_SECONDS, Wakeup
 from tests.support.clock import START, HeldClock
 from tests.support.waiting import LONG, eventually
 from tests.support.worker_parts import AWAY, REFUSED, Told
@@ -66,6 +66,8 @@ def polling(told):
 
 class Unheard(threading.Event):
     """Times out at once, and records for how many seconds it was to wait."""
+
+    ring = threading.Event.set
 
     def wait(self, timeout=None):
         self.seconds = timeout
@@ -246,6 +248,13 @@ class TestAWait:
         long_idle = to_wait(polling)
 
         assert begun < long_idle == SHORT
+
+    @pytest.mark.parametrize(("is_prompt", "begin"), [(True, LONG), (False, SHORTEST_POLL_SECONDS)])
+    def test_is_as_short_as_without_one_with_a_stream_that_may_be_late(self, wakeup, streams, is_prompt, begin):
+        wakeup._is_prompt = is_prompt
+        listening(wakeup, streams)
+
+        assert to_wait(wakeup) == begin
 
     def test_forgets_no_call_that_comes_when_its_time_is_just_over(self, polling):
         class Late(threading.Event):
