@@ -1,4 +1,7 @@
-"""Pages that are made of the code: each ``<!-- made of the code: NAME -->`` becomes what is written here."""
+"""Pages that are made of the code: each ``<!-- made of the code: NAME -->`` becomes what is written here.
+
+That of the names marks where their headings begin: below each stands what the code says of it.
+"""
 
 from __future__ import annotations
 
@@ -17,37 +20,40 @@ from mongojobs.core.settings import Settings
 from mongojobs.core.settings.sources import ENVIRONMENT_PREFIX
 from mongojobs.core.words.durations import format_duration
 
-MODULES = ("mongojobs", "mongojobs.testing", "mongojobs.web")
+_NAMES = "<!-- made of the code: names -->\n"
 _PLACE = re.compile(r"^<!-- made of the code: (?P<name>\w+) -->$", re.MULTILINE)
-_GROUP = re.compile(r"^ {4}(?:# (?P<title>.+)|\"(?P<name>\w+)\",)$", re.MULTILINE)
+_HEADING = re.compile(r"^(?:## (?P<module>mongojobs[\w.]*).*|### (?P<names>`.+))$", re.MULTILINE)
 _AUTODOC = "```{{eval-rst}}\n.. auto{kind}:: {module}.{name}\n{members}```\n"
 
 
 def with_reference(text: str) -> str:
     """Return the *text* of a page with what is made of the code, for Sphinx."""
-    return _PLACE.sub(lambda place: _MADE[place["name"]](_for_sphinx), text)
+    return _made(text, _for_sphinx)
 
 
 def written_out(text: str) -> str:
     """Return the same for people and programs that read Markdown."""
-    return _PLACE.sub(lambda place: _MADE[place["name"]](_for_readers), text)
+    return _made(text, _for_readers)
 
 
-def names(show: Callable[[str, str], str]) -> str:
-    """The public names of each module, as its ``__all__`` groups them."""
-    return "\n".join(line for module in MODULES for line in [f"## {module}\n", *_names_of(module, show)])
+def _made(text: str, show: Callable[[str, str], str]) -> str:
+    names, mark, rest = text.partition(_NAMES)
+    if mark:
+        return names + _with_names(rest, show)
+    return _PLACE.sub(lambda place: _MADE[place["name"]](), text)
 
 
-def _names_of(module: str, show: Callable[[str, str], str]) -> Iterator[str]:
-    source = inspect.getsource(importlib.import_module(module))
-    listed = re.search(r"^__all__ = \[(.*?)\]", source, re.MULTILINE | re.DOTALL)
-    if listed is None:
-        raise LookupError(f"{module} has no __all__")
-    found = list(_GROUP.finditer(listed[1]))
-    if not found:
-        yield from (show(module, name) for name in re.findall(r'"(\w+)"', listed[1]))
-    for one in found:
-        yield f"### {one['title']}\n" if one["title"] else show(module, one["name"])
+def _with_names(text: str, show: Callable[[str, str], str]) -> str:
+    """Return the page of names with what the code says of each, below the heading that names it."""
+    module = ""
+
+    def said(heading: re.Match[str]) -> str:
+        nonlocal module
+        module = heading["module"] or module
+        names = re.findall(r"`(\w+)`(?!:)", heading["names"] or "")
+        return "\n".join([heading[0], "", *(show(module, name) for name in names)])
+
+    return _HEADING.sub(said, text)
 
 
 def _for_sphinx(module: str, name: str) -> str:
@@ -74,7 +80,7 @@ WITHOUT_MEMBERS = {"DelayedJob"}
 """Documents of MongoEngine, most of whose members are not ours."""
 
 
-def commands(_show: object) -> str:
+def commands() -> str:
     """The options of all commands, and each command with its own."""
     root = click.Context(mongojobs, info_name="mongojobs")
     children = [click.Context(_command(root, name), root, info_name=name) for name in COMMANDS]
@@ -116,7 +122,7 @@ def _entry(context: click.Context, depth: int = 2) -> str:
     )
 
 
-def settings(_show: object) -> str:
+def settings() -> str:
     """Each setting, with everything that names it."""
     return "\n".join(_setting(field) for field in dataclasses.fields(Settings))
 
@@ -139,7 +145,7 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-_MADE = {"names": names, "commands": commands, "settings": settings}
+_MADE = {"commands": commands, "settings": settings}
 
 
 def _read(_app: Any, _name: str, source: list[str]) -> None:
