@@ -241,6 +241,7 @@ class TestCodeThatDoesNotReturn:
         assert [type(notice) for notice in notices] == [JobStuck, JobCancelled]
 
 
+@pytest.mark.usefixtures("unmeasured")
 class TestUntilItHasEnded:
     @pytest.fixture
     def asked(self, app, recorder):
