@@ -4,6 +4,7 @@
 functions, so that ``mongojobs --help`` answers at once.
 
 - ``main``: the group of all commands
+- ``keda``: what KEDA counts for ``init keda``
 - ``shared``: what the commands share
 - ``work``: how a worker's process is started, watched and ended
 """

@@ -9,18 +9,24 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import PurePosixPath
 from string import Template
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from mongojobs.cli.keda import keda_values
 from mongojobs.cli.shared.global_options import GlobalOptions, flag_words
 from mongojobs.cli.shared.importing import OF_FLASK
 from mongojobs.cli.shared.options import Command, ParamType, own_option, with_options
 from mongojobs.cli.shared.settings import app_named, modules_named, refuse_without_app, resolve_settings
 
+if TYPE_CHECKING:
+    from mongojobs.core.settings import Settings
+
 PLATFORMS: Final = ("procfile", "docker", "compose", "k8s", "systemd", "supervisord", "fly", "render")
 
 FRAMEWORKS: Final = ("django", "fastapi", "flask")
+
+KEDA: Final = "keda"
 
 LONGEST_GRACE: Final = {"procfile": 30, "fly": 300, "render": 300}
 """How many seconds a platform allows at most between asking the worker to stop and killing it."""
@@ -111,7 +117,7 @@ class NameType(ParamType):
     ),
 )
 @click.command(cls=Command, settings=_SETTINGS)
-@click.argument("platform", type=click.Choice([*PLATFORMS, *FRAMEWORKS]))
+@click.argument("platform", type=click.Choice([*PLATFORMS, KEDA, *FRAMEWORKS]))
 @click.pass_obj
 def init(
     options: GlobalOptions,
@@ -126,8 +132,8 @@ def init(
 ) -> None:
     """Print the file with which a platform runs the workers: a Procfile, a Dockerfile, a systemd unit and so on.
 
-    For django, fastapi and flask it is the module with which a site begins to have jobs. Options of `mongojobs work`
-    that are given here are written into it.
+    For django, fastapi and flask it is the module with which a site begins to have jobs; for keda, what scales the
+    workers of k8s. Options of `mongojobs work` that are given here are written into it.
     """
     if platform == "k8s" and "processes" in flags:
         click.echo("Warning: Kubernetes probes only the first process of a pod: scale with replicas instead", err=True)
@@ -141,8 +147,9 @@ def init(
         directory=_one_line(str(PurePosixPath(directory or f"/srv/{name}"))),
         grace=_grace(options, flags, platform),
     )
+    values = plan.values() | (keda_values(_settings(options, flags)) if platform == KEDA else {})
     template = resources.files("mongojobs.cli").joinpath("templates", platform).read_text(encoding="utf-8")
-    click.echo(Template(template).substitute(_escaped(plan.values(), platform)), nl=False)
+    click.echo(Template(template).substitute(_escaped(values, platform)), nl=False)
 
 
 def _app(options: GlobalOptions) -> list[str]:
@@ -167,9 +174,7 @@ def _name(options: GlobalOptions) -> str:
 
 def _grace(options: GlobalOptions, flags: dict[str, object], platform: str) -> int:
     """Return how many seconds the platform must allow for a stop."""
-    from mongojobs.core.settings import Settings
-
-    timeout = resolve_settings(options, flags, Settings()).settings.shutdown_timeout
+    timeout = _settings(options, flags).shutdown_timeout
     grace = int(timeout.total_seconds()) + LEAVING_SECONDS
     longest = LONGEST_GRACE.get(platform, grace)
     if grace > longest:
@@ -179,6 +184,12 @@ def _grace(options: GlobalOptions, flags: dict[str, object], platform: str) -> i
             err=True,
         )
     return min(grace, longest)
+
+
+def _settings(options: GlobalOptions, flags: dict[str, object]) -> Settings:
+    from mongojobs.core.settings import Settings
+
+    return resolve_settings(options, flags, Settings()).settings
 
 
 def _one_line(text: str) -> str:
