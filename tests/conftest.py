@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import socket
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -28,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as it is in the background, and so in all that tests start
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.modules["eventlet"] = None  # Sentry's SDK imports it where it is installed, and then it warns of each fork
     if config.option.seed is None:
         config.option.seed = random.SystemRandom().randrange(10**6)
 

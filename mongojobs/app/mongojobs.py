@@ -15,13 +15,14 @@ from typing import Any, Final, Unpack
 from mongojobs.app.connections import Link, find_link, open_connections
 from mongojobs.app.operations import plain_errors
 from mongojobs.app.pyproject import read_file, settings_of
+from mongojobs.app.scheduling import due_of
 from mongojobs.app.twins import Awaited
 from mongojobs.core.calling import ran
 from mongojobs.core.clock import Clock, truncate
 from mongojobs.core.errors import OptionError, SettingsError
 from mongojobs.core.inside.home import Home
 from mongojobs.core.job import Job
-from mongojobs.core.lifecycle import Lifecycle, Plugin
+from mongojobs.core.lifecycle import Answers, Lifecycle, Plugin
 from mongojobs.core.notices import Warned
 from mongojobs.core.settings import Settings, resolve
 from mongojobs.core.stats import STEPS, Stats, Step
@@ -62,6 +63,7 @@ class MongoJobs(Awaited):
         self.settings: Settings = settings or Settings()
         self.plugins: list[Plugin] = _made(plugins)
         self.lifecycle: Lifecycle = Lifecycle()
+        self.lifecycle.answers = Answers(self.get, lambda name: due_of(self, name))
         self.link_source: Callable[[Settings], Link] | None = None
         """What finds the connection instead, where a framework has it."""
         self._client = client

@@ -6,6 +6,7 @@ The room ``schedules`` and what it needs are imported when somebody uses one: mo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Unpack
 
 from mongojobs.app.cancelling import cancel_one
@@ -182,6 +183,18 @@ def _job_ids(schedule: Schedule, latest: int) -> list[str]:
     ticks = [tick for tick in schedule.ticks if tick.result in ("enqueued", "by hand")]
     unfinished = schedule.unfinished[-_MOST_UNFINISHED:]
     return [*unfinished, *(tick_id(schedule.name, tick.at) for tick in ticks[-latest:])]
+
+
+def due_of(app: SchedulesOfApp, name: str) -> tuple[str | timedelta, str] | None:
+    """Return when the schedule called *name* is due, by a cron expression or a duration, and in what time zone."""
+    from mongojobs.schedules.times.interval import Interval
+
+    with plain_errors():
+        found = app.schedule_store.get(name)
+    if found is None or found.definition is None:
+        return None
+    due = found.definition.due
+    return (due.every if isinstance(due, Interval) else due.text), found.definition.tz.key
 
 
 def tick_enqueuer(store: JobStore, payloads: Payloads, lifecycle: Lifecycle) -> TickEnqueuer:

@@ -10,12 +10,13 @@ import contextlib
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from types import UnionType
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from mongojobs.core.calling import generator_kind, is_async, ran
 from mongojobs.core.errors import CallbackError, NotRunError
-from mongojobs.core.job import Job
+from mongojobs.core.job import Job, JobId
 from mongojobs.core.notices import CallbackRaised, Notice
 from mongojobs.core.words.naming import public
 
@@ -42,6 +43,18 @@ one batch; ``perform`` one reserved job up to the hand-over of its result; ``inv
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What plugins may ask of their app.
+
+    *get* reads a job. *due* says when the schedule of a name is due, by a cron expression or a duration, and in what
+    time zone; None if there is none. Both raise StoreUnavailableError.
+    """
+
+    get: Callable[[JobId], Job | None]
+    due: Callable[[str], tuple[str | timedelta, str] | None]
+
+
 @public
 class Lifecycle:
     """The callbacks of one app, in the order they were registered.
@@ -60,6 +73,8 @@ class Lifecycle:
         self._all = _Audience()
         self.watched: set[str] = set()
         """The events in which any callback takes part."""
+        self.answers: Answers = Answers(get=lambda _id: None, due=lambda _name: None)
+        """What the app answers that it belongs to; without one, nothing."""
         self._further: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 
     def begin(self) -> None:

@@ -8,6 +8,7 @@
 - ``prometheus_queues``: metrics of queues and workers
 - ``opentelemetry``: spans and metrics
 - ``otel_names``: the names of OpenTelemetry's conventions
+- ``sentry``: spans, failures and monitors of schedules
 - ``failures``: the app's own function for jobs that are given up on
 - ``app_context``: the context of a Flask app
 - ``probes``: a small HTTP server for health checks

@@ -145,6 +145,10 @@ class Record(Told):
             self._log = JobLogger(self._job, self._means.lines())
         return self._log
 
+    def clean(self, text: str) -> str:
+        """Return *text* without the secrets of the job."""
+        return self._means.clean(text)
+
     def set_progress(self, done: object, of: object, note: object) -> None:
         """Note how far the job is. Raises ProgressError."""
         if not isinstance(note, str):
