@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
+import mongojobs
 from mongojobs.testing import drain, mode
 from tests.support.command_line import ROOT
+from tests.support.working import work_off
 
 TEXT = (ROOT / "docs" / "arguments.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", TEXT, re.DOTALL))
@@ -22,6 +24,7 @@ def load(tmp_path, monkeypatch):
     yield importlib.import_module
     for name in EXAMPLES:
         sys.modules.pop(name, None)
+    mongojobs.configure()
 
 
 def test_the_example_is_true(load):
@@ -41,3 +44,13 @@ def test_an_object_is_loaded_by_its_key(load, capsys):
         drain()
 
     assert capsys.readouterr().out == "Ann has 7\n"
+
+
+def test_a_renamed_document_class_is_found_by_its_old_name(load, connection, capsys):
+    app = mongojobs.configure()
+    job = load("crm").Client(name="Ann").save().delay.greet()
+    app.store.collection.update_one({"_id": job.id}, {"$set": {"handler.target.v.class": "shop.Customer"}})
+
+    work_off()
+
+    assert capsys.readouterr().out == "hello Ann\n"

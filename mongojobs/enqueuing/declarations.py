@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 from datetime import timedelta
 from difflib import get_close_matches
+from functools import partial
 from types import FunctionType
 from typing import Any, Final, Literal
 
@@ -152,12 +153,12 @@ def _on_missing(name: str, value: object) -> object:
     return value
 
 
-def _names(name: str, given: Any) -> tuple[str, ...]:
-    names = (given,) if isinstance(given, str) else given
-    if not isinstance(names, tuple | list) or not all(isinstance(one, str) and one for one in names):
-        of = "arguments" if name == "sensitive" else "jobs"
+def names(name: str, given: Any, of: str = "jobs") -> tuple[str, ...]:
+    """Return *given*, a name or several of what *of* says, as a tuple. Raises OptionError, which calls it *name*."""
+    several = (given,) if isinstance(given, str) else given
+    if not isinstance(several, tuple | list) or not all(isinstance(one, str) and one for one in several):
         raise OptionError(f"{name} must be a tuple of names of {of}, got {given!r:.200}")
-    return tuple(names)
+    return tuple(several)
 
 
 def _error_classes(name: str, given: Any) -> tuple[type[BaseException], ...]:
@@ -202,12 +203,12 @@ def check_names(what: str, target: Any, names: object) -> None:
 
 _CHECKS: dict[str, Callable[[str, Any], object]] = {
     "name": _as_given,
-    "aliases": _names,
+    "aliases": names,
     **{name: checked for name, option in OPTIONS.items() if option.is_declared},
     "retry_on": _error_classes,
     "discard_on": _error_classes,
     "on_missing": _on_missing,
     "backoff": _backoff,
     "destroy_failed_jobs": _truth,
-    "sensitive": _names,
+    "sensitive": partial(names, of="arguments"),
 }

@@ -11,7 +11,7 @@ from mongojobs.core.errors import OptionError, RegistrationError
 from mongojobs.core.job import Job
 from mongojobs.core.words.naming import public
 from mongojobs.enqueuing import current
-from mongojobs.enqueuing.declarations import Declared, declare
+from mongojobs.enqueuing.declarations import Declared, Names, declare, names
 from mongojobs.enqueuing.options import NO_OPTIONS, EnqueueOptions, Options
 from mongojobs.enqueuing.twins import twin
 from mongojobs.payload.calls.handler import function_call, object_call
@@ -105,15 +105,24 @@ def enqueue(job_object: object, **options: Unpack[EnqueueOptions]) -> Job:
 aenqueue: Final = public(twin(enqueue))
 
 
+@overload
+def register(cls: type[T], /, *, aliases: Names = ()) -> type[T]: ...
+@overload
+def register(*, aliases: Names) -> Callable[[type[T]], type[T]]: ...
 @public
-def register(cls: type[T], /) -> type[T]:
+def register(cls: Any = None, /, *, aliases: Names = ()) -> Any:
     """Allow instances of *cls*, an enum, dataclass or plain class, as arguments of jobs; works as a decorator.
 
-    Classes in the type hints of jobs need none of it. Raises RegistrationError.
+    Classes in the type hints of jobs need none of it. *aliases* are names, with their modules, that a class of any kind
+    had before, a document class too: jobs that were stored then find it by them. Raises RegistrationError, OptionError.
     """
+    if cls is None:
+        return functools.partial(register, aliases=aliases)
     if not inspect.isclass(cls):
         raise RegistrationError(f"register is for classes, got {cls!r:.200}: declare a function with @job")
+    old_names = names("aliases", aliases, of="classes")
     registry.add_class(cls)
+    registry.rename_class(cls, old_names)
     return cls
 
 

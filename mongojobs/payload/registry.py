@@ -114,6 +114,7 @@ class Registry:
         self._by_target: dict[object, Declaration] = {}
         self._classes: dict[str, type] = {}
         self._class_names: dict[type, str] = {}
+        self._renamed: dict[str, type] = {}
         self._unread: dict[object, None] = {}
         self._seen: set[object] = set()
 
@@ -153,8 +154,8 @@ class Registry:
         return [declaration for declaration in list(self._by_target.values()) if declaration.kind == kind]
 
     def classes(self) -> dict[str, type]:
-        """Return the classes registered so far, by name."""
-        return dict(self._classes)
+        """Return the classes registered so far, by name, old names included."""
+        return {**self._renamed, **self._classes}
 
     def declarations(self) -> list[Declaration]:
         """Return each job's declaration once, however many names it has."""
@@ -197,21 +198,41 @@ class Registry:
             self._class_names[cls] = name
         self.learn(cls)
 
+    def rename_class(self, cls: type, aliases: Iterable[str]) -> None:
+        """Let *cls*, of whatever kind, be found by the names that it had before.
+
+        A class that has such a name now is found in its place. Raises RegistrationError when the name leads to another
+        one already.
+        """
+        for name in map(_checked, aliases):
+            with self._changing:
+                taken = self._classes.get(name) or self._renamed.get(name)
+                if taken is not None and full_name(taken) != full_name(cls):
+                    raise RegistrationError(
+                        f"the class name {name!r} is taken by {full_name(taken)}: take it out of the aliases of"
+                        f" {full_name(cls)}"
+                    )
+                self._renamed[name] = cls
+
+    def renamed_class(self, name: object) -> type | None:
+        """Return the class that once had that *name*, None if there is none."""
+        return self._renamed.get(name) if type(name) is str else None
+
+    def class_names(self, cls: type) -> list[str]:
+        """Return the names by which stored jobs may know *cls*, which is found by its full name."""
+        return [full_name(cls), *(name for name, renamed in self._renamed.items() if renamed is cls)]
+
     def find_class(self, name: object) -> type:
-        """Return the class registered under *name*, as a value class or as a job.
+        """Return the class registered under *name*, as a value class or as a job, or once known by it.
 
         Raises UnknownJobError, or DamagedPayloadError for what cannot be a name.
         """
         cls = self._class_called(name)
         if cls is None:
             self._read_hints()
-            cls = self._class_called(name)
+            cls = self._class_called(name) or self.renamed_class(name)
         if cls is None:
-            raise unknown(
-                name,
-                f"no class is registered under the name {_cut(name)}: import its module in the worker with -A or"
-                " imports",
-            )
+            raise unknown_class(name, f"no class is registered under the name {_cut(name)}")
         return cls
 
     def class_name(self, cls: type) -> str | None:
@@ -272,6 +293,15 @@ class Registry:
 def unknown(name: object, text: str) -> DeserializationError:
     """Return the error for *name*, under which nothing is declared, or ever can be if it is not a valid name."""
     return UnknownJobError(text) if type(name) is str and can_be_name(name) else DamagedPayloadError(text)
+
+
+def unknown_class(name: object, what: str, also: str = "") -> DeserializationError:
+    """Return the error for a class called *name* that is not found: *what* is wrong, and what to do, *also* that."""
+    return unknown(
+        name,
+        f"{what}: import its module in the worker with -A or imports{also}, or, if it was renamed, put"
+        f" @mongojobs.register(aliases={_cut(name)}) above the class",
+    )
 
 
 def can_be_name(name: str) -> bool:

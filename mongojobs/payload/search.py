@@ -102,12 +102,13 @@ class ArgumentSearch:
     def _method_calls_with(self, name: str) -> dict[int, list[Document]]:
         """Return the same for methods: by job name or, where classes share that name, also by class."""
         classes = _with_mixins(self._payloads.codec.target_classes())
-        number = Counter(cls.__name__ for _, cls in classes)
+        number = Counter(class_name.rpartition(".")[2] for class_name, _ in classes)
         methods: dict[tuple[int, str], list[str]] = {}
         for class_name, cls in classes:
+            shown = class_name.rpartition(".")[2]
             for method, position in _methods_with(cls).get(name, ()):
-                key = (position, "" if number[cls.__name__] == 1 else class_name)
-                methods.setdefault(key, []).extend(f"{cls.__name__}{sign}{method}" for sign in "#.")
+                key = (position, "" if number[shown] == 1 else class_name)
+                methods.setdefault(key, []).extend(f"{shown}{sign}{method}" for sign in "#.")
         calls: dict[int, list[Document]] = {}
         for (position, class_name), names in methods.items():
             for of_class in _of_class(class_name):
@@ -135,7 +136,7 @@ class ArgumentSearch:
         """Yield queries for a reference at *path* to the document *value*, or to one with the id *value*."""
         of_class: Document = {}
         if _is_document(value):
-            of_class = {f"{path}.v.class": full_name(type(value))}
+            of_class = {f"{path}.v.class": {"$in": self._payloads.codec.registry.class_names(type(value))}}
             value = value.pk  # type: ignore[attr-defined]  # which a document has
         if value is None or isinstance(value, bool) or is_registered(type(value)):
             return

@@ -11,6 +11,7 @@ import mongojobs
 from mongojobs import JobFilter
 from mongojobs.core.job import FIELDS
 from mongojobs.payload.calls import handler
+from mongojobs.payload.registry import registry
 from mongojobs.schedules.definition import Definition
 from tests.stored import app as stored
 from tests.stored.writing import DATABASE, FOLDER, dump_on, read, write
@@ -20,6 +21,8 @@ from tests.support.schedules import code, tick
 from tests.support.working import work_off
 
 DUMPS = sorted(FOLDER.glob("*.json"))
+CLASSES = ("Colour", "Right", "Pair", "Point", "Plain", "Label", "Order", "Parcel", "Address", "Person", "Employee")
+"""One of each kind that jobs know by its name, but for a job class, whose own declaration has aliases."""
 AN_HOUR_LATER = START + timedelta(hours=1)
 
 
@@ -53,6 +56,22 @@ def load(request, app):
     database = app.store.collection.database
     for name, documents in read(request.param).items():
         database[name].insert_many(documents)
+    app.create_indexes()
+
+
+@pytest.fixture
+def load_renamed(app, tmp_path, monkeypatch):
+    """What an app finds whose classes were in another module when their jobs were stored."""
+    for name in ("_renamed", "_classes", "_class_names"):
+        monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
+    for name in CLASSES:
+        mongojobs.register(getattr(stored, name), aliases=f"shop.before.{name}")
+    text = DUMPS[-1].read_text(encoding="utf-8")
+    text, count = re.subn(rf'"tests\.stored\.app\.({"|".join(CLASSES)})"', r'"shop.before.\1"', text)
+    assert count > len(CLASSES)
+    (tmp_path / "dump.json").write_text(text, encoding="utf-8")
+    for name, documents in read(tmp_path / "dump.json").items():
+        app.store.collection.database[name].insert_many(documents)
     app.create_indexes()
 
 
@@ -104,6 +123,24 @@ class TestStoredJobs:
     def test_are_all_sound(self, app):
         assert app.find(JobFilter(), limit=1000).jobs
         assert [job for job in app.find(limit=1000).jobs if "damaged" in (job.last_error or "")] == []
+
+
+class TestStoredJobsWhoseClassesWereRenamed:
+    @pytest.mark.usefixtures("load_renamed")
+    def test_run_as_if_the_classes_had_always_had_their_names(self, app, clock):
+        app.rescue_all()
+        work_off(1000, app=app)
+        tick(app)
+        app.retry("given up", by="ann")
+        work_off(1000, app=app)
+        clock.advance(minutes=1)
+        work_off(1000, app=app)
+
+        assert with_types(noted()) == with_types(stored.WILL_NOTE)
+
+    @pytest.mark.usefixtures("load_renamed")
+    def test_have_the_results_that_were_kept(self, app):
+        assert {name: app.get(f"result: {name}").result(0) for name in stored.VALUES} == stored.VALUES
 
 
 class TestADump:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from mongojobs.core.calling import generator_kind, is_async
 from mongojobs.core.errors import ArgumentsError, NotAJobError
-from mongojobs.payload.registry import Declaration, can_be_name, full_name
+from mongojobs.payload.registry import Declaration, can_be_name, full_name, registry
 
 _LIBRARIES: Final = {
     "mongoengine": "MongoEngine",
@@ -62,7 +62,10 @@ def is_missing(cls: type, name: str, owner: str | None = None) -> bool:
 
 def _home(cls: type, name: str, owner: str | None) -> type | None:
     """Return the base of *cls* that defines *name*: the one called *owner*, if one is named."""
-    return next((base for base in cls.__mro__ if name in vars(base) and owner in (None, full_name(base))), None)
+    for base in cls.__mro__:
+        if name in vars(base) and (owner is None or full_name(base) == owner or registry.renamed_class(owner) is base):
+            return base
+    return None
 
 
 def bound_method(target: object, name: str) -> Callable[..., object]:

@@ -31,7 +31,7 @@ from mongojobs.core.errors import (
 )
 from mongojobs.core.words.naming import public
 from mongojobs.payload.documents.locations import Allowed, DeclaredLocation, Place, Switched, asking
-from mongojobs.payload.registry import full_name, unknown
+from mongojobs.payload.registry import full_name, registry, unknown_class
 from mongojobs.payload.values.decode import Loaded
 from mongojobs.payload.values.encode import tagged
 from mongojobs.payload.values.refused import RefusedError, reachable
@@ -111,13 +111,15 @@ class DocumentReferences:
         """
         match tag, content:
             case "document", {"class": name, "key": key, **place} if len(place) == 3:
-                cls, where = self._class(name, mongoengine.Document), Place.of(place)
+                cls = self._class(name, mongoengine.Document)
+                where = self._place_now(cls, name, Place.of(place))
                 identity = (cls, where, bson.encode({"": key}))
                 if identity not in loaded:
                     loaded[identity] = self._load(cls, where, inner(key))
                 return loaded[identity]
             case "embedded", {"class": name, "fields": fields, **rest} if not rest:
-                return self._load_embedded(self._class(name, mongoengine.EmbeddedDocument), inner(fields))
+                cls = self._class(name, mongoengine.EmbeddedDocument)
+                return self._load_embedded(cls, _as_named_now(cls, name, inner(fields)))
             case "lazyref", {"class": name, "id": key, "passthrough": bool(passthrough), **rest} if not rest:
                 return LazyReference(self._class(name, mongoengine.Document), inner(key), passthrough=passthrough)
             case _:
@@ -158,6 +160,17 @@ class DocumentReferences:
             "passthrough": bool(reference.passthrough),
         }
         return tagged("lazyref", content)
+
+    def _place_now(self, cls: Any, name: object, place: Place) -> Place:
+        """Return where to look for a document that was stored at *place*, when its class was called *name*.
+
+        Only from a place of its class, or from one that the settings allow, was a document ever enqueued: so what is
+        neither now was the place of the class under its old name, and its documents have moved on with it.
+        """
+        home = self._homes.get(cls)
+        if name == full_name(cls) or home is None or not _is_registered(home.alias) or not self._refusal(cls, place):
+            return place
+        return Place(home.alias, connection.get_db(home.alias).name, home.collection)
 
     def _load(self, cls: Any, place: Place, key: object) -> object:
         if cls not in self._homes:
@@ -235,12 +248,9 @@ class DocumentReferences:
         return any(getattr(cls, "_class_name", None) == fields["_cls"] for cls in list(self._classes.values()))
 
     def _class(self, name: object, base: type) -> Any:
-        cls = self.find_class(name)
+        cls = self.find_class(name) or registry.renamed_class(name)
         if cls is None:
-            raise unknown(
-                name,
-                f"no {base.__name__} class is called {name!r:.100}: import its module in the worker with -A or imports",
-            )
+            raise unknown_class(name, f"no {base.__name__} class is called {name!r:.100}")
         if not issubclass(cls, base):
             raise DamagedPayloadError(f"{name!r:.100} is no {base.__name__} class")
         return cls
@@ -260,6 +270,12 @@ class DocumentReferences:
             if cls not in self._homes and issubclass(cls, mongoengine.Document) and not cls._meta.get("abstract"):
                 alias = cls._meta.get("db_alias", connection.DEFAULT_CONNECTION_NAME)
                 self._homes[cls] = DeclaredLocation(alias, cls._meta["collection"])
+
+
+def _as_named_now(cls: Any, name: object, fields: Any) -> Any:
+    """Return the *fields* of an embedded document, whose class was called *name*, as those of *cls*."""
+    was_renamed = name != full_name(cls) and isinstance(fields, dict) and "_cls" in fields
+    return {**fields, "_cls": cls._class_name} if was_renamed else fields
 
 
 def _is_registered(alias: str) -> bool:

@@ -21,7 +21,7 @@ from mongojobs.core.errors import (
     RegistrationError,
 )
 from mongojobs.core.words.naming import public
-from mongojobs.payload.registry import full_name, unknown
+from mongojobs.payload.registry import full_name, registry, unknown_class
 from mongojobs.payload.values.decode import Loaded, ReferenceDecoder
 from mongojobs.payload.values.encode import ReferenceEncoder, tagged
 from mongojobs.payload.values.refused import RefusedError, reachable
@@ -110,14 +110,11 @@ class RegisteredReferences:
                 return self._others.decode(tag, content, inner, loaded)
 
     def _load(self, name: object, key: object) -> object:
-        cls = self.find_class(name)
+        cls = self.find_class(name) or registry.renamed_class(name)
         way = None if cls is None else _way_of(cls)
         if cls is None or way is None:
-            raise unknown(
-                name,
-                f"no class is called {name!r:.100} to whose objects jobs refer: import its module in the worker with -A"
-                " or imports, and what calls register_reference for it",
-            )
+            what = f"no class is called {name!r:.100} to whose objects jobs refer"
+            raise unknown_class(name, what, ", and what calls register_reference for it")
         found = way.load(cls, key)
         if found is None:
             raise DocumentGoneError(f"{cls.__name__} {key!s:.100} no longer exists")

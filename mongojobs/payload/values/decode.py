@@ -51,6 +51,10 @@ class ReferenceDecoder(Protocol):
         """Return the document class called *name*."""
         ...
 
+    def class_name(self, cls: type) -> str | None:
+        """Return the name by which the document class *cls* is found, None if it is not one."""
+        ...
+
     def classes(self) -> dict[str, type]:
         """Return all document classes by name."""
         ...
@@ -196,14 +200,14 @@ class Decoder:
 
     def _dataclass(self, stored: object, depth: int, loaded: Loaded) -> object:
         parts = _parts(stored, "class", "fields")
-        cls = self._registry.find_class(parts["class"])
+        cls = self._value_class(parts["class"])
         if not records.has_fields(cls):
             raise TypeError(f"{cls.__name__} is no longer a dataclass or attrs class")
         return self.restore(cls, self._fields(parts["fields"], depth, loaded))
 
     def _model(self, stored: object, depth: int, loaded: Loaded) -> object:
         parts = _parts(stored, "class", "fields", "set", "extra", "private")
-        cls = self._registry.find_class(parts["class"])
+        cls = self._value_class(parts["class"])
         if not records.is_model(cls):
             raise TypeError(f"{cls.__name__} is no longer a Pydantic model")
         given = [_checked(str, name) for name in _checked(list, parts["set"])]
@@ -215,7 +219,7 @@ class Decoder:
 
     def _namedtuple(self, stored: object, depth: int, loaded: Loaded) -> object:
         parts = _parts(stored, "class", "fields")
-        cls = _checked_class(self._registry.find_class(parts["class"]), tuple)
+        cls = _checked_class(self._value_class(parts["class"]), tuple)
         fields = self._fields(parts["fields"], depth, loaded)
         completed = {**getattr(cls, "_field_defaults", {}), **fields}
         names = cls._fields
@@ -225,10 +229,17 @@ class Decoder:
 
     def _object(self, stored: object, depth: int, loaded: Loaded) -> object:
         parts = _parts(stored, "class", "fields")
-        cls = self._registry.find_class(parts["class"])
+        cls = self._value_class(parts["class"])
         if dataclasses.is_dataclass(cls) or records.is_model(cls) or issubclass(cls, enum.Enum):
             raise TypeError(f"{cls.__name__} is now stored differently")
         return self.restore(cls, self._fields(parts["fields"], depth, loaded))
+
+    def _value_class(self, name: object) -> type:
+        """Return the class stored as *name*, whose objects are stored by what is in them. Raises UnknownJobError."""
+        cls = self._registry.find_class(name)
+        if self._references.class_name(cls) is not None:
+            raise TypeError(f"{cls.__name__} is stored as a reference")
+        return cls
 
     def _fields(self, stored: object, depth: int, loaded: Loaded) -> dict[str, object]:
         fields = _checked(dict, self.decode(stored, depth, loaded))
