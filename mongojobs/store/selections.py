@@ -28,8 +28,8 @@ BY_END: Final = ("finished_at", "_id")
 KEYS_LOOKED_AT: Final = 20_000
 DOCUMENTS_LOOKED_AT: Final = 10_000
 """How far a list or a bounded count searches for rare jobs: each takes about a tenth of a second."""
-GLANCED_AT: Final = 2_500
-"""How many documents the count of one state reads when all states are counted together."""
+GLANCE: Final = 0.25
+"""How much of that the count of one state searches when all states are counted together."""
 
 SWEEP_MILLISECONDS: Final = 60_000
 """How long the server may take for one query that must see everything."""

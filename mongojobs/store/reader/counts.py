@@ -15,7 +15,7 @@ from mongojobs.core.job_filter import SHOWN_STATES, JobFilter, ShownState
 from mongojobs.store import indexes, selections
 from mongojobs.store.filters import EPOCH, expired, merged
 from mongojobs.store.queries import Queries
-from mongojobs.store.reader.edge import PAGE_MILLISECONDS, check_bound, edge_of, reach_of
+from mongojobs.store.reader.edge import PAGE_MILLISECONDS, check_bound
 from mongojobs.store.selections import SWEEP_MILLISECONDS, Selection, by_state, of_queue_now
 
 MOST_COUNTED: Final = 10_000
@@ -37,14 +37,14 @@ class Count:
         return f"{self.number:,}" if self.is_exact else f"{self.number:,}+"
 
 
-def count(queries: Queries, job_filter: JobFilter, *, limit: int | None, furthest: int | None = None) -> Count:
-    """Return how many jobs match, up to *limit*; if documents must be read, among the first *furthest* of a state."""
+def count(queries: Queries, job_filter: JobFilter, *, limit: int | None, depth: float = 1.0) -> Count:
+    """Return how many jobs match, up to *limit*; each state is searched to *depth*, a part of how far lists search."""
     if limit is not None:
         check_bound("limit", limit)
     total = Count(0)
     for selection in by_state(queries, job_filter, now=queries.clock.now()):
         rest = None if limit is None else limit - total.number
-        total += _count_selection(queries, selection, rest, furthest=furthest)
+        total += _count_selection(queries, selection, rest, depth)
         if limit is not None and total.number >= limit:
             break
     return total
@@ -57,7 +57,7 @@ def counts(queries: Queries, job_filter: JobFilter, *, limit: int) -> dict[Shown
             queries,
             replace(job_filter, state=state),
             limit=limit,
-            furthest=None if state == job_filter.state else selections.GLANCED_AT,
+            depth=1.0 if state == job_filter.state else selections.GLANCE,
         )
         for state in SHOWN_STATES
     }
@@ -127,25 +127,26 @@ def limited(queries: Queries, query: Document, index: str, limit: int | None) ->
     return Count(number, is_exact=limit is None or number < limit)
 
 
-def _count_selection(queries: Queries, selection: Selection, limit: int | None, *, furthest: int | None) -> Count:
+def _count_selection(queries: Queries, selection: Selection, limit: int | None, depth: float) -> Count:
     if limit is None:
         return limited(queries, selection.query, selection.index, None)
     if selection.base["state"] == READY and selection.keys.keys() == {"queue"} and not selection.rest:
         return count_in_queue(queries, selection.keys["queue"]["$eq"], selection.base["run_at"], limit)
-    if edge_of(queries, selection, furthest=furthest) is None:
+    reach = int((selection.looked_at or 0) * depth) if queries.is_real else 0
+    if not reach or limited(queries, selection.base, selection.index, reach + 1).is_exact:
         return limited(queries, selection.query, selection.index, limit)
-    return Count(_count_within_reach(queries, selection, limit, furthest=furthest), is_exact=False)
+    return Count(_count_within(queries, selection, reach, limit), is_exact=False)
 
 
-def _count_within_reach(queries: Queries, selection: Selection, limit: int, *, furthest: int | None) -> int:
-    """Return how many of the first jobs match that a search of *selection* looks at.
+def _count_within(queries: Queries, selection: Selection, reach: int, limit: int) -> int:
+    """Return how many of the first *reach* jobs match.
 
     The server takes the first ones in a third of the time in which it would compare each with where the search ends.
     """
     pipeline: list[Document] = [
         {"$match": selection.base},
         {"$sort": dict(selection.sort(selection.direction))},
-        {"$limit": reach_of(selection, furthest=furthest)},
+        {"$limit": reach},
         {"$match": merged(selection.keys, selection.rest)},
         {"$limit": limit},
         {"$count": "jobs"},

@@ -13,20 +13,17 @@ from mongojobs.store.selections import Selection
 
 PAGE_MILLISECONDS: Final = 5_000
 """How long the server may take for one query of a page."""
+ARRIVING: Final = 1000
+"""So many jobs may come between two queries of a page without hiding others from it."""
+EVERYTHING: Final[Document] = {}
 
 
-def edge_of(
-    queries: Queries, selection: Selection, *, start: Position | None = None, furthest: int | None = None
-) -> Position | None:
-    """Return where a search of *selection* from *start* gives up, to be continued later; None if it sees all.
-
-    Where it reads documents, it gives up after *furthest* of them at the latest.
-    """
-    limit = reach_of(selection, furthest=furthest)
-    if limit is None or not queries.is_real:
+def edge_of(queries: Queries, selection: Selection, *, start: Position | None = None) -> Position | None:
+    """Return where a search of *selection* from *start* gives up, to be continued later; None if it sees all."""
+    if selection.looked_at is None or not queries.is_real:
         return None
     fields = {"_id": 0, **dict.fromkeys(selection.order, 1)}
-    options: dict[str, Any] = {"sort": selection.sort(selection.direction), "skip": limit, "limit": 1}
+    options: dict[str, Any] = {"sort": selection.sort(selection.direction), "skip": selection.looked_at, "limit": 1}
     for part in ranges(selection.order, start, direction=selection.direction):
         query = merged(selection.base, part)
         found = queries.find(query, fields, index=selection.index, max_time_ms=PAGE_MILLISECONDS, **options)
@@ -35,15 +32,26 @@ def edge_of(
     return None
 
 
-def reach_of(selection: Selection, *, furthest: int | None = None) -> int | None:
-    """Return after how many keys, or documents, a search of *selection* gives up; None if it sees all."""
-    reach = selection.looked_at
-    return min(reach, furthest) if reach is not None and furthest is not None and selection.rest else reach
+def up_to(
+    queries: Queries, selection: Selection, edge: Position, *, limit: int, within: Document = EVERYTHING
+) -> Document:
+    """Match the first *limit* jobs of *selection* that come *within* a stretch of it and no later than *edge*.
 
-
-def up_to(selection: Selection, edge: Position | None) -> Document:
-    """Match what comes no later than *edge*, or everything if there is none."""
-    return {} if edge is None else until(selection.order, edge, direction=selection.direction)
+    The server takes the first keys in a third of the time in which it would compare each with the edge, and reads no
+    document where keys are all that is asked for. It takes some more than lie before the edge, as jobs may have come
+    since that was found.
+    """
+    pipeline: list[Document] = [
+        {"$match": merged(selection.base, within)},
+        {"$sort": dict(selection.sort(selection.direction))},
+        {"$limit": (selection.looked_at or 0) + ARRIVING},
+        {"$match": merged(selection.keys, selection.rest)},
+        {"$match": until(selection.order, edge, direction=selection.direction)},
+        {"$limit": limit},
+        {"$project": {"_id": 1}},
+    ]
+    found = queries.aggregate(pipeline, index=selection.index, maxTimeMS=PAGE_MILLISECONDS)
+    return {"_id": {"$in": [document["_id"] for document in found]}}
 
 
 def check_bound(name: str, bound: object) -> None:

@@ -53,11 +53,13 @@ def failures(queries: Queries, *, latest: int, queue: str | None) -> list[Failur
     """Return the *latest* failed jobs in groups; holds in memory only what groups are made of."""
     check_bound("latest", latest)
     [selection] = by_state(queries, JobFilter(state="failed", queue=queue), now=queries.clock.now())
-    query = merged(selection.query, up_to(selection, edge_of(queries, selection)))
+    fields: Document = dict.fromkeys(("name", "finished_at", "last_error"), 1)
+    edge = edge_of(queries, selection)
+    among = {} if edge is None else up_to(queries, selection, edge, limit=latest)
+    query, index = merged(selection.query, among), selection.index if edge is None else "_id_"
     options: dict[str, Any] = {"sort": selection.sort(-1), "limit": latest, "max_time_ms": PAGE_MILLISECONDS}
-    fields = dict.fromkeys(("name", "finished_at", "last_error"), 1)
     jobs = queries.collection
-    return queries.hinted(selection.index, lambda hint: grouped(jobs.find(query, fields, hint=hint, **options)))
+    return queries.hinted(index, lambda hint: grouped(jobs.find(query, fields, hint=hint, **options)))
 
 
 def grouped(documents: Iterable[Document]) -> list[FailureGroup]:

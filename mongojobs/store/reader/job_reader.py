@@ -54,8 +54,7 @@ class JobReader:
     def counts(self, job_filter: JobFilter = ALL, *, limit: int = MOST_COUNTED) -> dict[ShownState, Count]:
         """Return how many jobs that match are in each state, up to *limit*.
 
-        Of the state that the filter names, if it does, it counts as far as ``count``; of the others, where documents
-        must be read, only among some thousand.
+        In the state that the filter names, if it does, it searches as far as ``count``; in the others a quarter of it.
         """
         return counts.counts(self._queries, job_filter, limit=limit)
 

@@ -92,8 +92,10 @@ def _walk(
     """Return up to *limit* jobs after *start* and no further than *edge*."""
     found: list[Document] = []
     for stretch in ranges(part.order, start, direction=part.direction):
-        if len(found) < limit:
-            query = merged(part.query, stretch, up_to(part, edge))
-            options: dict[str, Any] = {"sort": part.sort(part.direction), "limit": limit - len(found)}
-            found += queries.find(query, index=part.index, max_time_ms=PAGE_MILLISECONDS, **options)
+        rest = limit - len(found)
+        if rest > 0:
+            index = part.index if edge is None else "_id_"
+            among = stretch if edge is None else up_to(queries, part, edge, limit=rest, within=stretch)
+            options: dict[str, Any] = {"sort": part.sort(part.direction), "limit": rest}
+            found += queries.find(merged(part.query, among), index=index, max_time_ms=PAGE_MILLISECONDS, **options)
     return found

@@ -12,7 +12,7 @@ from mongojobs.store.filters import EPOCH
 from mongojobs.store.queries import Queries
 
 MOST_JOBS: Final = 1000
-MOST_OF_AN_AGE: Final = 10_000
+MOST_OF_AN_AGE: Final = 2500
 """How many of the oldest and of the newest jobs are searched for what no index knows."""
 
 SurveyedState = Literal["ready", "failed"]
@@ -54,7 +54,7 @@ def kinds(queries: Queries, state: SurveyedState) -> list[JobKind]:
 
 
 def odd_states(queries: Queries) -> list[OddState]:
-    """Return the unknown states among the 10,000 oldest and the 10,000 newest jobs."""
+    """Return the unknown states among the 2,500 oldest and the 2,500 newest jobs."""
     found: dict[JobId, object] = {}
     for direction in (1, -1):
         pipeline: list[Document] = [

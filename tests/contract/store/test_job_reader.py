@@ -331,7 +331,7 @@ class TestACount:
         assert str(count) == "2+"
 
     def test_of_each_state_looks_less_far_in_those_that_are_not_meant(self, store, monkeypatch):
-        monkeypatch.setattr(selections, "GLANCED_AT", 5)
+        monkeypatch.setattr(selections, "DOCUMENTS_LOOKED_AT", 20)
         store.insert_many([a_failed_job() for _ in range(9)] + [a_job() for _ in range(9)])
 
         counts = reader(store).counts(JobFilter(state="failed", error="BOOM"))

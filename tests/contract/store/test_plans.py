@@ -21,10 +21,12 @@ from mongojobs.core.job import Job
 from mongojobs.core.job_filter import SHOWN_STATES, JobFilter
 from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import Ending
+from mongojobs.store import selections
 from mongojobs.store.actions.job_actions import JobActions
 from mongojobs.store.clients import check_access
 from mongojobs.store.indexes import create_indexes
 from mongojobs.store.jobs import JobStore, QueueSelector, Spread, open_store
+from mongojobs.store.reader import edge
 from mongojobs.store.reader.job_reader import JobReader
 from mongojobs.store.workers import WorkerStatus, WorkerStore
 from mongojobs.unique.terms import Terms
@@ -369,6 +371,39 @@ def test_the_size_of_a_queue_is_counted_no_further_than_its_limit(crowd, adminis
 
     [count] = crowd.plans
     assert count.keys <= 101
+
+
+@pytest.fixture
+def four_hundred_keys(monkeypatch):
+    """Let lists search 400 keys for what is rare."""
+    monkeypatch.setattr(selections, "KEYS_LOOKED_AT", 400)
+    monkeypatch.setattr(edge, "ARRIVING", 0)
+
+
+@pytest.mark.usefixtures("four_hundred_keys")
+@pytest.mark.parametrize(
+    "search",
+    [
+        lambda shown: shown.page(JobFilter(state="failed", name="nowhere")),
+        lambda shown: shown.failures(queue="nowhere"),
+    ],
+)
+def test_a_search_for_what_is_rare_reads_its_keys_twice_and_no_document(crowd, administrator, search):
+    with crowd.watched(administrator):
+        search(reader(crowd.store))
+
+    assert sum(plan.documents for plan in crowd.plans) == 0
+    assert sum(plan.keys for plan in crowd.plans) <= 2 * 400 + 2
+
+
+@pytest.mark.usefixtures("four_hundred_keys")
+def test_a_count_of_each_state_reads_a_quarter_of_the_keys_in_those_that_are_not_meant(crowd, administrator):
+    with crowd.watched(administrator):
+        reader(crowd.store).counts(JobFilter(state="failed", name="nowhere"))
+
+    searches = [plan for plan in crowd.plans if "IXSCAN" in plan.stages and plan.documents == 0]
+    assert sorted(plan.keys for plan in searches if "completed" in str(plan.command)) == [100, 101]
+    assert sorted(plan.keys for plan in searches if "'failed'" in str(plan.command)) == [400, 401]
 
 
 def test_the_latency_of_a_queue_costs_a_key_for_each_priority(crowd, administrator):
