@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
 from signal import Signals
 
 import pytest
@@ -224,7 +223,3 @@ def test_each_example_is_three_lines_besides_imports_and_functions():
     ]
     assert len(lines) == 3
     assert max(map(len, lines)) <= 3
-
-
-def test_the_screenshot_is_small():
-    assert Path(ROOT / "docs/dashboard.png").stat().st_size < 200_000
