@@ -7,7 +7,7 @@ import pytest
 import mongojobs
 from tests.support.command_line import Process
 from tests.support.mongod import Server, with_database
-from tests.support.rig import Rig
+from tests.support.rig import Rig, planted
 
 
 @pytest.fixture
@@ -48,6 +48,13 @@ def start(mongo_uri, tmp_path, worker_environ):
     yield start
     for process in started:
         process.end()
+
+
+@pytest.fixture
+def plant(monkeypatch):
+    """Plants a fault of ``tests.support.rig.planted`` in this process, until the test is over."""
+    monkeypatch.setattr(planted, "_replace", monkeypatch.setattr)
+    return planted.plant
 
 
 @pytest.fixture

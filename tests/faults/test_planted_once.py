@@ -9,7 +9,6 @@ from mongojobs.schedules.ticks import TickEnqueuer
 from mongojobs.store import indexes
 from mongojobs.store.filters import QueueSelector
 from tests.support.clock import HeldClock
-from tests.support.rig import planted
 from tests.support.sample_jobs import recorder, remember_one
 from tests.support.schedules import app_without_schedules, tick
 from tests.support.unique_crowd import at_once, enqueue_often, wrong
@@ -17,13 +16,6 @@ from tests.support.unique_jobs import sync
 from tests.support.working import work_off
 
 pytestmark = pytest.mark.faults
-
-
-@pytest.fixture
-def plant(monkeypatch):
-    """Plants a fault of ``tests.support.rig.planted`` in this process, until the test is over."""
-    monkeypatch.setattr(planted, "_replace", monkeypatch.setattr)
-    return planted.plant
 
 
 @pytest.fixture

@@ -1,19 +1,29 @@
 """Faults planted on purpose into the library of one process, to see that the judge finds each of them."""
 
+import contextvars
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from mongojobs.core.change import DELETED
 from mongojobs.core.clock import ServerClock, SystemClock, TimeSource, truncate
 from mongojobs.core.job import Job
-from mongojobs.core.transitions import Succeeded
+from mongojobs.core.transitions import Ending, Succeeded, told
+from mongojobs.schedules import ticks
+from mongojobs.schedules.planning import Plan, plan
 from mongojobs.schedules.schedule import Schedule
+from mongojobs.schedules.store import ScheduleStore
 from mongojobs.schedules.ticks import Ticks
+from mongojobs.store.documents import to_update
 from mongojobs.store.jobs import JobStore, Rescued
-from mongojobs.store.lifecycle import reserve
+from mongojobs.store.lifecycle import end, reserve
+from mongojobs.store.lifecycle.end import Holding
+from mongojobs.store.lifecycle.transaction import EndingTransaction
+from mongojobs.store.stream import CancelStream
+from mongojobs.store.unique import again
 from mongojobs.store.unique.insert import UniqueInserting
 from mongojobs.worker.finish import finisher
 from mongojobs.worker.rescue import Rescuer
@@ -134,6 +144,57 @@ def _reserve_that_does_not_unset() -> None:
     _replace(reserve, "started", lambda _queries, jobs, _starting: jobs)
 
 
+def _end_outside_the_transaction() -> None:
+    """Let the end of a job be stored at once, and not with what its transaction writes."""
+
+    def end(self: EndingTransaction, job: Job, ending: Ending, _session: object) -> bool:
+        contextvars.Context().run(JobStore(self._queries).end, job, ending)
+        return True
+
+    _replace(EndingTransaction, "end", end)
+
+
+def _telling_without_the_token() -> None:
+    """Let whoever once held a job store what it has told, its cursors too."""
+
+    def tell(self: Holding, jobs: Sequence[Job]) -> list[Job]:
+        for job in jobs:
+            self.collection.update_one({"_id": job.id}, to_update(told(job)))
+        return []
+
+    _replace(Holding, "tell", tell)
+
+
+def _handed_back_though_cancelled() -> None:
+    """Let a worker that hands a job back not mind that somebody cancels it."""
+    _replace(end, "NOT_CANCELLED", {})
+    _replace(again, "NOT_CANCELLED", {})
+
+
+def _deaf_to_cancelling() -> None:
+    """Let the stream of those that are cancelled tell of none."""
+    following = CancelStream.next
+
+    def hear_nothing(self: CancelStream) -> None:
+        following(self)
+
+    _replace(CancelStream, "next", hear_nothing)
+
+
+def _overlap_that_sees_no_job() -> None:
+    """Let a schedule not know that the job of an earlier tick lives."""
+    _replace(ScheduleStore, "living", lambda _store, _job_ids: {})
+
+
+def _overlap_that_cancels_nothing() -> None:
+    """Let the job of an earlier tick go on."""
+
+    def plan_without_ending(*arguments: Any, **options: Any) -> Plan:
+        return replace(plan(*arguments, **options), ends_earlier=False)
+
+    _replace(ticks, "plan", plan_without_ending)
+
+
 def _replace(owner: type | ModuleType, name: str, value: object) -> None:
     setattr(owner, name, value)
 
@@ -148,6 +209,12 @@ FAULTS: Final[dict[str, Callable[[], None]]] = {
     "delete when done": _delete_when_done,
     "duplicates without index": _duplicates_without_index,
     "reserve that does not unset": _reserve_that_does_not_unset,
+    "end outside the transaction": _end_outside_the_transaction,
+    "telling without the token": _telling_without_the_token,
+    "handed back though cancelled": _handed_back_though_cancelled,
+    "deaf to cancelling": _deaf_to_cancelling,
+    "overlap that sees no job": _overlap_that_sees_no_job,
+    "overlap that cancels nothing": _overlap_that_cancels_nothing,
     "clock that jumps": _clock_that_jumps,
     "short transactions": _short_transactions,
 }
