@@ -370,14 +370,6 @@ class TestManyJobs:
         found = app.get(made.id)
         assert (found.run_at < datetime.now(UTC), found.priority, found.queue) == (True, -7, "fast")
 
-    def test_are_run_now_by_a_former_name_that_no_help_shows(self, app, here):
-        made = append.options(run_in=3600).delay("x", "y")
-
-        here("jobs", "hasten", str(made.id))
-
-        assert app.get(made.id).run_at < datetime.now(UTC)
-        assert "hasten" not in here("jobs", "--help").output
-
     @pytest.mark.parametrize("verb", ["retry", "cancel", "delete", "run-now"])
     @pytest.mark.parametrize("arguments", [(), ("ID", "--queue", "mail"), ("ID", "--all"), ("--all", "--queue", "q")])
     def test_are_left_alone_unless_it_is_clear_which(self, here, verb, arguments):

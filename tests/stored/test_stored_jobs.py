@@ -20,7 +20,9 @@ from tests.support.mongod import with_database
 from tests.support.schedules import code, tick
 from tests.support.working import work_off
 
-DUMPS = sorted(FOLDER.glob("*.json"))
+FIRST = FOLDER / "0.1.json"
+"""What the first version stored, whose jobs had no results, keys, steps or schedules."""
+DUMPS = sorted({*FOLDER.glob("*.json")} - {FIRST})
 CLASSES = ("Colour", "Right", "Pair", "Point", "Plain", "Label", "Order", "Parcel", "Address", "Person", "Employee")
 """One of each kind that jobs know by its name, but for a job class, whose own declaration has aliases."""
 AN_HOUR_LATER = START + timedelta(hours=1)
@@ -50,13 +52,17 @@ def app(connection, clock):
     mongojobs.configure()
 
 
+def load_into(app, dump):
+    database = app.store.collection.database
+    for name, documents in read(dump).items():
+        database[name].insert_many(documents)
+    app.create_indexes()
+
+
 @pytest.fixture(params=DUMPS, ids=lambda path: path.stem)
 def load(request, app):
     """What an app finds whose jobs were stored by the version of the dump."""
-    database = app.store.collection.database
-    for name, documents in read(request.param).items():
-        database[name].insert_many(documents)
-    app.create_indexes()
+    load_into(app, request.param)
 
 
 @pytest.fixture
@@ -70,9 +76,7 @@ def load_renamed(app, tmp_path, monkeypatch):
     text, count = re.subn(rf'"tests\.stored\.app\.({"|".join(CLASSES)})"', r'"shop.before.\1"', text)
     assert count > len(CLASSES)
     (tmp_path / "dump.json").write_text(text, encoding="utf-8")
-    for name, documents in read(tmp_path / "dump.json").items():
-        app.store.collection.database[name].insert_many(documents)
-    app.create_indexes()
+    load_into(app, tmp_path / "dump.json")
 
 
 @pytest.fixture(scope="class")
@@ -141,6 +145,22 @@ class TestStoredJobsWhoseClassesWereRenamed:
     @pytest.mark.usefixtures("load_renamed")
     def test_have_the_results_that_were_kept(self, app):
         assert {name: app.get(f"result: {name}").result(0) for name in stored.VALUES} == stored.VALUES
+
+
+class TestJobsOfTheFirstVersion:
+    def test_run_as_when_they_were_stored(self, app):
+        load_into(app, FIRST)
+        app.rescue_all()
+        work_off(1000, app=app)
+        app.retry("given up", by="ann")
+        work_off(1000, app=app)
+
+        will_note = {
+            case: values for case, values in {**stored.WILL_NOTE, "running": [None]}.items() if case in noted()
+        }
+        assert len(will_note) == 52
+        assert with_types(noted()) == with_types(will_note)
+        assert {job.state for job in app.find(limit=100).jobs} == {"cancelled", "completed"}
 
 
 class TestADump:

@@ -20,7 +20,7 @@ from mongojobs.cli.shared.output import json_option, print_json, say
 from mongojobs.core.words.wording import printable
 
 
-@click.group(cls=Group, aliases={"hasten": "run-now"})
+@click.group(cls=Group)
 def jobs() -> None:
     """Look at jobs and change them, one or many."""
 
