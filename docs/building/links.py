@@ -21,7 +21,7 @@ def _target(path: Path) -> str:
     path = path.resolve()
     if path == ROOT / "README.md":
         return f"{README}.md"
-    if path.is_relative_to(ROOT / "docs"):
+    if path.is_relative_to(ROOT / "docs") and not path.is_relative_to(ROOT / "docs" / "examples"):
         return path.relative_to(ROOT / "docs").as_posix()
     if not path.exists():
         raise FileNotFoundError(f"a page links to {path}, which is not there")

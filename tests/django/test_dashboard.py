@@ -57,6 +57,13 @@ class TestAccess:
 
         assert (answer.status_code, answer["Location"]) == (302, "/admin/login/?next=%2Fjobs%2F")
 
+    def test_of_nobody_is_followed_by_the_client_of_djangos_tests(self, tables, site):
+        from django.test import Client
+
+        answer = Client().get("/jobs/", follow=True)
+
+        assert answer.redirect_chain == [("/admin/login/?next=%2Fjobs%2F", 302)]
+
     def test_of_who_is_not_staff_is_refused(self, browse):
         assert browse("operate").get("/jobs/").status_code == 403
 

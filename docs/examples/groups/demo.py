@@ -13,9 +13,9 @@ import time
 from argparse import ArgumentParser
 from pathlib import Path
 
-from groups import Group, User, send_to_nowhere, send_welcome
-
 from mongojobs import DelayedJob
+
+from groups import Group, User, send_to_nowhere, send_welcome
 
 USERS = 3000
 LONGEST_WAIT_SECONDS = 120

@@ -4,7 +4,6 @@ import os
 
 import mongoengine
 from mongoengine import Document, IntField, ReferenceField, StringField
-
 from mongojobs import Delayable, current_job, job
 
 mongoengine.connect(host=os.environ["MONGODB_URI"], uuidRepresentation="standard")

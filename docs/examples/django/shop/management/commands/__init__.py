@@ -1,0 +1,4 @@
+"""The commands.
+
+- ``release``: what comes once with each deploy
+"""

@@ -1,0 +1,1 @@
+"""How the database of the shop came about."""

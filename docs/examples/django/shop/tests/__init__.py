@@ -1,0 +1,1 @@
+"""The tests: ``python manage.py test``. They need no MongoDB, since jobs stay in memory."""
