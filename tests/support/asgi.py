@@ -6,7 +6,7 @@ from typing import Any
 
 async def ask(application: Any, method: str, path: str) -> Any:
     """Return what the JSON of the answer says."""
-    scope = {"type": "http", "method": method, "path": path, "headers": [], "query_string": b""}
+    scope = {"type": "http", "http_version": "1.1", "method": method, "path": path, "headers": [], "query_string": b""}
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
