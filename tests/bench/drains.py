@@ -1,10 +1,12 @@
 """Drains: how fast a backlog is worked off, by one worker and by many."""
 
 import operator
+import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -51,34 +53,58 @@ def one_worker(ground: Ground) -> dict[str, float]:
 
 
 def processes(ground: Ground) -> dict[str, float]:
-    """One, two and four processes that all begin at one moment, five times in turns; of two the worst counts."""
-    size = ground.size(JOBS)
+    """One, two and four processes that all begin at one moment, five times in turns; of two the worst counts.
+
+    What the cores have for them is how many jobs a second their time is enough for, at what a job costs the processes
+    and the server.
+    """
+    size, cores = ground.size(JOBS), os.cpu_count() or 1
     rates: dict[int, list[float]] = {1: [], 2: [], 4: []}
+    shares: dict[int, list[float]] = {1: [], 2: [], 4: []}
     for _ in ground.turns(_TURNS_OF_PROCESSES):
         for count, found in rates.items():
             ground.clear()
-            found.append(rate(ground.drained_together(nothing, size, count)))
+            workers = ground.drained_together(nothing, size, count)
+            found.append(rate(workers))
+            shares[count].append(found[-1] * sum(one.cpu_seconds for one in workers) / size / cores)
     return {
         "drain, 2 processes / 1 process, least of five": min(map(operator.truediv, rates[2], rates[1])),
         "drain, 4 processes / 1 process": statistics.median(map(operator.truediv, rates[4], rates[1])),
+        "drain, 2 processes / what the cores have for them": statistics.median(shares[2]),
+        "drain, 1 process / what the cores have for it": statistics.median(shares[1]),
         **{f"jobs/s, {count} process(es) at once": statistics.median(found) for count, found in rates.items()},
     }
 
 
 def waits(ground: Ground) -> dict[str, float]:
-    """Jobs that wait a millisecond each, beside as many bare threads that do nothing else."""
+    """Jobs that wait a millisecond each, beside as many bare threads that do nothing else; and with all on one core."""
     size = ground.size(JOBS)
-    ideal, rates = [], []
+    ideal, rates, bound = [], [], []
     for _ in ground.turns(_TURNS):
         ground.clear()
         ground.fill(waits_a_millisecond, size)
         ideal.append(_bare_waits(size, threads=16))
         rates.append(ground.drain("--threads", "16"))
+        ground.fill(waits_a_millisecond, size)
+        with _on_one_core():
+            bound.append(ground.drain("--threads", "16"))
     return {
         "jobs that wait 1 ms, 16 threads / ideal": statistics.median(map(operator.truediv, rates, ideal)),
+        "jobs that wait 1 ms, 16 threads on one core / ideal": statistics.median(map(operator.truediv, bound, ideal)),
         "jobs/s that wait 1 ms, 16 threads": statistics.median(rates),
         "waits/s of 1 ms, 16 bare threads": statistics.median(ideal),
     }
+
+
+@contextmanager
+def _on_one_core() -> Iterator[None]:
+    """Let processes that are started inside stay on one core; the server has all."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def _bare_waits(count: int, *, threads: int) -> float:

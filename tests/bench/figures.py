@@ -1,5 +1,6 @@
 """What the figures are called, what they must be, and the table of them."""
 
+import itertools
 import json
 import operator
 import statistics
@@ -84,6 +85,22 @@ def table(results: Iterable[Result]) -> str:
         must, aim = (f"{figure.sign} {bound:g}" if bound is not None else "" for bound in (figure.must, figure.aim))
         lines.append(f"| {figure.name} | {shown(one.median)} | {spread} | {must} | {aim} | {one.verdict} |")
     return "\n".join(lines)
+
+
+def put(new: str, page: Path) -> None:
+    """Put the rows of the table *new* where *page* has one with the same head; rows that were not measured stay."""
+    head, rule, *rows = new.splitlines()
+    text = page.read_text(encoding="utf-8")
+    before, found, after = text.partition(f"{head}\n{rule}\n")
+    if not found:
+        return
+    old = list(itertools.takewhile(lambda line: line.startswith("|"), after.splitlines()))
+    by_name = {row.split(" | ")[0]: row for row in rows}
+    there = [by_name.pop(row.split(" | ")[0], row) for row in old]
+    rest = "".join(after.splitlines(keepends=True)[len(old) :])
+    page.write_text(
+        before + found + "".join(f"{row}\n" for row in [*there, *by_name.values()]) + rest, encoding="utf-8"
+    )
 
 
 def shown(value: float) -> str:

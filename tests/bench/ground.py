@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -92,12 +93,20 @@ class Ground:
         return Worker(self.uri, "--exit-on-complete", *limited, *arguments, through=through, root=root).end()
 
     def drained_together(self, function: JobFunction[[int], Any], size: int, count: int) -> list[Record]:
-        """Let *count* idle workers begin to drain *size* jobs at one moment, and return what they did."""
+        """Let *count* idle workers begin to drain *size* jobs at one moment, and return what they did.
+
+        The processor time of each is its part of what all of them and the server have used for the drain.
+        """
         self.fill(function, size, run_at=datetime.now(UTC) + timedelta(seconds=3 + 0.7 * count))
         with working(self.uri, count=count) as workers:
+            before = self._cpu_seconds_with(workers)
             while self.jobs.estimated_document_count():
                 time.sleep(0.1)
-            return [worker.stop() for worker in workers]
+            used = self._cpu_seconds_with(workers) - before
+            return [replace(worker.stop(), cpu_seconds=used / count) for worker in workers]
+
+    def _cpu_seconds_with(self, workers: Sequence[Worker]) -> float:
+        return self.server_cpu_seconds() + sum(worker.cpu_seconds() for worker in workers)
 
     def loop(self, way: str, limit: int) -> float:
         """Let a loop without a library drain up to this many jobs, and return the jobs a second."""

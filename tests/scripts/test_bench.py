@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.bench.figures import Figure, Result, gathered, keep, table
+from tests.bench.figures import Figure, Result, gathered, keep, put, table
 from tests.bench.records import rate, record
 from tests.support.command_line import ROOT, clean_environ
 
@@ -107,6 +107,37 @@ class TestTheTable:
 
         assert [(one.figure.name, one.verdict) for one in results] == [("ratio", "MISSED"), ("jobs/s", "")]
         assert Result(Figure("jobs/s"), (1234.5,)).median == 1234.5
+
+
+class TestAPageWithTheTable:
+    PAGE = """\
+What was measured:
+
+| figure | median | spread | must | aim | |
+|---|---|---|---|---|---|
+| late | 1 | 1 to 1 | <= 30 | <= 10 | aim |
+| size | 2 | 2 to 2 | <= 3 |  | aim |
+
+And why.
+"""
+
+    @pytest.fixture
+    def page(self, tmp_path):
+        page = tmp_path / "page.md"
+        page.write_text(self.PAGE)
+        return page
+
+    def test_has_what_was_measured_in_place_of_what_was_before(self, page):
+        put(table([Result(Figure("late", "<=", 30, 10), (31, 35, 32)), Result(Figure("new", "<=", 1), (0.5,))]), page)
+
+        assert page.read_text() == self.PAGE.replace(
+            "| late | 1 | 1 to 1 | <= 30 | <= 10 | aim |", "| late | 32 | 31 to 35 | <= 30 | <= 10 | MISSED |"
+        ).replace("\n\nAnd", "\n| new | 0.5 | 0.5 to 0.5 | <= 1 |  | aim |\n\nAnd")
+
+    def test_is_left_as_it_is_if_the_table_is_not_on_it(self, page):
+        put("| peer | jobs/s |\n|---|---|\n| another | 1 |", page)
+
+        assert page.read_text() == self.PAGE
 
 
 def _bench(*arguments: str, environ: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:

@@ -76,13 +76,13 @@ class TestARunOfAllPeers:
     def _measured(self, monkeypatch):
         self.measured = itertools.count(1)
         installed = [Installed(PEERS[1], Path(), "")]
-        monkeypatch.setattr(measuring, "_available", lambda _stack: installed)
+        monkeypatch.setattr(measuring, "_available", lambda _stack, _names: installed)
         monkeypatch.setattr(measuring, "_measured", lambda _peer, _ground: {"cpu": float(next(self.measured))})
 
     @pytest.fixture
     def turns_of(self):
         ground = SimpleNamespace(turns=range)
-        return lambda file: (found["PgQueuer: cpu"] for found in bench._measured_peers(ground, 1, file))
+        return lambda file: (found["PgQueuer: cpu"] for found in bench._measured_peers(ground, (), 1, file))
 
     def test_keeps_each_turn_once_it_is_measured(self, turns_of, tmp_path):
         turns = turns_of(tmp_path / "figures.jsonl")

@@ -1,7 +1,7 @@
 """What is measured of each peer, and in which order."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -18,10 +18,10 @@ _ENQUEUES = 500
 _SPREAD = 60
 
 
-def measure_peers(ground: Ground, *, runs: int, done: int) -> Iterator[dict[str, float]]:
-    """Measure all available peers in turns, and give what each turn found; *done* of the turns are known already."""
+def measure_peers(ground: Ground, beside: Sequence[str], *, runs: int, done: int) -> Iterator[dict[str, float]]:
+    """Measure us *beside* peers in turns, and give what each turn found; *done* of the turns are known already."""
     with ExitStack() as stack:
-        peers = [*_available(stack)]
+        peers = [*_available(stack, (OURS, *beside))]
         for turn in range(done, turns(ground, runs)):
             found: dict[str, float] = {}
             for peer in peers:
@@ -47,11 +47,11 @@ def compared(found: Mapping[str, float]) -> dict[str, float]:
     return ratios
 
 
-def _available(stack: ExitStack) -> Iterator[Installed]:
-    """Start the servers and install the peers, as far as that can be done."""
+def _available(stack: ExitStack, names: Sequence[str]) -> Iterator[Installed]:
+    """Start the servers and install the peers of these *names*, as far as that can be done."""
     programs = stack.enter_context(own_environment())
     urls: dict[str, str] = {}
-    for peer in PEERS:
+    for peer in (one for one in PEERS if one.name in names):
         with _told_if_missing():
             if peer.server not in urls:
                 urls[peer.server] = stack.enter_context(server(peer.server))
