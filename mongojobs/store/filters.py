@@ -32,11 +32,14 @@ class QueueSelector:
     only: JobId | None = None
 
 
-def one(job_id: JobId) -> Document:
-    """Match the document with this id, whatever its type; match nothing if the database could not even be asked."""
+def one(job_id: JobId, *, field: str = "_id") -> Document:
+    """Match the document with this id, whatever its type; match nothing if the database could not even be asked.
+
+    In another collection than that of the jobs, their ids are in another *field*.
+    """
     if isinstance(job_id, int) and not -(2**63) <= job_id < 2**63:
-        return {"_id": {"$in": []}}
-    return {"_id": {"$eq": job_id}}
+        return {field: {"$in": []}}
+    return {field: {"$eq": job_id}}
 
 
 def wanted_ready(wanted: QueueSelector) -> Document:

@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 
 from mongojobs.core.job import CANCELLED, FAILED, READY, Document, JobId
 from mongojobs.store.clients import Jobs, confirmed_handle
-from mongojobs.store.filters import EPOCH, QueueSelector, wanted_ready
+from mongojobs.store.filters import EPOCH, QueueSelector, one, wanted_ready
 from mongojobs.store.reading import aware
 
 AWAIT_MILLISECONDS: Final = 30_000
@@ -105,7 +105,7 @@ class LogStream(_Stream):
     """New lines of the log of one job, in the collection *logs*; its silences last a second."""
 
     def __init__(self, logs: Jobs, job_id: JobId) -> None:
-        new = {"operationType": {"$in": ["insert", "replace"]}, "fullDocument.job_id": {"$eq": job_id}}
+        new = {"operationType": {"$in": ["insert", "replace"]}} | one(job_id, field="fullDocument.job_id")
         super().__init__(logs, [{"$match": new}, {"$project": {"documentKey": 1}}], LOG_AWAIT_MILLISECONDS)
 
     def next(self) -> bool:

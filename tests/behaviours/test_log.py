@@ -371,6 +371,9 @@ class TestTheCommand:
 
 
 class TestFollowing:
+    def test_a_number_that_is_no_id_ends_at_once(self, app):
+        assert list(app.follow_log(2**63)) == app.log(2**63) == []
+
     def test_leaves_the_event_loop_to_others(self, app, gate):
         job = logging_jobs.logs_and_waits.delay("go on", "well")
 

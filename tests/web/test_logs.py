@@ -84,6 +84,24 @@ class TestALog:
     def test_is_not_looked_for_where_none_is_kept(self, page):
         assert 'id="log"' not in page(keep_log=None)
 
+    def test_outlives_its_job(self, app, page):
+        page("row 1")
+        [job] = app.find().jobs
+        app.store.finish(app.find().jobs)
+
+        text = Visitor(app, VIEWER).text(f"/job?id={job.id}")
+
+        assert app.get(job.id) is None
+        assert f"<code>{job.id}</code> has completed" in text
+        assert "row 1" in text
+
+    def test_that_was_deleted_with_its_job_is_not_there(self, app, page):
+        page("row 1", state="failed")
+        [job] = app.find().jobs
+        app.delete(job.id)
+
+        assert Visitor(app, VIEWER).get(f"/job?id={job.id}").status_code == 404
+
     def test_is_refreshed_with_the_page(self, app, page):
         page("row 1")
         [job] = app.find().jobs

@@ -21,6 +21,7 @@ from mongojobs.core.limits import KEPT_ENTRIES
 from mongojobs.core.settings import Settings
 from mongojobs.store.clients import Jobs, beside, topology
 from mongojobs.store.faults import is_duplicate_id_detail, is_refused
+from mongojobs.store.filters import one
 from mongojobs.store.logs.reading import LOGS_SUFFIX, ORDER, Pieces, Tail, runs_of, tail_of
 from mongojobs.store.queries import Queries
 from mongojobs.store.stream import LogStream
@@ -65,7 +66,7 @@ class LogStore:
     def tail(self, job_id: JobId, *, lines: int, size: int) -> Tail:
         """Return the last *lines* of the log of a job, of *size* bytes at most. Raises DatabaseError."""
         options = {"sort": [(key, -1) for key in ORDER], "batch_size": _FEW, "max_time_ms": READ_MILLISECONDS}
-        with self.collection.find({"job_id": {"$eq": job_id}}, **options) as newest_first:
+        with self.collection.find(one(job_id, field="job_id"), **options) as newest_first:
             return tail_of(newest_first, lines=lines, size=size)
 
     def pieces(self, job_id: JobId) -> Pieces:
@@ -78,7 +79,7 @@ class LogStore:
         return LogStream(self.collection, job_id) if has_streams else None
 
     def _chunks(self, job_id: JobId, further: Document | None = None) -> Iterable[Document]:
-        query = {"job_id": {"$eq": job_id}, **(further or {})}
+        query = one(job_id, field="job_id") | (further or {})
         return self.collection.find(query, sort=[(key, 1) for key in ORDER], max_time_ms=READ_MILLISECONDS)
 
     def forget(self, job_ids: Collection[JobId]) -> None:

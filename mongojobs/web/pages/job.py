@@ -26,6 +26,7 @@ from mongojobs.web.pages.changes import change_one, name_of, read_action, read_g
 from mongojobs.web.pages.jobs import limits, shown_state
 
 NO_TIME: Final = timedelta(0)
+_NONE: Final = "There is no such job: it never existed, or it has completed or been deleted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,21 @@ class Attempt:
 
 
 def show(visit: RequestContext) -> Page:
-    """Show it."""
-    job = job_of(visit)
+    """Show it, or, where it is gone, what it has logged. Raises NotFound."""
+    job = visit.app.get(read_key(visit.text("id")))
+    return _gone(visit) if job is None else _shown(visit, job)
+
+
+def _gone(visit: RequestContext) -> Page:
+    """Show what is kept of the log of a job that is not. Raises NotFound where that is nothing."""
+    job_id = read_key(visit.text("id"))
+    log = last_lines(visit.app, job_id, show_call({}, visit.app.payloads).clean)
+    if not log.runs:
+        raise NotFound(_NONE)
+    return Page("gone.html", {"job_id": job_id, "log": log})
+
+
+def _shown(visit: RequestContext, job: Job) -> Page:
     call, state = show_call(job.handler, visit.app.payloads), shown_state(job, visit)
     actions = [] if job.cancelling else offered_in(state)
     most_attempts, longest = limits(job, visit)
@@ -89,7 +103,7 @@ def job_of(visit: RequestContext) -> Job:
     """Return the job that the address or the form names. Raises NotFound."""
     job = visit.app.get(read_key(visit.text("id")))
     if job is None:
-        raise NotFound("There is no such job: it never existed, or it has completed or been deleted.")
+        raise NotFound(_NONE)
     return job
 
 
