@@ -23,6 +23,7 @@ The rooms, from the bottom up; each imports only from those above it in this lis
 - ``django``: for projects of Django
 - ``flask``: for Flask
 - ``asgi``: for FastAPI and other sites on ASGI
+- ``autoscaling``: for services that scale workers
 """
 
 from __future__ import annotations
