@@ -289,6 +289,10 @@ class Plugin:
         """Attach this plugin's callbacks to *lifecycle*; called once for each app."""
         raise NotImplementedError(f"{type(self).__name__} must override register(lifecycle)")
 
+    def problem(self) -> tuple[str, str] | None:
+        """Return what is wrong with how it is set up, and what to do about it, for ``mongojobs doctor``."""
+        return None
+
 
 def _current_trace() -> str:
     try:

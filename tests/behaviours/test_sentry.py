@@ -16,6 +16,7 @@ from sentry_sdk.transport import Transport
 
 import mongojobs
 from mongojobs import job
+from mongojobs.app.doctor.examine import examine
 from mongojobs.core.notices import DatabaseAway, JobFailed
 from mongojobs.plugins.sentry import SentryPlugin
 from mongojobs.plugins.sentry.checkins import monitor_of, slug_of
@@ -121,14 +122,13 @@ def start():
 
     def start(**options):
         sentry_sdk.init(
-            dsn="http://key@127.0.0.1:1/1",
             transport=(transport := Memory()),
             default_integrations=False,
             auto_enabling_integrations=False,
             integrations=[LoggingIntegration(), DedupeIntegration()],
             enable_backpressure_handling=False,
             auto_session_tracking=False,
-            **{"traces_sample_rate": 1.0, **options},
+            **{"dsn": "http://key@127.0.0.1:1/1", "traces_sample_rate": 1.0, **options},
         )
         return transport
 
@@ -503,6 +503,28 @@ class TestSchedules:
         assert slug_of("a" * 60) != slug_of("a" * 61)
         assert len(slug_of("a" * 60)) == 50
         assert slug_of("ωρα")
+
+
+class TestTheDoctor:
+    def told(self, app):
+        return [(one.text, one.remedy) for one in examine(app, {}).findings if one.kind == "plugin"]
+
+    def test_finds_nothing_where_all_is_well(self, app, sentry):
+        assert self.told(app) == []
+
+    def test_finds_an_sdk_that_was_not_started(self, app):
+        [(text, remedy)] = self.told(app)
+
+        assert text == "SentryPlugin: sentry_sdk.init was not called, so nothing is sent"
+        assert "the module that configures mongojobs" in remedy
+
+    def test_finds_an_sdk_that_does_not_know_where_to_send(self, app, start, monkeypatch):
+        monkeypatch.delenv("SENTRY_DSN", raising=False)
+        start(dsn=None)
+
+        [(text, remedy)] = self.told(app)
+        assert text == "SentryPlugin: the SDK has no DSN, so nothing is sent"
+        assert "SENTRY_DSN" in remedy
 
 
 class TestWithoutTheExtra:

@@ -54,6 +54,7 @@ def examine(
         *local_checks.of_command_line(shows_uri=shows_uri),
         *local_checks.of_settings(app.settings),
         *local_checks.of_environment(app.settings, environ),
+        *local_checks.of_plugins(app.plugins),
     ]
     try:
         connections = app.connect_worker(app.settings, patience=SHORT_PATIENCE)
@@ -70,7 +71,11 @@ def examine(
 
 def look_from_here(app: MongoJobs, environ: Mapping[str, str]) -> tuple[Finding, ...]:
     """Return what is wrong with *app*, as far as its own connection shows, for pages. Raises StoreUnavailableError."""
-    here = [*local_checks.of_settings(app.settings), *local_checks.of_environment(app.settings, environ)]
+    here = [
+        *local_checks.of_settings(app.settings),
+        *local_checks.of_environment(app.settings, environ),
+        *local_checks.of_plugins(app.plugins),
+    ]
     patient = _patient(app, Stores(app.store, app.worker_store, app.pauses), named=None, wall=SystemClock())
     return sorted_findings([*here, *_examined(patient)])
 

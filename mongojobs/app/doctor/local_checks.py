@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Final
 
 from mongojobs.app.doctor.findings import Finding, advice, fault
+from mongojobs.core.lifecycle import Plugin
 from mongojobs.core.settings import Settings
 from mongojobs.core.words.durations import format_duration
 
@@ -86,6 +87,15 @@ def of_environment(settings: Settings, environ: Mapping[str, str]) -> Iterator[F
                 f" {format_duration(granted)} unless told otherwise",
                 f"make sure that {where} is {format_duration(needed)} or more: mongojobs init prints it",
             )
+
+
+def of_plugins(plugins: Iterable[Plugin]) -> Iterator[Finding]:
+    """Find what plugins say is wrong with themselves."""
+    for plugin in plugins:
+        ask = getattr(plugin, "problem", None)  # which one that is no subclass of ours may not have
+        if ask is not None and (said := ask()) is not None:
+            what, remedy = said
+            yield advice("plugin", f"{type(plugin).__name__}: {what}", remedy)
 
 
 def of_command_line(*, shows_uri: bool) -> Iterator[Finding]:

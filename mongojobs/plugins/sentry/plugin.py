@@ -65,6 +65,17 @@ class SentryPlugin(Plugin):
         if _drop_own_line not in scopes.global_event_processors:
             scopes.add_global_event_processor(_drop_own_line)
 
+    def problem(self) -> tuple[str, str] | None:
+        """Say so if nothing can be sent from this process."""
+        if not _is_on():
+            return (
+                "sentry_sdk.init was not called, so nothing is sent",
+                "call it in the module that configures mongojobs",
+            )
+        if not sentry_sdk.get_client().dsn:
+            return "the SDK has no DSN, so nothing is sent", "set SENTRY_DSN, or give dsn to sentry_sdk.init"
+        return None
+
     def _due(self, schedule: str) -> tuple[str | timedelta, str] | None:
         return self._lifecycle.answers.due(schedule)
 
