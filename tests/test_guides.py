@@ -1,21 +1,25 @@
-"""What the tutorial and the pages on enqueueing, testing and the lifecycle show is done as they say."""
+"""What the tutorial and the pages on enqueueing, moving, testing and the lifecycle show is done as they say."""
 
 import dataclasses
 import importlib
 import inspect
 import re
 import sys
+from datetime import timedelta
 
 import pytest
 
 import mongojobs
 from mongojobs.core import notices
 from mongojobs.core.lifecycle import EVENTS
+from mongojobs.enqueuing.declarations import Declared
+from mongojobs.enqueuing.options import OPTIONS
 from tests.support.command_line import ROOT
 from tests.support.working import work_off
 
 BLOCK = re.compile(r"```(?:python|text)\n# (?P<name>\S+)\n(?P<text>.*?)```", re.DOTALL)
 MODULES = {"guestbook", "web", "club", "test_club", "shop_plugins", "shop", "pages", "tour"}
+MODULES |= {"choir", "celery_shop", "moved", "shop_moved"}
 LIFECYCLE = (ROOT / "docs" / "lifecycle.md").read_text(encoding="utf-8")
 
 
@@ -86,6 +90,68 @@ class TestEnqueueing:
         }
         assert worked == (8, 0)
         assert len(later) == 3
+
+
+class TestMoving:
+    @pytest.fixture
+    def moved(self, page, connection):
+        mongojobs.configure().create_indexes()
+
+        def moved(name, module):
+            page(name)
+            return importlib.import_module(module)
+
+        yield moved
+        mongojobs.configure()
+
+    def test_from_delayed_job_runs_what_its_example_enqueues(self, moved):
+        delayed, enqueued = moved("from-delayed-job.md", "choir").enqueue_all()
+
+        assert (delayed.priority, enqueued.queue) == (3, "mail")
+        assert work_off() == (3, 0)
+
+    def test_from_celery_keeps_a_tuple_a_tuple_and_its_times(self, moved):
+        later = moved("from-celery.md", "celery_shop").pay()
+        mongojobs.default_app().run_now(later.id)
+
+        assert later.queue == "money"
+        assert work_off() == (1, 0)
+        assert later.result() == (str(later.id), ("a", "b"))
+
+    def test_from_celery_names_the_defaults_there_are(self):
+        text, settings = (ROOT / "docs" / "from-celery.md").read_text(encoding="utf-8"), mongojobs.Settings()
+
+        assert f"tried {settings.max_attempts} times" in text
+        assert f"after {settings.max_run_time // timedelta(hours=1)} hours" in text
+        assert settings.lease == timedelta(minutes=1)
+
+    def test_from_celery_quotes_what_was_measured(self):
+        quoted = re.findall(r"after ([\d.]+) ms", (ROOT / "docs" / "from-celery.md").read_text(encoding="utf-8"))
+        measured = (ROOT / "docs" / "comparison.md").read_text(encoding="utf-8")
+
+        assert len(quoted) == 2
+        assert [figure for figure in quoted if f"| {figure} |" not in measured] == []
+
+    def test_from_others_runs_the_whole_example(self, moved):
+        later, now, first, second = moved("moving.md", "shop_moved").enqueue_all()
+        moved("moving.md", "moved").old_task(8)
+
+        assert work_off() == (3, 0)
+        assert now.result() == "receipt 7"
+        assert (second.duplicate, second.id) == (True, first.id)
+        assert later.refresh().state == "ready"
+
+    @pytest.mark.parametrize("page", ["from-celery.md", "from-delayed-job.md", "moving.md"])
+    def test_names_only_options_that_there_are(self, page):
+        ours = re.findall(r"^\|[^|]+\| ([^|]+) \|$", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.MULTILINE)
+        named = {
+            option
+            for cell in ours
+            for call in re.findall(r"(?:\.options|@job)\((.*?)\)", cell)
+            for option in re.findall(r"(\w+)=", call)
+        }
+
+        assert named <= {*OPTIONS, *Declared.__annotations__, "name", "aliases"}
 
 
 class TestTesting:
