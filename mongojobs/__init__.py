@@ -22,6 +22,7 @@ The rooms, from the bottom up; each imports only from those above it in this lis
 - ``testing``: for the tests of apps
 - ``django``: for projects of Django
 - ``flask``: for Flask
+- ``beanie``: for documents of Beanie
 - ``asgi``: for FastAPI and other sites on ASGI
 - ``autoscaling``: for services that scale workers
 """

@@ -1,5 +1,6 @@
 """The example of docs/arguments.md does what stands there."""
 
+import asyncio
 import importlib
 import re
 import sys
@@ -54,3 +55,19 @@ def test_a_renamed_document_class_is_found_by_its_old_name(load, connection, cap
     work_off()
 
     assert capsys.readouterr().out == "hello Ann\n"
+
+
+def test_documents_of_beanie_are_loaded_in_the_worker(load, mongo_uri, monkeypatch, capsys):
+    monkeypatch.setenv("MONGODB_URI", mongo_uri)
+    club = load("club")
+
+    async def site():
+        await club.connect()
+        await club.sign_up("Ann")
+
+    asyncio.run(site())
+    club.count.delay()
+    work_off()
+
+    mongojobs.default_app().close()
+    assert sorted(capsys.readouterr().out.splitlines()) == ["1 members", "welcome, Ann"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import decimal
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field, fields
@@ -95,6 +95,10 @@ class Run(Protocol):
 
     def recording(self) -> Record:
         """Return the record, made now if it is not there."""
+        ...
+
+    def wait(self, coroutine: Coroutine[Any, Any, object]) -> object:
+        """Run *coroutine* where ``async def`` jobs run, and wait for it here; return or raise whatever that does."""
         ...
 
     def transaction(self) -> AbstractContextManager[Any]:

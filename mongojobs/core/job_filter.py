@@ -160,8 +160,10 @@ def _argument(field: str, pair: object) -> tuple[str, Any]:
 
 def _value(field: str, value: object) -> Any:
     match value:
-        case Enum() | Typed() | None | bool() | float() | ObjectId() | Decimal() | date() | timedelta() | UUID():
+        case Enum() | Typed() | None | bool() | float() | Decimal() | date() | timedelta() | UUID():
             return value
+        case ObjectId():
+            return ObjectId(value)  # of Beanie's own class, too: a document is found by what it is in the database
         case str() if len(value) <= LONGEST_ARGUMENT:
             return plain_text(value)
         case int() if -(2**63) <= value < 2**63:

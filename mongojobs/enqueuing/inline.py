@@ -112,9 +112,8 @@ class Inline:
         return ended
 
     def _means(self, job: Job) -> Means:
-        return Means(
-            SystemClock(), self._payloads.values, clean=cleaner(job.handler, self._payloads, None), source=source_of
-        )
+        clean = cleaner(job.handler, self._payloads, None)
+        return Means(SystemClock(), self._payloads.values, clean=clean, source=source_of, wait=run_to_end)
 
     def _run(self, job: Job, now: datetime) -> Job:
         try:

@@ -78,7 +78,7 @@ def perform(job: Job) -> object:
     payloads, lifecycle = mode.app.payloads, mode.app.lifecycle
     call = payloads.load(stored(job).handler)
     clean = cleaner(job.handler, payloads, None)
-    alone = Alone(job, lambda: Means(mode.clock, payloads.values, clean=clean, source=source_of))
+    alone = Alone(job, lambda: Means(mode.clock, payloads.values, clean=clean, source=source_of, wait=run_to_end))
     job.begin(alone)
     try:
         result = isolated(job, lambda: invoke(call, job, lifecycle=lifecycle, wait=run_to_end))

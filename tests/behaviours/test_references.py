@@ -3,8 +3,9 @@
 import pytest
 
 from mongojobs import RegistrationError, UnsavedDocumentError, register_reference
+from mongojobs.testing import drain, mode
 from tests.support import referred
-from tests.support.referred import Letter, Odd, Parcel
+from tests.support.referred import Letter, Odd, Parcel, Remote
 from tests.support.working import work_off
 
 
@@ -49,6 +50,21 @@ class TestAnObject:
         work_off()
 
         assert job.result(0).weight == 7
+
+    def test_is_awaited_if_load_is_async(self):
+        referred.weigh.delay(Remote("a", 1).keep())
+
+        work_off()
+
+        assert [type(one) for one in referred.given] == [Remote]
+
+    @pytest.mark.parametrize("how", ["inline", "fake"])
+    def test_is_awaited_without_a_worker_too(self, how):
+        with mode(how):
+            referred.weigh.delay(Remote("a", 1).keep())
+            drain()
+
+        assert [type(one) for one in referred.given] == [Remote]
 
     def test_that_is_gone_lets_the_job_decide(self, app):
         discarded, failed = (job.delay(Parcel("a", 1).keep()) for job in (referred.send, referred.weigh))
@@ -98,9 +114,9 @@ class TestRegistering:
         with pytest.raises(RegistrationError, match="register_reference is for classes"):
             register_reference(cls, str, lambda cls, key: key)
 
-    def test_takes_plain_functions(self):
-        async def load(cls, key):
+    def test_takes_a_plain_function_for_the_key(self):
+        async def key(parcel):
             pass
 
-        with pytest.raises(RegistrationError, match=r"load must be a plain function.*write `def` for it"):
-            register_reference(Parcel, str, load)
+        with pytest.raises(RegistrationError, match=r"to_key must be a plain function.*write `def` for it"):
+            register_reference(Parcel, key, lambda cls, key: key)

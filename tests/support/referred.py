@@ -1,5 +1,6 @@
 """A class whose objects are kept by the app, in its own way, and jobs that are given them."""
 
+import asyncio
 from typing import Any
 
 from mongojobs import job, register_reference
@@ -28,6 +29,10 @@ class Odd(Parcel):
     pass
 
 
+class Remote(Parcel):
+    """Asked for over the network, so to say."""
+
+
 def _key(parcel: Parcel) -> str | None:
     return parcel.label if parcel.label in shelf else None
 
@@ -37,7 +42,13 @@ def _load(cls: Any, label: Any) -> Any:
     return None if found is None else cls(found.label, found.weight)
 
 
+async def _fetch(cls: Any, label: Any) -> Any:
+    await asyncio.sleep(0)
+    return _load(cls, label)
+
+
 register_reference(Parcel, _key, _load)
+register_reference(Remote, _key, _fetch)
 register_reference(Odd, lambda odd: odd.label, lambda _cls, label: label)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mongojobs.core.calling import label, ran
 from mongojobs.core.inside.log import Lines, LoggedRun, logged_at_once, most_kept
@@ -30,6 +30,10 @@ class Alone:
         self._job = job
         self._means = means
         self._lines: Lines | None = None
+
+    def wait(self, coroutine: Coroutine[Any, Any, object]) -> object:
+        """Run *coroutine* to its end, where ``async def`` jobs run."""
+        return self._means().wait(coroutine)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return nothing to commit: what a worker's death could tear apart is in one piece here."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 from mongojobs.core.clock import Clock, truncate
-from mongojobs.core.errors import ProgressError
+from mongojobs.core.errors import ProgressError, StateError
 from mongojobs.core.inside.cursor import Cursor, closed
 from mongojobs.core.inside.log import JobLogger, Lines, LoggingJob
 from mongojobs.core.inside.progress import LONGEST_NOTE, Progress, checked
@@ -55,6 +55,11 @@ class Telling(LoggingJob, Protocol):
         ...
 
 
+def _wait_nowhere(coroutine: Coroutine[Any, Any, object]) -> NoReturn:
+    coroutine.close()
+    raise StateError("nothing is awaited here")
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """What a record needs of the place where the job runs.
@@ -63,6 +68,7 @@ class Means:
     ProgressError where nothing can be stored; *save* stores what was told at once, and raises what ends the run if the
     job is lost. *source* finds rows; *look* raises what ends the run, if something does; *on_aside* is told of the name
     of rows, the row left out, and how many workers died at it. *lines* opens what takes what it logs, if that is kept.
+    *wait* runs a coroutine to its end where ``async def`` jobs run.
     """
 
     clock: Clock
@@ -76,6 +82,7 @@ class Means:
     on_aside: Callable[[str, str, int], object] = lambda _rows, _row, _deaths: None
     wary: float = 60.0
     lines: Callable[[], Lines | None] = lambda: None
+    wait: Callable[[Coroutine[Any, Any, object]], object] = _wait_nowhere
 
 
 class Told:

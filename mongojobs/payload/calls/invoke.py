@@ -75,7 +75,7 @@ def run_to_end(coroutine: Coroutine[Any, Any, object]) -> object:
             return runner.run(coroutine, context=context)
 
     try:
-        return _in_thread(run) if _is_on_a_loop() else run()
+        return _in_thread(run) if is_on_a_loop() else run()
     finally:
         adopt(context)
 
@@ -141,7 +141,8 @@ def _takes(hook: Callable[..., object], offered: int) -> int:
     return min(len(positional), offered)
 
 
-def _is_on_a_loop() -> bool:
+def is_on_a_loop() -> bool:
+    """Whether this thread runs an event loop, which waits for nothing but what is awaited."""
     with suppress(RuntimeError):
         asyncio.get_running_loop()
         return True

@@ -6,7 +6,7 @@ A reference names the class, which is looked up among those of the process and n
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
@@ -19,7 +19,9 @@ from mongojobs.core.errors import (
     DeserializationError,
     DocumentGoneError,
     RegistrationError,
+    UndeclaredError,
 )
+from mongojobs.core.job import current_job
 from mongojobs.core.words.naming import public
 from mongojobs.payload.registry import full_name, registry, unknown_class
 from mongojobs.payload.values.decode import Loaded, ReferenceDecoder
@@ -46,19 +48,23 @@ _ways: Final[dict[type, _Way]] = {}
 
 
 @public
-def register_reference(cls: type[T], to_key: Callable[[T], object], load: Callable[[type[T], Any], T | None]) -> None:
+def register_reference(
+    cls: type[T], to_key: Callable[[T], object], load: Callable[[type[T], Any], T | Awaitable[T | None] | None]
+) -> None:
     """Allow instances of *cls* and its subclasses as arguments of jobs, by reference.
 
     *to_key* takes one and returns its key, a value that jobs can have, or None if it is not saved yet. *load* takes the
     class and the key and returns the object as it is now, or None if it is gone: then the job's ``on_missing`` decides.
-    Register in a module that the worker imports. Raises RegistrationError.
+    It may be ``async def``, and is awaited where async jobs run. Register in a module that the worker imports.
+
+    Raises RegistrationError.
     """
     given: object = cls
     if not inspect.isclass(given) or given is object:
         raise RegistrationError(f"register_reference is for classes of the app's own, got {cls!r:.200}")
     functions: list[tuple[str, object]] = [("to_key", to_key), ("load", load)]
     for name, function in functions:
-        if not callable(function) or is_async(function):
+        if not callable(function) or (is_async(function) and name == "to_key"):
             raise RegistrationError(
                 f"{name} must be a plain function, since nothing awaits it, got {function!r:.200}: write `def` for it"
             )
@@ -78,6 +84,10 @@ class RegisteredReferences:
     def encoder(self, cls: type) -> Callable[[Any, Inner], object] | None:
         """Return what stores the instances of *cls*, None if no reference to them is known."""
         way = _way_of(cls)
+        if way is None and _is_of_beanie(cls):
+            raise RefusedError(
+                f"is of Beanie's {cls.__name__}, which jobs are given by reference: import mongojobs.beanie beside it"
+            )
         return self._others.encoder(cls) if way is None else partial(_stored, way)
 
     def class_name(self, cls: type) -> str | None:
@@ -116,11 +126,25 @@ class RegisteredReferences:
             what = f"no class is called {name!r:.100} to whose objects jobs refer"
             raise unknown_class(name, what, ", and what calls register_reference for it")
         found = way.load(cls, key)
+        if inspect.iscoroutine(found):
+            found = _awaited(cls, found)
         if found is None:
             raise DocumentGoneError(f"{cls.__name__} {key!s:.100} no longer exists")
         if not isinstance(found, cls):
             raise DeserializationError(f"load of a {cls.__name__} returned {found!r:.100}, which is none")
         return found
+
+
+def _awaited(cls: type, coroutine: Coroutine[Any, Any, object]) -> object:
+    """Return what *coroutine* loads, an object of *cls*. Raises UndeclaredError outside of a job's run."""
+    job = current_job()
+    if job is None or job.run is None:
+        coroutine.close()
+        raise UndeclaredError(
+            f"a {cls.__name__} is loaded by an async function, which is awaited in the run of a job only: let the job"
+            f" return its key, and load it by that"
+        )
+    return job.run.wait(coroutine)
 
 
 def is_registered(cls: type) -> bool:
@@ -141,6 +165,14 @@ def _stored(way: _Way, instance: Any, inner: Inner) -> object:
 def _way_of(cls: type) -> _Way | None:
     """Return how instances of *cls* are stored: as was registered of itself, or of the nearest of its bases."""
     return next((way for base in cls.__mro__ if (way := _ways.get(base)) is not None), None)
+
+
+def _is_of_beanie(cls: type) -> bool:
+    """Whether ``mongojobs.beanie`` makes *cls* known: by its fields, a document would come back as a stale copy."""
+    return any(
+        base.__module__.partition(".")[0] == "beanie" and base.__name__ in ("Document", "PydanticObjectId")
+        for base in cls.__mro__
+    )
 
 
 def _all_classes() -> Iterator[type]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, Final, Protocol, TypeVar
 
 from mongojobs.core.clock import SystemClock, elapsed_seconds, monotonic_seconds
-from mongojobs.core.errors import TransactionError
+from mongojobs.core.errors import StateError, TransactionError
 from mongojobs.core.inside.log import Lines
 from mongojobs.core.inside.record import Means, Record, Told
 from mongojobs.core.job import Job, JobId
 from mongojobs.core.transitions import Committed
 from mongojobs.payload.calls.handler import Call, Outline
+from mongojobs.payload.calls.invoke import is_on_a_loop
 from mongojobs.worker.run.interruption import Interruption
 
 T = TypeVar("T")
@@ -166,6 +167,13 @@ class InFlightJob:
         if not isinstance(self.record, Record):
             self.record = Record(self.job, self.means(self))
         return self.record
+
+    def wait(self, coroutine: Coroutine[Any, Any, object]) -> object:
+        """Run *coroutine* on the event loop, and wait in this thread. Raises StateError on the loop itself."""
+        if is_on_a_loop():
+            coroutine.close()
+            raise StateError("what an async function loads cannot be waited for on the event loop: pass its id on")
+        return self.means(self).wait(coroutine)
 
     def transaction(self) -> AbstractContextManager[Any]:
         """Return a transaction that ends the job, for a ``with`` block."""

@@ -84,6 +84,7 @@ class Runner:
             on_aside=lambda rows, row, deaths: context.reporter.tell(RowSetAside, held.job, rows, row, deaths),
             wary=context.settings.lease.total_seconds(),
             lines=lines,
+            wait=Run(held, self).wait,
         )
 
     def run_in_time(self, held: InFlightJob) -> Outcome:
@@ -212,7 +213,7 @@ class Run:
             call,
             job,
             lifecycle=lifecycle,
-            wait=self._wait,
+            wait=self.wait,
             wait_for_hook=self._wait_for_hook,
             is_failure=self._is_failure,
         )
@@ -223,7 +224,8 @@ class Run:
     def _is_failure(self, error: BaseException) -> bool:
         return not self.judgement.is_put_back(error)
 
-    def _wait(self, coroutine: Coroutine[Any, Any, object]) -> object:
+    def wait(self, coroutine: Coroutine[Any, Any, object]) -> object:
+        """Run *coroutine* on the event loop, and wait in this thread, unless the run is interrupted."""
         self.held.enter_loop()
         try:
             return self.held.interruption.wait_for(coroutine, self._runner.loop(), begins=self._begin_on_loop)
@@ -237,4 +239,4 @@ class Run:
     def _wait_for_hook(self, coroutine: Coroutine[Any, Any, object]) -> object:
         """Wait as for the job; if that was interrupted, to the end, since its last hooks must run all the same."""
         is_over = self.held.interruption.raised is not None
-        return run_to_end_on(self._runner.loop(), coroutine) if is_over else self._wait(coroutine)
+        return run_to_end_on(self._runner.loop(), coroutine) if is_over else self.wait(coroutine)

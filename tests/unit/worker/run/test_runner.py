@@ -140,7 +140,8 @@ class TestAResultThatIsStillToBeRun:
         outcome = runner.run(held_call(hostile_jobs.returns, "a coroutine"))
 
         assert re.fullmatch(
-            r"mongojobs\.NotRunError: returns returned a coroutine, which nothing .*", outcome.error.trace
+            r"mongojobs\.NotRunError: returns returned a coroutine, which nothing .*\nCause and remedy: .*",
+            outcome.error.trace,
         )
 
     @pytest.mark.parametrize("what", list(hostile_jobs.UNRUN))
