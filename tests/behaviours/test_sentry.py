@@ -15,9 +15,9 @@ from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.transport import Transport
 
 import mongojobs
-from mongojobs import job
+from mongojobs import current_job, job
 from mongojobs.app.doctor.examine import examine
-from mongojobs.core.notices import DatabaseAway, JobFailed
+from mongojobs.core.notices import DatabaseAway, JobFailed, WorkerStopping
 from mongojobs.plugins.sentry import SentryPlugin
 from mongojobs.plugins.sentry.checkins import monitor_of, slug_of
 from tests.support import sentry_app
@@ -68,6 +68,13 @@ def logs_and_breaks():
     except KeyError:
         logger.exception("it went wrong")
         raise
+
+
+@job(max_attempts=1)
+def loses_its_lock():
+    mine = {"_id": current_job().id}
+    mongojobs.default_app().store.collection.update_one(mine, {"$set": {"lock_token": "another's"}})
+    raise ValueError("too late")
 
 
 @job
@@ -193,6 +200,17 @@ class TestAnEnqueue:
         assert stored["tenant"] == 7
         assert stored["sentry"]["sentry-trace"].startswith(f"{request.trace_id}-")
         assert f"sentry-trace_id={request.trace_id}" in stored["sentry"]["baggage"]
+
+    def test_that_runs_the_job_at_once_has_it_in_its_span(self, configure, sentry):
+        configure()
+        mongojobs.configure(delay_jobs=False)
+        with sentry_sdk.start_transaction(name="GET /"):
+            looks.delay()
+
+        [request] = sentry.of("transaction")
+        publish, inside = sorted(request["spans"], key=lambda span: span["op"], reverse=True)
+        assert (publish["op"], inside["op"]) == ("queue.publish", "db")
+        assert inside["parent_span_id"] == publish["span_id"]
 
     def test_costs_nothing_where_the_sdk_is_not_started(self, app):
         assert app.get(looks.delay().id).meta is None
@@ -349,6 +367,12 @@ class TestAFailure:
         assert (event["tags"]["worker"], event["tags"]["queue"]) == ("ada", "mail")
         assert event["contexts"]["trace"]["trace_id"] == sent.meta["sentry"]["sentry-trace"].partition("-")[0]
 
+    def test_is_no_event_if_another_worker_has_the_job_by_then(self, app, sentry):
+        loses_its_lock.delay()
+        work_off()
+
+        assert sentry.of("event") == []
+
     def test_is_no_event_for_a_job_that_expired(self, app, sentry):
         sent = looks.options(expires_in="1h").delay()
         app.store.collection.update_one({"_id": sent.id}, {"$set": {"expires_at": sent.run_at}})
@@ -392,6 +416,13 @@ class TestAWorker:
         mongojobs.Worker(exit_on_complete=True).start()
 
         assert 0 < sentry.flushed_within <= 2
+
+    def test_sends_it_in_what_is_left_of_the_time_of_its_stop(self, app, sentry):
+        app.lifecycle.notify(WorkerStopping("ada", (), -2.5))  # so many seconds ago its jobs were to have ended
+
+        app.lifecycle.run("execute", None, body=lambda: None)
+
+        assert 0 < sentry.flushed_within <= 0.4
 
 
 class TestAChild:

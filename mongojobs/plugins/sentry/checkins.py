@@ -42,23 +42,22 @@ class CheckIns:
 
     def hear(self, notice: n.Notice) -> None:
         """Tell how the job of a schedule has ended; a job that never began has checked in nowhere."""
+        job = getattr(notice, "job", None)
+        if not isinstance(job, Job) or str(job.id) not in self._running:
+            return
+        self._running.discard(str(job.id))
         match notice:
-            case n.JobCompleted(job=job, seconds=seconds) | n.JobDiscarded(job=job, seconds=seconds):
-                self._end(job, "ok", seconds)
-            case n.JobFailed(job=job) | n.JobCancelled(job=job):
-                self._end(job, "error")
+            case n.JobCompleted(seconds=seconds) | n.JobDiscarded(seconds=seconds):
+                self._tell(job, "ok", seconds)
+            case n.JobFailed() | n.JobCancelled():
+                self._tell(job, "error")
             case _:
-                pass
+                pass  # it runs again, and then begins anew
 
     def fail(self, job: Job) -> None:
         """Tell that *job* is given up on, whose worker was lost."""
         if job.schedule is not None:
             self._tell(job, "error")
-
-    def _end(self, job: Job, status: str, seconds: float | None = None) -> None:
-        if job.schedule is not None and str(job.id) in self._running:
-            self._running.discard(str(job.id))
-            self._tell(job, status, seconds)
 
     def _tell(self, job: Job, status: str, seconds: float | None = None) -> None:
         monitor = self._monitor(str(job.schedule))
