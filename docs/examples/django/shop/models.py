@@ -15,7 +15,7 @@ class Order(models.Model):
         OOLONG = "Oolong"
 
     customer = models.CharField("your name", max_length=80)
-    tea = models.CharField(max_length=20, choices=Tea.choices)
+    tea = models.CharField(max_length=20, choices=Tea.choices, default=Tea.DARJEELING)
     packets = models.PositiveSmallIntegerField(default=2)
     state = models.CharField(max_length=20, default="waiting", editable=False)
     receipt = models.TextField(editable=False)
