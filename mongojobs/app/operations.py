@@ -256,7 +256,7 @@ class Operating(LogsOfApp, SchedulesOfApp):
         """Let the failed and cancelled jobs that match run again; return how many. Raises FilterError.
 
         Unique jobs whose keys others hold by now are left as they are, and counted as ``.held`` of the number that is
-        returned; with *merge* they are dropped. Steps as ``retry``.
+        returned; with *merge* they are dropped, and counted as ``.dropped``. Steps as ``retry``.
         """
         given = {"by": _person(by), "merge": merge, "from_start": from_start}
         return self.actions.act_on_all(RETRY, job_filter, on_progress=on_progress, **given)

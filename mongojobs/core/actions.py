@@ -86,14 +86,19 @@ class Action:
 
 
 class Changed(int):
-    """How many jobs were changed; *held*: how many were not retried, as other living jobs hold their unique keys."""
+    """How many jobs were changed.
+
+    Others hold the unique keys of *held* further ones, which were not retried, and of *dropped* ones, which are gone.
+    """
 
     held: int
+    dropped: int
 
-    def __new__(cls, number: int, *, held: int = 0) -> Self:
-        """Make it of both numbers."""
+    def __new__(cls, number: int, *, held: int = 0, dropped: int = 0) -> Self:
+        """Make it of all numbers."""
         changed = super().__new__(cls, number)
         changed.held = held
+        changed.dropped = dropped
         return changed
 
 
@@ -101,6 +106,12 @@ def left_for_their_keys(held: int) -> str:
     """Return what people are told of so many jobs that a change of many left alone, as others hold their keys."""
     jobs, key = ("1 job was", "its unique key") if held == 1 else (f"{held:,} jobs were", "their unique keys")
     return f"{jobs} left alone, as other living jobs hold {key}: `mongojobs jobs retry --merge` drops such jobs"
+
+
+def dropped_for_their_keys(dropped: int) -> str:
+    """Return what people are told of so many jobs that a change of many dropped, as others hold their keys."""
+    jobs, key = ("1 job was", "its unique key") if dropped == 1 else (f"{dropped:,} jobs were", "their unique keys")
+    return f"{jobs} dropped, as other living jobs hold {key}"
 
 
 def no_job(job_id: JobId) -> NoSuchJobError:

@@ -251,6 +251,17 @@ class TestManyJobs:
             " `mongojobs jobs retry --merge` drops such jobs.\n"
         )
 
+    def test_whose_keys_others_hold_are_dropped_and_counted_if_they_are_to_be_merged(self, app, here):
+        always_fails.options(max_attempts=1, unique_key="a").delay()
+        work_off()
+        always_fails.options(unique_key="a", run_in=60).delay()
+        failed_jobs(2)
+
+        ended = here("jobs", "retry", "--all", "--merge", "--yes")
+
+        assert ended.stdout.endswith(" 2 jobs.\n")
+        assert ended.stderr == "1 job was dropped, as other living jobs hold its unique key.\n"
+
     def test_are_cancelled_by_their_arguments(self, app, here):
         wanted = append.options(run_in=60).delay("x", "5")
         append.delay("x", "6")

@@ -147,7 +147,7 @@ def is_any_given(values: Mapping[str, Any]) -> bool:
 
 def sweep(number: int, act: Callable[[OnProgress], int], *, question: str, done: str, yes: bool, dry_run: bool) -> None:
     """Let *act* change *number* jobs after the *question*; report how many were *done*, or left. Raises Failure."""
-    from mongojobs.core.actions import left_for_their_keys
+    from mongojobs.core.actions import dropped_for_their_keys, left_for_their_keys
 
     if number == 0:
         say("There are no such jobs.")
@@ -161,6 +161,8 @@ def sweep(number: int, act: Callable[[OnProgress], int], *, question: str, done:
     say(f"{done} {counted(changed, 'job')}.")
     if held := getattr(changed, "held", 0):
         say(f"{left_for_their_keys(held)}.", err=True)
+    if dropped := getattr(changed, "dropped", 0):
+        say(f"{dropped_for_their_keys(dropped)}.", err=True)
 
 
 def report_running(operator: Operator, job_filter: JobFilter) -> None:

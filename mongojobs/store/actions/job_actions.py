@@ -72,27 +72,31 @@ class JobActions:
         update = to_update(change, is_real=self._queries.is_real)
         if not action.takes_key:
             return Changed(sweep.change(selections, update))
-        held = 0
+        held = dropped = 0
 
         def apart(guard: Document) -> int:
-            nonlocal held
+            nonlocal held, dropped
             retaken = self._retake_each(action, guard, given)
             held += retaken.held
+            dropped += retaken.dropped
             return retaken
 
-        return Changed(sweep.change(selections, update, apart=apart), held=held)
+        return Changed(sweep.change(selections, update, apart=apart), held=held, dropped=dropped)
 
     def _retake_each(self, action: Action, guard: Document, given: Mapping[str, Any]) -> Changed:
         """Retry those that match and need their unique keys again, one by one; return how many had them free."""
-        number = held = 0
+        number = held = dropped = 0
         for found in self._queries.find(merged(guard, KEYED), {"_id": 1}, index="_id_"):
             try:
-                number += not self.act(action, found["_id"], **given).duplicate
+                is_dropped = self.act(action, found["_id"], **given).duplicate
             except KeyHeldError:
                 held += 1
             except StateError:  # somebody else has changed it meanwhile
                 continue
-        return Changed(number, held=held)
+            else:
+                dropped += is_dropped
+                number += not is_dropped
+        return Changed(number, held=held, dropped=dropped)
 
     def clear(
         self,
