@@ -36,7 +36,8 @@ HELD_BACK: Final = (*WORKER_SIGNALS, Signals.SIGUSR2)
 
 Handler = Callable[[int, FrameType | None], object]
 
-_PARENT_SECONDS: Final = 1.0
+PARENT_SECONDS: Final = 1.0
+"""How often whoever is supervised looks whether its supervisor is still there."""
 _STANDARD_ERROR: Final = 2
 
 
@@ -209,7 +210,7 @@ class WorkerSignals:
 
     def _read(self) -> None:
         while not self._leaving.is_set():
-            for number in self._mailbox.receive(None if self._supervisor is None else _PARENT_SECONDS):
+            for number in self._mailbox.receive(None if self._supervisor is None else PARENT_SECONDS):
                 self._tell(number)
             if self._supervisor is not None and os.getppid() != self._supervisor:
                 self._supervisor = None

@@ -20,7 +20,7 @@ from signal import Signals
 from typing import Final
 
 from mongojobs.core.words.durations import format_duration
-from mongojobs.process.signals import INTERRUPT_AGAIN, SUPERVISED, Mailbox, held_back
+from mongojobs.process.signals import INTERRUPT_AGAIN, PARENT_SECONDS, SUPERVISED, Mailbox, held_back
 
 logger: logging.Logger = logging.getLogger("mongojobs")
 
@@ -73,6 +73,7 @@ class Supervisor:
     A child that ends is started again; but not one that ends with one of *final_statuses*, which says that its work is
     done. One that ends because of its set-up ends all the others too. *beat* is called at least every five seconds. One
     that does not say within *boot_timeout* that it has imported the app is killed, and the next one gets twice as long.
+    Under a *parent*, whose process id that is, it stops when that is gone.
     """
 
     def __init__(
@@ -83,12 +84,14 @@ class Supervisor:
         boot_timeout: timedelta = timedelta(seconds=60),
         final_statuses: frozenset[int] = frozenset(),
         beat: Callable[[], None] = lambda: None,
+        parent: int | None = None,
     ) -> None:
         self._children = [_Child(number, command, boot_timeout) for number, command in enumerate(commands)]
         self._grace = shutdown_timeout
         self._kill_after = shutdown_timeout.total_seconds() + KILL_AFTER_SECONDS
         self._final_statuses = final_statuses
         self._beat = beat
+        self._parent = parent
         self._stopping_since: float | None = None
         self._interrupted = False
         self._status = 0
@@ -103,6 +106,7 @@ class Supervisor:
                     self._start_due()
                     for number in mailbox.receive(self._seconds_to_wait()):
                         self._obey(number)
+                    self._mind_parent()
                     self._bury()
                     self._kill_hanging()
                     self._kill_overdue()
@@ -111,6 +115,12 @@ class Supervisor:
                     child.kill()
         logger.info("[Supervisor(pid:%d)] Stopped", os.getpid())
         return self._status
+
+    def _mind_parent(self) -> None:
+        if self._parent is not None and os.getppid() != self._parent:
+            self._parent = None
+            logger.warning("[Supervisor(pid:%d)] Its own parent is gone: stopping", os.getpid())
+            self._stop(Signals.SIGTERM)
 
     def _is_busy(self) -> bool:
         return any(child.is_alive or child.is_wanted for child in self._children)
@@ -126,7 +136,7 @@ class Supervisor:
         if self._stopping_since is not None:
             moments.append(self._stopping_since + self._kill_after)
         seconds = min(moments, default=float("inf")) - time.monotonic()
-        return min(max(seconds, 0.01), _LONGEST_WAIT_SECONDS)
+        return min(max(seconds, 0.01), _LONGEST_WAIT_SECONDS if self._parent is None else PARENT_SECONDS)
 
     def _obey(self, number: Signals) -> None:
         """Pass *number* on. The children ignore Ctrl-C: the first one stops them, the second one stops them at once."""

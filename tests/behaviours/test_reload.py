@@ -3,8 +3,11 @@
 import sys
 from signal import Signals
 
+import pytest
+
 from mongojobs.cli.work.reloading import changed_files
 from tests.support.command_here import run_here
+from tests.support.waiting import eventually
 
 VERSION = "from mongojobs import job\nprint('version {}', flush=True)\n@job\ndef nothing(): pass\n"
 
@@ -24,6 +27,20 @@ def test_a_worker_starts_anew_when_its_code_changes_and_waits_where_that_is_brok
 
     assert worker.wait() == 0
     assert "SyntaxError" in worker.errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("said", ["mongojobs.configure(processes=2)\n", ""], ids=["by the app", "by the command"])
+def test_workers_of_a_reloader_that_is_killed_stop(start, tmp_path, mongo_uri, said):
+    (tmp_path / "reloaded_app.py").write_text(f"import mongojobs\n{said}{VERSION.format(1)}")
+    command = {"": ("--processes", "2")}.get(said, ())
+    worker = start("work", "--reload", *command, cwd=tmp_path, MONGOJOBS_APP="reloaded_app", MONGOJOBS_URI=mongo_uri)
+    worker.says("Starting job worker", times=2)
+
+    worker.process.kill()
+
+    eventually(lambda: worker.group() == [])
+    assert "Its own parent is gone: stopping" in worker.output
 
 
 def test_files_that_are_no_code_of_the_app_change_nothing(tmp_path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from mongojobs.cli.shared.global_options import ENVIRONMENT_PREFIX, GlobalOptions
 from mongojobs.cli.work.options import Pool, WorkOptions
-from mongojobs.process.signals import hold_back
+from mongojobs.process.signals import SUPERVISED, hold_back
 
 if TYPE_CHECKING:
     from mongojobs.process.supervisor import ChildCommand
@@ -46,9 +46,10 @@ def child_command(options: GlobalOptions, work: WorkOptions) -> ChildCommand:
     return _child(options, work, *WorkOptions("child", work.flags, log_dir=work.log_dir).words())
 
 
-def restart(options: GlobalOptions, work: WorkOptions, *, processes: int) -> NoReturn:
-    """Start over as a supervisor: that the app wants *processes* is known only once it is imported."""
+def restart(options: GlobalOptions, work: WorkOptions, *, processes: int, supervisor: int | None) -> NoReturn:
+    """Start over as a supervisor, under the same *supervisor*: that the app wants *processes* is known but now."""
     environ = {**own_environment(options), f"{ENVIRONMENT_PREFIX}PROCESSES": str(processes)}
+    environ |= {} if supervisor is None else {SUPERVISED: str(supervisor)}
     pidfile = [f"--pidfile={work.pidfile}"] if work.pidfile else []
     os.chdir(work.folder)
     hold_back()  # also while the next program begins: they reach it, once it is ready for them

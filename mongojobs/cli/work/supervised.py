@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def supervise(options: GlobalOptions, work: WorkOptions, settings: Settings) -> int:
     """Run the children until told to stop, and return the exit status."""
     from mongojobs.cli.work.readiness import ReadinessNotifier
+    from mongojobs.process.signals import supervisor_of
     from mongojobs.process.supervisor import Supervisor
 
     set_up_worker_logging(settings, work.log_dir)
@@ -30,6 +31,7 @@ def supervise(options: GlobalOptions, work: WorkOptions, settings: Settings) -> 
         boot_timeout=settings.boot_timeout,
         final_statuses=_final_statuses(settings, work),
         beat=notifier.beat,
+        parent=supervisor_of(os.environ),
     )
     with _heartbeat_of(len(commands), work):
         return supervisor.run()

@@ -37,7 +37,7 @@ def work_here(options: GlobalOptions, work: WorkOptions) -> ExitResult:
     os.environ.pop(SUPERVISED, None)
     with WorkerSignals(supervisor=supervisor) as signals:
         try:
-            end = _work(options, work, signals, is_supervised=supervisor is not None)
+            end = _work(options, work, signals, supervisor)
         except Exception:
             from mongojobs.process.green_threads import green_threads
 
@@ -49,7 +49,7 @@ def work_here(options: GlobalOptions, work: WorkOptions) -> ExitResult:
     return end
 
 
-def _work(options: GlobalOptions, work: WorkOptions, signals: WorkerSignals, *, is_supervised: bool) -> ExitResult:
+def _work(options: GlobalOptions, work: WorkOptions, signals: WorkerSignals, supervisor: int | None) -> ExitResult:
     from mongojobs.app import Worker
     from mongojobs.cli.work.readiness import Boot, ReadinessNotifier
     from mongojobs.core.notices import DatabaseAway, DatabaseBack, WorkerStarted, WorkerStopping
@@ -60,11 +60,11 @@ def _work(options: GlobalOptions, work: WorkOptions, signals: WorkerSignals, *, 
     opened = open_app(options, work.flags)
     boot.done()
     if opened.settings.processes > 1:
-        restart(options, work, processes=opened.settings.processes)
+        restart(options, work, processes=opened.settings.processes, supervisor=supervisor)
     set_up_worker_logging(opened.settings, work.log_dir)
     if opened.advice:
         logger.warning("%s", opened.advice)
-    _log_origins(opened, is_supervised=is_supervised)
+    _log_origins(opened, is_supervised=supervisor is not None)
     _tell_declared(opened, allow_none=work.allow_none)
     failed = _FailedRuns(opened.app.lifecycle)
     notifier = ReadinessNotifier.taken_from(
@@ -82,7 +82,7 @@ def _work(options: GlobalOptions, work: WorkOptions, signals: WorkerSignals, *, 
             raise _fatal(error) from error
     if work.fail_on_error and failed.count and status == 0:
         status = NO
-    if worker.is_dismissed and is_supervised and status == 0:
+    if worker.is_dismissed and supervisor is not None and status == 0:
         status = DISMISSED_STATUS
     return ExitResult(status, worker.has_stuck_threads)
 

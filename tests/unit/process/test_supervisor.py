@@ -121,6 +121,13 @@ class TestSupervisor:
         assert run(child(program), final=frozenset({0})) == 0
         assert len(notes.read_text().split()) == 1
 
+    def test_stops_its_children_when_its_own_parent_is_gone(self, child, after, monkeypatch, caplog):
+        after(2, lambda _pids: monkeypatch.setattr(os, "getppid", lambda: 1))
+        commands, parent = [child(STAY), child(STAY)], os.getppid()
+
+        assert Supervisor(commands, shutdown_timeout=SECOND, parent=parent).run() == 0
+        assert "Its own parent is gone: stopping" in caplog.text
+
     def test_leaves_no_child_behind_when_it_fails_itself(self, child, notes, monkeypatch, impatient):
         def fail(_self: Supervisor) -> None:
             eventually(lambda: notes.read_text().count("\n"))
