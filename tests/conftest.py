@@ -8,7 +8,6 @@ import socket
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import mongoengine
 import pytest
@@ -17,6 +16,7 @@ from mongoengine.base.common import _document_registry
 from pymongo import MongoClient
 
 from tests.support.command_line import COVERAGE
+from tests.support.databases import Databases
 from tests.support.mongod import Server, with_database
 
 
@@ -124,12 +124,25 @@ def administrator(mongod: Server) -> Iterator[MongoClient]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def databases(administrator: MongoClient) -> Iterator[Databases]:
+    """The databases of the tests of this process."""
+    databases = Databases(administrator)
+    yield databases
+    databases.drop()
+
+
 @pytest.fixture
-def mongo_uri(mongod: Server, administrator: MongoClient) -> Iterator[str]:
-    """The URI of a database that only this test uses; it is dropped afterwards."""
-    database = f"mongojobs_test_{uuid4().hex[:12]}"
-    yield with_database(mongod.uri, database)
-    administrator.drop_database(database)
+def indexes() -> None:
+    """Whatever asks for this finds all indexes in the database of the test, which took no time to make."""
+
+
+@pytest.fixture
+def mongo_uri(mongod: Server, databases: Databases, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URI of a database that only this test uses, which is empty, or has all `indexes` where they are asked for."""
+    lent = databases.indexed() if "indexes" in request.fixturenames else databases.empty()
+    with lent as database:
+        yield with_database(mongod.uri, database)
 
 
 @pytest.fixture

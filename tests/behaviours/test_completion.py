@@ -19,10 +19,9 @@ from tests.support.waiting import LONG, promptly
 
 
 @pytest.fixture
-def app(connection):
+def app(connection, indexes):
     """The default app, with jobs in three queues."""
     app = mongojobs.configure()
-    app.create_indexes()
     for queue in ("mail", "maps", "slow"):
         sample_app.append.options(queue=queue).delay("path", "line")
     yield app

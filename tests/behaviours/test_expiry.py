@@ -28,9 +28,8 @@ def nothing_ran():
 
 
 @pytest.fixture
-def app(configure):
+def app(configure, indexes):
     app = configure()
-    app.create_indexes()
     with code():
         yield app
 

@@ -18,11 +18,9 @@ mailed_once = mailed.options(unique=True)
 
 
 @pytest.fixture
-def app(configure):
+def app(configure, indexes):
     """The default app, in whose queue ``mail`` there is room for twenty jobs."""
-    app = configure(queue_attributes={"mail": {"max_size": MAX_SIZE}})
-    app.create_indexes()
-    return app
+    return configure(queue_attributes={"mail": {"max_size": MAX_SIZE}})
 
 
 def jobs_in(app, queue):

@@ -17,11 +17,9 @@ CAP = 2
 
 
 @pytest.fixture
-def app(configure):
+def app(configure, indexes):
     """An app that gives up on a job at the second loss or release, and whose clock stands still."""
-    app = configure(max_losses=CAP, max_releases=CAP, undeclared_for=60)
-    app.create_indexes()
-    return app
+    return configure(max_losses=CAP, max_releases=CAP, undeclared_for=60)
 
 
 @pytest.fixture

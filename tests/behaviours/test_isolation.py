@@ -15,9 +15,8 @@ OWN = [("before", decimal.DefaultContext.prec), ("somebody", 3)]
 
 
 @pytest.fixture
-def app(connection):
+def app(connection, indexes):
     app = mongojobs.configure()
-    app.create_indexes()
     yield app
     mongojobs.configure()
 

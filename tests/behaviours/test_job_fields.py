@@ -34,9 +34,8 @@ SAMPLES = {
 
 
 @pytest.fixture
-def app(connection):
+def app(connection, indexes):
     app = mongojobs.configure()
-    app.create_indexes()
     yield app
     mongojobs.configure()
 

@@ -26,9 +26,8 @@ APP = {"MONGOJOBS_APP": "tests.support.transacting_app"}
 
 
 @pytest.fixture(autouse=True)
-def _orders(app, connection):
+def _orders(app, connection, indexes):
     """A stock of ten, and nothing ordered."""
-    app.create_indexes()
     Order(number=0).save()
     Order.objects.delete()
     Stock(left=10).save()

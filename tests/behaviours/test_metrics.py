@@ -13,9 +13,8 @@ from tests.support.web import get, status
 
 
 @pytest.fixture
-def app(connection):
+def app(connection, indexes):
     app = mongojobs.configure()
-    app.create_indexes()
     yield app
     mongojobs.configure()
 

@@ -23,10 +23,8 @@ def told():
 
 
 @pytest.fixture
-def app(configure, told):
-    app = configure(on_failure=told.append, max_losses=1)
-    app.create_indexes()
-    return app
+def app(configure, told, indexes):
+    return configure(on_failure=told.append, max_losses=1)
 
 
 class TestOnFailure:

@@ -32,10 +32,9 @@ def clock():
 
 
 @pytest.fixture
-def app(connection, clock):
+def app(connection, clock, indexes):
     """The default app on a clock that stands still."""
     app = mongojobs.configure(clock=clock)
-    app.create_indexes()
     yield app
     mongojobs.configure()
 

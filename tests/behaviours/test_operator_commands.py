@@ -63,9 +63,8 @@ def _clean_slate():
 
 
 @pytest.fixture
-def app(connection):
+def app(connection, indexes):
     app = mongojobs.configure(lease=4, heartbeat=0.2)
-    app.create_indexes()
     yield app
     mongojobs.configure()
 

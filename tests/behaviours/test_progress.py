@@ -20,9 +20,8 @@ OFTEN = {"heartbeat": 0.05, "lease": 5}
 
 
 @pytest.fixture
-def app(connection):
+def app(connection, indexes):
     app = mongojobs.configure(retry_jitter=0)
-    app.create_indexes()
     seen.clear()
     yield app
     mongojobs.configure()

@@ -10,8 +10,7 @@ from tests.support.working import work_off
 
 
 @pytest.fixture(autouse=True)
-def _empty(app):
-    app.create_indexes()
+def _empty(indexes):
     referred.shelf.clear()
     referred.given.clear()
 

@@ -19,10 +19,8 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def app(configure):
-    app = configure()
-    app.create_indexes()
-    return app
+def app(configure, indexes):
+    return configure()
 
 
 def all_jobs(app):

@@ -37,10 +37,8 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def app(configure):
-    app = configure()
-    app.create_indexes()
-    return app
+def app(configure, indexes):
+    return configure()
 
 
 def document_of(app, job):

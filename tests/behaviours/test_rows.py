@@ -21,9 +21,8 @@ MORE_THAN_A_PAGE = 250
 
 
 @pytest.fixture
-def app(connection):
+def app(connection, indexes):
     app = mongojobs.configure(retry_jitter=0)
-    app.create_indexes()
     yield app
     mongojobs.configure()
 

@@ -68,9 +68,8 @@ def nothing_told():
 
 
 @pytest.fixture
-def app(configure):
+def app(configure, indexes):
     app = configure()
-    app.create_indexes()
     with code():
         yield app
 

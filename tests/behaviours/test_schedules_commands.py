@@ -18,9 +18,8 @@ ARGUMENTS = ("--args", '["x", "y"]')
 
 
 @pytest.fixture
-def app(configure):
+def app(configure, indexes):
     app = configure()
-    app.create_indexes()
     with code():
         yield app
 

@@ -19,9 +19,8 @@ NAME = "tests.support.unique_jobs."
 
 
 @pytest.fixture
-def app(connection):
+def app(connection, indexes):
     app = mongojobs.configure(retry_jitter=0)
-    app.create_indexes()
     yield app
     mongojobs.configure()
 

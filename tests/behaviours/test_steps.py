@@ -16,9 +16,8 @@ from tests.support.working import work_off, working
 
 
 @pytest.fixture
-def app(connection):
+def app(connection, indexes):
     app = mongojobs.configure(retry_jitter=0)
-    app.create_indexes()
     seen.clear()
     yield app
     mongojobs.configure()

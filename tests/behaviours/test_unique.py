@@ -40,10 +40,8 @@ from tests.support.working import work_off, working
 
 
 @pytest.fixture
-def app(configure):
-    app = configure()
-    app.create_indexes()
-    return app
+def app(configure, indexes):
+    return configure()
 
 
 def reserve_one(app):

@@ -12,7 +12,6 @@ import pytest
 from pymongo import MongoClient
 
 from mongojobs.core.settings import Settings
-from mongojobs.store.indexes import create_indexes
 from mongojobs.store.jobs import JobStore, open_store
 from mongojobs.testing.memory import MemoryStore
 from tests.support.clock import HeldClock
@@ -69,11 +68,8 @@ def spy_on() -> Callable[..., AbstractContextManager[tuple[MongoClient, Spy]]]:
 
 
 @pytest.fixture
-def server_store(client: MongoClient, clock: HeldClock, settings: Settings, spy: Spy) -> JobStore:
-    store = open_store(client, client.get_default_database().name, settings, clock)
-    create_indexes(store.collection)
-    spy.sent.clear()
-    return store
+def server_store(client: MongoClient, clock: HeldClock, settings: Settings, indexes: None) -> JobStore:
+    return open_store(client, client.get_default_database().name, settings, clock)
 
 
 @pytest.fixture
@@ -82,14 +78,14 @@ def memory_store(clock: HeldClock, settings: Settings) -> MemoryStore:
 
 
 @pytest.fixture(params=["mock_store", "server_store"], ids=["mongomock", "server"])
-def database_store(request: pytest.FixtureRequest) -> JobStore:
+def database_store(request: pytest.FixtureRequest, indexes: None) -> JobStore:
     """A store with a collection, for tests that look into it or do something with many jobs."""
     wanted: JobStore = request.getfixturevalue(request.param)
     return wanted
 
 
 @pytest.fixture(params=["mock_store", "server_store", "memory_store"], ids=["mongomock", "server", "memory"])
-def store(request: pytest.FixtureRequest) -> JobStore | MemoryStore:
+def store(request: pytest.FixtureRequest, indexes: None) -> JobStore | MemoryStore:
     """What single jobs live in."""
     wanted: JobStore | MemoryStore = request.getfixturevalue(request.param)
     return wanted

@@ -16,13 +16,12 @@ def django_started() -> None:
 
 
 @pytest.fixture
-def site(django_started: None, connection: MongoClient) -> Iterator[MongoJobs]:
+def site(django_started: None, connection: MongoClient, indexes: None) -> Iterator[MongoJobs]:
     """The default app of the project."""
     from django.apps import apps
 
     apps.get_app_config("mongojobs").ready()
     app = mongojobs.default_app()
-    app.create_indexes()
     yield app
     mongojobs.default_app().close()
     mongojobs.configure()

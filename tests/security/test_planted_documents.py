@@ -55,10 +55,9 @@ COMMANDS = (
 
 
 @pytest.fixture
-def app(connection: MongoClient) -> Iterator[MongoJobs]:
+def app(connection: MongoClient, indexes: None) -> Iterator[MongoJobs]:
     """The default app, with its indexes, and a job that is sound."""
     app = mongojobs.configure()
-    app.create_indexes()
     app.store.insert(a_job(id="sound", id_given=True, run_at=NOW))
     yield app
     mongojobs.configure()

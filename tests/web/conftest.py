@@ -11,10 +11,9 @@ from tests.support.dashboard import VIEWER, Visitor
 
 
 @pytest.fixture
-def app(connection: MongoClient) -> Iterator[MongoJobs]:
+def app(connection: MongoClient, indexes: None) -> Iterator[MongoJobs]:
     """The default app, with its indexes."""
     app = mongojobs.configure(retry_jitter=0)
-    app.create_indexes()
     yield app
     mongojobs.configure()
 

@@ -22,10 +22,9 @@ RUNS = {
 
 
 @pytest.fixture
-def app(connection):
+def app(connection, indexes):
     """An app that keeps what has completed."""
     app = mongojobs.configure(keep_completed="1d", retry_jitter=0)
-    app.create_indexes()
     yield app
     mongojobs.configure()
 

@@ -34,9 +34,8 @@ def sent(monkeypatch):
 
 
 @pytest.fixture
-def app(sent, connection):
+def app(sent, connection, indexes):
     app = mongojobs.configure(retry_jitter=0)
-    app.create_indexes()
     yield app
     mongojobs.configure()
 

@@ -17,10 +17,9 @@ from tests.support.working import working
 
 
 @pytest.fixture
-def app(connection: MongoClient):
+def app(connection: MongoClient, indexes: None):
     """The default app, whose workers renew their locks too rarely for a test."""
     app = mongojobs.configure(lease=4 * LONG, heartbeat=LONG, sleep_delay=LONG)
-    app.create_indexes()
     app.told = Told()
     app.lifecycle.on_notice(app.told.notify)
     yield app

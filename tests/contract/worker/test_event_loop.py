@@ -14,10 +14,9 @@ BLOCKERS = [(worker_jobs.blocks_the_loop, 2.5), (worker_jobs.blocks_the_loop_in_
 
 
 @pytest.fixture
-def app(connection):
+def app(connection, indexes):
     """The default app; its notices are kept in ``app.told``."""
     app = mongojobs.configure(retry_jitter=0)
-    app.create_indexes()
     app.told = Told()
     app.lifecycle.on_notice(app.told.notify)
     runs.clear()

@@ -34,10 +34,9 @@ def sent(monkeypatch):
 
 
 @pytest.fixture
-def app(sent, connection):
+def app(sent, connection, indexes):
     """The default app, which deletes what has failed for good."""
     app = mongojobs.configure(retry_jitter=0, sleep_delay=1, destroy_failed_jobs=True)
-    app.create_indexes()
     runs.clear()
     yield app
     mongojobs.configure()

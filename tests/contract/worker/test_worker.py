@@ -30,10 +30,9 @@ OPERATION_FAILED = 96  # which the driver does not try again
 
 
 @pytest.fixture
-def app(connection: MongoClient):
+def app(connection: MongoClient, indexes: None):
     """The default app, with short leases, on a server with its indexes; its notices are kept in ``app.told``."""
     app = mongojobs.configure(retry_jitter=0, lease=3, heartbeat=0.5, sleep_delay=LONG)
-    app.create_indexes()
     app.told = Told()
     app.lifecycle.on_notice(app.told.notify)
     yield app

@@ -42,9 +42,8 @@ def sent(monkeypatch):
 
 
 @pytest.fixture
-def app(sent, connection):
+def app(sent, connection, indexes):
     app = mongojobs.configure(retry_jitter=0, sleep_delay=1)
-    app.create_indexes()
     runs.clear()
     yield app
     mongojobs.configure()
