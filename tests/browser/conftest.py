@@ -11,7 +11,7 @@ from pymongo import MongoClient
 import mongojobs
 from mongojobs import MongoJobs
 from mongojobs.web import wsgi_app
-from tests.support.browser import HURRY, Tab, chromium, tab
+from tests.support.browser import HURRY, Tab, chromium, empty_tab, tab
 from tests.support.dashboard import OPERATOR, served
 from tests.support.mongod import Server, with_database
 
@@ -57,23 +57,37 @@ def address(app: MongoJobs) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture
-def operator(browser: Browser, address: str) -> Iterator[Tab]:
-    """A tab of a visitor who may make changes."""
-    with tab(browser, address) as opened:
+@pytest.fixture(scope="module")
+def scripted(browser: Browser) -> Iterator[Tab]:
+    """The tab of those who only click and type in it."""
+    with empty_tab(browser) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def unscripted(browser: Browser) -> Iterator[Tab]:
+    """The same without JavaScript."""
+    with empty_tab(browser, java_script_enabled=False) as opened:
         yield opened
 
 
 @pytest.fixture
+def operator(scripted: Tab, address: str) -> Iterator[Tab]:
+    """A tab of a visitor who may make changes."""
+    with scripted.at(address):
+        yield scripted
+
+
+@pytest.fixture
 def hurried(browser: Browser, address: str) -> Iterator[Tab]:
-    """The same with pages that look for updates ten times a second."""
+    """A tab of the same visitor, whose pages look for updates ten times a second."""
     with tab(browser, address) as opened:
         opened.page.add_init_script(HURRY)
         yield opened
 
 
 @pytest.fixture
-def without_scripts(browser: Browser, address: str) -> Iterator[Tab]:
-    """The same without JavaScript."""
-    with tab(browser, address, java_script_enabled=False) as opened:
-        yield opened
+def without_scripts(unscripted: Tab, address: str) -> Iterator[Tab]:
+    """A tab of the same visitor without JavaScript."""
+    with unscripted.at(address):
+        yield unscripted

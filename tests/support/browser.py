@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
@@ -58,8 +58,24 @@ class Tab:
     """A tab of the browser at the dashboard that is served at *base*, and all that went wrong in it."""
 
     page: Page
-    base: str
+    base: str = ""
     complaints: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def at(self, base: str) -> Iterator[Self]:
+        """Look at *base* in the block; fail if a page broke its policy, raised an error or asked another host.
+
+        Nothing is left of it: what pages store belongs to their address, and each test serves at one of its own.
+        """
+        self.base = base
+        self.complaints.clear()
+        try:
+            yield self
+            self.complaints += self.violations()
+        finally:
+            self.page.goto("about:blank")
+            self.page.context.clear_cookies()
+        assert not self.complaints, "\n".join(self.complaints)
 
     def open(self, path: str) -> Page:
         """Open a page of the dashboard and wait until its scripts have run."""
@@ -89,16 +105,22 @@ class Tab:
 
 @contextmanager
 def tab(browser: Browser, base: str, **options: Any) -> Iterator[Tab]:
-    """Open a tab; at the end, fail if a page broke its policy, raised an error or asked another host for something."""
+    """Open a tab at *base*."""
+    with empty_tab(browser, **options) as opened, opened.at(base):
+        yield opened
+
+
+@contextmanager
+def empty_tab(browser: Browser, **options: Any) -> Iterator[Tab]:
+    """Open a tab with nothing stored, which tests may use one after another: opening one takes a process."""
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
     context.set_default_timeout(SECONDS * 1000)
     context.add_init_script(_WATCH)
-    opened = Tab(context.new_page(), base)
-    host = urlsplit(base).netloc
+    opened = Tab(context.new_page())
 
     def look_at_request(request: Any) -> None:
         parts = urlsplit(request.url)
-        if parts.scheme not in ("data", "about") and parts.netloc != host:
+        if parts.scheme not in ("data", "about") and parts.netloc != urlsplit(opened.base).netloc:
             opened.complaints.append(f"asked {request.url}")
 
     def look_at_console(message: Any) -> None:
@@ -110,7 +132,5 @@ def tab(browser: Browser, base: str, **options: Any) -> Iterator[Tab]:
     opened.page.on("pageerror", lambda error: opened.complaints.append(f"error: {error}"))
     try:
         yield opened
-        opened.complaints += opened.violations()
     finally:
         context.close()
-    assert not opened.complaints, "\n".join(opened.complaints)
