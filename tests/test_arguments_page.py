@@ -1,30 +1,20 @@
 """The example of docs/arguments.md does what stands there."""
 
 import asyncio
-import importlib
-import re
-import sys
 
 import pytest
 
 import mongojobs
 from mongojobs.testing import drain, mode
-from tests.support.command_line import ROOT
+from tests.support.pages import examples_of
 from tests.support.working import work_off
-
-TEXT = (ROOT / "docs" / "arguments.md").read_text(encoding="utf-8")
-EXAMPLES = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", TEXT, re.DOTALL))
 
 
 @pytest.fixture
-def load(tmp_path, monkeypatch):
+def load(tmp_path):
     """Imports a module of the page."""
-    for name, text in EXAMPLES.items():
-        (tmp_path / f"{name}.py").write_text(text)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield importlib.import_module
-    for name in EXAMPLES:
-        sys.modules.pop(name, None)
+    with examples_of("arguments.md", tmp_path) as load:
+        yield load
     mongojobs.configure()
 
 

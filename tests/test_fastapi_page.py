@@ -1,29 +1,21 @@
 """The examples of docs/fastapi.md do what stands there."""
 
 import asyncio
-import importlib
-import re
-import sys
 
 import pytest
 
 import mongojobs
 from tests.support.asgi import ask
-from tests.support.command_line import ROOT
-
-TEXT = (ROOT / "docs" / "fastapi.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", TEXT, re.DOTALL))
+from tests.support.pages import examples_of
 
 
 @pytest.fixture
 def page(tmp_path, monkeypatch, connection, mongo_uri):
     """Imports a module of the page."""
-    [(tmp_path / f"{name}.py").write_text(text) for name, text in FILES.items()]
-    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("MONGODB_URI", mongo_uri)
     mongojobs.configure()
-    yield importlib.import_module
-    [sys.modules.pop(name, None) for name in FILES]
+    with examples_of("fastapi.md", tmp_path) as load:
+        yield load
     mongojobs.configure()
 
 

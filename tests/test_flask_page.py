@@ -1,28 +1,19 @@
 """The examples of docs/flask.md do what stands there."""
 
-import importlib
-import re
-import sys
-
 import flask_login
 import pytest
 
 import mongojobs
-from tests.support.command_line import ROOT
+from tests.support.pages import examples_of
 from tests.support.working import work_off
-
-TEXT = (ROOT / "docs" / "flask.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", TEXT, re.DOTALL))
 
 
 @pytest.fixture
 def page(tmp_path, monkeypatch, connection, mongo_uri):
     """Imports a module of the page."""
-    [(tmp_path / f"{name}.py").write_text(text) for name, text in FILES.items()]
-    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("FLASK_MONGODB_URI", mongo_uri)
-    yield importlib.import_module
-    [sys.modules.pop(name, None) for name in FILES]
+    with examples_of("flask.md", tmp_path) as load:
+        yield load
     mongojobs.configure()
 
 

@@ -1,46 +1,29 @@
 """The examples of docs/inside-a-job.md are run, and do what the page says of them."""
 
 import asyncio
-import importlib
-import re
-import sys
 
 import pytest
 
 import mongojobs
 from mongojobs import testing
-from tests.support.command_line import ROOT
+from tests.support.pages import examples_of
 from tests.support.sessions import needs_bound_sessions
 from tests.support.waiting import eventually
 from tests.support.working import work_off, working
 
-TEXT = (ROOT / "docs" / "inside-a-job.md").read_text(encoding="utf-8")
-FILE = re.compile(r"```python\n# (?P<name>\w+)\.py\n(?P<text>.*?)```", re.DOTALL)
-
 
 @pytest.fixture
-def app(connection):
+def app(connection, indexes):
     app = mongojobs.configure(lease=1, heartbeat=0.1)
-    app.create_indexes()
     yield app
     mongojobs.configure()
 
 
 @pytest.fixture
-def load(tmp_path, monkeypatch):
+def load(tmp_path):
     """Imports a module of the page."""
-    for block in FILE.finditer(TEXT):
-        (tmp_path / f"{block['name']}.py").write_text(block["text"])
-    monkeypatch.syspath_prepend(tmp_path)
-    loaded = []
-
-    def load(name):
-        loaded.append(name)
-        return importlib.import_module(name)
-
-    yield load
-    for name in loaded:
-        sys.modules.pop(name)
+    with examples_of("inside-a-job.md", tmp_path) as load:
+        yield load
 
 
 class TestCancelling:

@@ -1,9 +1,7 @@
 """The examples of docs/jobs.md are run, and do what the page says of them."""
 
 import dataclasses
-import importlib
 import re
-import sys
 from datetime import timedelta
 
 import pytest
@@ -17,10 +15,10 @@ from mongojobs.enqueuing.options import OPTIONS, Options
 from tests.support.clock import START, HeldClock
 from tests.support.command_line import ROOT
 from tests.support.documents import User
+from tests.support.pages import examples_of
 from tests.support.working import work_off
 
 TEXT = (ROOT / "docs" / "jobs.md").read_text(encoding="utf-8")
-FILE = re.compile(r"```python\n# (?P<name>\w+)\.py\n(?P<text>.*?)```", re.DOTALL)
 
 
 OPTIONS_TABLE = re.compile(r"(?<=tests/test_jobs_page.py -->\n).*?(?=<!-- end of options)", re.DOTALL)
@@ -55,12 +53,8 @@ def flag(parameter):
 @pytest.fixture(scope="module")
 def load(tmp_path_factory):
     """Imports a module of the page, once."""
-    folder = tmp_path_factory.mktemp("page")
-    for block in FILE.finditer(TEXT):
-        (folder / f"{block['name']}.py").write_text(block["text"])
-    sys.path.insert(0, str(folder))
-    yield importlib.import_module
-    sys.path.remove(str(folder))
+    with examples_of("jobs.md", tmp_path_factory.mktemp("page")) as load:
+        yield load
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import importlib
 import re
 import shlex
-import sys
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
@@ -14,6 +13,7 @@ from mongojobs.cli.main import mongojobs as command_line
 from mongojobs.schedules.times.expression import next_times, parse_times
 from mongojobs.schedules.times.zones import zone_called
 from tests.support.command_line import ROOT
+from tests.support.pages import examples_of
 from tests.support.schedules import code, ticks
 
 TEXT = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
@@ -39,19 +39,11 @@ CHANGES = {
 }
 
 
-FILE = re.compile(r"```python\n# (?P<name>\w+)\.py\n(?P<text>.*?)```", re.DOTALL)
-
-
 @pytest.fixture
-def page(connection, tmp_path, monkeypatch):
+def page(connection, tmp_path):
     """The app of the page: its modules can be imported."""
-    for block in FILE.finditer(TEXT):
-        (tmp_path / f"{block['name']}.py").write_text(block["text"])
-    monkeypatch.syspath_prepend(tmp_path)
-    with code():
+    with code(), examples_of("schedules.md", tmp_path):
         yield mongojobs.configure()
-    for block in FILE.finditer(TEXT):
-        sys.modules.pop(block["name"], None)
     mongojobs.configure()
 
 

@@ -1,26 +1,20 @@
 """The example of docs/unique.md does what stands there."""
 
-import importlib
-import re
-import sys
-
 import pytest
 
 import mongojobs
 from mongojobs.unique.terms import NAMES
 from tests.support.command_line import ROOT
+from tests.support.pages import examples_of
 
 TEXT = (ROOT / "docs" / "unique.md").read_text(encoding="utf-8")
-[EXAMPLE] = re.findall(r"```python\n# shop_jobs\.py\n(.*?)```", TEXT, re.DOTALL)
 
 
 @pytest.fixture
-def shop_jobs(tmp_path, monkeypatch, connection):
-    (tmp_path / "shop_jobs.py").write_text(EXAMPLE)
-    monkeypatch.syspath_prepend(tmp_path)
-    mongojobs.configure().create_indexes()
-    yield importlib.import_module("shop_jobs")
-    sys.modules.pop("shop_jobs")
+def shop_jobs(tmp_path, connection, indexes):
+    mongojobs.configure()
+    with examples_of("unique.md", tmp_path) as load:
+        yield load("shop_jobs")
     mongojobs.configure()
 
 
