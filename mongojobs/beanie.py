@@ -21,8 +21,8 @@ from mongojobs.payload.registry import full_name
 try:
     from beanie import Document, PydanticObjectId
     from beanie.exceptions import CollectionWasNotInitialized
-except ImportError as missing:
-    raise ExtraMissingError.of("beanie", "mongojobs.beanie") from missing
+except ImportError:
+    raise ExtraMissingError.of("beanie", "mongojobs.beanie") from None
 
 Connect = Callable[[], AsyncGenerator[Any, None]]
 
