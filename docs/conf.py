@@ -25,7 +25,7 @@ extensions = [
 ]
 root_doc = "index"
 exclude_patterns = ["examples", "building"]
-templates_path: list[str] = []
+templates_path = ["building/templates"]
 
 myst_heading_anchors = 3
 """So deep headings can be linked to, by the names that GitHub gives them."""
@@ -39,6 +39,10 @@ html_theme = "furo"
 html_title = f"mongojobs {version}"
 html_show_sourcelink = False
 html_copy_source = False
+html_favicon = "../mongojobs/web/static/icon.svg"
+html_static_path = ["building/static"]
+html_css_files = ["site.css"]
+html_additional_pages = {"404": "404.html"}
 html_theme_options = {
     "source_repository": "https://github.com/mongojobs/mongojobs/",
     "source_branch": "main",
