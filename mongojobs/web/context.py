@@ -122,9 +122,12 @@ class RequestContext:
         return self.memory.recall(("known",), _LONGEST_MEMORY_SECONDS, make)
 
     def retrying(self) -> Count:
-        """Return how many jobs have failed and wait for another attempt, at most some seconds old."""
-        find = JobFilter(retrying=True)
-        return self.memory.recall(("retrying",), _SHORT_MEMORY_SECONDS, lambda: self.app.count(find))
+        """Return how many jobs have failed and wait for another attempt, as their list says it, some seconds old."""
+
+        def make() -> Count:
+            return sum(self.app.counts(JobFilter(retrying=True)).values(), Count(0))
+
+        return self.memory.recall(("retrying",), _SHORT_MEMORY_SECONDS, make)
 
     def _begin(self, time_range: Range) -> datetime:
         """Return when the chart begins: never before figures are kept, as those of days stay longer than others."""

@@ -7,6 +7,7 @@ import pytest
 
 import mongojobs
 from mongojobs.core.stats import STEPS, StatsByJob, begin_of
+from mongojobs.store import selections
 from tests.support.dashboard import Visitor, a_failed_job, a_running_job
 from tests.support.dashboard_jobs import send_receipt
 from tests.support.jobs import a_job
@@ -42,6 +43,15 @@ class TestWhatIsRetried:
         assert str(waits.id) in listed
         assert str(is_due.id) in listed
         assert "2 jobs match" in shown(listed)
+
+    def test_is_the_number_that_its_list_says_where_not_all_were_looked_at(self, app, operator, monkeypatch):
+        monkeypatch.setattr(selections, "DOCUMENTS_LOOKED_AT", 20)
+        app.store.insert_many([a_job(attempts=1, run_at=app.store.clock.now()) for _ in range(9)])
+
+        page, listed = operator.text("/"), operator.text("/jobs?q=is:retrying")
+
+        assert re.search(r"Retrying ?5\+ ?to be tried again", shown(page))
+        assert "5+ jobs match" in shown(listed)
 
 
 class TestWhatNeedsAttention:
