@@ -39,12 +39,12 @@ def report_to_judoscale(queues: Iterable[str] = (), *, app: MongoJobs | None = N
     wanted = _checked(queues)
     if not config.is_enabled or any(one.identifier == ADAPTER for one in reporter.adapters):
         return
-    collector = QueueTimes(wanted, app)
+    collector = _QueueTimes(wanted, app)
     reporter.add_adapter(Adapter(ADAPTER, AdapterInfo(runtime_version=version("mongojobs")), collector))
     reporter.ensure_running()
 
 
-class QueueTimes(JobMetricsCollector):
+class _QueueTimes(JobMetricsCollector):
     """Collects the latency of each queue; one without waiting jobs is reported as long as this process has seen it."""
 
     def __init__(self, queues: tuple[str, ...], app: MongoJobs | None) -> None:
