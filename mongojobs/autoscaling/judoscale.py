@@ -6,13 +6,13 @@ Needs the extra ``judoscale``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.metadata import version
 from typing import Any, Final
 
 from mongojobs.app import MongoJobs, default_app
 from mongojobs.core.clock import SystemClock
 from mongojobs.core.errors import ConfigurationError, ExtraMissingError
 from mongojobs.store.time_limits import time_limit
+from mongojobs.version import __version__
 
 try:
     from judoscale.core.adapter import Adapter, AdapterInfo
@@ -40,7 +40,7 @@ def report_to_judoscale(queues: Iterable[str] = (), *, app: MongoJobs | None = N
     if not config.is_enabled or any(one.identifier == ADAPTER for one in reporter.adapters):
         return
     collector = _QueueTimes(wanted, app)
-    reporter.add_adapter(Adapter(ADAPTER, AdapterInfo(runtime_version=version("mongojobs")), collector))
+    reporter.add_adapter(Adapter(ADAPTER, AdapterInfo(runtime_version=__version__), collector))
     reporter.ensure_running()
 
 
