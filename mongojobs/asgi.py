@@ -36,7 +36,7 @@ async def lifespan(site: object = None, *, app: MongoJobs | None = None) -> Asyn
 @asynccontextmanager
 async def worker(
     site: object = None, *, in_production: bool = False, app: MongoJobs | None = None, **settings: Any
-) -> AsyncIterator[Worker]:
+) -> AsyncIterator[None]:
     """Do as ``lifespan``, and let a worker with these *settings* run in the process of *site*: for development.
 
     It shares the interpreter with the site, and ends with it. So it is refused unless *site* has ``debug``, as
@@ -52,7 +52,7 @@ async def worker(
         thread = threading.Thread(target=working.start, name="mongojobs-worker", daemon=True)
         thread.start()
         try:
-            yield working
+            yield  # nothing: Starlette takes what a lifespan yields for its state
         finally:
             working.stop()
             await asyncio.to_thread(thread.join)

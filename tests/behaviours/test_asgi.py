@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from mongojobs import ConfigurationError, ConnectionMissingError, MongoJobs, Settings, SettingsError
 from mongojobs.asgi import lifespan, worker
@@ -23,18 +24,22 @@ def shop(mongo_uri):
 
 async def through(around, body=lambda: None):
     """Do in *around* what *body* says, in a thread, as endpoints do that are no coroutines."""
-    async with around as given:
-        return given, await asyncio.to_thread(body)
+    async with around:
+        return await asyncio.to_thread(body)
+
+
+def names_of_threads():
+    return {thread.name for thread in threading.enumerate()}
 
 
 class TestTheLifeOfASite:
     def test_opens_the_connection_before_the_first_request(self, shop):
-        _, nodes = asyncio.run(through(lifespan(app=shop), lambda: shop.link.client.nodes))
+        nodes = asyncio.run(through(lifespan(app=shop), lambda: shop.link.client.nodes))
 
         assert nodes
 
     def test_closes_it_in_the_end(self, shop):
-        _, client = asyncio.run(through(lifespan(app=shop), lambda: shop.link.client))
+        client = asyncio.run(through(lifespan(app=shop), lambda: shop.link.client))
 
         with pytest.raises(Exception, match="after close"):
             client.server_info()
@@ -71,11 +76,16 @@ class TestAWorkerInTheSite:
         def enqueue():
             return remember_one.options(keep_result="1h").delay(1).wait(timeout=20)
 
-        working, job = asyncio.run(through(worker(FastAPI(debug=True), queues="default"), enqueue))
+        job = asyncio.run(through(worker(FastAPI(debug=True), queues="default"), enqueue))
 
         assert job.state == "completed"
-        assert working.settings.queues == ("default",)
-        assert "mongojobs-worker" not in {thread.name for thread in threading.enumerate()}
+        assert "mongojobs-worker" not in names_of_threads()
+
+    def test_is_a_lifespan_as_it_stands(self, app):
+        with TestClient(FastAPI(debug=True, lifespan=worker)):
+            running = names_of_threads()
+
+        assert "mongojobs-worker" in running
 
     @pytest.mark.parametrize("site", [None, FastAPI()])
     def test_is_refused_in_production(self, app, site):
@@ -83,9 +93,9 @@ class TestAWorkerInTheSite:
             asyncio.run(through(worker(site)))
 
     def test_runs_in_production_where_it_is_asked_for(self, app):
-        working, _ = asyncio.run(through(worker(FastAPI(), in_production=True)))
+        running = asyncio.run(through(worker(FastAPI(), in_production=True), names_of_threads))
 
-        assert working.name
+        assert "mongojobs-worker" in running
 
     def test_has_settings_that_are_checked_when_the_site_starts(self, app):
         with pytest.raises(SettingsError, match="threads must be"):
