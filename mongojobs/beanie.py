@@ -13,7 +13,6 @@ from typing import Any
 
 from bson import ObjectId
 
-from mongojobs.core.calling import label
 from mongojobs.core.errors import ConfigurationError, ExtraMissingError, RegistrationError, UndeclaredError
 from mongojobs.payload.documents.registered import register_reference
 from mongojobs.payload.registry import full_name
@@ -30,11 +29,11 @@ Connect = Callable[[], AsyncGenerator[Any, None]]
 class Connection:
     """A generator function that calls ``init_beanie``: begun once on an event loop, however often this is awaited.
 
-    It stays at its ``yield`` until the loop ends, and then goes on, to close its client.
+    It stays at its ``yield`` until the loop ends, and is closed there: so it has its client in ``async with``.
     """
 
     def __init__(self, connect: Connect) -> None:
-        self.name: str = label(connect)
+        self.name: str = full_name(connect)
         self._connect = connect
         self._home: asyncio.AbstractEventLoop | None = None
         self._connected: AsyncGenerator[Any, None] | None = None
@@ -63,16 +62,22 @@ _declared: list[Connection] = []
 def connection(connect: Connect) -> Connection:
     """Declare, as a decorator, the ``async def`` function that calls ``init_beanie`` and then has a ``yield``.
 
-    A worker calls it before it loads the first document, and when the worker ends it goes on after its ``yield``. All
-    others await what this returns: a site when it starts, a job that is given no document and asks for some. Raises
-    RegistrationError.
+    A worker calls it before it loads the first document, and closes it at its ``yield`` in the end. All others await
+    what this returns: a site when it starts, a job that is given no document and asks for some. There is one for all
+    documents of the app. Raises RegistrationError.
     """
     if not inspect.isasyncgenfunction(connect):
         raise RegistrationError(
             f"connection is for an async def function that calls init_beanie and then has a yield, got {connect!r:.200}"
         )
-    _declared[:] = [Connection(connect)]
-    return _declared[0]
+    declared = Connection(connect)
+    if _declared and _declared[0].name != declared.name:
+        raise RegistrationError(
+            f"{_declared[0].name} connects Beanie's documents already: call init_beanie there for those of"
+            f" {declared.name} too"
+        )
+    _declared[:] = [declared]
+    return declared
 
 
 def _key(document: Any) -> object:

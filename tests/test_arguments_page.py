@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 import mongojobs
+import mongojobs.beanie
 from mongojobs.testing import drain, mode
 from tests.support.pages import examples_of
 from tests.support.working import work_off
@@ -49,6 +50,7 @@ def test_a_renamed_document_class_is_found_by_its_old_name(load, connection, cap
 
 def test_documents_of_beanie_are_loaded_in_the_worker(load, mongo_uri, monkeypatch, capsys):
     monkeypatch.setenv("MONGODB_URI", mongo_uri)
+    monkeypatch.setattr(mongojobs.beanie, "_declared", [])
     club = load("club")
 
     async def site():

@@ -230,6 +230,13 @@ class TestTheConnection:
         with pytest.raises(RegistrationError, match="calls init_beanie and then has a yield"):
             mongojobs.beanie.connection(connect)
 
+    def test_is_one_for_all_documents(self):
+        async def connect():
+            yield
+
+        with pytest.raises(RegistrationError, match=r"beanie_jobs\.connect connects Beanie's documents already"):
+            mongojobs.beanie.connection(connect)
+
 
 class TestWithoutTheModule:
     @pytest.mark.parametrize("value", ["document", "id"])
