@@ -34,6 +34,8 @@ autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 python_display_short_literal_types = True
 python_use_unqualified_type_names = True
+toc_object_entries = False
+"""The headings of the page of names are its contents."""
 
 html_theme = "furo"
 html_title = f"mongojobs {version}"
