@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import decimal
 import logging
-import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from mongojobs.core import checks
 from mongojobs.core.errors import StateError
@@ -18,11 +17,12 @@ from mongojobs.core.fields import DETAILED, HIDDEN, Option, option
 from mongojobs.core.inside.home import Home, Timeout, home_here
 from mongojobs.core.inside.log import LoggedRun
 from mongojobs.core.inside.progress import Progress
-from mongojobs.core.inside.record import Record, Told
 from mongojobs.core.inside.rows import Rows
+from mongojobs.core.inside.run import Run
 from mongojobs.core.inside.sources import Key
 from mongojobs.core.inside.steps import Step
 from mongojobs.core.words.naming import public
+from mongojobs.core.words.ticks import schedule_of, tick_of
 
 if TYPE_CHECKING:
     from bson import ObjectId
@@ -49,65 +49,6 @@ FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
 STATES: Final = (READY, RUNNING, COMPLETED, FAILED, CANCELLED)
 ENDED: Final = (COMPLETED, FAILED, CANCELLED)
-
-
-_TICK: Final = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?)"
-_TICK_ID: Final = re.compile(f"schedule:(.+):{_TICK}Z", re.DOTALL)
-
-
-def ticks_of(schedule: str) -> Document:
-    """Match the ids of the jobs of *schedule*: in a range for the index, and none of a schedule whose name goes on."""
-    begin = f"schedule:{schedule}:"
-    return {"$gte": begin, "$lt": f"{begin[:-1]};", "$regex": f"^{re.escape(begin)}{_TICK}Z$"}
-
-
-def tick_of(job_id: object) -> datetime | None:
-    """Return the time of the tick whose job has this id, which is made of it; None for the id of any other job."""
-    found = _TICK_ID.fullmatch(job_id) if isinstance(job_id, str) else None
-    try:
-        return None if found is None else datetime.fromisoformat(found[2]).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-
-
-class Run(Protocol):
-    """What a running job may ask about its own run."""
-
-    @property
-    def stopping(self) -> bool:
-        """Whether the worker has been told to stop."""
-        ...
-
-    @property
-    def lost(self) -> bool:
-        """Whether the lock could not be renewed for a whole lease, so that another worker may run the job."""
-        ...
-
-    @property
-    def seconds(self) -> float | None:
-        """How long the run took, once it has ended."""
-        ...
-
-    @property
-    def record(self) -> Told | None:
-        """What the job has told of itself in this run; None if nothing."""
-        ...
-
-    def recording(self) -> Record:
-        """Return the record, made now if it is not there."""
-        ...
-
-    def wait(self, coroutine: Coroutine[Any, Any, object]) -> object:
-        """Run *coroutine* where ``async def`` jobs run, and wait for it here; return or raise whatever that does."""
-        ...
-
-    def transaction(self) -> AbstractContextManager[Any]:
-        """Return a transaction that ends the job, for a ``with`` block."""
-        ...
-
-    def in_transaction(self, function: Callable[[Any], T]) -> T:
-        """Call *function* in such a transaction, again after a conflict, and return what it returns."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,8 +339,7 @@ class Job:
     @property
     def schedule(self) -> str | None:
         """The name of the schedule that enqueued it; None for any other job."""
-        found = _TICK_ID.fullmatch(self.id) if isinstance(self.id, str) else None
-        return None if found is None else found[1]
+        return schedule_of(self.id)
 
     def is_expired(self, now: datetime) -> bool:
         """Whether it should have begun by *now*, and has not: one that has begun once does not expire."""

@@ -12,9 +12,10 @@ from hashlib import sha256
 from typing import Any, Final, Protocol
 
 from mongojobs.core.errors import EnqueueUnknownError, ScheduleError, StateError, StoreUnavailableError, UndeclaredError
-from mongojobs.core.job import Document, JobId, tick_of
+from mongojobs.core.job import Document, JobId
 from mongojobs.core.lifecycle import Lifecycle
 from mongojobs.core.notices import ScheduleTicked, TicksDropped, Warned
+from mongojobs.core.words.ticks import tick_of
 from mongojobs.enqueuing.enqueuer import Enqueuer
 from mongojobs.enqueuing.options import Options
 from mongojobs.payload.calls.handler import Payloads

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
-from mongojobs.core.job import ENDED, READY, RUNNING, Document, ticks_of
+from mongojobs.core.job import ENDED, READY, RUNNING, Document
 from mongojobs.core.job_filter import JobFilter, ShownState
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from mongojobs.core.words.ticks import ticks_of
 from mongojobs.store import indexes
 from mongojobs.store.filters import EPOCH, merged
 from mongojobs.store.positions import EARLIEST, Position

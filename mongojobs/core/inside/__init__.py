@@ -8,6 +8,7 @@
 - ``log``: what it logs
 - ``values``: what a job keeps for its next run
 - ``record``: what one run has told of itself, until it is stored
+- ``run``: what a job may ask about its run
 - ``alone``: a run without a worker
 - ``home``: where one who holds the job asks about it
 """
