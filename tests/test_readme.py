@@ -43,7 +43,7 @@ class TestReadme:
     def test_procfile_example_is_what_the_readme_shows(self):
         lines = (ROOT / "Procfile.example").read_text(encoding="utf-8").splitlines()
 
-        assert all(f"       {line}\n" in README for line in lines)
+        assert all(f"    {line}\n" in README for line in lines)
 
     def test_quotes_figures_that_were_measured(self):
         [paragraph] = re.findall(r"^- \*\*It is quick.*?(?=\n\n)", README, re.MULTILINE | re.DOTALL)
