@@ -50,7 +50,7 @@ class TestAnObject:
 
         assert job.result(0).weight == 7
 
-    def test_is_awaited_if_load_is_async(self):
+    def test_is_awaited_if_load_is_async(self, app):
         referred.weigh.delay(Remote("a", 1).keep())
 
         work_off()
@@ -58,7 +58,7 @@ class TestAnObject:
         assert [type(one) for one in referred.given] == [Remote]
 
     @pytest.mark.parametrize("how", ["inline", "fake"])
-    def test_is_awaited_without_a_worker_too(self, how):
+    def test_is_awaited_without_a_worker_too(self, app, how):
         with mode(how):
             referred.weigh.delay(Remote("a", 1).keep())
             drain()
