@@ -15,6 +15,8 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.faults
 
 PROCESS = ("work", "--executor", "process")
+RARELY_RENEWED = {"MONGOJOBS_LEASE": "600", "MONGOJOBS_HEARTBEAT": "200"}
+"""So rarely that a job which ends before was told by the stream."""
 
 
 @pytest.fixture
@@ -98,7 +100,7 @@ class TestAChildThatEndsWhileItIsIdle:
 class TestAJobThatIsCancelled:
     def test_cleans_up_and_is_told_though_it_sleeps_in_the_system(self, app, ledger, start):
         job = enqueue(process_app.SleepsUntilCancelled(str(ledger)))
-        worker = start(*PROCESS)
+        worker = start(*PROCESS, **RARELY_RENEWED)
         eventually(lambda: lines(ledger, "sleeps"))
 
         app.cancel(job.id, running=True, by="ann", why="wrong file")
@@ -110,7 +112,7 @@ class TestAJobThatIsCancelled:
 
     def test_is_cancelled_where_it_awaits(self, app, ledger, start):
         job = process_app.sleeps_until_cancelled.delay(str(ledger))
-        start(*PROCESS)
+        start(*PROCESS, **RARELY_RENEWED)
         eventually(lambda: lines(ledger, "sleeps"))
 
         app.cancel(job.id, running=True)
