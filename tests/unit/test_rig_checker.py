@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.rig.checker import Asked, Departure, Disturbance, Enqueued, Evidence, Limits, judge
 from tests.support.rig.ledger import Run
+from tests.support.rig.pulse import Pulse
 
 CANCELLED = {"a": {"state": "cancelled"}}
 LIMITS = Limits(lease=4, heartbeat=1, max_losses=3)
@@ -106,6 +107,19 @@ class TestTheJudge:
 
         assert guarantees(*runs, disturbances=[harm("killed", 11)]) == expected
 
+    @pytest.mark.parametrize(("started", "expected"), [(28, []), (30, ["I6"])])
+    def test_grants_a_rescue_a_lease_more_after_the_machine_stood_still(self, started, expected):
+        runs = [a_run(1, outcome=None), a_run(2, started=started)]
+        stalled = Disturbance("stalled", None, 17, 19)
+
+        assert guarantees(*runs, disturbances=[harm("killed", 11), stalled]) == expected
+
+    def test_grants_it_nothing_for_a_standstill_before_its_worker_died_or_after_its_time(self):
+        runs = [a_run(1, outcome=None), a_run(2, started=30)]
+        stalled = [Disturbance("stalled", None, 8, 10.5), Disturbance("stalled", None, 25, 27)]
+
+        assert guarantees(*runs, disturbances=[harm("killed", 11), *stalled]) == ["I6"]
+
     def test_excuses_a_job_that_ran_while_its_process_died_by_another_one(self):
         killer = Run("b", 1, 1, 0, 2, 10.0, "died", 10.1)
         beside, again = a_run(1, started=10.2, seconds=0.1), a_run(2, started=14)
@@ -131,3 +145,15 @@ class TestTheJudge:
 
     def test_finds_a_worker_that_ends_by_itself(self):
         assert guarantees(a_run(), departures=[Departure(1, 0)]) == ["I9"]
+
+
+class TestThePulse:
+    def test_tells_of_a_machine_that_stood_still_and_since_when(self, monkeypatch):
+        moments, waits, stalls = iter([0.0, 0.1, 0.5, 2.0, 2.1]), iter([False] * 4 + [True]), []
+        pulse = Pulse(stalls.append, longest=1)
+        monkeypatch.setattr("tests.support.rig.pulse.monotonic", lambda: next(moments))
+        monkeypatch.setattr(pulse._over, "wait", lambda _seconds: next(waits))
+
+        pulse._beat()
+
+        assert stalls == [0.5]

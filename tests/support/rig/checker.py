@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from tests.support.rig.ledger import Run
 
-Harm = Literal["killed", "frozen", "stopped", "outage", "taken back"]
+Harm = Literal["killed", "frozen", "stopped", "outage", "taken back", "stalled"]
+"""What was done on purpose; but ``stalled``, which is what the machine did to all."""
 
 SLACK_SECONDS = 4.0
 """What the machine of the tests may be late by."""
@@ -335,12 +336,17 @@ def _death(run: Run, disturbances: Sequence[Disturbance]) -> float | None:
 
 
 def _due_after(death: float, evidence: Evidence) -> float:
-    """Return by when a job must run again whose worker died at *death*: later by a lease after an outage (R5)."""
+    """Return by when a job must run again whose worker died at *death*.
+
+    Later by a lease after an outage, and after a machine stood still: that looks like one to those that rescue (R5).
+    """
     due = death + evidence.limits.rescue_seconds + SLACK_SECONDS
     for one in sorted(evidence.disturbances, key=lambda one: one.begun):
         if one.kind in ("outage", "frozen") and one.begun <= due and one.ended >= death - evidence.limits.lease:
             over = one.ended + LONGEST_BACKOFF_SECONDS + evidence.limits.lease
             due = max(due, over + evidence.limits.rescue_seconds + SLACK_SECONDS)
+        if one.kind == "stalled" and one.begun <= due and one.ended >= death:
+            due = max(due, one.ended + evidence.limits.rescue_seconds + SLACK_SECONDS)
     return due
 
 

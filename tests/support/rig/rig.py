@@ -22,6 +22,7 @@ from tests.support.rig.checker import Asked, Departure, Disturbance, Evidence, H
 from tests.support.rig.ledger import Ledger
 from tests.support.rig.load import Enqueue, Load, Register
 from tests.support.rig.proxy import Proxy
+from tests.support.rig.pulse import Pulse
 from tests.support.waiting import eventually
 
 APP = "tests.support.rig.app"
@@ -56,6 +57,8 @@ class Rig:
         self._disturbances: list[Disturbance] = []
         self._departures: list[Departure] = []
         self._gone: set[int] = set()
+        self._pulse = Pulse(lambda last: self._note("stalled", None, last), longest=lease / 4)
+        self._pulse.start()
         self.app.create_indexes()
 
     @property
@@ -219,6 +222,7 @@ class Rig:
 
     def end(self) -> None:
         """Leave nothing behind, nor a transaction of a killed worker, which holds its database for a minute."""
+        self._pulse.stop()
         for worker in self.workers:
             worker.end()
         with suppress(AutoReconnect):  # where no server is left
