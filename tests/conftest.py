@@ -154,28 +154,27 @@ def client(mongo_uri: str) -> Iterator[MongoClient]:
 
 @pytest.fixture(autouse=True)
 def _documents() -> Iterator[None]:
-    """Let a name of a document stand for the same class after a test as before, whatever an example called its own."""
+    """Undo what a test did to documents: each name stands for the same class again, and no class has a collection yet.
+
+    MongoEngine forgets collections as it disconnects, but only for the last class of each name.
+    """
     before = dict(_document_registry)
     yield
     _document_registry.update(before)
+    _detach(mongoengine.Document)
+
+
+def _detach(cls: type[mongoengine.Document]) -> None:
+    for document in cls.__subclasses__():
+        document._disconnect()
+        _detach(document)
 
 
 @pytest.fixture
 def connection(mongo_uri: str) -> Iterator[MongoClient]:
     """MongoEngine's default connection, to this test's own database; all its connections end afterwards."""
-    _detach(mongoengine.Document)
     yield mongoengine.connect(host=mongo_uri, uuidRepresentation="standard")
     mongoengine.disconnect_all()
-
-
-def _detach(cls: type[mongoengine.Document]) -> None:
-    """Let the documents under *cls* look for their collection anew.
-
-    MongoEngine does so when it disconnects, but only for the last class of each name, and examples share their names.
-    """
-    for document in cls.__subclasses__():
-        document._disconnect()
-        _detach(document)
 
 
 @pytest.fixture
