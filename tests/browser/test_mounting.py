@@ -27,7 +27,7 @@ class Account(flask_login.UserMixin):
 logins.user_loader(Account)
 
 import os
-if "WITH_LOGIN" in os.environ:
+if os.environ["WITH_LOGIN"]:
     logins.login_view = "ask"
 
 @app.route("/sign-in")
@@ -75,7 +75,7 @@ def ask(request):
 
 import os
 urlpatterns = [path("login/<name>", login), *dashboard]
-if "WITH_LOGIN" in os.environ:
+if os.environ["WITH_LOGIN"]:
     urlpatterns.append(path("accounts/login/", ask))
 """
 FASTAPI = """
@@ -115,19 +115,15 @@ SITES = {
     "Django by ASGI": ("asgi", "django_site", "asgi"),
     "FastAPI": ("asgi", "fastapi_site", "app"),
 }
+WITH_LOGINS = ("Flask", "Django by WSGI", "Django by ASGI")
 
 
-@pytest.fixture
-def environ():
-    """What else the site finds in its environment."""
-    return {}
-
-
-@pytest.fixture(params=SITES)
-def site(request, app, mongo_uri, tmp_path, environ):
-    """The address of a site in a separate process, with the dashboard under /jobs."""
+@pytest.fixture(scope="class", params=SITES)
+def site(request, mongo_uri, tmp_path_factory):
+    """The address of a site in a separate process, with the dashboard under /jobs, and a login if its name says so."""
+    folder = tmp_path_factory.mktemp("site")
     for block in FILE.finditer((ROOT / "docs/dashboard.md").read_text()):
-        (tmp_path / block["name"]).write_text(block["text"])
+        (folder / block["name"]).write_text(block["text"])
     for name, text in {
         "site_with_flask.py": FLASK,
         "site_with_fastapi.py": FASTAPI,
@@ -135,12 +131,13 @@ def site(request, app, mongo_uri, tmp_path, environ):
         "all_urls.py": DJANGO_URLS,
         "serve.py": SERVE,
     }.items():
-        (tmp_path / name).write_text(text)
-    environ = {**environ, "SAMPLE_URI": mongo_uri, "DJANGO_DATABASE": str(tmp_path / "django.sqlite3")}
+        (folder / name).write_text(text)
+    name, _, login = request.param.partition(" with ")
+    environ = {"SAMPLE_URI": mongo_uri, "DJANGO_DATABASE": str(folder / "django.sqlite3"), "WITH_LOGIN": login}
     process = subprocess.Popen(
-        [sys.executable, "serve.py", *SITES[request.param]],
-        cwd=tmp_path,
-        env=clean_environ(environ) | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])},
+        [sys.executable, "serve.py", *SITES[name]],
+        cwd=folder,
+        env=clean_environ(environ) | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -182,7 +179,7 @@ class TestASite:
         assert styled == "flex"
         assert app.get(failed.id).state == "ready"
 
-    def test_shows_it_to_nobody_else(self, site, browser):
+    def test_shows_it_to_nobody_else(self, site, app, browser):
         context = browser.new_context()
         try:
             context.request.get(f"{site}/login/mallory")
@@ -193,13 +190,9 @@ class TestASite:
         assert status == 403
 
 
-@pytest.mark.parametrize("site", ["Flask", "Django by WSGI", "Django by ASGI"], indirect=True)
+@pytest.mark.parametrize("site", [f"{name} with a login" for name in WITH_LOGINS], indirect=True)
 class TestASiteWithALogin:
-    @pytest.fixture
-    def environ(self):
-        return {"WITH_LOGIN": "1"}
-
-    def test_leads_strangers_to_it_and_nobody_else(self, site, browser):
+    def test_leads_strangers_to_it_and_nobody_else(self, site, app, browser):
         stranger, mallory = browser.new_context(), browser.new_context()
         try:
             page = stranger.new_page()
