@@ -210,6 +210,12 @@ class TestTheAppOfACommand:
 
         assert f"{MODULE} has a factory, which --app {MODULE} does not call: --app {APP} does" in worked.stdout
 
+    def test_is_told_of_by_each_command_where_its_factory_could_have_made_the_connection(self):
+        listed = run_here("--app", MODULE, "jobs", "list")
+
+        assert "no MongoDB connection" in listed.stderr
+        assert f"--app {MODULE} does not call: --app {APP} does" in listed.stderr
+
     def test_is_told_of_where_the_extension_is_missing(self, named):
         named(Flask("plain"))
 

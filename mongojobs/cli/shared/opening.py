@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mongojobs.core.settings import Settings
     from mongojobs.store.jobs import JobStore
     from mongojobs.store.workers import WorkerStore
+    from mongojobs.worker.connecting import Connections
 
 
 HOW_TO_NAME_JOBS: Final = (
@@ -101,17 +102,28 @@ def open_app(options: GlobalOptions, flags: Mapping[str, object] | None = None) 
 def open_database(options: GlobalOptions, flags: Mapping[str, object] | None = None) -> Iterator[Database]:
     """Connect to the database of the app, within some seconds. Raises Failure, ConfigurationError, StoreUnavailable."""
     from mongojobs.app.operations import Operator
-    from mongojobs.store.clients import SHORT_PATIENCE
 
     opened = open_app(options, flags)
     log_to(sys.stderr, opened.settings)
-    connections = opened.app.connect_worker(opened.settings, patience=SHORT_PATIENCE)
+    connections = _connect(opened)
     connections.store.queries.on_warning = lambda message: say(printable(f"Warning: {message}"), err=True)
     try:
         operator = Operator(connections.store, opened.app.payloads, opened.app.lifecycle)
         yield Database(connections.store, connections.workers, opened.app.link.database, opened.place, operator)
     finally:
         connections.close()
+
+
+def _connect(opened: Opened) -> Connections:
+    from mongojobs.core.errors import ConnectionMissingError
+    from mongojobs.store.clients import SHORT_PATIENCE
+
+    try:
+        return opened.app.connect_worker(opened.settings, patience=SHORT_PATIENCE)
+    except ConnectionMissingError:
+        if opened.advice:  # a factory that was not called could have made the connection
+            say(printable(f"Warning: {opened.advice}"), err=True)
+        raise
 
 
 def log_to(file: TextIO, settings: Settings) -> None:
