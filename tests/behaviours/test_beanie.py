@@ -80,6 +80,15 @@ class TestADocument:
         assert first is second
         assert third == bob
 
+    def test_is_loaded_past_the_cache_of_its_class(self):
+        [ann] = inserted(Member(name="Ann"))
+        beanie_jobs.visit.delay(ann)
+        beanie_jobs.count.delay(ann)
+
+        work_off()
+
+        assert [one.visits for one in beanie_jobs.given] == [1, 1]
+
     def test_of_a_subclass_comes_back_as_one(self):
         beanie_jobs.visit.delay(*inserted(Guest(name="Ann", host="Bob")))
 
