@@ -78,9 +78,10 @@ class TestARelease:
         ]
 
     def test_has_the_text_of_the_changelog(self):
-        text = "## [0.2.0] - 2026-12-01\n\n### Added\n\n- A thing.\n\n## [0.1.0]\n\nThe first.\n"
+        text = "## [0.2.0] - 2026-12-01\n\n### Added\n\n- [A thing](docs/a.md).\n\n## [0.1.0]\n\nThe first.\n"
 
-        assert notes("0.2.0", text) == "### Added\n\n- A thing."
+        link = "https://github.com/mongojobs/mongojobs/blob/v0.2.0/docs/a.md"
+        assert notes("0.2.0", text) == f"### Added\n\n- [A thing]({link})."
         assert notes("0.1.0", text) == "The first."
 
 

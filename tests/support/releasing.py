@@ -17,6 +17,7 @@ from typing import Any
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
+_HOME = "https://github.com/mongojobs/mongojobs"
 _VERSION = re.compile(r'^__version__ = "(.+)"$', re.MULTILINE)
 
 
@@ -36,9 +37,10 @@ def problems(version: str, changelog: str, dumps: Collection[str], tag: str | No
 
 
 def notes(version: str, changelog: str) -> str:
-    """Return what the *changelog* says of *version*."""
+    """Return what the *changelog* says of *version*, with links that lead to its files from anywhere."""
     found = re.search(rf"^## \[{re.escape(version)}\].*\n((?:(?!## ).*\n?)*)", changelog, re.MULTILINE)
-    return found[1].strip() if found else ""
+    text = found[1].strip() if found else ""
+    return text.replace("](docs/", f"]({_HOME}/blob/v{version}/docs/")
 
 
 def stray_files(shipped: Iterable[str], tracked: Collection[str]) -> list[str]:
