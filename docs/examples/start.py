@@ -9,10 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from argparse import ArgumentParser
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event, Thread
 
 HERE = Path(__file__).parent
 EXAMPLES = sorted(path.parent.name for path in HERE.glob("*/Procfile"))
@@ -24,11 +24,11 @@ def main() -> int:
     parser = ArgumentParser(prog="scripts/example", description="Start an example: web and worker, until Ctrl-C.")
     parser.add_argument("name", choices=EXAMPLES)
     folder = HERE / parser.parse_args().name
-    ended = Event()
+    told: list[int] = []  # not an Event, which two signals at once would lock for good
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda number, _frame: told.append(number))
     with TemporaryDirectory(prefix="mongojobs-example-") as scratch:
-        return run(folder, environment(Path(scratch)), ended)
+        return run(folder, environment(Path(scratch)), told)
 
 
 def environment(scratch: Path) -> dict[str, str]:
@@ -56,31 +56,25 @@ def free_port() -> int:
     raise OSError("no port is free")
 
 
-def run(folder: Path, environ: dict[str, str], ended: Event) -> int:
+def run(folder: Path, environ: dict[str, str], told: list[int]) -> int:
     """Run the release line to its end, then all others side by side; return 0 unless one failed."""
     lines = dict(line.split(": ", 1) for line in (folder / "Procfile").read_text(encoding="utf-8").splitlines())
     released = start(lines.pop("release"), folder, environ).wait()
-    if released or ended.is_set():
+    if released or told:
         return released
     processes = [start(f"exec {line}", folder, environ) for line in lines.values()]
-    for process in processes:
-        Thread(target=tell_of_end, args=(process, ended), daemon=True).start()
-    if answers(int(environ["PORT"]), ended):
-        print(
-            f"== Open http://{environ['HOST']}:{environ['PORT']}/ and, as admin with the password"
-            f" {environ['ADMIN_PASSWORD']}, /jobs/. Ctrl-C ends it.",
-            flush=True,
-        )
-        ended.wait()
+    is_open = False
+    while not told and all(process.poll() is None for process in processes):
+        if not is_open and (is_open := answers(int(environ["PORT"]))):
+            print(
+                f"== Open http://{environ['HOST']}:{environ['PORT']}/ and, as admin with the password"
+                f" {environ['ADMIN_PASSWORD']}, /jobs/. Ctrl-C ends it.",
+                flush=True,
+            )
+        time.sleep(0.1)
     failed = next((process.returncode for process in processes if process.poll()), 0)
     stop(processes)
     return failed
-
-
-def tell_of_end(process: subprocess.Popen[bytes], ended: Event) -> None:
-    """Wait until *process* has ended, and let nobody wait any longer."""
-    process.wait()
-    ended.set()
 
 
 def start(line: str, folder: Path, environ: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -89,13 +83,10 @@ def start(line: str, folder: Path, environ: dict[str, str]) -> subprocess.Popen[
     return subprocess.Popen(line, shell=True, cwd=folder, env=environ, start_new_session=True)
 
 
-def answers(port: int, ended: Event) -> bool:
-    """Wait until somebody listens there; False if a process has ended before."""
-    while not ended.wait(0.1):
-        with socket.socket() as caller:
-            if caller.connect_ex(("127.0.0.1", port)) == 0:
-                return True
-    return False
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
 def stop(processes: list[subprocess.Popen[bytes]]) -> None:

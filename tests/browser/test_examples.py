@@ -58,6 +58,7 @@ class Example:
     def ends_at_ctrl_c(self) -> bool:
         """Whether all of it stops in order, and nobody answers any more."""
         self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(signal.SIGTERM)  # and whoever is impatient asks twice
         self.process.stdout.read()
         return self.process.wait(30) == 0 and web.status(self.address) is None and not self.app.workers()
 
