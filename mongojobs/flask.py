@@ -51,7 +51,7 @@ class MongoJobs:
         SettingsError.
         """
         values = _settings(app)
-        app.extensions[NAME] = configure(plugins=[AppContext(app), *self._plugins], **values)
+        app.extensions[NAME] = configure(plugins=[AppContext(app.app_context), *self._plugins], **values)
         current.provide(_enqueuer)
         app.cli.add_command(_command())
 

@@ -146,8 +146,9 @@ class MongoJobs(Awaited):
             yield self
 
     def enqueue(self, job_object: object, **options: Unpack[EnqueueOptions]) -> Job:
-        """Store *job_object* in this app, as ``mongojobs.enqueue`` does."""
-        return self.enqueuer.enqueue(object_call(job_object), Options.of(options))
+        """Store *job_object* in this app, as ``mongojobs.enqueue`` does; what its hooks enqueue, too."""
+        with self.active():
+            return self.enqueuer.enqueue(object_call(job_object), Options.of(options))
 
     def stats(
         self,
@@ -255,6 +256,9 @@ class _Default:
                 self._app = self._make()
             return self._app
 
+    def holds(self, app: MongoJobs) -> bool:
+        return self._app is app
+
     def use(self, settings: Settings, app: MongoJobs | None) -> MongoJobs:
         with self._lock:
             self._app = app or self._app or MongoJobs(settings, **self._arguments)
@@ -286,6 +290,11 @@ def configure(**values: Any) -> MongoJobs:
 def default_app() -> MongoJobs:
     """Return the default app."""
     return _default.get()
+
+
+def is_default(app: MongoJobs) -> bool:
+    """Whether *app* is the default one, without making that."""
+    return _default.holds(app)
 
 
 def configured() -> Settings:

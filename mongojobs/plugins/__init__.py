@@ -10,7 +10,7 @@
 - ``otel_names``: the names of OpenTelemetry's conventions
 - ``sentry``: spans, failures and monitors of schedules
 - ``failures``: the app's own function for jobs that are given up on
-- ``app_context``: the context of a Flask app
+- ``app_context``: a context around each job, such as that of a Flask app
 - ``probes``: a small HTTP server for health checks
 - ``heartbeat_file``: a file for health checks without a port
 """

@@ -1,8 +1,9 @@
-"""The context of a Flask app, around each job."""
+"""A context around each job, such as that of a Flask app."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from mongojobs.core.lifecycle import Lifecycle, Plugin
@@ -11,10 +12,10 @@ T = TypeVar("T")
 
 
 class AppContext(Plugin):
-    """Runs each job of a Flask *app*, wherever it runs, inside of an app context of its own; not of a request."""
+    """Runs each job, wherever it runs, inside of a context of its own, made by *make*."""
 
-    def __init__(self, app: Any) -> None:
-        self._app = app
+    def __init__(self, make: Callable[[], AbstractContextManager[Any]]) -> None:
+        self._make = make
 
     def register(self, lifecycle: Lifecycle) -> None:
         """Surround each job with its hooks, and the last hooks of those that are given up on or cancelled."""
@@ -22,5 +23,5 @@ class AppContext(Plugin):
             lifecycle.around(event, self._surround)
 
     def _surround(self, proceed: Callable[[], T], *_event: object) -> T:
-        with self._app.app_context():
+        with self._make():
             return proceed()

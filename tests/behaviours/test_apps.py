@@ -2,15 +2,17 @@
 
 import asyncio
 import threading
+from contextlib import closing
+from dataclasses import dataclass
 from typing import ClassVar
 
 import pytest
 
 import mongojobs
-from mongojobs import ConfigurationError, ConnectionMissingError, MongoJobs, Plugin, Settings
+from mongojobs import ConfigurationError, ConnectionMissingError, MongoJobs, Plugin, Settings, job
 from mongojobs.core.errors import SettingsError
 from tests.support.sample_documents import Band
-from tests.support.sample_jobs import Newsletter, remember_one, remember_where
+from tests.support.sample_jobs import Newsletter, enqueues_another, remember_one, remember_where
 from tests.support.stores import reader
 from tests.support.working import work_off
 
@@ -22,6 +24,28 @@ class Listening(Plugin):
 
     def register(self, lifecycle):
         lifecycle.before("enqueue", lambda _job: self.heard.append("enqueue"))
+
+
+@job
+async def enqueues_another_soon(value):
+    await asyncio.sleep(0)
+    remember_one.delay(value)
+
+
+@job
+@dataclass
+class Chain:
+    """Enqueues another job in each of its methods, and fails if told so."""
+
+    fails: bool
+
+    def perform(self):
+        enqueues_another.delay("performed")
+        if self.fails:
+            raise ValueError("told so")
+
+    def failure(self):
+        remember_one.delay("failed")
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +94,36 @@ class TestACollectionOfItsOwn:
 
         assert work_off(app=other) == (3, 0)
         assert app.reader.find() == []
+
+    @pytest.mark.parametrize("job", [enqueues_another, enqueues_another_soon])
+    def test_gets_what_its_jobs_enqueue(self, app, other, recorder, job):
+        with other.active():
+            job.delay("further")
+
+        assert work_off(app=other) == (2, 0)
+        assert recorder.facts("remembered") == ["further"]
+        assert app.reader.find() == []
+
+    def test_gets_what_the_last_hook_of_its_jobs_enqueues(self, app, other, recorder):
+        other.enqueue(Chain(fails=True), max_attempts=1)
+
+        assert work_off(app=other) == (3, 1)
+        assert sorted(recorder.facts("remembered")) == ["failed", "performed"]
+        assert app.reader.find() == []
+
+    def test_gets_what_a_job_that_runs_at_once_enqueues(self, app, mongo_uri, clock):
+        settings = Settings(uri=mongo_uri, collection="other_jobs", delay_jobs=lambda job: "Chain" not in job.name)
+        with closing(MongoJobs(settings, clock=clock)) as other:
+            other.enqueue(Chain(fails=False))
+
+            assert len(reader(other.store).find()) == 1
+            assert app.reader.find() == []
+
+    def test_surrounds_its_jobs_once_however_many_workers_it_has(self, other):
+        for _ in range(3):
+            work_off(app=other)
+
+        assert len(other.plugins) == 1
 
     def test_is_named_by_a_setting_of_the_default_app_too(self, configure, connection):
         configure(collection="jobs_of_ours")

@@ -127,6 +127,7 @@ class TestTheStream:
 
     def test_ends_with_its_thread_when_nobody_waits(self, app, sent, monkeypatch, waiting):
         monkeypatch.setattr(watch, "LINGER_SECONDS", 0.1)
+        eventually(lambda: not watchers())  # those of other tests have gone
         closed = []
         close = EndStream.close
         monkeypatch.setattr(EndStream, "close", lambda stream: (closed.append(stream), close(stream)))
