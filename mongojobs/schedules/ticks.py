@@ -148,8 +148,8 @@ class Ticks:
                 return False
             ticks = [*planned.entries]
             for at in planned.enqueue:
-                if self._has_moved_on(schedule, now):
-                    return True
+                if self.store.clock.now() - now > STALE and self._has_moved_on(schedule):
+                    return True  # the job may be over, and forgotten
                 ticks.append(self._enqueuer.enqueue(schedule, at))
         except (UndeclaredError, ScheduleError) as error:
             self._warn_once(schedule.name, str(error))
@@ -163,6 +163,9 @@ class Ticks:
             return False
         if is_ours:
             self._tell(schedule, ticks, now)
+        elif not self._has_moved_on(schedule):
+            self._warn_once(schedule.name, "it is damaged: nothing matches it as it was read")
+            return False
         return True
 
     def _plan(self, schedule: Schedule, now: datetime) -> tuple[Plan, Living]:
@@ -177,12 +180,11 @@ class Ticks:
         living = self.store.living(living)
         return plan(schedule, now=now, living=living), living
 
-    def _has_moved_on(self, schedule: Schedule, read_at: datetime) -> bool:
-        """Return whether *schedule*, if read a while ago, was ticked since: the job may be over, and forgotten."""
-        if self.store.clock.now() - read_at <= STALE:
-            return False
+    def _has_moved_on(self, schedule: Schedule) -> bool:
+        """Return whether *schedule* was ticked or edited since it was read."""
         found = self.store.get(schedule.name)
-        return found is None or found.next_run_at != schedule.next_run_at
+        seen = schedule.next_run_at, schedule.revision
+        return found is None or (found.next_run_at, found.revision) != seen
 
     def _tell(self, schedule: Schedule, ticks: list[Tick], now: datetime) -> None:
         for tick in ticks:

@@ -199,7 +199,7 @@ class TestAPlantedSchedule:
         schedules = app.schedule_store.collection
         found = schedules.find_one({"_id": "sound"})
         for number, value in enumerate(ODD):
-            schedules.insert_one({**found, "_id": f"planted {number}"})
+            schedules.insert_one({**found, "_id": f"planted {number}", "next_run_at": NOW})
             schedules.update_one({"_id": f"planted {number}"}, {"$set": {field: value}})
         schedules.update_one({"_id": "sound"}, {"$set": {"next_run_at": NOW}})
 
