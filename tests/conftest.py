@@ -15,6 +15,8 @@ from coverage import Coverage
 from mongoengine.base.common import _document_registry
 from pymongo import MongoClient
 
+from mongojobs.enqueuing import current
+from mongojobs.schedules.declared import schedules
 from tests.support.command_line import COVERAGE
 from tests.support.databases import Databases
 from tests.support.mongod import Server, with_database
@@ -162,6 +164,15 @@ def _documents() -> Iterator[None]:
     yield
     _document_registry.update(before)
     _detach(mongoengine.Document)
+
+
+@pytest.fixture(autouse=True)
+def _declared() -> Iterator[None]:
+    """Undo what a test did to who enqueues, as frameworks do, and to the schedules that code declares."""
+    provider, known = current._default[0], dict(schedules._declared)
+    yield
+    current.provide(provider)
+    schedules._declared = known
 
 
 def _detach(cls: type[mongoengine.Document]) -> None:

@@ -11,7 +11,6 @@ import mongojobs
 from mongojobs import ExtraMissingError, Plugin, SettingsError, default_app, testing
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.opening import open_app
-from mongojobs.enqueuing import current
 from mongojobs.flask import MongoJobs as Extension
 from tests.support.command_here import logging_put_back, run_here
 from tests.support.command_line import ROOT, clean_environ, run
@@ -27,9 +26,7 @@ IN_THE_APP = ["shop", False, "nothing"]
 @pytest.fixture(autouse=True)
 def _put_back():
     pushed.clear()
-    provider = current._default[0]
     yield
-    current.provide(provider)
     mongojobs.configure()
 
 

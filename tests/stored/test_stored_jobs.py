@@ -1,5 +1,6 @@
 """Jobs that earlier versions stored still run: each dump here is loaded, and all that it left behind is done."""
 
+import copy
 import dataclasses
 import re
 from collections import defaultdict
@@ -68,8 +69,8 @@ def load(request, app):
 @pytest.fixture
 def load_renamed(app, tmp_path, monkeypatch):
     """What an app finds whose classes were in another module when their jobs were stored."""
-    for name in ("_renamed", "_classes", "_class_names"):
-        monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
+    for name in ("_renamed", "_classes", "_class_names", "_unread", "_seen"):
+        monkeypatch.setattr(registry, name, copy.copy(getattr(registry, name)))
     for name in CLASSES:
         mongojobs.register(getattr(stored, name), aliases=f"shop.before.{name}")
     text = DUMPS[-1].read_text(encoding="utf-8")
