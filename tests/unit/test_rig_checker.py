@@ -120,6 +120,14 @@ class TestTheJudge:
 
         assert guarantees(*runs, disturbances=[harm("killed", 11), *stalled]) == ["I6"]
 
+    @pytest.mark.parametrize(("turns", "expected"), [(range(60), []), (range(30), ["I6"])])
+    def test_lets_jobs_that_were_rescued_together_start_one_after_another(self, turns, expected):
+        lost = [a_run(1, outcome=None), a_run(2, started=30)]
+        others = [Run(f"other {turn}", 2, 2, 1, turn, 19 + turn * 0.2, "ended", 19.1 + turn * 0.2) for turn in turns]
+        enqueued = {"a": Enqueued(1)} | {run.job_id: Enqueued(run.number) for run in others}
+
+        assert guarantees(*lost, *others, enqueued=enqueued, disturbances=[harm("killed", 11)]) == expected
+
     def test_excuses_a_job_that_ran_while_its_process_died_by_another_one(self):
         killer = Run("b", 1, 1, 0, 2, 10.0, "died", 10.1)
         beside, again = a_run(1, started=10.2, seconds=0.1), a_run(2, started=14)

@@ -4,6 +4,7 @@ It sees a run from outside. What it was told of is harm done on purpose: only th
 """
 
 import itertools
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -15,6 +16,9 @@ Harm = Literal["killed", "frozen", "stopped", "outage", "taken back", "stalled"]
 
 SLACK_SECONDS = 4.0
 """What the machine of the tests may be late by."""
+
+TURN_SECONDS = 0.5
+"""Within what time of one another jobs that have lost a worker start, while several wait: each is reserved alone."""
 
 DYING_SECONDS = 1.0
 """How long a process may take to end after one of its jobs has noted that it ends it."""
@@ -231,12 +235,13 @@ def _not_rescued(evidence: Evidence) -> Iterator[str]:
         if document["state"] in ("ready", "running"):
             number = evidence.enqueued[job_id].number if job_id in evidence.enqueued else job_id
             yield f"I6: job {number} is still {document['state']} after all had time to end: nobody took it up"
+    rescued = sorted(run.started for run in evidence.runs if run.losses)
     for history in evidence.histories().values():
         for run, following in itertools.pairwise(history):
             death = _death(run, evidence.disturbances)
             if run.outcome is not None or death is None or run.losses:
                 continue
-            late = following.started - _due_after(death, evidence)
+            late = following.started - _turn_after(_due_after(death, evidence), rescued)
             if late > 0:
                 yield f"I6: job {run.number} was taken up {late:.1f} s too late after its worker was killed"
 
@@ -347,6 +352,15 @@ def _due_after(death: float, evidence: Evidence) -> float:
             due = max(due, over + evidence.limits.rescue_seconds + SLACK_SECONDS)
         if one.kind == "stalled" and one.begun <= due and one.ended >= death:
             due = max(due, one.ended + evidence.limits.rescue_seconds + SLACK_SECONDS)
+    return due
+
+
+def _turn_after(due: float, rescued: Sequence[float]) -> float:
+    """Return by when the last of the jobs must run that wait for one another at *due*, by the starts of all."""
+    for started in rescued[bisect_right(rescued, due) :]:
+        if started > due + TURN_SECONDS:
+            break
+        due = started
     return due
 
 

@@ -122,11 +122,14 @@ def _short_transactions() -> None:
 def _advance_before_insert() -> None:
     """Let a schedule be moved on before the jobs of its ticks are there."""
 
-    def move_on(self: Ticks, schedule: Schedule, _read_at: datetime) -> bool:
-        self.store.advance(schedule, {"next_run_at": schedule.said.after(self.store.clock.now())}, ())
-        return False
+    look = Ticks._plan
 
-    _replace(Ticks, "_has_moved_on", move_on)
+    def move_on(self: Ticks, schedule: Schedule, now: datetime) -> tuple[Plan, Any]:
+        planned, living = look(self, schedule, now)
+        self.store.advance(schedule, {"next_run_at": planned.next_run_at}, ())
+        return planned, living
+
+    _replace(Ticks, "_plan", move_on)
 
 
 def _delete_when_done() -> None:
