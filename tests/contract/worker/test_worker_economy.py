@@ -166,7 +166,7 @@ class TestAnIdleWorker:
 
             eventually(lambda: is_empty(app))
 
-        assert reserved[0] == (thread, 1)
+        assert [one for one in reserved if one[1]] == [(thread, 1)]  # a look of its own may have found nothing before
 
     def test_that_gets_a_job_looks_for_more_once_it_has_run(self, app, monkeypatch):
         monkeypatch.setattr(loop, "FIRST_RUN_SECONDS", LONG)
