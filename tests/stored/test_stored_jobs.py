@@ -95,6 +95,17 @@ def noted():
     return dict(found)
 
 
+def run_all(app, clock):
+    """Run what there is, and what becomes due within a minute."""
+    app.rescue_all()
+    work_off(1000, app=app)
+    tick(app)
+    app.retry("given up", by="ann")
+    work_off(1000, app=app)
+    clock.advance(minutes=1)
+    work_off(1000, app=app)
+
+
 def with_types(values):
     return {case: [(type(one), one) for one in ones] for case, ones in values.items()}
 
@@ -102,13 +113,7 @@ def with_types(values):
 @pytest.mark.usefixtures("load")
 class TestStoredJobs:
     def test_run_as_when_they_were_stored(self, app, clock):
-        app.rescue_all()
-        work_off(1000, app=app)
-        tick(app)
-        app.retry("given up", by="ann")
-        work_off(1000, app=app)
-        clock.advance(minutes=1)
-        work_off(1000, app=app)
+        run_all(app, clock)
 
         assert with_types(noted()) == with_types(stored.WILL_NOTE)
 
@@ -133,13 +138,7 @@ class TestStoredJobs:
 class TestStoredJobsWhoseClassesWereRenamed:
     @pytest.mark.usefixtures("load_renamed")
     def test_run_as_if_the_classes_had_always_had_their_names(self, app, clock):
-        app.rescue_all()
-        work_off(1000, app=app)
-        tick(app)
-        app.retry("given up", by="ann")
-        work_off(1000, app=app)
-        clock.advance(minutes=1)
-        work_off(1000, app=app)
+        run_all(app, clock)
 
         assert with_types(noted()) == with_types(stored.WILL_NOTE)
 

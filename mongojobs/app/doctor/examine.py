@@ -52,9 +52,7 @@ def examine(
     findings = [
         *local_checks.of_versions(installed),
         *local_checks.of_command_line(shows_uri=shows_uri),
-        *local_checks.of_settings(app.settings),
-        *local_checks.of_environment(app.settings, environ),
-        *local_checks.of_plugins(app.plugins),
+        *_of_app(app, environ),
     ]
     try:
         connections = app.connect_worker(app.settings, patience=SHORT_PATIENCE)
@@ -71,13 +69,15 @@ def examine(
 
 def look_from_here(app: MongoJobs, environ: Mapping[str, str]) -> tuple[Finding, ...]:
     """Return what is wrong with *app*, as far as its own connection shows, for pages. Raises StoreUnavailableError."""
-    here = [
-        *local_checks.of_settings(app.settings),
-        *local_checks.of_environment(app.settings, environ),
-        *local_checks.of_plugins(app.plugins),
-    ]
     patient = _patient(app, Stores(app.store, app.worker_store, app.pauses), named=None, wall=SystemClock())
-    return sorted_findings([*here, *_examined(patient)])
+    return sorted_findings([*_of_app(app, environ), *_examined(patient)])
+
+
+def _of_app(app: MongoJobs, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Find what is wrong with *app* and its process, without asking the database."""
+    yield from local_checks.of_settings(app.settings)
+    yield from local_checks.of_environment(app.settings, environ)
+    yield from local_checks.of_plugins(app.plugins)
 
 
 @dataclass(frozen=True, slots=True)
