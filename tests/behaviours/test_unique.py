@@ -615,6 +615,47 @@ class TestPeople:
         assert "it was enqueued again meanwhile, and runs once more when it has ended" in reason.text
 
 
+class TestAJobThatWaitsAndIsWantedAgain:
+    """It was enqueued again while it ran, and then handed back."""
+
+    @pytest.fixture
+    def waiting(self, app):
+        job = sync.delay(7, "first")
+        [held] = reserve_one(app)
+        sync.options(on_duplicate="rerun").delay(7, "last")
+        app.store.release([held], started=True)
+        return job
+
+    def test_runs_for_both(self, waiting, recorder):
+        work_off()
+
+        assert recorder.facts("synced") == [(7, "first"), (7, "last")]
+
+    def test_is_cancelled_with_both(self, app, waiting, recorder):
+        app.cancel(waiting.id)
+        work_off()
+
+        assert recorder.deeds == []
+        assert app.get(waiting.id).state == "cancelled"
+
+    def test_is_retried_for_both(self, app, waiting, recorder):
+        app.cancel(waiting.id)
+
+        app.retry(waiting.id)
+        work_off()
+
+        assert recorder.facts("synced") == [(7, "first"), (7, "last")]
+
+    def test_says_so(self, app, waiting):
+        app.cancel(waiting.id)
+
+        shown = run_here("jobs", "show", str(waiting.id), MONGOJOBS_APP=SAMPLE_APP).output
+        page = Visitor(app).text(f"/job?id={waiting.id}")
+
+        assert "after a retry it runs once more, with the last call" in shown
+        assert "after a retry it runs once more, with the last call" in page
+
+
 class TestWhatIsRefused:
     @pytest.mark.parametrize(
         ("options", "message"),

@@ -144,10 +144,10 @@ class TestWhateverHappens:
         app.create_indexes()
         chance = Chance(app, clock, request.config.option.seed)
 
-        chance.do(times)
-        kept = wrong(app)
+        for _ in range(times // 10):
+            chance.do(10)
+            assert wrong(app) == []
         chance.end_all()
 
-        assert kept == []
         assert app.store.collection.count_documents({"unique_key": {"$exists": True}}) == 0
         mongojobs.configure()

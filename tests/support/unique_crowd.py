@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -143,7 +144,8 @@ class Chance:
 
     def _act(self) -> None:
         jobs = self._app.reader.find(limit=0)
-        act = self._random.choice((self._app.cancel, self._app.delete, self._app.retry, self._app.run_now))
+        end = partial(self._app.cancel, running=True)
+        act = self._random.choice((self._app.cancel, end, self._app.delete, self._app.retry, self._app.run_now))
         with suppress(StateError, IndexError):  # it may be in another state, or there may be none
             act(self._random.choice(jobs).id)
 
@@ -183,5 +185,12 @@ def _is_right(job: dict[str, Any], now: Any) -> bool:
             return holds != (job.get("unique_until") == "start")
         case "completed":
             return not holds or job.get("key_until") is not None
+        case "cancelled" if was_waiting(job):
+            return not holds
         case _:
             return not holds and "again" not in job
+
+
+def was_waiting(job: dict[str, Any]) -> bool:
+    """Whether a person cancelled *job* while it waited, and the call that it remembered with it: a retry runs both."""
+    return "ran_by" not in job and job["finished_at"] == job.get("cancellation", {}).get("at")

@@ -14,7 +14,7 @@ from mongojobs.core.fields import DETAILED, LISTED, kind_of
 from mongojobs.core.inside.cursor import ShownRow, rows_aside
 from mongojobs.core.inside.progress import in_a_line
 from mongojobs.core.inside.steps import steps_of
-from mongojobs.core.job import FIELDS
+from mongojobs.core.job import ENDED, FIELDS
 from mongojobs.core.words.sizes import format_size
 from mongojobs.core.words.wording import NONE, ago, by_whom, counted, in_words, iso, printable, printable_lines, to_json
 
@@ -91,10 +91,15 @@ def _facts(job: Job, now: datetime) -> dict[str, object]:
         "kept until": _moment(job.expire_at, now),
         "unique": _unique(job),
         "merged": None if not job.merged else counted(job.merged, "further call"),
-        "again": None if job.again is None else "it runs once more when it has ended, with the last call",
+        "again": None if job.again is None else f"{_after(job)} it runs once more, with the last call",
         "progress": job.progress and in_a_line(job.progress, is_running=job.is_locked),
         "tags": ", ".join(job.tags),
     }
+
+
+def _after(job: Job) -> str:
+    """Return when a job that was called again meanwhile runs for that call."""
+    return "after a retry" if job.state in ENDED else "when it has ended"
 
 
 def _print_steps(job: Job, now: datetime) -> None:
