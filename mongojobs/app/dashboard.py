@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Self, TypeVar
 
 from mongojobs.app.mongojobs import MongoJobs
 from mongojobs.app.operations import plain_errors
 from mongojobs.core.errors import StoreUnavailableError
 from mongojobs.core.inside.log import LoggedRun
 from mongojobs.core.job import JobId
+from mongojobs.core.job_filter import JobFilter, ShownState
 from mongojobs.core.settings import Settings, explanation
 from mongojobs.core.words.durations import format_duration
 from mongojobs.core.words.wording import NONE
@@ -20,6 +24,7 @@ from mongojobs.payload.masking import Clean
 from mongojobs.store import clients
 from mongojobs.store.reader.counts import Count
 from mongojobs.store.reader.failures import FailureGroup
+from mongojobs.store.reader.pages import JobPage
 from mongojobs.store.reader.queues import QueueStatus
 from mongojobs.store.reader.server import Server
 from mongojobs.store.reader.waiting import DeferredName, Waiting
@@ -28,16 +33,20 @@ from mongojobs.store.workers import WorkerStatus
 
 __all__ = [
     "Count",
+    "Counts",
     "DeferredName",
     "FailureGroup",
+    "JobPage",
     "Known",
     "QueueStatus",
     "Server",
     "ShownLog",
     "ShownSetting",
+    "SideBySide",
     "Waiting",
     "WorkerStatus",
     "last_lines",
+    "listed",
     "now",
     "place",
     "safe_setting",
@@ -50,6 +59,9 @@ __all__ = [
     "within",
 ]
 
+
+T = TypeVar("T")
+Counts = Mapping[ShownState, Count]
 
 _MOST_LOOKED_AT: Final = 1000
 MOST_LINES: Final = 200
@@ -67,6 +79,45 @@ def within(limit: timedelta) -> Iterator[None]:
     """Limit all database calls in the block to *limit* in total."""
     with time_limit(limit.total_seconds()):
         yield
+
+
+class SideBySide:
+    """Questions to the database of *app* that do not depend on each other, asked two at a time while in the block.
+
+    A page waits for the server most of the time; more at a time would only take cores from workers. The time limit of
+    the caller holds for them too.
+    """
+
+    def __init__(self, app: MongoJobs) -> None:
+        at_once = 2 if app.store.queries.is_real else 1
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="mongojobs-page")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self._threads.shutdown(cancel_futures=True)
+
+    def ask(self, question: Callable[[], T]) -> Callable[[], T]:
+        """Begin to ask *question*, and return what waits for the answer, or raises what went wrong."""
+        return self._threads.submit(copy_context().run, question).result
+
+
+def listed(app: MongoJobs, job_filter: JobFilter, *, limit: int, after: str | None) -> tuple[JobPage, Counts]:
+    """Return a page of jobs, and how many match in each state. Raises FilterError, StoreUnavailableError.
+
+    That of the state that the filter names comes from the search for the page, where that begins at the beginning.
+    """
+    meant = job_filter.state
+    with plain_errors(), SideBySide(app) as side_by_side:
+        if meant is None or after is not None:
+            counts = side_by_side.ask(partial(app.counts, job_filter))
+            return app.find(job_filter, limit=limit, after=after), counts()
+        others = side_by_side.ask(partial(app.reader.counts, job_filter, but=meant))
+        page, count = app.reader.first_page(job_filter, limit=limit)
+        for job in page.jobs:
+            job.stay(app.home)
+        return page, {**others(), meant: count}
 
 
 def place(app: MongoJobs) -> str:

@@ -15,10 +15,10 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from mongojobs.app import MongoJobs
-from mongojobs.app.dashboard import Count, Known, place, what_is_known
+from mongojobs.app.dashboard import Count, Counts, JobPage, Known, listed, place, what_is_known
 from mongojobs.app.doctor.examine import look_from_here
 from mongojobs.app.doctor.findings import Finding
-from mongojobs.core.job_filter import JobFilter, ShownState
+from mongojobs.core.job_filter import JobFilter
 from mongojobs.core.notices import ActionTaken
 from mongojobs.core.stats import OTHER, coarsest
 from mongojobs.core.words.wording import iso
@@ -105,11 +105,22 @@ class RequestContext:
         """Return the doctor's findings, at most a minute old: no page should have to wait for them."""
         return self.memory.recall(("findings",), _LONGEST_MEMORY_SECONDS, lambda: look_from_here(self.app, os.environ))
 
-    def counts(self, job_filter: JobFilter) -> Mapping[ShownState, Count]:
-        """Return how many jobs match in each state; for a page that refreshes itself, some seconds old."""
+    def listed(self, job_filter: JobFilter, *, limit: int, after: str | None) -> tuple[JobPage, Counts]:
+        """Return a page of jobs, and how many match in each state; for a page that refreshes itself, some seconds old.
+
+        Only the numbers are, never the jobs.
+        """
         is_narrow = job_filter != JobFilter(state=job_filter.state)
         seconds = _SHORT_MEMORY_SECONDS * 2 if self.is_fragment and is_narrow else -1.0
-        return self.memory.recall(("counts", job_filter), seconds, lambda: self.app.counts(job_filter))
+        pages: list[JobPage] = []
+
+        def make() -> Counts:
+            page, counts = listed(self.app, job_filter, limit=limit, after=after)
+            pages.append(page)
+            return counts
+
+        counts = self.memory.recall(("counts", job_filter), seconds, make)
+        return pages[0] if pages else self.app.find(job_filter, limit=limit, after=after), counts
 
     def known(self) -> Known:
         """Return what to offer in a search: names declared here, of waiting jobs, and of what ran in the last hour."""

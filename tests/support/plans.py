@@ -40,8 +40,12 @@ class Plan:
 
     @property
     def is_sorted(self) -> bool:
-        """Whether anything is sorted. What is damaged would be; that there is none, the index tells by two keys."""
-        return "SORT" in self.stages and self.keys > 2
+        """Whether anything is sorted but the jobs of one page, found by their ids.
+
+        What is damaged would be; that there is none, the index tells by two keys.
+        """
+        is_one_page = self.command.get("hint") == "_id_" and self.documents <= self.command.get("limit", 0)
+        return "SORT" in self.stages and self.keys > 2 and not is_one_page
 
 
 def explain(client: MongoClient[Any], event: CommandStartedEvent) -> Plan:

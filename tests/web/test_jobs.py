@@ -2,10 +2,11 @@
 
 import re
 from datetime import timedelta
-from functools import partial
+from functools import partialmethod
 
 import pytest
 
+from mongojobs.store.reader.job_reader import JobReader
 from tests.support.dashboard import Visitor, a_failed_job, a_running_job
 from tests.support.dashboard_jobs import send_receipt
 from tests.support.jobs import HANDLER, a_job
@@ -59,8 +60,8 @@ class TestHowManyMatch:
     def test_is_shown_for_a_search(self, operator):
         assert "3 failed jobs match, the newest first" in shown(operator.text("/jobs?state=failed&q=send"))
 
-    def test_stops_where_nobody_needs_to_know_better(self, app, operator, monkeypatch):
-        monkeypatch.setattr(app, "counts", partial(app.counts, limit=2))
+    def test_stops_where_nobody_needs_to_know_better(self, operator, monkeypatch):
+        monkeypatch.setattr(JobReader, "first_page", partialmethod(JobReader.first_page, most=2))
 
         page = operator.text("/jobs?state=failed")
 

@@ -50,8 +50,10 @@ def count(queries: Queries, job_filter: JobFilter, *, limit: int | None, depth: 
     return total
 
 
-def counts(queries: Queries, job_filter: JobFilter, *, limit: int) -> dict[ShownState, Count]:
-    """Return how many jobs that match are in each state; states the filter does not name get only a quick look."""
+def counts(
+    queries: Queries, job_filter: JobFilter, *, limit: int, but: ShownState | None = None
+) -> dict[ShownState, Count]:
+    """Return how many jobs that match are in each state *but* one; those that the filter does not name get a glance."""
     return {
         state: count(
             queries,
@@ -60,7 +62,13 @@ def counts(queries: Queries, job_filter: JobFilter, *, limit: int) -> dict[Shown
             depth=1.0 if state == job_filter.state else selections.GLANCE,
         )
         for state in SHOWN_STATES
+        if state != but
     }
+
+
+def is_searched(queries: Queries, selection: Selection) -> bool:
+    """Whether jobs of *selection* are counted by looking through others, in the order of their list."""
+    return queries.is_real and selection.looked_at is not None and _queue_alone(selection) is None
 
 
 def count_late(queries: Queries, max_age: timedelta, *, queues: Sequence[str], limit: int) -> Count:
@@ -130,12 +138,19 @@ def limited(queries: Queries, query: Document, index: str, limit: int | None) ->
 def _count_selection(queries: Queries, selection: Selection, limit: int | None, depth: float) -> Count:
     if limit is None:
         return limited(queries, selection.query, selection.index, None)
-    if selection.base["state"] == READY and selection.keys.keys() == {"queue"} and not selection.rest:
-        return count_in_queue(queries, selection.keys["queue"]["$eq"], selection.base["run_at"], limit)
+    queue = _queue_alone(selection)
+    if queue is not None:
+        return count_in_queue(queries, queue, selection.base["run_at"], limit)
     reach = int((selection.looked_at or 0) * depth) if queries.is_real else 0
     if not reach or limited(queries, selection.base, selection.index, reach + 1).is_exact:
         return limited(queries, selection.query, selection.index, limit)
     return Count(_count_within(queries, selection, reach, limit), is_exact=False)
+
+
+def _queue_alone(selection: Selection) -> str | None:
+    """Return the queue of ready jobs that are chosen by nothing else: an index begins with it."""
+    is_alone = selection.base.get("state") == READY and selection.keys.keys() == {"queue"} and not selection.rest
+    return selection.keys["queue"]["$eq"] if is_alone else None
 
 
 def _count_within(queries: Queries, selection: Selection, reach: int, limit: int) -> int:

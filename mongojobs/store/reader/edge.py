@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from mongojobs.core.errors import FilterError
@@ -16,6 +17,14 @@ PAGE_MILLISECONDS: Final = 5_000
 ARRIVING: Final = 1000
 """So many jobs may come between two queries of a page without hiding others from it."""
 EVERYTHING: Final[Document] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How many jobs a search has found, and the condition for the *first* of them."""
+
+    number: int
+    first: Document
 
 
 def edge_of(queries: Queries, selection: Selection, *, start: Position | None = None) -> Position | None:
@@ -33,25 +42,26 @@ def edge_of(queries: Queries, selection: Selection, *, start: Position | None = 
 
 
 def up_to(
-    queries: Queries, selection: Selection, edge: Position, *, limit: int, within: Document = EVERYTHING
-) -> Document:
-    """Match the first *limit* jobs of *selection* that come *within* a stretch of it and no later than *edge*.
+    queries: Queries, selection: Selection, edge: Position | None, *, limit: int, within: Document = EVERYTHING
+) -> Seen:
+    """Look through *selection*, or *within* a stretch of it, no further than *edge*; keep the first *limit* ids.
 
     The server takes the first keys in a third of the time in which it would compare each with the edge, and reads no
     document where keys are all that is asked for. It takes some more than lie before the edge, as jobs may have come
-    since that was found.
+    since that was found; only what has matched is compared with it.
     """
+    most = (selection.looked_at or 0) + ARRIVING
     pipeline: list[Document] = [
         {"$match": merged(selection.base, within)},
         {"$sort": dict(selection.sort(selection.direction))},
-        {"$limit": (selection.looked_at or 0) + ARRIVING},
+        {"$limit": most},
         {"$match": merged(selection.keys, selection.rest)},
-        {"$match": until(selection.order, edge, direction=selection.direction)},
-        {"$limit": limit},
-        {"$project": {"_id": 1}},
+        {"$limit": most},  # keeps the conditions apart: joined to one, all would be compared with the edge
+        *([] if edge is None else [{"$match": until(selection.order, edge, direction=selection.direction)}]),
+        {"$group": {"_id": None, "jobs": {"$sum": 1}, "first": {"$firstN": {"input": "$_id", "n": limit}}}},
     ]
     found = queries.aggregate(pipeline, index=selection.index, maxTimeMS=PAGE_MILLISECONDS)
-    return {"_id": {"$in": [document["_id"] for document in found]}}
+    return Seen(found[0]["jobs"], {"_id": {"$in": found[0]["first"]}}) if found else Seen(0, {"_id": {"$in": []}})
 
 
 def check_bound(name: str, bound: object) -> None:

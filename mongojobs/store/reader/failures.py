@@ -55,7 +55,7 @@ def failures(queries: Queries, *, latest: int, queue: str | None) -> list[Failur
     [selection] = by_state(queries, JobFilter(state="failed", queue=queue), now=queries.clock.now())
     fields: Document = dict.fromkeys(("name", "finished_at", "last_error"), 1)
     edge = edge_of(queries, selection)
-    among = {} if edge is None else up_to(queries, selection, edge, limit=latest)
+    among = {} if edge is None else up_to(queries, selection, edge, limit=latest).first
     query, index = merged(selection.query, among), selection.index if edge is None else "_id_"
     options: dict[str, Any] = {"sort": selection.sort(-1), "limit": latest, "max_time_ms": PAGE_MILLISECONDS}
     jobs = queries.collection

@@ -44,6 +44,13 @@ class JobReader:
         """
         return pages.page(self._queries, job_filter, limit=limit, after=after)
 
+    def first_page(self, job_filter: JobFilter, *, limit: int = 50, most: int = MOST_COUNTED) -> tuple[JobPage, Count]:
+        """Return the first ``page`` of the jobs of the state that the filter names, and their ``count`` up to *most*.
+
+        What is rare is searched for once for both.
+        """
+        return pages.first_page(self._queries, job_filter, limit=limit, most=most)
+
     def count(self, job_filter: JobFilter, *, limit: int | None = MOST_COUNTED) -> Count:
         """Return how many jobs match, up to *limit*; None: all of them, however long that takes.
 
@@ -51,12 +58,14 @@ class JobReader:
         """
         return counts.count(self._queries, job_filter, limit=limit)
 
-    def counts(self, job_filter: JobFilter = ALL, *, limit: int = MOST_COUNTED) -> dict[ShownState, Count]:
-        """Return how many jobs that match are in each state, up to *limit*.
+    def counts(
+        self, job_filter: JobFilter = ALL, *, limit: int = MOST_COUNTED, but: ShownState | None = None
+    ) -> dict[ShownState, Count]:
+        """Return how many jobs that match are in each state *but* one, up to *limit*.
 
         In the state that the filter names, if it does, it searches as far as ``count``; in the others a quarter of it.
         """
-        return counts.counts(self._queries, job_filter, limit=limit)
+        return counts.counts(self._queries, job_filter, limit=limit, but=but)
 
     def count_late(self, max_age: timedelta, *, queues: Sequence[str] = (), limit: int = MOST_COUNTED) -> Count:
         """Return how many jobs have been due for more than *max_age* and still wait, up to *limit*.

@@ -14,7 +14,8 @@ from mongojobs.store.documents import to_shown_job
 from mongojobs.store.filters import merged
 from mongojobs.store.positions import Position, ranges, to_position, to_text
 from mongojobs.store.queries import Queries
-from mongojobs.store.reader.edge import PAGE_MILLISECONDS, edge_of, up_to
+from mongojobs.store.reader.counts import Count, count, is_searched
+from mongojobs.store.reader.edge import PAGE_MILLISECONDS, Seen, edge_of, up_to
 from mongojobs.store.selections import (
     BY_AGE,
     BY_END,
@@ -26,6 +27,9 @@ from mongojobs.store.selections import (
 )
 
 LONGEST_PAGE: Final = 1000
+
+Found = tuple[Selection, Document]
+"""A job as stored, and the part of the list that it belongs to."""
 
 _ORDERS: Final[dict[str | None, tuple[str, tuple[str, ...]]]] = {
     None: ("_id_", BY_AGE),
@@ -71,14 +75,35 @@ def page(queries: Queries, job_filter: JobFilter, *, limit: int, after: str | No
         raise FilterError(f"limit must be between 1 and {LONGEST_PAGE}, got {limit!r:.100}")
     parts = stretches(selection, everything=queries.anything)
     start = None if after is None else to_position(after, [len(part.order) for part in parts])
-    found: list[tuple[Selection, Document]] = []
+    found: list[Found] = []
     edge: Position | None = None
     for part in parts if start is None else [one for one in parts if len(one.order) <= len(start)]:
         edge = edge_of(queries, part, start=start)
-        found += [(part, document) for document in _walk(queries, part, start, edge, limit=limit + 1 - len(found))]
+        found += _walk(queries, part, start, edge, limit=limit + 1 - len(found))
         if edge is not None or len(found) > limit:
             break
         start = None
+    return _to_page(found, edge, limit)
+
+
+def first_page(queries: Queries, job_filter: JobFilter, *, limit: int, most: int) -> tuple[JobPage, Count]:
+    """Return the first page of a state's jobs, and how many match, up to *most*; one search tells both where it can."""
+    selection = as_listed(queries, job_filter)
+    if not is_searched(queries, selection):
+        return page(queries, job_filter, limit=limit, after=None), count(queries, job_filter, limit=most)
+    found: list[Found] = []
+    number, edge = 0, None
+    for part in stretches(selection, everything=queries.anything):
+        edge = edge_of(queries, part)
+        seen = up_to(queries, part, edge, limit=limit + 1)
+        found += _these(queries, part, seen, limit=limit + 1)
+        number += seen.number
+        if edge is not None:
+            break
+    return _to_page(found, edge, limit), Count(min(number, most), is_exact=edge is None and number < most)
+
+
+def _to_page(found: Sequence[Found], edge: Position | None, limit: int) -> JobPage:
     jobs = tuple(to_shown_job(document) for _, document in found[:limit])
     if len(found) > limit:
         part, last = found[limit - 1]
@@ -88,14 +113,24 @@ def page(queries: Queries, job_filter: JobFilter, *, limit: int, after: str | No
 
 def _walk(
     queries: Queries, part: Selection, start: Position | None, edge: Position | None, *, limit: int
-) -> list[Document]:
+) -> list[Found]:
     """Return up to *limit* jobs after *start* and no further than *edge*."""
-    found: list[Document] = []
+    found: list[Found] = []
     for stretch in ranges(part.order, start, direction=part.direction):
         rest = limit - len(found)
-        if rest > 0:
-            index = part.index if edge is None else "_id_"
-            among = stretch if edge is None else up_to(queries, part, edge, limit=rest, within=stretch)
-            options: dict[str, Any] = {"sort": part.sort(part.direction), "limit": rest}
-            found += queries.find(merged(part.query, among), index=index, max_time_ms=PAGE_MILLISECONDS, **options)
+        if rest > 0 and edge is not None:
+            found += _these(queries, part, up_to(queries, part, edge, limit=rest, within=stretch), limit=rest)
+        elif rest > 0:
+            found += _found(queries, part, stretch, index=part.index, limit=rest)
     return found
+
+
+def _these(queries: Queries, part: Selection, seen: Seen, *, limit: int) -> list[Found]:
+    return _found(queries, part, seen.first, index="_id_", limit=limit) if seen.number else []
+
+
+def _found(queries: Queries, part: Selection, among: Document, *, index: str, limit: int) -> list[Found]:
+    options: dict[str, Any] = {"sort": part.sort(part.direction), "limit": limit}
+    query = merged(part.query, among)
+    found = queries.find(query, index=index, max_time_ms=PAGE_MILLISECONDS, **options)
+    return [(part, document) for document in found]

@@ -43,8 +43,7 @@ def show(visit: RequestContext) -> Page | Response:
     """Show the matching jobs, newest first, and how many there are; scheduled ones, soonest first."""
     state, text = visit.choice("state", STATES), visit.text("q")
     search = read_search(text, state=state_named(state), now=visit.now, has_arguments=visit.show_arguments)
-    app = visit.app
-    if search.job_id is not None and (job := app.get(read_key(search.job_id))) is not None:
+    if search.job_id is not None and (job := visit.app.get(read_key(search.job_id))) is not None:
         return visit.go("job", id=key_of(job.id))
     values: dict[str, object] = {
         "state": state,
@@ -58,9 +57,9 @@ def show(visit: RequestContext) -> Page | Response:
     }
     if search.problem:
         return Page("jobs.html", {**values, "rows": [], "next": None}, status=400)
-    counts, only = visit.counts(search.job_filter), search.job_filter.state
+    page, counts = visit.listed(search.job_filter, limit=PAGE_SIZE, after=visit.text("after") or None)
+    only = search.job_filter.state
     values |= {"counts": counts, "count": counts[only] if only else reduce(operator.add, counts.values())}
-    page = app.find(search.job_filter, limit=PAGE_SIZE, after=visit.text("after") or None)
     rows = [row_of(job, visit) for job in page.jobs]
     return Page("jobs.html", {**values, "rows": rows, "next": page.next})
 

@@ -143,6 +143,39 @@ class TestAPage:
             reader(store).page(JobFilter(), limit=limit)
 
 
+class TestTheFirstPage:
+    @pytest.fixture(autouse=True)
+    def jobs(self, store):
+        rare = {"queue": "rare", "name": "rare", "last_error": "something rare"}
+        failed = [a_failed_job(finished_at=START - n * SECOND, **(rare if n in (3, 9, 20) else {})) for n in range(25)]
+        damaged = a_failed_job(**rare)
+        store.insert_many([damaged, *failed, *(a_job(queue=queue) for queue in ("rare", "rare", "default"))])
+        store.collection.update_one({"_id": damaged.id}, {"$unset": {"finished_at": ""}})
+
+    @pytest.mark.parametrize("looked_at", [10, 20_000])
+    @pytest.mark.parametrize("limit", [1, 2, 4, 50])
+    @pytest.mark.parametrize(
+        "chosen",
+        [
+            *({"state": "failed", field: "rare"} for field in ("queue", "name", "error")),
+            *({"state": "failed"}, {"state": "ready", "queue": "rare"}, {"state": "ready", "retrying": True}),
+        ],
+    )
+    def test_comes_with_the_number_that_a_count_tells(self, store, monkeypatch, looked_at, limit, chosen):
+        monkeypatch.setattr(selections, "KEYS_LOOKED_AT", looked_at)
+        monkeypatch.setattr(selections, "DOCUMENTS_LOOKED_AT", looked_at)
+        chosen = JobFilter(**chosen)
+
+        first = reader(store).first_page(chosen, limit=limit)
+
+        assert first == (reader(store).page(chosen, limit=limit), reader(store).count(chosen))
+
+    def test_counts_no_further_than_asked_for(self, store):
+        _, count = reader(store).first_page(JobFilter(state="failed", queue="rare"), most=3)
+
+        assert str(count) == "3+"
+
+
 class TestAFilter:
     @pytest.mark.parametrize("chosen", [{"queue": "mail"}, {"name": "a"}, {"queue": "mail", "name": "a"}])
     @pytest.mark.parametrize("state", [None, "ready", "failed"])

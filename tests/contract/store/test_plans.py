@@ -276,6 +276,10 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
         for chosen in [JobFilter(state=state, **({field: value} if field else {}))]
     },
     "page of failed name": (nothing, lambda store, _: two_pages(store, JobFilter(state="failed", name="job1"))),
+    "first_page of failed name": (
+        nothing,
+        lambda store, _: reader(store).first_page(JobFilter(state="failed", name="job1")),
+    ),
     "page of failed since": (
         nothing,
         lambda store, _: two_pages(store, JobFilter(state="failed", since=START - MINUTE)),
@@ -385,6 +389,7 @@ def four_hundred_keys(monkeypatch):
     "search",
     [
         lambda shown: shown.page(JobFilter(state="failed", name="nowhere")),
+        lambda shown: shown.first_page(JobFilter(state="failed", name="nowhere")),
         lambda shown: shown.failures(queue="nowhere"),
     ],
 )
@@ -394,6 +399,14 @@ def test_a_search_for_what_is_rare_reads_its_keys_twice_and_no_document(crowd, a
 
     assert sum(plan.documents for plan in crowd.plans) == 0
     assert sum(plan.keys for plan in crowd.plans) <= 2 * 400 + 2
+
+
+def test_a_first_page_reads_the_documents_of_its_search_once_for_the_jobs_and_their_number(crowd, administrator):
+    with crowd.watched(administrator):
+        page, count = reader(crowd.store).first_page(JobFilter(state="cancelled", error="nowhere"))
+
+    assert (len(page), str(count)) == (0, "0")
+    assert sum(plan.documents for plan in crowd.plans) == MANY // 4
 
 
 @pytest.mark.usefixtures("four_hundred_keys")

@@ -134,3 +134,10 @@ def test_a_further_page_is_as_near_as_the_first(watched, page):
     plans = [plan for _, plan in watched.open(f"/jobs?after={after}") if plan is not None and "find" in plan.command]
 
     assert [plan.keys for plan in plans if plan.keys > 60] == []
+
+
+def test_a_list_of_rare_jobs_looks_through_its_state_once_for_its_page_and_its_number(watched):
+    asked = watched.open("/jobs?state=failed&q=error:nowhere")
+
+    read = [plan.documents for command, plan in asked if plan is not None and "'failed'" in str(command)]
+    assert sum(read) == MANY
