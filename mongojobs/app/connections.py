@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -46,7 +47,7 @@ class Link:
     *address* is None where that cannot be known, as with a client that was handed over. *source* says where the link
     was found, for people. *alias* is MongoEngine's, where the client is its own. The password is in *address* or
     *options*, and in no repr. *session* returns that of the transaction which the calling code is in, where a framework
-    knows of one beside the driver.
+    knows of one beside the driver. *process* is the one that has opened the client, where it is the app's to close.
     """
 
     client: Client
@@ -56,6 +57,7 @@ class Link:
     options: Mapping[str, Any] | None = field(default=None, repr=False)
     alias: str | None = None
     session: Callable[[], clients.Session | None] | None = field(default=None, repr=False, compare=False)
+    process: int | None = None
 
     @property
     def shown_address(self) -> str:
@@ -64,9 +66,13 @@ class Link:
 
     @property
     def is_current(self) -> bool:
-        """Whether the client is still the one of its alias; cheap, as each enqueue asks."""
+        """Whether the client is still the one of its alias, or of this process; cheap, as each enqueue asks."""
         # Tests and forked servers disconnect MongoEngine, which closes the client, and reconnect.
-        return self.alias is None or _opened().get(self.alias) is self.client
+        if self.alias is not None:
+            return _opened().get(self.alias) is self.client
+        # Under uWSGI, which forks behind Python's back, a client would share its sessions with those of other workers,
+        # and the server would take a write of one for the repeated write of another.
+        return self.process is None or self.process == os.getpid()
 
 
 def find_link(settings: Settings, environ: Mapping[str, str], client: Client | None = None) -> Link:
@@ -156,7 +162,7 @@ def _of_uri(settings: Settings, uri: str, source: str) -> Link:
     except ConfigurationError:
         client.close()
         raise
-    return Link(client, database, source, address=uri)
+    return Link(client, database, source, address=uri, process=os.getpid())
 
 
 def _of_alias(settings: Settings) -> Link:

@@ -70,6 +70,7 @@ class MongoJobs(Awaited):
         self._clock = clock
         self._making = threading.RLock()
         self._link: Link | None = None
+        self._former: Link | None = None  # in a forked process the client of its parent, which is not ours to close
         self._opened: tuple[Link, JobStore] | None = None
         log = LogPlugin(lambda: self.settings.log_tracebacks)
         failures = FailurePlugin(lambda: self.settings.on_failure, self.get)
@@ -79,13 +80,16 @@ class MongoJobs(Awaited):
 
     @property
     def link(self) -> Link:
-        """The connection to the jobs; a new one after MongoEngine has reconnected. Raises ConnectionMissingError."""
+        """The connection to the jobs; a new one after MongoEngine has reconnected, and in a forked process.
+
+        Raises ConnectionMissingError.
+        """
         link = self._link
         if link is not None and link.is_current:
             return link
         with self._making:
             if self._link is None or not self._link.is_current:
-                self._link = self._find_link()
+                self._former, self._link = self._link, self._find_link()
             return self._link
 
     def _find_link(self) -> Link:
@@ -196,7 +200,7 @@ class MongoJobs(Awaited):
         """Close the client if this app opened it; what is asked next opens another."""
         with self._making:
             link, self._link, self._opened = self._link, None, None
-        if link is not None and link.address is not None and not link.source.startswith(("MongoEngine", "Django")):
+        if link is not None and link.process == os.getpid():
             link.client.close()
 
 

@@ -38,11 +38,11 @@ raise SystemExit(os.waitstatus_to_exitcode(os.wait()[1]))
 def fork(mongo_uri):
     """Runs a web process that forks this many children while this many threads enqueue."""
 
-    def fork(children, threads):
+    def fork(children, threads, **environ):
         return subprocess.run(
             [sys.executable, "-W", "always", "-m", "tests.support.preforked_app", str(children), str(threads)],
             cwd=ROOT,
-            env=clean_environ({"SAMPLE_URI": mongo_uri}),
+            env=clean_environ({"SAMPLE_URI": mongo_uri, **environ}),
             capture_output=True,
             text=True,
             timeout=60,
@@ -73,6 +73,16 @@ class TestPreForkedWebProcesses:
         known = ("MongoClient opened before fork", "multi-threaded, use of fork()")  # PyMongo's, and Python's from 3.12
         assert [line for line in warnings if not any(words in line for words in known)] == []
         assert "Traceback" not in ended.stderr
+
+    def test_share_no_client_that_is_the_apps_own_even_if_python_was_not_told_of_the_fork(
+        self, fork, client, mongo_uri
+    ):
+        ended = fork(children=4, threads=0, MONGOJOBS_URI=mongo_uri, UNTOLD="1")
+
+        assert ended.returncode == 0, ended.stderr
+        assert "opened before fork" not in ended.stderr
+        whos = ["parent before", "parent after", *(f"child{number}" for number in range(4))]
+        assert stored(client) == dict.fromkeys(whos, PER_PROCESS)
 
     def test_do_not_wait_for_a_lock_that_a_thread_held_at_the_fork(self, fork, client):
         ended = fork(children=30, threads=4)

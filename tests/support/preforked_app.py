@@ -1,8 +1,11 @@
 """A web process as gunicorn makes it with ``preload_app``: it connects, enqueues, forks, and all enqueue at once.
 
 python -m tests.support.preforked_app CHILDREN THREADS
+
+With UNTOLD in the environment it forks as uWSGI does, without telling Python.
 """
 
+import ctypes
 import os
 import signal
 import sys
@@ -34,7 +37,7 @@ def child(number: int) -> None:
 
 
 def fork(number: int) -> int:
-    pid = os.fork()
+    pid: int = ctypes.PyDLL(None).fork() if "UNTOLD" in os.environ else os.fork()
     if pid == 0:
         child(number)
     return pid
