@@ -20,6 +20,7 @@ extensions = [
     "building.links",
     "building.tree",
     "building.reference",
+    "building.words",
     "building.offline",
     "building.addresses",
 ]
@@ -41,6 +42,7 @@ html_theme = "furo"
 html_title = f"mongojobs {version}"
 html_show_sourcelink = False
 html_copy_source = False
+html_use_index = False  # nothing leads there, and the page of names has all of it
 html_favicon = "../mongojobs/web/static/icon.svg"
 html_static_path = ["building/static"]
 html_css_files = ["site.css"]
