@@ -1,14 +1,14 @@
 """The two lines of a job that completes, written without a log record while nobody but the worker's own log listens.
 
 Nobody else does while there is but the worker's handler on the way of its records, with its own filter and form, and
-while nothing of the logging module is replaced. That is looked at before each line, since a job may change it. Else,
-and for what is unusually long, a record says the same, as of every other notice.
+while nothing of the logging module is replaced. That is looked at for each line at its time, since a job may change it;
+the line itself is made later, with those of other jobs. Else, and for what is unusually long, a record says the same,
+as of every other notice.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from datetime import UTC, datetime
 from types import FunctionType
 from typing import Final
@@ -51,10 +51,7 @@ class JobLines:
             return False
         if not _Logger.isEnabledFor(log.logger, _LEVEL):  # what ``Heard`` adds to it is about warnings
             return True
-        line = writing.line(notice)
-        if len(line) >= SURELY_SHORT:
-            return False
-        self._handler.write(line)
+        self._handler.write_later(writing.line, notice)
         return True
 
 
@@ -63,24 +60,31 @@ class _Writing:
 
     def __init__(self, form: Form) -> None:
         self._form = form
-        self._level = logging.getLevelName(_LEVEL).lower()
         self._platform = log.platform_fields()
         self._time = (-1, "")
         self._subject = _NOBODY
 
-    def line(self, notice: JobStarted | JobCompleted) -> str:
-        """Return the line of *notice*."""
+    def line(self, notice: JobStarted | JobCompleted, milliseconds: int) -> str:
+        """Return the line of *notice*, which came so many *milliseconds* after 1970."""
+        line = self._short(notice, self._time_text(milliseconds))
+        if len(line) < SURELY_SHORT:
+            return line
+        record = log.record_of(notice, _LEVEL)
+        record.created = milliseconds / 1000  # the time it tells of, not that of its making
+        return self._form.format(record)
+
+    def _short(self, notice: JobStarted | JobCompleted, moment: str) -> str:
         job, words, facts = self._subject
         if job is not notice.job:
             job, words, facts = self._subject = self._about(notice.worker, notice.job)
-        key, seconds = ("wait_ms", notice.waited) if isinstance(notice, JobStarted) else ("run_ms", notice.seconds)
         message = f"{words} {log.about_job(notice)}"
         if not self._form.has_facts:
-            return self._form.line(self._now(), self._level, message, "")
+            return self._form.line(moment, "", message, "")
+        key, seconds = ("wait_ms", notice.waited) if isinstance(notice, JobStarted) else ("run_ms", notice.seconds)
         event = self._form.pair("event", log.EVENTS[type(notice)])
-        return self._form.line(
-            self._now(), self._level, message, f"{event}{facts}{self._form.pair(key, round(seconds * 1000))}"
-        )
+        fact = self._form.pair(key, round(seconds * 1000))
+        level = logging.getLevelName(_LEVEL).lower()
+        return self._form.line(moment, level, message, f"{event}{facts}{fact}")
 
     def _about(self, worker: str, job: Job) -> tuple[Job, str, str]:
         words = printable(f"[Worker({worker})] {job}")
@@ -89,9 +93,8 @@ class _Writing:
         facts = {"worker": worker, **self._platform, **log.job_fields(job)}
         return job, words, "".join(self._form.pair(*fact) for fact in facts.items())
 
-    def _now(self) -> str:
+    def _time_text(self, milliseconds: int) -> str:
         """Return the time in a text, which is made once a millisecond."""
-        milliseconds = time.time_ns() // 1_000_000
         known, text = self._time
         if known != milliseconds:
             text = iso(datetime.fromtimestamp(milliseconds / 1000, UTC))
@@ -119,7 +122,6 @@ def _seen(handler: LogHandler) -> tuple[object, ...]:
         form,
         form and len(vars(form)),
         logging.getLogRecordFactory(),
-        logging.getLevelName(_LEVEL),
         _Logger.makeRecord,
         _Logger.handle,
         _Logger.filter,

@@ -76,8 +76,12 @@ def log(notice: n.Notice, level: int | None = None, *, has_trace: bool = True) -
     Its traceback, if it has one and *has_trace*, stands behind it.
     """
     level = _level(notice) if level is None else level
-    if not logger.isEnabledFor(level):
-        return
+    if logger.isEnabledFor(level):
+        logger.handle(record_of(notice, level, has_trace=has_trace))
+
+
+def record_of(notice: n.Notice, level: int, *, has_trace: bool = True) -> logging.LogRecord:
+    """Return the record of the line about *notice*."""
     text = _text(notice)
     worker = getattr(notice, "worker", None)
     line = printable(f"[Worker({worker})] {text}" if worker else text)
@@ -88,7 +92,7 @@ def log(notice: n.Notice, level: int | None = None, *, has_trace: bool = True) -
     record = logger.makeRecord(logger.name, level, __file__, 0, "%s", (line,), None, extra=fields)
     if trace:
         record.exc_text = indent(trace, "  ")  # what every formatter writes behind the line
-    logger.handle(record)
+    return record
 
 
 def _trace(notice: n.Notice) -> str:

@@ -1,8 +1,9 @@
 """Where log lines go: to standard output or a file, many lines in one write when they come fast.
 
 Each write lets another thread run, which costs a busy worker more than its jobs. So lines are gathered for a moment, in
-the buffer through which the jobs' own prints go too, so that all of it keeps its order. Warnings and errors are written
-at once. A process that dies without a word takes the lines of that moment with it.
+the buffer through which the jobs' own prints go too, so that all of it keeps its order. Those of which there are many
+are not even made before. Warnings and errors are written at once. A process that dies without a word takes the lines of
+that moment with it.
 
 Whatever becomes of the output, the work goes on: a reader that has left, a full disk, a file that a job has closed.
 """
@@ -16,6 +17,8 @@ import operator
 import os
 import select
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -25,6 +28,11 @@ if TYPE_CHECKING:
 MOMENT_SECONDS: Final = 0.02
 _MOMENT_BYTES: Final = 65_536
 _PATIENCE_SECONDS: Final = 1.0
+_MOST_WAITING: Final = 1000
+"""So many lines may wait to be made: what each tells of stays in memory for so long."""
+
+Line = Callable[[Any, int], str]
+"""Makes the line that tells of something, which was so many milliseconds after 1970."""
 
 
 class OutputError(OSError):
@@ -61,9 +69,29 @@ class Output(io.FileIO):
         return size
 
 
-def buffered(output: io.RawIOBase) -> io.BufferedWriter:
+class LineBuffer(io.BufferedWriter):
+    """A buffer for the lines of a moment; *before* anything else is written, those that wait elsewhere are."""
+
+    before: Callable[[], object] = staticmethod(lambda: None)
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write *data* behind the lines that wait."""
+        self.before()
+        return super().write(data)
+
+    def flush(self) -> None:
+        """Write the lines that wait, and empty the buffer."""
+        self.before()
+        super().flush()
+
+    def put(self, data: ReadableBuffer) -> None:
+        """Write *data* itself, which has waited."""
+        super().write(data)
+
+
+def buffered(output: io.RawIOBase) -> LineBuffer:
     """Return *output* with a buffer that holds the lines of a moment of a busy worker."""
-    return io.BufferedWriter(output, _MOMENT_BYTES)
+    return LineBuffer(output, _MOMENT_BYTES)
 
 
 class LogHandler(logging.Handler):
@@ -74,7 +102,8 @@ class LogHandler(logging.Handler):
 
     def __init__(self, output: BinaryIO, *, at_once: bool = False) -> None:
         super().__init__()
-        self._output = output
+        self._waiting: deque[tuple[Line, Any, int]] = deque()
+        self._write_to(output)
         self._descriptor = _descriptor_of(output)
         self._at_once = at_once
         self._written = threading.Event()
@@ -94,22 +123,28 @@ class LogHandler(logging.Handler):
 
     def write(self, line: str, *, at_once: bool = False) -> None:
         """Write a *line* that may have any characters: at once, or soon."""
-        data = f"{line}\n".encode("utf-8", "backslashreplace")
-        try:
-            self._alone(self._output.write, data)
-        except ValueError:  # a job has closed it
-            self._alone(self._write_anew, data)
-        except OSError:
-            pass  # the next lines may do better
+        self._alone(self._append, self._output.write, line)
         if at_once or self._at_once:
             self.flush()
         elif not self._has_more:
-            self._has_more = True
-            self._written.set()
+            self._flush_soon()
+
+    def write_later(self, make: Line, told: object) -> None:
+        """Write, soon, the line that *make* gives of what is *told* now: made with others, when no job waits for it."""
+        milliseconds = time.time_ns() // 1_000_000
+        if self._at_once or not self._gathers:
+            self.write(make(told, milliseconds))
+            return
+        self._waiting.append((make, told, milliseconds))
+        if len(self._waiting) >= _MOST_WAITING:
+            self._write_waiting()
+        if not self._has_more:
+            self._flush_soon()
 
     def flush(self) -> None:
         """Write what has been buffered."""
         with contextlib.suppress(OSError, ValueError):
+            self._write_waiting()
             self._alone(self._output.flush)
 
     def _alone(self, act: Callable[..., object], *arguments: object) -> None:
@@ -125,10 +160,54 @@ class LogHandler(logging.Handler):
             if is_ours:
                 self._writing.release()
 
-    def _write_anew(self, line: bytes) -> None:
+    def _write_waiting(self) -> None:
+        """Make the lines that wait, and write them."""
+        self._alone(self._make_waiting)
+
+    def _make_waiting(self) -> None:
+        waiting = []
+        with contextlib.suppress(IndexError):
+            while True:
+                waiting.append(self._waiting.popleft())
+        if not waiting:
+            return
+        try:
+            lines = [make(told, milliseconds) for make, told, milliseconds in waiting]
+            self._append(self._put, "\n".join(lines))
+        except Exception:  # noqa: BLE001 - as with a record
+            self.handleError(logging.makeLogRecord({"msg": "lines of jobs"}))
+        except BaseException:  # a job has printed, and is interrupted here
+            self._waiting.extendleft(reversed(waiting))
+            raise
+
+    def _append(self, write: Callable[[bytes], object], line: str) -> None:
+        data = f"{line}\n".encode("utf-8", "backslashreplace")
+        try:
+            write(data)
+        except ValueError:  # a job has closed it
+            self._write_anew(data)
+        except OSError:
+            pass  # the next lines may do better
+
+    def _write_anew(self, data: bytes) -> None:
         if self._descriptor is not None:
-            self._output = buffered(Output(self._descriptor))
-            self._output.write(line)
+            self._write_to(buffered(Output(self._descriptor)))
+            self._output.write(data)
+
+    def _put(self, data: bytes) -> None:
+        """Write lines that have waited."""
+        if isinstance(self._output, LineBuffer):
+            self._output.put(data)
+
+    def _write_to(self, output: BinaryIO) -> None:
+        self._output = output
+        self._gathers = isinstance(output, LineBuffer)
+        if isinstance(output, LineBuffer):
+            output.before = self._write_waiting
+
+    def _flush_soon(self) -> None:
+        self._has_more = True
+        self._written.set()
 
     def _flush_in_time(self) -> None:
         moment = threading.Event()
@@ -149,6 +228,7 @@ class LogHandler(logging.Handler):
 
     def _go_on_alone(self) -> None:
         """Go on without the thread, in a copy of the process."""
+        self._waiting.clear()
         self._writing = threading.RLock()
         self._at_once = True
 

@@ -10,7 +10,7 @@ from mongojobs.plugins.formats import TextFormatter
 from mongojobs.plugins.log import logger
 from mongojobs.plugins.output import Heard
 from tests.support.jobs import a_job
-from tests.support.worker_log import records_made, worker_log
+from tests.support.worker_log import calls_made, records_made, worker_log
 
 JOB = a_job(name="app.send", queue="mail", id="7")
 STARTED = n.JobStarted("w1", JOB, 0.25)
@@ -18,9 +18,15 @@ COMPLETED = n.JobCompleted("w1", JOB, 0.012)
 LINES = [r".*Z: \[Worker\(w1\)\] Job app.send \(id=7\) \(queue=mail\) " + end for end in ("RUNNING", "COMPLETED .*")]
 
 
+def announce(log):
+    """Announce that the job starts and completes."""
+    log.lifecycle.notify(STARTED)
+    log.lifecycle.notify(COMPLETED)
+
+
 def runs(log):
-    """Announce that the job starts and completes, and return how many log records that took."""
-    return records_made(lambda: (log.lifecycle.notify(STARTED), log.lifecycle.notify(COMPLETED)))
+    """Announce that, and return how many log records that took."""
+    return records_made(lambda: announce(log))
 
 
 class Chatty(Heard):
@@ -100,6 +106,13 @@ class TestWhileNobodyElseListens:
         assert re.fullmatch(LINES[0], started)
         assert re.fullmatch(LINES[1], completed)
 
+    def test_the_thread_of_the_job_makes_no_line(self, tmp_path):
+        with worker_log(tmp_path) as log:
+            made = calls_made(lambda: announce(log), lambda code: code is TextFormatter.line.__code__)
+            lines = log.lines()
+
+        assert (made, len(lines)) == (0, 2)
+
     def test_nothing_is_written_below_the_level(self, tmp_path):
         with worker_log(tmp_path) as log:
             logging.getLogger().setLevel(logging.WARNING)
@@ -134,10 +147,11 @@ class TestWhileNobodyElseListens:
 
     def test_what_is_unusually_long_takes_a_record_which_cuts_it(self, tmp_path):
         with worker_log(tmp_path, "json") as log:
-            long = n.JobStarted("w1", a_job(name="x" * 9000), 0.1)
+            log.lifecycle.notify(n.JobStarted("w1", a_job(name="x" * 9000), 0.1))
+            [line] = log.lines()
 
-            assert records_made(lambda: log.lifecycle.notify(long)) == 1
-            assert len(log.lines()[0]) < 8000
+        assert len(line) < 8000
+        assert '"event": "job.started"' in line
 
 
 class TestWhatSomebodyElseChanges:
