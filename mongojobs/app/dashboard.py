@@ -18,6 +18,7 @@ from mongojobs.core.inside.log import LoggedRun
 from mongojobs.core.job import JobId
 from mongojobs.core.job_filter import JobFilter, ShownState
 from mongojobs.core.settings import Settings, explanation
+from mongojobs.core.stats import Stats, Step
 from mongojobs.core.words.durations import format_duration
 from mongojobs.core.words.wording import NONE
 from mongojobs.payload.masking import Clean
@@ -55,6 +56,7 @@ __all__ = [
     "what_is_deferred",
     "what_is_known",
     "what_waits",
+    "what_was_done",
     "where_kept",
     "within",
 ]
@@ -137,6 +139,12 @@ def what_is_deferred(app: MongoJobs, *, limit: int) -> list[DeferredName]:
     """Return the jobs that no worker could load, by name, among *limit* looked at. Raises StoreUnavailableError."""
     with plain_errors():
         return app.reader.deferred(limit=limit)
+
+
+def what_was_done(app: MongoJobs, *, by: Step, since: datetime, until: datetime) -> Stats:
+    """Return what workers did in the whole of this time, for each name and queue. Raises StoreUnavailableError."""
+    with plain_errors():
+        return app.stats_store.read(by=by, since=since, until=until, apart=True, as_one=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from mongojobs.app import MongoJobs
-from mongojobs.app.dashboard import Count, Counts, JobPage, Known, listed, place, what_is_known
+from mongojobs.app.dashboard import Count, Counts, JobPage, Known, listed, place, what_is_known, what_was_done
 from mongojobs.app.doctor.examine import look_from_here
 from mongojobs.app.doctor.findings import Finding
 from mongojobs.core.job_filter import JobFilter
@@ -94,10 +94,10 @@ class RequestContext:
         def make() -> Summary:
             begin, step = self._begin(time_range), time_range.step
             times = list(coarsest(begin, self.now, finest=step))
-            parts = tuple(self.app.stats(by=by, since=since, until=until) for by, since, until in times)
+            parts = tuple(what_was_done(self.app, by=by, since=since, until=until) for by, since, until in times)
             if all(part.since == since for part, (_, since, _) in zip(parts, times, strict=True)):
                 return Summary(parts)
-            return Summary((self.app.stats(by=step, since=begin, until=self.now),))
+            return Summary((what_was_done(self.app, by=step, since=begin, until=self.now),))
 
         return self._recall(("summary",), time_range, make)
 

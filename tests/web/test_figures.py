@@ -96,6 +96,26 @@ def test_long_times_are_read_by_days_and_the_chart_of_all_together(app, complete
     assert [apart for by, apart in asked if by == "hour"].count(False) == 1
 
 
+@pytest.mark.parametrize("path", ["/performance", "/queues", "/jobs/known"])
+def test_a_table_by_name_or_queue_is_added_up_once_and_not_minute_by_minute(app, now, monkeypatch, path):
+    tally = StatsByJob()
+    tally.of("job0", "mail").outcomes["completed"] = 1
+    times = [begin_of("minute", now - timedelta(minutes=minutes)) for minutes in (30, 40, 50)]
+    app.stats_store.write({("minute", at, "p"): tally for at in times}, worker="w")
+    read, rows = StatsStore.read, []
+
+    def note(store, **question):
+        stats = read(store, **question)
+        rows.extend(row.figures.runs for row in stats.rows if question["apart"])
+        return stats
+
+    monkeypatch.setattr(StatsStore, "read", note)
+
+    Visitor(app).text(path)
+
+    assert rows == [3]
+
+
 def test_names_too_many_to_read_are_reported_like_the_chart(app, now, completed, monkeypatch):
     tally = StatsByJob()
     tally.of("job0", "mail").outcomes["completed"] = 1

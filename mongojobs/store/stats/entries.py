@@ -51,7 +51,14 @@ def include(figures: RunStats, entry: Mapping[str, Any]) -> None:
 
 def is_sound(entry: Mapping[str, Any]) -> bool:
     """Whether an entry can be added to others: one that is not a number would spoil every sum."""
-    return entry.keys() >= _NAMED and all(_CHECKS[field](value) for field, value in entry.items() if field in _CHECKS)
+    for (
+        field,
+        value,
+    ) in entry.items():  # asked for each name and minute of a table: a generator takes half as long again
+        check = _CHECKS.get(field)
+        if check is not None and not check(value):
+            return False
+    return entry.keys() >= _NAMED
 
 
 def _include_durations(durations: Durations, stored: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ Once a time is over, its documents become one (see ``merging``).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby, islice
 from typing import Final
 
@@ -62,12 +62,20 @@ class StatsStore:
         return {"at": at, "expire_at": at + STEPS[step] + retention}
 
     def read(
-        self, *, by: Step, since: datetime | None, until: datetime | None, name: str | None = None, apart: bool = True
+        self,
+        *,
+        by: Step,
+        since: datetime | None,
+        until: datetime | None,
+        name: str | None = None,
+        apart: bool = True,
+        as_one: bool = False,
     ) -> Stats:
         """Return what was done from *since* (an hour, a day or a week ago) until *until* (now). Raises DatabaseError.
 
-        It is of the jobs called *name*, or of all jobs; not *apart*: of all together. Of more than ``MOST_READ``
-        documents the last ones are read.
+        It is of the jobs called *name*, or of all jobs; not *apart*: of all together. *as_one* it has a single row for
+        each name and queue, as if all had been done at the beginning. Of more than ``MOST_READ`` documents the last
+        ones are read.
         """
         until = until or self.clock.now()
         since = begin_of(by, since or until - USUAL_SPAN[by])
@@ -87,22 +95,26 @@ class StatsStore:
             ],
             maxTimeMS=READ_MILLISECONDS,
         )
-        rows = Rows(since, end)
+        rows = Rows(since, end, as_one=as_one)
+        last: list[Document] = []
         for _, documents in groupby(islice(last_first, MOST_READ), lambda document: _period_of(document["_id"])):
-            rows.add(documents)
-        if next(last_first, None) is not None:  # what has been read last may not be complete
-            since = min(rows.first + STEPS[by], until)
-        return Stats(since=since, until=until, by=by, rows=rows.since(since))
+            rows.add(last)
+            last = list(documents)
+        if next(last_first, None) is None:
+            rows.add(last)
+        else:  # what has been read last may not be complete
+            since = min(rows.earliest(last) + STEPS[by], until)
+        return Stats(since=since, until=until, by=by, rows=rows.all())
 
 
 class Rows:
     """The documents of several processes added up, for no more pairs of name and queue than one document holds."""
 
-    def __init__(self, begin: datetime, end: datetime) -> None:
+    def __init__(self, begin: datetime, end: datetime, *, as_one: bool = False) -> None:
         self._begin = begin
         self._end = end
-        self.first: datetime = datetime.max.replace(tzinfo=UTC)
-        """The earliest time of all documents."""
+        self._as_one = as_one
+        self._first = end
         self._pairs: set[tuple[str, str]] = set()
         self._figures: dict[datetime, dict[tuple[str, str], RunStats]] = {}
 
@@ -112,11 +124,11 @@ class Rows:
         Damaged entries are skipped, and so is what was merged but not yet deleted.
         """
         for document in each_once(documents):
-            at = reading.moment(document.get("at"))
-            if at is None or not self._begin <= at < self._end:
+            at = self._time_of(document)
+            if at is None:
                 continue
-            self.first = min(self.first, at)
-            figures = self._figures.setdefault(at, {})
+            self._first = min(self._first, at)
+            figures = self._figures.setdefault(self._begin if self._as_one else at, {})
             for entry in filter(is_sound, reading.documents(document.get("jobs"))):
                 pair = self._known((entry["name"], entry["queue"]))
                 found = figures.get(pair)
@@ -124,18 +136,25 @@ class Rows:
                     found = figures[pair] = RunStats()
                 include(found, entry)
 
+    def earliest(self, documents: Iterable[Document]) -> datetime:
+        """Return the earliest time of *documents*, else of those that were added."""
+        return min(filter(None, map(self._time_of, documents)), default=self._first)
+
     def of(self, at: datetime) -> Mapping[tuple[str, str], RunStats]:
         """Return the figures of one time for each pair of name and queue."""
         return self._figures.get(at, {})
 
-    def since(self, begin: datetime) -> tuple[StatsRow, ...]:
-        """Return the rows from *begin* on, by time, name and queue."""
+    def all(self) -> tuple[StatsRow, ...]:
+        """Return the rows by time, name and queue."""
         return tuple(
             StatsRow(at=at, name=name, queue=queue, figures=figures)
             for at, pairs in sorted(self._figures.items())
             for (name, queue), figures in sorted(pairs.items(), key=lambda item: item[0])
-            if at >= begin
         )
+
+    def _time_of(self, document: Document) -> datetime | None:
+        at = reading.moment(document.get("at"))
+        return at if at is not None and self._begin <= at < self._end else None
 
     def _known(self, pair: tuple[str, str]) -> tuple[str, str]:
         if pair not in self._pairs:

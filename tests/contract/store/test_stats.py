@@ -150,6 +150,28 @@ class TestReading:
         assert span.since == START + 2 * MINUTE
         assert [(row.at, row.figures.runs) for row in span.rows] == [(START + n * MINUTE, 2) for n in (2, 3)]
 
+    def test_as_one_has_a_row_for_each_name_and_queue(self, stats):
+        for minute in range(3):
+            for process in ("p1", "p2"):
+                write(stats, START + minute * MINUTE, a_tally("send", seconds=(1, 3)), process=process)
+        write(stats, START + MINUTE, a_tally("pack"), process="p3")
+
+        span, apart = read(stats, as_one=True), read(stats)
+
+        assert [(row.at, row.name, row.figures.runs) for row in span.rows] == [(START, "pack", 1), (START, "send", 12)]
+        assert (span.since, span.until) == (apart.since, apart.until)
+        assert span.total().run.counts == apart.total().run.counts
+
+    def test_as_one_leaves_out_what_may_not_be_complete(self, stats, monkeypatch):
+        monkeypatch.setattr(stats_module, "MOST_READ", 5)
+        for minute in range(4):
+            for process in ("p1", "p2"):
+                write(stats, START + minute * MINUTE, process=process)
+
+        span = read(stats, as_one=True)
+
+        assert (span.since, span.total().runs) == (START + 2 * MINUTE, 4)
+
     def test_tells_no_more_names_apart_than_a_document_does(self, stats):
         for process in range(2):
             tally = StatsByJob()
