@@ -80,21 +80,8 @@ class StatsStore:
         until = until or self.clock.now()
         since = begin_of(by, since or until - USUAL_SPAN[by])
         end = begin_of(by, until - timedelta(milliseconds=1)) + STEPS[by]
-        last_first = self.collection.aggregate(
-            [
-                {"$match": {"_id": ids_between(by, since, end)}},
-                {"$sort": {"_id": DESCENDING}},
-                {"$limit": MOST_READ + 1},
-                {
-                    "$project": {
-                        "at": 1,
-                        "of": 1,
-                        "jobs": _called(name) if name is not None else "$jobs" if apart else "$all",
-                    }
-                },
-            ],
-            maxTimeMS=READ_MILLISECONDS,
-        )
+        entries = _called(name) if name is not None else "$jobs" if apart else "$all"
+        last_first = self._last_first(ids_between(by, since, end), entries)
         rows = Rows(since, end, as_one=as_one)
         last: list[Document] = []
         for _, documents in groupby(islice(last_first, MOST_READ), lambda document: _period_of(document["_id"])):
@@ -105,6 +92,16 @@ class StatsStore:
         else:  # what has been read last may not be complete
             since = min(rows.earliest(last) + STEPS[by], until)
         return Stats(since=since, until=until, by=by, rows=rows.all())
+
+    def _last_first(self, ids: Document, entries: str | Document) -> Iterator[Document]:
+        """Return the documents with *ids*, with these *entries* alone, and no more than one too many."""
+        pipeline: list[Document] = [
+            {"$match": {"_id": ids}},
+            {"$sort": {"_id": DESCENDING}},
+            {"$limit": MOST_READ + 1},
+            {"$project": {"at": 1, "of": 1, "jobs": entries}},
+        ]
+        return self.collection.aggregate(pipeline, maxTimeMS=READ_MILLISECONDS)
 
 
 class Rows:
