@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from mongojobs import SettingsError, Worker
+from mongojobs import MongoJobs, Settings, SettingsError, Worker
 from mongojobs.worker import outage
 from tests.support.failpoints import failing
 from tests.support.sample_jobs import (
@@ -315,6 +315,27 @@ class TestSettings:
     def test_that_are_none_are_refused(self, app):
         with pytest.raises(SettingsError, match="unknown setting 'thread'"):
             Worker(thread=3)
+
+    @pytest.mark.parametrize(
+        ("given", "message"),
+        [
+            ({"processes": 2}, "processes is for the command, .* one process: start `mongojobs work --processes N`"),
+            ({"queues": "mail", "log_level": "debug"}, "log_level is for the command, .* use Python's logging module"),
+            ({"default_priority": 3}, r"for the whole app, .* `mongojobs.configure\(default_priority=...\)`, got 3"),
+            ({"uri": "mongodb://me:secret@db/shop"}, r"^uri is for the whole app, .* got a URI\n"),
+        ],
+    )
+    def test_that_a_worker_cannot_have_for_itself_are_refused(self, app, given, message):
+        with pytest.raises(SettingsError, match=message) as refused:
+            Worker(**given)
+
+        assert "secret" not in str(refused.value)
+
+    def test_that_are_in_force_for_the_command_do_not_stop_a_worker_made_in_python(self):
+        shop = MongoJobs(Settings(processes=4, log_level="debug", default_priority=3))
+
+        assert Worker(app=shop, processes=1, default_priority=3).settings.threads == 1
+        assert Worker(app=shop).settings == shop.settings
 
     @pytest.mark.parametrize("queues", [[None], [""], [0], ",", ["mail", None]])
     def test_of_queues_that_are_none_are_refused(self, app, queues):
