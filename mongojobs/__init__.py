@@ -1,4 +1,4 @@
-"""Background jobs for MongoEngine apps, kept in MongoDB.
+"""Background jobs for Python apps, kept in the MongoDB they already have.
 
 ``group.delay.update_users()`` or ``send_receipt.delay(order.id)`` stores a call as a job; ``mongojobs work`` runs it.
 The names below are loaded at first use, so that importing the package is cheap.

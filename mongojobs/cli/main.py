@@ -12,6 +12,7 @@ from mongojobs.cli.shared.failures import Failure, failure
 from mongojobs.cli.shared.global_options import GlobalOptions
 from mongojobs.cli.shared.options import Group, global_options
 from mongojobs.cli.shared.standard_files import open_standard_files
+from mongojobs.core.errors import DOCS
 from mongojobs.core.words.wording import printable_lines
 from mongojobs.plugins.output import OutputError
 from mongojobs.process.interpreter import end_without_the_driver
@@ -98,12 +99,12 @@ def _printable(message: str) -> str:
     cls=Commands,
     params=global_options(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Signals, exit statuses and settings: docs/commands.md and docs/settings.md of the repository.",
+    epilog=f"Signals, exit statuses: {DOCS}/commands.md\n\nSettings: {DOCS}/settings.md",
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def mongojobs(context: click.Context, /, **values: Any) -> None:
-    """Background jobs for MongoEngine apps, kept in the MongoDB they already have.
+    """Background jobs for Python apps, kept in the MongoDB they already have.
 
     These options may also be given after the command. Instead, each can be set by the environment variable in brackets,
     or in [tool.mongojobs] of pyproject.toml.

@@ -63,7 +63,10 @@ from mongojobs.core.words.naming import PACKAGE, public
 
 SHORTEST_SNOOZE: Final = timedelta(seconds=1)
 
-PAGE: Final = "https://github.com/mongojobs/mongojobs/blob/main/docs/errors.md"
+DOCS: Final = "https://github.com/mongojobs/mongojobs/blob/main/docs"
+"""Where the pages are that messages name, for those who have the package alone."""
+
+PAGE: Final = f"{DOCS}/errors.md"
 """Where each public error has its cause and remedy, under its name."""
 
 

@@ -14,6 +14,7 @@ from mongojobs.app.declarations import declared_jobs
 from mongojobs.app.doctor.findings import Finding, advice, fault
 from mongojobs.app.why import first_line
 from mongojobs.core.clock import Clock
+from mongojobs.core.errors import DOCS
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.core.words.durations import format_duration
 from mongojobs.core.words.wording import ago, counted
@@ -98,7 +99,7 @@ def of_indexes(patient: DoctorContext) -> Iterator[Finding]:
     for different in report.with_status("different"):
         yield fault("indexes", f"the index {different.index.name} is not the one needed", different.remedy)
     for limit in report.limits:
-        yield advice("sharded", f"the collection is sharded: {limit}", "see docs/sharding.md")
+        yield advice("sharded", f"the collection is sharded: {limit}", f"see {DOCS}/sharding.md")
 
 
 def of_collection(patient: DoctorContext) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from mongojobs.app.doctor.database_checks import DoctorContext
 from mongojobs.app.doctor.findings import Diagnosis, Finding, advice, fault, sorted_findings
 from mongojobs.app.mongojobs import MongoJobs
 from mongojobs.core.clock import Clock, SystemClock
-from mongojobs.core.errors import ConfigurationError, ServerTooOldError, StoreUnavailableError
+from mongojobs.core.errors import DOCS, ConfigurationError, ServerTooOldError, StoreUnavailableError
 from mongojobs.store.clients import SHORT_PATIENCE, server_version, topology
 from mongojobs.store.faults import DatabaseError, describe, is_refused
 from mongojobs.store.jobs import JobStore
@@ -115,7 +115,7 @@ def _examined(patient: DoctorContext) -> Iterator[Finding]:
 def _not_seen(what: str, error: Exception) -> Finding:
     remedy = "check whether the database is overloaded, then look again"
     if is_refused(error):
-        remedy = "connect as a user who may: the roles are in docs/security.md"
+        remedy = f"connect as a user who may: the roles are in {DOCS}/security.md"
     return advice("not_seen", f"the {what} could not be examined: {describe(error)}", remedy)
 
 
