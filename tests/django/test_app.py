@@ -210,6 +210,16 @@ def test_without_django_says_what_to_install(monkeypatch):
         importlib.import_module("mongojobs.django")
 
 
+@pytest.fixture
+def in_tests(site):
+    """Django's test environment, as ``manage.py test`` sets it up before its checks."""
+    from django.test.utils import setup_test_environment, teardown_test_environment
+
+    setup_test_environment()
+    yield
+    teardown_test_environment()
+
+
 def ids_of(messages):
     return [message.id for message in messages]
 
@@ -244,6 +254,11 @@ class TestTheChecks:
 
         assert self.found() == []
         assert self.found(databases=["default"]) == ["mongojobs.W003"]
+
+    def test_leave_the_database_alone_when_tests_begin(self, site, in_tests):
+        configured_with({"uri": "mongodb://127.0.0.1:9/shop"})
+
+        assert self.found(databases=["default"]) == []
 
     def test_tell_that_the_indexes_cannot_be_seen(self, site, silent_server, monkeypatch):
         monkeypatch.setattr("mongojobs.django.checks.LOOK_SECONDS", 0.1)
