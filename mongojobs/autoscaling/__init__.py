@@ -2,4 +2,5 @@
 
 - ``hirefire``: HireFire, which asks
 - ``judoscale``: Judoscale, which is told
+- ``queues``: of which queues
 """

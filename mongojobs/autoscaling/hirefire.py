@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Final, Literal, get_args
 
 from mongojobs.app import MongoJobs, default_app
+from mongojobs.autoscaling.queues import named_queues
 from mongojobs.core.errors import ConfigurationError, StoreUnavailableError
 from mongojobs.core.job_filter import JobFilter
 from mongojobs.store.time_limits import time_limit
@@ -112,9 +113,7 @@ def _checked(workers: object) -> dict[str, tuple[str, ...]]:
     """Return *workers* with tuples of queues. Raises ConfigurationError."""
     if not isinstance(workers, Mapping) or not workers:
         raise ConfigurationError(f'workers must be such as {{"worker": ["mail", "reports"]}}, got {workers!r:.100}')
-    for name, queues in workers.items():
+    for name in workers:
         if not isinstance(name, str) or not _PROCESS_NAME.fullmatch(name):
             raise ConfigurationError(f"{name!r:.100} is no process of a Procfile: HireFire knows names such as worker")
-        if isinstance(queues, str) or not all(isinstance(queue, str) for queue in queues):
-            raise ConfigurationError(f'the queues of {name} must be a list such as ["mail"], got {queues!r:.100}')
-    return {name: tuple(queues) for name, queues in workers.items()}
+    return {name: named_queues(queues, of=f"the queues of {name}") for name, queues in workers.items()}

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from mongojobs.app import MongoJobs, default_app
+from mongojobs.autoscaling.queues import named_queues
 from mongojobs.core.clock import SystemClock
-from mongojobs.core.errors import ConfigurationError, ExtraMissingError
+from mongojobs.core.errors import ExtraMissingError
 from mongojobs.store.time_limits import time_limit
 from mongojobs.version import __version__
 
@@ -36,7 +37,7 @@ def report_to_judoscale(queues: Iterable[str] = (), *, app: MongoJobs | None = N
     one of each kind reports, and none where ``JUDOSCALE_URL`` is not set. *app* is the default one unless given. Raises
     ConfigurationError.
     """
-    wanted = _checked(queues)
+    wanted = named_queues(queues, of="queues")
     if not config.is_enabled or any(one.identifier == ADAPTER for one in reporter.adapters):
         return
     collector = _QueueTimes(wanted, app)
@@ -72,11 +73,3 @@ class _QueueTimes(JobMetricsCollector):
         self._seen |= {app.settings.default_queue_name, *waits}
         now = SystemClock().now().timestamp()
         return [Metric(timestamp=now, value=waits.get(one, 0), queue_name=one) for one in sorted(self.queues)]
-
-
-def _checked(queues: object) -> tuple[str, ...]:
-    listed = tuple(queues) if isinstance(queues, Iterable) and not isinstance(queues, str) else (None,)
-    names = tuple(one for one in listed if isinstance(one, str))
-    if len(names) < len(listed):
-        raise ConfigurationError(f'queues must be a list of names such as ["mail"], got {queues!r:.100}')
-    return names

@@ -105,11 +105,18 @@ class TestHireFire:
     def test_is_answered_by_a_site_on_asgi(self, app):
         assert asyncio.run(self.answer_of_starlette(f"/hirefire/{TOKEN}/info")) == self.ALL
 
+    def test_has_the_queues_of_a_generator_at_each_request(self, app):
+        hirefire = hirefire_app({"worker": (queue for queue in ["nothing waits here"])}, token=TOKEN)
+
+        assert [hirefire.values(), hirefire.values()] == [{"worker": 0}] * 2
+
     @pytest.mark.parametrize(
         ("wrong", "told"),
         [
             ({"workers": {"worker 1": []}}, "'worker 1' is no process of a Procfile"),
             ({"workers": {"worker": "mail"}}, "the queues of worker must be a list"),
+            ({"workers": {"worker": 5}}, "the queues of worker must be a list"),
+            ({"workers": {"worker": ["mail,sms"]}}, r"the queues of worker .* each must not .* contain a comma"),
             ({"workers": {}}, "workers must be such as"),
             ({"token": " "}, "set HIREFIRE_TOKEN"),
             ({"measure": "age"}, 'measure must be "latency" or "size"'),
