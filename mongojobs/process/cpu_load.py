@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from mongojobs.process.interpreter import suit_turns
+
 Seconds = Callable[[], float]
 """A clock that counts seconds."""
 
@@ -51,6 +53,7 @@ class CpuLoad:
         seconds = self._wall() - self._began
         if seconds >= STRETCH_SECONDS:
             self._learn((self._used() - self._used_before) / seconds, threads - 1)
+            suit_turns(threads - 1)
             self.begin()
         return threads <= self._useful
 

@@ -9,6 +9,9 @@ from typing import Final
 
 TURN_SECONDS: Final = 0.001
 """How long a thread may compute while another waits for its turn; for five times as long by Python's default."""
+LONGER_TURN_SECONDS: Final = 0.002
+"""The same where many threads wait: each of them wakes so often to see whether the other has given up its turn."""
+MANY_THREADS: Final = 8
 _DEFAULT_TURN_SECONDS: Final = 0.005
 
 
@@ -35,6 +38,16 @@ def take_short_turns() -> None:
     """
     if sys.getswitchinterval() == _DEFAULT_TURN_SECONDS:
         sys.setswitchinterval(TURN_SECONDS)
+
+
+def suit_turns(threads: int) -> None:
+    """Let turns be as long as suits so many *threads* that run jobs, unless the app has said how long.
+
+    Many run side by side only where they give up their turns, to wait for something outside.
+    """
+    wanted = TURN_SECONDS if threads < MANY_THREADS else LONGER_TURN_SECONDS
+    if sys.getswitchinterval() in (TURN_SECONDS, LONGER_TURN_SECONDS):  # one of ours
+        sys.setswitchinterval(wanted)
 
 
 def end_without_the_driver() -> None:

@@ -1,8 +1,11 @@
 """How busy a process is, by clocks that the test controls."""
 
+import sys
+
 import pytest
 
 from mongojobs.process.cpu_load import CpuLoad
+from mongojobs.process.interpreter import LONGER_TURN_SECONDS, TURN_SECONDS
 
 
 class Process:
@@ -94,3 +97,16 @@ def test_does_not_count_the_time_in_which_there_was_nothing_to_do(process):
 
     assert at_once == 1
     assert process.load.has_use_for(2)
+
+
+def test_turns_are_longer_after_a_stretch_in_which_many_ran(process):
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(TURN_SECONDS)
+    try:
+        process.goes_on(0.02, used=0.005)
+        process.load.has_use_for(17)
+        found = sys.getswitchinterval()
+    finally:
+        sys.setswitchinterval(before)
+
+    assert found == pytest.approx(LONGER_TURN_SECONDS)
