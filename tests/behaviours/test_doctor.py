@@ -152,6 +152,14 @@ class TestTheEnvironment:
         assert "set MONGOJOBS_PROCESSES or MONGOJOBS_THREADS" in finding.remedy
 
     @pytest.mark.parametrize(
+        ("environ", "settings"),
+        [({"DYNO": "run.1"}, Settings()), ({}, Settings(threads=4)), ({}, Settings(processes=2))],
+        ids=["Heroku sets it", "threads are set", "processes are set"],
+    )
+    def test_with_such_a_number_is_fine_where_nothing_is_left_to_do(self, environ, settings):
+        assert list(local_checks.of_environment(settings, {"WEB_CONCURRENCY": "3", **environ})) == []
+
+    @pytest.mark.parametrize(
         ("package", "version"), [("pymongo", "4.12.1"), ("pymongo", "5.0"), ("mongoengine", "0.29.0")]
     )
     def test_with_a_driver_that_does_not_fit(self, package, version):

@@ -65,7 +65,8 @@ def of_settings(settings: Settings) -> Iterator[Finding]:
 
 def of_environment(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Find settings that do not fit the environment."""
-    if environ.get("WEB_CONCURRENCY") and settings.processes == 1:
+    sets_it = "DYNO" in environ  # Heroku gives it to every process, whether anybody wants it or not
+    if environ.get("WEB_CONCURRENCY") and not sets_it and settings.processes == settings.threads == 1:
         yield advice(
             "web_concurrency",
             f"WEB_CONCURRENCY={environ['WEB_CONCURRENCY']} is meant for web servers; a worker ignores it",
