@@ -317,9 +317,7 @@ class Operating(LogsOfApp, SchedulesOfApp):
     def queues(self, *, limit: int = MOST_COUNTED) -> list[QueueStatus]:
         """Return the queues that have jobs or are paused, by name, with at most *limit* counted in each."""
         now, pauses = self.store.clock.now(), {pause.queue: pause for pause in self.pauses.all()}
-        counted = self._cancelling_apart(
-            self.reader.queue_counts(sorted({*self.reader.known_queues(), *pauses}), limit=limit)
-        )
+        counted = self._cancelling_apart(self.reader.queue_counts(pauses, limit=limit))
         return [
             QueueStatus(
                 queue=counts.queue,

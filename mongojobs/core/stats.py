@@ -6,6 +6,7 @@ They can be added up, over processes, minutes, names and queues, and never take 
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -244,10 +245,10 @@ class Stats:
         return self._grouped(lambda row: row.queue, sorted({row.queue for row in self.rows}))
 
     def _grouped(self, key: Callable[[StatsRow], K], keys: Iterable[K]) -> dict[K, RunStats]:
-        groups = {one: RunStats() for one in keys}
+        groups = defaultdict(RunStats, {one: RunStats() for one in keys})
         for row in self.rows:
-            groups.setdefault(key(row), RunStats()).include(row.figures)
-        return groups
+            groups[key(row)].include(row.figures)
+        return dict(groups)
 
 
 def ending_of(notice: RunEnded) -> tuple[str | None, float | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -42,12 +43,12 @@ class ChartColumn:
 
 def columns(by_time: Mapping[datetime, RunStats], width: timedelta) -> tuple[ChartColumn, ...]:
     """Return the figures of minutes or hours in columns of *width*, in order."""
-    made: dict[datetime, RunStats] = {}
+    made: defaultdict[datetime, RunStats] = defaultdict(RunStats)
     first: datetime | None = None
     for at, figures in by_time.items():
         first = first or at
         begin = first + (at - first) // width * width
-        made.setdefault(begin, RunStats()).include(figures)
+        made[begin].include(figures)
     return tuple(ChartColumn(at, figures) for at, figures in made.items())
 
 
@@ -74,8 +75,8 @@ class Summary:
 
 
 def _added_up(parts: Iterable[Mapping[str, RunStats]]) -> Mapping[str, RunStats]:
-    total: dict[str, RunStats] = {}
+    total: defaultdict[str, RunStats] = defaultdict(RunStats)
     for part in parts:
         for key, figures in part.items():
-            total.setdefault(key, RunStats()).include(figures)
+            total[key].include(figures)
     return total

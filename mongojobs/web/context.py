@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from werkzeug.wrappers import Request, Response
 
 from mongojobs.app import MongoJobs
 from mongojobs.app.dashboard import Count, Counts, JobPage, Known, listed, place, what_is_known, what_was_done
+from mongojobs.app.doctor.database_checks import Check
 from mongojobs.app.doctor.examine import look_from_here
 from mongojobs.app.doctor.findings import Finding
 from mongojobs.core.job_filter import JobFilter
@@ -101,9 +103,10 @@ class RequestContext:
 
         return self._recall(("summary",), time_range, make)
 
-    def findings(self) -> tuple[Finding, ...]:
-        """Return the doctor's findings, at most a minute old: no page should have to wait for them."""
-        return self.memory.recall(("findings",), _LONGEST_MEMORY_SECONDS, lambda: look_from_here(self.app, os.environ))
+    def findings(self, *, but: frozenset[Check] = frozenset()) -> tuple[Finding, ...]:
+        """Return the doctor's findings *but* those of some checks, at most a minute old: no page should wait for it."""
+        look = partial(look_from_here, self.app, os.environ, but=but)
+        return self.memory.recall(("findings", but), _LONGEST_MEMORY_SECONDS, look)
 
     def listed(self, job_filter: JobFilter, *, limit: int, after: str | None) -> tuple[JobPage, Counts]:
         """Return a page of jobs, and how many match in each state; for a page that refreshes itself, some seconds old.

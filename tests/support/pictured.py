@@ -75,7 +75,7 @@ def evening() -> Iterator[MongoJobs]:
     _fill_figures(app)
     app.pause("search", reason="the index is rebuilt, see ticket 4711", until=EVENING + timedelta(hours=1))
     app.schedule("close the day", close_day, cron="0 23 * * *", tz="Europe/Athens")
-    with patch("mongojobs.web.context.look_from_here", lambda *_: ()):  # the doctor looks at this machine, too
+    with patch("mongojobs.web.context.look_from_here", lambda *_, **__: ()):  # the doctor looks at this machine, too
         yield app
     mongojobs.configure()
 

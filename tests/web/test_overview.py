@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 import mongojobs
+from mongojobs.app.doctor.database_checks import of_deferred_jobs, of_pauses, of_waiting_queues
 from mongojobs.core.stats import STEPS, StatsByJob, begin_of
 from mongojobs.store import selections
 from tests.support.dashboard import Visitor, a_failed_job, a_running_job
@@ -104,18 +105,20 @@ class TestTheSystem:
         assert "run: mongojobs create-indexes" in page
 
     def test_says_that_nothing_is_wrong(self, app, operator, monkeypatch):
-        monkeypatch.setattr("mongojobs.web.context.look_from_here", lambda _app, _environ: ())
+        monkeypatch.setattr("mongojobs.web.context.look_from_here", lambda *_, **__: ())
 
         assert "Nothing is wrong" in shown(operator.text("/system"))
 
-    def test_asks_the_doctor_once_a_minute(self, app, operator, monkeypatch):
+    def test_asks_the_doctor_once_a_minute_and_on_the_overview_not_for_what_that_tells_anyway(
+        self, app, operator, monkeypatch
+    ):
         asked = []
-        monkeypatch.setattr("mongojobs.web.context.look_from_here", lambda _app, _environ: asked.append(1) or ())
+        monkeypatch.setattr("mongojobs.web.context.look_from_here", lambda *_, but: asked.append(but) or ())
 
-        for path in ("/", "/system", "/"):
+        for path in ("/", "/system", "/", "/system"):
             operator.text(path)
 
-        assert asked == [1]
+        assert asked == [{of_deferred_jobs, of_waiting_queues, of_pauses}, set()]
 
 
 class TestWhatToDoFirst:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
@@ -26,7 +26,7 @@ from mongojobs.store.indexes import check_indexes
 from mongojobs.store.jobs import JobStore, QueueSelector
 from mongojobs.store.pauses import PauseStore
 from mongojobs.store.reader.job_reader import JobReader
-from mongojobs.store.reader.survey import MOST_JOBS, JobKind
+from mongojobs.store.reader.survey import MOST_JOBS, JobKind, SurveyedState
 from mongojobs.store.workers import WorkerStatus, WorkerStore
 from mongojobs.version import __version__
 
@@ -61,6 +61,13 @@ class DoctorContext:
     named: str | None
     """What was imported as the app, if anything was."""
     wall: Clock
+    _kinds: dict[SurveyedState, list[JobKind]] = field(default_factory=dict)
+
+    def kinds(self, state: SurveyedState) -> list[JobKind]:
+        """Return the kinds of jobs in *state*, which several checks look at."""
+        if state not in self._kinds:
+            self._kinds[state] = self.reader.kinds(state)
+        return self._kinds[state]
 
 
 def of_clock(patient: DoctorContext) -> Iterator[Finding]:
@@ -158,7 +165,7 @@ def of_unknown_jobs(patient: DoctorContext) -> Iterator[Finding]:
         )
         return
     for state in ("ready", "failed"):
-        unknown = [kind for kind in patient.reader.kinds(state) if patient.payloads.problem(kind.handler)]
+        unknown = [kind for kind in patient.kinds(state) if patient.payloads.problem(kind.handler)]
         for kind in unknown[:_MOST_NAMED]:
             yield fault("unknown_job", *_about_unknown(patient, kind, state))
 
@@ -188,7 +195,7 @@ def of_deferred_jobs(patient: DoctorContext) -> Iterator[Finding]:
 def of_large_jobs(patient: DoctorContext) -> Iterator[Finding]:
     """Look for payloads that are too large, or large enough to slow everything down."""
     most = patient.store.settings.max_payload_bytes
-    large = [kind for kind in patient.reader.kinds("ready") if kind.most_bytes > min(LARGE_BYTES, most)]
+    large = [kind for kind in patient.kinds("ready") if kind.most_bytes > min(LARGE_BYTES, most)]
     for kind in sorted(large, key=lambda kind: -kind.most_bytes)[:_MOST_NAMED]:
         text = f"jobs of {kind.name} carry up to {kind.most_bytes:,} bytes (one is {kind.example})"
         remedy = "store the data in a document or a file, and pass its id to the job"
@@ -278,7 +285,9 @@ def of_workers(patient: DoctorContext) -> Iterator[Finding]:
         )
 
 
-CHECKS: Final[tuple[Callable[[DoctorContext], Iterable[Finding]], ...]] = (
+Check = Callable[[DoctorContext], Iterable[Finding]]
+
+CHECKS: Final[tuple[Check, ...]] = (
     of_clock,
     of_server,
     of_indexes,
@@ -294,6 +303,8 @@ CHECKS: Final[tuple[Callable[[DoctorContext], Iterable[Finding]], ...]] = (
     of_schedules,
     of_workers,
 )
+TOLD_BY_QUEUES: Final[frozenset[Check]] = frozenset({of_deferred_jobs, of_waiting_queues, of_pauses})
+"""What somebody sees anyway who is shown deferred jobs, and all queues with their workers and pauses."""
 
 
 def _about_unknown(patient: DoctorContext, kind: JobKind, state: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from mongojobs.app.doctor import database_checks, local_checks
-from mongojobs.app.doctor.database_checks import DoctorContext
+from mongojobs.app.doctor.database_checks import Check, DoctorContext
 from mongojobs.app.doctor.findings import Diagnosis, Finding, advice, fault, sorted_findings
 from mongojobs.app.mongojobs import MongoJobs
 from mongojobs.core.clock import Clock, SystemClock
@@ -67,10 +67,15 @@ def examine(
     return Diagnosis(facts, sorted_findings(findings))
 
 
-def look_from_here(app: MongoJobs, environ: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Return what is wrong with *app*, as far as its own connection shows, for pages. Raises StoreUnavailableError."""
+def look_from_here(
+    app: MongoJobs, environ: Mapping[str, str], *, but: frozenset[Check] = frozenset()
+) -> tuple[Finding, ...]:
+    """Return what is wrong with *app* as far as its own connection shows, *but* what these checks would find.
+
+    Raises StoreUnavailableError.
+    """
     patient = _patient(app, Stores(app.store, app.worker_store, app.pauses), named=None, wall=SystemClock())
-    return sorted_findings([*_of_app(app, environ), *_examined(patient)])
+    return sorted_findings([*_of_app(app, environ), *_examined(patient, but=but)])
 
 
 def _of_app(app: MongoJobs, environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -103,8 +108,8 @@ def _patient(app: MongoJobs, stores: Stores, *, named: str | None, wall: Clock) 
     )
 
 
-def _examined(patient: DoctorContext) -> Iterator[Finding]:
-    for check in database_checks.CHECKS:
+def _examined(patient: DoctorContext, *, but: frozenset[Check] = frozenset()) -> Iterator[Finding]:
+    for check in (one for one in database_checks.CHECKS if one not in but):
         try:
             with time_limit(PATIENCE.total_seconds()):
                 yield from list(check(patient))

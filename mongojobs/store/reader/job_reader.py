@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from mongojobs.core.job import Document, Job, State
@@ -91,9 +91,9 @@ class JobReader:
         """Return the names of queues with ready jobs, and those of the latest running and failed jobs, sorted."""
         return queues.known_queues(self._queries, limit=limit)
 
-    def queue_counts(self, queue_names: Sequence[str], *, limit: int = MOST_COUNTED) -> list[QueueCounts]:
-        """Return how many jobs are in each of these queues, up to *limit*."""
-        return queues.queue_counts(self._queries, queue_names, limit=limit)
+    def queue_counts(self, also: Iterable[str] = (), *, limit: int = MOST_COUNTED) -> list[QueueCounts]:
+        """Return how many jobs are in each of the ``known_queues``, and *also* in these, up to *limit*; by name."""
+        return queues.queue_counts(self._queries, also, limit=limit)
 
     def cancelling_by_queue(self) -> Counter[str]:
         """Return how many of the 1,000 running jobs with the freshest locks were asked to end, by queue."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -15,8 +15,8 @@ from mongojobs.store.filters import EPOCH
 from mongojobs.store.lifecycle.reserve import ready_queues
 from mongojobs.store.pauses import Pause
 from mongojobs.store.queries import Queries
-from mongojobs.store.reader.counts import Count, count_in_queue, latest_by
-from mongojobs.store.reader.edge import PAGE_MILLISECONDS
+from mongojobs.store.reader.counts import MOST_COUNTED, Count, count_in_queue, latest_by
+from mongojobs.store.reader.edge import PAGE_MILLISECONDS, check_bound
 from mongojobs.store.reading import aware
 
 QueueState = Literal["ready", "scheduled", "running", "cancelling", "failed"]
@@ -63,21 +63,25 @@ class QueueStatus:
     pause: Pause | None
 
 
-def queue_counts(queries: Queries, queues: Sequence[str], *, limit: int) -> list[QueueCounts]:
-    """Return how many jobs are in each of *queues*, up to *limit*."""
-    now = queries.clock.now()
-    failed = _latest_by_queue(queries, "failed", limit)
-    running = _latest_by_queue(queries, "running", limit)
+def queue_counts(queries: Queries, also: Iterable[str], *, limit: int) -> list[QueueCounts]:
+    """Return how many jobs are in each of the known queues, and *also* in these, up to *limit*.
+
+    One look at the running and one at the failed jobs tell both which queues there are and what is in them.
+    """
+    check_bound("limit", limit)
+    now, looked_at = queries.clock.now(), max(limit, MOST_COUNTED)
+    failed = _latest_by_queue(queries, "failed", looked_at)
+    running = _latest_by_queue(queries, "running", looked_at)
     return [
         QueueCounts(
             queue=queue,
             ready=count_in_queue(queries, queue, {"$lte": now}, limit),
             scheduled=count_in_queue(queries, queue, {"$gt": now}, limit),
-            running=_part(running, queue, limit),
-            failed=_part(failed, queue, limit),
+            running=_part(running, queue, limit, looked_at),
+            failed=_part(failed, queue, limit, looked_at),
             oldest_due=oldest_due(queries, queue),
         )
-        for queue in queues
+        for queue in sorted({*ready_queues(queries), *running, *failed, *also})
     ]
 
 
@@ -121,5 +125,6 @@ def _latest_by_queue(queries: Queries, state: ShownState, limit: int) -> dict[st
     return {str(found["_id"]): found["jobs"] for found in latest_by(queries, "queue", JobFilter(state=state), limit)}
 
 
-def _part(by_queue: dict[str, int], queue: str, limit: int) -> Count:
-    return Count(by_queue.get(queue, 0), is_exact=sum(by_queue.values()) < limit)
+def _part(by_queue: dict[str, int], queue: str, limit: int, looked_at: int) -> Count:
+    number = by_queue.get(queue, 0)
+    return Count(min(number, limit), is_exact=number < limit and sum(by_queue.values()) < looked_at)

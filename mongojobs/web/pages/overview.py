@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from mongojobs.app.dashboard import what_is_deferred, what_waits
+from mongojobs.app.dashboard import SideBySide, what_is_deferred, what_waits
+from mongojobs.app.doctor.database_checks import TOLD_BY_QUEUES
 from mongojobs.app.operations import Report
 from mongojobs.app.why import first_line
 from mongojobs.core.job_filter import JobFilter
 from mongojobs.core.stats import FAILED, RunStats
 from mongojobs.core.words.wording import in_words
-from mongojobs.web.charts import RANGES, ChartColumn
+from mongojobs.web.charts import RANGES, ChartColumn, Range
 from mongojobs.web.context import Page, RequestContext
 from mongojobs.web.pages.jobs import row_of
 from mongojobs.web.search import term
 
 if TYPE_CHECKING:
-    from mongojobs.app.dashboard import DeferredName, QueueStatus, WorkerStatus
+    from mongojobs.app.dashboard import Count, Counts, DeferredName, JobPage, QueueStatus, Waiting, WorkerStatus
     from mongojobs.app.doctor.findings import Finding
 
 MOST_WAITING: Final = 5_000
@@ -30,7 +32,6 @@ RECENT_COLUMNS: Final = 10
 """How many minutes of the last hour are searched for a high share of errors."""
 FEWEST_RUNS: Final = 10
 MANY_ERRORS: Final = 0.1
-_TOLD_OTHERWISE: Final = frozenset({"no_worker", "long_pause", "deferred_jobs"})
 SILENT: Final = 0.6
 """The part of a lease without a heartbeat after which a worker is reported; idle ones send four in a lease."""
 
@@ -49,41 +50,74 @@ class Concern:
 def show(visit: RequestContext) -> Page:
     """Show it."""
     app, time_range = visit.app, RANGES[visit.choice("range", tuple(RANGES))]
-    queues, workers = app.queues(limit=QUEUE_MOST_COUNTED), app.workers()
-    counts = Report(queues=queues, counts=app.counts(), at=visit.now).by_state()
-    columns = visit.columns(time_range)
+    with SideBySide(app) as side_by_side:
+        asked = _Asked(
+            findings=side_by_side.ask(partial(visit.findings, but=TOLD_BY_QUEUES)),
+            queues=side_by_side.ask(partial(app.queues, limit=QUEUE_MOST_COUNTED)),
+            counts=side_by_side.ask(app.counts),
+            deferred=side_by_side.ask(partial(what_is_deferred, app, limit=MOST_WAITING)),
+            waiting=side_by_side.ask(partial(what_waits, app, limit=MOST_WAITING)),
+            retrying=side_by_side.ask(visit.retrying),
+            workers=side_by_side.ask(app.workers),
+            failed=side_by_side.ask(partial(app.find, JobFilter(state="failed"), limit=5)),
+            columns=side_by_side.ask(partial(visit.columns, time_range)),
+            last_hour=side_by_side.ask(partial(visit.columns, RANGES["1h"])),
+        )
+        return Page("overview.html", {**_shown(visit, asked), **_charted(visit, asked, time_range)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What is asked for the page, side by side: each is called for its answer."""
+
+    findings: Callable[[], Sequence[Finding]]
+    queues: Callable[[], Sequence[QueueStatus]]
+    counts: Callable[[], Counts]
+    deferred: Callable[[], Sequence[DeferredName]]
+    waiting: Callable[[], Waiting]
+    retrying: Callable[[], Count]
+    workers: Callable[[], Sequence[WorkerStatus]]
+    failed: Callable[[], JobPage]
+    columns: Callable[[], Sequence[ChartColumn]]
+    last_hour: Callable[[], Sequence[ChartColumn]]
+
+
+def _shown(visit: RequestContext, asked: _Asked) -> dict[str, object]:
+    queues, workers = asked.queues(), asked.workers()
+    counts = Report(queues=queues, counts=asked.counts(), at=visit.now).by_state()
     late = sorted((queue for queue in queues if queue.latency), key=lambda queue: -queue.latency)
-    return Page(
-        "overview.html",
-        {
-            "counts": counts,
-            "retrying": visit.retrying(),
-            "workers": workers,
-            "threads": sum(worker.threads for worker in workers),
-            "busy": sum(worker.busy for worker in workers),
-            "is_new": not (workers or any(count.number for count in counts.values())),
-            "worst": late[0] if late else None,
-            "late": LATE,
-            "ranges": RANGES,
-            "range": visit.text("range") or next(iter(RANGES)),
-            "columns": columns,
-            "width": time_range.column,
-            "keeps_completed": app.settings.keep_completed is not None,
-            "total": RunStats.sum(column.figures for column in columns),
-            "concerns": sorted(
-                [
-                    *_about_workers(workers, late, visit.now, app.settings.lease * SILENT),
-                    *_about_deferred(what_is_deferred(app, limit=MOST_WAITING)),
-                    *_about_failures(visit.columns(RANGES["1h"]), app.settings.stats_retention),
-                    *_about_queues(late, queues),
-                    *_by_the_doctor(visit.findings()),
-                ],
-                key=lambda concern: _LEVELS.index(concern.level),
-            ),
-            "waiting": what_waits(app, limit=MOST_WAITING),
-            "failed": [row_of(job, visit) for job in app.find(JobFilter(state="failed"), limit=5).jobs],
-        },
-    )
+    concerns = [
+        *_about_workers(workers, late, visit.now, visit.app.settings.lease * SILENT),
+        *_about_deferred(asked.deferred()),
+        *_about_failures(asked.last_hour(), visit.app.settings.stats_retention),
+        *_about_queues(late, queues),
+        *_by_the_doctor(asked.findings()),
+    ]
+    return {
+        "counts": counts,
+        "retrying": asked.retrying(),
+        "workers": workers,
+        "threads": sum(worker.threads for worker in workers),
+        "busy": sum(worker.busy for worker in workers),
+        "is_new": not (workers or any(count.number for count in counts.values())),
+        "worst": late[0] if late else None,
+        "late": LATE,
+        "concerns": sorted(concerns, key=lambda concern: _LEVELS.index(concern.level)),
+        "waiting": asked.waiting(),
+        "failed": [row_of(job, visit) for job in asked.failed().jobs],
+    }
+
+
+def _charted(visit: RequestContext, asked: _Asked, time_range: Range) -> dict[str, object]:
+    columns = asked.columns()
+    return {
+        "ranges": RANGES,
+        "range": visit.text("range") or next(iter(RANGES)),
+        "columns": columns,
+        "width": time_range.column,
+        "keeps_completed": visit.app.settings.keep_completed is not None,
+        "total": RunStats.sum(column.figures for column in columns),
+    }
 
 
 def _about_workers(
@@ -127,7 +161,7 @@ def _about_failures(columns: Sequence[ChartColumn], retention: timedelta) -> Ite
 def _by_the_doctor(findings: Sequence[Finding]) -> Iterator[Concern]:
     """Report faults that nothing else here reports."""
     for finding in findings:
-        if finding.severity == "fault" and finding.kind not in _TOLD_OTHERWISE:
+        if finding.severity == "fault":
             yield Concern("bad", "The doctor found:", finding.text, "system")
 
 

@@ -381,12 +381,18 @@ class TestACount:
     def test_is_made_of_each_queue(self, filled):
         assert reader(filled).known_queues() == ["default", "mail"]
 
-        [default, mail] = reader(filled).queue_counts(["default", "mail"])
+        [default, empty, mail] = reader(filled).queue_counts(["mail", "empty"])
 
         assert [count.number for count in (default.ready, default.scheduled, default.running, default.failed)] == [
             *(1, 1, 0, 1)
         ]
+        assert (empty.queue, empty.ready.number, empty.oldest_due) == ("empty", 0, None)
         assert [count.number for count in (mail.ready, mail.scheduled, mail.running, mail.failed)] == [0, 0, 1, 1]
+
+    def test_of_the_failed_jobs_of_a_queue_stops_at_the_limit_too(self, filled):
+        [default, _] = reader(filled).queue_counts(limit=1)
+
+        assert (str(default.ready), str(default.failed)) == ("1+", "1+")
 
 
 class TestABound:

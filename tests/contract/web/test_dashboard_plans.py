@@ -141,3 +141,11 @@ def test_a_list_of_rare_jobs_looks_through_its_state_once_for_its_page_and_its_n
 
     read = [plan.documents for command, plan in asked if plan is not None and "'failed'" in str(command)]
     assert sum(read) == MANY
+
+
+def test_the_overview_asks_nothing_twice(watched):
+    asked = watched.open("/")
+
+    parts = ("find", "filter", "pipeline", "limit")
+    questions = [str([command.get(part) for part in parts]) for command, plan in asked if plan is not None]
+    assert [question for question in questions if questions.count(question) > 1] == []
