@@ -121,9 +121,14 @@ def mongod() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def administrator(mongod: Server) -> Iterator[MongoClient]:
-    """A client that outlives the tests, to clean up after them."""
+    """A client that outlives the tests, to clean up after them.
+
+    As long as it lives the server deletes nothing by itself: tests put documents into the past.
+    """
     with MongoClient(mongod.uri) as client:
+        client.admin.command("setParameter", 1, ttlMonitorEnabled=False)
         yield client
+        client.admin.command("setParameter", 1, ttlMonitorEnabled=True)
 
 
 @pytest.fixture(scope="session")

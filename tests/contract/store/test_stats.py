@@ -277,9 +277,9 @@ class TestExpiry:
     @pytest.fixture
     def eager(self, administrator):
         """Lets the server look each second for what has expired."""
-        administrator.admin.command("setParameter", 1, ttlMonitorSleepSecs=1)
+        administrator.admin.command("setParameter", 1, ttlMonitorEnabled=True, ttlMonitorSleepSecs=1)
         yield
-        administrator.admin.command("setParameter", 1, ttlMonitorSleepSecs=60)
+        administrator.admin.command("setParameter", 1, ttlMonitorEnabled=False, ttlMonitorSleepSecs=60)
 
     def test_removes_old_figures_and_completed_jobs_and_no_others(self, server_store, server_stats, eager):
         past = START.replace(year=2020)
