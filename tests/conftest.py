@@ -174,9 +174,9 @@ def _documents() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _declared() -> Iterator[None]:
     """Undo what a test did to who enqueues, as frameworks do, and to the schedules that code declares."""
-    provider, known = current._default[0], dict(schedules._declared)
+    provider, known = current._default[:], dict(schedules._declared)
     yield
-    current.provide(provider)
+    current._default[:] = provider
     schedules._declared = known
 
 
