@@ -7,7 +7,7 @@ from typing import Any
 LONG = 24
 
 _WORD = re.compile(r'(?<=<span class="pre">)[^<]+')
-_SIGN = re.compile(r"(?<=[a-zA-Z0-9)\];])([._(/|=:,]+)(?=\w)")
+_SIGN = re.compile(r"(?<=[a-zA-Z0-9)\];])([._(/|=:,]+)(?=\w{3})")
 
 
 def breakable(body: str) -> str:
