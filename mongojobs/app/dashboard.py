@@ -16,7 +16,7 @@ from mongojobs.app.operations import plain_errors
 from mongojobs.core.errors import StoreUnavailableError
 from mongojobs.core.inside.log import LoggedRun
 from mongojobs.core.job import JobId
-from mongojobs.core.job_filter import JobFilter, ShownState
+from mongojobs.core.job_filter import SHOWN_STATES, JobFilter, ShownState
 from mongojobs.core.settings import Settings, explanation
 from mongojobs.core.stats import Stats, Step
 from mongojobs.core.words.durations import format_duration
@@ -110,16 +110,30 @@ def listed(app: MongoJobs, job_filter: JobFilter, *, limit: int, after: str | No
 
     That of the state that the filter names comes from the search for the page, where that begins at the beginning.
     """
-    meant = job_filter.state
+    searched = job_filter.state if after is None else None
     with plain_errors(), SideBySide(app) as side_by_side:
-        if meant is None or after is not None:
-            counts = side_by_side.ask(partial(app.counts, job_filter))
-            return app.find(job_filter, limit=limit, after=after), counts()
-        others = side_by_side.ask(partial(app.reader.counts, job_filter, but=meant))
-        page, count = app.reader.first_page(job_filter, limit=limit)
-        for job in page.jobs:
-            job.stay(app.home)
-        return page, {**others(), meant: count}
+        listed = side_by_side.ask(partial(_page, app, job_filter, limit=limit, after=after))
+        counted = [
+            side_by_side.ask(partial(app.reader.counts, job_filter, states=[state]))
+            for state in SHOWN_STATES
+            if state != searched
+        ]
+        page, counts = listed()
+        for other in counted:
+            counts |= other()
+    return page, counts
+
+
+def _page(
+    app: MongoJobs, job_filter: JobFilter, *, limit: int, after: str | None
+) -> tuple[JobPage, dict[ShownState, Count]]:
+    """Return a page, and the number of jobs in its state where the search for it tells that too."""
+    if job_filter.state is None or after is not None:
+        return app.find(job_filter, limit=limit, after=after), {}
+    page, count = app.reader.first_page(job_filter, limit=limit)
+    for job in page.jobs:
+        job.stay(app.home)
+    return page, {job_filter.state: count}
 
 
 def place(app: MongoJobs) -> str:

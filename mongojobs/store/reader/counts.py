@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from heapq import nlargest
@@ -11,7 +11,7 @@ from typing import Final
 
 from mongojobs.core.checks import plain_text
 from mongojobs.core.job import READY, Document, Job
-from mongojobs.core.job_filter import SHOWN_STATES, JobFilter, ShownState
+from mongojobs.core.job_filter import JobFilter, ShownState
 from mongojobs.store import indexes, selections
 from mongojobs.store.filters import EPOCH, expired, merged
 from mongojobs.store.queries import Queries
@@ -51,9 +51,9 @@ def count(queries: Queries, job_filter: JobFilter, *, limit: int | None, depth: 
 
 
 def counts(
-    queries: Queries, job_filter: JobFilter, *, limit: int, but: ShownState | None = None
+    queries: Queries, job_filter: JobFilter, *, limit: int, states: Iterable[ShownState]
 ) -> dict[ShownState, Count]:
-    """Return how many jobs that match are in each state *but* one; those that the filter does not name get a glance."""
+    """Return how many jobs that match are in each of *states*; those that the filter does not name get a glance."""
     return {
         state: count(
             queries,
@@ -61,8 +61,7 @@ def counts(
             limit=limit,
             depth=1.0 if state == job_filter.state else selections.GLANCE,
         )
-        for state in SHOWN_STATES
-        if state != but
+        for state in states
     }
 
 

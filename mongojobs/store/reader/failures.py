@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -65,29 +66,32 @@ def failures(queries: Queries, *, latest: int, queue: str | None) -> list[Failur
 def grouped(documents: Iterable[Document]) -> list[FailureGroup]:
     """Return groups of the failed jobs, given latest first; the largest group comes first."""
     groups: dict[tuple[str, str, str], FailureGroup] = {}
+    counts: Counter[tuple[str, str, str]] = Counter()
+    first_seen: dict[tuple[str, str, str], datetime] = {}
     for document in documents:
-        one = _alone(document)
-        key = one.name, one.error, one.place
-        there = groups.get(key)
-        groups[key] = one if there is None else replace(there, count=there.count + 1, first_seen=one.first_seen)
-    return sorted(groups.values(), key=lambda group: (-group.count, group.name, group.error, group.place))
+        text, ended = document.get("last_error"), document.get("finished_at")
+        text = text if isinstance(text, str) else ""
+        key = str(document.get("name", "")), _error(text.partition("\n")[0]), _place(text)
+        counts[key] += 1
+        first_seen[key] = aware(ended) if isinstance(ended, datetime) else EPOCH
+        if key not in groups:
+            groups[key] = _group(key, text, first_seen[key], document["_id"])
+    whole = [replace(group, count=counts[key], first_seen=first_seen[key]) for key, group in groups.items()]
+    return sorted(whole, key=lambda group: (-group.count, group.name, group.error, group.place))
 
 
-def _alone(document: Document) -> FailureGroup:
-    """Return a group of one job, whatever its fields contain."""
-    text, ended = document.get("last_error"), document.get("finished_at")
-    text = text if isinstance(text, str) else ""
-    moment = aware(ended) if isinstance(ended, datetime) else EPOCH
-    first_line = text.partition("\n")[0]
+def _group(key: tuple[str, str, str], text: str, seen: datetime, job_id: JobId) -> FailureGroup:
+    """Return the group of one job that ended with *text*, whatever that is."""
+    name, error, place = key
     return FailureGroup(
-        name=str(document.get("name", "")),
-        error=_error(first_line),
-        place=_place(text),
+        name=name,
+        error=error,
+        place=place,
         count=1,
-        first_seen=moment,
-        last_seen=moment,
-        message=first_line[:_LONGEST_MESSAGE],
-        last_id=document["_id"],
+        first_seen=seen,
+        last_seen=seen,
+        message=text.partition("\n")[0][:_LONGEST_MESSAGE],
+        last_id=job_id,
     )
 
 

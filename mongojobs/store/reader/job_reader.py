@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from mongojobs.core.job import Document, Job, State
-from mongojobs.core.job_filter import JobFilter, ShownState
+from mongojobs.core.job_filter import SHOWN_STATES, JobFilter, ShownState
 from mongojobs.store.filters import QueueSelector
 from mongojobs.store.queries import Queries
 from mongojobs.store.reader import counts, explain, failures, pages, queues, server, survey, waiting
@@ -59,13 +59,17 @@ class JobReader:
         return counts.count(self._queries, job_filter, limit=limit)
 
     def counts(
-        self, job_filter: JobFilter = ALL, *, limit: int = MOST_COUNTED, but: ShownState | None = None
+        self,
+        job_filter: JobFilter = ALL,
+        *,
+        limit: int = MOST_COUNTED,
+        states: Iterable[ShownState] = SHOWN_STATES,
     ) -> dict[ShownState, Count]:
-        """Return how many jobs that match are in each state *but* one, up to *limit*.
+        """Return how many jobs that match are in each of *states*, up to *limit*.
 
         In the state that the filter names, if it does, it searches as far as ``count``; in the others a quarter of it.
         """
-        return counts.counts(self._queries, job_filter, limit=limit, but=but)
+        return counts.counts(self._queries, job_filter, limit=limit, states=states)
 
     def count_late(self, max_age: timedelta, *, queues: Sequence[str] = (), limit: int = MOST_COUNTED) -> Count:
         """Return how many jobs have been due for more than *max_age* and still wait, up to *limit*.

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from mongojobs.app.dashboard import SideBySide
+from mongojobs.core.job_filter import JobFilter
 from mongojobs.payload.masking import MASK
 from mongojobs.payload.show import show_error
 from mongojobs.web.context import Page, RequestContext
@@ -31,7 +34,9 @@ class FailureRow:
 def show(visit: RequestContext) -> Page:
     """Show the groups of the latest failed jobs, the largest first."""
     queue = visit.text("queue") or None
-    groups = visit.app.failures(latest=LATEST, queue=queue)
+    with SideBySide(visit.app) as side_by_side:
+        total = side_by_side.ask(partial(visit.app.count, JobFilter(state="failed")))
+        groups = side_by_side.ask(partial(visit.app.failures, latest=LATEST, queue=queue))()
     return Page(
         "failures.html",
         {
@@ -40,7 +45,7 @@ def show(visit: RequestContext) -> Page:
             "queue": queue,
             "looked_at": sum(group.count for group in groups),
             "latest": LATEST,
-            "total": visit.app.counts()["failed"],
+            "total": total(),
         },
     )
 

@@ -149,3 +149,9 @@ def test_the_overview_asks_nothing_twice(watched):
     parts = ("find", "filter", "pipeline", "limit")
     questions = [str([command.get(part) for part in parts]) for command, plan in asked if plan is not None]
     assert [question for question in questions if questions.count(question) > 1] == []
+
+
+def test_the_failures_are_counted_in_their_state_alone(watched):
+    [count] = [command for command, _ in watched.open("/failures") if "aggregate" in command]
+
+    assert count["pipeline"][0]["$match"]["state"] == "failed"
