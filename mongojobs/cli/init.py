@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ PLATFORMS: Final = ("procfile", "docker", "compose", "k8s", "systemd", "supervis
 FRAMEWORKS: Final = ("django", "fastapi", "flask")
 
 KEDA: Final = "keda"
+
+OF_DJANGO: Final = "mongojobs.django"
 
 LONGEST_GRACE: Final = {"procfile": 30, "fly": 300, "render": 300}
 """How many seconds a platform allows at most between asking the worker to stop and killing it."""
@@ -168,7 +171,10 @@ def _app(options: GlobalOptions) -> list[str]:
 
 
 def _name(options: GlobalOptions) -> str:
-    module = (app_named(options) or modules_named(options)[0]).partition(":")[0].partition(".")[0]
+    module = (app_named(options) or modules_named(options)[0]).partition(":")[0]
+    if module == OF_DJANGO:  # which stands for any project
+        module = os.environ.get("DJANGO_SETTINGS_MODULE", "")
+    module = module.partition(".")[0]
     return re.sub(r"[^a-z0-9]+", "-", module.lower()).strip("-") or "app"
 
 

@@ -306,6 +306,14 @@ class TestInit:
     def test_takes_the_name_from_the_module(self, printed):
         assert "shop-worker" in printed("k8s")
 
+    @pytest.mark.parametrize(("settings", "name"), [("tea.settings", "tea"), ("", "app")])
+    def test_takes_it_from_the_settings_of_a_project_of_django(self, tmp_path, monkeypatch, settings, name):
+        monkeypatch.chdir(tmp_path)
+
+        answer = run_here("--app=mongojobs.django:setup", "init", "systemd", DJANGO_SETTINGS_MODULE=settings)
+
+        assert answer.stdout.startswith(f"# Workers of {name}.")
+
     def test_knows_no_other_platform(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
 
