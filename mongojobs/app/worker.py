@@ -40,8 +40,10 @@ class Worker(JobWorker):
 
     def __init__(self, *, app: MongoJobs | None = None, child: ChildCommand | None = None, **settings: Any) -> None:
         owner = app or default_app()
-        chosen = owner.settings.changed(**settings) if settings else owner.settings
-        _refuse_unheard(settings, chosen, owner.settings)
+        chosen = owner.settings
+        if settings:
+            chosen = chosen.changed(**settings)
+            _refuse_unheard(settings, chosen, owner.settings)
         for module in chosen.imports:
             _import(module)
         if chosen.executor == "process" and child is None:
