@@ -16,6 +16,7 @@ from mongoengine.connection import ConnectionFailure
 from mongojobs.core.clock import Clock
 from mongojobs.core.errors import ConfigurationError, ConnectionMissingError
 from mongojobs.core.settings import Settings
+from mongojobs.process.copies import Descent
 from mongojobs.store import clients, faults
 from mongojobs.store.clients import Client
 from mongojobs.store.jobs import JobStore, open_store
@@ -47,7 +48,7 @@ class Link:
     *address* is None where that cannot be known, as with a client that was handed over. *source* says where the link
     was found, for people. *alias* is MongoEngine's, where the client is its own. The password is in *address* or
     *options*, and in no repr. *session* returns that of the transaction which the calling code is in, where a framework
-    knows of one beside the driver. *process* is the one that has opened the client, where it is the app's to close.
+    knows of one beside the driver. *is_own* says that the client is the app's to close, *process* for which it is.
     """
 
     client: Client
@@ -57,7 +58,8 @@ class Link:
     options: Mapping[str, Any] | None = field(default=None, repr=False)
     alias: str | None = None
     session: Callable[[], clients.Session | None] | None = field(default=None, repr=False, compare=False)
-    process: int | None = None
+    is_own: bool = False
+    process: int = field(default_factory=os.getpid, repr=False, compare=False)
 
     @property
     def shown_address(self) -> str:
@@ -66,13 +68,10 @@ class Link:
 
     @property
     def is_current(self) -> bool:
-        """Whether the client is still the one of its alias, or of this process; cheap, as each enqueue asks."""
+        """Whether the client is still that of its alias and found by this process; cheap, as each enqueue asks."""
         # Tests and forked servers disconnect MongoEngine, which closes the client, and reconnect.
-        if self.alias is not None:
-            return _opened().get(self.alias) is self.client
-        # Under uWSGI, which forks behind Python's back, a client would share its sessions with those of other workers,
-        # and the server would take a write of one for the repeated write of another.
-        return self.process is None or self.process == os.getpid()
+        here = self.process == os.getpid()
+        return here and (self.alias is None or _opened().get(self.alias) is self.client)
 
 
 def find_link(settings: Settings, environ: Mapping[str, str], client: Client | None = None) -> Link:
@@ -81,10 +80,12 @@ def find_link(settings: Settings, environ: Mapping[str, str], client: Client | N
     Raises ConnectionMissingError when there is none, ConfigurationError when it is malformed or names no database.
     """
     if client is not None:
+        warn_of_untold_fork()
         return Link(client, _database(settings, clients.database_of(client), "the client that was given"), "client")
     if settings.uri is not None:
         return _of_uri(settings, settings.uri, "uri")
     if _is_registered(settings.db_alias):
+        warn_of_untold_fork()
         return _of_alias(settings)
     for variable in URI_VARIABLES:
         if environ.get(variable, "").strip():
@@ -95,6 +96,20 @@ def find_link(settings: Settings, environ: Mapping[str, str], client: Client | N
         "    import mongoengine\n"
         '    mongoengine.connect(host="mongodb://localhost:27017/myapp")'
     )
+
+
+def warn_of_untold_fork() -> None:
+    """Warn where Python, and so the driver, has not heard that this process was forked.
+
+    Then it shares the sessions of clients that were used before, and the server takes a write of one process for the
+    repeated write of another.
+    """
+    if Descent.process != os.getpid():
+        warnings.warn(
+            "this process was forked without telling Python, as uWSGI does, so that what it writes by a connection made"
+            " before can be lost: set lazy-apps = true, or py-call-osafterfork = true",
+            stacklevel=2,
+        )
 
 
 def open_connections(
@@ -162,7 +177,7 @@ def _of_uri(settings: Settings, uri: str, source: str) -> Link:
     except ConfigurationError:
         client.close()
         raise
-    return Link(client, database, source, address=uri, process=os.getpid())
+    return Link(client, database, source, address=uri, is_own=True)
 
 
 def _of_alias(settings: Settings) -> Link:

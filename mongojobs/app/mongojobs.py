@@ -200,7 +200,7 @@ class MongoJobs(Awaited):
         """Close the client if this app opened it; what is asked next opens another."""
         with self._making:
             link, self._link, self._opened = self._link, None, None
-        if link is not None and link.process == os.getpid():
+        if link is not None and link.is_own and link.process == os.getpid():
             link.client.close()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 
-from mongojobs.app.connections import Link, find_link
+from mongojobs.app.connections import Link, find_link, warn_of_untold_fork
 from mongojobs.core.errors import SettingsError
 from mongojobs.core.settings import Settings
 
@@ -24,7 +24,8 @@ class DjangoLink(Link):
     def is_current(self) -> bool:
         """Whether the database is still where it was: tests give it another name."""
         wrapper = connections[self.using]
-        return wrapper.connection in (None, self.client) and wrapper.settings_dict["NAME"] == self.database
+        is_there = wrapper.connection in (None, self.client) and wrapper.settings_dict["NAME"] == self.database
+        return is_there and self.process == os.getpid()
 
 
 def link_of(using: str, chosen: Settings) -> Link:
@@ -34,6 +35,7 @@ def link_of(using: str, chosen: Settings) -> Link:
     """
     if chosen.uri is not None:
         return find_link(chosen, os.environ)
+    warn_of_untold_fork()
     wrapper = connections[using]
     parameters = dict(wrapper.get_connection_params())
     address = str(parameters.pop("host") or "localhost")

@@ -16,11 +16,14 @@ class Descent:
     """
 
     generation: ClassVar[int] = 0
+    process: ClassVar[int] = os.getpid()
+    """This process, unless it was forked behind Python's back, by code in C."""
 
     @classmethod
     def note_fork(cls) -> None:
         """Note that this is a forked copy."""
         cls.generation += 1
+        cls.process = os.getpid()
 
 
 os.register_at_fork(after_in_child=Descent.note_fork)
