@@ -106,7 +106,8 @@ class LogHandler(logging.Handler):
         self._write_to(output)
         self._descriptor = _descriptor_of(output)
         self._at_once = at_once
-        self._written = threading.Event()
+        self._nothing_new = threading.Lock()  # an event takes ten calls to be set, in the thread of a job
+        self._nothing_new.acquire()
         self._has_more = False
         self._writing = threading.RLock()
         os.register_at_fork(before=self._settle, after_in_parent=self._go_on, after_in_child=self._go_on_alone)
@@ -207,14 +208,14 @@ class LogHandler(logging.Handler):
 
     def _flush_soon(self) -> None:
         self._has_more = True
-        self._written.set()
+        with contextlib.suppress(RuntimeError):  # another thread has just said so
+            self._nothing_new.release()
 
     def _flush_in_time(self) -> None:
         moment = threading.Event()
         while True:
-            self._written.wait()
+            self._nothing_new.acquire()
             moment.wait(MOMENT_SECONDS)
-            self._written.clear()
             self._has_more = False
             self.flush()
 

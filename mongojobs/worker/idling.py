@@ -23,7 +23,7 @@ def wait_for_jobs(parts: Parts, wakeup: Wakeup, *, was_empty: bool) -> None:
     Raises DatabaseError.
     """
     wakeup.note_empty()
-    wanted = parts.reserver.scope.now()
+    wanted = parts.reserver.scope.now(is_idle=True)
     longest = _longest_wait(parts, wanted, was_empty=was_empty, rarely=wakeup.is_listening)
     due = _next_due(parts, wanted, within=longest)
     until = time.monotonic() + longest.total_seconds()

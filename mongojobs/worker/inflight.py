@@ -57,15 +57,16 @@ class InFlight:
     def add(self, held: Iterable[InFlightJob]) -> None:
         """Queue jobs for the slots."""
         with self._guard:
-            if not (self._running or self.waiting()):
+            if not (self._running or any(self._waiting.values())):
                 self._has_been_idle = True
             for one in held:
                 waiting = self._waiting[one.is_async]
                 if not waiting:
                     self._waiting_since[one.is_async] = monotonic_seconds()
                 waiting.append(one)
-            for is_async in (False, True):
-                self._call_one(is_async=is_async)
+            for is_async, waiting in self._waiting.items():
+                if waiting:
+                    self._call_one(is_async=is_async)
 
     def take(self, *, is_async: bool) -> InFlightJob | None:
         """Wait for a job, mark it as running and return it; None if there will be no more.

@@ -111,9 +111,9 @@ class Demand:
         """
         now = time.monotonic()
         kinds = [kind for kind, until in self._overflowing_until.items() if now < until]
-        if not kinds:
-            kinds = [False, True] if self._async_seen else [False]
-        return max(self._room_for(is_async=kind) for kind in kinds)
+        if not (kinds or self._async_seen):
+            return self._room_for(is_async=False)
+        return max(self._room_for(is_async=kind) for kind in kinds or (False, True))
 
     def _room_for(self, *, is_async: bool) -> int:
         return NO_ROOM if self._in_flight.is_long_busy(is_async=is_async) else self._in_flight.room(is_async=is_async)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import secrets
+import os
 import time
 from datetime import datetime
 from typing import Final
@@ -18,8 +18,10 @@ from mongojobs.store.pauses import PauseStore
 READ_AHEAD_SECONDS = 0.25
 """No more is reserved than runs in about this time, so that a lost worker or a long job delays little."""
 
-PAUSES_SECONDS: Final = 2.0
+PAUSES_SECONDS: Final = 2.5
 """How long a worker relies on what it knows of pauses; they must be honoured within five seconds."""
+IDLE_PAUSES_SECONDS: Final = 2.0
+"""The same for one that has no job: it looks then, and not when the next one has come and would wait for that."""
 QUEUES_SECONDS: Final = 0.25
 """How long it relies on the names of queues while one is paused; a new queue waits no longer than that."""
 
@@ -40,21 +42,21 @@ class ReserveScope:
         self.paused: frozenset[str] = frozenset()
         self._store = store
         self._pauses = pauses
-        self._look_for_pauses = 0.0
+        self._saw_pauses = float("-inf")
         self._look_for_queues = 0.0
         self._others: tuple[str, ...] = ()
 
-    def now(self) -> QueueSelector | None:
-        """Return what to ask for now; None if all of it is paused. Raises DatabaseError.
+    def now(self, *, is_idle: bool = False) -> QueueSelector | None:
+        """Return what to ask for now, where the worker may have nothing else to do; None if all of it is paused.
 
-        A single job that somebody has asked for is asked for whether its queue is paused or not.
+        A single job that somebody has asked for is asked for whether its queue is paused or not. Raises DatabaseError.
         """
         if self.wanted.only is not None:
             return self.wanted
         moment = time.monotonic()
-        if moment >= self._look_for_pauses:
+        if moment - self._saw_pauses >= (IDLE_PAUSES_SECONDS if is_idle else PAUSES_SECONDS):
             self.paused = self._pauses.paused()
-            self._look_for_pauses = moment + PAUSES_SECONDS
+            self._saw_pauses = moment
         if not self.paused:
             return self.wanted
         queues = tuple(name for name in self._names(moment) if name not in self.paused)
@@ -139,7 +141,7 @@ class Reserver:
         if wanted is None:
             return [], 0.0
         sent = elapsed_seconds()
-        token = self._unanswered = secrets.token_hex(12)
+        token = self._unanswered = os.urandom(12).hex()
         jobs = self._store.reserve(
             wanted,
             token=token,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from operator import attrgetter
+from typing import Final
 
 from mongojobs.core.clock import monotonic_seconds
 from mongojobs.core.lifecycle import Reporter
@@ -13,6 +15,8 @@ from mongojobs.worker.finish.result import Result
 from mongojobs.worker.inflight import InFlight
 from mongojobs.worker.run.inflight_job import InFlightJob
 from mongojobs.worker.run.runner import Runner
+
+_is_async: Final = attrgetter("is_async")
 
 
 class Slots:
@@ -42,7 +46,8 @@ class Slots:
     def hand_over(self, held: list[InFlightJob]) -> None:
         """Queue jobs, and make sure that there are threads for the ``async def`` ones."""
         self._in_flight.add(held)
-        self.grow(self._in_flight.wanted_threads(is_async=True), is_async=True)
+        if True in map(_is_async, held):
+            self.grow(self._in_flight.wanted_threads(is_async=True), is_async=True)
 
     def grow(self, count: int, *, is_async: bool) -> None:
         """Make sure that there are at least *count* threads for jobs of the kind."""

@@ -201,6 +201,7 @@ class TestAPausedQueue:
     @pytest.mark.parametrize("queues", [(), ("asleep",), ("asleep", "busy")])
     def test_is_noticed_and_its_end_too(self, app, queues, monkeypatch):
         monkeypatch.setattr(reserve, "PAUSES_SECONDS", 0.1)
+        monkeypatch.setattr(reserve, "IDLE_PAUSES_SECONDS", 0.1)
 
         with working(queues=queues):
             worker_jobs.counts.options(queue="asleep").delay(1)

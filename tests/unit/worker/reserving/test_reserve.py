@@ -1,10 +1,13 @@
 """How many jobs are reserved at once, and what happens to those locked by a reserve whose answer was lost."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from mongojobs.core.settings import Settings
+from mongojobs.store.jobs import QueueSelector
 from mongojobs.worker.reserving import reserve as reserver_module
-from mongojobs.worker.reserving.reserve import Reserver
+from mongojobs.worker.reserving.reserve import Reserver, ReserveScope
 from tests.support.jobs import a_job
 from tests.support.worker_parts import AWAY, FakeStore
 
@@ -37,6 +40,47 @@ def reserve_full(reserver, store, times):
         store.on("reserve", [a_job() for _ in range(200)])
         reserver.reserve(sizes[-1], beside=False)
     return sizes
+
+
+class LooksForPauses:
+    """Pauses, of which there are none, and when they were asked for, at moments that the test sets."""
+
+    def __init__(self):
+        self.moment = 100.0
+        self.looks = []
+
+    def paused(self):
+        self.looks.append(self.moment)
+        return frozenset()
+
+    def monotonic(self):
+        return self.moment
+
+
+class TestPauses:
+    @pytest.fixture
+    def pauses(self, monkeypatch):
+        pauses = LooksForPauses()
+        monkeypatch.setattr(reserver_module, "time", SimpleNamespace(monotonic=pauses.monotonic))
+        return pauses
+
+    def test_are_looked_for_while_there_is_no_job_and_not_when_the_next_one_comes(self, store, pauses):
+        scope = ReserveScope(store, pauses, QueueSelector())
+        scope.now()
+        pauses.moment = 102.1
+        scope.now(is_idle=True)
+        pauses.moment = 104.5
+        scope.now()
+
+        assert pauses.looks == [100.0, 102.1]
+
+    def test_are_looked_for_by_a_worker_that_always_has_jobs(self, store, pauses):
+        scope = ReserveScope(store, pauses, QueueSelector())
+        scope.now()
+        pauses.moment = 102.6
+        scope.now()
+
+        assert pauses.looks == [100.0, 102.6]
 
 
 class TestTheSizeOfABatch:
