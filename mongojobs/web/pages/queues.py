@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
+from mongojobs.app.dashboard import SideBySide
 from mongojobs.core.words.durations import parse_duration
 from mongojobs.web.charts import RANGES
 from mongojobs.web.context import Page, RequestContext
@@ -19,14 +21,18 @@ _LONGEST_PAUSE: Final = timedelta(days=366)
 
 def show(visit: RequestContext) -> Page:
     """Show them."""
-    done = visit.summary(RANGES["1h"])
-    values = {
-        "queues": visit.app.queues(),
-        "workers": visit.app.workers(),
-        "done": done.by_queue,
-        "minutes": max(done.span / timedelta(minutes=1), 1),
-        "durations": DURATIONS,
-    }
+    with SideBySide(visit.app) as side_by_side:
+        queues = side_by_side.ask(visit.app.queues)
+        summary = side_by_side.ask(partial(visit.summary, RANGES["1h"]))
+        workers = side_by_side.ask(visit.app.workers)
+        done = summary()
+        values = {
+            "queues": queues(),
+            "workers": workers(),
+            "done": done.by_queue,
+            "minutes": max(done.span / timedelta(minutes=1), 1),
+            "durations": DURATIONS,
+        }
     return Page("queues.html", values)
 
 
