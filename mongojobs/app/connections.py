@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -85,8 +85,8 @@ def find_link(settings: Settings, environ: Mapping[str, str], client: Client | N
     if settings.uri is not None:
         return _of_uri(settings, settings.uri, "uri")
     if _is_registered(settings.db_alias):
-        warn_of_untold_fork()
-        return _of_alias(settings)
+        link = _of_alias(settings)
+        return _apart(link) if warn_of_untold_fork() else link
     for variable in URI_VARIABLES:
         if environ.get(variable, "").strip():
             return _of_uri(settings, environ[variable], variable)
@@ -98,18 +98,20 @@ def find_link(settings: Settings, environ: Mapping[str, str], client: Client | N
     )
 
 
-def warn_of_untold_fork() -> None:
-    """Warn where Python, and so the driver, has not heard that this process was forked.
+def warn_of_untold_fork() -> bool:
+    """Warn where Python, and so the driver, has not heard that this process was forked; return whether that is so.
 
     Then it shares the sessions of clients that were used before, and the server takes a write of one process for the
     repeated write of another.
     """
-    if Descent.process != os.getpid():
+    is_untold = Descent.process != os.getpid()
+    if is_untold:
         warnings.warn(
-            "this process was forked without telling Python, as uWSGI does, so that what it writes by a connection made"
-            " before can be lost: set lazy-apps = true, or py-call-osafterfork = true",
+            "this process was forked without telling Python, as uWSGI does, so that what it writes by a connection that"
+            " was made before can be lost: set lazy-apps = true, or py-call-osafterfork = true",
             stacklevel=2,
         )
+    return is_untold
 
 
 def open_connections(
@@ -191,6 +193,13 @@ def _of_alias(settings: Settings) -> Link:
     database = settings.database or mongoengine_connection.get_db(alias).name
     address, options = _address_of(alias)
     return Link(client, database, f"MongoEngine alias {alias}", address, options, alias)
+
+
+def _apart(link: Link) -> Link:
+    """Return *link* with a client of its own, if it is known how to open one."""
+    if link.address is None:
+        return link
+    return replace(link, client=clients.open_client(link.address, link.options), alias=None, is_own=True)
 
 
 def _is_registered(alias: str) -> bool:

@@ -84,10 +84,12 @@ class TestPreForkedWebProcesses:
         whos = ["parent before", "parent after", *(f"child{number}" for number in range(4))]
         assert stored(client) == dict.fromkeys(whos, PER_PROCESS)
 
-    def test_are_told_what_to_set_where_python_was_not_told_of_the_fork(self, fork):
-        ended = fork(children=1, threads=0, UNTOLD="1")
+    def test_do_not_share_that_of_mongoengine_either_where_python_was_not_told_and_say_what_to_set(self, fork, client):
+        ended = fork(children=4, threads=0, UNTOLD="1")
 
+        assert ended.returncode == 0, ended.stderr
         assert "forked without telling Python, as uWSGI does" in ended.stderr
+        assert {stored(client)[f"child{number}"] for number in range(4)} == {PER_PROCESS}
 
     def test_do_not_wait_for_a_lock_that_a_thread_held_at_the_fork(self, fork, client):
         ended = fork(children=30, threads=4)
