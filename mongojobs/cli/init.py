@@ -120,7 +120,7 @@ class NameType(ParamType):
     ),
 )
 @click.command(cls=Command, settings=_SETTINGS)
-@click.argument("platform", type=click.Choice([*PLATFORMS, KEDA, *FRAMEWORKS]))
+@click.argument("platform", type=click.Choice([*PLATFORMS, KEDA, *FRAMEWORKS]), metavar="PLATFORM")
 @click.pass_obj
 def init(
     options: GlobalOptions,
@@ -135,8 +135,9 @@ def init(
 ) -> None:
     """Print the file with which a platform runs the workers: a Procfile, a Dockerfile, a systemd unit and so on.
 
-    For django, fastapi and flask it is the module with which a site begins to have jobs; for keda, what scales the
-    workers of k8s. Options of `mongojobs work` that are given here are written into it.
+    PLATFORM is procfile (for Heroku), docker, compose, k8s, systemd, supervisord, fly or render. For django, fastapi
+    and flask it is the module with which a site begins to have jobs; for keda, what scales the workers of k8s. Options
+    of `mongojobs work` that are given here are written into it.
     """
     if platform == "k8s" and "processes" in flags:
         click.echo("Warning: Kubernetes probes only the first process of a pod: scale with replicas instead", err=True)
