@@ -70,8 +70,8 @@ def web(context: click.Context, /, *, hide_arguments: bool, **options: Any) -> N
     say(f"Jobs: {opened.place}", err=True)
     server = make_server(opened.app, serving)
     port = server.effective_port if hasattr(server, "effective_port") else serving.port
-    say(f"Dashboard: http://{serving.host}:{port}/ ({_who(serving.user, serving.read_only)})", err=True)
-    run(server)
+    address = f"Dashboard: http://{serving.host}:{port}/ ({_who(serving.user, serving.read_only)})"
+    run(server, on_ready=lambda: say(address, err=True))
 
 
 def _who(user: str, read_only: bool) -> str:  # noqa: FBT001 - two words for one sentence

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
@@ -94,8 +95,8 @@ def make_server(app: MongoJobs, serving: Serving) -> BaseWSGIServer | MultiSocke
         raise ConfigurationError(f"cannot listen on {serving.host}:{serving.port}: {error.strerror}") from None
 
 
-def run(server: BaseWSGIServer | MultiSocketServer) -> None:
-    """Serve until SIGTERM or SIGINT."""
+def run(server: BaseWSGIServer | MultiSocketServer, *, on_ready: Callable[[], object]) -> None:
+    """Serve until SIGTERM or SIGINT; *on_ready* is called as soon as these end it in good order."""
 
     def leave(_number: int, _frame: FrameType | None) -> None:
         for number in _STOPS:
@@ -105,6 +106,7 @@ def run(server: BaseWSGIServer | MultiSocketServer) -> None:
     for number in _STOPS:
         signal.signal(number, leave)
     try:
+        on_ready()
         server.run()
     finally:
         server.close()
