@@ -6,7 +6,7 @@ from pathlib import Path
 
 BASE = Path(__file__).parents[1]
 
-SECRET_KEY = os.environ.get("SECRET_KEY") or secrets.token_hex()  # set it, so that logins outlive a deploy
+SECRET_KEY = os.environ.get("SECRET_KEY") or secrets.token_hex()  # set it: one for all processes and deploys
 ADMIN_PASSWORD = os.environ.get("ADMIN_PASSWORD", "")
 ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "127.0.0.1,localhost").split(",")
 DEBUG = "DEBUG" in os.environ

@@ -12,7 +12,8 @@ from mongojobs.web import User
 from fastapi import APIRouter, Form, Query, Request
 from shop.pages import show
 
-SIGNER = URLSafeTimedSerializer(os.environ.get("SECRET_KEY") or secrets.token_hex())  # set it: logins outlive a deploy
+SECRET_KEY = os.environ.get("SECRET_KEY") or secrets.token_hex()  # set it: one for all processes and deploys
+SIGNER = URLSafeTimedSerializer(SECRET_KEY)
 DAY_SECONDS = 24 * 60 * 60
 
 accounts = APIRouter(include_in_schema=False)

@@ -22,7 +22,7 @@ def create_app(**config: Any) -> Flask:
     """Make the site; *config* is for tests."""
     app = Flask(__name__)
     app.config.from_mapping(
-        SECRET_KEY=os.environ.get("SECRET_KEY") or secrets.token_hex(),  # set it, so that logins outlive a deploy
+        SECRET_KEY=os.environ.get("SECRET_KEY") or secrets.token_hex(),  # set it: one for all processes and deploys
         SESSION_COOKIE_SAMESITE="Lax",
         SHOP="The Tea Shop",
         PACKING_SECONDS=3.0,
