@@ -110,6 +110,8 @@ def run(server: BaseWSGIServer | MultiSocketServer, *, on_ready: Callable[[], ob
         server.run()
     finally:
         server.close()
+        for number in _STOPS:  # Python gives up its own handlers as it ends, and would be killed by one more
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _go_on(_number: int, _frame: FrameType | None) -> None:
