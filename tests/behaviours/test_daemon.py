@@ -133,7 +133,7 @@ class TestStart:
 
         assert answer.returncode == 1
         assert "is not up after 1 s, but is still trying" in answer.stderr
-        assert daemon("status").returncode == 0
+        eventually(lambda: daemon("status").returncode == 0)
 
     def test_refuses_a_second_one(self, app, daemon, tmp_path):
         daemon("start")

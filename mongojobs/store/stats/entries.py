@@ -50,11 +50,11 @@ def include(figures: RunStats, entry: Mapping[str, Any]) -> None:
 
 
 def is_sound(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry can be added to others: one that is not a number would spoil every sum."""
-    for (
-        field,
-        value,
-    ) in entry.items():  # asked for each name and minute of a table: a generator takes half as long again
+    """Whether an entry can be added to others: one that is not a number would spoil every sum.
+
+    It is asked for each name and minute of a table, where a generator would take half as long again.
+    """
+    for field, value in entry.items():
         check = _CHECKS.get(field)
         if check is not None and not check(value):
             return False
