@@ -93,8 +93,11 @@ def is_passing(error: BaseException) -> bool:
 
 
 def _is_of_name_service(error: BaseException) -> bool:
-    """Whether the hosts behind a ``mongodb+srv`` URI could not be looked up; not if its name is malformed."""
-    package, _, module = type(error.__cause__).__module__.partition(".")
+    """Whether the hosts behind a ``mongodb+srv`` URI could not be looked up; not if its name is malformed.
+
+    What the name service said is the error's context in all versions of the driver, its cause not in older ones.
+    """
+    package, _, module = type(error.__context__).__module__.partition(".")
     return isinstance(error, ConfigurationError) and package == "dns" and module != "name"
 
 

@@ -254,7 +254,7 @@ class TestACommandOfFlask:
         written = runner.invoke(args=["mongojobs", "init", "procfile", "--app", "shop:create_app"])
 
         assert (refused.exit_code, written.exit_code) == (2, 0)
-        assert "--app shop:create_app" in refused.stderr
+        assert "--app shop:create_app" in refused.output
         assert "mongojobs --app=shop:create_app work" in written.stdout
 
     def test_starts_processes_that_load_the_same_app(self, connection, mongo_uri):

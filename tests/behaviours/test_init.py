@@ -295,7 +295,7 @@ class TestInit:
         answer = run_here("init", "procfile")
 
         assert answer.exit_code == 2
-        assert "which app?" in answer.output
+        assert "which app?" in answer.stderr
 
     @pytest.mark.parametrize("option", ["--name=Not A Name", "--image=a\nb", "--user=a b", "--directory=/a\nRUN b"])
     def test_refuses_what_would_be_more_than_one_word(self, tmp_path, monkeypatch, option):

@@ -195,7 +195,7 @@ class TestAJobThatKeepsNoLog:
         ended = command("jobs", "log", str(job.id))
 
         assert ended.exit_code == 1
-        assert "does not keep its log: declare it with @job(keep_log='64k')" in ended.output
+        assert "does not keep its log: declare it with @job(keep_log='64k')" in ended.stderr
 
 
 class TestTheCap:
@@ -332,15 +332,15 @@ class TestTheCommand:
 
         assert "Attempt 1" in command("jobs", "log", str(job.id), "--attempt", "1").output
         ended = command("jobs", "log", str(job.id), "--attempt", "2")
-        assert (ended.exit_code, "has logged nothing in attempt 2" in ended.output) == (1, True)
+        assert (ended.exit_code, "has logged nothing in attempt 2" in ended.stderr) == (1, True)
 
     def test_knows_a_job_that_has_logged_nothing_yet(self, app):
         ended = command("jobs", "log", str(logs.delay("well").id))
 
-        assert (ended.exit_code, "has logged nothing yet" in ended.output) == (1, True)
+        assert (ended.exit_code, "has logged nothing yet" in ended.stderr) == (1, True)
 
     def test_refuses_an_id_that_nobody_has(self, app):
-        assert "no job nobody" in command("jobs", "log", "nobody").output
+        assert "no job nobody" in command("jobs", "log", "nobody").stderr
 
     def test_follows_until_the_job_has_ended(self, app, gate):
         job = logging_jobs.logs_and_waits.delay("go on", "well")

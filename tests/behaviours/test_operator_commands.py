@@ -278,7 +278,7 @@ class TestManyJobs:
             asked = here("jobs", "cancel", str(running.id), "--running", "--why", "wrong file")
             eventually(lambda: app.get(running.id).state == "cancelled")
 
-        assert (refused.exit_code, "--running" in refused.output) == (1, True)
+        assert (refused.exit_code, "--running" in refused.stderr) == (1, True)
         # The worker logs in this process too, and may do so while the command runs.
         assert f"Asked to end: {running.id} {running.name}\n" in asked.output
         assert f"by {getpass.getuser()}: wrong file" in here("jobs", "show", str(running.id)).output

@@ -4,10 +4,11 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 import mongojobs
 from mongojobs.cli.main import mongojobs as command_line
+from tests.support.command_line import runner
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def run_here(*arguments: str, **environ: str) -> Result:
     """Run a command of the default app, or of the one that *environ* names."""
     try:
         with logging_put_back():
-            return CliRunner().invoke(command_line, arguments, env=environ)
+            return runner().invoke(command_line, arguments, env=environ)
     finally:
         if "MONGOJOBS_URI" in environ:
             mongojobs.default_app().close()

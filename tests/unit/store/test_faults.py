@@ -1,8 +1,12 @@
 """What the driver's errors mean."""
 
+from unittest.mock import Mock
+
+import dns.resolver
 import pytest
 from dns.name import EmptyLabel, LabelTooLong
 from dns.resolver import NXDOMAIN, LifetimeTimeout, NoNameservers
+from pymongo import MongoClient
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
@@ -84,26 +88,27 @@ class TestANameThatCannotBeResolved:
     """The driver reports it as a configuration error, whatever the name service said."""
 
     @pytest.mark.parametrize("cause", [NXDOMAIN(), NoNameservers(), LifetimeTimeout(timeout=1, errors=[])])
-    def test_may_be_resolved_later(self, cause):
-        error = told_by_the_driver(cause)
+    def test_may_be_resolved_later(self, cause, monkeypatch):
+        error = told_by_the_driver(cause, monkeypatch)
 
         assert faults.is_passing(error)
         assert not faults.is_refused(error)
         assert not faults.is_ambiguous(error)
 
     @pytest.mark.parametrize("cause", [LabelTooLong(), EmptyLabel()])
-    def test_is_refused_where_it_can_be_no_name(self, cause):
-        error = told_by_the_driver(cause)
+    def test_is_refused_where_it_can_be_no_name(self, cause, monkeypatch):
+        error = told_by_the_driver(cause, monkeypatch)
 
         assert faults.is_refused(error)
         assert not faults.is_passing(error)
 
 
-def told_by_the_driver(cause):
-    """Return what the driver raises when asking the name service raised *cause*."""
-    error = ConfigurationError(str(cause))
-    error.__cause__ = cause
-    return error
+def told_by_the_driver(cause, monkeypatch):
+    """Return what the driver raises when asking the name service raises *cause*."""
+    monkeypatch.setattr(dns.resolver, "resolve", Mock(side_effect=cause))
+    with pytest.raises(ConfigurationError) as told:
+        MongoClient("mongodb+srv://cluster.example.org/shop")
+    return told.value
 
 
 class TestDescribe:
