@@ -127,7 +127,8 @@ class Rig:
         self._gone.add(worker.pid)
         worker.end()
         self._note("killed", pids, time.monotonic())
-        begun = [ObjectId(run.job_id) for run in self.ledger.runs() if run.pid in pids and run.outcome != "failed"]
+        texts = [run.job_id for run in self.ledger.runs() if run.pid in pids and run.outcome != "failed"]
+        begun = [ObjectId(text) if ObjectId.is_valid(text) else text for text in texts]
         return self.app.store.collection.count_documents({"_id": {"$in": begun}})
 
     @contextmanager
