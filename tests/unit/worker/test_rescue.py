@@ -4,6 +4,7 @@ import pytest
 
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.settings import Settings
+from mongojobs.store.lifecycle.rescue import Rescued
 from mongojobs.worker import outage as outage_module
 from mongojobs.worker import rescue as rescuer_module
 from mongojobs.worker.outage import Outage
@@ -15,14 +16,15 @@ INTERVAL = LEASE / 4
 
 
 class Store:
-    """Counts the rescues."""
+    """Counts the rescues; what *hangs* is done before the answer to the next one."""
 
     def __init__(self):
         self.rescues = 0
+        self.hangs = list
 
     def rescue(self, *, by, limit):
         self.rescues += 1
-        return []
+        return self.hangs()
 
     def quarantine(self, *, limit):
         return []
@@ -91,6 +93,33 @@ class TestTheRescuer:
         counter.now += LEASE - INTERVAL
         assert not rescuer.run_if_due()
         assert store.rescues == 1
+
+    def test_rescues_nothing_within_a_lease_after_a_look_that_hung(self, rescuer, store, counter):
+        def hang():
+            counter.now += INTERVAL * 1.7
+            return []
+
+        counter.now += INTERVAL
+        store.hangs = hang
+        rescuer.run_if_due()
+
+        assert not rescuer.run_if_due()
+        counter.now += LEASE - INTERVAL
+        assert not rescuer.run_if_due()
+        assert store.rescues == 2
+
+    def test_goes_no_further_after_a_batch_that_hung(self, rescuer, store, counter):
+        found = [[Rescued("a", "job", "w", 1, failed=False)], []]
+
+        def hang():
+            counter.now += INTERVAL * 1.1
+            return found.pop(0)
+
+        counter.now += INTERVAL
+        store.hangs = hang
+        rescuer.run_if_due()
+
+        assert store.rescues == 2
 
     def test_rescues_again_after_that(self, rescuer, store, counter):
         for _ in range(6):
