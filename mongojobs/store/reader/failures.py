@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -65,34 +65,29 @@ def failures(queries: Queries, *, latest: int, queue: str | None) -> list[Failur
 
 def grouped(documents: Iterable[Document]) -> list[FailureGroup]:
     """Return groups of the failed jobs, given latest first; the largest group comes first."""
-    groups: dict[tuple[str, str, str], FailureGroup] = {}
-    counts: Counter[tuple[str, str, str]] = Counter()
-    first_seen: dict[tuple[str, str, str], datetime] = {}
+    seen: defaultdict[tuple[str, str, str], list[datetime]] = defaultdict(list)
+    latest: dict[tuple[str, str, str], tuple[str, JobId]] = {}
     for document in documents:
         text, ended = document.get("last_error"), document.get("finished_at")
         text = text if isinstance(text, str) else ""
-        key = str(document.get("name", "")), _error(text.partition("\n")[0]), _place(text)
-        counts[key] += 1
-        first_seen[key] = aware(ended) if isinstance(ended, datetime) else EPOCH
-        if key not in groups:
-            groups[key] = _group(key, text, first_seen[key], document["_id"])
-    whole = [replace(group, count=counts[key], first_seen=first_seen[key]) for key, group in groups.items()]
-    return sorted(whole, key=lambda group: (-group.count, group.name, group.error, group.place))
-
-
-def _group(key: tuple[str, str, str], text: str, seen: datetime, job_id: JobId) -> FailureGroup:
-    """Return the group of one job that ended with *text*, whatever that is."""
-    name, error, place = key
-    return FailureGroup(
-        name=name,
-        error=error,
-        place=place,
-        count=1,
-        first_seen=seen,
-        last_seen=seen,
-        message=text.partition("\n")[0][:_LONGEST_MESSAGE],
-        last_id=job_id,
-    )
+        first_line = text.partition("\n")[0]
+        key = str(document.get("name", "")), _error(first_line), _place(text)
+        seen[key].append(aware(ended) if isinstance(ended, datetime) else EPOCH)
+        latest.setdefault(key, (first_line[:_LONGEST_MESSAGE], document["_id"]))
+    groups = [
+        FailureGroup(
+            name=name,
+            error=error,
+            place=place,
+            count=len(moments),
+            first_seen=moments[-1],
+            last_seen=moments[0],
+            message=latest[name, error, place][0],
+            last_id=latest[name, error, place][1],
+        )
+        for (name, error, place), moments in seen.items()
+    ]
+    return sorted(groups, key=lambda group: (-group.count, group.name, group.error, group.place))
 
 
 def _error(first_line: str) -> str:
