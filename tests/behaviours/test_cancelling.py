@@ -267,8 +267,8 @@ class TestUntilItHasEnded:
         assert "running=0 cancelling=1" in shown["top --once"]
 
     def test_it_is_counted_and_shown_apart_as_json(self, asked):
-        status = json.loads(run_here("status", "--json").output)
-        top = json.loads(run_here("top", "--once", "--json").output)
+        status = json.loads(run_here("status", "--json").stdout)
+        top = json.loads(run_here("top", "--once", "--json").stdout)
 
         assert (status["totals"]["running"], status["totals"]["cancelling"]) == (0, 1)
         assert top["queues"][0]["cancelling"] == {"number": 1, "exact": True}

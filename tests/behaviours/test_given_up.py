@@ -28,7 +28,7 @@ def shown(app):
 
     def shown():
         arguments = ["jobs", "list", "--state", "failed"]
-        return run_here(*arguments, COLUMNS="250").output, json.loads(run_here(*arguments, "--json").output)["jobs"]
+        return run_here(*arguments, COLUMNS="250").output, json.loads(run_here(*arguments, "--json").stdout)["jobs"]
 
     yield shown
     mongojobs.configure()

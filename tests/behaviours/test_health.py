@@ -54,7 +54,7 @@ class TestHealth:
     def test_is_that_of_each_process_of_a_supervisor(self, app, start, file, health):
         worker = start("work", "--processes=2", f"--heartbeat-file={file}")
         eventually(lambda: health().exit_code == 0)
-        assert json.loads(health("--json").output)["processes"] == 2
+        assert json.loads(health("--json").stdout)["processes"] == 2
 
         worker.send_to_group(Signals.SIGSTOP)
 

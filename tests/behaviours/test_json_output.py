@@ -75,7 +75,7 @@ def filled(app, tmp_path):
 
 def printed(*arguments):
     ended = run_here(*arguments, MONGOJOBS_APP=SAMPLE_APP)
-    return ended.exit_code, json.loads(ended.output)
+    return ended.exit_code, json.loads(ended.stdout)
 
 
 def schema_of(command):

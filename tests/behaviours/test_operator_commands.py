@@ -428,8 +428,8 @@ class TestManyJobs:
     def test_are_listed_page_by_page(self, here):
         append.delay_many([("x", str(n)) for n in range(3)])
 
-        first = json.loads(here("jobs", "list", "--limit", "2", "--json").output)
-        second = json.loads(here("jobs", "list", "--limit", "2", "--json", "--after", first["next"]).output)
+        first = json.loads(here("jobs", "list", "--limit", "2", "--json").stdout)
+        second = json.loads(here("jobs", "list", "--limit", "2", "--json", "--after", first["next"]).stdout)
 
         assert [len(first["jobs"]), len(second["jobs"]), second["next"]] == [2, 1, None]
         assert "give the `next` of the previous page" in here("jobs", "list", "--after", "x").stderr
@@ -509,7 +509,7 @@ class TestEnqueue:
         awaited = event_loop_run(append.options(queue="mail", priority=3).adelay(*args))
 
         flags = ["--args", json.dumps(args), "--queue", "mail", "--priority", "3"]
-        printed = json.loads(here("enqueue", f"{SAMPLE_APP}.append", *flags, "--json").output)
+        printed = json.loads(here("enqueue", f"{SAMPLE_APP}.append", *flags, "--json").stdout)
 
         by_command = next(job.id for job in app.reader.find() if str(job.id) == printed["id"])
         documents = [app.store.collection.find_one({"_id": i}) for i in (called.id, awaited.id, by_command)]
@@ -527,7 +527,7 @@ class TestEnqueue:
     def test_changes_nothing_with_an_id_that_is_there(self, app, here):
         flags = ("enqueue", f"{SAMPLE_APP}.append", "--args", '["x", "y"]', "--job-id", "order-17", "--json")
 
-        first, second = json.loads(here(*flags).output), json.loads(here(*flags, "--queue", "mail").output)
+        first, second = json.loads(here(*flags).stdout), json.loads(here(*flags, "--queue", "mail").stdout)
 
         assert (first["id"], first["queue"]) == (second["id"], second["queue"]) == ("order-17", "default")
         assert len(app.find()) == 1

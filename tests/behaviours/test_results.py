@@ -387,7 +387,7 @@ class TestTheCommands:
 
         assert here("jobs", "result", str(words.id)).output == "two words\n"
         assert here("jobs", "result", str(pair.id)).output == "(1, 'a')\n"
-        assert json.loads(here("jobs", "result", str(words.id), "--json").output) == {
+        assert json.loads(here("jobs", "result", str(words.id), "--json").stdout) == {
             "id": str(words.id),
             "result": "two words",
         }

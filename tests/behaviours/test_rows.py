@@ -210,7 +210,7 @@ class TestItIsShown:
     def test_as_json(self, with_a_row_aside):
         ended = run_here("jobs", "show", str(with_a_row_aside.id), "--json", MONGOJOBS_APP=row_jobs.__name__)
 
-        assert json.loads(ended.output)["cursors"][0]["aside"][0]["row"] == "5<b>"
+        assert json.loads(ended.stdout)["cursors"][0]["aside"][0]["row"] == "5<b>"
 
     def test_by_the_dashboard(self, app, with_a_row_aside):
         page = Visitor(app).text(f"/job?id={with_a_row_aside.id}")

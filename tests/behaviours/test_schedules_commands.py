@@ -182,7 +182,7 @@ class TestTheStatus:
         )
 
     def test_says_it_to_programs(self, app, reports):
-        shown = json.loads(run_here("status", "--json").output)["schedules"]
+        shown = json.loads(run_here("status", "--json").stdout)["schedules"]
 
         assert shown == {
             "total": 1,
@@ -195,7 +195,7 @@ class TestTheStatus:
 
     def test_says_nothing_where_there_are_none(self, app):
         assert "chedule" not in run_here("status").output
-        assert json.loads(run_here("status", "--json").output)["schedules"] is None
+        assert json.loads(run_here("status", "--json").stdout)["schedules"] is None
 
     def test_says_nothing_where_they_may_not_be_read(self, app, reports, monkeypatch):
         def refuse(_store, **_options):

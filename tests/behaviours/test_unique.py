@@ -552,15 +552,15 @@ class TestPeople:
     def test_find_a_job_by_its_key(self, app):
         job = [sync.delay(8), sync.delay(7)][1]
 
-        told = run_here("jobs", "list", "--key", "order_id=7", "--json", MONGOJOBS_APP=SAMPLE_APP).output
+        told = run_here("jobs", "list", "--key", "order_id=7", "--json", MONGOJOBS_APP=SAMPLE_APP).stdout
 
         assert [one["id"] for one in json.loads(told)["jobs"]] == [str(job.id)]
 
     def test_give_a_key_where_they_type(self, app):
         words = ("enqueue", f"{SAMPLE_APP}.append", "--args", '["x", "y"]', "--unique-key", "nightly")
-        first = run_here(*words, "--json", MONGOJOBS_APP=SAMPLE_APP).output
+        first = run_here(*words, "--json", MONGOJOBS_APP=SAMPLE_APP).stdout
 
-        again = run_here(*words, "--json", MONGOJOBS_APP=SAMPLE_APP).output
+        again = run_here(*words, "--json", MONGOJOBS_APP=SAMPLE_APP).stdout
         told = run_here(*words, MONGOJOBS_APP=SAMPLE_APP).output
 
         assert [json.loads(one)["duplicate"] for one in (first, again)] == [False, True]
