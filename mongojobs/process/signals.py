@@ -172,7 +172,7 @@ class WorkerSignals:
         self._worker = worker
         self._supervisor = supervisor
         ignored = () if supervisor is None else (Signals.SIGINT,)
-        self._mailbox = Mailbox([number for number in WORKER_SIGNALS if number not in ignored], ignored=ignored)
+        self._mailbox = Mailbox([number for number in HELD_BACK if number not in ignored], ignored=ignored)
         self._leaving = threading.Event()
         self._handing = threading.Lock()
         self._is_to_be_quiet = False
@@ -181,7 +181,6 @@ class WorkerSignals:
         self._reader = threading.Thread(target=self._read, name="mongojobs-signals", daemon=True)
 
     def __enter__(self) -> Self:
-        dump_stacks_on_demand()
         self._mailbox.__enter__()
         self._reader.start()
         return self
@@ -194,7 +193,6 @@ class WorkerSignals:
         self._leaving.set()
         self._mailbox.wake()
         self._reader.join()
-        faulthandler.unregister(signal.SIGUSR2)
         self._mailbox.__exit__(kind, error, trace)
 
     def hand_to(self, worker: Stoppable) -> None:
@@ -218,6 +216,9 @@ class WorkerSignals:
                 self._tell(Signals.SIGTERM)
 
     def _tell(self, number: Signals) -> None:
+        if number == Signals.SIGUSR2:
+            _dump_stacks()
+            return
         try:
             with self._handing:
                 worker = self._worker
@@ -261,10 +262,24 @@ def let_in() -> None:
 
 
 def dump_stacks_on_demand() -> None:
-    """From now on, write the stacks of all threads to standard error on USR2."""
-    faulthandler.register(signal.SIGUSR2, file=_STANDARD_ERROR, all_threads=True)
-    os.register_at_fork(after_in_child=lambda: faulthandler.unregister(signal.SIGUSR2))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR2])
+    """From now on, write the stacks of all threads to standard error on USR2; for a process without WorkerSignals."""
+    mailbox = Mailbox([Signals.SIGUSR2]).__enter__()
+    signal.siginterrupt(Signals.SIGUSR2, False)  # system calls in C code go on
+
+    def read() -> None:
+        while True:
+            if Signals.SIGUSR2 in mailbox.receive():
+                _dump_stacks()
+
+    threading.Thread(target=read, name="mongojobs-signals", daemon=True).start()
+
+
+def _dump_stacks() -> None:
+    """Write them while no other thread runs Python code.
+
+    The handler that `faulthandler.register` sets does not wait for that, and may crash. Source: CPython's issue 116008.
+    """
+    faulthandler.dump_traceback(file=_STANDARD_ERROR, all_threads=True)
 
 
 def supervisor_of(environ: Mapping[str, str]) -> int | None:

@@ -450,13 +450,22 @@ class TestSignals:
         assert lines(ledger) == ["first began", "first ended"]
         assert app.get(second.id).state == "ready"
 
-    def test_usr2_prints_the_stacks_of_all_threads(self, start):
-        worker = start("work")
-        worker.says("Starting job worker")
+    @pytest.mark.parametrize("executor", ["thread", "process"])
+    def test_usr2_prints_the_stacks_of_all_threads_however_busy_they_are(
+        self, app, start, tmp_path, ledger, executor
+    ):
+        end = tmp_path / "end"
+        sample_app.keeps_threads_busy.delay(str(ledger), str(end))
+        worker = start("work", "--executor", executor)
+        eventually(lambda: lines(ledger))
 
-        worker.send(Signals.SIGUSR2)
+        for times in range(1, 21):
+            os.kill(int(lines(ledger)[0]), Signals.SIGUSR2)
+            eventually(lambda seen=times: worker.errors.count("Current thread") == seen)
+        end.touch()
 
-        eventually(lambda: "most recent call first" in worker.errors)
+        worker.says("COMPLETED")
+        assert worker.errors.count("sample_app.py") >= 4 * 20
         worker.send(Signals.SIGTERM)
         assert worker.wait() == 0
 

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import logging.config
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -51,6 +52,26 @@ def say_folder(path: str) -> None:
 def say_process(path: str) -> None:
     """Add the id of the process."""
     append(path, str(os.getpid()))
+
+
+@job
+def keeps_threads_busy(path: str, end: str) -> None:
+    """Add the id of the process, and call functions in some threads until the file *end* is there."""
+
+    def dig(depth: int) -> None:
+        if depth:
+            dig(depth - 1)
+
+    def work() -> None:
+        while not Path(end).exists():
+            dig(200)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    say_process(path)
+    for thread in threads:
+        thread.join()
 
 
 @job
