@@ -451,9 +451,7 @@ class TestSignals:
         assert app.get(second.id).state == "ready"
 
     @pytest.mark.parametrize("executor", ["thread", "process"])
-    def test_usr2_prints_the_stacks_of_all_threads_however_busy_they_are(
-        self, app, start, tmp_path, ledger, executor
-    ):
+    def test_usr2_prints_the_stacks_of_all_threads_however_busy_they_are(self, app, start, tmp_path, ledger, executor):
         end = tmp_path / "end"
         sample_app.keeps_threads_busy.delay(str(ledger), str(end))
         worker = start("work", "--executor", executor)

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from signal import Signals
-from typing import Any
+from typing import Any, BinaryIO
 
 from click.testing import CliRunner
 
+from tests.support import forkserver
+from tests.support.forkserver import Forked, Request
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -30,15 +32,7 @@ class Process:
         self._output = folder / "stdout"
         self._errors = folder / "stderr"
         with self._output.open("wb") as output, self._errors.open("wb") as errors:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "mongojobs", *arguments],
-                cwd=cwd,
-                env=clean_environ(environ),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=errors,
-                start_new_session=True,
-            )
+            self.process = _start(Request(arguments, clean_environ(environ), cwd), output, errors)
 
     @property
     def pid(self) -> int:
@@ -105,12 +99,29 @@ class Process:
         self.process.wait()
 
 
+def _start(request: Request, stdout: BinaryIO, stderr: BinaryIO) -> subprocess.Popen[bytes] | Forked:
+    if request.is_for_a_fork():
+        return Forked(request, stdout.fileno(), stderr.fileno())
+    return subprocess.Popen(
+        [sys.executable, "-m", "mongojobs", *request.arguments],
+        cwd=request.cwd,
+        env=request.environ,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+    )
+
+
 def run(*arguments: str, environ: Mapping[str, str] = {}, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
+    request = Request(arguments, clean_environ(environ), cwd)
+    if request.is_for_a_fork():
+        return forkserver.run(request, 60)
     return subprocess.run(
         [sys.executable, "-m", "mongojobs", *arguments],
         cwd=cwd,
-        env=clean_environ(environ),
+        env=request.environ,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
