@@ -252,6 +252,7 @@ class TestStop:
     def test_during_the_import_of_the_app_leaves_nothing_behind(self, daemon, tmp_path):
         (tmp_path / "slow_app.py").write_text("import time\ntime.sleep(600)\n")
         daemon("start", "--start-timeout=1", MONGOJOBS_APP="slow_app")
+        eventually(lambda: pids(tmp_path))
 
         assert daemon("stop").returncode == 0
         assert not pids(tmp_path)

@@ -70,11 +70,11 @@ class TestTheWholeStory:
         expect(page.locator("main")).to_contain_text("No worker is alive")
         assert states(app) == {}
 
-    def test_of_a_queue_that_is_paused_and_resumed(self, app, hurried, worker):
+    def test_of_a_queue_that_is_paused_and_resumed(self, app, hurried, request):
         page = hurried.open("/queues")
         app.pause("mail")
         expect(page.locator("tbody")).to_contain_text("paused")
-        worker.says("Starting job worker")
+        request.getfixturevalue("worker").says("Starting job worker")  # which need not see at once that it is paused
         send_receipt.delay(1)
         expect(page.locator("[data-label=Ready]")).to_have_text("1")
 
