@@ -25,7 +25,7 @@ OPTIONS = (
     *("--setParameter", "diagnosticDataCollectionEnabled=false"),
 )
 QUICK = (
-    *("--journalCommitInterval", "2"),
+    *("--journalCommitInterval", "10"),
     *("--syncdelay", "10"),
     *("--setParameter", "minSnapshotHistoryWindowInSeconds=0"),
 )
