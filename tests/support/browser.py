@@ -11,7 +11,10 @@ from urllib.parse import urlsplit
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-_NAMES = (os.environ.get("MONGOJOBS_TEST_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
+_NAMES = (
+    os.environ.get("MONGOJOBS_TEST_CHROMIUM", ""),
+    *("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"),
+)
 _ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -21,6 +24,8 @@ _ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-site-isolation-trials",
+    "--renderer-process-limit=1",
 ]
 _WATCH = """
 window.violations = [];
