@@ -29,9 +29,10 @@ if pymongo.version_tuple < (4, 18):
 @pytest.fixture(autouse=True)
 def _empty(app, mongo_uri):
     app.create_indexes()
+    beanie_jobs.target.update(uri=mongo_uri, database=app.store.collection.database.name)
+    inserted()  # a document can be made as soon as its class has been connected once in this process
     beanie_jobs.given.clear()
     beanie_jobs.connected.clear()
-    beanie_jobs.target.update(uri=mongo_uri, database=app.store.collection.database.name)
 
 
 def on_site(coroutine_function):

@@ -1,6 +1,7 @@
 """Signals that arrive before a worker works: at every moment of its start, from its first line on."""
 
 import os
+from pathlib import Path
 from signal import Signals
 
 import pytest
@@ -143,17 +144,18 @@ class TestAnImportThatHangs:
         [(("--processes", "2"), "work"), (("--monitor",), "work"), (("--executor", "process"), "child")],
     )
     def test_is_reported_with_where_it_hangs_and_its_process_is_replaced(self, app, ledger, start, arguments, hangs_in):
+        hung = Path(f"{ledger}.hung")
         worker = start(
             "work",
             *arguments,
             MONGOJOBS_APP="tests.support.hanging_app",
             MONGOJOBS_BOOT_TIMEOUT="2",
             HANGS_IN=hangs_in,
-            HAS_HUNG=f"{ledger}.hung",
+            HAS_HUNG=str(hung),
         )
 
         worker.says("not imported the app within 2s")
+        eventually(lambda: "hanging_app.py" in worker.errors and " in hang\n" in worker.errors)
+        hung.touch()
         hanging_app.harmless.delay_many([(str(ledger), number) for number in range(20)])
         eventually(lambda: app.store.collection.count_documents({}) == 0)
-
-        eventually(lambda: "hanging_app.py" in worker.errors and " in hang\n" in worker.errors)

@@ -38,10 +38,11 @@ def node(shaky):
 
 
 @pytest.fixture
-def app(shaky):
-    """An app on the shaky server, with short leases; its notices are kept in ``app.told``."""
+def app(shaky, request):
+    """An app on the shaky server, with short leases unless told otherwise; its notices are kept in ``app.told``."""
+    lease = getattr(request, "param", 4)
     settings = mongojobs.Settings(
-        uri=with_database(shaky.uri, "jobs"), retry_jitter=0, lease=4, heartbeat=0.5, shutdown_timeout=GRACE
+        uri=with_database(shaky.uri, "jobs"), retry_jitter=0, lease=lease, heartbeat=0.5, shutdown_timeout=GRACE
     )
     app = mongojobs.MongoJobs(settings)
     app.create_indexes()
@@ -68,7 +69,12 @@ def is_idle(app):
     return app.store.collection.count_documents({"state": {"$in": ["ready", "running"]}}) == 0
 
 
+longer_than_an_outage = pytest.mark.parametrize("app", [pytest.param(30, id="30 s lease")], indirect=True)
+"""A lease that no busy machine uses up until its server is there again."""
+
+
 class TestADatabaseThatGoesAway:
+    @longer_than_an_outage
     def test_and_comes_back_costs_no_job_and_no_second_run(self, app, node, shaky):
         worker_jobs.stays.delay_many([(str(number), 0.01) for number in range(200)])
 
@@ -97,6 +103,7 @@ class TestADatabaseThatGoesAway:
 
         assert len(app.told.of(DatabaseAway)) == len(app.told.of(DatabaseBack)) == 1
 
+    @longer_than_an_outage
     def test_for_less_than_a_lease_by_hanging_costs_no_second_run(self, app, node):
         worker_jobs.stays.delay_many([(str(number), 0.01) for number in range(200)])
         worker_jobs.stays.delay("long", 4)

@@ -1,4 +1,4 @@
-"""An app whose first import in a process of the kind that HANGS_IN names never ends."""
+"""An app whose import in a process of the kind that HANGS_IN names never ends, until the file HAS_HUNG is there."""
 
 import os
 import sys
@@ -18,15 +18,7 @@ def hang() -> None:
     threading.Event().wait()
 
 
-def _is_the_first() -> bool:
-    try:
-        Path(os.environ["HAS_HUNG"]).touch(exist_ok=False)
-    except FileExistsError:
-        return False
-    return True
-
-
-if os.environ.get("HANGS_IN") in sys.argv and _is_the_first():
+if os.environ.get("HANGS_IN") in sys.argv and not Path(os.environ["HAS_HUNG"]).exists():
     hang()
 
 
