@@ -76,7 +76,7 @@ def pytest_xdist_auto_num_workers() -> int:
     """
     if os.environ.get("MONGOJOBS_TEST_URI"):
         return 0
-    return min(max((os.cpu_count() or 2) * 3 // 2, 2), 8)
+    return min((os.cpu_count() or 2) * 2, 8)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
