@@ -53,7 +53,9 @@ def _print(diagnosis: Diagnosis, place: str | None) -> None:
 
 def _verdict(diagnosis: Diagnosis) -> str:
     faults = sum(finding.severity == "fault" for finding in diagnosis.findings)
-    return f"{counted(faults, 'fault')} found" if faults else "Nothing is wrong"
+    if faults:
+        return f"{counted(faults, 'fault')} found"
+    return "Nothing is wrong, but heed the advice" if diagnosis.findings else "Nothing is wrong"
 
 
 def _document(diagnosis: Diagnosis, place: str | None) -> dict[str, object]:

@@ -495,6 +495,7 @@ class TestTheCommand:
 
         assert answer.exit_code == 0
         assert "Advice: WEB_CONCURRENCY=2" in answer.output
+        assert answer.output.endswith("Nothing is wrong, but heed the advice\n")
 
     def test_prints_json(self, app):
         sample_jobs.remember.options(queue="mail").delay()
