@@ -154,11 +154,11 @@ _ENDED: Final = {"completed": "completed", "failed": "failed", "cancelled": "bee
 
 
 def call_named(name: str, args: list[Any], kwargs: dict[str, Any]) -> Call:
-    """Return the call of the job declared as *name*. Raises UnknownJobError, EnqueueError."""
+    """Return the call of the job declared as *name*. Raises EnqueueError."""
     from mongojobs.payload.calls.handler import declared_call
     from mongojobs.payload.registry import registry
 
-    return declared_call(registry.find(name), args, kwargs)
+    return declared_call(registry.named(name), args, kwargs)
 
 
 def _ended(job: Job, timeout: timedelta | None) -> Job:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from mongojobs.core.calling import is_async
@@ -174,6 +175,14 @@ class Registry:
                 f' or, if it was renamed, declare it with aliases=("old name",)',
             )
         return declaration
+
+    def named(self, name: str) -> Declaration:
+        """Return the job that somebody calls *name*. Raises NotAJobError, with the name that may be meant."""
+        if (declaration := self._jobs.get(name)) is not None:
+            return declaration
+        near = get_close_matches(name, list(self._jobs), n=1)
+        hint = f"did you mean {near[0]}?" if near else "import its module with -A or imports"
+        raise NotAJobError(f"no job is registered under the name {_cut(name)}: {hint}")
 
     def of(self, target: object) -> Declaration | None:
         """Return the declaration of *target*, a function or class; None if it has none."""

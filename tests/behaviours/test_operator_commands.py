@@ -550,7 +550,8 @@ class TestEnqueue:
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [
-            (("no.such.job",), "no job is registered under the name 'no.such.job'"),
+            (("no.such.job",), "no job is registered under the name 'no.such.job': import its module"),
+            ((f"{SAMPLE_APP}.apend",), f"'{SAMPLE_APP}.apend': did you mean {SAMPLE_APP}.append?"),
             ((f"{SAMPLE_APP}.append", "--args", "[1"), "must be JSON"),
             ((f"{SAMPLE_APP}.append", "--args", "{}"), "must be a JSON list"),
             ((f"{SAMPLE_APP}.append", "--args", "[1]"), "line"),

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from mongojobs.app.run_again import with_arguments
 from mongojobs.app.schedule_texts import LONGEST_TEXT, TEXT_OPTIONS, TextOption, texts_of, value_of
-from mongojobs.core.errors import DeserializationError, EnqueueError, OptionError, ScheduleError
+from mongojobs.core.errors import DeserializationError, EnqueueError, NotAJobError, OptionError, ScheduleError
 from mongojobs.payload.calls.handler import Call, declared_call
 from mongojobs.payload.show import ShownCall
 from mongojobs.schedules.schedule import Schedule
@@ -144,11 +144,10 @@ def _arguments(visit: RequestContext, schedule: Schedule) -> tuple[ShownCall, li
 
 
 def _call(visit: RequestContext) -> Call:
-    """Return the call of the job that the form names. Raises EnqueueError, DeserializationError."""
-    name = visit.text("job")
+    """Return the call of the job that the form names. Raises EnqueueError."""
     try:
-        declaration = visit.app.payloads.codec.registry.find(name)
-    except DeserializationError as error:
+        declaration = visit.app.payloads.codec.registry.named(visit.text("job"))
+    except NotAJobError as error:
         raise OptionError(str(error), option="job") from error
     args, kwargs = _json(visit, "args", list), _json(visit, "kwargs", dict)
     try:
