@@ -112,9 +112,8 @@ def _metrics(look: Look) -> tuple[GaugeMetricFamily, ...]:
 def _fullness(queue: QueueStatus) -> tuple[bool, int]:
     """Sort the fullest queue first, but paused queues before all others."""
     counts = queue.counts
-    return queue.pause is None, -(
-        counts.ready.number + counts.scheduled.number + counts.running.number + counts.cancelling.number
-    )
+    unended = counts.ready, counts.scheduled, counts.running, counts.cancelling
+    return queue.pause is None, -sum(count.number for count in unended)
 
 
 def _doing(worker: WorkerStatus) -> str:

@@ -275,10 +275,7 @@ def dump_stacks_on_demand() -> None:
 
 
 def _dump_stacks() -> None:
-    """Write them while no other thread runs Python code.
-
-    The handler that `faulthandler.register` sets does not wait for that, and may crash. Source: CPython's issue 116008.
-    """
+    """Write them while no other thread runs Python code, as `faulthandler.register` does not (CPython issue 116008)."""
     faulthandler.dump_traceback(file=_STANDARD_ERROR, all_threads=True)
 
 

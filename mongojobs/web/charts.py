@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import chain
 from typing import Final
 
 from mongojobs.core.stats import RunStats, Stats, Step
@@ -76,7 +77,6 @@ class Summary:
 
 def _added_up(parts: Iterable[Mapping[str, RunStats]]) -> Mapping[str, RunStats]:
     total: defaultdict[str, RunStats] = defaultdict(RunStats)
-    for part in parts:
-        for key, figures in part.items():
-            total[key].include(figures)
+    for key, figures in chain.from_iterable(part.items() for part in parts):
+        total[key].include(figures)
     return total

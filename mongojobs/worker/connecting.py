@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import Final, TypeVar
@@ -155,8 +156,7 @@ class Connecting:
         return None
 
     def _is_first(self, settle: Callable[[T], None], answer: T) -> bool:
-        try:
+        with suppress(InvalidStateError):
             settle(answer)
-        except InvalidStateError:
-            return False
-        return True
+            return True
+        return False

@@ -27,6 +27,7 @@ from mongojobs.django.tasks.framework import (
 )
 from mongojobs.django.tasks.known import task_of
 from mongojobs.django.tasks.results import cancelled_error, error_of, result_of
+from mongojobs.payload.registry import full_name
 
 
 class TaskRun:
@@ -113,8 +114,5 @@ def _tell_lost(app: MongoJobs, notice: Any) -> None:
 
 
 def _error(error: Any) -> Any:
-    cls = type(error)
-    return TaskError(
-        exception_class_path=f"{cls.__module__}.{cls.__qualname__}",
-        traceback="".join(traceback.format_exception(error)),
-    )
+    trace = "".join(traceback.format_exception(error))
+    return TaskError(exception_class_path=full_name(type(error)), traceback=trace)
