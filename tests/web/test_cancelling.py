@@ -82,7 +82,9 @@ class TestTheJobsPage:
 
     def test_shows_it_afterwards(self, app, operator, running):
         cancel(operator, running)
-        app.store.collection.update_one({"_id": running.id}, {"$set": {"locked_until": datetime.now(UTC)}})
+        app.store.collection.update_one(
+            {"_id": running.id}, {"$set": {"locked_until": datetime.now(UTC) - timedelta(minutes=1)}}
+        )
         app.store.rescue(by="w2")
 
         page = words(page_of(operator, running))

@@ -88,13 +88,13 @@ class TestWorkerSignals:
         assert worker.to == ["quiet"]
 
     def test_leave_everything_as_it_was(self, worker):
-        before = [signal.getsignal(number) for number in WORKER_SIGNALS]
+        before, descriptor = [signal.getsignal(number) for number in WORKER_SIGNALS], signal.set_wakeup_fd(-1)
 
         with WorkerSignals(worker):
             pass
 
         assert [signal.getsignal(number) for number in WORKER_SIGNALS] == before
-        assert signal.set_wakeup_fd(-1) == -1
+        assert signal.set_wakeup_fd(descriptor) == -1  # what a test before this one has left is none of its business
 
 
 class TestMailbox:
