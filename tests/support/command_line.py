@@ -17,7 +17,7 @@ from tests.support import forkserver
 from tests.support.forkserver import Forked, Request
 from tests.support.waiting import eventually
 
-ROOT = Path(__file__).parents[2]
+ROOT = forkserver.ROOT
 
 SAMPLE_APP = "tests.support.sample_app"
 
