@@ -244,9 +244,10 @@ def left_alone(*, until: datetime, lease: timedelta) -> Change:
     return Change(sets={"locked_until": until + lease, "transacts_until": until})
 
 
-def told(job: Job) -> Change:
-    """Keep what *job* has told of itself in this run so far."""
-    return Change(sets={} if job.run is None or job.run.record is None else job.run.record.fields())
+def told(job: Job, *, renewal: Change | None = None) -> Change:
+    """Keep what *job* has told of itself in this run so far; with a *renewal*, renew its lock as well."""
+    fields: Document = {} if job.run is None or job.run.record is None else job.run.record.fields()
+    return Change(sets=fields if renewal is None else {**renewal.sets, **fields})
 
 
 def released(job: Job, *, started: bool, now: datetime, settings: Settings) -> Change:

@@ -155,7 +155,7 @@ def to_joint_update(changes: Sequence[tuple[Job, Change]]) -> Update:
         values = [_stored(field, change.sets[field]) for _, change in changes]
         is_one = type(values[0]) in _COMPARABLE and values.count(values[0]) == len(values)
         fields[field] = {"$literal": values[0]} if is_one else {"$arrayElemAt": [{"$literal": values}, place]}
-    return [{"$set": fields}, {"$unset": list(first.taken_away)}]
+    return [{"$set": fields}, *_taken_away(first)]
 
 
 def to_job(document: Document) -> Job:
@@ -284,8 +284,11 @@ def _stages(change: Change, sets: Document) -> list[Document]:
     fields |= {field: {"$add": [f"${field}", number]} for field, number in change.adds.items()}
     fields |= {field: {"$min": [f"${field}", moment]} for field, moment in change.lowers.items()}
     fields |= {field: _pushed(field, entry) for field, entry in change.pushes.items()}
-    taken_away: list[Document] = [{"$unset": list(change.taken_away)}] if change.taken_away else []
-    return [{"$set": fields}, *taken_away]
+    return [{"$set": fields}, *_taken_away(change)]
+
+
+def _taken_away(change: Change) -> list[Document]:
+    return [{"$unset": list(change.taken_away)}] if change.taken_away else []
 
 
 def _pushed(field: str, entry: Mapping[str, Any]) -> Document:

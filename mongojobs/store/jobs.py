@@ -172,9 +172,12 @@ class JobStore:
         """
         return self._reserving.earliest_run_at(wanted, after=after, within=within)
 
-    def renew(self, jobs: Sequence[Job], *, lease: timedelta) -> list[Job]:
-        """Extend the locks of *jobs* by another *lease* from now; return those that are no longer ours."""
-        return self.holding.renew(jobs, lease=lease)
+    def renew(self, jobs: Sequence[Job], *, lease: timedelta, telling: Sequence[Job] = ()) -> list[Job]:
+        """Extend the locks of *jobs* and of those *telling* by another *lease* from now; return those no longer ours.
+
+        The latter store what they have told of themselves, as by ``tell``.
+        """
+        return self.holding.renew(jobs, lease=lease, telling=telling)
 
     def tell(self, jobs: Sequence[Job]) -> list[Job]:
         """Store what *jobs* have told of themselves while they run; return those that are no longer ours."""

@@ -171,14 +171,15 @@ class MemoryStore:
                 self._write(self._jobs[job.id], Change(unsets=("unique_key",)))
             return [self._jobs[job.id]]
 
-    def renew(self, jobs: Sequence[Job], *, lease: timedelta) -> list[Job]:
-        """Extend the locks of *jobs* by another *lease* from now; return those that are no longer ours.
+    def renew(self, jobs: Sequence[Job], *, lease: timedelta, telling: Sequence[Job] = ()) -> list[Job]:
+        """Extend the locks of *jobs* and of those *telling* by another *lease* from now; return those no longer ours.
 
-        Those that somebody has cancelled know it afterwards.
+        The latter store what they have told of themselves. Those that somebody has cancelled know it afterwards.
         """
-        change = transitions.renewed(until=self.clock.now() + lease)
-        lost = [job for job in jobs if not self._change_held(job, change, repeated=False)]
-        for job in jobs:
+        renewal = transitions.renewed(until=self.clock.now() + lease)
+        changes = [(job, renewal) for job in jobs] + [(job, transitions.told(job, renewal=renewal)) for job in telling]
+        lost = [job for job, change in changes if not self._change_held(job, change, repeated=False)]
+        for job, _ in changes:
             if job not in lost:
                 self._note_cancelled(job)
         return lost

@@ -22,7 +22,7 @@ def progress_cost(ground: Ground) -> dict[str, float]:
     """The processor time, of worker and server, of a renewal of running jobs that all got on, beside a plain one."""
     ground.clear()
     ground.fill(nothing, RUNNING)
-    store, rounds = mongojobs.default_app().store, ground.size(40)
+    store, rounds = mongojobs.default_app().store, ground.size(100)
     jobs = store.reserve(QueueSelector(), token=secrets.token_hex(12), by="bench", lease=_LEASE, limit=RUNNING)
     held = [held_of(job, clock=store.clock) for job in jobs]
     ratios = []
@@ -43,5 +43,4 @@ def _cpu(ground: Ground, rounds: int, action: Callable[[], object]) -> float:
 def _renew_and_tell(store: JobStore, jobs: list[Job]) -> None:
     for job in jobs:
         job.set_progress((job.progress.done if job.progress else 0) + 1, of=40_000, note="a row")
-    store.renew(jobs, lease=_LEASE)
-    store.tell(jobs)
+    store.renew([], lease=_LEASE, telling=jobs)

@@ -61,6 +61,10 @@ class Progress:
         """The numbers as people read them: ``1,200 of 40,000``."""
         return amount(self.done) if self.of is None else f"{amount(self.done)} of {amount(self.of)}"
 
+    def said(self, at: datetime) -> Progress:
+        """Return it as it is stored: said *at* that time."""
+        return Progress(done=self.done, of=self.of, note=self.note, at=at, rate=self.rate)
+
     def stored(self) -> dict[str, Any]:
         """Return it as a document."""
         fields = {"done": self.done, "of": self.of, "note": self.note, "at": self.at, "rate": self.rate}

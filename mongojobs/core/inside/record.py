@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, NoReturn, Protocol
 
-from mongojobs.core.clock import Clock, truncate
+from mongojobs.core.clock import Clock
 from mongojobs.core.errors import ProgressError, StateError
 from mongojobs.core.inside.cursor import Cursor, closed
 from mongojobs.core.inside.log import JobLogger, Lines, LoggingJob
@@ -139,8 +139,8 @@ class Record(Told):
         """Return what is to be stored, as fields of the job."""
         fields = dict(self._fields)
         if self._job.progress is not None and self._began is not None:
-            at = self._means.clock.now() - timedelta(milliseconds=int((time.monotonic() - self._moved_at) * 1000))
-            fields["progress"] = replace(self._job.progress, at=truncate(at))
+            since = timedelta(milliseconds=int((time.monotonic() - self._moved_at) * 1000))
+            fields["progress"] = self._job.progress.said(self._means.clock.now() - since)
         if self._passes:
             fields["cursors"] = tuple([cursor.stored() for cursor in self._cursors.values()])
         return fields

@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import repeat
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
-import bson
 from pymongo import UpdateOne
 
 from mongojobs.core import transitions
@@ -27,8 +27,9 @@ from mongojobs.core.clock import Clock
 from mongojobs.core.job import CANCELLED, COMPLETED, RUNNING, Document, Job, JobId
 from mongojobs.core.settings import Settings
 from mongojobs.store.clients import Jobs
-from mongojobs.store.documents import to_fields, to_joint_update, to_shown_job, to_update
+from mongojobs.store.documents import to_joint_update, to_shown_job, to_update
 from mongojobs.store.filters import NOT_CANCELLED, held, held_groups
+from mongojobs.store.lifecycle.joining import OwnChange, joined
 from mongojobs.store.queries import Queries
 from mongojobs.store.unique.again import (
     all_held_to_end,
@@ -42,10 +43,7 @@ from mongojobs.store.unique.again import (
 from mongojobs.store.unique.merges import tell_merged
 
 _CANCELLED: Final = Change(sets={"state": CANCELLED})
-MOST_JOINED: Final = 100
-LARGEST_JOINED: Final = 10 * 1024
-"""How many completed jobs are written at once, and the largest result of one, in bytes."""
-
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _COUNTERS: Final = ("attempts", "fence", "losses", "releases", "snoozes")
 
 
@@ -58,26 +56,30 @@ class Holding:
         self.clock: Clock = queries.clock
         self.settings: Settings = queries.settings
 
-    def renew(self, jobs: Sequence[Job], *, lease: timedelta) -> list[Job]:
-        """Extend the locks of *jobs* by another *lease* from now; return those that are no longer ours.
+    def renew(self, jobs: Sequence[Job], *, lease: timedelta, telling: Sequence[Job] = ()) -> list[Job]:
+        """Extend the locks of *jobs* and of those *telling* by another *lease* from now; return those no longer ours.
 
-        Those that somebody has cancelled know it afterwards.
+        The latter store what they have told of themselves by the same write: that costs half of what two do. Those that
+        somebody has cancelled know it afterwards.
         """
-        return self._renew(jobs, transitions.renewed(until=self.clock.now() + lease)) if jobs else []
+        if not (jobs or telling):
+            return []
+        renewal = transitions.renewed(until=self.clock.now() + lease)
+        return self._renew(jobs, renewal, [(job, transitions.told(job, renewal=renewal)) for job in telling])
 
     def leave_alone(self, job: Job, *, longest: timedelta, lease: timedelta) -> bool:
         """Extend the lock of *job* for a transaction that lasts *longest*; False if it is no longer ours."""
         return not self._renew([job], transitions.left_alone(until=self.clock.now() + longest, lease=lease))
 
-    def _renew(self, jobs: Sequence[Job], change: Change) -> list[Job]:
-        update = to_update(change)
-        renewed = self.collection.update_many(held_groups(jobs, NOT_CANCELLED), update)
-        if renewed.matched_count == len(jobs):
+    def _renew(self, jobs: Sequence[Job], change: Change, telling: Sequence[OwnChange] = ()) -> list[Job]:
+        both = [*jobs, *(job for job, _ in telling)]
+        if self._write_renewal(jobs, change, telling, NOT_CANCELLED) == len(both):
             return []
-        found = self._look(jobs)
-        if cancelled := _note_cancelled(jobs, found):
-            self.collection.update_many(held_groups(cancelled), update)
-        return [job for job in jobs if not is_held(job, found.get(job.id))]
+        found = self._look(both)
+        if _note_cancelled(both, found):
+            cancelled = [one for one in telling if one[0].cancellation is not None]
+            self._write_renewal([job for job in jobs if job.cancellation is not None], change, cancelled)
+        return [job for job in both if not is_held(job, found.get(job.id))]
 
     def tell(self, jobs: Sequence[Job]) -> list[Job]:
         """Store what *jobs* have told of themselves; return those that are no longer ours."""
@@ -164,7 +166,7 @@ class Holding:
             return False
         return not self._not_ours([(job, change)], repeated=repeated)
 
-    def _not_ours(self, changes: Sequence[tuple[Job, Change]], *, repeated: bool = True) -> list[Job]:
+    def _not_ours(self, changes: Sequence[OwnChange], *, repeated: bool = True) -> list[Job]:
         """Return those that are not left as by our own changes.
 
         Those that somebody has cancelled are ended, and those that are wanted again are given their run.
@@ -187,44 +189,60 @@ class Holding:
         """End *jobs*, which somebody has cancelled; return those that were no longer ours."""
         return [job for job in jobs if not self.end(job, transitions.RunCancelled(), repeated=repeated)]
 
-    def _change_each(self, changes: Sequence[tuple[Job, Change]]) -> list[Job]:
+    def _change_each(self, changes: Sequence[OwnChange]) -> list[Job]:
         """Make each job's own change; return those that were not ours."""
         if len(changes) <= 1 or not self._queries.is_real:
             return [job for job, change in changes if not self._end(job, change, repeated=True)]
-        joint, others = joined(changes)
+        parts: tuple[list[OwnChange], list[OwnChange]] = [], []
+        for job, change in changes:
+            parts[_is_free(job, change)].append((job, change))
+        others, free = parts
+        joint, large = joined(free)
+        others += large
         lost = [job for part in joint for job in self._change_jointly(part)]
         return lost + self._change_one_by_one(others) if others else lost
 
-    def _change_jointly(self, changes: Sequence[tuple[Job, Change]]) -> list[Job]:
+    def _change_jointly(self, changes: Sequence[OwnChange]) -> list[Job]:
         """Make the changes of jobs that are alike in one write; return those that were not ours."""
         guard, update = held_groups([job for job, _ in changes]), to_joint_update(changes)
         if self.collection.update_many(guard, update).matched_count == len(changes):
             return []
         return self._not_ours(changes)
 
-    def _change_one_by_one(self, changes: Sequence[tuple[Job, Change]]) -> list[Job]:
+    def _change_one_by_one(self, changes: Sequence[OwnChange]) -> list[Job]:
         by_id = self._queries.by_id
         writes = [UpdateOne(held_to_end(job, change), to_update(change), hint=by_id) for job, change in changes]
         if self.collection.bulk_write(writes, ordered=False).matched_count == len(changes):
             return []
         return self._not_ours(changes)
 
-    def _write_each(self, changes: Sequence[tuple[Job, Change]]) -> int:
-        """Make each job's own change, which sets fields, while it is held; return how many were ours.
+    def _write_renewal(
+        self,
+        jobs: Sequence[Job],
+        change: Change,
+        telling: Sequence[OwnChange],
+        also: Mapping[str, Any] = _NOTHING,
+    ) -> int:
+        """Make *change* to *jobs*, and each its own to those *telling*, while they are held and match *also*.
 
-        By one statement, that finds the fields of each job in a list: a third of what a statement for each job costs.
+        Return how many were.
         """
-        by_id, jobs = self._queries.by_id, self.collection
-        if len(changes) == 1 or not self._queries.is_real:  # mongomock has no pipelines
-            return sum(
-                jobs.update_one(held(job), to_update(change), hint=by_id).matched_count for job, change in changes
-            )
-        keys = [[job.id, job.lock_token] for job, _ in changes]
-        fields = [to_fields(change.sets) for _, change in changes]
-        place = {"$indexOfArray": [{"$literal": keys}, ["$_id", "$lock_token"]]}
-        own: Document = {"$arrayElemAt": [{"$literal": fields}, place]}
-        merge: Document = {"$replaceWith": {"$mergeObjects": ["$$ROOT", own]}}
-        return jobs.update_many(held_groups(job for job, _ in changes), [merge]).matched_count
+        guard = held_groups(jobs, also) if jobs else None
+        written = self.collection.update_many(guard, to_update(change)).matched_count if guard else 0
+        return written + self._write_each(telling, also)
+
+    def _write_each(self, changes: Sequence[OwnChange], also: Mapping[str, Any] = _NOTHING) -> int:
+        """Make each job's own change, which sets fields, while it is held and matches *also*; return how many were."""
+        jobs, is_many = self.collection, len(changes) > 1 and self._queries.is_real  # mongomock has no stages
+        joint, others = joined(changes) if is_many else ([], changes)
+        written = sum(
+            jobs.update_many(held_groups((job for job, _ in part), also), to_joint_update(part)).matched_count
+            for part in joint
+        )
+        return written + sum(
+            jobs.update_one({**held(job), **also}, to_update(change), hint=self._queries.by_id).matched_count
+            for job, change in others
+        )
 
     def _change_all(self, jobs: Sequence[Job], change: Change) -> list[Job]:
         """Make the same change to all *jobs*; return those that were not ours."""
@@ -244,29 +262,9 @@ class Holding:
         return {found["_id"]: found for found in self._queries.find({"_id": {"$in": ids}}, fields)}
 
 
-def joined(changes: Sequence[tuple[Job, Change]]) -> tuple[list[list[tuple[Job, Change]]], list[tuple[Job, Change]]]:
-    """Return the changes in groups that one write can make, and the others.
-
-    Those are of jobs that have completed, are not unique, and returned little or nothing.
-    """
-    groups: dict[tuple[str, ...], list[list[tuple[Job, Change]]]] = {}
-    others: list[tuple[Job, Change]] = []
-    for job, change in changes:
-        if job.unique_key is not None or not _is_small(change):
-            others.append((job, change))
-            continue
-        alike = groups.setdefault(tuple(change.sets), [[]])
-        if len(alike[-1]) == MOST_JOINED:
-            alike.append([])
-        alike[-1].append((job, change))
-    return [group for alike in groups.values() for group in alike], others
-
-
-def _is_small(change: Change) -> bool:
-    if change.sets["state"] != COMPLETED:
-        return False
-    returned = change.sets.get("returned")
-    return returned is None or len(bson.encode(returned)) <= LARGEST_JOINED
+def _is_free(job: Job, change: Change) -> bool:
+    """Whether the end of *job* depends on nothing that somebody else may write: it has completed, and is not unique."""
+    return job.unique_key is None and change.sets["state"] == COMPLETED
 
 
 def is_held(job: Job, found: Document | None) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from functools import cached_property
 from typing import Final
 
 from mongojobs.core.clock import elapsed_seconds
+from mongojobs.core.inside.record import Told
+from mongojobs.core.job import Job
 from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobLost
 from mongojobs.core.settings import Settings
@@ -17,7 +19,7 @@ from mongojobs.store.lifecycle.end import Holding
 from mongojobs.worker.inflight import LONG_RUN_SECONDS, InFlight
 from mongojobs.worker.outage import RENEWING, Outage
 from mongojobs.worker.release import Releaser
-from mongojobs.worker.run.inflight_job import InFlightJob
+from mongojobs.worker.run.inflight_job import InFlightJob, Key
 from mongojobs.worker.run.transaction import LONGEST
 
 PAUSE_SECONDS: Final = 1.0
@@ -25,6 +27,10 @@ STALLED_LOOK_SECONDS: Final = 0.1
 """How often to look whether jobs wait for too long."""
 LOOK_SECONDS: Final = 0.25
 """How soon a job that waits until something is stored looks whether it is lost."""
+
+
+_Moved = tuple[InFlightJob, Told, int]
+"""What is in flight, with what it told and how often it had done so before that was read."""
 
 
 class Heartbeat:
@@ -55,6 +61,7 @@ class Heartbeat:
         self._storing = threading.Condition()
         self._is_asked = False
         self._is_news = False
+        self._tells_along = True
         self._next = elapsed_seconds()
         self.beat: Callable[[], object] = lambda: None
         """Shows that the process lives. Raises DatabaseError."""
@@ -118,19 +125,29 @@ class Heartbeat:
         return [one for one in self._in_flight.all() if not one.is_in_transaction]
 
     def _renew(self, held: list[InFlightJob]) -> None:
+        """Renew their locks, and store what they have told by the same write. Raises DatabaseError.
+
+        If that fails, the next time does the one after the other: whatever jobs say must not cost their locks.
+        """
         if not held:
             return
         expires = elapsed_seconds() + self._lease.total_seconds()
-        not_ours = self._holding.renew([one.job for one in held], lease=self._lease)
-        lost = {(job.id, job.lock_token) for job in not_ours}
+        is_along, self._tells_along = self._tells_along, False
+        moved = _moved(held) if is_along else []
+        telling = [one.job for one, _, _ in moved]
+        keys = {one.key for one, _, _ in moved}
+        silent = [one.job for one in held if one.key not in keys]
+        lost = self._lose_all(held, self._holding.renew(silent, lease=self._lease, telling=telling))
         for one in held:
-            if one.key in lost:
-                self._lose(one)
-            else:
+            if one.key not in lost:
                 one.expires = expires
                 if one.job.cancellation is not None:
                     self.on_cancelled(one)
-        self._store_told(held)
+        if is_along:
+            self._note_stored(moved, lost)
+        else:
+            self._store_told(held)
+        self._tells_along = True
 
     def store_now(self, held: InFlightJob) -> bool:
         """Let what *held* has told be stored, and wait until it is; False if the job is lost."""
@@ -146,17 +163,24 @@ class Heartbeat:
 
     def _store_told(self, held: list[InFlightJob]) -> None:
         """Store what these jobs have told of themselves since the last time. Raises DatabaseError."""
-        moved = [(one, one.record, one.record.moves) for one in held if one.record is not None and one.record.is_moved]
-        if not moved:
-            return
-        lost = {(job.id, job.lock_token) for job in self._holding.tell([one.job for one, _, _ in moved])}
+        if moved := _moved(held):
+            telling = [one for one, _, _ in moved]
+            self._note_stored(moved, self._lose_all(telling, self._holding.tell([one.job for one in telling])))
+
+    def _note_stored(self, moved: Iterable[_Moved], lost: Container[Key]) -> None:
         for one, record, moves in moved:
-            if one.key in lost:
-                self._lose(one)
-            else:
+            if one.key not in lost:
                 record.stored = moves
         with self._storing:
             self._storing.notify_all()
+
+    def _lose_all(self, held: Iterable[InFlightJob], not_ours: Iterable[Job]) -> set[Key]:
+        """Give up those that are not ours, and return their keys."""
+        lost = {(job.id, job.lock_token) for job in not_ours}
+        for one in held:
+            if one.key in lost:
+                self._lose(one)
+        return lost
 
     def _turn(self) -> float:
         """Do what is due, and return how many seconds to wait."""
@@ -213,3 +237,8 @@ class Heartbeat:
     def _lose(self, held: InFlightJob) -> None:
         if self._in_flight.lose(held) and held.started is not None and not self._stopped:
             self._reporter.tell(JobLost, held.job, "its lock")
+
+
+def _moved(held: Iterable[InFlightJob]) -> list[_Moved]:
+    """Return those that have told something since it was stored."""
+    return [(one, one.record, one.record.moves) for one in held if one.record is not None and one.record.is_moved]

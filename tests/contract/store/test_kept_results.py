@@ -64,6 +64,17 @@ class TestManyEnds:
         assert [job.id for job in lost] == [jobs[1].id]
         assert [state for state, _ in returned(server_store, jobs)] == ["completed", "running", "completed"]
 
+    def test_of_two_runs_of_a_job_leave_that_of_its_owner(self, server_store, held, clock):
+        [former] = held(1)
+        clock.advance(minutes=2)
+        server_store.rescue(by="rescuer")
+        [new] = reserve(server_store)
+
+        lost = server_store.end_all([(former, Succeeded({"value": "old"})), (new, Succeeded({"value": "new"}))])
+
+        assert lost == [former]
+        assert server_store.get(new.id).returned == {"value": "new"}
+
     def test_count_as_ours_when_the_answer_was_lost(self, server_store, held):
         jobs = held(3)
         endings = [(job, Succeeded({"value": 1})) for job in jobs]

@@ -241,6 +241,7 @@ CALLS: dict[str, tuple[Callable, Callable]] = {
     "earliest_run_at by queue": (nothing, lambda store, _: store.earliest_run_at(BY_QUEUE, after=START)),
     "renew": (held, lambda store, jobs: store.renew(jobs, lease=MINUTE)),
     "renew one": (one_held, lambda store, job: store.renew([job], lease=MINUTE)),
+    "renew telling": (telling, lambda store, jobs: store.renew([], lease=MINUTE, telling=jobs)),
     "tell": (telling, lambda store, jobs: store.tell(jobs)),
     "finish": (lambda store: held(store, 20), lambda store, jobs: store.finish(jobs)),
     "finish again": (one_held, lambda store, job: [store.finish([job]), store.finish([job])]),

@@ -1,17 +1,21 @@
 """What a running job tells of itself: stored while the job is held, and by its end."""
 
 import dataclasses
+from datetime import timedelta
 from unittest.mock import Mock
 
 import pytest
 
+from mongojobs.core.actions import CANCEL_RUNNING
 from mongojobs.core.inside import record
 from mongojobs.core.inside.progress import Progress
 from tests.support.clock import START
 from tests.support.endings import CRASHED, DEFERRED, ENDINGS
 from tests.support.jobs import a_job
-from tests.support.stores import reserve, reserved, stored
+from tests.support.stores import actions, reserve, reserved, stored
 from tests.support.worker_parts import held_of
+
+MINUTE = timedelta(minutes=1)
 
 TOLD = {name: ending for name, ending in ENDINGS.items() if ending != DEFERRED}
 """All but that of a job that nobody could load."""
@@ -43,6 +47,78 @@ def test_it_is_stored_in_one_write_for_many_jobs(server_store, clock, spy):
 
     assert spy.names == ["update"]
     assert [server_store.get(job.id).progress.done for job in jobs] == list(range(20))
+
+
+class TestARenewal:
+    def test_stores_it_by_the_same_write(self, server_store, clock, spy):
+        jobs = [telling(server_store, reserved(server_store, a_job()), number, clock=clock) for number in range(20)]
+        spy.sent.clear()
+
+        server_store.renew([], lease=MINUTE, telling=jobs)
+
+        assert spy.names == ["update"]
+
+    def test_of_those_who_tell_is_one_as_of_those_who_do_not(self, store, clock):
+        silent = reserved(store, a_job())
+        loud = [telling(store, reserved(store, a_job()), number, clock=clock) for number in range(3)]
+        clock.advance(seconds=30)
+
+        assert store.renew([silent], lease=MINUTE, telling=loud) == []
+
+        found = [store.get(job.id) for job in (silent, *loud)]
+        assert [job.locked_until for job in found] == [clock.now() + MINUTE] * 4
+        assert [job.progress and job.progress.done for job in found] == [None, 0, 1, 2]
+
+    def test_lets_them_know_who_is_cancelled_and_stores_it_nevertheless(self, store, clock):
+        loud = [telling(store, reserved(store, a_job()), number, clock=clock) for number in range(3)]
+        actions(store).act(CANCEL_RUNNING, loud[1].id, by="ann")
+        clock.advance(seconds=30)
+
+        assert store.renew([], lease=MINUTE, telling=loud) == []
+
+        assert [job.cancellation is None for job in loud] == [True, False, True]
+        found = [store.get(job.id) for job in loud]
+        assert [job.progress.done for job in found] == [0, 1, 2]
+        assert {job.locked_until for job in found} == {clock.now() + MINUTE}
+
+    def test_does_nothing_to_what_another_owner_has(self, store, clock):
+        former = telling(store, reserved(store, a_job(), by="former"), 3, clock=clock)
+        clock.advance(minutes=2)
+        store.rescue(by="rescuer")
+        [new] = reserve(store, by="new")
+        new = telling(store, new, 7, clock=clock)
+
+        assert store.renew([], lease=MINUTE, telling=[former, new]) == [former]
+        assert store.get(new.id).progress.done == 7
+
+
+class TestMuch:
+    """All that these jobs keep is more than one command takes."""
+
+    @pytest.fixture
+    def jobs(self, server_store, clock):
+        return [much(server_store, reserved(server_store, a_job(keep_result=MINUTE)), clock=clock) for _ in range(20)]
+
+    @pytest.mark.parametrize(
+        "write",
+        [
+            lambda store, jobs: store.tell(jobs),
+            lambda store, jobs: store.renew([], lease=MINUTE, telling=jobs),
+            lambda store, jobs: store.finish(jobs),
+        ],
+        ids=["tell", "renew", "finish"],
+    )
+    def test_is_stored(self, server_store, jobs, write):
+        assert write(server_store, jobs) == []
+        assert {len(server_store.get(job.id).steps[0]["value"]) for job in jobs} == {900_000}
+
+
+def much(store, job, *, clock):
+    """Let a reserved *job* run and keep a large value."""
+    held = held_of(job, clock=clock)
+    with held.job.step("fetch") as step:
+        step.done("x" * 900_000)
+    return held.job
 
 
 def test_a_former_owner_cannot_set_it_back(store, clock):

@@ -131,24 +131,29 @@ class TestTheHeartbeat:
         eventually(lambda: len(store.called("renew")) >= 12)
         assert len(told.of(DatabaseAway)) == 1
 
-    def test_stores_what_has_moved_since_and_asks_nothing_for_the_others(self, store, beating):
+    def test_stores_what_has_moved_since_with_the_renewal(self, store, beating):
         telling, silent = a_held(), a_held()
         telling.job.set_progress(3)
 
         beating(in_flight_of(telling, silent))
 
         eventually(lambda: len(store.called("renew")) >= 3)
-        assert store.called("tell") == [[telling.job]]
+        assert store.called("renew")[0] == [silent.job]
+        assert [options["telling"] for options in store.options("renew")[:3]] == [[telling.job], [], []]
+        assert store.called("tell") == []
 
-    def test_stores_the_next_time_what_the_database_did_not_take(self, store, beating):
+    def test_does_not_let_locks_depend_on_what_is_told(self, store, told, beating):
         held = a_held()
         held.job.set_progress(3)
-        store.on("tell", AWAY, [])
+        store.on("renew", AWAY)
+        store.on("tell", AWAY, AWAY)
 
         beating(in_flight_of(held))
 
-        eventually(lambda: len(store.called("renew")) >= 4)
-        assert store.called("tell") == [[held.job]] * 2
+        eventually(lambda: len(store.called("renew")) >= 5)
+        telling = [options["telling"] for options in store.options("renew")]
+        assert telling[:5] == [[held.job], [], [], [], []]
+        assert store.called("tell") == [[held.job]] * 3
 
     def test_lives_through_anything(self, store, told, beating):
         in_flight = in_flight_of(a_held())
