@@ -114,9 +114,12 @@ class Reserver:
         *room* is the number of free slots; where it is negative, so many jobs wait for a slot already. Half of what was
         read ahead is used up before more is. So many are *held* besides those that run, waiting or to be written: where
         the database is slower than the jobs, results would pile up. Two batches may wait, and half of one be on its way
-        to the store.
+        to the store. While that leaves no room for half a batch, none is reserved: a few jobs take as long as many.
         """
-        return min(self._wants(room), max(self._most_held - held, 0))
+        wanted, most = self._wants(room), self._most_held - held
+        if wanted <= most:
+            return wanted
+        return most if most * 2 >= self._size else 0
 
     def _wants(self, room: int) -> int:
         if self._read_ahead == 0:

@@ -135,6 +135,12 @@ class TestTheSizeOfABatch:
 
         assert [reserver.wants(-50, held=held) for held in (50, 150, 200, 250, 300)] == [100, 100, 50, 0, 0]
 
+    def test_is_none_while_there_is_room_for_less_than_half_a_batch(self, store):
+        reserver = quick(reserver_of(store, read_ahead=100))
+        reserve_full(reserver, store, 8)
+
+        assert [reserver.wants(-50, held=held) for held in (199, 201, 249)] == [51, 0, 0]
+
     def test_learns_from_the_latest_jobs(self, store):
         reserver = reserver_of(store, read_ahead=100)
         reserve_full(reserver, store, 8)
