@@ -120,7 +120,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--quick", is_flag=True, help="a hundredth of each size: tells whether it works, not how fast")
 @click.option("--peers", is_flag=True, help="only beside other libraries, which are installed for it; needs PyPI")
 @click.option(
-    "--peer", "chosen", multiple=True, type=click.Choice([one.name for one in PEERS[1:]]), help="only this peer"
+    "--peer", "chosen", multiple=True, type=click.Choice([one.name for one in PEERS[2:]]), help="only this peer"
 )
 @click.option("--backlog", default=10_000_000, show_default=True, type=click.IntRange(1), help="jobs of `largest`")
 @click.option(
@@ -156,7 +156,7 @@ def main(
         ground = Ground(os.environ["MONGODB_URI"], _QUICK if quick else 1, backlog, before)
         names = only or tuple(WORKLOADS)
         peers = peers or bool(chosen)
-        beside = chosen or tuple(one.name for one in PEERS[1:])
+        beside = chosen or tuple(one.name for one in PEERS[2:])
         measured = [*(_measured_peers(ground, beside, runs, save) if peers else _measured(ground, names, runs, save))]
         expected = turns(ground, runs) if peers else runs * len(names)
     results = gathered(measured, FIGURES)

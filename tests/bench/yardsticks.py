@@ -6,6 +6,7 @@ does what `naive` does, for each job that a change stream tells of.
 """
 
 import json
+import random
 import sys
 import threading
 import time
@@ -18,7 +19,8 @@ from uuid import uuid4
 from pymongo import MongoClient, ReturnDocument, WriteConcern
 from pymongo.collection import Collection
 
-Jobs = Collection[dict[str, Any]]
+Job = dict[str, Any]
+Jobs = Collection[Job]
 ORDER = [("priority", 1), ("run_at", 1), ("_id", 1)]
 BATCH = 64
 marks: list[tuple[int, float]] = []
@@ -46,20 +48,25 @@ def naive(jobs: Jobs, limit: int) -> int:
     return limit
 
 
-def reference(jobs: Jobs, limit: int) -> int:
-    """Reserve in batches, the next one while this one runs; delete what has been run meanwhile."""
-    finished: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
-    batches: SimpleQueue[list[dict[str, Any]]] = SimpleQueue()
+def reference(
+    jobs: Jobs, limit: int, *, size: int = BATCH, spread: int = 1, body: Callable[..., object] | None = None
+) -> int:
+    """Reserve in batches, the next one while this one runs; delete what has been run meanwhile.
+
+    Several such loops keep apart when each takes one of the first *spread* batches.
+    """
+    finished: SimpleQueue[Job | None] = SimpleQueue()
+    batches: SimpleQueue[list[Job]] = SimpleQueue()
     wanted = threading.Semaphore(2)
     finisher = threading.Thread(target=_finish, args=(jobs, finished))
-    reserver = threading.Thread(target=_reserve, args=(jobs, batches, wanted), daemon=True)
+    reserver = threading.Thread(target=_reserve, args=(jobs, batches, wanted, size, spread), daemon=True)
     finisher.start()
     reserver.start()
-    count = 0
+    count, run = 0, body or perform
     while count < limit and (batch := batches.get()):
         wanted.release()
         for found in batch:
-            perform(*found["handler"]["args"])
+            run(*found["handler"]["args"])
             finished.put(found)
         count += len(batch)
     finished.put(None)
@@ -67,19 +74,27 @@ def reference(jobs: Jobs, limit: int) -> int:
     return count
 
 
-def _reserve(jobs: Jobs, batches: SimpleQueue[list[dict[str, Any]]], wanted: threading.Semaphore) -> None:
-    batch: list[dict[str, Any]] | None = None
+def _reserve(jobs: Jobs, batches: SimpleQueue[list[Job]], wanted: threading.Semaphore, size: int, spread: int) -> None:
+    batch: list[Job] | None = None
     while batch is None or batch:
         wanted.acquire()
-        token = uuid4().hex
-        query = due()
-        ids = [found["_id"] for found in jobs.find(query, {"_id": 1}, sort=ORDER, limit=BATCH, hint="ready")]
-        jobs.update_many(query | {"_id": {"$in": ids}}, locked(token), hint="_id_")
-        batch = list(jobs.find({"_id": {"$in": ids}, "lock_token": token}))
+        batch = []
+        while not batch and (ids := _first(jobs, size, random.randrange(spread))):
+            token = uuid4().hex
+            jobs.update_many(due() | {"_id": {"$in": ids}}, locked(token), hint="_id_")
+            batch = list(jobs.find({"_id": {"$in": ids}, "lock_token": token}))
         batches.put(batch)
 
 
-def _finish(jobs: Jobs, finished: SimpleQueue[dict[str, Any] | None]) -> None:
+def _first(jobs: Jobs, size: int, place: int) -> list[Any]:
+    """Return the ids of a batch of due jobs; if the one at this place is empty, those of the first."""
+    found = [
+        one["_id"] for one in jobs.find(due(), {"_id": 1}, sort=ORDER, skip=place * size, limit=size, hint="ready")
+    ]
+    return found if found or not place else _first(jobs, size, 0)
+
+
+def _finish(jobs: Jobs, finished: SimpleQueue[Job | None]) -> None:
     is_over = False
     while not is_over:
         group = [finished.get()]
@@ -100,13 +115,18 @@ def listening(jobs: Jobs, limit: int) -> int:
     with jobs.watch([{"$match": {"operationType": "insert"}}]) as stream:
         sys.stdout.write("\n")
         sys.stdout.flush()
-        while len(marks) < limit:
+        for _ in range(limit):
             stream.next()
-            found = jobs.find_one_and_update(due(), locked("bare"), sort=ORDER, return_document=ReturnDocument.AFTER)
-            assert found is not None
-            marks.append((*found["handler"]["args"], time.monotonic()))
-            jobs.delete_one({"_id": found["_id"], "lock_token": "bare"})
+            run_one(jobs, lambda *arguments: marks.append((*arguments, time.monotonic())))
     return limit
+
+
+def run_one(jobs: Jobs, body: Callable[..., object]) -> None:
+    """Reserve a job that is there, run it, delete it."""
+    found = jobs.find_one_and_update(due(), locked("bare"), sort=ORDER, return_document=ReturnDocument.AFTER)
+    assert found is not None
+    body(*found["handler"]["args"])
+    jobs.delete_one({"_id": found["_id"], "lock_token": "bare"})
 
 
 def due() -> dict[str, Any]:

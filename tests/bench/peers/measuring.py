@@ -10,7 +10,7 @@ import click
 from tests.bench.ground import Ground
 from tests.bench.peers.environment import Installed, install, own_environment
 from tests.bench.peers.moments import cpu_microseconds, latencies, rate
-from tests.bench.peers.peers import OURS, PEERS, Peer, measure_name
+from tests.bench.peers.peers import A_LOOP, OURS, PEERS, Peer, measure_name
 from tests.bench.peers.servers import MissingError, server
 
 _TURNS = 3
@@ -19,9 +19,9 @@ _SPREAD = 60
 
 
 def measure_peers(ground: Ground, beside: Sequence[str], *, runs: int, done: int) -> Iterator[dict[str, float]]:
-    """Measure us *beside* peers in turns, and give what each turn found; *done* of the turns are known already."""
+    """Measure us and a loop *beside* peers in turns, and give what each turn found; *done* of them are known."""
     with ExitStack() as stack:
-        peers = [*_available(stack, (OURS, *beside))]
+        peers = [*_available(stack, (OURS, A_LOOP, *beside))]
         for turn in range(done, turns(ground, runs)):
             found: dict[str, float] = {}
             for peer in peers:
@@ -38,12 +38,13 @@ def turns(ground: Ground, runs: int) -> int:
 
 
 def compared(found: Mapping[str, float]) -> dict[str, float]:
-    """Return our drain beside that of the only peer that takes jobs in batches, as far as both are known."""
+    """Return our drain and that of a loop beside that of the only peer that takes batches, as far as both are known."""
     ratios = {}
-    for shape in ("1 process", "2 processes"):
-        ours, theirs = (found.get(measure_name(name, shape)) for name in (OURS, "PgQueuer"))
-        if ours and theirs:
-            ratios[f"drain / PgQueuer in batches of 100, {shape}"] = ours / theirs
+    for who, of in (("drain", OURS), ("a loop's drain", A_LOOP)):
+        for shape in ("1 process", "2 processes"):
+            one, theirs = (found.get(measure_name(name, shape)) for name in (of, "PgQueuer"))
+            if one and theirs:
+                ratios[f"{who} / PgQueuer in batches of 100, {shape}"] = one / theirs
     return ratios
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tests.bench.figures import Result, shown
 
 OURS = "mongojobs"
+A_LOOP = "a loop without a library"
 _APPS = "tests.bench.peers.apps.with_"
 COLUMNS = {
     "1 process": "jobs/s, 1 process",
@@ -48,6 +49,15 @@ PEERS = (
         "mongodb",
         (),
         ("mongojobs", "--app", f"{_APPS}mongojobs", "work"),
+        20_000,
+        "journal, majority",
+    ),
+    Peer(
+        A_LOOP,
+        f"{_APPS}a_loop",
+        "mongodb",
+        (),
+        ("python", "-m", f"{_APPS}a_loop"),
         20_000,
         "journal, majority",
     ),
@@ -104,4 +114,4 @@ def _cells(peer: Peer, medians: dict[str, float]) -> list[str]:
 
 
 def _version(peer: Peer) -> str:
-    return ", ".join(one.replace("==", " ") for one in peer.requirements) or "this one"
+    return ", ".join(one.replace("==", " ") for one in peer.requirements) or ("" if peer.name == A_LOOP else "this one")
