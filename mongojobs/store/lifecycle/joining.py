@@ -9,7 +9,6 @@ import bson
 
 from mongojobs.core.change import Change
 from mongojobs.core.job import Job, JobId
-from mongojobs.store.documents import to_fields
 
 OwnChange = tuple[Job, Change]
 
@@ -40,5 +39,5 @@ def joined(changes: Iterable[OwnChange]) -> tuple[list[list[OwnChange]], list[Ow
 
 
 def _is_small(change: Change) -> bool:
-    kept = {field: change.sets[field] for field in _OF_ANY_SIZE if change.sets.get(field)}
-    return not kept or len(bson.encode(to_fields(kept))) <= LARGEST_JOINED
+    kept = [change.sets[field] for field in _OF_ANY_SIZE if field in change.sets]
+    return not kept or len(bson.encode({"": kept})) <= LARGEST_JOINED
