@@ -233,16 +233,21 @@ class Holding:
 
     def _write_each(self, changes: Sequence[OwnChange], also: Mapping[str, Any] = _NOTHING) -> int:
         """Make each job's own change, which sets fields, while it is held and matches *also*; return how many were."""
-        jobs, is_many = self.collection, len(changes) > 1 and self._queries.is_real  # mongomock has no stages
-        joint, others = joined(changes) if is_many else ([], changes)
-        written = sum(
-            jobs.update_many(held_groups((job for job, _ in part), also), to_joint_update(part)).matched_count
-            for part in joint
-        )
-        return written + sum(
-            jobs.update_one({**held(job), **also}, to_update(change), hint=self._queries.by_id).matched_count
-            for job, change in others
-        )
+        jobs, by_id = self.collection, self._queries.by_id
+        if len(changes) <= 1 or not self._queries.is_real:  # mongomock has no stages
+            return sum(
+                jobs.update_one({**held(job), **also}, to_update(change), hint=by_id).matched_count
+                for job, change in changes
+            )
+        joint, large = joined(changes)
+        written = 0
+        for part in joint:
+            guard = held_groups((job for job, _ in part), also)
+            written += jobs.update_many(guard, to_joint_update(part)).matched_count
+        if large:
+            each = [UpdateOne({**held(job), **also}, to_update(change), hint=by_id) for job, change in large]
+            written += jobs.bulk_write(each, ordered=False).matched_count
+        return written
 
     def _change_all(self, jobs: Sequence[Job], change: Change) -> list[Job]:
         """Make the same change to all *jobs*; return those that were not ours."""

@@ -113,11 +113,21 @@ class TestMuch:
         assert {len(server_store.get(job.id).steps[0]["value"]) for job in jobs} == {900_000}
 
 
-def much(store, job, *, clock):
+def test_large_values_are_stored_by_one_command_too(server_store, clock, spy):
+    jobs = [much(server_store, reserved(server_store, a_job()), clock=clock, size=20_000) for _ in range(5)]
+    spy.sent.clear()
+
+    assert server_store.renew([], lease=MINUTE, telling=jobs) == []
+
+    assert spy.names == ["update"]
+    assert {len(server_store.get(job.id).steps[0]["value"]) for job in jobs} == {20_000}
+
+
+def much(store, job, *, clock, size=900_000):
     """Let a reserved *job* run and keep a large value."""
     held = held_of(job, clock=clock)
     with held.job.step("fetch") as step:
-        step.done("x" * 900_000)
+        step.done("x" * size)
     return held.job
 
 
