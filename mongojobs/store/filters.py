@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from mongojobs.core.job import READY, RUNNING, Document, Job, JobId
 from mongojobs.core.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from mongojobs.core.retry import ALONE_FROM_LOSSES
 
+T = TypeVar("T")
+
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """As a lower bound it selects every value that is a date."""
+
+MOST_NAMED: Final = 10_000
+"""How many ids or keys one query may name, of up to 256 characters each: no query may be larger than 16 MB."""
 
 RESERVE_ORDER: Final = [("priority", 1), ("run_at", 1), ("_id", 1)]
 """By priority, then by due time, then by time of enqueueing."""
@@ -30,6 +35,11 @@ class QueueSelector:
     min_priority: int | None = None
     max_priority: int | None = None
     only: JobId | None = None
+
+
+def in_parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Return *values*, which are ids or keys, in parts that a query may name."""
+    return (values[place : place + MOST_NAMED] for place in range(0, len(values), MOST_NAMED))
 
 
 def one(job_id: JobId, *, field: str = "_id") -> Document:

@@ -17,6 +17,7 @@ from mongojobs import (
     enqueue,
 )
 from mongojobs.core.notices import CallMerged
+from mongojobs.store import filters
 from mongojobs.store.filters import QueueSelector
 from tests.support.command_here import run_here
 from tests.support.command_line import SAMPLE_APP
@@ -232,6 +233,15 @@ class TestMany:
 
         assert [job.id for job in jobs[:5]] == [job.id for job in there]
         assert [job.merged for job in jobs] == [1] * 5 + [None] * 5
+
+    def test_may_be_more_than_one_query_can_name(self, app, monkeypatch):
+        monkeypatch.setattr(filters, "MOST_NAMED", 2)
+        there = [sync.delay(number) for number in (0, 3, 4)]
+
+        jobs = sync.delay_many([(number,) for number in range(6)])
+
+        assert [job.duplicate for job in jobs] == [True, False, False, True, True, False]
+        assert [jobs[place].id for place in (0, 3, 4)] == [job.id for job in there]
 
     def test_can_be_stored_in_a_transaction(self, app, connection):
         sync.delay(1)

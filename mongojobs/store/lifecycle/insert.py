@@ -22,6 +22,7 @@ from mongojobs.core.job import Job, JobId
 from mongojobs.core.settings import Settings
 from mongojobs.store import clients, faults
 from mongojobs.store.documents import to_document
+from mongojobs.store.filters import in_parts
 from mongojobs.store.queries import Queries
 from mongojobs.store.time_limits import time_left, time_limit
 
@@ -91,11 +92,8 @@ class Inserting:
     def _insert_in_transaction(self, jobs: Sequence[Job], session: clients.Session, deadline: _Deadline) -> int:
         """Store those of *jobs* that do not exist; return how many. A duplicate key would abort the transaction."""
         given = [job.id for job in jobs if job.id_given]
-        there: set[JobId] = set()
         with deadline.limit():
-            if given:
-                found = self._transaction.find({"_id": {"$in": given}}, {"_id": 1}, session=session)
-                there = {document["_id"] for document in found}
+            there = _there(self._transaction, given, session)
             documents = [to_document(job) for job in jobs if job.id not in there]
             if documents:
                 self._transaction.insert_many(documents, ordered=False, session=session)
@@ -148,9 +146,14 @@ class Inserting:
 
     def _unseen(self, jobs: Sequence[Job], session: clients.Session | None) -> list[Job]:
         handle = self._confirmed if self._settings.write_concern == "majority" else self._collection
-        ids = [job.id for job in jobs]
-        seen = {found["_id"] for found in handle.find({"_id": {"$in": ids}}, {"_id": 1}, session=session)}
+        seen = _there(handle, [job.id for job in jobs], session)
         return [job for job in jobs if job.id not in seen]
+
+
+def _there(jobs: clients.Jobs, ids: Sequence[JobId], session: clients.Session | None) -> set[JobId]:
+    """Return those of *ids* that are among *jobs*."""
+    queries = [{"_id": {"$in": part}} for part in in_parts(ids)]
+    return {found["_id"] for query in queries for found in jobs.find(query, {"_id": 1}, session=session)}
 
 
 class _Deadline:

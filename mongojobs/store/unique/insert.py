@@ -24,7 +24,7 @@ from mongojobs.core.job import Job, JobId
 from mongojobs.core.words.wording import counted
 from mongojobs.store import clients, faults, indexes
 from mongojobs.store.documents import to_document, to_shown_job, to_update
-from mongojobs.store.filters import one
+from mongojobs.store.filters import in_parts, one
 from mongojobs.store.queries import Queries
 from mongojobs.store.time_limits import time_left, time_limit
 from mongojobs.store.unique.answers import MERGED, answer, as_seen, damage_of_holder, may_be_left_out
@@ -96,8 +96,9 @@ class UniqueInserting:
 
     def held_keys(self, keys: Sequence[str | None], session: clients.Session | None = None) -> set[str]:
         """Return those of *keys* that jobs hold."""
-        query = {"unique_key": {"$in": list(keys)}}
-        return {found["unique_key"] for found in self._handle(session).find(query, _ONLY_KEY, session=session)}
+        jobs = self._handle(session)
+        queries = [{"unique_key": {"$in": part}} for part in in_parts(keys)]
+        return {found["unique_key"] for query in queries for found in jobs.find(query, _ONLY_KEY, session=session)}
 
     def _insert_fresh(self, jobs: Sequence[Job], session: clients.Session | None) -> set[JobId]:
         """Store *jobs*; return the ids of those whose keys others took at the same moment."""

@@ -12,7 +12,7 @@ from mongojobs.core.errors import (
     StoreUnavailableError,
 )
 from mongojobs.core.settings import Settings
-from mongojobs.store import clients
+from mongojobs.store import clients, filters
 from mongojobs.store.jobs import JobStore, open_store
 from tests.support.clock import HeldClock
 from tests.support.failpoints import WRITE_CONCERN_ERROR, failing
@@ -189,6 +189,18 @@ class TestTransaction:
         assert not again
         assert server_store.get("new") is not None
 
+    def test_finds_all_ids_that_are_there_among_more_than_one_query_can_name(
+        self, server_store, transaction, monkeypatch
+    ):
+        monkeypatch.setattr(filters, "MOST_NAMED", 2)
+        there, new = [a_job(id=number, id_given=True) for number in (1, 4, 5)], [a_job(id=7, id_given=True)]
+        server_store.insert_many(there)
+
+        server_store.insert_many([*there, *new], session=transaction)
+        transaction.commit_transaction()
+
+        assert server_store.collection.distinct("_id") == [1, 4, 5, 7]
+
     def test_gets_the_errors_of_the_driver_with_their_labels(self, server_store, transaction, administrator):
         with failing(administrator, "insert", closeConnection=True), pytest.raises(AutoReconnect) as raised:
             server_store.insert(a_job(), session=transaction)
@@ -313,6 +325,15 @@ class TestLostAnswer:
             server_store.insert_many(jobs)
 
         assert server_store.collection.count_documents({}) == 2
+
+    def test_of_more_jobs_than_one_query_can_name_is_no_matter(self, server_store, administrator, monkeypatch):
+        monkeypatch.setattr(filters, "MOST_NAMED", 2)
+        jobs = [a_job() for _ in range(5)]
+
+        with failing(administrator, "insert", writeConcernError=WRITE_CONCERN_ERROR):
+            server_store.insert_many(jobs)
+
+        assert server_store.collection.count_documents({}) == 5
 
     def test_of_many_jobs_names_those_that_cannot_be_seen(self, store_without_retries, administrator):
         jobs = [a_job(), a_job()]

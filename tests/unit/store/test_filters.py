@@ -2,7 +2,10 @@
 
 import dataclasses
 
-from mongojobs.store.filters import QueueSelector, held_groups, wanted_ready
+import bson
+
+from mongojobs.core.limits import LONGEST_NAME
+from mongojobs.store.filters import QueueSelector, held_groups, in_parts, wanted_ready
 from tests.support.jobs import a_job
 
 ONE = a_job(id=1, lock_token="a")
@@ -26,6 +29,19 @@ class TestHeldGroups:
         unlocked = dataclasses.replace(ONE, lock_token=None)
 
         assert held_groups([unlocked])["lock_token"] is None
+
+
+class TestParts:
+    def test_are_in_order_and_complete(self):
+        ids = list(range(25_000))
+
+        assert [one for part in in_parts(ids) for one in part] == ids
+        assert [*in_parts([])] == []
+
+    def test_fit_a_query_even_with_the_longest_ids(self):
+        longest = "\N{GRINNING FACE}" * LONGEST_NAME
+
+        assert all(len(bson.encode({"_id": {"$in": part}})) < 2**24 for part in in_parts([longest] * 25_000))
 
 
 class TestWantedReady:
