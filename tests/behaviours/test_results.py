@@ -24,6 +24,7 @@ from mongojobs import (
     UnstorableResultError,
     enqueue,
 )
+from mongojobs.core.limits import LARGEST_PAYLOAD, LARGEST_RESULT, LARGEST_STEPS
 from mongojobs.core.transitions import Succeeded
 from tests.support import result_jobs
 from tests.support.clock import START
@@ -165,6 +166,18 @@ class TestAResultThatCannotBeKept:
         with pytest.raises(ResultTooLargeError, match=r"is done, but the result has 1\d{3} bytes, more than the 1000"):
             large.result(0)
         assert document_of(app, large)["state"] == "completed"
+
+    def test_is_none_of_a_job_as_large_as_the_settings_allow(self, configure):
+        app = configure(max_payload_bytes=LARGEST_PAYLOAD, max_result_bytes=LARGEST_RESULT)
+        little = 1000
+        job = result_jobs.keeps_as_much_as_it_may.delay(
+            "x" * (LARGEST_PAYLOAD - little), kept=LARGEST_STEPS - little, size=LARGEST_RESULT - little
+        )
+
+        assert work_off() == (1, 0)
+
+        assert len(job.result(0)) == LARGEST_RESULT - little
+        assert len(app.get(job.id).steps[0]["value"]) == LARGEST_STEPS - little
 
     def test_says_what_cannot_be_stored(self, app):
         job = result_jobs.returns_a_lock.delay()

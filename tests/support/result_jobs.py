@@ -56,6 +56,15 @@ def returns(size: int) -> bytes:
 
 
 @job(keep_result="1d")
+def keeps_as_much_as_it_may(text: str, *, kept: int, size: int) -> str:
+    this_job = current_job()
+    assert this_job is not None
+    with this_job.step("fetch") as step:
+        step.done("y" * kept)
+    return text[:size]
+
+
+@job(keep_result="1d")
 def returns_a_lock() -> Any:
     return {"locks": [1, threading.Lock()]}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mongojobs.core.errors import ProgressError
-from mongojobs.core.limits import LONGEST_NAME
+from mongojobs.core.limits import LARGEST_STEPS, LONGEST_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Values:
         size = len(bson.encode({"": [dict(entry) for entry in kept]}))
         if size > self.most:
             raise ProgressError(
-                f"with {name!r} the job would keep {size} bytes, more than max_payload_bytes ({self.most}): store"
-                " the value in a document of its own and keep its id"
+                f"with {name!r} the job would keep {size} bytes, more than {self.most} (max_payload_bytes, or"
+                f" {LARGEST_STEPS} if that is less): store the value in a document of its own and keep its id"
             )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from mongojobs.core import checks
 from mongojobs.core.errors import SettingsError
+from mongojobs.core.limits import LARGEST_PAYLOAD, LARGEST_RESULT
 from mongojobs.core.settings import parsing
 from mongojobs.core.words.durations import format_duration
 
@@ -57,9 +58,11 @@ class Settings:
         parsing.queue_attributes,
         'priority and size limit of queues, such as {"mail": {"priority": 10, "max_size": 10000}}',
     )
-    max_payload_bytes: int = _setting(2**20, parsing.number(1), "largest payload accepted at enqueue")
+    max_payload_bytes: int = _setting(2**20, parsing.number(1, LARGEST_PAYLOAD), "largest payload accepted at enqueue")
     max_result_bytes: int = _setting(
-        2**20, parsing.number(1), "largest result that is kept; a job with a larger one completes without"
+        2**20,
+        parsing.number(1, LARGEST_RESULT),
+        "largest result that is kept; a job with a larger one completes without",
     )
     switched_databases: tuple[str, ...] | Callable[[str], bool] = _setting(
         (), parsing.names_or_callable, "databases, besides those of the classes, whose documents jobs may refer to"

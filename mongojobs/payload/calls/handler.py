@@ -19,7 +19,7 @@ from mongojobs.core.errors import (
 )
 from mongojobs.core.inside.values import Values
 from mongojobs.core.job import Document
-from mongojobs.core.limits import LONGEST_NAME
+from mongojobs.core.limits import LARGEST_STEPS, LONGEST_NAME
 from mongojobs.payload.calls.kinds import Call, ClassMethodCall, FunctionCall, MethodCall, ObjectCall
 from mongojobs.payload.calls.methods import (
     argument_labels,
@@ -151,7 +151,8 @@ class Payloads:
     def values(self) -> Values:
         """How a job keeps values for its next run."""
         codec = self.codec
-        return Values(codec.encode, lambda stored, where: codec.decode(stored, where=where), most=self._max_bytes)
+        most = min(self._max_bytes, LARGEST_STEPS)
+        return Values(codec.encode, lambda stored, where: codec.decode(stored, where=where), most=most)
 
     def dump(self, call: Call) -> Document:
         """Return *call* as a document.
