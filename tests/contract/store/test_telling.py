@@ -69,6 +69,17 @@ class TestARenewal:
         assert [job.locked_until for job in found] == [clock.now() + MINUTE] * 4
         assert [job.progress and job.progress.done for job in found] == [None, 0, 1, 2]
 
+    def test_replaces_what_was_told_before(self, store, clock):
+        loud = [telling(store, reserved(store, a_job()), number, clock=clock) for number in range(3)]
+        store.renew([], lease=MINUTE, telling=loud)
+        for job in loud:
+            job.set_progress(7)
+
+        store.renew([], lease=MINUTE, telling=loud)
+
+        told = [store.get(job.id).progress for job in loud]
+        assert [(one.done, one.of, one.note) for one in told] == [(7, None, "")] * 3
+
     def test_lets_them_know_who_is_cancelled_and_stores_it_nevertheless(self, store, clock):
         loud = [telling(store, reserved(store, a_job()), number, clock=clock) for number in range(3)]
         actions(store).act(CANCEL_RUNNING, loud[1].id, by="ann")
