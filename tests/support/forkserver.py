@@ -145,12 +145,18 @@ def _keep(told: Connection, standard: Sequence[int]) -> tuple[Request, Sequence[
     """Fork once more, and tell how that ended; return in the fork."""
     *request, umask = told.recv()
     os.umask(umask)
+    begun, its_end = os.pipe()
     pid = os.fork()
     if pid == 0:
         told.close()
+        os.setsid()
+        os.close(its_end)
+        os.close(begun)
         return Request(*request), standard
-    for end in standard:
+    for end in (*standard, its_end):
         os.close(end)
+    os.read(begun, 1)  # until it leads its group: a signal to that would reach nobody
+    os.close(begun)
     told.send(pid)
     told.send(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     os._exit(0)
@@ -158,7 +164,6 @@ def _keep(told: Connection, standard: Sequence[int]) -> tuple[Request, Sequence[
 
 def become(request: Request, standard: Sequence[int]) -> None:
     """Go on as `python -m mongojobs`."""
-    os.setsid()
     for number, end in enumerate(standard):
         os.dup2(end, number)
         os.close(end)
