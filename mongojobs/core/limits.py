@@ -17,10 +17,11 @@ KEPT_ENTRIES: Final = 10
 LARGEST_COUNT: Final = 2**53
 """A number beyond this was never counted; the server could not increment it much longer."""
 
-LARGEST_PAYLOAD: Final = 8 * 1024 * 1024
+LARGEST_PAYLOAD: Final = 6 * 1024 * 1024
 LARGEST_RESULT: Final = 4 * 1024 * 1024
 LARGEST_STEPS: Final = 2 * 1024 * 1024
-"""How large the settings may let these be, in bytes: with its errors and cursors a job has to fit MongoDB's 16 MB."""
+"""How large the settings may let these be, in bytes: a job has to fit MongoDB's 16 MB with its errors and cursors, and
+with a second payload while it is unique and wanted again."""
 
 LONGEST_ERROR: Final = 8 * 1024
 LONGEST_TRACE: Final = 32 * 1024

@@ -75,7 +75,7 @@ class TestARunOfAllPeers:
     @pytest.fixture(autouse=True)
     def _measured(self, monkeypatch):
         self.measured = itertools.count(1)
-        installed = [Installed(PEERS[1], Path(), "")]
+        installed = [Installed(one, Path(), "") for one in PEERS if one.name == "PgQueuer"]
         monkeypatch.setattr(measuring, "_available", lambda _stack, _names: installed)
         monkeypatch.setattr(measuring, "_measured", lambda _peer, _ground: {"cpu": float(next(self.measured))})
 

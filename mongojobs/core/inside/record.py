@@ -102,6 +102,11 @@ class Told:
         """Whether something is not stored yet."""
         return self.moves > self.stored
 
+    @property
+    def is_brief(self) -> bool:
+        """Whether what is to be stored is little: it has no steps, whose values may be large."""
+        return "steps" not in self._fields
+
     def fields(self) -> dict[str, Any]:
         """Return what is to be stored, as fields of the job."""
         return self._fields
@@ -142,7 +147,7 @@ class Record(Told):
             since = timedelta(milliseconds=int((time.monotonic() - self._moved_at) * 1000))
             fields["progress"] = self._job.progress.said(self._means.clock.now() - since)
         if self._passes:
-            fields["cursors"] = tuple([cursor.stored() for cursor in self._cursors.values()])
+            fields["cursors"] = tuple([cursor.stored() for cursor in [*self._cursors.values()]])
         return fields
 
     @property

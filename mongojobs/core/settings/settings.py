@@ -58,11 +58,13 @@ class Settings:
         parsing.queue_attributes,
         'priority and size limit of queues, such as {"mail": {"priority": 10, "max_size": 10000}}',
     )
-    max_payload_bytes: int = _setting(2**20, parsing.number(1, LARGEST_PAYLOAD), "largest payload accepted at enqueue")
+    max_payload_bytes: int = _setting(
+        2**20, parsing.number(1, LARGEST_PAYLOAD), "largest payload accepted at enqueue; at most 6 MiB"
+    )
     max_result_bytes: int = _setting(
         2**20,
         parsing.number(1, LARGEST_RESULT),
-        "largest result that is kept; a job with a larger one completes without",
+        "largest result that is kept, at most 4 MiB; a job with a larger one completes without",
     )
     switched_databases: tuple[str, ...] | Callable[[str], bool] = _setting(
         (), parsing.names_or_callable, "databases, besides those of the classes, whose documents jobs may refer to"

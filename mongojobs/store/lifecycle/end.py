@@ -173,11 +173,11 @@ class Holding:
         """
         found = self._look(job for job, _ in changes)
         cancelled = _note_cancelled([job for job, change in changes if hands_back(change)], found)
-        rest = {job.id: change for job, change in changes if job not in cancelled}
-        again, others = self._wanted_again((job for job, _ in changes if job.id in rest), found)
+        rest = {(job.id, job.lock_token): change for job, change in changes if job not in cancelled}
+        again, others = self._wanted_again((job for job, _ in changes if (job.id, job.lock_token) in rest), found)
 
         def is_ours(job: Job) -> bool:
-            left, change = found.get(job.id), rest[job.id]
+            left, change = found.get(job.id), rest[job.id, job.lock_token]
             if repeated and hands_back(change) and _was_cancelled(job, left):
                 return True
             return repeated and (is_left_as(job, change, left) or is_honoured(job, left))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Final
 
 from mongojobs.core import transitions
@@ -16,6 +15,7 @@ from mongojobs.core.settings import Settings
 from mongojobs.store import filters, indexes
 from mongojobs.store.clients import Jobs
 from mongojobs.store.documents import Update, damage, to_shown_job, to_update
+from mongojobs.store.faults import DatabaseError, describe, is_about_document
 from mongojobs.store.queries import Quarantined, Queries
 from mongojobs.store.unique.again import hands_back, rescue_again
 
@@ -74,7 +74,7 @@ class Rescuing:
         )
         query = filters.expired(now)
         expired = self._queries.find(query, dict.fromkeys(fields, 1), index=indexes.RUNNING, limit=limit)
-        return list(filter(None, map(partial(self._take_back, by=by, now=now), expired)))
+        return [taken for document in expired if (taken := self._take_back_if_possible(document, by=by, now=now))]
 
     def quarantine(self, *, limit: int = 50) -> list[Quarantined]:
         """Set aside up to *limit* ready or running jobs whose damage keeps any other query from finding them."""
@@ -87,6 +87,16 @@ class Rescuing:
             if self.collection.update_one(guard, change, hint=self._queries.by_id).matched_count:
                 aside.append(Quarantined(document["_id"], reason))
         return aside
+
+    def _take_back_if_possible(self, document: Document, *, by: str, now: datetime) -> Rescued | None:
+        """Do as ``_take_back``, but leave a job that has no room for a loss: others must not wait for it."""
+        try:
+            return self._take_back(document, by=by, now=now)
+        except DatabaseError as error:
+            if not is_about_document(error):
+                raise
+            self._queries.on_warning(f"cannot take back the job {document['_id']!r:.100}: {describe(error)}")
+            return None
 
     def _take_back(self, document: Document, *, by: str, now: datetime) -> Rescued | None:
         """Take back one job, unless it has been renewed, ended or taken back by another worker since."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -14,7 +14,7 @@ from mongojobs.core.lifecycle import Reporter
 from mongojobs.core.notices import JobLost
 from mongojobs.core.settings import Settings
 from mongojobs.core.transitions import Committed
-from mongojobs.store.faults import DatabaseError
+from mongojobs.store.faults import DatabaseError, is_passing
 from mongojobs.store.lifecycle.end import Holding
 from mongojobs.worker.inflight import LONG_RUN_SECONDS, InFlight
 from mongojobs.worker.outage import RENEWING, Outage
@@ -125,29 +125,35 @@ class Heartbeat:
         return [one for one in self._in_flight.all() if not one.is_in_transaction]
 
     def _renew(self, held: list[InFlightJob]) -> None:
-        """Renew their locks, and store what they have told by the same write. Raises DatabaseError.
+        """Renew their locks, and store what they have told: what is brief by the same write. Raises DatabaseError.
 
-        If that fails, the next time does the one after the other: whatever jobs say must not cost their locks.
+        If that fails, all is told apart the next time: whatever jobs say must not cost their locks. So those that say
+        nothing or much come first.
         """
+        is_along, self._tells_along = self._tells_along, False
+        brief = [one for one in _moved(held) if one[1].is_brief] if is_along else []
+        along = {one.key for one, _, _ in brief}
+        others = [one for one in held if one.key not in along]
+        self._extend(others)
+        self._extend([one for one, _, _ in brief], brief)
+        self._store_told(others)
+        self._tells_along = True
+
+    def _extend(self, held: list[InFlightJob], telling: Sequence[_Moved] = ()) -> None:
+        """Renew the locks of *held*, all or none of which are *telling*."""
         if not held:
             return
         expires = elapsed_seconds() + self._lease.total_seconds()
-        is_along, self._tells_along = self._tells_along, False
-        moved = _moved(held) if is_along else []
-        telling = [one.job for one, _, _ in moved]
-        keys = {one.key for one, _, _ in moved}
-        silent = [one.job for one in held if one.key not in keys]
-        lost = self._lose_all(held, self._holding.renew(silent, lease=self._lease, telling=telling))
+        jobs = [one.job for one in held]
+        silent, loud = ([], jobs) if telling else (jobs, [])
+        lost = self._lose_all(held, self._holding.renew(silent, lease=self._lease, telling=loud))
         for one in held:
             if one.key not in lost:
                 one.expires = expires
                 if one.job.cancellation is not None:
                     self.on_cancelled(one)
-        if is_along:
-            self._note_stored(moved, lost)
-        else:
-            self._store_told(held)
-        self._tells_along = True
+        if telling:
+            self._note_stored(telling, lost)
 
     def store_now(self, held: InFlightJob) -> bool:
         """Let what *held* has told be stored, and wait until it is; False if the job is lost."""
@@ -162,10 +168,32 @@ class Heartbeat:
         return record.stored >= moves
 
     def _store_told(self, held: list[InFlightJob]) -> None:
-        """Store what these jobs have told of themselves since the last time. Raises DatabaseError."""
-        if moved := _moved(held):
-            telling = [one for one, _, _ in moved]
-            self._note_stored(moved, self._lose_all(telling, self._holding.tell([one.job for one in telling])))
+        """Store what these jobs have told of themselves since the last time. Raises DatabaseError.
+
+        If something of it cannot be stored, all else is, as by one after another.
+        """
+        if not (moved := _moved(held)):
+            return
+        try:
+            self._tell(moved)
+        except Exception as error:
+            if len(moved) == 1 or is_passing(error):
+                raise
+            self._tell_each(moved)
+
+    def _tell_each(self, moved: Iterable[_Moved]) -> None:
+        errors: list[Exception] = []
+        for one in moved:
+            try:
+                self._tell([one])
+            except Exception as error:  # noqa: BLE001 - raised below, once the others have been told
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def _tell(self, moved: Sequence[_Moved]) -> None:
+        telling = [one for one, _, _ in moved]
+        self._note_stored(moved, self._lose_all(telling, self._holding.tell([one.job for one in telling])))
 
     def _note_stored(self, moved: Iterable[_Moved], lost: Container[Key]) -> None:
         for one, record, moves in moved:

@@ -7,6 +7,7 @@ from bson import ObjectId
 
 from mongojobs.core.transitions import SUCCEEDED, Succeeded
 from tests.support.clock import START
+from tests.support.endings import ERRORED
 from tests.support.jobs import a_job
 from tests.support.stores import reserve
 
@@ -74,6 +75,18 @@ class TestManyEnds:
 
         assert lost == [former]
         assert server_store.get(new.id).returned == {"value": "new"}
+
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_of_two_runs_of_a_job_name_the_lost_one_alone_however_it_ended(self, server_store, held, clock, order):
+        [former] = held(1)
+        clock.advance(minutes=2)
+        server_store.rescue(by="rescuer")
+        [new] = reserve(server_store)
+
+        endings = [(former, Succeeded({"value": "x" * 20_000})), (new, ERRORED)]
+
+        assert server_store.end_all(endings[::order]) == [former]
+        assert server_store.get(new.id).attempts == 1
 
     def test_count_as_ours_when_the_answer_was_lost(self, server_store, held):
         jobs = held(3)

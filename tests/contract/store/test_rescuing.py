@@ -127,6 +127,17 @@ class TestRescue:
 
         assert [len(server_store.rescue(by="w", limit=2)) for _ in range(4)] == [2, 2, 1, 0]
 
+    def test_goes_on_beside_a_job_that_has_grown_as_large_as_a_document_can_be(self, server_store, clock):
+        warnings = []
+        server_store.queries.on_warning = warnings.append
+        huge, small = [reserved(server_store, a_job(id=name), by="worker" * 30) for name in ("huge", "small")]
+        handler = {**huge.handler, "args": ["x" * (2**24 - 1000)]}
+        server_store.collection.update_one({"_id": "huge"}, {"$set": {"handler": handler}})
+        clock.advance(minutes=2)
+
+        assert [one.job_id for one in server_store.rescue(by="other" * 30)] == [small.id]
+        assert "cannot take back the job 'huge': " in warnings[0]
+
     @pytest.mark.parametrize("damage", [{"losses": "x"}, {"errors": "x"}, {"attempts": None}, {"name": 1}])
     def test_works_on_a_document_that_somebody_edited(self, database_store, clock, damage):
         held = reserved(database_store, a_job())

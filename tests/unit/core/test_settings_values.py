@@ -115,7 +115,7 @@ class TestABadValue:
             ("queue_attributes", {"a,b": {"priority": 1}}, "queue_attributes must not begin with"),
             ("queue_attributes", {"mail": {"priority": "high"}}, "queue_attributes must be a whole number"),
             ("queue_attributes", {"mail": {"max_size": 0}}, "queue_attributes must be between 1 and"),
-            ("max_payload_bytes", 2**24, "max_payload_bytes must be between 1 and 8388608"),
+            ("max_payload_bytes", 2**24, "max_payload_bytes must be between 1 and 6291456"),
             ("max_result_bytes", 2**24, "max_result_bytes must be between 1 and 4194304"),
             ("write_concern", None, 'write_concern must be "majority" or a number of nodes'),
             ("write_concern", math.inf, 'write_concern must be "majority" or a number of nodes'),

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from pymongo.errors import OperationFailure
 
 from mongojobs.core.clock import elapsed_seconds
 from mongojobs.core.lifecycle import Reporter
@@ -138,9 +139,35 @@ class TestTheHeartbeat:
         beating(in_flight_of(telling, silent))
 
         eventually(lambda: len(store.called("renew")) >= 3)
-        assert store.called("renew")[0] == [silent.job]
-        assert [options["telling"] for options in store.options("renew")[:3]] == [[telling.job], [], []]
+        assert store.called("renew")[:2] == [[silent.job], []]  # first those that need not wait for what others tell
+        assert [options["telling"] for options in store.options("renew")[:3]] == [[], [telling.job], []]
         assert store.called("tell") == []
+
+    def test_stores_what_may_be_large_apart_once_all_locks_are_renewed(self, store, beating):
+        large, brief = a_held(), a_held()
+        brief.job.set_progress(3)
+        with large.job.step("fetch") as step:
+            step.done("much")
+
+        beating(in_flight_of(large, brief))
+
+        eventually(lambda: len(store.called("renew")) >= 3)
+        assert store.called("renew")[:2] == [[large.job], []]
+        assert store.called("tell") == [[large.job]]
+
+    def test_stores_what_others_tell_where_that_of_one_cannot_be_stored(self, store, told, beating):
+        held = [a_held() for _ in range(3)]
+        for one in held:
+            with one.job.step("fetch") as step:
+                step.done("much")
+        refused = OperationFailure("too large", 17419)
+        store.on("tell", refused, [], refused, [])
+
+        beating(in_flight_of(*held), heartbeat=LONG, lease=3 * LONG)
+
+        eventually(lambda: held[2].record.stored)
+        assert [one.record.is_moved for one in held] == [False, True, False]
+        assert [len(jobs) for jobs in store.called("tell")] == [3, 1, 1, 1]
 
     def test_does_not_let_locks_depend_on_what_is_told(self, store, told, beating):
         held = a_held()
