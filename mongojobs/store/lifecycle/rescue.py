@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from mongojobs.core import transitions
@@ -74,7 +75,7 @@ class Rescuing:
         )
         query = filters.expired(now)
         expired = self._queries.find(query, dict.fromkeys(fields, 1), index=indexes.RUNNING, limit=limit)
-        return [taken for document in expired if (taken := self._take_back_if_possible(document, by=by, now=now))]
+        return list(filter(None, map(partial(self._take_back_if_possible, by=by, now=now), expired)))
 
     def quarantine(self, *, limit: int = 50) -> list[Quarantined]:
         """Set aside up to *limit* ready or running jobs whose damage keeps any other query from finding them."""
